@@ -1,0 +1,99 @@
+"""Hand-written torch loops: the reference, and what people write in its place."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import torch
+from problems import Problem
+from timing import Start, Turn
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+L2 = 1e-4
+Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+
+
+def plain(problem: Problem) -> Start:
+    """The reference: batch indexing, fused Adam, a new order each epoch."""
+    return _loop(problem, partial(indexed, problem), _data_loss)
+
+
+def l2_by_hand(problem: Problem) -> Start:
+    """λΣw² over the kernels, added to the loss and differentiated with it."""
+    return _loop(problem, partial(indexed, problem), _penalised_loss)
+
+
+def data_loader(problem: Problem) -> Start:
+    """The tutorial's loop: a DataLoader that collates single rows."""
+    rows = TensorDataset(problem.x, problem.y)
+    loader = DataLoader(rows, batch_size=problem.batch, shuffle=True)
+    return _loop(problem, lambda: loader, _data_loss)
+
+
+def indexed(problem: Problem) -> Iterable[tuple[Tensor, Tensor]]:
+    """Batches of rows in a new order."""
+    for rows in torch.randperm(len(problem.x)).split(problem.batch):
+        yield problem.x[rows], problem.y[rows]
+
+
+def adam(problem: Problem, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of every torch trainer."""
+    return torch.optim.Adam(model.parameters(), lr=problem.learning_rate, fused=True)
+
+
+@torch.inference_mode()
+def validate(problem: Problem, model: nn.Module) -> tuple[float, float]:
+    """Loss and accuracy on the validation rows."""
+    model.eval()
+    loss, right = 0.0, 0
+    parts = problem.xv.split(problem.validation_batch), problem.yv.split(problem.validation_batch)
+    for x, y in zip(*parts, strict=True):
+        out = model(x)
+        loss += functional.cross_entropy(out, y, reduction="sum").item()
+        right += int((out.argmax(1) == y).sum())
+    return loss / len(problem.yv), right / len(problem.yv)
+
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+def _data_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return functional.cross_entropy(model(x), y)
+
+
+def _penalised_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    kernels = (p for name, p in model.named_parameters() if name.endswith("weight"))
+    return _data_loss(model, x, y) + L2 * sum(w.pow(2).sum() for w in kernels)
+
+
+def _loop(problem: Problem, batches: Batches, loss: Loss) -> Start:
+    def start(epochs: int, seed: int) -> Turn:
+        model = problem.network(seed)
+        fit = partial(_train, problem, model, adam(problem, model), batches, loss, epochs)
+        return Turn(fit, lambda: validate(problem, model)[1])
+
+    return start
+
+
+def _train(
+    problem: Problem,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    loss: Loss,
+    epochs: int,
+) -> list[tuple[float, float, float]]:
+    """Each epoch's running training loss (every peer keeps one), validation loss and accuracy."""
+    history = []
+    for _ in range(epochs):
+        model.train()
+        total = torch.zeros(())
+        for x, y in batches():
+            value = loss(model, x, y)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            total += value.detach()
+        history.append((total.item() / problem.steps, *validate(problem, model)))
+    return history

@@ -1,0 +1,100 @@
+"""What is trained: a network's sizes with its data, the same arrays for every trainer."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist.npz"
+LABELLED, TRAINED = 49_000, 34_300  # case study 1: 49,000 digits, 70:30
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One network and one divided data set; images are flat, values float32, classes int64."""
+
+    name: str
+    sizes: tuple[int, ...]
+    batch: int
+    x: Tensor  # (row, feature)
+    y: Tensor  # (row,)
+    xv: Tensor  # (validation row, feature)
+    yv: Tensor
+    origin: str
+    learning_rate: float = 1e-3
+    validation_batch: int = 2048
+
+    @property
+    def steps(self) -> int:
+        """Steps per epoch, the ragged last batch included."""
+        return -(-len(self.x) // self.batch)
+
+    @property
+    def flop(self) -> float:
+        """Arithmetic that an epoch and its validation cannot avoid.
+
+        A weight costs 2 FLOP per sample forward and 4 backward (one product for each of the two gradients);
+        biases, activations and the optimizer are left out, being an order smaller.
+        """
+        weights = sum(a * b for a, b in pairwise(self.sizes))
+        return weights * (6.0 * len(self.x) + 2.0 * len(self.xv))
+
+    @cached_property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The same memory as NumPy arrays, for the peers that want those."""
+        return self.x.numpy(), self.y.numpy(), self.xv.numpy(), self.yv.numpy()
+
+    def network(self, seed: int) -> nn.Sequential:
+        """A freshly drawn network; torch's trainers of one round start from the same weights."""
+        torch.manual_seed(seed)
+        layers: list[nn.Module] = []
+        for a, b in pairwise(self.sizes):
+            layers += [nn.Linear(a, b), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+
+def mnist(path: Path) -> Problem:
+    """Case study 1: 784-5×500-10 on 34,300 digits, validated on 14,700."""
+    found = path.is_file()
+    images, labels = _digits(path) if found else _imitation()
+    order = torch.randperm(LABELLED, generator=torch.Generator().manual_seed(0))
+    x, y = images[order], labels[order]
+    return Problem(
+        name="mnist",
+        sizes=(784, 500, 500, 500, 500, 500, 10),
+        batch=128,
+        x=x[:TRAINED].contiguous(),
+        y=y[:TRAINED].contiguous(),
+        xv=x[TRAINED:].contiguous(),
+        yv=y[TRAINED:].contiguous(),
+        origin="MNIST" if found else f"imitated digits of MNIST's shape, {path.name} not found",
+    )
+
+
+def small(rows: int = 2_000, held_out: int = 500) -> Problem:
+    """20-64-64-2 on generated rows: too little arithmetic to hide a trainer's own cost per step."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(rows + held_out, 20, generator=generator)
+    direction = torch.randn(20, generator=generator)
+    score = x @ direction + 2 * x[:, 0] * x[:, 1] + torch.randn(len(x), generator=generator)
+    y = (score > 0).long()
+    parts = x[:rows].contiguous(), y[:rows].contiguous(), x[rows:].contiguous(), y[rows:].contiguous()
+    return Problem("small", (20, 64, 64, 2), 64, *parts, origin="generated rows")
+
+
+def _digits(path: Path) -> tuple[Tensor, Tensor]:
+    with np.load(path) as file:
+        images, labels = file["x_train"][:LABELLED], file["y_train"][:LABELLED]
+    return torch.from_numpy(images.reshape(LABELLED, -1) / np.float32(255)), torch.from_numpy(labels).long()
+
+
+def _imitation() -> tuple[Tensor, Tensor]:
+    """Ten random pictures under noise: learnable, so that the accuracies still show who trained."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(10, (LABELLED,), generator=generator)
+    pictures = torch.rand(10, 784, generator=generator)
+    return pictures[labels] + torch.rand(LABELLED, 784, generator=generator), labels

@@ -1,0 +1,100 @@
+"""Taking turns, and what is made of the times."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from problems import Problem
+
+
+class UnavailableError(Exception):
+    """A trainer cannot take part here; the message is the reason to print."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One training from a fresh start: `fit` is timed, `accuracy` (on validation rows, afterwards) is not."""
+
+    fit: Callable[[], object]
+    accuracy: Callable[[], float]
+
+
+Start = Callable[[int, int], Turn]
+"""(epochs, seed) → a fresh start; building the model and its optimizer is not timed for anybody."""
+
+Enter = Callable[[Problem], Start]
+"""Imports the trainer's library and does what it needs only once; raises ImportError or UnavailableError."""
+
+
+@dataclass
+class Record:
+    """What one trainer's turns gave, in the order of the rounds."""
+
+    name: str
+    start: Start
+    first: float
+    seconds: list[float] = field(default_factory=list)  # per epoch
+    accuracies: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def accuracy(self) -> float:
+        return statistics.median(self.accuracies)
+
+    def ratio(self, reference: Sequence[float]) -> float:
+        """Median of the ratios within each round, so that a slow minute of the machine hits both sides."""
+        return statistics.median(a / b for a, b in zip(self.seconds, reference, strict=True))
+
+
+def warm_up(name: str, enter: Enter, problem: Problem) -> Record | None:
+    """One epoch that does not count: compilers compile, caches fill; the reason if the trainer is missing."""
+    try:
+        start = enter(problem)
+        begun = time.perf_counter()
+        start(1, 0).fit()
+    except (ImportError, UnavailableError) as reason:
+        print(f"skipped {name}: {reason}", flush=True)
+        return None
+    return Record(name, start, time.perf_counter() - begun)
+
+
+def take_turns(records: Sequence[Record], rounds: int, epochs: int) -> list[float]:
+    """A B C … A B C …; returns the product rate (FLOP/s) measured at the start of each round."""
+    rates = []
+    for number in range(rounds):
+        rates.append(product_rate())
+        for record in records:
+            seconds, accuracy = _timed(record.start(epochs, number))
+            record.seconds.append(seconds / epochs)
+            record.accuracies.append(accuracy)
+            print(
+                f"round {number + 1}  {record.name}: {seconds / epochs:.4g} s/epoch, {accuracy:.4f}",
+                flush=True,
+            )
+    return rates
+
+
+def product_rate(size: int = 2048, repeats: int = 5) -> float:
+    """FLOP/s of a large float32 product, the fastest of a few: what this machine can do at this moment."""
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    torch.mm(a, b)
+    spent = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        torch.mm(a, b)
+        spent.append(time.perf_counter() - begun)
+    return 2 * size**3 / min(spent)
+
+
+def _timed(turn: Turn) -> tuple[float, float]:
+    gc.collect()  # nobody pays for somebody else's garbage
+    begun = time.perf_counter()
+    turn.fit()
+    seconds = time.perf_counter() - begun
+    return seconds, turn.accuracy()

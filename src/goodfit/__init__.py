@@ -1,0 +1,45 @@
+"""goodfit finds the regularization with which your network generalises, and shows the evidence."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from goodfit import models, techniques
+    from goodfit.data import Dataset, Split, load
+    from goodfit.diagnosis import Verdict, diagnose
+    from goodfit.errors import InputError, TrainingError
+    from goodfit.explain import explain
+    from goodfit.recipe import Recipe
+    from goodfit.report import report
+    from goodfit.store import load_run, save_run
+    from goodfit.study import Study, study
+    from goodfit.train import Checkpoints, Run, Training, fit
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Checkpoints": "train", "Dataset": "data", "InputError": "errors", "Recipe": "recipe", "Run": "train",
+    "Split": "data", "Study": "study", "Training": "train", "TrainingError": "errors", "Verdict": "diagnosis",
+    "diagnose": "diagnosis", "explain": "explain", "fit": "train", "load": "data", "load_run": "store",
+    "report": "report", "save_run": "store", "study": "study",
+}  # fmt: skip
+
+__all__ = [
+    "Checkpoints", "Dataset", "InputError", "Recipe", "Run", "Split", "Study", "Training", "TrainingError", "Verdict",
+    "diagnose", "explain", "fit", "load", "load_run", "models", "report", "save_run", "study", "techniques",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that `import goodfit` does not wait for torch."""
+    if name in ("models", "techniques"):
+        return importlib.import_module(f"goodfit.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"goodfit.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'goodfit' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

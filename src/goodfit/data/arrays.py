@@ -1,0 +1,188 @@
+"""Plain arrays: what is accepted as numbers, and how they become float32 inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from goodfit.errors import InputError
+
+Array: TypeAlias = npt.NDArray[Any]
+Features: TypeAlias = pd.DataFrame | Array
+
+CHUNK = 4096  # rows handled at once, so that float64 copies of a large set never exist as a whole
+
+
+def as_array(values: object, who: str) -> Array:
+    """Any array-like of the user's (array, tensor, nested list, Series, DataFrame) as a NumPy array.
+
+    Raises:
+        InputError: the lists are ragged or the matrix is sparse.
+    """
+    if isinstance(values, torch.Tensor):
+        tensor = values.detach().cpu()
+        dense = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+        array: Array = dense.numpy()
+        return array
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise InputError(f"{who} is a sparse matrix; give {who}.toarray().")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{who} has rows of different lengths; pad or cut them to one length.") from error
+
+
+def as_features(values: object, who: str = "load: x") -> Array:
+    """Features as an array of numbers, with at least two dimensions and only finite values.
+
+    Shape: (rows, ...) → the same; booleans and half precision become float32.
+
+    Raises:
+        InputError: text, objects, complex numbers, one dimension, NaN or infinite values (row and column
+            named).
+    """
+    x = as_array(values, who)
+    if x.dtype.kind not in "biuf":
+        raise InputError(
+            f"{who} holds {x.dtype} values, numbers are needed; give a DataFrame for mixed or text columns."
+        )
+    if x.ndim < 2:
+        raise InputError(f"{who} has shape {x.shape}, (rows, features) is needed; try x.reshape(-1, 1).")
+    if 0 in x.shape:
+        raise InputError(f"{who} is empty: its shape is {x.shape}; give at least one row and one column.")
+    if x.dtype.kind == "b" or x.dtype == np.float16:
+        x = x.astype(np.float32)
+    refuse_not_finite(x, who)
+    return x
+
+
+def refuse_not_finite(x: Array, who: str) -> None:
+    """Refuse NaN and infinite values, naming the first one's row and column.
+
+    Raises:
+        InputError: x holds NaN or an infinite value.
+    """
+    if x.dtype.kind != "f":
+        return
+    finite = np.isfinite(x)
+    if finite.all():
+        return
+    row, *rest = (int(i) for i in np.unravel_index(int(finite.argmin()), x.shape))
+    column = rest[0] if len(rest) == 1 else tuple(rest)
+    what = "NaN" if np.isnan(x[(row, *rest)]) else "an infinite value"
+    raise InputError(
+        f"{who} holds {what} in row {row}, column {column} (counted from 0; {int((~finite).sum())} such "
+        "values); "
+        "fill or drop them, or give a DataFrame: its missing values are imputed."
+    )
+
+
+@dataclass(frozen=True)
+class ArrayFeatures:
+    """How an array becomes float32 inputs: (x / divisor − mean) / scale.
+
+    A 2-D array of numbers is standardised column by column (a constant column becomes zero, so that the width
+    stays what the user's model expects). uint8 arrays and arrays of more than two dimensions (images, sound)
+    keep their inner contrast: one mean and one standard deviation over all values of the training part; uint8
+    is divided by 255 first.
+
+    Shape: (rows, \\*shape) → (rows, \\*shape) float32.
+    """
+
+    shape: tuple[int, ...]
+    pixels: bool
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, x: Array) -> ArrayFeatures:
+        """Learn mean and scale from the training rows."""
+        if x.ndim == 2 and x.dtype != np.uint8:
+            from sklearn.preprocessing import StandardScaler
+
+            scaler = StandardScaler().fit(x)
+            return cls(x.shape[1:], False, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
+        pixels = x.dtype == np.uint8
+        mean, std = _pixel_moments(x) if pixels else _moments(x)
+        return cls(x.shape[1:], pixels, (mean,), (std if std > 0 else 1.0,))
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """`x0`, `x1`, … for a flat array; empty for images and sound, whose inputs have no names."""
+        return tuple(f"x{i}" for i in range(self.shape[0])) if len(self.shape) == 1 else ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one transformed row."""
+        return self.shape
+
+    def transform(self, data: object) -> npt.NDArray[np.float32]:
+        """Apply what was learned.
+
+        Raises:
+            InputError: another shape of rows, values that are not finite numbers, or other units (uint8 or
+                not).
+        """
+        x = as_features(data, "transform: x")
+        if x.shape[1:] != self.shape:
+            raise InputError(
+                f"transform: rows have shape {x.shape[1:]}, this data was learned with {self.shape}."
+            )
+        if self.pixels and x.dtype == np.uint8:
+            table = ((np.arange(256) / 255 - self.mean[0]) / self.scale[0]).astype(np.float32)
+            return np.take(table, x)
+        if self.pixels or (x.dtype == np.uint8 and len(self.shape) > 1):
+            wanted = "uint8 values 0…255" if self.pixels else "values that are not uint8"
+            raise InputError(
+                f"transform: this data was learned with {wanted}, got {x.dtype}; convert it first."
+            )
+        out = np.empty(x.shape, np.float32)
+        for rows in chunks(len(x)):
+            out[rows] = (x[rows].astype(np.float64) - np.asarray(self.mean)) / np.asarray(self.scale)
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        kind: Literal["array"] = "array"
+        return {
+            "kind": kind,
+            "shape": list(self.shape),
+            "pixels": self.pixels,
+            "mean": list(self.mean),
+            "scale": list(self.scale),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ArrayFeatures:
+        """The inverse of `to_dict`."""
+        shape = tuple(int(n) for n in values["shape"])
+        mean, scale = (tuple(float(v) for v in values[key]) for key in ("mean", "scale"))
+        return cls(shape, bool(values["pixels"]), mean, scale)
+
+
+def chunks(n: int) -> Iterator[slice]:
+    """Slices that cover n rows, a bounded number at a time."""
+    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+
+
+def _pixel_moments(x: Array) -> tuple[float, float]:
+    """Exact mean and standard deviation of uint8 values / 255, from their histogram."""
+    counts = np.zeros(256, np.int64)
+    for rows in chunks(len(x)):
+        counts += np.bincount(x[rows].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    mean = float(counts @ values / counts.sum())
+    return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
+
+
+def _moments(x: Array) -> tuple[float, float]:
+    """Mean and standard deviation over all values, in float64 and in two passes."""
+    mean = sum(float(x[rows].sum(dtype=np.float64)) for rows in chunks(len(x))) / x.size
+    square = sum(float(((x[rows].astype(np.float64) - mean) ** 2).sum()) for rows in chunks(len(x)))
+    return mean, float(np.sqrt(square / x.size))

@@ -1,0 +1,80 @@
+"""Data sets by name: those that scikit-learn carries, and OpenML's."""
+
+from __future__ import annotations
+
+import http.client
+import warnings
+from typing import Any, cast
+
+import pandas as pd
+
+from goodfit.errors import InputError
+
+BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+OPENML = "openml:"
+
+
+def is_bundled(name: str) -> bool:
+    """Whether scikit-learn carries the set; `-` may stand for `_`."""
+    return _plain(name) in BUNDLED
+
+
+def read_bundled(name: str) -> tuple[pd.DataFrame, str, str]:
+    """A set that comes with scikit-learn, with its classes by name.
+
+    Returns:
+        The table with its target column, that column's name, and the set's name.
+    """
+    from sklearn import datasets
+
+    known = _plain(name)
+    bunch = getattr(datasets, f"load_{known}")(as_frame=True)
+    frame, target = cast(pd.DataFrame, bunch.frame), str(bunch.target.name)
+    if known in ("breast_cancer", "iris", "wine"):
+        names = {code: str(text) for code, text in enumerate(bunch.target_names)}
+        frame = frame.assign(**{target: frame[target].map(names)})
+    return frame, target, known
+
+
+def read_openml(source: str) -> tuple[pd.DataFrame, str | None, str]:
+    """A set of openml.org: `openml:NAME` (its oldest active version), `openml:NAME:VERSION` or `openml:ID`.
+
+    Returns:
+        The table with its target column, that column's name if OpenML knows it, and the set's name.
+
+    Raises:
+        InputError: no such set, or OpenML cannot be reached.
+    """
+    from sklearn.datasets import fetch_openml
+
+    name, _, version = source[len(OPENML) :].strip().partition(":")
+    if not name or (version and not version.isdigit()):
+        raise InputError(
+            f"load: '{source}' names no set; give openml:NAME, openml:NAME:VERSION or openml:ID."
+        )
+    which: dict[str, Any] = {"data_id": int(name)} if name.isdigit() else {"name": name}
+    if version and not name.isdigit():
+        which["version"] = int(version)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # several versions, retries: said in the errors below
+            bunch = fetch_openml(**which, as_frame=True, parser="auto", n_retries=1, delay=0.5)
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(
+            f"load: '{source}' could not be fetched, offline or openml.org does not answer "
+            f"({type(error).__name__}); "
+            "download the table elsewhere and load it as a file."
+        ) from error
+    except (ValueError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"load: '{source}' cannot be used: {reason} Look for it on openml.org.") from error
+    targets = list(bunch.target_names or [])
+    return (
+        cast(pd.DataFrame, bunch.frame),
+        targets[0] if targets else None,
+        str(bunch.details.get("name", name)),
+    )
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_")

@@ -1,0 +1,182 @@
+"""What a table's column holds: numbers, dates or categories, whatever type it is stored in."""
+
+from __future__ import annotations
+
+import datetime
+import numbers as abstract
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from goodfit.errors import InputError
+
+Kind: TypeAlias = Literal["number", "date", "category"]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+# In a column whose other values are all numbers these words mean "missing"; among texts they stay categories.
+MISSING_WORDS = frozenset({"", "?", "na", "n/a", "nan", "<na>", "null", "none", "-"})
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?$")
+
+
+def kind(column: pd.Series[Any]) -> Kind:
+    """Whether a column is read as numbers, as dates or as categories.
+
+    Numbers, booleans and durations are numbers; text is numbers only if every value of it is one; ISO dates
+    are dates; a pandas categorical is always a category, because its owner said so.
+
+    >>> kind(pd.Series(["1", "2.5", None])), kind(pd.Series(["1", "two"])), kind(pd.Series(["2024-05-01"]))
+    ('number', 'category', 'date')
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "category"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        return "number"
+    values = _known(column)
+    if len(values) == 0 or all(number(value) is not None for value in values):
+        return "number"
+    return "date" if all(_is_date(value) for value in values) else "category"
+
+
+def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with texts that are numbers or dates turned into such columns; the rest untouched.
+
+    Decided on all rows, before any division: a column's type is not a statistic.
+    """
+    changed: dict[str, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if not is_text(column):
+            continue
+        what = kind(column)
+        if what == "number":
+            changed[name] = numbers(column)
+        elif what == "date":
+            changed[name] = _dates(column)
+    return frame.assign(**changed) if changed else frame
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Whether the column is stored as texts or as objects of any kind."""
+    return pd.api.types.is_object_dtype(column) or isinstance(column.dtype, pd.StringDtype)
+
+
+def numbers(column: pd.Series[Any]) -> Floats:
+    """A column's numbers; missing values are NaN, dates and durations are seconds.
+
+    Shape: (rows,) → (rows,) float64.
+
+    Raises:
+        InputError: a text that is not a number; it is quoted.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if pd.api.types.is_timedelta64_dtype(column):
+        return np.asarray(column.dt.total_seconds(), np.float64)
+    if not is_text(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    codes, known = pd.factorize(column)
+    table = np.full(len(known) + 1, np.nan)  # the last entry serves code -1, missing
+    for i, value in enumerate(known):
+        parsed = number(value)
+        if parsed is None:
+            raise InputError(
+                f"data: column '{column.name}' holds numbers, but also {value!r}; mend or drop that row."
+            )
+        table[i] = parsed
+    return cast(Floats, table[codes])
+
+
+def seconds(column: pd.Series[Any]) -> Floats:
+    """A column of dates as seconds since 1970 (UTC); missing dates are NaN.
+
+    Shape: (rows,) → (rows,) float64.
+
+    Raises:
+        InputError: a text that is not an ISO date.
+    """
+    dates = _dates(column)
+    out = dates.dt.as_unit("us").astype("int64").to_numpy() / 1e6
+    return cast(Floats, np.where(dates.isna().to_numpy(), np.nan, out))
+
+
+def texts(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+    """A column of categories as codes into a list of texts; missing is the last entry, None.
+
+    Shape: (rows,) → codes (rows,), texts.
+
+    >>> texts(pd.Series(["b", None, "a", "b"]))
+    (array([0, 2, 1, 0]), ['b', 'a', None])
+    """
+    codes, known = pd.factorize(column.astype(object))
+    names: list[str | None] = [plain(value) for value in known]
+    return np.where(codes < 0, len(names), codes).astype(np.int64), [*names, None]
+
+
+def plain(value: object) -> str:
+    """A category's name: 1, 1.0 and '1' are the same one.
+
+    >>> plain(1.0), plain(True), plain("a")
+    ('1', 'True', 'a')
+    """
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def number(value: object) -> float | None:
+    """The number in a value; NaN for a word that means missing, None where there is no number.
+
+    >>> number(" 2.5 "), number("x"), number(True)
+    (2.5, None, 1.0)
+    """
+    if isinstance(value, abstract.Real | np.bool_ | Decimal):
+        return float(value)
+    if not isinstance(value, str) or "_" in value:  # float("1_000") would be 1000
+        return None
+    word = value.strip()
+    if word.lower() in MISSING_WORDS:
+        return float("nan")
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _known(column: pd.Series[Any]) -> Sequence[object]:
+    """The distinct values of a text column without what means missing in a column of numbers."""
+    _, known = pd.factorize(column)
+    listed = [value for value in known if not (isinstance(value, str) and _is_missing_word(value))]
+    # Words alone ("none", "?") are categories: only among numbers do they mean missing.
+    return listed if listed or len(known) == 0 else list(known)
+
+
+def _is_missing_word(value: str) -> bool:
+    return value.strip().lower() in MISSING_WORDS
+
+
+def _is_date(value: object) -> bool:
+    if isinstance(value, datetime.date):
+        return True
+    return isinstance(value, str) and _DATE.match(value.strip()) is not None
+
+
+def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return pd.to_datetime(column, utc=True)
+    text = column.map(
+        lambda value: None if pd.isna(value) or _is_missing_word(str(value)) else str(value).strip()
+    )
+    try:
+        return pd.to_datetime(text, format="ISO8601", utc=True)
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"data: column '{column.name}' holds dates, but also something that is no ISO date (2024-05-31); "
+            "mend it."
+        ) from error

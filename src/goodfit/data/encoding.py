@@ -1,0 +1,235 @@
+"""Mixed tables to float32 inputs: learned with scikit-learn, kept as plain numbers and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from goodfit.data.arrays import Array
+from goodfit.data.checks import LARGEST, listed
+from goodfit.data.columns import Floats, kind, numbers, seconds, texts
+from goodfit.errors import InputError, near
+
+MOST_CATEGORIES = 200  # of one column; the rarer ones count as rare
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """One column of numbers or dates: missing values become `fill`, then (value − mean) / scale.
+
+    `value` is False where the training rows hold one value only (nothing to learn from it); `indicator` is
+    True where some training rows miss it: then a 0/1 column says where.
+    """
+
+    name: str
+    kind: Literal["number", "date"]
+    value: bool
+    indicator: bool
+    fill: float
+    mean: float
+    scale: float
+
+    def read(self, column: pd.Series[Any]) -> Floats:
+        """The column's raw numbers, NaN where missing."""
+        values = seconds(column) if self.kind == "date" else numbers(column)
+        wrong = np.abs(values) > LARGEST
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"transform: column '{self.name}' holds an infinite value in row {row}; fill it or leave "
+                "it empty."
+            )
+        return values
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """One column of categories, each a 0/1 input; None is the category "missing".
+
+    Rare and unseen categories are rows of zeros: the network sees "none of the known ones".
+    """
+
+    name: str
+    categories: tuple[str | None, ...]
+
+    def places(self, column: pd.Series[Any]) -> npt.NDArray[np.int64]:
+        """Which input is 1 in each row; −1 for none."""
+        codes, names = texts(column)
+        known = {name: i for i, name in enumerate(self.categories)}
+        return np.asarray([known.get(name, -1) for name in names], np.int64)[codes]
+
+
+@dataclass(frozen=True)
+class TableFeatures:
+    """How a table becomes float32 inputs.
+
+    Inputs in order: the standardised numbers, the 0/1 columns that say where a number was missing, the blocks
+    of categories. Columns that are constant or all missing in the training rows give no input and are not
+    needed later.
+
+    Shape: a table of rows → (rows, features) float32.
+    """
+
+    numbers: tuple[NumberColumn, ...]
+    categories: tuple[CategoryColumn, ...]
+
+    @classmethod
+    def fit(cls, x: pd.DataFrame) -> TableFeatures:
+        """Learn fill values, means, scales and categories from the training rows.
+
+        Raises:
+            InputError: no column varies over these rows.
+        """
+        kinds = {str(name): kind(x[name]) for name in x.columns}
+        values = {name: (seconds if what == "date" else numbers)(x[name])
+                  for name, what in kinds.items() if what != "category"}  # fmt: skip
+        learned = cls(
+            _fit_numbers({name: v for name, v in values.items() if not np.isnan(v).all()}, kinds),
+            _fit_categories(x[[name for name, what in kinds.items() if what == "category"]]),
+        )
+        if not learned.feature_names:
+            raise InputError(
+                "split: every column is constant or missing in the training part; give other features."
+            )
+        return learned
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """One name for each input: `age`, `age is missing`, `city=Rome`, `city=(missing)`."""
+        values = [c.name for c in self.numbers if c.value]
+        missing = [f"{c.name} is missing" for c in self.numbers if c.indicator]
+        blocks = [
+            f"{c.name}={'(missing)' if one is None else one}" for c in self.categories for one in c.categories
+        ]
+        return (*values, *missing, *blocks)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one transformed row."""
+        return (len(self.feature_names),)
+
+    def transform(self, data: object) -> npt.NDArray[np.float32]:
+        """Apply what was learned; columns beyond the known ones are ignored.
+
+        Raises:
+            InputError: not a table, missing columns (named), a value of another kind than learned.
+        """
+        frame = self._checked(data)
+        raw = {c.name: c.read(frame[c.name]) for c in self.numbers}
+        out = np.zeros((len(frame), *self.input_shape), np.float32)
+        place = 0
+        for number in (c for c in self.numbers if c.value):
+            values = raw[number.name]
+            filled = np.where(np.isnan(values), number.fill, values)
+            out[:, place] = (filled - number.mean) / number.scale
+            place += 1
+        for number in (c for c in self.numbers if c.indicator):
+            out[:, place] = np.isnan(raw[number.name])
+            place += 1
+        for block in self.categories:
+            hot = block.places(frame[block.name])
+            known = np.flatnonzero(hot >= 0)
+            out[known, place + hot[known]] = 1
+            place += len(block.categories)
+        return out
+
+    def _checked(self, data: object) -> pd.DataFrame:
+        needed = [c.name for c in self.numbers] + [c.name for c in self.categories]
+        if not isinstance(data, pd.DataFrame):
+            raise InputError(
+                f"transform: a DataFrame with columns {listed(needed)} is needed, got {type(data).__name__}."
+            )
+        frame = data.set_axis(data.columns.map(str), axis=1)
+        missing = [name for name in needed if name not in frame.columns]
+        if missing:
+            hint = near(missing[0], frame.columns) if len(missing) == 1 else ""
+            raise InputError(f"transform: column {listed(missing)} is missing in the given table.{hint}")
+        if frame.columns.has_duplicates:
+            doubled = frame.columns[frame.columns.duplicated()].unique()
+            raise InputError(
+                f"transform: {listed(doubled)} names more than one column; rename or drop the others."
+            )
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "kind": "table",
+            "numbers": [asdict(c) for c in self.numbers],
+            "categories": [{"name": c.name, "categories": list(c.categories)} for c in self.categories],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TableFeatures:
+        """The inverse of `to_dict`."""
+        return cls(
+            tuple(NumberColumn(**c) for c in values["numbers"]),
+            tuple(CategoryColumn(c["name"], tuple(c["categories"])) for c in values["categories"]),
+        )
+
+
+def rare_below(rows: int) -> int:
+    """How many training rows a category needs to get an input: 1 % of them, at least 2, at most 10.
+
+    >>> rare_below(100), rare_below(600), rare_below(60_000)
+    (2, 6, 10)
+    """
+    return max(2, min(10, rows // 100))
+
+
+def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tuple[NumberColumn, ...]:
+    """Medians, means and scales of columns that have at least one known value."""
+    if not values:
+        return ()
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    matrix = np.column_stack(list(values.values()))  # (row, column)
+    missing = np.isnan(matrix).any(axis=0)
+    imputer = SimpleImputer(strategy="median", copy=True).fit(matrix)
+    filled: Floats = np.asarray(imputer.transform(matrix))
+    scaler = StandardScaler().fit(filled)
+    varies = [bool(np.ptp(filled[:, i]) > 0) for i in range(len(values))]
+    learned = (
+        NumberColumn(
+            name=name,
+            kind="date" if kinds[name] == "date" else "number",
+            value=varies[i],
+            indicator=bool(missing[i]),
+            fill=float(imputer.statistics_[i]),
+            mean=float(scaler.mean_[i]),
+            scale=float(scaler.scale_[i]),
+        )
+        for i, name in enumerate(values)
+    )
+    return tuple(column for column in learned if column.value or column.indicator)
+
+
+def _fit_categories(x: pd.DataFrame) -> tuple[CategoryColumn, ...]:
+    """The categories that are frequent enough, of every column that has more than one value."""
+    learned = []
+    for name in x.columns:
+        codes, names = texts(x[name])
+        column = np.asarray(names, object)[codes].reshape(-1, 1)  # (row, 1)
+        frequent = _frequent(column)
+        constant = len(np.unique(codes)) == 1
+        if frequent and not constant:
+            learned.append(CategoryColumn(str(name), frequent))
+    return tuple(learned)
+
+
+def _frequent(column: Array) -> tuple[str | None, ...]:
+    from sklearn.preprocessing import OneHotEncoder
+
+    # One more than the limit, because the encoder counts the rare ones together as a category.
+    encoder = OneHotEncoder(
+        min_frequency=rare_below(len(column)), max_categories=MOST_CATEGORIES + 1, handle_unknown="ignore"
+    ).fit(column)
+    rare = encoder.infrequent_categories_[0]
+    dropped = set() if rare is None else set(rare)
+    return tuple(one for one in encoder.categories_[0] if one not in dropped)

@@ -1,0 +1,244 @@
+"""Files: tables of text (csv, tsv), parquet and npz archives."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from goodfit.data.arrays import Array
+from goodfit.data.checks import listed
+from goodfit.data.columns import number
+from goodfit.errors import InputError, MissingExtra, near
+
+TEXT_TABLES = (".csv", ".tsv", ".txt")
+PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+KINDS = (*TEXT_TABLES, ".csv.gz", ".parquet", ".npz")
+SEPARATORS = ",;\t|"
+SNIFFED = 1 << 16  # bytes looked at to find the separator
+PAIRS = (("x", "y"), ("X", "y"), ("data", "target"), ("x_train", "y_train"))
+BROKEN = (OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """What an npz file holds: features, targets, and an official test part if it has one."""
+
+    x: Array
+    y: Array
+    target: str
+    test: tuple[Array, Array] | None
+
+
+def suffix(path: Path) -> str:
+    """The kind of a file without its packing: `.csv` for `a.csv.gz`.
+
+    >>> suffix(Path("a.csv.gz")), suffix(Path("b.npz"))
+    ('.csv', '.npz')
+    """
+    inner = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    return inner.suffix.lower()
+
+
+def stem(path: Path) -> str:
+    """A file's name without kind and packing."""
+    inner = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    return inner.stem
+
+
+def find(path: Path) -> Path:
+    """The path of an existing file of a kind that can be read.
+
+    Raises:
+        InputError: no such file (near names of the folder are given), a folder, or another kind of file.
+    """
+    if path.is_dir():
+        raise InputError(f"load: '{path}' is a folder; give a file ({', '.join(KINDS)}).")
+    if not path.exists():
+        siblings = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
+        hint = near(path.name, siblings)
+        raise InputError(f"load: there is no file '{path}'.{hint if 'Did you mean' in hint else ''}")
+    if suffix(path) not in (*TEXT_TABLES, ".parquet", ".npz"):
+        raise InputError(f"load: '{path.name}' is of no known kind; give one of {', '.join(KINDS)}.")
+    return path
+
+
+def read_table(path: Path, target: str | None) -> pd.DataFrame:
+    """A table from a csv, tsv or parquet file; empty cells are missing.
+
+    The separator is found from the first lines, the decimal comma in tables separated by semicolons too. A
+    first column without a name that only counts the rows is left out. The target column keeps its spelling
+    (`true`).
+
+    Raises:
+        InputError: the file cannot be read, or its first line gives no column names.
+        MissingExtra: parquet without pyarrow.
+    """
+    if suffix(path) == ".parquet":
+        return _read_parquet(path)
+    try:
+        separator, decimal, names = _form(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path, sep=separator, decimal=decimal, na_values=[""], keep_default_na=False, index_col=False,
+                skipinitialspace=True, low_memory=False, dtype={target: "str"} if target in names else None,
+            )  # fmt: skip
+    except (
+        *BROKEN,
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+        ValueError,
+    ) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it."
+        ) from error
+    return _without_counter(frame)
+
+
+def header(path: Path) -> list[str]:
+    """The column names of a table of text.
+
+    Raises:
+        InputError: the file cannot be read or gives no names.
+    """
+    try:
+        return _form(path)[2]
+    except BROKEN as error:
+        raise InputError(
+            f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it."
+        ) from error
+
+
+def sniff(sample: str, path: Path) -> tuple[str, str]:
+    """The separator and the decimal sign of a table's first lines.
+
+    >>> sniff("a;b\\n1,5;2\\n", Path("t.csv")), sniff("a,b\\n1.5,2\\n", Path("t.csv"))
+    ((';', ','), (',', '.'))
+    """
+    lines = [line for line in re.sub(r'"[^"]*"', "", sample).splitlines()[:50] if line.strip()]
+    if suffix(path) == ".tsv":
+        separator = "\t"
+    else:
+        # The sign that stands equally often in most lines; of several the most frequent one.
+        head = {sign: lines[0].count(sign) for sign in SEPARATORS} if lines else {}
+        steady = {s: sum(line.count(s) == n for line in lines) * n for s, n in head.items() if n}
+        separator = max(steady, key=lambda s: steady[s]) if steady else ","
+    cells = [cell.strip() for line in lines[1:] for cell in line.split(separator)] if separator == ";" else []
+    comma = any(re.fullmatch(r"-?\d+,\d+", cell) for cell in cells)
+    dot = any(re.fullmatch(r"-?\d+\.\d+", cell) for cell in cells)
+    return separator, "," if comma and not dot else "."
+
+
+def check_header(sample: str, separator: str, path: Path) -> list[str]:
+    """The column names of a table of text.
+
+    Raises:
+        InputError: an empty file, two columns of one name, or a first line of numbers only.
+    """
+    names = [name.strip() for name in next(csv.reader(io.StringIO(sample), delimiter=separator), [])]
+    if not any(names):
+        raise InputError(f"load: '{path.name}' is empty; its first line must hold the column names.")
+    doubled = sorted({name for name in names if name and names.count(name) > 1})
+    if doubled:
+        raise InputError(f"load: {listed(doubled)} names more than one column; rename or drop the others.")
+    if all(name and number(name) is not None for name in names):
+        raise InputError(
+            f"load: the first line of '{path.name}' holds numbers, not column names; add a line of names."
+        )
+    return names
+
+
+def read_npz(path: Path, target: str | None) -> Archive:
+    """Features and targets from an npz archive.
+
+    Known keys: x_train, y_train with x_test, y_test; x, y; X, y; data, target. `target` names another key for
+    y.
+
+    Raises:
+        InputError: the file cannot be read, holds objects, or has none of these keys.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            keys = list(archive.files)
+            x_key, y_key = _pair(keys, target, path)
+            x, y = archive[x_key], archive[y_key]
+            official = ("x_test", y_key.replace("train", "test"))
+            test = None
+            if x_key == "x_train" and all(key in keys for key in official):
+                test = (archive[official[0]], archive[official[1]])
+    except (*BROKEN, ValueError, KeyError, AttributeError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"load: '{path.name}' cannot be read as npz ({_first_line(error)}); save plain arrays with "
+            "np.savez."
+        ) from error
+    return Archive(x, y, target or "y", test)
+
+
+def _pair(keys: list[str], target: str | None, path: Path) -> tuple[str, str]:
+    if target is not None and target not in keys and target != "y":
+        raise InputError(f"load: '{path.name}' has no array '{target}'.{near(target, keys)}")
+    for x_key, y_key in PAIRS:
+        chosen = target if target in keys and target is not None else y_key
+        if x_key in keys and chosen in keys and chosen != x_key:
+            return x_key, chosen
+    raise InputError(
+        f"load: '{path.name}' holds {listed(keys)}; name its arrays x and y (or x_train, y_train, x_test, "
+        "y_test)."
+    )
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except ImportError as error:
+        raise MissingExtra("load: parquet files need pyarrow; pip install goodfit[parquet]") from error
+    except (*BROKEN, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
+        raise InputError(f"load: '{path.name}' cannot be read as parquet ({_first_line(error)}).") from error
+    # An index with a name was a column before it was stored.
+    return frame.reset_index() if frame.index.names != [None] else frame
+
+
+def _form(path: Path) -> tuple[str, str, list[str]]:
+    """Separator, decimal sign and column names."""
+    sample = _sample(path)
+    separator, decimal = sniff(sample, path)
+    return separator, decimal, check_header(sample, separator, path)
+
+
+def _sample(path: Path) -> str:
+    opener: Callable[..., Any] = PACKED.get(path.suffix.lower(), Path.open)
+    with opener(path, "rb") as file:
+        raw: bytes = file.read(SNIFFED)
+    whole_lines = raw[: raw.rfind(b"\n") + 1] if len(raw) == SNIFFED and b"\n" in raw else raw
+    return whole_lines.decode("utf-8-sig")
+
+
+def _without_counter(frame: pd.DataFrame) -> pd.DataFrame:
+    first = frame.columns[0] if len(frame.columns) > 1 else ""
+    if not str(first).startswith("Unnamed: 0") or not pd.api.types.is_integer_dtype(frame[first]):
+        return frame
+    counts = frame[first].to_numpy()
+    return frame.drop(columns=first) if np.array_equal(counts, counts[:1] + np.arange(len(counts))) else frame
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

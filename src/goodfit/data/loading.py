@@ -1,0 +1,181 @@
+"""load: one function for every kind of data, and one line of error for whatever does not fit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from goodfit.data.arrays import Array, Features, as_array, as_features
+from goodfit.data.bundled import BUNDLED, OPENML, is_bundled, read_bundled, read_openml
+from goodfit.data.checks import check_columns, check_length, check_names
+from goodfit.data.columns import tidy
+from goodfit.data.dataset import Dataset
+from goodfit.data.files import TEXT_TABLES, find, header, read_npz, read_table, stem, suffix
+from goodfit.data.task import encode, encode_like, target_series
+from goodfit.errors import InputError, near
+
+USUAL_TARGETS = ("target", "class", "label", "y")
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What was read, before any check: features, targets if they are apart, and an official test part."""
+
+    name: str
+    x: Any
+    y: Any = None
+    target: str | None = None
+    test: tuple[Any, Any] | None = None
+
+
+def load(
+    source: object,
+    target: str | None = None,
+    *,
+    groups: object = None,
+    time: object = None,
+    task: Literal["classification", "regression"] | None = None,
+) -> Dataset:
+    """Data from a file, a table, arrays or a known name, checked and with encoded targets.
+
+    `source` is a path (csv, tsv, also packed with gz, bz2, xz; parquet; npz), a pandas DataFrame, a pair (X,
+    y) of arrays, tensors, lists or pandas objects, a set that scikit-learn carries ("digits",
+    "breast-cancer", "wine", "iris", "diabetes"), or "openml:NAME" / "openml:ID". `target` names the target
+    column; without it a single column called target, class, label or y is taken. `groups` and `time` name
+    columns, which then are no features, or give a value for each row. `task` overrides the decision made from
+    the targets' values (see `goodfit.data.task.encode`).
+
+    Raises:
+        InputError: anything that cannot be learned from, in one line with the remedy.
+        MissingExtra: a parquet file without pyarrow.
+
+    >>> load("iris")
+    Dataset(iris: 150 × 4, target 'target', 3 classes)
+    >>> load(([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5])).task
+    'regression'
+    """
+    raw = _read(source, target)
+    x, column, name = _features_and_target(raw)
+    x, group_values = _take_out(x, groups, "groups")
+    x, times = _take_out(x, time, "time")
+    if isinstance(x, pd.DataFrame):
+        x = tidy(x)
+        check_columns(x)
+    learned = encode(column, name, task)
+    test = None
+    if raw.test is not None:
+        x_test, y_test = _test_features(raw.test[0], x), target_series(raw.test[1], name)
+        check_length(x_test, y_test)
+        test = (x_test, encode_like(y_test, name, learned))
+    return Dataset(raw.name, x, learned.y, learned.task, name, learned.classes, group_values, times, test)
+
+
+def _read(source: object, target: object) -> Raw:
+    if target is not None and not isinstance(target, str):
+        raise InputError(
+            f"load: target must be a column's name, got {type(target).__name__}; for separate arrays give "
+            "load((X, y))."
+        )
+    if isinstance(source, pd.DataFrame):
+        return Raw("table", source, target=target)
+    if isinstance(source, tuple) and len(source) == 2:
+        return Raw("arrays", source[0], source[1], target)
+    if isinstance(source, str | os.PathLike):
+        return _read_name(os.fspath(source), target)
+    raise InputError(
+        f"load: a {type(source).__name__} is no source; give a path, a DataFrame, a pair (X, y) or a known "
+        "name."
+    )
+
+
+def _read_name(source: str | bytes, target: str | None) -> Raw:
+    text = os.fsdecode(source)
+    if text.startswith(OPENML):
+        frame, own, name = read_openml(text)
+        return Raw(name, frame, target=target or own)
+    path = Path(text).expanduser()
+    if is_bundled(text) and not path.is_file():
+        frame, own, name = read_bundled(text)
+        return Raw(name, frame, target=target or own)
+    if not path.exists() and path.suffix == "" and len(path.parts) == 1:
+        raise InputError(f"load: there is no file and no known set '{text}'.{near(text, BUNDLED)}")
+    path = find(path)
+    if suffix(path) == ".npz":
+        archive = read_npz(path, target)
+        return Raw(stem(path), archive.x, archive.y, archive.target, archive.test)
+    usual = target or (_usual(header(path)) if suffix(path) in TEXT_TABLES else None)
+    return Raw(stem(path), read_table(path, usual), target=usual)
+
+
+def _features_and_target(raw: Raw) -> tuple[Any, pd.Series[Any], str]:
+    """Features, the column of targets, and its name."""
+    if raw.y is None:
+        frame = _clean(raw.x)
+        name = raw.target or _usual([str(c) for c in frame.columns])
+        if name is None:
+            raise InputError(f"load: name the target column: target=….{near('', frame.columns)}")
+        if name not in frame.columns:
+            raise InputError(f"load: there is no target column '{name}'.{near(name, frame.columns)}")
+        return frame.drop(columns=name), frame[name], name
+    name = raw.target or str(getattr(raw.y, "name", None) or "y")
+    column = target_series(raw.y, name)
+    x = raw.x if isinstance(raw.x, pd.DataFrame) else as_array(raw.x, "load: x")
+    if getattr(x, "ndim", 1) > 0:
+        check_length(x, column)
+    return (_clean(x) if isinstance(x, pd.DataFrame) else as_features(x)), column.reset_index(drop=True), name
+
+
+def _clean(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with texts as names and rows counted from 0."""
+    named = frame.set_axis([str(c) for c in frame.columns], axis=1).reset_index(drop=True)
+    check_names(named)
+    return named
+
+
+def _usual(names: list[str]) -> str | None:
+    found = [name for name in names if name.strip().lower() in USUAL_TARGETS]
+    return found[0] if len(found) == 1 else None
+
+
+def _take_out(x: Any, given: object, role: str) -> tuple[Features, Array | None]:
+    """Groups or times as values, and the features without their column."""
+    if given is None:
+        return x, None
+    if isinstance(given, str):
+        if not isinstance(x, pd.DataFrame):
+            raise InputError(
+                f"load: {role}='{given}' names a column, but x is an array; give one value for each row."
+            )
+        if given not in x.columns:
+            raise InputError(f"load: there is no column '{given}' for {role}.{near(given, x.columns)}")
+        column, x = x[given], x.drop(columns=given)
+    else:
+        column = pd.Series(as_array(given, f"load: {role}").reshape(-1))
+    if len(column) != len(x):
+        raise InputError(
+            f"load: {role} has {len(column)} values but x has {len(x)} rows; give one for each row."
+        )
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise InputError(
+            f"load: {role} is missing in {int(missing.sum())} rows (first: row {int(missing.argmax())}); "
+            "fill or drop them."
+        )
+    return x, np.asarray(column)
+
+
+def _test_features(x_test: Any, x: Features) -> Array:
+    """The official test part's features, in the shape of the others.
+
+    Raises:
+        InputError: another shape.
+    """
+    features = as_features(x_test, "load: x_test")
+    if features.shape[1:] != x.shape[1:]:
+        raise InputError(f"load: rows of x_test have shape {features.shape[1:]}, those of x {x.shape[1:]}.")
+    return features

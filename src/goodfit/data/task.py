@@ -1,0 +1,193 @@
+"""What is to be predicted: classes or a number, decided from the target's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
+import pandas as pd
+
+from goodfit.data.arrays import Array, as_array
+from goodfit.data.checks import check_classes, check_target, listed
+from goodfit.data.columns import kind, numbers, plain
+from goodfit.errors import InputError, near
+
+Task: TypeAlias = Literal["classification", "regression"]
+TASKS = ("classification", "regression")
+
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What a network for this data must look like at both ends.
+
+    Shape: inputs (rows, \\*input_shape), outputs (rows, n_outputs): one logit for each class, one value in
+    regression.
+
+    >>> spec = TaskSpec("classification", "species", ("a", "b"), (4,), 2, "flowers")
+    >>> TaskSpec.from_dict(spec.to_dict()) == spec
+    True
+    """
+
+    task: Task
+    target: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    n_outputs: int
+    name: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self) | {"classes": list(self.classes), "input_shape": list(self.input_shape)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TaskSpec:
+        """The inverse of `to_dict`.
+
+        Raises:
+            InputError: a field is missing or the task is unknown.
+        """
+        missing = [f.name for f in fields(cls) if f.name not in values]
+        if missing:
+            raise InputError(
+                f"TaskSpec: {listed(missing)} missing in the stored values; the file is incomplete."
+            )
+        return cls(
+            task=checked_task(values["task"]),
+            target=str(values["target"]),
+            classes=tuple(str(c) for c in values["classes"]),
+            input_shape=tuple(int(n) for n in values["input_shape"]),
+            n_outputs=int(values["n_outputs"]),
+            name=str(values["name"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Encoded targets: class indices (int64) with the classes' names, or numbers (float64) and no classes."""
+
+    y: Array
+    task: Task
+    classes: tuple[str, ...]
+
+
+def checked_task(task: object) -> Task:
+    """The task if it is one.
+
+    Raises:
+        InputError: any other word.
+    """
+    if task not in TASKS:
+        raise InputError(
+            f"task must be 'classification' or 'regression', got {task!r}.{near(str(task), TASKS)}"
+        )
+    return cast(Task, task)
+
+
+def target_series(values: object, target: str) -> pd.Series[Any]:
+    """Targets given in any form as one column.
+
+    Shape: (rows,) or (rows, 1) → (rows,).
+
+    Raises:
+        InputError: more than one column of targets.
+    """
+    if isinstance(values, pd.DataFrame) and len(values.columns) == 1:
+        values = values.iloc[:, 0]
+    if isinstance(values, pd.Series):
+        return values
+    y = as_array(values, "load: y")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise InputError(
+            f"load: y has shape {y.shape}, one target for each row is needed; for one-hot rows give "
+            "y.argmax(1)."
+        )
+    return pd.Series(y, name=target)
+
+
+def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
+    """Decide the task, unless it is given, and encode the targets for it.
+
+    Text, booleans and categoricals are classes. Whole numbers are classes where there are two of them, or at
+    most 20 that are rare against the rows (under 5 %) or follow each other (0, 1, 2, …). Every other number
+    is a regression target. Classes are sorted: as numbers where all are, else as text.
+
+    Raises:
+        InputError: missing or infinite targets, one class only, classes of one row, text where numbers are
+            needed.
+    """
+    check_target(y, target)
+    chosen = checked_task(task) if task is not None else decide(y)
+    if chosen == "classification":
+        codes, names = _factor(y)
+        classes = tuple(names)
+        check_classes(codes, classes, target)
+        return Targets(codes, chosen, classes)
+    if kind(y) != "number":
+        raise InputError(
+            f"load: target '{target}' holds text such as {y.iloc[0]!r}; it cannot be a regression."
+        )
+    values = numbers(y)
+    check_target(pd.Series(values), target)
+    if values.min() == values.max():
+        raise InputError(f"load: target '{target}' is {values[0]:g} in every row; there is nothing to learn.")
+    return Targets(values, chosen, ())
+
+
+def encode_like(y: pd.Series[Any], target: str, learned: Targets) -> Array:
+    """The targets of an official test part, in the classes of the training part.
+
+    Raises:
+        InputError: missing targets, or a class that the training part does not have.
+    """
+    check_target(y, target)
+    if learned.task == "regression":
+        return numbers(y)
+    codes, names = _factor(y)
+    places = pd.Index(learned.classes).get_indexer(pd.Index(names))
+    if (places < 0).any():
+        unknown = [name for name, place in zip(names, places, strict=True) if place < 0]
+        raise InputError(f"load: class {listed(unknown)} is in the test part but not in the training part.")
+    return np.asarray(places[codes], np.int64)
+
+
+def decide(y: pd.Series[Any]) -> Task:
+    """Classification or regression, from the values.
+
+    >>> decide(pd.Series(["a", "b"])), decide(pd.Series([0, 1, 1])), decide(pd.Series([0.5, 1.25]))
+    ('classification', 'classification', 'regression')
+    """
+    if pd.api.types.is_bool_dtype(y) or kind(y) != "number":
+        return "classification"
+    values = numbers(y)
+    distinct = np.unique(values)
+    n = len(distinct)
+    if n > MOST_CLASSES or not np.isfinite(distinct).all() or (distinct != np.rint(distinct)).any():
+        return "regression"
+    consecutive = distinct[-1] - distinct[0] == n - 1
+    rare = n < 0.05 * len(values)
+    return "classification" if n <= 2 or rare or (consecutive and len(values) >= 5 * n) else "regression"
+
+
+def _factor(y: pd.Series[Any]) -> tuple[Array, list[str]]:
+    """Class indices and the sorted names of the classes."""
+    codes, known = pd.factorize(y.astype(object))
+    names = [plain(value) for value in known]
+    ordered = sorted(set(names), key=_order(names))
+    places = {name: i for i, name in enumerate(ordered)}
+    return np.asarray([places[name] for name in names], np.int64)[codes], ordered
+
+
+def _order(names: list[str]) -> Any:
+    """Numeric order where every name is a number: 2 before 10."""
+    try:
+        for name in names:
+            float(name)
+    except ValueError:
+        return str
+    return float

@@ -1,0 +1,76 @@
+"""The append-only table of a training run: member × epoch × metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class History:
+    """One row per epoch (and member), in the order they came; columns of floats.
+
+    Columns of every run: `epoch` (from 1), `train_loss` and `stop_loss` (mean data loss per row, in evaluation mode, on
+    clean data), `train_loss_se` and `stop_loss_se` (their standard errors), `train_NAME` and `stop_NAME` for the metric
+    NAME, `batch_loss` (mean over the epoch's training batches as they were trained on), `penalty_NAME` for each
+    weight penalty, `learning_rate`, `seconds`.
+
+    >>> history = History()
+    >>> history.append({"epoch": 1, "stop_loss": 0.5})
+    >>> history["stop_loss"], len(history)
+    ([0.5], 1)
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add an epoch."""
+        self.rows.append(dict(row))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        return iter(self.rows)
+
+    def __getitem__(self, column: str) -> list[float]:
+        return [row.get(column, math.nan) for row in self.rows]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in the order of their first appearance."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    def at(self, epoch: int) -> dict[str, float]:
+        """The row of an epoch (from 1)."""
+        return next(row for row in self.rows if row["epoch"] == epoch)
+
+    def frame(self) -> pd.DataFrame:
+        """The table as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows)
+
+    def to_dict(self) -> dict[str, list[float | None]]:
+        """Plain data by column; numbers that are not finite become text that `from_dict` reads back."""
+        return {c: [_plain(v) for v in self[c]] for c in self.columns}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, list[Any]]) -> History:
+        """The inverse of `to_dict`."""
+        columns = list(data)
+        rows = zip(*data.values(), strict=True)
+        return cls([dict(zip(columns, map(_number, row), strict=True)) for row in rows])
+
+
+def _plain(value: float) -> Any:
+    return value if math.isfinite(value) else str(float(value))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, str) else value

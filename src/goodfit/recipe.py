@@ -1,0 +1,183 @@
+"""A recipe: techniques in order, as plain data."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from goodfit.errors import InputError, near
+from goodfit.technique import Technique
+from goodfit.techniques import ALL
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Techniques in the order in which they act.
+
+    Written as a short text, `l2=1e-4, dropout=0.25, early_stopping=5`: `name=value` sets the technique's main
+    knob, `name(knob=value, …)` any of them, `name` alone takes the defaults.
+
+    >>> recipe = Recipe.of("l2=1e-4, dropout(0.25, input_rate=0.1), batch_norm")
+    >>> recipe.text()
+    'l2=0.0001, dropout(rate=0.25, input_rate=0.1), batch_norm'
+    >>> Recipe.from_yaml(recipe.to_yaml()) == recipe
+    True
+    """
+
+    techniques: tuple[Technique, ...] = ()
+
+    def __post_init__(self) -> None:
+        keys = [(t.name(), getattr(t, "on", "")) for t in self.techniques]
+        for (name, on), count in Counter(keys).items():
+            if count > 1:
+                where = f" on the same tensors (on={on!r})" if on else ""
+                raise InputError(
+                    f"recipe: {name} must appear once{where}, got it {count} times; keep one of them."
+                )
+
+    @classmethod
+    def of(cls, source: Recipe | Technique | str | Sequence[Technique]) -> Recipe:
+        """From a recipe, its text, a technique, or several."""
+        if isinstance(source, Recipe):
+            return source
+        if isinstance(source, Technique):
+            return cls((source,))
+        if isinstance(source, str):
+            return cls(tuple(parse(item) for item in items(source)))
+        return cls(tuple(source))
+
+    def text(self) -> str:
+        """The short text; reads back to an equal recipe."""
+        return ", ".join(t.text() for t in self.techniques)
+
+    def __str__(self) -> str:
+        return self.text() or "plain"
+
+    def __iter__(self) -> Iterator[Technique]:
+        return iter(self.techniques)
+
+    def __len__(self) -> int:
+        return len(self.techniques)
+
+    def at(self, stage: type[T]) -> list[T]:
+        """The techniques of a stage, in order."""
+        return [t for t in self.techniques if isinstance(t, stage)]
+
+    def with_(self, *more: Technique) -> Recipe:
+        """A recipe with further techniques behind these."""
+        return Recipe(self.techniques + more)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Plain data: one mapping per technique."""
+        return [t.to_dict() for t in self.techniques]
+
+    @classmethod
+    def from_list(cls, data: Sequence[dict[str, Any]]) -> Recipe:
+        """The inverse of `to_list`; names are looked up in the catalogue and nowhere else."""
+        made = []
+        for entry in data:
+            if not isinstance(entry, dict) or "technique" not in entry:
+                raise InputError(
+                    f"recipe: each entry must be a mapping with the key 'technique', got {entry!r}."
+                )
+            knobs = {k: v for k, v in entry.items() if k != "technique"}
+            made.append(find(str(entry["technique"])).of(knobs))
+        return cls(tuple(made))
+
+    def to_yaml(self) -> str:
+        """YAML, as a study writes its best recipe."""
+        return yaml.safe_dump(self.to_list(), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Recipe:
+        """From YAML: a list of techniques, or a mapping that has one under `recipe`."""
+        data = yaml.safe_load(text) or []
+        if isinstance(data, dict):
+            data = data.get("recipe", [])
+        return cls.of(data) if isinstance(data, str) else cls.from_list(data)
+
+    @classmethod
+    def load(cls, text_or_file: str) -> Recipe:
+        """From a YAML file if the text names one that ends in .yaml or .yml, else from the short text."""
+        if text_or_file.endswith((".yaml", ".yml")):
+            path = Path(text_or_file)
+            if not path.is_file():
+                raise InputError(
+                    f"recipe: there is no file '{text_or_file}'; give a YAML file or a recipe's text."
+                )
+            return cls.from_yaml(path.read_text(encoding="utf-8"))
+        return cls.of(text_or_file)
+
+
+def find(name: str) -> type[Technique]:
+    """The technique of a name; capitals and underscores do not matter.
+
+    >>> find("MixUp").__name__, find("weight-decay").__name__
+    ('MixUp', 'WeightDecay')
+    """
+    plain = {re.sub(r"[_-]", "", known): known for known in ALL}
+    key = plain.get(re.sub(r"[_-]", "", name.lower()))
+    if key is None:
+        raise InputError(f"recipe: there is no technique '{name}'.{near(name, ALL)}")
+    return ALL[key]
+
+
+def items(text: str) -> list[str]:
+    """The items of a recipe's text: split at commas outside parentheses and quotes."""
+    pieces = re.findall(r"(?:[^,()'\"]|\([^()]*\)|'[^']*'|\"[^\"]*\")+", text)
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def parse(item: str) -> Technique:
+    """One item of a recipe's text: `name`, `name=value` or `name(…)`; values are literals, nothing is run."""
+    try:
+        node = ast.parse(item).body[0]
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            return _with_main(find(node.targets[0].id), _literal(node.value))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Name):
+            return find(node.value.id)()
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            return _from_call(node.value)
+    except (SyntaxError, IndexError, AttributeError):
+        pass
+    raise InputError(f"recipe: an item must be written name, name=value or name(knob=value), got '{item}'.")
+
+
+def _from_call(call: ast.Call) -> Technique:
+    technique = find(call.func.id)  # type: ignore[attr-defined]
+    names = list(technique.knobs())
+    if len(call.args) > 1:
+        raise InputError(
+            f"recipe: {technique.name()}(…) takes one value without a name; name the others: {names}."
+        )
+    values = {k.arg or "**": _literal(k.value) for k in call.keywords}
+    if call.args:
+        return _with_main(technique, _literal(call.args[0]), values)
+    return technique.of(values)
+
+
+def _with_main(technique: type[Technique], value: Any, others: dict[str, Any] | None = None) -> Technique:
+    main = technique.main_knob()
+    if main is None:
+        raise InputError(f"recipe: {technique.name()} takes no value; write its name alone.")
+    return technique.of({main: value, **(others or {})})
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name) and node.id.lower() in ("true", "false", "inf"):
+        return {"true": True, "false": False, "inf": float("inf")}[node.id.lower()]
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise InputError(
+            f"recipe: a value must be a number, true, false or text in quotes, got {ast.unparse(node)}."
+        )  # noqa: B904

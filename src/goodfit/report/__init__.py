@@ -1,0 +1,1 @@
+"""The report: one self-contained HTML file that shows the verdict, the ranking and the evidence."""

@@ -1,0 +1,107 @@
+"""How a report writes numbers: as many digits as the intervals deserve, and a dash where there is none."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+
+DASH = "–"
+
+
+def finite(value: float | None) -> float | None:
+    """The value as a float, or None where it is missing, infinite or not a number."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def clean(values: Iterable[float | None], digits: int = 5) -> list[float | None]:
+    """The values rounded to significant digits; what is not finite becomes None, JSON's null."""
+    return [None if (v := finite(value)) is None else float(f"{v:.{digits}g}") for value in values]
+
+
+def decimals(intervals: Sequence[tuple[float | None, float | None]]) -> int:
+    """Decimal places that give the typical half-width of the intervals two significant digits.
+
+    >>> decimals([(0.971, 0.976), (0.962, 0.968)])
+    4
+    """
+    ends = [(finite(low), finite(high)) for low, high in intervals]
+    halves = [(high - low) / 2 for low, high in ends if low is not None and high is not None and high > low]
+    if not halves:
+        return 4
+    return min(max(1 - math.floor(math.log10(statistics.median(halves))), 0), 6)
+
+
+def number(value: float | None, places: int, *, sign: bool = False) -> str:
+    """A number with a true minus sign.
+
+    >>> number(-0.01234, 3), number(0.5, 2, sign=True), number(float("nan"), 2)
+    ('−0.012', '+0.50', '–')
+    """
+    if (kept := finite(value)) is None:
+        return DASH
+    if kept and (abs(kept) >= 1e6 or abs(kept) < 0.5 * 10**-places):
+        return f"{kept:{'+' if sign else ''}.1e}".replace("-", "−")
+    return f"{kept:{'+' if sign and kept else ''},.{places}f}".replace("-", "−")
+
+
+def span(low: float | None, high: float | None, places: int, *, sign: bool = False) -> str:
+    """An interval as text, empty where an end is missing.
+
+    >>> span(0.1, 0.25, 2)
+    '[0.10, 0.25]'
+    """
+    if finite(low) is None or finite(high) is None:
+        return ""
+    return f"[{number(low, places, sign=sign)}, {number(high, places, sign=sign)}]"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage that never rounds something to nothing.
+
+    >>> percent(0.8137), percent(0.0), percent(0.0002)
+    ('81.4 %', '0 %', '< 0.1 %')
+    """
+    if share <= 0:
+        return "0 %"
+    if share < 0.001:
+        return "< 0.1 %"
+    if share >= 1:
+        return "100 %"
+    return "> 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time in the two units that matter.
+
+    >>> duration(3.21), duration(75), duration(7500)
+    ('3.2 s', '1 min 15 s', '2 h 5 min')
+    """
+    if finite(seconds) is None:
+        return DASH
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def shorten(text: str, length: int) -> str:
+    """The text, cut inside: the start names a recipe, the end tells relatives apart.
+
+    >>> shorten("l2=1e-4, dropout=0.25, batch_norm, mixup=0.2", 36)
+    'l2=1e-4, dropout=0.25, … mixup=0.2'
+    >>> shorten("a_word_that_never_ends", 12)
+    'a_word…_ends'
+    """
+    text = " ".join(text.split())
+    if len(text) <= length:
+        return text
+    parts = text.split(", ")
+    for count in range(len(parts) - 2, 0, -1):
+        whole = f"{', '.join(parts[:count])}, … {parts[-1]}"
+        if len(whole) <= length:
+            return whole
+    head = (length - 1) * 3 // 5
+    return text[:head] + "…" + text[len(text) - (length - 1 - head) :]

@@ -1,0 +1,39 @@
+"""Label smoothing: targets a little less than certain."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, OnBatch
+from goodfit.technique import knob
+
+
+class LabelSmoothing(OnBatch):
+    """Moves a share of each label's probability evenly to all classes.
+
+    Formula: y ← (1 − amount) · y + amount / classes.
+
+    Shape: y (batch, class), class probabilities; rows still sum to one.
+
+    Helps when: labels are partly wrong, or the network is too sure of itself.
+    Hurts when: the metric is a log-loss or a ranking; together with MixUp (both soften the labels).
+
+    >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), ())[1]
+    tensor([[0.9500, 0.0500]])
+
+    Reference: C. Szegedy et al., Rethinking the Inception architecture, CVPR 2016, section 7,
+    https://arxiv.org/abs/1512.00567
+    """
+
+    needs: ClassVar[str] = "labels"
+    amount: float = knob(0.1, low=0, high=1, open_right=True, search=(0.0, 0.2), neutral=0.0, unit="share",
+                         doc="probability moved to all classes evenly")  # fmt: skip
+
+    def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
+        return ()
+
+    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        return x, (1 - self.amount) * y + self.amount / y.shape[-1]

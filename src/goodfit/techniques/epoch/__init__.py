@@ -1,0 +1,1 @@
+"""Techniques that decide whether training goes on."""

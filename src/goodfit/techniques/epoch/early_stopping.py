@@ -1,0 +1,81 @@
+"""Early stopping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from goodfit.stages import Decision, OnEpoch, State, Watch
+from goodfit.technique import knob
+
+MODES = ("auto", "min", "max")
+HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "r2")
+
+
+class EarlyStopping(OnEpoch):
+    """Stops when the monitored column has not improved for `patience` epochs, and keeps the best epoch's weights.
+
+    Formula: an epoch improves where value < best − min_delta (mode min) or value > best + min_delta (mode max): an
+    absolute margin, so that negative scores are treated alike. It stops once `patience` epochs in a row have not improved;
+    patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the baseline.
+
+    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+
+    Helps when: the stop curve turns up while the training curve still falls.
+    Hurts when: the stop part is so small that its curve is noise (raise the patience), or the loss falls in plateaus.
+
+    >>> early, state = EarlyStopping(patience=2), EarlyStopping().start()
+    >>> for epoch, loss in enumerate([0.9, 0.5, 0.6, 0.7], start=1):
+    ...     state, decision = early.observe(state, epoch, {"stop_loss": loss})
+    >>> decision.stop, state["best"], state["best_epoch"]
+    (True, 0.5, 2)
+
+    Reference: L. Prechelt, Early stopping: but when?, Neural Networks: Tricks of the Trade, 1998,
+    https://doi.org/10.1007/3-540-49430-8_3
+    Differs from Keras: the best weights are always kept, by the monitored value alone (without `min_delta`).
+    """
+
+    monitor: str = knob(
+        "stop_loss", doc="a column of the History: stop_loss, stop_accuracy, … (val_… is understood)"
+    )
+    min_delta: float = knob(
+        0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
+    )
+    patience: int = knob(10, low=0, search=(2, 20), main=True, neutral=10**9, unit="epochs",
+                         doc="epochs without improvement before it stops")  # fmt: skip
+    mode: str = knob("auto", choices=MODES, doc="whether less or more is better; auto: by the column's name")
+    baseline: float = knob(
+        math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
+    )
+    restore_best_weights: bool = knob(True, doc="keep the best epoch's weights rather than the last ones")
+    start_from_epoch: int = knob(
+        0, low=0, search=(0, 10), unit="epochs", doc="epochs to let pass before it watches"
+    )
+
+    def watch(self) -> Watch:
+        monitor = self.monitor.replace("val_", "stop_", 1)
+        up = self.mode == "max" or (self.mode == "auto" and monitor.endswith(HIGHER_IS_BETTER))
+        return Watch(monitor, "max" if up else "min", self.start_from_epoch, self.restore_best_weights)
+
+    def start(self) -> State:
+        return {"best": None, "best_epoch": 0, "wait": 0}
+
+    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
+        watch = self.watch()
+        if epoch <= watch.start_from_epoch:
+            return state, Decision(stop=False)
+        value, best = metrics[watch.monitor], state["best"]
+        margin = self.min_delta if watch.mode == "min" else -self.min_delta
+        improved = watch.better(value + margin, best)
+        if improved:
+            best, best_epoch = value, epoch
+        else:
+            best_epoch = state["best_epoch"]
+        beats = math.isinf(self.baseline) or watch.better(value, self.baseline)
+        wait = 0 if improved and beats else state["wait"] + 1
+        after: State = {"best": best, "best_epoch": best_epoch, "wait": wait}
+        stop = wait >= max(1, self.patience)
+        reason = (
+            f"{watch.monitor} has not improved for {wait} epochs (best: epoch {best_epoch})" if stop else ""
+        )
+        return after, Decision(stop, reason)

@@ -1,0 +1,1 @@
+"""Techniques that keep other weights for evaluation."""

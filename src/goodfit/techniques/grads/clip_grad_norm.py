@@ -1,0 +1,43 @@
+"""Gradient-norm clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Gradient, OnGrads
+from goodfit.technique import knob
+
+
+class ClipGradNorm(OnGrads):
+    """Scales the whole gradient down where its norm exceeds a bound. It bounds steps, not weights (see MaxNorm).
+
+    Formula: g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ the L2 norm over all weights: torch's `clip_grad_norm_`. The
+    gradient is that of the data loss; closed-form penalties are added behind it, as torch's `weight_decay` is.
+
+    Shape: one gradient per weight, any shapes.
+
+    Helps when: single batches make the loss jump (recurrent networks, heavy tails, high learning rates).
+    Hurts when: the bound is far below the usual norm: then it only lowers the learning rate (less so under Adam).
+
+    >>> g = ClipGradNorm(1.0).wrap(lambda w: (torch.tensor(0.0), [torch.tensor([3.0, 4.0])]), torch.Generator())
+    >>> g([])[1]
+    [tensor([0.6000, 0.8000])]
+
+    Reference: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML 2013,
+    https://arxiv.org/abs/1211.5063
+    """
+
+    max_norm: float = knob(1.0, low=0, open_left=True, search=(0.1, 10.0), log=True, neutral=float("inf"),
+                           unit="L2 norm", doc="the bound on the gradient's norm")  # fmt: skip
+
+    def wrap(self, gradient: Gradient, generator: torch.Generator) -> Gradient:
+        def clipped(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+            loss, grads = gradient(weights)
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+            factor = (self.max_norm / (norm + 1e-6)).clamp(max=1.0)
+            return loss, list(torch._foreach_mul(grads, factor))
+
+        return clipped

@@ -1,0 +1,1 @@
+"""Techniques that act inside the forward pass."""

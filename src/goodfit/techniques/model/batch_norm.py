@@ -1,0 +1,38 @@
+"""Batch normalization, inserted behind hidden layers."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from goodfit.stages import Normalisation, selector
+from goodfit.technique import knob
+
+
+class BatchNorm(Normalisation):
+    """Normalises each hidden unit over the batch, with a learned scale and shift.
+
+    Formula: y = γ (x − mean) / √(var + eps) + β, with the batch's statistics in training and running ones in
+    evaluation: running ← (1 − momentum) · running + momentum · batch. It is put behind each chosen layer but the last,
+    in front of the activation. These are torch's own `BatchNorm1d` to `3d`; their weights appear in the state dict under
+    the layer's name with `batch_norm` appended.
+
+    Shape: outputs (batch, features) or (batch, channels, …).
+
+    Helps when: networks are deep or learning rates high.
+    Hurts when: batches are small (below about 16 rows), or rows of a batch depend on each other.
+
+    >>> BatchNorm(momentum=0.2).layer(features=4, spatial=2).momentum
+    0.2
+
+    Reference: S. Ioffe and C. Szegedy, Batch normalization, ICML 2015, https://arxiv.org/abs/1502.03167
+    """
+
+    momentum: float = knob(0.1, low=0, high=1, open_left=True, search=(0.01, 0.5), log=True, unit="share per step",
+                           doc="share of the batch in the running statistics")  # fmt: skip
+    eps: float = knob(1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance",
+                      doc="added to the variance")  # fmt: skip
+    on: str = selector()
+
+    def layer(self, features: int, spatial: int) -> nn.Module:
+        kinds = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+        return kinds[spatial](features, eps=self.eps, momentum=self.momentum)

@@ -1,0 +1,55 @@
+"""Dropout: units switched off at random."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Noise, selector
+from goodfit.technique import knob
+
+
+class Dropout(Noise):
+    """Sets a random share of the units to zero in training and scales the rest, so that the mean is kept.
+
+    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and unit (inverted dropout); the
+    identity in evaluation. It acts on what flows into each chosen layer: on the hidden units (after their activation),
+    and, with `input_rate`, on the network's own input. Nothing is dropped behind the last layer.
+
+    Shape: activations (batch, …), any shape.
+
+    Helps when: wide layers overfit.
+    Hurts when: layers are narrow or the network underfits; in front of a batch norm (the variance differs between
+    training and evaluation).
+
+    >>> draw = Dropout(0.5).draw(torch.ones(2, 3), torch.Generator().manual_seed(0))
+    >>> sorted(set(Dropout(0.5).perturb(torch.ones(2, 3), draw).flatten().tolist()))
+    [0.0, 2.0]
+
+    Reference: N. Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014,
+    https://jmlr.org/papers/v15/srivastava14a.html
+    """
+
+    rate: float = knob(0.25, low=0, high=1, open_right=True, search=(0.0, 0.6), neutral=0.0, unit="share",
+                       doc="share of hidden units set to zero")  # fmt: skip
+    input_rate: float = knob(0.0, low=0, high=1, open_right=True, search=(0.0, 0.3), neutral=0.0, unit="share",
+                             doc="share of the network's inputs set to zero")  # fmt: skip
+    on: str = selector()
+
+    def at(self, first: bool) -> Dropout | None:
+        if not first:
+            return self
+        return self.with_values(rate=self.input_rate) if self.input_rate else None
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator),)
+
+    def perturb(self, x: Tensor, draw: Draw) -> Tensor:
+        return x * (draw[0] / (1 - self.rate))
+
+    @classmethod
+    def keep(cls, probability: float, input_probability: float = 1.0, on: str = "kernel") -> Self:
+        """From keep-probabilities: the shares of units that stay."""
+        return cls(1 - probability, 1 - input_probability, on=on)

@@ -1,0 +1,1 @@
+"""Techniques that act on weight tensors."""

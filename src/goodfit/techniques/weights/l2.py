@@ -1,0 +1,56 @@
+"""L2: the ridge penalty."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch  # noqa: F401  (doctest)
+from torch import Tensor
+
+from goodfit.stages import Quadratic, selector
+from goodfit.technique import knob
+
+
+class L2(Quadratic):
+    """Adds λ Σw² to the cost; weights shrink, and never become exactly zero.
+
+    Formula: cost = loss + l2 · Σw², gradient 2 · l2 · w (Keras' convention). torch's `weight_decay=c` in `SGD` and
+    `Adam` adds c · w to the gradient: that is l2 = c / 2. Under Adam and its kin this is not decoupled
+    weight decay, which is `WeightDecay`.
+
+    Shape: any weight tensor.
+
+    Helps when: the network is large for its data; inputs are many and correlated.
+    Hurts when: it acts on weights in front of a batch norm, where it only changes the effective learning rate; too
+    strong, it over-smooths (underfits).
+
+    >>> L2(0.5).value(torch.tensor([[1.0, -2.0]])), L2(0.5).coefficient()
+    (tensor(2.5000), 1.0)
+
+    Reference: A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12(1), 1970,
+    https://doi.org/10.1080/00401706.1970.10488634
+    """
+
+    l2: float = knob(1e-4, low=0, search=(1e-6, 1e-1), log=True, neutral=0.0, unit="loss per w²",
+                     doc="λ, the weight of Σw² in the cost")  # fmt: skip
+    on: str = selector()
+
+    def value(self, w: Tensor) -> Tensor:
+        return self.l2 * w.square().sum()
+
+    def coefficient(self) -> float:
+        return 2 * self.l2
+
+    @classmethod
+    def per_sample(cls, lam: float, m: int, on: str = "kernel") -> Self:
+        """The strength for costs written as loss + λ/(2m) Σw², with m training rows.
+
+        >>> L2.per_sample(lam=0.7, m=211).l2 == 0.7 / 422
+        True
+        """
+        return cls(lam / (2 * m), on=on)
+
+    @classmethod
+    def from_weight_decay(cls, weight_decay: float, on: str = "kernel") -> Self:
+        """The L2 that torch's `weight_decay` means in optimizers that add it to the gradient (SGD, Adam)."""
+        return cls(weight_decay / 2, on=on)

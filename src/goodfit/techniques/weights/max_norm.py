@@ -1,0 +1,46 @@
+"""Max-norm: a bound on the weights into each unit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Projection, selector
+from goodfit.technique import knob
+
+
+class MaxNorm(Projection):
+    """Keeps the L2 norm of the weights into each unit at or below a bound.
+
+    Formula: after each step, w ← w · min(1, max_value / ‖w‖) for the incoming weights w of each unit. Units
+    inside the bound stay bit-equal.
+
+    Shape: any weight of two or more dimensions. Norms are taken over everything but the units: a row of a Linear or
+    recurrent weight, a filter of a convolution (also a transposed one), a vector of an embedding. `axis` ≥ 0
+    reduces that one dimension instead, in torch's layout (out, in, …). Keras' `max_norm(axis=0)` on its (in, out)
+    kernels is our default.
+
+    Helps when: learning rates are high, together with dropout.
+    Hurts when: the bound is so low that every unit sits on it.
+
+    >>> MaxNorm(2.0).scale(torch.tensor([[1.0], [2.0], [4.0]])).flatten()
+    tensor([1.0000, 1.0000, 0.5000])
+
+    Reference: N. Srivastava et al., Dropout, JMLR 15, 2014, section 5.1,
+    https://jmlr.org/papers/v15/srivastava14a.html
+    """
+
+    max_value: float = knob(3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"),
+                            unit="L2 norm", doc="the bound c")  # fmt: skip
+    axis: int = knob(
+        -1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit"
+    )
+    on: str = selector()
+
+    def axes(self, unit: int, ndim: int) -> tuple[int, ...]:
+        if self.axis >= 0:
+            return (min(self.axis, ndim - 1),)
+        return tuple(d for d in range(ndim) if d != unit)
+
+    def scale(self, norm: Tensor) -> Tensor:
+        return torch.where(norm > self.max_value, self.max_value / norm, torch.ones_like(norm))

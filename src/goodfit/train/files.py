@@ -1,0 +1,71 @@
+"""Weights as safetensors, everything else as JSON; each file appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from goodfit.errors import InputError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file at once: a reader, or a crash, never meets half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write plain data as JSON."""
+    write_bytes(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False).encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a damaged file is named.
+
+    Raises:
+        InputError: no such file, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file '{path}'; is this the folder of a run?") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is damaged ({error}); train again.") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
+    """Write tensors, with plain data in the header of the same file so that the two always belong together."""
+    plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": "pt", "goodfit": json.dumps(facts, allow_nan=False)}
+    write_bytes(path, to_bytes(plain, metadata=metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Tensors and plain data of a file; nothing in it is run or imported.
+
+    Raises:
+        InputError: no such file, or a damaged one.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}'; is this the folder of a run?")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, json.loads((file.metadata() or {}).get("goodfit", "null"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"'{path}' is damaged ({error}); train again.") from error

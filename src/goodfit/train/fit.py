@@ -1,0 +1,86 @@
+"""`fit`: train one network with a recipe."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import torch
+from torch import nn
+
+from goodfit.data import Split, default_metric
+from goodfit.errors import InputError
+from goodfit.models import build
+from goodfit.recipe import Recipe
+from goodfit.technique import Technique
+from goodfit.train.checkpoints import Checkpoints
+from goodfit.train.losses import Loss, choose, probe
+from goodfit.train.progress import Bar
+from goodfit.train.run import Run, snapshot
+from goodfit.train.seeds import stream
+from goodfit.train.settings import Training
+from goodfit.train.solo import Solo
+
+
+def fit(
+    model: nn.Module | str,
+    split: Split,
+    recipe: Recipe | Technique | str = "",
+    training: Training | None = None,
+    *,
+    seed: int = 0,
+    loss: Loss | None = None,
+    checkpoints: Checkpoints | None = None,
+    progress: bool | None = None,
+) -> Run:
+    """Train a copy of a network with a recipe; the network that was given stays as it is.
+
+    `model`: any module that takes (batch, *input_shape) and returns (batch, outputs); or the text of a reference network
+    (`mlp`, `mlp:64-64`), which starts from `seed`. `loss(output, y)`: any differentiable loss in place of the usual
+    one, best one number per row (`reduction="none"`), so that its standard error is known. `checkpoints` keeps weights
+    on disk and resumes. `progress=None` shows a bar on a terminal only. All randomness follows from `seed`.
+
+    Ctrl-C ends training and returns the run with its best weights, as does a loss that is no longer finite (the run's
+    `stopped` says where it began and what to try).
+
+    >>> from goodfit import load
+    >>> run = fit("mlp:8", load("iris").split(), "l2=1e-3, early_stopping=5", Training(epochs=3, batch_size=32))
+    >>> run.epochs, run.kept
+    (3, 'best')
+
+    Raises:
+        InputError: the network, the recipe and the data do not fit each other.
+        TrainingError: the loss is not finite in the first epoch.
+    """
+    recipe, training = Recipe.of(recipe), training or Training()
+    network = model if isinstance(model, str) else ""
+    spec, x = split.spec, split.train.x
+    if isinstance(model, str):
+        trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"))
+    else:
+        trained = copy.deepcopy(model)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"fit: seed must be a whole number of at least 0, got {seed!r}.")
+    criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
+    if training.metric == "auto":
+        training = dataclasses.replace(training, metric=default_metric(spec, split.train.y))
+    with torch.random.fork_rng():
+        solo = Solo(trained, split, recipe, training, criterion, seed)
+        with Bar(training.epochs, solo.metric.name, progress) as bar:
+            stopped, interrupted = solo.run(checkpoints, bar)
+        return _finish(solo, stopped, interrupted, network)
+
+
+def _finish(solo: Solo, stopped: str, interrupted: bool, network: str) -> Run:
+    """The run, with the kept weights in a network without noise."""
+    best = solo.best_epoch > 0 and (solo.watch.restore or interrupted or solo.astray)
+    last = snapshot(solo.shadow.network(solo.sample[0]) if solo.shadow else solo.model)
+    solo.attachment.silence().load_state_dict(solo.best if best else last)
+    solo.model.eval()
+    return Run(
+        model=solo.model, history=solo.history, recipe=solo.recipe, training=solo.training, seed=solo.seed,
+        spec=solo.split.spec, preprocessing=solo.split.preprocessing, metric=solo.metric.name,
+        loss=solo.criterion.name, kept="best" if best else "last",
+        best_epoch=solo.best_epoch or len(solo.history), best=solo.best, last=last, network=network,
+        stopped=stopped, interrupted=interrupted,
+    )  # fmt: skip

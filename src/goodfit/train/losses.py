@@ -1,0 +1,111 @@
+"""Data losses per row, and the choice of the one that fits network and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from goodfit.data import TaskSpec
+from goodfit.errors import InputError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A data loss: outputs and targets in, one number per row (or, for some losses of the user's, one in all)."""
+
+    name: str
+    rows: Loss
+
+    def mean(self, output: Tensor, y: Tensor) -> Tensor:
+        """The mean over the batch, a scalar."""
+        return self.rows(output, y).mean()
+
+
+def cross_entropy(output: Tensor, y: Tensor) -> Tensor:
+    """Per row: −Σ y log softmax(output). y (batch,) class indices or (batch, class) probabilities, to the same bit."""
+    log_p = torch.log_softmax(output, 1)
+    if y.is_floating_point():
+        return -(log_p * y).sum(1)
+    return -log_p.gather(1, y.unsqueeze(1)).squeeze(1)
+
+
+def binary_cross_entropy(output: Tensor, y: Tensor) -> Tensor:
+    """Per row, for one logit of the second of two classes; y (batch,) indices or (batch, 2) probabilities."""
+    target = y[:, 1] if y.ndim == 2 else y
+    return F.binary_cross_entropy_with_logits(output.flatten(), target.to(output.dtype), reduction="none")
+
+
+def _per_row(loss: Callable[..., Tensor]) -> Loss:
+    return lambda output, y: loss(output.reshape(len(y), -1), y.reshape(len(y), -1), reduction="none").mean(1)
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "mse": _per_row(F.mse_loss),
+    "mae": _per_row(F.l1_loss),
+    "huber": _per_row(F.huber_loss),
+}
+
+
+def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Criterion:
+    """The criterion for a task and a network's output (of a few rows).
+
+    Raises:
+        InputError: the output does not fit the targets.
+    """
+    if custom is not None:
+        return Criterion(getattr(custom, "__name__", type(custom).__name__), custom)
+    width = output.numel() // max(1, len(output))
+    if spec.task == "regression":
+        if name in ("cross_entropy", "binary_cross_entropy"):
+            raise InputError(
+                f"training: loss={name!r} needs classes; the target '{spec.target}' is a number."
+            )
+        _fits(width == spec.n_outputs, output, f"{spec.n_outputs} value(s)", spec)
+        return Criterion(name if name != "auto" else "mse", LOSSES[name if name != "auto" else "mse"])
+    if name in ("mse", "mae", "huber"):
+        raise InputError(f"training: loss={name!r} needs numbers; the target '{spec.target}' has classes.")
+    binary = len(spec.classes) == 2 and width == 1
+    chosen = ("binary_cross_entropy" if binary else "cross_entropy") if name == "auto" else name
+    needed = 1 if chosen == "binary_cross_entropy" else spec.n_outputs
+    flat = output.ndim == 2 or (chosen == "binary_cross_entropy" and output.ndim == 1)
+    _fits(width == needed and flat, output, f"{needed} logit(s)", spec)
+    return Criterion(chosen, LOSSES[chosen])
+
+
+def _fits(fits: bool, output: Tensor, needed: str, spec: TaskSpec) -> None:
+    if not fits:
+        raise InputError(
+            f"model: the output must be {needed} per row for the target '{spec.target}', "
+            f"got a tensor of shape (batch{''.join(f', {n}' for n in output.shape[1:])}); change the last layer."
+        )
+
+
+def probe(model: nn.Module, x: Tensor) -> Tensor:
+    """The network's output for a few rows, in evaluation mode; a network that cannot take them is the user's to mend."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            output = model(x)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"model: it cannot take a batch of shape {tuple(x.shape)}: {reason}") from error
+    finally:
+        model.train(was_training)
+    if not isinstance(output, Tensor):
+        raise InputError(
+            f"model: the output must be one tensor, got {type(output).__name__}; wrap the network."
+        )
+    if len(output) != len(x):
+        raise InputError(
+            f"model: {len(x)} rows in gave {len(output)} rows out; the first dimension is the batch."
+        )
+    return output

@@ -1,0 +1,129 @@
+"""One training step: the only place where its order is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from goodfit.data import TaskSpec
+from goodfit.errors import InputError
+from goodfit.recipe import Recipe
+from goodfit.stages import Forward, Gradient, OnBatch, OnGrads, OnLoss
+from goodfit.train.losses import Criterion
+from goodfit.train.weights import WeightStage
+
+
+@dataclass
+class Step:
+    """batch → OnBatch → forward and loss (+ OnLoss) → gradient (OnGrads around it) → weights (OnWeights)."""
+
+    model: nn.Module
+    recipe: Recipe
+    criterion: Criterion
+    spec: TaskSpec
+    weights: WeightStage
+    accumulate: int = 1
+    named: dict[str, nn.Parameter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.named = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        self.on_batch = self.recipe.at(OnBatch)
+        self.on_loss = self.recipe.at(OnLoss)
+        self.on_grads = self.recipe.at(OnGrads)
+        for technique in self.on_batch:
+            if technique.needs == "labels" and self.spec.task == "regression":
+                raise InputError(
+                    f"{type(technique).__name__}: it acts on class labels; the target '{self.spec.target}' is a number."
+                )
+
+    def __call__(self, x: Tensor, y: Tensor, learning_rate: float, noise: torch.Generator) -> Tensor:
+        """Train on one batch; the mean data loss of the batch as it was trained on, a scalar without gradient."""
+        if self.on_batch:
+            x, y = self.change_batch(x, y, noise)
+        if not self.on_grads:
+            loss = self.backward(x, y, noise)
+        else:
+            loss = self.wrapped_gradient(x, y, noise)
+        self.weights.step(learning_rate)
+        return loss
+
+    def change_batch(self, x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The OnBatch techniques in order; class targets become probabilities (batch, class) for them."""
+        if self.spec.task == "classification":
+            y = F.one_hot(y, len(self.spec.classes)).to(x.dtype)
+        for technique in self.on_batch:
+            x, y = technique.batch(x, y, technique.draw(x, y, noise))
+        return x, y
+
+    def backward(self, x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
+        """Loss and gradient at the weights as they are, into `.grad`."""
+        for parameter in self.named.values():
+            parameter.grad = None
+        total: Tensor | float = 0.0
+        for xs, ys in self._parts(x, y):
+            loss, terms = self.loss(self.model, xs, ys, noise)
+            share = len(xs) / len(x)
+            ((loss + terms) * share).backward()  # type: ignore[no-untyped-call]
+            total = loss.detach() * share + total
+        return torch.as_tensor(total)
+
+    def loss(
+        self, network: nn.Module, x: Tensor, y: Tensor, noise: torch.Generator
+    ) -> tuple[Tensor, Tensor | float]:
+        """The data loss of a batch, and the sum of the OnLoss terms."""
+        output = network(x)
+        loss = self.criterion.mean(output, y)
+        terms = [t.term(Forward(network, x, y, output), noise) for t in self.on_loss]
+        return loss, sum(terms[1:], terms[0]) if terms else 0.0
+
+    def wrapped_gradient(self, x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
+        """The gradient through the OnGrads techniques (the first of the recipe is the innermost), into `.grad`."""
+        live = list(self.named.values())
+
+        def innermost(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+            at_live = all(a is b for a, b in zip(weights, live, strict=True))
+            return self._at_live(x, y, noise) if at_live else self._elsewhere(weights, x, y, noise)
+
+        gradient: Gradient = innermost
+        for technique in self.on_grads:
+            gradient = technique.wrap(gradient, noise)
+        loss, grads = gradient(live)
+        for parameter, grad in zip(live, grads, strict=True):
+            parameter.grad = grad
+        return loss
+
+    def _at_live(self, x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+        loss = self.backward(x, y, noise)
+        return loss, [torch.zeros_like(p) if p.grad is None else p.grad for p in self.named.values()]
+
+    def _elsewhere(
+        self, weights: Sequence[Tensor], x: Tensor, y: Tensor, noise: torch.Generator
+    ) -> tuple[Tensor, list[Tensor]]:
+        """At other weights than the live ones; the buffers (running statistics) of the network are not touched."""
+        moved = [w.detach().requires_grad_() for w in weights]
+        buffers = {n: b.clone() for n, b in self.model.named_buffers()}
+        values = {**dict(zip(self.named, moved, strict=True)), **buffers}
+        model = self.model
+
+        class Elsewhere(nn.Module):
+            def forward(self, inputs: Tensor) -> Tensor:
+                return functional_call(model, values, (inputs,))  # type: ignore[no-any-return]
+
+        total, grads = x.new_zeros(()), [torch.zeros_like(w) for w in moved]
+        for xs, ys in self._parts(x, y):
+            loss, terms = self.loss(Elsewhere(), xs, ys, noise)
+            share = len(xs) / len(x)
+            found = torch.autograd.grad(loss + terms, moved, allow_unused=True)
+            grads = [g if f is None else g + f * share for g, f in zip(grads, found, strict=True)]
+            total += loss.detach() * share
+        return total, grads
+
+    def _parts(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+        if self.accumulate == 1:
+            return [(x, y)]
+        return list(zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True))

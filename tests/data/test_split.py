@@ -1,0 +1,140 @@
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from goodfit.data import Part, TrainPart, load
+from goodfit.data.split import part_counts
+from goodfit.errors import InputError
+
+
+def test_tensors_are_what_a_network_needs() -> None:
+    split = load("iris").split()
+    for part in split.parts.values():
+        assert part.x.dtype == torch.float32
+        assert part.x.is_contiguous()
+        assert part.y.dtype == torch.int64
+        assert part.y.shape == (len(part),)
+    assert (split.spec.n_outputs, split.spec.classes) == (3, ("setosa", "versicolor", "virginica"))
+    split = load("diabetes").split()
+    assert split.stop.y.dtype == torch.float32
+    assert split.stop.y.shape == (len(split.stop), 1)
+    assert (split.spec.n_outputs, split.spec.classes) == (1, ())
+
+
+def test_only_train_has_the_type_that_may_be_augmented() -> None:
+    split = load("iris").split()
+    assert isinstance(split.train, TrainPart)
+    for part in (split.stop, split.select, split.test):
+        assert type(part) is Part
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        split.train.x = split.test.x  # type: ignore[misc]
+
+
+def test_statistics_come_from_training_alone() -> None:
+    data = load("wine")
+    assert isinstance(data.x, pd.DataFrame)
+    split = data.split()
+    spoiled = data.x.copy()
+    others = np.setdiff1d(np.arange(len(data)), split.train.rows)
+    spoiled.iloc[others] += 1000.0
+    again = load((spoiled, data.y)).split()
+    assert np.array_equal(again.train.rows, split.train.rows)
+    assert again.preprocessing == split.preprocessing
+    assert torch.equal(again.train.x, split.train.x)
+    assert not torch.equal(again.test.x, split.test.x)
+    assert torch.allclose(split.train.x.mean(0), torch.zeros(13), atol=1e-5)
+
+
+def test_rows_point_into_the_data() -> None:
+    data = load("iris")
+    split = data.split()
+    for part in split.parts.values():
+        raw = data.x.iloc[part.rows]  # type: ignore[union-attr]
+        assert np.array_equal(split.preprocessing.transform(raw), part.x.numpy())
+        assert np.array_equal(data.y[part.rows], part.y.numpy())
+
+
+def test_sizes() -> None:
+    split = load("digits").split(sizes=(0.5, 0.1, 0.2, 0.2))
+    assert [len(p) for p in split.parts.values()] == [899, 180, 359, 359]
+    assert part_counts(60_000, (0.6, 0.1, 0.15, 0.15), official=True) == (7059, 10588, 0)
+    assert part_counts(100, (0.7, 0.1, 0.2, 0.0), official=True) == (10, 20, 0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ((0.6, 0.1, 0.1, 0.1), "with sum 0.9"),
+        ((0.7, 0.3), "four positive"),
+        ((0.7, 0.0, 0.15, 0.15), "four positive"),
+        ((1.2, -0.2, 0.0, 0.0), "four positive"),
+        ((float("nan"), 0.1, 0.1, 0.1), "four positive"),
+        ("abcd", "four positive"),
+        (None, "four positive"),
+        ((0.997, 0.001, 0.001, 0.001), "150 rows leave 0 for stop"),
+    ],
+)
+def test_sizes_that_do_not_fit(sizes: object, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        load("iris").split(sizes=sizes)  # type: ignore[arg-type]
+
+
+def test_too_few_rows() -> None:
+    data = load((np.eye(4), [0, 1, 0, 1]))
+    with pytest.raises(InputError, match="4 rows leave 0 for stop"):
+        data.split()
+
+
+def test_training_of_one_class_is_refused_and_absent_classes_are_noted() -> None:
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    with pytest.raises(InputError, match="one class only"):
+        load((x, [0] * 70 + [1] * 30), time=np.arange(100)).split()
+    split = load((x, [0, 1] * 40 + [2] * 20), time=np.arange(100)).split()
+    assert split.note == "training sees no row of class '2'"
+    assert split.note in split.text
+
+
+def test_copies_across_parts_are_counted(shared: Callable[[str], Path]) -> None:
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    y = [0, 1] * 50
+    assert load((x, y)).split().duplicates.total == 0
+    doubled = load((np.concatenate([x, x]), y + y)).split()
+    rows = {name: part.rows % 100 for name, part in doubled.parts.items()}
+    for (earlier, later), count in doubled.duplicates.counts.items():
+        assert count == np.isin(rows[later], rows[earlier]).sum()
+    assert doubled.duplicates.total > 50
+    kc1 = load(shared("tabular/kc1.csv.gz")).split()
+    assert kc1.duplicates.counts["train", "test"] > 100
+    assert "test rows are also in train" in repr(kc1)
+
+
+def test_copies_in_an_official_test_part(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (60, 4, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=[0, 1] * 30, x_test=x[:20], y_test=[0, 1] * 10)
+    counts = load(tmp_path / "a.npz").split().duplicates.counts
+    assert counts["train", "test"] + counts["stop", "test"] + counts["select", "test"] == 20
+
+
+def test_parts_of_unequal_lengths_are_refused() -> None:
+    with pytest.raises(InputError, match="must be equal"):
+        Part(torch.zeros(2, 1), torch.zeros(3), np.arange(2))
+
+
+def test_missing_in_all_training_rows_only() -> None:
+    n = 100
+    frame = pd.DataFrame({"a": np.arange(n) % 7, "late": [np.nan] * 70 + [1.0, 2.0] * 15, "y": [0, 1] * 50})
+    split = load(frame, "y", time=np.arange(n)).split()
+    assert split.preprocessing.feature_names == ("a",)
+
+
+def test_hostile_real_tables_load_and_split(shared: Callable[[str], Path]) -> None:
+    for name in ("adult", "credit-g", "blood-transfusion", "vehicle"):
+        split = load(shared(f"tabular/{name}.csv.gz")).split()
+        for part in split.parts.values():
+            assert bool(torch.isfinite(part.x).all())
+        assert split.spec.name == name

@@ -1,0 +1,58 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from goodfit.report.page import Page, Row
+
+
+def test_sorts_best_first_whatever_best_means(page: Page) -> None:
+    means = [row.mean for row in page.ranked()]
+    assert means == sorted(means, reverse=True)
+    lower = dataclasses.replace(page, higher_is_better=False)
+    assert [row.mean for row in lower.ranked()] == sorted(means)
+
+
+def test_a_mean_that_is_no_number_comes_last(page: Page) -> None:
+    broken = dataclasses.replace(page.ranking[3], label="broken", mean=math.nan)
+    rows = dataclasses.replace(page, ranking=(broken, *page.ranking)).ranked()
+    assert rows[-1].label == "broken"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "higher", "standing"),
+    [
+        (0.1, 0.3, True, "better"),
+        (0.1, 0.3, False, "worse"),
+        (-0.3, -0.1, True, "worse"),
+        (-0.3, -0.1, False, "better"),
+        (-0.1, 0.1, True, "open"),
+        (0.0, 0.1, True, "open"),
+        (None, None, True, "open"),
+        (math.nan, 0.3, True, "open"),
+        (0.1, math.inf, True, "open"),
+    ],
+)
+def test_stands_apart_only_where_the_interval_excludes_zero(
+    page: Page, low: float | None, high: float | None, higher: bool, standing: str
+) -> None:
+    row = dataclasses.replace(page.ranking[0], difference=0.2, difference_low=low, difference_high=high)
+    assert dataclasses.replace(page, higher_is_better=higher).standing(row) == standing
+
+
+def test_plain_is_the_reference_and_the_first_label(page: Page) -> None:
+    plain: Row = next(row for row in page.ranking if row.difference is None)
+    assert page.standing(plain) == "reference"
+    assert page.labels()[0] == plain.label
+    assert len(page.labels()) == len(page.ranking)
+
+
+def test_survives_json(page: Page) -> None:
+    assert Page.from_dict(json.loads(json.dumps(page.to_dict()))) == page
+
+
+def test_whole_numbers_come_back_as_floats(page: Page) -> None:
+    data = json.loads(json.dumps(page.to_dict()))
+    data["ranking"][0]["mean"] = 1
+    assert isinstance(Page.from_dict(data).ranking[0].mean, float)
