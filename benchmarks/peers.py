@@ -37,9 +37,7 @@ def scikit_learn(problem: Problem) -> Start:
             learning_rate_init=problem.learning_rate,
             random_state=np.random.RandomState(seed),  # an int would repeat one order in every epoch
         )
-        return Turn(
-            lambda: [epoch(net) for _ in range(epochs)], lambda: float((net.predict(xv) == yv).mean())
-        )
+        return Turn(lambda: [epoch(net) for _ in range(epochs)], lambda: float((net.predict(xv) == yv).mean()))
 
     return start
 
@@ -50,11 +48,8 @@ def skorch(problem: Problem) -> Start:
     from skorch.dataset import Dataset
     from skorch.helper import predefined_split
 
-    loading = {
-        f"iterator_{part}__{key}": value
-        for part, train in (("train", True), ("valid", False))
-        for key, value in _batch_loading(problem, train).items()
-    }
+    loading = _skorch_loading(problem)
+    held_out = predefined_split(Dataset(problem.xv, problem.yv))
 
     def start(epochs: int, seed: int) -> Turn:
         net = NeuralNetClassifier(
@@ -64,7 +59,7 @@ def skorch(problem: Problem) -> Start:
             optimizer__fused=True,
             lr=problem.learning_rate,
             max_epochs=epochs,
-            train_split=predefined_split(Dataset(problem.xv, problem.yv)),
+            train_split=held_out,
             callbacks__print_log=None,
             verbose=0,
             **loading,
@@ -108,23 +103,15 @@ def keras_jax(problem: Problem) -> Start:
     import keras
 
     x, y, xv, yv = problem.arrays
+    rows = problem.validation_batch
     model, state = _keras_model(problem)
+    held_out = {"validation_data": (xv, yv), "validation_batch_size": rows}
 
     def fit(epochs: int) -> object:
-        return model.fit(
-            x,
-            y,
-            batch_size=problem.batch,
-            epochs=epochs,
-            validation_data=(xv, yv),
-            validation_batch_size=problem.validation_batch,
-            verbose=0,
-        )
+        return model.fit(x, y, batch_size=problem.batch, epochs=epochs, verbose=0, **held_out)
 
     def accuracy() -> float:
-        return float(
-            (model.predict(xv, batch_size=problem.validation_batch, verbose=0).argmax(1) == yv).mean()
-        )
+        return float((model.predict(xv, batch_size=rows, verbose=0).argmax(1) == yv).mean())
 
     def start(epochs: int, seed: int) -> Turn:
         keras.utils.set_random_seed(seed)
@@ -141,6 +128,12 @@ def _batch_loading(problem: Problem, train: bool) -> dict[str, Any]:
     order = RandomSampler(rows) if train else SequentialSampler(rows)
     size = problem.batch if train else problem.validation_batch
     return {"sampler": BatchSampler(order, size, drop_last=False), "batch_size": None}
+
+
+def _skorch_loading(problem: Problem) -> dict[str, Any]:
+    """The same arguments under the names by which skorch hands them on."""
+    parts = {"train": _batch_loading(problem, train=True), "valid": _batch_loading(problem, train=False)}
+    return {f"iterator_{part}__{key}": value for part, given in parts.items() for key, value in given.items()}
 
 
 def _silence_lightning() -> None:

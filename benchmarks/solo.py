@@ -14,9 +14,7 @@ import threads
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=("mnist", "small"), default="mnist")
     parser.add_argument("--epochs", type=int, help="epochs to a timing (mnist 1, small 5)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of turns")

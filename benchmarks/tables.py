@@ -27,9 +27,7 @@ def machine(threads: int) -> str:
     """Cores, threads and versions: without them a time means nothing."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-    return (
-        f"{_processor()}, {cores} cores, threads: {threads}; Python {platform.python_version()}, {versions}."
-    )
+    return f"{_processor()}, {cores} cores, threads: {threads}; Python {platform.python_version()}, {versions}."
 
 
 def conditions(problem: Problem, rates: Sequence[float], epochs: int) -> str:

@@ -10,26 +10,58 @@ if TYPE_CHECKING:
     from goodfit.data import Dataset, Split, load
     from goodfit.diagnosis import Verdict, diagnose
     from goodfit.errors import InputError, TrainingError
-    from goodfit.explain import explain
+    from goodfit.explanation import explain
     from goodfit.recipe import Recipe
-    from goodfit.report import report
+    from goodfit.report import write_report
     from goodfit.store import load_run, save_run
-    from goodfit.study import Study, study
+    from goodfit.study import Study, run_study
     from goodfit.train import Checkpoints, Run, Training, fit
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoints": "train", "Dataset": "data", "InputError": "errors", "Recipe": "recipe", "Run": "train",
-    "Split": "data", "Study": "study", "Training": "train", "TrainingError": "errors", "Verdict": "diagnosis",
-    "diagnose": "diagnosis", "explain": "explain", "fit": "train", "load": "data", "load_run": "store",
-    "report": "report", "save_run": "store", "study": "study",
-}  # fmt: skip
+    "Checkpoints": "train",
+    "Dataset": "data",
+    "InputError": "errors",
+    "Recipe": "recipe",
+    "Run": "train",
+    "Split": "data",
+    "Study": "study",
+    "Training": "train",
+    "TrainingError": "errors",
+    "Verdict": "diagnosis",
+    "diagnose": "diagnosis",
+    "explain": "explanation",
+    "fit": "train",
+    "load": "data",
+    "load_run": "store",
+    "run_study": "study",
+    "save_run": "store",
+    "write_report": "report",
+}
 
 __all__ = [
-    "Checkpoints", "Dataset", "InputError", "Recipe", "Run", "Split", "Study", "Training", "TrainingError", "Verdict",
-    "diagnose", "explain", "fit", "load", "load_run", "models", "report", "save_run", "study", "techniques",
-]  # fmt: skip
+    "Checkpoints",
+    "Dataset",
+    "InputError",
+    "Recipe",
+    "Run",
+    "Split",
+    "Study",
+    "Training",
+    "TrainingError",
+    "Verdict",
+    "diagnose",
+    "explain",
+    "fit",
+    "load",
+    "load_run",
+    "models",
+    "run_study",
+    "save_run",
+    "techniques",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ class TrainingError(RuntimeError):
     """Training could not produce a usable result; the message says where and what to try."""
 
 
-class MissingExtra(ImportError):
+class MissingExtra(ImportError):  # noqa: N818
     """An optional dependency is needed; the message names the extra that installs it."""
 
 

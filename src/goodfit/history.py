@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from goodfit.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -47,8 +49,15 @@ class History:
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def at(self, epoch: int) -> dict[str, float]:
-        """The row of an epoch (from 1)."""
-        return next(row for row in self.rows if row["epoch"] == epoch)
+        """The row of an epoch (from 1).
+
+        Raises:
+            InputError: there is no such epoch.
+        """
+        for row in self.rows:
+            if row["epoch"] == epoch:
+                return row
+        raise InputError(f"history: there is no epoch {epoch}; it holds {len(self.rows)}.")
 
     def frame(self) -> pd.DataFrame:
         """The table as a pandas frame."""
@@ -56,20 +65,16 @@ class History:
 
         return pd.DataFrame(self.rows)
 
-    def to_dict(self) -> dict[str, list[float | None]]:
-        """Plain data by column; numbers that are not finite become text that `from_dict` reads back."""
-        return {c: [_plain(v) for v in self[c]] for c in self.columns}
+    def to_dict(self) -> dict[str, list[float]]:
+        """Plain data by column."""
+        return {c: self[c] for c in self.columns}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, list[Any]]) -> History:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; also reads numbers that JSON holds as text ("nan", "inf")."""
         columns = list(data)
         rows = zip(*data.values(), strict=True)
         return cls([dict(zip(columns, map(_number, row), strict=True)) for row in rows])
-
-
-def _plain(value: float) -> Any:
-    return value if math.isfinite(value) else str(float(value))
 
 
 def _number(value: Any) -> float:

@@ -17,6 +17,16 @@ from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
 T = TypeVar("T")
+PIECE = r"(?:[^,()'\"]|\([^()]*\)|'[^']*'|\"[^\"]*\")+"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-4 as the number that it is; YAML 1.1 wants 1.0e-4 and takes anything shorter for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -36,13 +46,14 @@ class Recipe:
     techniques: tuple[Technique, ...] = ()
 
     def __post_init__(self) -> None:
+        for technique in self.techniques:
+            if not isinstance(technique, Technique):
+                raise InputError(f"recipe: it must be made of techniques such as L2(1e-4), got {technique!r}.")
         keys = [(t.name(), getattr(t, "on", "")) for t in self.techniques]
         for (name, on), count in Counter(keys).items():
             if count > 1:
                 where = f" on the same tensors (on={on!r})" if on else ""
-                raise InputError(
-                    f"recipe: {name} must appear once{where}, got it {count} times; keep one of them."
-                )
+                raise InputError(f"recipe: {name} must appear once{where}, got it {count} times; keep one of them.")
 
     @classmethod
     def of(cls, source: Recipe | Technique | str | Sequence[Technique]) -> Recipe:
@@ -83,12 +94,12 @@ class Recipe:
     @classmethod
     def from_list(cls, data: Sequence[dict[str, Any]]) -> Recipe:
         """The inverse of `to_list`; names are looked up in the catalogue and nowhere else."""
+        if not isinstance(data, list | tuple):
+            raise InputError(f"recipe: it must be a list of techniques, got {data!r}.")
         made = []
         for entry in data:
             if not isinstance(entry, dict) or "technique" not in entry:
-                raise InputError(
-                    f"recipe: each entry must be a mapping with the key 'technique', got {entry!r}."
-                )
+                raise InputError(f"recipe: each entry must be a mapping with the key 'technique', got {entry!r}.")
             knobs = {k: v for k, v in entry.items() if k != "technique"}
             made.append(find(str(entry["technique"])).of(knobs))
         return cls(tuple(made))
@@ -99,8 +110,11 @@ class Recipe:
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:
-        """From YAML: a list of techniques, or a mapping that has one under `recipe`."""
-        data = yaml.safe_load(text) or []
+        """From YAML: a list of techniques, or a mapping that has one under `recipe`; either may be the short text."""
+        try:
+            data = yaml.load(text, _Loader) or []
+        except yaml.YAMLError as error:
+            raise InputError(f"recipe: this is not YAML ({' '.join(str(error).split())}).") from error
         if isinstance(data, dict):
             data = data.get("recipe", [])
         return cls.of(data) if isinstance(data, str) else cls.from_list(data)
@@ -111,9 +125,7 @@ class Recipe:
         if text_or_file.endswith((".yaml", ".yml")):
             path = Path(text_or_file)
             if not path.is_file():
-                raise InputError(
-                    f"recipe: there is no file '{text_or_file}'; give a YAML file or a recipe's text."
-                )
+                raise InputError(f"recipe: there is no file '{text_or_file}'; give a YAML file or a recipe's text.")
             return cls.from_yaml(path.read_text(encoding="utf-8"))
         return cls.of(text_or_file)
 
@@ -133,32 +145,32 @@ def find(name: str) -> type[Technique]:
 
 def items(text: str) -> list[str]:
     """The items of a recipe's text: split at commas outside parentheses and quotes."""
-    pieces = re.findall(r"(?:[^,()'\"]|\([^()]*\)|'[^']*'|\"[^\"]*\")+", text)
+    if re.sub(PIECE, "", text).replace(",", ""):
+        raise InputError(f"recipe: brackets and quotes must be closed, got '{text}'.")
+    pieces = re.findall(PIECE, text)
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def parse(item: str) -> Technique:
     """One item of a recipe's text: `name`, `name=value` or `name(…)`; values are literals, nothing is run."""
     try:
-        node = ast.parse(item).body[0]
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            return _with_main(find(node.targets[0].id), _literal(node.value))
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Name):
-            return find(node.value.id)()
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            return _from_call(node.value)
-    except (SyntaxError, IndexError, AttributeError):
-        pass
+        body = ast.parse(item).body
+    except SyntaxError:
+        body = []
+    match body:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value)]:
+            return _with_main(find(name), _literal(value))
+        case [ast.Expr(value=ast.Name(id=name))]:
+            return find(name)()
+        case [ast.Expr(value=ast.Call(func=ast.Name(id=name)) as call)]:
+            return _from_call(find(name), call)
     raise InputError(f"recipe: an item must be written name, name=value or name(knob=value), got '{item}'.")
 
 
-def _from_call(call: ast.Call) -> Technique:
-    technique = find(call.func.id)  # type: ignore[attr-defined]
+def _from_call(technique: type[Technique], call: ast.Call) -> Technique:
     names = list(technique.knobs())
     if len(call.args) > 1:
-        raise InputError(
-            f"recipe: {technique.name()}(…) takes one value without a name; name the others: {names}."
-        )
+        raise InputError(f"recipe: {technique.name()}(…) takes one value without a name; name the others: {names}.")
     values = {k.arg or "**": _literal(k.value) for k in call.keywords}
     if call.args:
         return _with_main(technique, _literal(call.args[0]), values)
@@ -169,6 +181,8 @@ def _with_main(technique: type[Technique], value: Any, others: dict[str, Any] | 
     main = technique.main_knob()
     if main is None:
         raise InputError(f"recipe: {technique.name()} takes no value; write its name alone.")
+    if main in (others or {}):
+        raise InputError(f"recipe: {technique.name()}(…) gives {main} twice; keep one.")
     return technique.of({main: value, **(others or {})})
 
 
@@ -177,7 +191,6 @@ def _literal(node: ast.expr) -> Any:
         return {"true": True, "false": False, "inf": float("inf")}[node.id.lower()]
     try:
         return ast.literal_eval(node)
-    except ValueError:
-        raise InputError(
-            f"recipe: a value must be a number, true, false or text in quotes, got {ast.unparse(node)}."
-        )  # noqa: B904
+    except ValueError as error:
+        text = ast.unparse(node)
+        raise InputError(f"recipe: a value must be a number, true, false or text in quotes, got {text}.") from error

@@ -7,10 +7,11 @@ Knob values may be tensors inside these methods (a population's members differ i
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,11 @@ class OnBatch(Technique, ABC):
 
 class OnModel(Technique, ABC):
     """Acts inside the network's forward pass, at layers chosen by its selector `on`."""
+
+    if TYPE_CHECKING:  # every technique here declares `on: str = selector()`
+
+        @property
+        def on(self) -> str: ...  # noqa: D102
 
 
 class Noise(OnModel, ABC):
@@ -111,6 +117,11 @@ class OnGrads(Technique, ABC):
 
 class OnWeights(Technique, ABC):
     """Acts on weight tensors in closed form, without autograd; `on` chooses the tensors."""
+
+    if TYPE_CHECKING:  # every technique here declares `on: str = selector()`
+
+        @property
+        def on(self) -> str: ...  # noqa: D102
 
 
 class Penalty(OnWeights, ABC):
@@ -169,9 +180,7 @@ class OnEval(Technique, ABC):
         """The state before the first step, one tensor per weight."""
 
     @abstractmethod
-    def update(
-        self, state: list[Tensor], weights: Sequence[Tensor], step: int, steps_per_epoch: int
-    ) -> list[Tensor]:
+    def update(self, state: list[Tensor], weights: Sequence[Tensor], step: int, steps_per_epoch: int) -> list[Tensor]:
         """The state after optimizer step number `step` (from 1); the tensors of `state` may be reused."""
 
     @abstractmethod
@@ -200,12 +209,12 @@ class Watch:
     restore: bool = False
 
     def better(self, value: float, best: float | None) -> bool:
-        """Whether a value beats the best so far; NaN never does.
+        """Whether a value beats the best so far; one that is not finite never does.
 
         >>> Watch(mode="max").better(-0.1, -0.2), Watch().better(0.3, None), Watch().better(float("nan"), None)
         (True, True, False)
         """
-        if value != value:
+        if not math.isfinite(value):
             return False
         return best is None or (value < best if self.mode == "min" else value > best)
 

@@ -60,14 +60,17 @@ def kind_of(module: nn.Module, parameter: str) -> str:
 
 def slots(model: nn.Module) -> list[Slot]:
     """Every weight tensor once (a tied one under its first name), in the order of registration."""
-    found, seen = [], set[int]()
+    first: dict[int, Slot] = {}
+    for slot in _places(model):
+        first.setdefault(id(slot.tensor), slot)
+    return list(first.values())
+
+
+def _places(model: nn.Module) -> Iterator[Slot]:
+    """Every place of a weight tensor: a tied one has several."""
     for layer, module in model.named_modules():
         for name, tensor in module.named_parameters(recurse=False):
-            if id(tensor) not in seen:
-                seen.add(id(tensor))
-                full = f"{layer}.{name}" if layer else name
-                found.append(Slot(full, tensor, kind_of(module, name), layer, module))
-    return found
+            yield Slot(f"{layer}.{name}" if layer else name, tensor, kind_of(module, name), layer, module)
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,7 @@ def select(model: nn.Module, on: str, who: str = "selector") -> list[Slot]:
     selector, every = Selector.parse(on), slots(model)
     chosen = [slot for slot in every if selector.matches(slot)]
     if not chosen:
-        names = (
-            {s.name for s in every}
-            | {s.layer for s in every if s.layer}
-            | {type(s.module).__name__ for s in every}
-        )
+        names = {s.name for s in every} | {s.layer for s in every if s.layer} | {type(s.module).__name__ for s in every}
         hint = near(on.split()[-1] if on.split() else "", names)
         raise InputError(f"{who}: on must match a weight tensor of the network, got on={on!r}.{hint}")
     return chosen
@@ -132,8 +131,11 @@ class Layer:
 
 def layers(model: nn.Module, on: str, who: str = "selector") -> list[Layer]:
     """The layers whose tensors a selector chooses; `first` and `last` are told among all layers with weights."""
-    every = [(n, m) for n, m in model.named_modules() if isinstance(m, WEIGHTED) and "out_proj" not in n]
-    chosen = {id(slot.module) for slot in select(model, on, who)}
+    # The output projection of torch's attention is part of that layer: its hooks would not run.
+    inner = {id(m.out_proj) for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
+    every = [(n, m) for n, m in model.named_modules() if isinstance(m, WEIGHTED) and id(m) not in inner]
+    select(model, on, who)
+    chosen = {id(slot.module) for slot in _places(model) if Selector.parse(on).matches(slot)}
     end = len(every) - 1
     return [Layer(n, m, i == 0, i == end) for i, (n, m) in enumerate(every) if id(m) in chosen]
 

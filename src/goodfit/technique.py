@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class Knob:
         if isinstance(self.default, str):
             return "text"
         left = "(" if self.open_left or self.low == -math.inf else "["
-        right = ")" if self.open_right or self.high == math.inf else "]"
+        endless = self.high == math.inf and math.inf not in (self.default, self.neutral)
+        right = ")" if self.open_right or endless else "]"
         whole = "a whole number " if isinstance(self.default, int) else ""
         return f"{whole}in {left}{self.low:g}, {self.high:g}{right}"
 
@@ -66,6 +68,8 @@ class Knob:
             return False
         if isinstance(self.default, int) and not isinstance(value, int):
             return False
+        if math.isinf(value) and value not in (self.default, self.neutral):
+            return False
         above = value > self.low if self.open_left else value >= self.low
         below = value < self.high if self.open_right else value <= self.high
         return above and below
@@ -77,7 +81,11 @@ class Knob:
             return [*wrong, "no such choice"]
         if isinstance(self.default, bool | str):
             return [*wrong, 3.5]
-        wrong += ["text", math.nan, True]
+        wrong += ["text", math.nan, True, -math.inf]
+        if math.inf not in (self.default, self.neutral):
+            wrong += [math.inf]
+        if isinstance(self.default, int):
+            wrong += [self.default + 0.5]
         if self.low > -math.inf:
             wrong += [self.low - 1] + ([self.low] if self.open_left else [])
         if self.high < math.inf:
@@ -107,13 +115,10 @@ class Record:
 
     def __post_init__(self) -> None:
         for name, knob_ in self.knobs().items():
-            value = getattr(self, name)
-            if type(knob_.default) is float and type(value) is int:
-                object.__setattr__(self, name, value := float(value))
+            value = _plain(getattr(self, name), knob_.default)
+            object.__setattr__(self, name, value)
             if not knob_.holds(value):
-                raise InputError(
-                    f"{type(self).__name__}: {name} must be {knob_.rule()}, got {name}={value!r}."
-                )
+                raise InputError(f"{type(self).__name__}: {name} must be {knob_.rule()}, got {name}={value!r}.")
 
     def values(self) -> dict[str, Value]:
         """The values of all knobs, by name."""
@@ -125,11 +130,15 @@ class Record:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Build from a mapping; an unknown name is an error that lists near ones."""
+        """Build from a mapping; an unknown name is an error that lists near ones.
+
+        Numbers without an end may be text, as JSON holds them ("inf").
+        """
         for name in values:
             if name not in cls.knobs():
                 raise InputError(f"{cls.__name__}: there is no knob '{name}'.{near(name, cls.knobs())}")
-        return cls(**dict(values))
+        unbounded = {n: float(v) for n, v in values.items() if v in ("inf", "-inf")}
+        return cls(**{**values, **unbounded})
 
     def with_values(self, **values: Any) -> Self:
         """The same record with other values and without the checks.
@@ -141,6 +150,15 @@ class Record:
         for name in self.__dataclass_fields__:  # type: ignore[attr-defined]
             object.__setattr__(twin, name, values.get(name, getattr(self, name)))
         return twin
+
+
+def _plain(value: Any, default: Value) -> Any:
+    """A number of any kind (NumPy's too) as Python's own, so that it prints and is stored as a number."""
+    if isinstance(value, bool):
+        return value
+    if type(default) is float and isinstance(value, numbers.Real):
+        return float(value)
+    return int(value) if type(default) is int and isinstance(value, numbers.Integral) else value
 
 
 class Technique(Record):
@@ -181,7 +199,7 @@ class Technique(Record):
         shown = [n for n in declared if n in changed or n in active]
         if not shown:
             return self.name()
-        if shown == [main]:
+        if main is not None and shown == [main]:
             return f"{self.name()}={getattr(self, main)!r}"
         return f"{self.name()}({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
 

@@ -7,6 +7,7 @@ import torch
 from sklearn import metrics as sk
 
 from goodfit.data import METRICS, default_metric, load, metric
+from goodfit.data.metrics import log_odds
 from goodfit.errors import InputError
 
 LOGITS = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
@@ -51,6 +52,15 @@ def test_confident_logits_keep_their_ranking() -> None:
     logits, y = torch.tensor([50.0, 60.0, 70.0, 80.0]), torch.tensor([0, 0, 1, 1])
     assert metric("roc_auc")(logits, y) == 1
     assert metric("roc_auc")(-logits, y) == 0
+    three = torch.stack([torch.zeros(4), torch.zeros(4), logits], 1)
+    # One against the rest: class 0 by falling logits of class 2 (1.0), class 2 by rising ones (1.0).
+    assert metric("roc_auc")(three, y * 2) == 1
+
+
+def test_log_odds_equal_the_plain_formula() -> None:
+    assert np.allclose(log_odds(LOGITS), np.log(P / (1 - P)))
+    assert np.allclose(log_odds(LOGITS[:, 0]), np.stack([-LOGITS[:, 0], LOGITS[:, 0]], 1))
+    assert log_odds(torch.tensor([[0.0, 100.0, 0.0]]))[0, 1] == pytest.approx(100 - math.log(2))
 
 
 def test_undefined_is_nan() -> None:

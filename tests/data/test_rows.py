@@ -15,9 +15,7 @@ def layout(how: str, n: int = 100, **more: np.ndarray) -> Layout:
 @pytest.mark.parametrize("how", ["stratified", "shuffle", "grouped", "time"])
 def test_every_row_is_in_one_part(how: str) -> None:
     rng = np.random.default_rng(0)
-    given = layout(
-        how, classes=rng.integers(0, 3, 100), groups=np.arange(100) // 2, rank=rng.permutation(100)
-    )
+    given = layout(how, classes=rng.integers(0, 3, 100), groups=np.arange(100) // 2, rank=rng.permutation(100))
     d = divide(given, COUNTS, seed=3, test_seed=0)
     rows = np.concatenate([d.train, d.stop, d.select, d.test])
     assert sorted(rows.tolist()) == list(range(100))

@@ -9,10 +9,7 @@ import pytest
 
 from goodfit.report.page import Curve, Finding, Page, Row, TensorWeights, VerdictBox, Weights
 
-LONG = (
-    "l2=1e-4, dropout=0.25, batch_norm, mixup=0.2, label_smoothing=0.1, max_norm=3, ema=0.999, "
-    "early_stopping=5"
-)
+LONG = "l2=1e-4, dropout=0.25, batch_norm, mixup=0.2, label_smoothing=0.1, max_norm=3, ema=0.999, early_stopping=5"
 PLAIN, NOTE = "plain", "diverged on one seed of three"
 #        label, difference to plain, half-width of its interval, verdict, train accuracy, share of exact zeros
 RECIPES = (
@@ -69,10 +66,7 @@ def curve(label: str, difference: float, train: float, seed: int, epochs: int = 
         held.append(0.855 + (BASE + difference - 0.855) * grown - 0.012 * late + draw.gauss(0, 0.0018))
         loss.append(0.46 * math.exp(-epoch / pace) + 2.2 * (1 - train) + abs(draw.gauss(0, 0.001)))
         held_loss.append(
-            0.44 * math.exp(-epoch / pace)
-            + 2.4 * (1 - BASE - difference)
-            + 0.13 * late
-            + draw.gauss(0, 0.003)
+            0.44 * math.exp(-epoch / pace) + 2.4 * (1 - BASE - difference) + 0.13 * late + draw.gauss(0, 0.003)
         )
     best = min(range(epochs), key=held_loss.__getitem__) + 1
     table = tuple(tuple(series) for series in (acc, held, loss, held_loss))
@@ -89,9 +83,7 @@ def weights(label: str, share: float) -> Weights:
     ):
         size = shape[0] * shape[1]
         zeros = round(share * size * (1.1 if name == "0.weight" else 0.9))
-        width = {"l1=1e-4": 0.03, "l2=1e-4": 0.032, "l2=1e-2": 0.012}.get(label, 0.045) + 0.01 * (
-            shape[0] == 10
-        )
+        width = {"l1=1e-4": 0.03, "l2=1e-4": 0.032, "l2=1e-2": 0.012}.get(label, 0.045) + 0.01 * (shape[0] == 10)
         edges = tuple(6 * width * (i / 40 - 1) for i in range(81))
         masses = [math.exp(-0.5 * ((a + b) / 2 / width) ** 2) for a, b in itertools.pairwise(edges)]
         counts = tuple(round((size - zeros) * mass / sum(masses)) for mass in masses)
@@ -108,8 +100,7 @@ def verdict() -> VerdictBox:
         (
             Finding(
                 "The gap is wide",
-                "Train accuracy 0.996, stop accuracy 0.970: a gap of 0.026, ten times its standard "
-                "error over 3 seeds.",
+                "Train accuracy 0.996, stop accuracy 0.970: a gap of 0.026, ten times its standard error over 3 seeds.",
                 "Regularize: dropout, mixup or weight decay.",
                 "supports",
             ),
@@ -119,9 +110,7 @@ def verdict() -> VerdictBox:
                 "Keep the best epoch's weights.",
                 "supports",
             ),
-            Finding(
-                "The network can fit the data", "Train accuracy exceeds 0.99 on every seed.", "", "neutral"
-            ),
+            Finding("The network can fit the data", "Train accuracy exceeds 0.99 on every seed.", "", "neutral"),
             Finding(
                 "The learning curve over rows flattens",
                 "Doubling the rows from 17,150 to 34,300 narrows the gap by only 0.004.",
@@ -145,9 +134,7 @@ def sample_page() -> Page:
             "0.25 on its input" if i else "–",
             "1e-4" if part == "weight" else "no: biases are left out",
         )
-        for i, kind in enumerate(
-            ("Linear 784 → 500", "Linear 500 → 500", "Linear 500 → 500", "Linear 500 → 10")
-        )
+        for i, kind in enumerate(("Linear 784 → 500", "Linear 500 → 500", "Linear 500 → 500", "Linear 500 → 10"))
         for part in ("weight", "bias")
     )
     return Page(
@@ -206,6 +193,4 @@ def page() -> Page:
 @pytest.fixture(scope="session")
 def single(page: Page) -> Page:
     """One run, without a ranking, without weights."""
-    return dataclasses.replace(
-        page, ranking=(), curves=page.curves[:1], weights=(), test=(), actions=(), notes=()
-    )
+    return dataclasses.replace(page, ranking=(), curves=page.curves[:1], weights=(), test=(), actions=(), notes=())

@@ -156,9 +156,7 @@ def test_reads_well_at_the_edges(visit: Open, page: Page, setting: str) -> None:
     nan, plain = math.nan, next(row for row in page.ranking if row.difference is None)
     rows = [dataclasses.replace(page.ranking[0], label=f"l2={i}, " * 30, recipe="x" * 400) for i in range(39)]
     short = dataclasses.replace(page.curves[0], epochs=(1,), best_epoch=1, kept_epoch=1)
-    broken = dataclasses.replace(
-        page.curves[3], train=(nan,) * 60, stop_loss=(1e30, *page.curves[3].stop_loss[1:])
-    )
+    broken = dataclasses.replace(page.curves[3], train=(nan,) * 60, stop_loss=(1e30, *page.curves[3].stop_loss[1:]))
     edges = dataclasses.replace(
         page,
         title="<script>console.error('escaped')</script>" + "a_very_long_name" * 12,
@@ -189,9 +187,7 @@ def test_a_choice_changes_curves_weights_and_table(visit: Open, page: Page) -> N
         "return [...document.querySelectorAll('[data-of]:not([hidden])')].map(e => e.dataset.of)"
     )
     assert shown == [f"weights-{index}"]
-    caption = driver.execute_script(
-        "return document.querySelector('[data-picked=weights] figcaption').textContent"
-    )
+    caption = driver.execute_script("return document.querySelector('[data-picked=weights] figcaption').textContent")
     assert caption.startswith("l1=1e-4: ")
     ranges = driver.execute_script(
         "return [...document.querySelectorAll('#curves .plot')].map(p => p.layout.yaxis2.range.join())"
@@ -216,9 +212,7 @@ def test_figures_follow_the_width(visit: Open, page: Page) -> None:
         "Emulation.setDeviceMetricsOverride",
         {"width": 420, "height": 800, "deviceScaleFactor": 1, "mobile": False},
     )
-    wait(
-        driver, "return [...document.querySelectorAll('.plot')].every(p => p.layout.width === p.clientWidth)"
-    )
+    wait(driver, "return [...document.querySelectorAll('.plot')].every(p => p.layout.width === p.clientWidth)")
     check(driver)
 
 

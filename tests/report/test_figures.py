@@ -28,9 +28,7 @@ def test_interval_ends_are_the_rows(page: Page) -> None:
     seen = {}
     for name in ("better", "worse", "open"):
         dots = trace(figure, name)
-        for x, y, plus, minus in zip(
-            dots.x, dots.y, dots.error_x.array, dots.error_x.arrayminus, strict=True
-        ):
+        for x, y, plus, minus in zip(dots.x, dots.y, dots.error_x.array, dots.error_x.arrayminus, strict=True):
             assert page.standing(rows[y]) == name
             seen[rows[y].label] = (x - minus, x, x + plus)
     for row in rows:
@@ -140,16 +138,12 @@ def test_kept_means() -> None:
     assert kept_means([run(kept_epoch=99)]) is None
 
 
-def box(
-    counts: tuple[int, ...], zeros: int, size: int, edges: tuple[float, ...] = (-1.0, 0.0, 1.0)
-) -> Weights:
+def box(counts: tuple[int, ...], zeros: int, size: int, edges: tuple[float, ...] = (-1.0, 0.0, 1.0)) -> Weights:
     return Weights("l1", (TensorWeights("w", (size,), edges, counts, zeros, size),))
 
 
 def test_the_caption_states_the_share_of_exact_zeros() -> None:
-    figure = weight_histogram(
-        box((10, 15), 75, 100), dataclasses.replace(box((50, 50), 0, 100), label="plain")
-    )
+    figure = weight_histogram(box((10, 15), 75, 100), dataclasses.replace(box((50, 50), 0, 100), label="plain"))
     caption = figure.layout.meta["caption"]
     assert caption == "l1: 75.0 % of 100 weights are exactly zero (plain: 0 %). Dashed: plain."
 

@@ -131,17 +131,13 @@ class ArrayFeatures:
         """
         x = as_features(data, "transform: x")
         if x.shape[1:] != self.shape:
-            raise InputError(
-                f"transform: rows have shape {x.shape[1:]}, this data was learned with {self.shape}."
-            )
+            raise InputError(f"transform: rows have shape {x.shape[1:]}, this data was learned with {self.shape}.")
         if self.pixels and x.dtype == np.uint8:
             table = ((np.arange(256) / 255 - self.mean[0]) / self.scale[0]).astype(np.float32)
             return np.take(table, x)
         if self.pixels or (x.dtype == np.uint8 and len(self.shape) > 1):
             wanted = "uint8 values 0…255" if self.pixels else "values that are not uint8"
-            raise InputError(
-                f"transform: this data was learned with {wanted}, got {x.dtype}; convert it first."
-            )
+            raise InputError(f"transform: this data was learned with {wanted}, got {x.dtype}; convert it first.")
         out = np.empty(x.shape, np.float32)
         for rows in chunks(len(x)):
             out[rows] = (x[rows].astype(np.float64) - np.asarray(self.mean)) / np.asarray(self.scale)

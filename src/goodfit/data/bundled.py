@@ -47,14 +47,7 @@ def read_openml(source: str) -> tuple[pd.DataFrame, str | None, str]:
     """
     from sklearn.datasets import fetch_openml
 
-    name, _, version = source[len(OPENML) :].strip().partition(":")
-    if not name or (version and not version.isdigit()):
-        raise InputError(
-            f"load: '{source}' names no set; give openml:NAME, openml:NAME:VERSION or openml:ID."
-        )
-    which: dict[str, Any] = {"data_id": int(name)} if name.isdigit() else {"name": name}
-    if version and not name.isdigit():
-        which["version"] = int(version)
+    which = _which(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # several versions, retries: said in the errors below
@@ -72,8 +65,18 @@ def read_openml(source: str) -> tuple[pd.DataFrame, str | None, str]:
     return (
         cast(pd.DataFrame, bunch.frame),
         targets[0] if targets else None,
-        str(bunch.details.get("name", name)),
+        str(bunch.details.get("name", source)),
     )
+
+
+def _which(source: str) -> dict[str, Any]:
+    """What `fetch_openml` is asked for."""
+    name, _, version = source[len(OPENML) :].strip().partition(":")
+    if not name or (version and not version.isdigit()):
+        raise InputError(f"load: '{source}' names no set; give openml:NAME, openml:NAME:VERSION or openml:ID.")
+    if name.isdigit():
+        return {"data_id": int(name)}
+    return {"name": name, "version": int(version)} if version else {"name": name}
 
 
 def _plain(name: str) -> str:

@@ -26,8 +26,7 @@ def check_names(frame: pd.DataFrame) -> None:
     """
     if len(frame.columns) == 0 or len(frame) == 0:
         raise InputError(
-            f"load: the table is empty ({len(frame)} rows, {len(frame.columns)} columns); give rows with a "
-            "target."
+            f"load: the table is empty ({len(frame)} rows, {len(frame.columns)} columns); give rows with a target."
         )
     doubled = frame.columns[frame.columns.duplicated()].unique()
     if len(doubled):
@@ -106,8 +105,7 @@ def check_classes(codes: Array, classes: tuple[str, ...], target: str) -> None:
     """
     if len(classes) == 1:
         raise InputError(
-            f"load: target '{target}' holds one class only, '{classes[0]}'; give rows of at least two "
-            "classes."
+            f"load: target '{target}' holds one class only, '{classes[0]}'; give rows of at least two classes."
         )
     counts = np.bincount(codes, minlength=len(classes))
     single = [name for name, count in zip(classes, counts, strict=True) if count == 1]
@@ -131,9 +129,7 @@ def check_length(x: object, y: object) -> None:
     if not (isinstance(x, pd.DataFrame) and isinstance(y, pd.Series)) or x.index.equals(y.index):
         return
     if x.index.is_unique and y.index.is_unique and len(x.index.difference(y.index)) == 0:
-        raise InputError(
-            "load: x and y have the same index in different orders; align them: y = y.loc[x.index]."
-        )
+        raise InputError("load: x and y have the same index in different orders; align them: y = y.loc[x.index].")
 
 
 def listed(names: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import numbers as abstract
 import re
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, cast
 
@@ -38,8 +37,11 @@ def kind(column: pd.Series[Any]) -> Kind:
         return "date"
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         return "number"
-    values = _known(column)
-    if len(values) == 0 or all(number(value) is not None for value in values):
+    _, known = pd.factorize(column)
+    values = [value for value in known if not (isinstance(value, str) and _is_missing_word(value))]
+    if not values:  # words alone ("none", "?") are categories: only among numbers do they mean missing
+        return "category" if len(known) else "number"
+    if all(number(value) is not None for value in values):
         return "number"
     return "date" if all(_is_date(value) for value in values) else "category"
 
@@ -86,9 +88,7 @@ def numbers(column: pd.Series[Any]) -> Floats:
     for i, value in enumerate(known):
         parsed = number(value)
         if parsed is None:
-            raise InputError(
-                f"data: column '{column.name}' holds numbers, but also {value!r}; mend or drop that row."
-            )
+            raise InputError(f"data: column '{column.name}' holds numbers, but also {value!r}; mend or drop that row.")
         table[i] = parsed
     return cast(Floats, table[codes])
 
@@ -149,14 +149,6 @@ def number(value: object) -> float | None:
         return None
 
 
-def _known(column: pd.Series[Any]) -> Sequence[object]:
-    """The distinct values of a text column without what means missing in a column of numbers."""
-    _, known = pd.factorize(column)
-    listed = [value for value in known if not (isinstance(value, str) and _is_missing_word(value))]
-    # Words alone ("none", "?") are categories: only among numbers do they mean missing.
-    return listed if listed or len(known) == 0 else list(known)
-
-
 def _is_missing_word(value: str) -> bool:
     return value.strip().lower() in MISSING_WORDS
 
@@ -170,13 +162,10 @@ def _is_date(value: object) -> bool:
 def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_datetime64_any_dtype(column):
         return pd.to_datetime(column, utc=True)
-    text = column.map(
-        lambda value: None if pd.isna(value) or _is_missing_word(str(value)) else str(value).strip()
-    )
+    text = column.map(lambda value: None if pd.isna(value) or _is_missing_word(str(value)) else str(value).strip())
     try:
         return pd.to_datetime(text, format="ISO8601", utc=True)
     except (ValueError, OverflowError) as error:
         raise InputError(
-            f"data: column '{column.name}' holds dates, but also something that is no ISO date (2024-05-31); "
-            "mend it."
+            f"data: column '{column.name}' holds dates, but also something that is no ISO date (2024-05-31); mend it."
         ) from error

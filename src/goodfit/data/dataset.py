@@ -113,9 +113,7 @@ class Dataset:
 
     def _way(self, how: str) -> How:
         if how not in WAYS:
-            raise InputError(
-                f"split: how must be one of {', '.join(WAYS)}, got {how!r}.{near(str(how), WAYS)}"
-            )
+            raise InputError(f"split: how must be one of {', '.join(WAYS)}, got {how!r}.{near(str(how), WAYS)}")
         if how == "auto" and self.groups is not None and self.time is not None:
             raise InputError("split: this data has groups and times; say how='grouped' or how='time'.")
         if how == "grouped" or (how == "auto" and self.groups is not None):
@@ -127,9 +125,7 @@ class Dataset:
                 raise InputError("split: how='time' needs times; give load(…, time=column or array).")
             return "time"
         if how == "stratified" and self.task == "regression":
-            raise InputError(
-                "split: how='stratified' needs classes, this is a regression; say how='shuffle'."
-            )
+            raise InputError("split: how='stratified' needs classes, this is a regression; say how='shuffle'.")
         return "stratified" if how != "shuffle" and self.task == "classification" else "shuffle"
 
     @cached_property

@@ -41,8 +41,7 @@ class NumberColumn:
         if wrong.any():
             row = int(wrong.argmax())
             raise InputError(
-                f"transform: column '{self.name}' holds an infinite value in row {row}; fill it or leave "
-                "it empty."
+                f"transform: column '{self.name}' holds an infinite value in row {row}; fill it or leave it empty."
             )
         return values
 
@@ -93,9 +92,7 @@ class TableFeatures:
             _fit_categories(x[[name for name, what in kinds.items() if what == "category"]]),
         )
         if not learned.feature_names:
-            raise InputError(
-                "split: every column is constant or missing in the training part; give other features."
-            )
+            raise InputError("split: every column is constant or missing in the training part; give other features.")
         return learned
 
     @property
@@ -103,9 +100,7 @@ class TableFeatures:
         """One name for each input: `age`, `age is missing`, `city=Rome`, `city=(missing)`."""
         values = [c.name for c in self.numbers if c.value]
         missing = [f"{c.name} is missing" for c in self.numbers if c.indicator]
-        blocks = [
-            f"{c.name}={'(missing)' if one is None else one}" for c in self.categories for one in c.categories
-        ]
+        blocks = [f"{c.name}={'(missing)' if one is None else one}" for c in self.categories for one in c.categories]
         return (*values, *missing, *blocks)
 
     @property
@@ -151,9 +146,7 @@ class TableFeatures:
             raise InputError(f"transform: column {listed(missing)} is missing in the given table.{hint}")
         if frame.columns.has_duplicates:
             doubled = frame.columns[frame.columns.duplicated()].unique()
-            raise InputError(
-                f"transform: {listed(doubled)} names more than one column; rename or drop the others."
-            )
+            raise InputError(f"transform: {listed(doubled)} names more than one column; rename or drop the others.")
         return frame
 
     def to_dict(self) -> dict[str, Any]:
@@ -190,7 +183,7 @@ def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tupl
     from sklearn.preprocessing import StandardScaler
 
     matrix = np.column_stack(list(values.values()))  # (row, column)
-    missing = np.isnan(matrix).any(axis=0)
+    missing = [bool(np.isnan(matrix[:, i]).any()) for i in range(len(values))]
     imputer = SimpleImputer(strategy="median", copy=True).fit(matrix)
     filled: Floats = np.asarray(imputer.transform(matrix))
     scaler = StandardScaler().fit(filled)
@@ -200,7 +193,7 @@ def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tupl
             name=name,
             kind="date" if kinds[name] == "date" else "number",
             value=varies[i],
-            indicator=bool(missing[i]),
+            indicator=missing[i],
             fill=float(imputer.statistics_[i]),
             mean=float(scaler.mean_[i]),
             scale=float(scaler.scale_[i]),

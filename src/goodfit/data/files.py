@@ -106,9 +106,7 @@ def read_table(path: Path, target: str | None) -> pd.DataFrame:
     ) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it."
-        ) from error
+        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it.") from error
     return _without_counter(frame)
 
 
@@ -121,9 +119,7 @@ def header(path: Path) -> list[str]:
     try:
         return _form(path)[2]
     except BROKEN as error:
-        raise InputError(
-            f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it."
-        ) from error
+        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it.") from error
 
 
 def sniff(sample: str, path: Path) -> tuple[str, str]:
@@ -159,9 +155,7 @@ def check_header(sample: str, separator: str, path: Path) -> list[str]:
     if doubled:
         raise InputError(f"load: {listed(doubled)} names more than one column; rename or drop the others.")
     if all(name and number(name) is not None for name in names):
-        raise InputError(
-            f"load: the first line of '{path.name}' holds numbers, not column names; add a line of names."
-        )
+        raise InputError(f"load: the first line of '{path.name}' holds numbers, not column names; add a line of names.")
     return names
 
 
@@ -187,8 +181,7 @@ def read_npz(path: Path, target: str | None) -> Archive:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"load: '{path.name}' cannot be read as npz ({_first_line(error)}); save plain arrays with "
-            "np.savez."
+            f"load: '{path.name}' cannot be read as npz ({_first_line(error)}); save plain arrays with np.savez."
         ) from error
     return Archive(x, y, target or "y", test)
 
@@ -201,8 +194,7 @@ def _pair(keys: list[str], target: str | None, path: Path) -> tuple[str, str]:
         if x_key in keys and chosen in keys and chosen != x_key:
             return x_key, chosen
     raise InputError(
-        f"load: '{path.name}' holds {listed(keys)}; name its arrays x and y (or x_train, y_train, x_test, "
-        "y_test)."
+        f"load: '{path.name}' holds {listed(keys)}; name its arrays x and y (or x_train, y_train, x_test, y_test)."
     )
 
 
@@ -242,3 +234,23 @@ def _without_counter(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def features(source: str) -> Any:
+    """The raw rows of a file or a known name, without any idea of targets: what `predict` is given.
+
+    Raises:
+        InputError: no such file, or one that cannot be read.
+    """
+    from goodfit.data.bundled import is_bundled, read_bundled
+
+    if is_bundled(source):
+        return read_bundled(source)[0]
+    path = find(Path(source))
+    if suffix(path) != ".npz":
+        return read_table(path, None)
+    with np.load(path, allow_pickle=False) as archive:
+        for key in ("x", "X", "x_test", "data", "x_train"):
+            if key in archive:
+                return archive[key]
+    raise InputError(f"predict: '{path.name}' has no array x, X, x_test, data or x_train.")

@@ -64,8 +64,8 @@ def load(
     x, group_values = _take_out(x, groups, "groups")
     x, times = _take_out(x, time, "time")
     if isinstance(x, pd.DataFrame):
-        x = tidy(x)
         check_columns(x)
+        x = tidy(x)
     learned = encode(column, name, task)
     test = None
     if raw.test is not None:
@@ -78,8 +78,7 @@ def load(
 def _read(source: object, target: object) -> Raw:
     if target is not None and not isinstance(target, str):
         raise InputError(
-            f"load: target must be a column's name, got {type(target).__name__}; for separate arrays give "
-            "load((X, y))."
+            f"load: target must be a column's name, got {type(target).__name__}; for separate arrays give load((X, y))."
         )
     if isinstance(source, pd.DataFrame):
         return Raw("table", source, target=target)
@@ -88,8 +87,7 @@ def _read(source: object, target: object) -> Raw:
     if isinstance(source, str | os.PathLike):
         return _read_name(os.fspath(source), target)
     raise InputError(
-        f"load: a {type(source).__name__} is no source; give a path, a DataFrame, a pair (X, y) or a known "
-        "name."
+        f"load: a {type(source).__name__} is no source; give a path, a DataFrame, a pair (X, y) or a known name."
     )
 
 
@@ -148,18 +146,14 @@ def _take_out(x: Any, given: object, role: str) -> tuple[Features, Array | None]
         return x, None
     if isinstance(given, str):
         if not isinstance(x, pd.DataFrame):
-            raise InputError(
-                f"load: {role}='{given}' names a column, but x is an array; give one value for each row."
-            )
+            raise InputError(f"load: {role}='{given}' names a column, but x is an array; give one value for each row.")
         if given not in x.columns:
             raise InputError(f"load: there is no column '{given}' for {role}.{near(given, x.columns)}")
         column, x = x[given], x.drop(columns=given)
     else:
         column = pd.Series(as_array(given, f"load: {role}").reshape(-1))
     if len(column) != len(x):
-        raise InputError(
-            f"load: {role} has {len(column)} values but x has {len(x)} rows; give one for each row."
-        )
+        raise InputError(f"load: {role} has {len(column)} values but x has {len(x)} rows; give one for each row.")
     missing = column.isna().to_numpy()
     if missing.any():
         raise InputError(

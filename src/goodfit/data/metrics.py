@@ -93,15 +93,14 @@ def compute(measure: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> fl
     if not bool(torch.isfinite(outputs).all()):
         return float("nan")
     if measure.needs == "values":
-        return _VALUES[measure.name](
-            _flat(targets).cpu().double().numpy(), _flat(outputs).cpu().double().numpy()
-        )
+        return _VALUES[measure.name](_flat(targets).cpu().double().numpy(), _flat(outputs).cpu().double().numpy())
     if measure.needs == "labels":
         hit = predicted(outputs)
         if measure.name == "accuracy":  # every epoch: no copy to NumPy
             return float((hit == targets).float().mean())
         return _LABELS[measure.name](targets.cpu().numpy(), hit.cpu().numpy())
-    return _SCORES[measure.name](targets.cpu().numpy(), probabilities(outputs))
+    score, made_from = _SCORES[measure.name]
+    return score(targets.cpu().numpy(), made_from(outputs))
 
 
 def predicted(outputs: torch.Tensor) -> torch.Tensor:
@@ -117,10 +116,29 @@ def probabilities(outputs: torch.Tensor) -> Array:
 
     Shape: (rows, classes) → the same; (rows, 1) or (rows,) → (rows, 2).
     """
+    array: Array = _logits(outputs).softmax(1).numpy()
+    return array
+
+
+def log_odds(outputs: torch.Tensor) -> Array:
+    """log(p / (1 − p)) of each class: ranks as p does, but also where p is 1.0 when rounded.
+
+    Shape: (rows, classes) → the same; (rows, 1) or (rows,) → (rows, 2).
+    """
+    logits = _logits(outputs)
+    log_p = logits.log_softmax(1)
+    largest = logits.argmax(1, keepdim=True)
+    # Only the largest p can be near 1: its odds come from the other logits, without 1 − p.
+    others = logits.scatter(1, largest, -torch.inf).logsumexp(1, keepdim=True)
+    odds = log_p - torch.log1p(-log_p.exp().clamp(max=0.5))
+    array: Array = odds.scatter(1, largest, logits.gather(1, largest) - others).numpy()
+    return array
+
+
+def _logits(outputs: torch.Tensor) -> torch.Tensor:
+    """Logits of every class, in float64."""
     logits = outputs.detach().cpu().double()
-    if _one_logit(logits):
-        logits = torch.stack([torch.zeros_like(_flat(logits)), _flat(logits)], 1)
-    return logits.softmax(1).numpy()
+    return torch.stack([torch.zeros_like(_flat(logits)), _flat(logits)], 1) if _one_logit(logits) else logits
 
 
 def _one_logit(outputs: torch.Tensor) -> bool:
@@ -134,22 +152,16 @@ def _flat(values: torch.Tensor) -> torch.Tensor:
 def _check(measure: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> None:
     shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}"
     if len(outputs) == 0 or len(outputs) != len(targets) or outputs.ndim not in (1, 2):
-        raise InputError(
-            f"{measure.name}: {shapes} do not fit; one row of outputs for each target is needed."
-        )
+        raise InputError(f"{measure.name}: {shapes} do not fit; one row of outputs for each target is needed.")
     if measure.needs == "values":
         if outputs.numel() != len(targets) or targets.numel() != len(targets):
             raise InputError(f"{measure.name}: one value for each row is needed, got {shapes}.")
         return
     if targets.ndim != 1 or targets.is_floating_point():
-        raise InputError(
-            f"{measure.name}: class indices of shape (rows,) are needed as targets, got {shapes}."
-        )
+        raise InputError(f"{measure.name}: class indices of shape (rows,) are needed as targets, got {shapes}.")
     classes = 2 if _one_logit(outputs) else outputs.shape[1]
     if int(targets.min()) < 0 or int(targets.max()) >= classes:
-        raise InputError(
-            f"{measure.name}: targets reach {int(targets.max())}, the outputs have {classes} classes."
-        )
+        raise InputError(f"{measure.name}: targets reach {int(targets.max())}, the outputs have {classes} classes.")
 
 
 def _balanced_accuracy(y: Array, hit: Array) -> float:
@@ -165,16 +177,15 @@ def _f1_macro(y: Array, hit: Array) -> float:
     return float(f1_score(y, hit, average="macro", zero_division=0))
 
 
-def _roc_auc(y: Array, p: Array) -> float:
+def _roc_auc(y: Array, odds: Array) -> float:
     from sklearn.metrics import roc_auc_score
 
     present = np.unique(y)
     if len(present) < 2:
         return float("nan")
-    if p.shape[1] == 2:
-        # Log odds, because probabilities near 1 are equal when rounded and would count as ties.
-        return float(roc_auc_score(y, p[:, 1]))
-    return float(np.mean([roc_auc_score(y == c, p[:, c]) for c in present]))
+    if odds.shape[1] == 2:
+        return float(roc_auc_score(y, odds[:, 1]))
+    return float(np.mean([roc_auc_score(y == c, odds[:, c]) for c in present]))
 
 
 def _log_loss(y: Array, p: Array) -> float:
@@ -203,5 +214,8 @@ def _mae(y: Array, values: Array) -> float:
 
 _Score: TypeAlias = Callable[[Array, Array], float]
 _LABELS: dict[str, _Score] = {"balanced_accuracy": _balanced_accuracy, "f1_macro": _f1_macro}
-_SCORES: dict[str, _Score] = {"roc_auc": _roc_auc, "log_loss": _log_loss}
+_SCORES: dict[str, tuple[_Score, Callable[[torch.Tensor], Array]]] = {
+    "roc_auc": (_roc_auc, log_odds),
+    "log_loss": (_log_loss, probabilities),
+}
 _VALUES: dict[str, _Score] = {"r2": _r2, "rmse": _rmse, "mae": _mae}

@@ -70,9 +70,7 @@ def divide(layout: Layout, counts: tuple[int, int, int], *, seed: int, test_seed
     return Division(train, stop, select, test, _joined(notes))
 
 
-def divide_folds(
-    layout: Layout, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int
-) -> list[Division]:
+def divide_folds(layout: Layout, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
     """k divisions with one test part: every other row is in the select part of exactly one of them.
 
     In time order fold i selects on the i-th stretch of time and trains on what came before it.
@@ -157,11 +155,7 @@ def _carve_groups(layout: Layout, rows: Rows, count: int, state: int, left: int)
     taken = min(tries, key=lambda groups: _imbalance(groups, table, count))
     inside = np.isin(group, taken)
     part = rows[inside]
-    note = (
-        ""
-        if abs(len(part) - count) <= max(1, count // 4)
-        else f"groups gave {len(part)} rows instead of {count}"
-    )
+    note = "" if abs(len(part) - count) <= max(1, count // 4) else f"groups gave {len(part)} rows instead of {count}"
     return rows[~inside], part, note
 
 
@@ -222,9 +216,7 @@ def _cuts(rank: Rows, wanted: Rows) -> tuple[Rows, str]:
         edges = np.append(changes, len(rank))  # an official test part: the last cut is the end
         moved = np.asarray([edges[np.abs(edges - cut).argmin()] for cut in wanted])
         moved[wanted == len(rank)] = len(rank)
-        if (np.diff(np.concatenate([[0], moved])) > 0).all() and (
-            (moved < len(rank)) == (wanted < len(rank))
-        ).all():
+        if (np.diff(np.concatenate([[0], moved])) > 0).all() and ((moved < len(rank)) == (wanted < len(rank))).all():
             return moved, ""
     return wanted, "rows of one time are in two parts: there are too few different times"
 

@@ -154,8 +154,7 @@ def part_counts(n: int, sizes: tuple[float, float, float, float], official: bool
     for name, count in counts.items():
         if count < (2 if name == "train" else 1):
             raise InputError(
-                f"split: {n} rows leave {max(count, 0)} for {name} at size {shares[name]:g}; give more "
-                "rows or size."
+                f"split: {n} rows leave {max(count, 0)} for {name} at size {shares[name]:g}; give more rows or size."
             )
     return counts["stop"], counts["select"], counts.get("test", 0)
 

@@ -52,9 +52,7 @@ class TaskSpec:
         """
         missing = [f.name for f in fields(cls) if f.name not in values]
         if missing:
-            raise InputError(
-                f"TaskSpec: {listed(missing)} missing in the stored values; the file is incomplete."
-            )
+            raise InputError(f"TaskSpec: {listed(missing)} missing in the stored values; the file is incomplete.")
         return cls(
             task=checked_task(values["task"]),
             target=str(values["target"]),
@@ -81,9 +79,7 @@ def checked_task(task: object) -> Task:
         InputError: any other word.
     """
     if task not in TASKS:
-        raise InputError(
-            f"task must be 'classification' or 'regression', got {task!r}.{near(str(task), TASKS)}"
-        )
+        raise InputError(f"load: task must be 'classification' or 'regression', got {task!r}.{near(str(task), TASKS)}")
     return cast(Task, task)
 
 
@@ -104,8 +100,7 @@ def target_series(values: object, target: str) -> pd.Series[Any]:
         y = y[:, 0]
     if y.ndim != 1:
         raise InputError(
-            f"load: y has shape {y.shape}, one target for each row is needed; for one-hot rows give "
-            "y.argmax(1)."
+            f"load: y has shape {y.shape}, one target for each row is needed; for one-hot rows give y.argmax(1)."
         )
     return pd.Series(y, name=target)
 
@@ -129,9 +124,7 @@ def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
         check_classes(codes, classes, target)
         return Targets(codes, chosen, classes)
     if kind(y) != "number":
-        raise InputError(
-            f"load: target '{target}' holds text such as {y.iloc[0]!r}; it cannot be a regression."
-        )
+        raise InputError(f"load: target '{target}' holds text such as {y.iloc[0]!r}; it cannot be a regression.")
     values = numbers(y)
     check_target(pd.Series(values), target)
     if values.min() == values.max():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -30,10 +31,8 @@ def mlp(input_shape: Sequence[int] | int, outputs: int, hidden: Sequence[int] = 
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
     sizes = [math.prod(shape), *hidden, outputs]
     if min(sizes) < 1:
-        raise InputError(
-            f"mlp: every size must be at least 1, got inputs {shape}, hidden {hidden}, outputs {outputs}."
-        )
+        raise InputError(f"mlp: every size must be at least 1, got inputs {shape}, hidden {hidden}, outputs {outputs}.")
     layers: list[nn.Module] = [nn.Flatten()] if len(shape) > 1 else []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])

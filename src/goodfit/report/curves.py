@@ -61,9 +61,7 @@ def _thin(epochs: Sequence[int]) -> list[int]:
     return places
 
 
-def _sample(
-    epochs: Sequence[int], values: Sequence[float], places: Sequence[int]
-) -> tuple[list[int], Series]:
+def _sample(epochs: Sequence[int], values: Sequence[float], places: Sequence[int]) -> tuple[list[int], Series]:
     kept = [i for i in places if i < len(values)]
     return [epochs[i] for i in kept], clean(values[i] for i in kept)
 
@@ -207,9 +205,7 @@ def _caption(curves: Sequence[Curve], losses: tuple[float, float, bool]) -> str:
     means = kept_means(curves)
     count = f"Mean of {len(curves)} seeds" if len(curves) != 1 else "One seed"
     said = (
-        f"{count}, kept epoch: {curves[0].metric} {means[0]:.3f} on train, {means[1]:.3f} on stop"
-        if means
-        else count
+        f"{count}, kept epoch: {curves[0].metric} {means[0]:.3f} on train, {means[1]:.3f} on stop" if means else count
     )
     cut = f" The loss axis ends at {number(losses[1], 2)}; some values lie above." if losses[2] else ""
     return f"{said}.{cut}"

@@ -186,9 +186,7 @@ def _above(page: Page, rows: tuple[Row, ...], places: int) -> list[dict[str, Any
             "borderpad": 0,
         }  # hides the grid behind words
         value = "reference" if row.difference is None else number(row.difference, places, sign=True)
-        found.append(
-            label(safe(shorten(row.label, LONGEST_NARROW)), 0, place, xanchor="left", font=_name(row), **over)
-        )
+        found.append(label(safe(shorten(row.label, LONGEST_NARROW)), 0, place, xanchor="left", font=_name(row), **over))
         found.append(label(value, 1, place, xanchor="right", font=_font(page, row), **over))
     return found
 
@@ -211,9 +209,9 @@ def summary(page: Page) -> str:
     if not total:
         return "There is nothing to compare with plain."
     said = [f"{_are(count[name])} {WORDS[name]}" for name in (BETTER, WORSE) if count[name]]
-    said += [
-        f"{count[OPEN]} cannot be told apart from it" if said else "none can be told apart from plain"
-    ] * bool(count[OPEN])
+    said += [f"{count[OPEN]} cannot be told apart from it" if said else "none can be told apart from plain"] * bool(
+        count[OPEN]
+    )
     tail = said.pop()
     return f"Of {total} recipe{'s' if total > 1 else ''}, {', '.join(said)}{' and ' if said else ''}{tail}."
 

@@ -39,19 +39,13 @@ def weight_histogram(weights: Weights, plain: Weights | None = None) -> go.Figur
     }
     slim = {"xaxis": layout["xaxis"] | {"nticks": 5}, "height": 260}
     caption = zero_caption(weights, shown[1] if len(shown) > 1 else None)
-    return figure(
-        traces, layout, alt=f"Histogram of weights. {caption}", caption=caption, narrow=[(480, slim)]
-    )
+    return figure(traces, layout, alt=f"Histogram of weights. {caption}", caption=caption, narrow=[(480, slim)])
 
 
 def zero_caption(weights: Weights, plain: Weights | None) -> str:
     """The share of exact zeros in words."""
     said = f"{weights.label}: {percent(weights.zero_share)} of {weights.size:,} weights are exactly zero"
-    return (
-        f"{said} ({plain.label}: {percent(plain.zero_share)}). Dashed: {plain.label}."
-        if plain
-        else f"{said}."
-    )
+    return f"{said} ({plain.label}: {percent(plain.zero_share)}). Dashed: {plain.label}." if plain else f"{said}."
 
 
 def common_edges(tensors: Sequence[TensorWeights]) -> list[float]:
@@ -92,9 +86,7 @@ def pour(tensors: Sequence[TensorWeights], edges: Sequence[float]) -> list[float
                 if high <= edges[i] and i > first:
                     break
                 inside = min(high, edges[i + 1]) - max(low, edges[i])
-                bins[i] += (
-                    count * max(inside, 0.0) / (high - low) if high > low else float(count * (i == first))
-                )
+                bins[i] += count * max(inside, 0.0) / (high - low) if high > low else float(count * (i == first))
     return bins
 
 

@@ -153,12 +153,7 @@ class Page:
         if row.difference is None:
             return REFERENCE
         low, high = row.difference_low, row.difference_high
-        if (
-            low is None
-            or high is None
-            or not (math.isfinite(low) and math.isfinite(high))
-            or low <= 0 <= high
-        ):
+        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)) or low <= 0 <= high:
             return OPEN
         return BETTER if (low > 0) == self.higher_is_better else WORSE
 

@@ -1,7 +1,7 @@
 """Training: the step, the solo trainer, checkpoints."""
 
 from goodfit.train.checkpoints import Checkpoints
-from goodfit.train.fit import fit
+from goodfit.train.fitting import fit
 from goodfit.train.run import Run
 from goodfit.train.settings import Training
 

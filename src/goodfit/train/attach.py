@@ -76,9 +76,7 @@ def attach_layers(model: nn.Module, recipe: Recipe) -> Attachment:
 
 
 def _insert(attachment: Attachment, technique: Normalisation) -> None:
-    chosen = [
-        layer for layer in surgery.layers(attachment.model, technique.on, _who(technique)) if not layer.last
-    ]
+    chosen = [layer for layer in surgery.layers(attachment.model, technique.on, _who(technique)) if not layer.last]
     fitting = [(layer, surgery.features(layer.module)) for layer in chosen]
     if not any(shape for _, shape in fitting):
         names = ", ".join(layer.name for layer in chosen) or "none but the last"
@@ -89,6 +87,10 @@ def _insert(attachment: Attachment, technique: Normalisation) -> None:
     for layer, shape in fitting:
         if shape is None:
             continue
+        if hasattr(layer.module, technique.name()):
+            raise InputError(
+                f"{_who(technique)}: layer '{layer.name}' has a {technique.name()} already; choose others with on=."
+            )
         added = technique.layer(*shape).to(next(layer.module.parameters()))
         handle = surgery.append_layer(layer.module, technique.name(), added)
         attachment.layers.append((handle, layer.module, technique.name()))

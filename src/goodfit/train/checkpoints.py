@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,7 @@ class Checkpoints:
             raise InputError(f"Checkpoints: every must be at least 0, got every={self.every}.")
         if self.state.exists() and not (self.resume or self.force):
             raise InputError(
-                f"Checkpoints: '{self.folder}' holds an earlier run; go on with resume=True or overwrite with force=True."
+                f"Checkpoints: '{self.folder}' holds an earlier run; go on with resume=True or overwrite: force=True."
             )
 
     @property
@@ -63,13 +62,18 @@ class Checkpoints:
         if not (self.resume and self.state.exists()):
             return
         tensors, facts = read_tensors(self.state)
+        if not isinstance(facts, dict) or "identity" not in facts:
+            raise InputError(f"resume: '{self.state}' is not the state of a run; choose another folder.")
         for key, mine in solo.identity().items():
             theirs = facts["identity"].get(key)
             if theirs != mine:
-                raise InputError(
-                    f"resume: {key} must be as before, {theirs!r}, got {mine!r} ('{self.state}')."
-                )
-        solo.restore(tensors, facts)
+                raise InputError(f"resume: {key} must be as before, {theirs!r}, got {mine!r} ('{self.state}').")
+        try:
+            solo.restore(tensors, facts)
+        except (KeyError, RuntimeError) as error:
+            raise InputError(
+                f"resume: the network must be as before; '{self.state}' holds other weights ({error})."
+            ) from error
 
 
 def pack(prefix: str, tensors: Weights) -> Weights:
@@ -96,8 +100,3 @@ def load_optimizer(optimizer: Optimizer, tensors: Weights) -> None:
         number, _, key = name.partition(".")
         state.setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def plain_number(value: float | None) -> float | str | None:
-    """A number that JSON can hold."""
-    return value if value is None or math.isfinite(value) else str(value)

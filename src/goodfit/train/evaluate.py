@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from goodfit.data import Metric, Part
+from goodfit.data import Metric, Part, Split
 from goodfit.train.losses import Criterion
 from goodfit.train.seeds import generator
 
@@ -54,3 +54,22 @@ def training_sample(train: Part, seed: int) -> tuple[Tensor, Tensor]:
         return train.x, train.y
     rows = torch.randperm(n, generator=generator(seed, 0, "sample"))[:size].sort().values
     return train.x[rows], train.y[rows]
+
+
+def constant(criterion: Criterion, split: Split) -> float:
+    """The data loss, on the stop part, of the best constant prediction learned from the training part.
+
+    Class frequencies for the usual losses of classes, mean (for mae the median) for those of numbers; NaN for a loss
+    of the user's.
+    """
+    y, stop = split.train.y, split.stop.y
+    if criterion.name in ("cross_entropy", "binary_cross_entropy"):
+        counts = torch.bincount(y, minlength=len(split.spec.classes)).float() + 0.5  # no class is impossible
+        output = counts.log()
+        if criterion.name == "binary_cross_entropy":
+            output = output[1:] - output[:1]
+    elif criterion.name in ("mse", "mae", "huber"):
+        output = y.median(0).values if criterion.name == "mae" else y.mean(0)
+    else:
+        return math.nan
+    return float(criterion.rows(output.to(split.train.x.dtype).expand(len(stop), -1), stop).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,9 +30,26 @@ def write_bytes(path: Path, data: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
+def to_json(data: Any, indent: int | None = None) -> str:
+    """Plain data as strict JSON; numbers that are not finite become text ("inf", "nan") that `float` reads back.
+
+    >>> to_json({"bound": math.inf, "rows": [1, 0.5]})
+    '{"bound": "inf", "rows": [1, 0.5]}'
+    """
+    return json.dumps(_finite(data), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float) and not math.isfinite(data):
+        return str(data)
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON."""
-    write_bytes(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False).encode())
+    write_bytes(path, to_json(data, indent=1).encode())
 
 
 def read_json(path: Path) -> Any:
@@ -51,7 +69,7 @@ def read_json(path: Path) -> Any:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
     """Write tensors, with plain data in the header of the same file so that the two always belong together."""
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": "pt", "goodfit": json.dumps(facts, allow_nan=False)}
+    metadata = {"format": "pt", "goodfit": to_json(facts)}
     write_bytes(path, to_bytes(plain, metadata=metadata))
 
 

@@ -65,9 +65,7 @@ def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Cr
     width = output.numel() // max(1, len(output))
     if spec.task == "regression":
         if name in ("cross_entropy", "binary_cross_entropy"):
-            raise InputError(
-                f"training: loss={name!r} needs classes; the target '{spec.target}' is a number."
-            )
+            raise InputError(f"training: loss={name!r} needs classes; the target '{spec.target}' is a number.")
         _fits(width == spec.n_outputs, output, f"{spec.n_outputs} value(s)", spec)
         return Criterion(name if name != "auto" else "mse", LOSSES[name if name != "auto" else "mse"])
     if name in ("mse", "mae", "huber"):
@@ -89,7 +87,7 @@ def _fits(fits: bool, output: Tensor, needed: str, spec: TaskSpec) -> None:
 
 
 def probe(model: nn.Module, x: Tensor) -> Tensor:
-    """The network's output for a few rows, in evaluation mode; a network that cannot take them is the user's to mend."""
+    """The network's output for a few rows, in evaluation mode; that it cannot take them is the user's to mend."""
     was_training = model.training
     model.eval()
     try:
@@ -101,11 +99,7 @@ def probe(model: nn.Module, x: Tensor) -> Tensor:
     finally:
         model.train(was_training)
     if not isinstance(output, Tensor):
-        raise InputError(
-            f"model: the output must be one tensor, got {type(output).__name__}; wrap the network."
-        )
+        raise InputError(f"model: the output must be one tensor, got {type(output).__name__}; wrap the network.")
     if len(output) != len(x):
-        raise InputError(
-            f"model: {len(x)} rows in gave {len(output)} rows out; the first dimension is the batch."
-        )
+        raise InputError(f"model: {len(x)} rows in gave {len(output)} rows out; the first dimension is the batch.")
     return output

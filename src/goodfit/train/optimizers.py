@@ -37,6 +37,6 @@ def step_size(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | float:
         correction = 1 - group["betas"][1] ** steps
         # √v̂ = √v / √correction, folded into the division so that the tensor is passed over thrice, not five times.
         root = correction**0.5
-        denominator = state["exp_avg_sq"].sqrt().add_(group["eps"] * root)
+        denominator: Tensor = state["exp_avg_sq"].sqrt().add_(group["eps"] * root)
         return torch.reciprocal(denominator, out=denominator).mul_(rate * root)
-    return float(rate) / (1 - group.get("momentum", 0.0) * (1 - group.get("dampening", 0.0)))
+    return float(rate * (1 - group.get("dampening", 0.0)) / (1 - group.get("momentum", 0.0)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from goodfit.technique import Record, knob
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -15,20 +18,20 @@ class Training(Record):
     {'epochs': 10, 'learning_rate': 0.01}
     """
 
-    epochs: int = knob(30, low=1, unit="epochs", doc="passes over the training rows, at most")
-    batch_size: int = knob(64, low=1, unit="rows", doc="rows per optimizer step")
-    optimizer: str = knob("adam", choices=OPTIMIZERS, doc="torch's Adam, AdamW or SGD")
-    learning_rate: float = knob(1e-3, low=0, open_left=True, high=float("inf"), open_right=True,
+    epochs: int = knob(default=30, low=1, unit="epochs", doc="passes over the training rows, at most")
+    batch_size: int = knob(default=64, low=1, unit="rows", doc="rows per optimizer step")
+    optimizer: str = knob(default="adam", choices=OPTIMIZERS, doc="torch's Adam, AdamW or SGD")
+    learning_rate: float = knob(default=1e-3, low=0, open_left=True, high=float("inf"), open_right=True,
                                 search=(1e-4, 1e-1), log=True, doc="peak learning rate")  # fmt: skip
-    momentum: float = knob(0.9, low=0, high=1, open_right=True, doc="momentum of SGD")
+    momentum: float = knob(default=0.9, low=0, high=1, open_right=True, doc="momentum of SGD")
     schedule: str = knob(
-        "constant", choices=SCHEDULES, doc="learning rate after the warm-up; step: ÷10 at ½ and ¾"
+        default="constant", choices=SCHEDULES, doc="learning rate after the warm-up; step: ÷10 at ½ and ¾"
     )
-    warmup: float = knob(0.0, low=0, high=1, open_right=True, unit="share of all steps", doc="linear warm-up")
-    accumulate: int = knob(1, low=1, unit="parts", doc="parts a batch is computed in, to save memory")
-    loss: str = knob("auto", choices=("auto", "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"),
+    warmup: float = knob(default=0.0, low=0, high=1, open_right=True, unit="share of all steps", doc="linear warm-up")
+    accumulate: int = knob(default=1, low=1, unit="parts", doc="parts a batch is computed in, to save memory")
+    loss: str = knob(default="auto", choices=("auto", "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"),
                      doc="data loss; auto: by the task and the network's output")  # fmt: skip
-    metric: str = knob("auto", doc="metric beside the loss; auto: by the task and the class counts")
+    metric: str = knob(default="auto", doc="metric beside the loss; auto: by the task and the class counts")
 
     def rate_at(self, step: int, total: int) -> float:
         """The learning rate of optimizer step `step` (from 0) out of `total`.
@@ -43,12 +46,10 @@ class Training(Record):
 
 
 def _cosine(done: float) -> float:
-    import math
-
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "cosine": _cosine,
     "linear": lambda done: 1.0 - done,

@@ -32,9 +32,7 @@ class Shadow:
             return None
         if len(techniques) > 1:
             names = ", ".join(t.name() for t in techniques)
-            raise InputError(
-                f"recipe: only one technique may choose the weights to keep, got {names}; keep one."
-            )
+            raise InputError(f"recipe: only one technique may choose the weights to keep, got {names}; keep one.")
         return cls(techniques[0], model, copy.deepcopy(model), techniques[0].start(list(model.parameters())))
 
     def update(self, step: int, steps_per_epoch: int) -> None:
@@ -44,10 +42,10 @@ class Shadow:
     @torch.no_grad()
     def network(self, x: Tensor) -> nn.Module:
         """The network to evaluate; running statistics are recomputed for it on training rows x."""
-        for kept, w in zip(self.copy.parameters(), self.technique.weights(self.state), strict=True):
-            kept.copy_(w)
-        for kept, b in zip(self.copy.buffers(), self.live.buffers(), strict=True):
-            kept.copy_(b)
+        for parameter, w in zip(self.copy.parameters(), self.technique.weights(self.state), strict=True):
+            parameter.copy_(w)
+        for buffer, b in zip(self.copy.buffers(), self.live.buffers(), strict=True):
+            buffer.copy_(b)
         if surgery.has_batch_norm(self.copy):
             update_bn([rows for rows in x.split(ROWS) if len(rows) > 1], self.copy)
         return self.copy

@@ -19,14 +19,16 @@ from goodfit.train.checkpoints import Checkpoints, load_optimizer, optimizer_ten
 from goodfit.train.evaluate import Measured, measure, training_sample
 from goodfit.train.losses import Criterion
 from goodfit.train.progress import Bar
-from goodfit.train.run import Run, Weights, snapshot
+from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
 from goodfit.train.settings import Training
 from goodfit.train.shadow import Shadow
 from goodfit.train.step import Step
 from goodfit.train.weights import WeightStage
 
-ADVICE = "try a lower learning_rate, clip_grad_norm=1 in the recipe, or look for extreme values in the features and targets"
+ADVICE = (
+    "try a lower learning_rate, clip_grad_norm=1 in the recipe, or look for extreme values in the features and targets"
+)
 
 
 class Solo:
@@ -98,7 +100,7 @@ class Solo:
         return network, train, measure(network, stop.x, stop.y, self.criterion, self.metric)
 
     def end_epoch(self, epoch: int, losses: list[Tensor], seconds: float) -> tuple[nn.Module, bool]:
-        """Append the epoch's row and let the OnEpoch techniques decide; the evaluated network, and whether it is the best."""
+        """Append the epoch's row and let the OnEpoch techniques decide; the network, and if it is the best."""
         network, train, stop = self.measured()
         name = self.metric.name
         row = {
@@ -120,7 +122,7 @@ class Solo:
     # ---- the whole run -------------------------------------------------------------------------
 
     def run(self, checkpoints: Checkpoints | None, bar: Bar) -> tuple[str, bool]:
-        """Train until the epochs are over, a technique stops it, or the user does; why it ended, and whether by Ctrl-C."""
+        """Train until the epochs are over, a technique stops it, or the user does; why it ended, and if by Ctrl-C."""
         if checkpoints:
             checkpoints.load(self)
         try:
@@ -128,9 +130,7 @@ class Solo:
                 if self.stopped:
                     break
                 began = time.perf_counter()
-                torch.manual_seed(
-                    stream(self.seed, epoch, "user")
-                )  # for the user's own layers; forked by `fit`
+                torch.manual_seed(stream(self.seed, epoch, "user"))  # for the user's own layers; forked by `fit`
                 losses = self.train_epoch(epoch)
                 self._check_finite(epoch, losses)
                 if self.stopped:
@@ -152,11 +152,9 @@ class Solo:
             where = f"the weights '{broken[0]}' stopped being finite in epoch {epoch}"
         else:
             batch = int((~finite).nonzero()[0])
-            where = (
-                f"the loss became {float(losses[batch])} in epoch {epoch}, batch {batch + 1} of {len(losses)}"
-            )
+            where = f"the loss became {float(losses[batch])} in epoch {epoch}, batch {batch + 1} of {len(losses)}"
         self.stopped, self.astray = f"{where}; {ADVICE}", True
-        if not len(self.history):
+        if not self.best_epoch:
             raise TrainingError(f"training: {self.stopped}.")
 
     def _check_monitors(self) -> None:
@@ -202,4 +200,5 @@ class Solo:
             self.shadow.load(unpack("average", tensors))
         self.history = History.from_dict(facts["history"])
         self.states, self.stopped = facts["states"], facts["stopped"]
-        self.best_value, self.best_epoch = facts["best_value"], facts["best_epoch"]
+        self.best_epoch = facts["best_epoch"]
+        self.best_value = None if facts["best_value"] is None else float(facts["best_value"])

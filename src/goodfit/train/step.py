@@ -45,17 +45,16 @@ class Step:
         """Train on one batch; the mean data loss of the batch as it was trained on, a scalar without gradient."""
         if self.on_batch:
             x, y = self.change_batch(x, y, noise)
-        if not self.on_grads:
-            loss = self.backward(x, y, noise)
-        else:
-            loss = self.wrapped_gradient(x, y, noise)
+        gradient = self.wrapped_gradient if self.on_grads else self.backward
+        loss = gradient(x, y, noise)
         self.weights.step(learning_rate)
         return loss
 
     def change_batch(self, x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
         """The OnBatch techniques in order; class targets become probabilities (batch, class) for them."""
         if self.spec.task == "classification":
-            y = F.one_hot(y, len(self.spec.classes)).to(x.dtype)
+            kind = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+            y = F.one_hot(y, len(self.spec.classes)).to(kind)
         for technique in self.on_batch:
             x, y = technique.batch(x, y, technique.draw(x, y, noise))
         return x, y
@@ -68,13 +67,11 @@ class Step:
         for xs, ys in self._parts(x, y):
             loss, terms = self.loss(self.model, xs, ys, noise)
             share = len(xs) / len(x)
-            ((loss + terms) * share).backward()  # type: ignore[no-untyped-call]
+            ((loss + terms) * share).backward()
             total = loss.detach() * share + total
         return torch.as_tensor(total)
 
-    def loss(
-        self, network: nn.Module, x: Tensor, y: Tensor, noise: torch.Generator
-    ) -> tuple[Tensor, Tensor | float]:
+    def loss(self, network: nn.Module, x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor | float]:
         """The data loss of a batch, and the sum of the OnLoss terms."""
         output = network(x)
         loss = self.criterion.mean(output, y)
@@ -124,6 +121,10 @@ class Step:
         return total, grads
 
     def _parts(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The parts of a batch; a single row left over joins the part before it (batch norm needs two)."""
         if self.accumulate == 1:
             return [(x, y)]
-        return list(zip(x.chunk(self.accumulate), y.chunk(self.accumulate), strict=True))
+        sizes = [len(part) for part in x.chunk(self.accumulate)]
+        if len(sizes) > 1 and sizes[-1] == 1 and sizes[-2] > 1:
+            sizes[-2:] = [sizes[-2] + 1]
+        return list(zip(x.split(sizes), y.split(sizes), strict=True))

@@ -43,7 +43,7 @@ class WeightStage:
             penalties=[(t, [s.tensor for s in slots]) for t, slots in chosen if isinstance(t, Penalty)],
             proximals=[(t, [s.tensor for s in slots]) for t, slots in chosen if isinstance(t, Proximal)],
             decays=[(t, [s.tensor for s in slots]) for t, slots in chosen if isinstance(t, Decay)],
-            projections=[(t, slots) for t, slots in chosen if isinstance(t, Projection)],
+            projections=[(t, _rows(t, slots)) for t, slots in chosen if isinstance(t, Projection)],
         )
 
     @torch.no_grad()
@@ -65,16 +65,16 @@ class WeightStage:
 
     def _decay(self, decay: Decay, tensors: Sequence[nn.Parameter], learning_rate: float) -> None:
         if decay.agrees_only():
-            self.before = {id(w): w.detach().clone() for w in tensors}
+            self.before |= {id(w): w.detach().clone() for w in tensors}
         else:
             torch._foreach_mul_([w for w in tensors if w.grad is not None], decay.factor(learning_rate))
 
-    def _decay_where_it_agrees(
-        self, decay: Decay, tensors: Sequence[nn.Parameter], learning_rate: float
-    ) -> None:
+    def _decay_where_it_agrees(self, decay: Decay, tensors: Sequence[nn.Parameter], learning_rate: float) -> None:
         for w in tensors:
+            if w.grad is None:
+                continue
             before = self.before[id(w)]
-            agrees = (w - before) * before < 0
+            agrees = (w - before) * before <= 0
             w.sub_(before * agrees, alpha=1 - decay.factor(learning_rate))
 
     @torch.no_grad()
@@ -90,8 +90,6 @@ def project(projection: Projection, slots: Sequence[surgery.Slot]) -> None:
     """Scale the groups of weights that lie outside; what lies inside is not touched."""
     for slot in slots:
         w = slot.tensor
-        if w.ndim < 2:
-            continue
         norm = torch.linalg.vector_norm(w, dim=projection.axes(slot.unit, w.ndim), keepdim=True)
         scale = projection.scale(norm)
         # Reading one flag is free on a CPU and spares a pass over the weights; elsewhere it would wait for the device.
@@ -105,10 +103,17 @@ def _trainable(model: nn.Module, technique: OnWeights) -> list[surgery.Slot]:
     trainable = [slot for slot in chosen if slot.tensor.requires_grad]
     if not trainable:
         names = ", ".join(slot.name for slot in chosen[:5])
-        raise InputError(
-            f"{who}: every tensor that on={technique.on!r} selects is frozen ({names}); unfreeze one."
-        )
+        raise InputError(f"{who}: every tensor that on={technique.on!r} selects is frozen ({names}); unfreeze one.")
     return trainable
+
+
+def _rows(technique: Projection, slots: Sequence[surgery.Slot]) -> list[surgery.Slot]:
+    fitting = [slot for slot in slots if slot.tensor.ndim > 1]
+    if not fitting:
+        raise InputError(
+            f"{type(technique).__name__}: on must choose weights of two or more dimensions, got on={technique.on!r}."
+        )
+    return fitting
 
 
 def _groups(model: nn.Module, coupled: dict[int, float]) -> list[dict[str, object]]:
@@ -117,7 +122,5 @@ def _groups(model: nn.Module, coupled: dict[int, float]) -> list[dict[str, objec
         if parameter.requires_grad:
             by_decay[coupled.get(id(parameter), 0.0)].append(parameter)
     if not by_decay:
-        raise InputError(
-            "model: no parameter is trainable (requires_grad is False everywhere); unfreeze some."
-        )
+        raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
     return [{"params": params, "weight_decay": decay} for decay, params in by_decay.items()]

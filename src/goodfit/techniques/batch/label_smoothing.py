@@ -29,8 +29,16 @@ class LabelSmoothing(OnBatch):
     """
 
     needs: ClassVar[str] = "labels"
-    amount: float = knob(0.1, low=0, high=1, open_right=True, search=(0.0, 0.2), neutral=0.0, unit="share",
-                         doc="probability moved to all classes evenly")  # fmt: skip
+    amount: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.2),
+        neutral=0.0,
+        unit="share",
+        doc="probability moved to all classes evenly",
+    )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         return ()

@@ -28,20 +28,30 @@ class MixUp(OnBatch):
     Differs from the paper: λ is drawn per sample, not per batch, and folded so that the first sample weighs more.
     """
 
-    alpha: float = knob(0.2, low=0, high=float("inf"), open_right=True, search=(0.05, 1.0), log=True, neutral=0.0,
-                        unit="shape of Beta", doc="how strongly samples are blended")  # fmt: skip
+    alpha: float = knob(
+        default=0.2,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.05, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="shape of Beta",
+        doc="how strongly samples are blended",
+    )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         rows = len(x)
         partner = torch.randperm(rows, generator=generator, device=x.device)
         if self.alpha == 0:
             return torch.ones(rows, dtype=x.dtype, device=x.device), partner
-        # Gamma variables in double precision: with a small alpha both underflow in single precision.
-        gammas = torch._standard_gamma(  # the only sampler of torch's that takes a generator
-            torch.full((2, rows), self.alpha, dtype=torch.float64, device=x.device), generator=generator
-        ).clamp_min(torch.finfo(torch.float64).tiny)
-        share = gammas[0] / gammas.sum(0)
-        return torch.maximum(share, 1 - share).to(x.dtype), partner
+        # Beta is the share of one of two Gamma(alpha) variables, which underflow at a small alpha. Their logarithms do
+        # not: Gamma(alpha) = Gamma(alpha + 1) · U^(1 / alpha). `_standard_gamma` is the sampler that takes a generator.
+        shape = torch.full((2, rows), self.alpha + 1.0, dtype=torch.float64, device=x.device)
+        log_gamma = torch._standard_gamma(shape, generator=generator).log()
+        log_u = torch.log1p(-torch.empty_like(shape).uniform_(generator=generator))
+        odds = (log_gamma[0] - log_gamma[1]) + (log_u[0] - log_u[1]) / self.alpha
+        return torch.sigmoid(odds.abs()).to(x.dtype), partner
 
     def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
         share, partner = draw

@@ -9,15 +9,17 @@ from goodfit.stages import Decision, OnEpoch, State, Watch
 from goodfit.technique import knob
 
 MODES = ("auto", "min", "max")
-HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "r2")
+HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "f1_macro", "r2")
 
 
 class EarlyStopping(OnEpoch):
     """Stops when the monitored column has not improved for `patience` epochs, and keeps the best epoch's weights.
 
     Formula: an epoch improves where value < best − min_delta (mode min) or value > best + min_delta (mode max): an
-    absolute margin, so that negative scores are treated alike. It stops once `patience` epochs in a row have not improved;
-    patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the baseline.
+    absolute margin, so that negative scores are treated alike. It stops once `patience` epochs in a row have not
+    improved;
+    patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the
+    baseline (by `min_delta`); it never stops at an epoch that improves.
 
     Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
 
@@ -36,20 +38,27 @@ class EarlyStopping(OnEpoch):
     """
 
     monitor: str = knob(
-        "stop_loss", doc="a column of the History: stop_loss, stop_accuracy, … (val_… is understood)"
+        default="stop_loss", doc="a column of the History: stop_loss, stop_accuracy, … (val_… is understood)"
     )
     min_delta: float = knob(
-        0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
+        default=0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
     )
-    patience: int = knob(10, low=0, search=(2, 20), main=True, neutral=10**9, unit="epochs",
-                         doc="epochs without improvement before it stops")  # fmt: skip
-    mode: str = knob("auto", choices=MODES, doc="whether less or more is better; auto: by the column's name")
+    patience: int = knob(
+        default=10,
+        low=0,
+        search=(2, 20),
+        main=True,
+        neutral=10**9,
+        unit="epochs",
+        doc="epochs without improvement before it stops",
+    )
+    mode: str = knob(default="auto", choices=MODES, doc="whether less or more is better; auto: by the column's name")
     baseline: float = knob(
-        math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
+        default=math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
     )
-    restore_best_weights: bool = knob(True, doc="keep the best epoch's weights rather than the last ones")
+    restore_best_weights: bool = knob(default=True, doc="keep the best epoch's weights rather than the last ones")
     start_from_epoch: int = knob(
-        0, low=0, search=(0, 10), unit="epochs", doc="epochs to let pass before it watches"
+        default=0, low=0, search=(0, 10), unit="epochs", doc="epochs to let pass before it watches"
     )
 
     def watch(self) -> Watch:
@@ -71,11 +80,9 @@ class EarlyStopping(OnEpoch):
             best, best_epoch = value, epoch
         else:
             best_epoch = state["best_epoch"]
-        beats = math.isinf(self.baseline) or watch.better(value, self.baseline)
+        beats = math.isinf(self.baseline) or watch.better(value + margin, self.baseline)
         wait = 0 if improved and beats else state["wait"] + 1
         after: State = {"best": best, "best_epoch": best_epoch, "wait": wait}
-        stop = wait >= max(1, self.patience)
-        reason = (
-            f"{watch.monitor} has not improved for {wait} epochs (best: epoch {best_epoch})" if stop else ""
-        )
+        stop = not improved and wait >= max(1, self.patience)
+        reason = f"{watch.monitor} has not improved for {wait} epochs (best: epoch {best_epoch})" if stop else ""
         return after, Decision(stop, reason)

@@ -30,15 +30,22 @@ class EMA(OnEval):
     and Optimization 30(4), 1992, https://doi.org/10.1137/0330046
     """
 
-    half_life: float = knob(0.5, low=0, high=float("inf"), open_right=True, search=(0.1, 3.0), log=True, neutral=0.0,
-                            unit="epochs", doc="time after which a weight counts half")  # fmt: skip
+    half_life: float = knob(
+        default=0.5,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.1, 3.0),
+        log=True,
+        neutral=0.0,
+        unit="epochs",
+        doc="time after which a weight counts half",
+    )
 
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [w.detach().clone() for w in weights]
 
-    def update(
-        self, state: list[Tensor], weights: Sequence[Tensor], step: int, steps_per_epoch: int
-    ) -> list[Tensor]:
+    def update(self, state: list[Tensor], weights: Sequence[Tensor], step: int, steps_per_epoch: int) -> list[Tensor]:
         kept = 0.5 ** (1 / (self.half_life * steps_per_epoch)) if self.half_life else 0.0
         torch._foreach_lerp_(state, [w.detach() for w in weights], 1 - kept)
         return state

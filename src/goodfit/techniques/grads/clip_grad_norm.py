@@ -12,7 +12,7 @@ from goodfit.technique import knob
 
 
 class ClipGradNorm(OnGrads):
-    """Scales the whole gradient down where its norm exceeds a bound. It bounds steps, not weights (see MaxNorm).
+    """Scales the whole gradient down where its norm exceeds a bound (on steps; MaxNorm is the one on weights).
 
     Formula: g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ the L2 norm over all weights: torch's `clip_grad_norm_`. The
     gradient is that of the data loss; closed-form penalties are added behind it, as torch's `weight_decay` is.
@@ -30,8 +30,16 @@ class ClipGradNorm(OnGrads):
     https://arxiv.org/abs/1211.5063
     """
 
-    max_norm: float = knob(1.0, low=0, open_left=True, search=(0.1, 10.0), log=True, neutral=float("inf"),
-                           unit="L2 norm", doc="the bound on the gradient's norm")  # fmt: skip
+    max_norm: float = knob(
+        default=1.0,
+        low=0,
+        open_left=True,
+        search=(0.1, 10.0),
+        log=True,
+        neutral=float("inf"),
+        unit="L2 norm",
+        doc="the bound on the gradient's norm",
+    )
 
     def wrap(self, gradient: Gradient, generator: torch.Generator) -> Gradient:
         def clipped(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -13,8 +13,8 @@ class BatchNorm(Normalisation):
 
     Formula: y = γ (x − mean) / √(var + eps) + β, with the batch's statistics in training and running ones in
     evaluation: running ← (1 − momentum) · running + momentum · batch. It is put behind each chosen layer but the last,
-    in front of the activation. These are torch's own `BatchNorm1d` to `3d`; their weights appear in the state dict under
-    the layer's name with `batch_norm` appended.
+    in front of the activation. These are torch's own `BatchNorm1d` to `3d`; their weights appear in the state dict
+    under the layer's name with `batch_norm` appended.
 
     Shape: outputs (batch, features) or (batch, channels, …).
 
@@ -27,10 +27,19 @@ class BatchNorm(Normalisation):
     Reference: S. Ioffe and C. Szegedy, Batch normalization, ICML 2015, https://arxiv.org/abs/1502.03167
     """
 
-    momentum: float = knob(0.1, low=0, high=1, open_left=True, search=(0.01, 0.5), log=True, unit="share per step",
-                           doc="share of the batch in the running statistics")  # fmt: skip
-    eps: float = knob(1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance",
-                      doc="added to the variance")  # fmt: skip
+    momentum: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        open_left=True,
+        search=(0.01, 0.5),
+        log=True,
+        unit="share per step",
+        doc="share of the batch in the running statistics",
+    )
+    eps: float = knob(
+        default=1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance", doc="added to the variance"
+    )
     on: str = selector()
 
     def layer(self, features: int, spatial: int) -> nn.Module:

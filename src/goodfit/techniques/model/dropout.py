@@ -32,10 +32,26 @@ class Dropout(Noise):
     https://jmlr.org/papers/v15/srivastava14a.html
     """
 
-    rate: float = knob(0.25, low=0, high=1, open_right=True, search=(0.0, 0.6), neutral=0.0, unit="share",
-                       doc="share of hidden units set to zero")  # fmt: skip
-    input_rate: float = knob(0.0, low=0, high=1, open_right=True, search=(0.0, 0.3), neutral=0.0, unit="share",
-                             doc="share of the network's inputs set to zero")  # fmt: skip
+    rate: float = knob(
+        default=0.25,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.6),
+        neutral=0.0,
+        unit="share",
+        doc="share of hidden units set to zero",
+    )
+    input_rate: float = knob(
+        default=0.0,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.3),
+        neutral=0.0,
+        unit="share",
+        doc="share of the network's inputs set to zero",
+    )
     on: str = selector()
 
     def at(self, first: bool) -> Dropout | None:

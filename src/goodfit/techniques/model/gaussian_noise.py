@@ -12,8 +12,8 @@ from goodfit.technique import knob
 class GaussianNoise(Noise):
     """Adds zero-mean Gaussian noise to the network's input and to hidden activations, in training only.
 
-    Formula: x ← x + stddev · z, z ~ N(0, 1), drawn anew per sample and unit; the identity in evaluation. It acts on what
-    flows into each chosen layer: `stddev` on hidden units, `input_stddev` on the network's own input.
+    Formula: x ← x + stddev · z, z ~ N(0, 1), drawn anew per sample and unit; the identity in evaluation. It acts on
+    what flows into each chosen layer: `stddev` on hidden units, `input_stddev` on the network's own input.
 
     Shape: activations (batch, …), any shape.
 
@@ -28,11 +28,28 @@ class GaussianNoise(Noise):
     1995, https://doi.org/10.1162/neco.1995.7.1.108
     """
 
-    stddev: float = knob(0.1, low=0, high=float("inf"), open_right=True, search=(0.01, 1.0), log=True, neutral=0.0,
-                         unit="units of the activation", doc="standard deviation on hidden activations")  # fmt: skip
-    input_stddev: float = knob(0.1, low=0, high=float("inf"), open_right=True, search=(0.01, 1.0), log=True,
-                               neutral=0.0, unit="units of the input",
-                               doc="standard deviation on the network's input")  # fmt: skip
+    stddev: float = knob(
+        default=0.1,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.01, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="units of the activation",
+        doc="standard deviation on hidden activations",
+    )
+    input_stddev: float = knob(
+        default=0.1,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.01, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="units of the input",
+        doc="standard deviation on the network's input",
+    )
     on: str = selector()
 
     def at(self, first: bool) -> GaussianNoise | None:

@@ -32,10 +32,24 @@ class ElasticNet(Quadratic, Proximal):
     https://doi.org/10.1111/j.1467-9868.2005.00503.x
     """
 
-    l1: float = knob(1e-5, low=0, search=(1e-6, 1e-2), log=True, neutral=0.0, unit="loss per |w|",
-                     doc="λ₁, the weight of Σ|w| in the cost")  # fmt: skip
-    l2: float = knob(1e-4, low=0, search=(1e-6, 1e-1), log=True, neutral=0.0, unit="loss per w²",
-                     doc="λ₂, the weight of Σw² in the cost")  # fmt: skip
+    l1: float = knob(
+        default=1e-5,
+        low=0,
+        search=(1e-6, 1e-2),
+        log=True,
+        neutral=0.0,
+        unit="loss per |w|",
+        doc="λ₁, the weight of Σ|w| in the cost",
+    )
+    l2: float = knob(
+        default=1e-4,
+        low=0,
+        search=(1e-6, 1e-1),
+        log=True,
+        neutral=0.0,
+        unit="loss per w²",
+        doc="λ₂, the weight of Σw² in the cost",
+    )
     on: str = selector()
 
     def value(self, w: Tensor) -> Tensor:

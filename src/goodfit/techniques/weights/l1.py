@@ -32,8 +32,15 @@ class L1(Proximal):
     https://doi.org/10.1111/j.2517-6161.1996.tb02080.x
     """
 
-    l1: float = knob(1e-5, low=0, search=(1e-6, 1e-2), log=True, neutral=0.0, unit="loss per |w|",
-                     doc="λ, the weight of Σ|w| in the cost")  # fmt: skip
+    l1: float = knob(
+        default=1e-5,
+        low=0,
+        search=(1e-6, 1e-2),
+        log=True,
+        neutral=0.0,
+        unit="loss per |w|",
+        doc="λ, the weight of Σ|w| in the cost",
+    )
     on: str = selector()
 
     def value(self, w: Tensor) -> Tensor:

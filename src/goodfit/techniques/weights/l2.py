@@ -31,8 +31,15 @@ class L2(Quadratic):
     https://doi.org/10.1080/00401706.1970.10488634
     """
 
-    l2: float = knob(1e-4, low=0, search=(1e-6, 1e-1), log=True, neutral=0.0, unit="loss per w²",
-                     doc="λ, the weight of Σw² in the cost")  # fmt: skip
+    l2: float = knob(
+        default=1e-4,
+        low=0,
+        search=(1e-6, 1e-1),
+        log=True,
+        neutral=0.0,
+        unit="loss per w²",
+        doc="λ, the weight of Σw² in the cost",
+    )
     on: str = selector()
 
     def value(self, w: Tensor) -> Tensor:

@@ -30,11 +30,10 @@ class MaxNorm(Projection):
     https://jmlr.org/papers/v15/srivastava14a.html
     """
 
-    max_value: float = knob(3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"),
-                            unit="L2 norm", doc="the bound c")  # fmt: skip
-    axis: int = knob(
-        -1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit"
+    max_value: float = knob(
+        default=3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"), unit="L2 norm", doc="the bound c"
     )
+    axis: int = knob(default=-1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit")
     on: str = selector()
 
     def axes(self, unit: int, ndim: int) -> tuple[int, ...]:

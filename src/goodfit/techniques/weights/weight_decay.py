@@ -11,7 +11,7 @@ class WeightDecay(Decay):
 
     Formula: w ← (1 − learning_rate · rate) · w before the optimizer's step: torch's `AdamW(weight_decay=rate)`,
     with any optimizer. With plain SGD it equals L2(rate / 2); with Adam it does not, and usually works better.
-    The cautious variant decays a weight only where the optimizer's step moves it towards zero too.
+    The cautious variant decays a weight only where the optimizer's step does not move it away from zero.
 
     Shape: any weight tensor.
 
@@ -26,9 +26,18 @@ class WeightDecay(Decay):
     https://arxiv.org/abs/2510.12402
     """
 
-    rate: float = knob(1e-2, low=0, search=(1e-5, 1e-1), log=True, neutral=0.0, unit="per unit of learning rate",
-                       doc="share of the weight taken off per step and unit of learning rate")  # fmt: skip
-    cautious: bool = knob(False, doc="decay only where the optimizer's step shrinks the weight too")
+    rate: float = knob(
+        default=1e-2,
+        low=0,
+        search=(1e-5, 1e-1),
+        log=True,
+        neutral=0.0,
+        unit="per unit of learning rate",
+        doc="share of the weight taken off per step and unit of learning rate",
+    )
+    cautious: bool = knob(
+        default=False, doc="decay only where the optimizer's step does not push the weight away from zero"
+    )
     on: str = selector()
 
     def factor(self, learning_rate: float) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from goodfit.models import build
 from goodfit.recipe import Recipe
 from goodfit.technique import Technique
 from goodfit.train.checkpoints import Checkpoints
+from goodfit.train.evaluate import constant
 from goodfit.train.losses import Loss, choose, probe
 from goodfit.train.progress import Bar
 from goodfit.train.run import Run, snapshot
@@ -35,7 +38,8 @@ def fit(
 ) -> Run:
     """Train a copy of a network with a recipe; the network that was given stays as it is.
 
-    `model`: any module that takes (batch, *input_shape) and returns (batch, outputs); or the text of a reference network
+    `model`: any module that takes (batch, *input_shape) and returns (batch, outputs); or the text of a reference
+    network
     (`mlp`, `mlp:64-64`), which starts from `seed`. `loss(output, y)`: any differentiable loss in place of the usual
     one, best one number per row (`reduction="none"`), so that its standard error is known. `checkpoints` keeps weights
     on disk and resumes. `progress=None` shows a bar on a terminal only. All randomness follows from `seed`.
@@ -50,8 +54,10 @@ def fit(
 
     Raises:
         InputError: the network, the recipe and the data do not fit each other.
-        TrainingError: the loss is not finite in the first epoch.
+        TrainingError: the loss is not finite before there is an epoch to keep.
     """
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"fit: seed must be a whole number of at least 0, got {seed!r}.")
     recipe, training = Recipe.of(recipe), training or Training()
     network = model if isinstance(model, str) else ""
     spec, x = split.spec, split.train.x
@@ -59,12 +65,10 @@ def fit(
         trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"))
     else:
         trained = copy.deepcopy(model)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"fit: seed must be a whole number of at least 0, got {seed!r}.")
-    criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(spec, split.train.y))
     with torch.random.fork_rng():
+        criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
         solo = Solo(trained, split, recipe, training, criterion, seed)
         with Bar(training.epochs, solo.metric.name, progress) as bar:
             stopped, interrupted = solo.run(checkpoints, bar)
@@ -82,5 +86,16 @@ def _finish(solo: Solo, stopped: str, interrupted: bool, network: str) -> Run:
         spec=solo.split.spec, preprocessing=solo.split.preprocessing, metric=solo.metric.name,
         loss=solo.criterion.name, kept="best" if best else "last",
         best_epoch=solo.best_epoch or len(solo.history), best=solo.best, last=last, network=network,
-        stopped=stopped, interrupted=interrupted,
+        stopped=stopped, interrupted=interrupted, facts=_facts(solo),
     )  # fmt: skip
+
+
+def _facts(solo: Solo) -> dict[str, Any]:
+    """What a diagnosis needs beside the History: row counts and the loss of a constant prediction."""
+    split = solo.split
+    trivial = constant(solo.criterion, split)
+    return {
+        "rows_train": len(split.train), "rows_sample": len(solo.sample[0]), "rows_stop": len(split.stop),
+        "baseline_loss": trivial if math.isfinite(trivial) else None, "data": split.text,
+        "parameters": sum(p.numel() for p in solo.model.parameters()),
+    }  # fmt: skip

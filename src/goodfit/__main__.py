@@ -1,0 +1,5 @@
+"""`python -m goodfit`: the command line."""
+
+from goodfit.cli import main
+
+main()

@@ -1,0 +1,177 @@
+"""The commands: study, fit, diagnose, explain, techniques, predict."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from goodfit.cli import options as o
+from goodfit.errors import InputError, MissingExtra, TrainingError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
+    help="Finds the regularization with which your network generalises on your data, and shows the evidence.",
+    epilog="Start with: `goodfit study digits`",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Run the command line: what the user can mend is one line and exit code 2."""
+    try:
+        app()
+    except (InputError, MissingExtra) as error:
+        _stop(str(error), 2)
+    except TrainingError as error:
+        _stop(str(error), 1)
+    except BrokenPipeError:  # the reader of our output (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def _stop(message: str, code: int) -> None:
+    typer.echo(f"goodfit: {' '.join(message.split())}", err=True)
+    raise SystemExit(code)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from goodfit import __version__
+
+        typer.echo(f"goodfit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take options that come before a command."""
+
+
+@app.command(epilog="Example: `goodfit study credit-g.csv --target class --out out/credit-g`")
+def study(
+    data: o.DataPath,
+    target: o.Target = None,
+    model: o.Model = "mlp",
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="A recipe to compare (text or YAML file); repeat for several.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe; each has a split of its own.")] = 3,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    learning_rate: o.LearningRate = None,
+    optimizer: o.Optimizer = None,
+    schedule: o.Schedule = None,
+    metric: o.MetricName = None,
+    groups: o.Groups = None,
+    time: o.Time = None,
+    task: o.Task = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results; goodfit-NAME if not given.")] = None,
+    force: o.Force = False,
+    threads: o.Threads = 1,
+) -> None:
+    """Compare techniques on your data: which helps, by how much, how sure.
+
+    Trains the plain network, each technique alone, and a combined recipe, over several seeds; prints a ranked table
+    and writes a report, the best recipe and its weights.
+    """
+    from goodfit.cli import work
+
+    asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
+             "schedule": schedule, "metric": metric}  # fmt: skip
+    source = work.Source(data, target, groups, time, task)
+    code = work.run_study(source, model, recipe or [], seeds, asked, work.Out(out, force, _command()), threads)
+    raise typer.Exit(code)
+
+
+@app.command(epilog='Example: `goodfit fit digits --recipe "l2=1e-4, dropout=0.25, early_stopping=5"`')
+def fit(
+    data: o.DataPath,
+    target: o.Target = None,
+    recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")] = "",
+    model: o.Model = "mlp",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    learning_rate: o.LearningRate = None,
+    optimizer: o.Optimizer = None,
+    schedule: o.Schedule = None,
+    metric: o.MetricName = None,
+    groups: o.Groups = None,
+    time: o.Time = None,
+    task: o.Task = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the run, its checkpoints and its report.")] = None,
+    every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    force: o.Force = False,
+    threads: o.Threads = 1,
+) -> None:
+    """Train one network with a recipe and say whether it overfits."""
+    from goodfit.cli import work
+
+    asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
+             "schedule": schedule, "metric": metric}  # fmt: skip
+    source, place = (
+        work.Source(data, target, groups, time, task),
+        work.Out(out, force, _command(), every, resume),
+    )
+    raise typer.Exit(work.run_fit(source, model, recipe, seed, asked, place, threads))
+
+
+@app.command(epilog="Example: `goodfit diagnose goodfit-digits`")
+def diagnose(folder: o.RunFolder) -> None:
+    """Say whether a finished run underfits, fits well or overfits, with evidence and the next steps."""
+    from goodfit.cli import work
+
+    work.show_diagnosis(folder)
+
+
+@app.command(epilog='Example: `goodfit explain --recipe "l2=1e-4, dropout=0.25" --inputs 64 --outputs 10`')
+def explain(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder that fit or study wrote.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Techniques, as text or as a YAML file.")] = None,
+    model: o.Model = "mlp",
+    inputs: Annotated[int, typer.Option(min=1, help="Inputs of the network.")] = 20,
+    outputs: Annotated[int, typer.Option(min=1, help="Outputs of the network.")] = 2,
+) -> None:
+    """Show which technique acts on which tensor and layer, how strongly, or why not."""
+    from goodfit.cli import work
+
+    work.show_explanation(folder, recipe, model, inputs, outputs)
+
+
+@app.command(epilog="Example: `goodfit techniques dropout`")
+def techniques(
+    name: Annotated[str | None, typer.Argument(help="A technique; all of them if not given.")] = None,
+) -> None:
+    """List the catalogue, or show one technique: formula, knobs, when it helps and when it hurts."""
+    from goodfit.cli import work
+
+    work.show_techniques(name)
+
+
+@app.command(epilog="Example: `goodfit predict goodfit-digits new.csv --out predictions.csv`")
+def predict(
+    folder: o.RunFolder,
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="Rows with the columns of training; the target may be absent."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; standard output if not given.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Predict new rows with the kept (in a study: the best) network; class probabilities included."""
+    from goodfit.cli import work
+
+    work.run_predict(folder, data, out, force)
+
+
+def _command() -> str:
+    return shlex.join(["goodfit", *sys.argv[1:]])

@@ -1,0 +1,141 @@
+"""What the commands print: tables and verdicts for people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import goodfit as gf
+    from goodfit.study import Ranked
+
+WIDTH = 110
+COLOURS = {"overfit": "red", "underfit": "yellow", "good fit": "green", "cannot tell": "cyan"}
+
+
+def console() -> Console:
+    """The terminal, or a fixed width where the output is read by something else."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+def line(text: str) -> None:
+    """One line."""
+    console().print(escape(text))
+
+
+def plain(text: str) -> None:
+    """Text as it is, for programs."""
+    sys.stdout.write(text)
+
+
+def page(renderable: Any) -> None:
+    """Anything that rich can draw."""
+    console().print(renderable)
+
+
+def data(dataset: gf.Dataset) -> None:
+    """What was loaded."""
+    line(repr(dataset))
+
+
+def verdict(found: gf.Verdict, subject: str) -> None:
+    """A verdict with its findings and the next steps."""
+    colour, out = COLOURS[found.label], console()
+    out.print(f"\n[bold {colour}]{found.label}[/]: {escape(subject)}. {escape(found.headline)}")
+    for finding in found.findings:
+        out.print(f"  • {escape(finding.title)}: [dim]{escape(finding.evidence)}[/]")
+    out.print("  next: " + escape(found.next_steps[0]))
+
+
+def run(done: gf.Run) -> None:
+    """A finished run."""
+    from goodfit.diagnosis import diagnose
+
+    verdict(diagnose(done), str(done.recipe))
+    if done.stopped:
+        line(f"stopped: {done.stopped}")
+    if done.epochs:
+        row, name = done.row, done.metric
+        line(
+            f"epoch {done.kept_epoch} of {done.epochs} kept: {name} {row[f'train_{name}']:.4f} on training rows, "
+            f"{row[f'stop_{name}']:.4f} on stop rows; loss {row['train_loss']:.4f} and {row['stop_loss']:.4f}"
+        )
+
+
+def study(answer: gf.Study, folder: Path, report: Path) -> None:
+    """The verdict, the ranked table, the test part, and where everything is."""
+    from goodfit.report import headline, interval_text
+
+    found, best = answer.verdict(), answer.best()
+    if found is not None:
+        verdict(found, "the plain network")
+    console().print(ranking(answer))
+    line(headline(answer))
+    for label, estimate in answer.test.items():
+        line(f"test part, opened once: {label} {interval_text(estimate)}")
+    if best is not None:
+        line(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
+    if answer.interrupted:
+        line(answer.notes[-1])
+    written(folder, report)
+
+
+def written(folder: Path, report: Path) -> None:
+    """Where results are."""
+    line(f"written to {folder}; open {report}")
+
+
+def ranking(answer: gf.Study) -> Table:
+    """The ranked table."""
+    up = "higher" if answer.higher_is_better else "lower"
+    table = Table(
+        title=f"{answer.metric} on the select part ({up} is better), {len(answer.seeds)} seeds",
+        title_justify="left",
+    )
+    for name in (
+        "recipe",
+        answer.metric,
+        "95 % interval",
+        "to plain",
+        "95 % interval",
+        "wins",
+        "gap",
+        "verdict",
+    ):
+        table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=name == "recipe")
+    for ranked in answer.ranking():
+        table.add_row(*_cells(ranked, answer), style="bold" if ranked.candidate.label == "plain" else "")
+    return table
+
+
+def _cells(r: Ranked, answer: gf.Study) -> list[str]:
+    low, high = r.score.low, r.score.high
+    if answer.metric in ("accuracy", "balanced_accuracy", "roc_auc", "f1_macro"):
+        low, high = max(0.0, low), min(1.0, high)
+    cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", f"{low:.4f} … {high:.4f}"]
+    if r.difference is None:
+        cells += ["", "", ""]
+    else:
+        d = r.difference
+        mark = "*" if d.sure else " "
+        cells += [f"{d.mean:+.4f}{mark}", f"{d.low:+.4f} … {d.high:+.4f}", f"{r.wins}/{d.n}"]
+    return [*cells, f"{r.gap:+.4f}", r.verdict]
+
+
+def explanation(told: Any, recipe: gf.Recipe) -> None:
+    """The rows of `explain`."""
+    from goodfit.explanation import COLUMNS
+
+    table = Table(title=str(recipe), title_justify="left")
+    for name in COLUMNS:
+        table.add_column(name)
+    for row in told.rows():
+        table.add_row(*(escape(cell) for cell in row))
+    console().print(table)
+    for text in told.elsewhere:
+        line(f"on the run as a whole: {text}")

@@ -1,0 +1,178 @@
+"""What the commands do, once their arguments are read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import goodfit as gf
+from goodfit.cli import show
+from goodfit.errors import InputError
+from goodfit.recipe import find
+from goodfit.store import load_run, refuse_full, save_run
+from goodfit.study.save import save_runs, save_study
+from goodfit.study.study import default_training
+from goodfit.train import Checkpoints, Training
+from goodfit.train.files import write_bytes
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The data that a command was given."""
+
+    data: str
+    target: str | None = None
+    groups: str | None = None
+    time: str | None = None
+    task: Any = None
+
+    def load(self) -> gf.Dataset:
+        """Load and check it."""
+        return gf.load(self.data, self.target, groups=self.groups, time=self.time, task=self.task)
+
+
+@dataclass(frozen=True)
+class Out:
+    """Where results go, and the command that made them."""
+
+    folder: Path | None
+    force: bool
+    command: str
+    every: int = 0
+    resume: bool = False
+
+    @property
+    def reproduce(self) -> tuple[tuple[str, str], ...]:
+        """What the report says on how to get the same."""
+        return (("The command", self.command), ("The version", f"pip install goodfit=={gf.__version__}"))
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _training(rows: int, asked: Mapping[str, Any]) -> Training:
+    given = {name: value for name, value in asked.items() if value is not None}
+    if "metric" in given:
+        from goodfit.data import metric
+
+        metric(given["metric"])  # a misspelt name ends here, before any work
+    return Training.of(default_training(rows).values() | given)
+
+
+def run_study(
+    source: Source,
+    model: str,
+    recipes: list[str],
+    seeds: int,
+    asked: Mapping[str, Any],
+    out: Out,
+    threads: int,
+) -> int:
+    """Study, print, save; the exit code."""
+    chosen = [gf.Recipe.load(text) for text in recipes]
+    data = source.load()
+    folder = refuse_full(out.folder or Path(f"goodfit-{data.name}"), out.force)
+    training = _training(len(data.split(0).train), asked)
+    show.data(data)
+    with _threads(threads):
+        answer = gf.run_study(data, model, chosen, training, seeds=seeds, on_outcome=lambda s: save_runs(s, folder))
+    if answer.best() is None:
+        show.line("no run was finished; nothing to compare")
+        return INTERRUPTED if answer.interrupted else 1
+    save_study(answer, folder)
+    path = gf.write_report(answer, folder / "report.html", out.reproduce)
+    show.study(answer, folder, path)
+    return INTERRUPTED if answer.interrupted else 0
+
+
+def run_fit(
+    source: Source, model: str, recipe: str, seed: int, asked: Mapping[str, Any], out: Out, threads: int
+) -> int:
+    """Fit, print, save; the exit code."""
+    chosen = gf.Recipe.load(recipe)
+    data = source.load()
+    checkpoints = None
+    if out.folder is not None:
+        refuse_full(out.folder, out.force or out.resume)
+        checkpoints = Checkpoints(out.folder / "checkpoints", out.every, out.resume, out.force)
+    elif out.resume or out.every:
+        raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
+    split = data.split(seed)
+    with _threads(threads):
+        run = gf.fit(model, split, chosen, _training(len(split.train), asked), seed=seed, checkpoints=checkpoints)
+    show.run(run)
+    if out.folder is not None:
+        save_run(run, out.folder, force=True)
+        show.written(out.folder, gf.write_report(run, out.folder / "report.html", out.reproduce))
+    return INTERRUPTED if run.interrupted else 0
+
+
+def show_diagnosis(folder: Path) -> None:
+    """The verdict on a run, or on the plain and the best run of a study."""
+    found = [(folder / name, title) for name, title in (("plain", "the plain network"), ("best", "the best recipe"))]
+    of_study = [(path, title) for path, title in found if (path / "run.json").exists()]
+    for path, title in of_study or [(folder, "the run")]:
+        run = load_run(path)
+        show.verdict(gf.diagnose(run), f"{title} ({run.recipe})")
+
+
+def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs: int, outputs: int) -> None:
+    """Which technique acts where."""
+    from goodfit.models import build
+
+    if folder is None and recipe is None:
+        raise InputError('explain: give the folder of a run or --recipe "…".')
+    shape: tuple[int, ...] = (inputs,)
+    chosen = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
+    if folder is not None:
+        run = load_run(folder)
+        model, shape, outputs = run.network, run.spec.input_shape, run.spec.n_outputs
+        chosen = chosen if recipe is not None else run.recipe
+    show.explanation(gf.explain(build(model, shape, outputs, 0), chosen), chosen)
+
+
+def show_techniques(name: str | None) -> None:
+    """The catalogue, or one page of it."""
+    from goodfit import pages
+    from goodfit.techniques import ALL
+
+    show.page(pages.terminal(find(name)) if name else pages.catalogue_table(ALL.values()))
+
+
+def run_predict(folder: Path, data: str, out: Path | None, force: bool) -> None:
+    """Predict the rows of a file."""
+    import pandas as pd
+
+    from goodfit.data.files import features
+
+    run = load_run(folder)
+    if out is not None and out.exists() and not force:
+        raise InputError(f"--out: '{out}' exists; choose another file or overwrite with --force.")
+    if run.preprocessing is None:
+        raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
+    x = torch.from_numpy(run.preprocessing.transform(features(data)))
+    frame = pd.DataFrame({run.spec.target: run.predict(x)})
+    if run.spec.task == "classification":
+        chances = run.probabilities(x)
+        frame = frame.assign(**{f"p_{name}": chances[:, i] for i, name in enumerate(run.spec.classes)})
+    text = frame.to_csv(index=False)
+    if out is None:
+        show.plain(text)
+    else:
+        write_bytes(out, text.encode())
+        show.line(f"{len(frame)} predictions in {out}")

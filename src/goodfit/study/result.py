@@ -1,0 +1,155 @@
+"""The answer of a study: every run's score, and the ranking."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from goodfit.data import TaskSpec, metric
+from goodfit.diagnosis import Verdict, diagnose
+from goodfit.study.plan import PLAIN, Candidate
+from goodfit.study.statistics import Estimate, corrected_interval, paired
+from goodfit.train import Run, Training
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One run of a study: its recipe, its seed, and what it reached on the select part."""
+
+    candidate: Candidate
+    seed: int
+    score: float
+    loss: float
+    seconds: float
+    run: Run | None = None
+    verdict: Verdict | None = None
+    failure: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """Plain data, a line of `runs.csv`."""
+        return {
+            "recipe": self.candidate.label, "text": self.candidate.recipe.text(), "seed": self.seed,
+            "score": self.score, "loss": self.loss, "verdict": self.verdict.label if self.verdict else "",
+            "epochs": self.run.epochs if self.run else 0, "kept_epoch": self.run.kept_epoch if self.run else 0,
+            "seconds": self.seconds, "stopped": self.failure or (self.run.stopped if self.run else ""),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A recipe of the ranking: mean score with interval, paired difference to plain with interval."""
+
+    candidate: Candidate
+    score: Estimate
+    difference: Estimate | None
+    wins: int
+    verdict: str
+    gap: float
+    seconds: float
+    failures: int
+
+
+@dataclass(eq=False)
+class Study:
+    """Which of these recipes helps on this data, how much, how sure.
+
+    `test` holds the scores on the test part, opened once at the end for the plain network and the best recipe.
+    """
+
+    name: str
+    spec: TaskSpec
+    metric: str
+    network: str
+    training: Training
+    seeds: tuple[int, ...]
+    rows: dict[str, int]
+    outcomes: list[Outcome] = field(default_factory=list)
+    test: dict[str, Estimate] = field(default_factory=dict)
+    interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The metric's direction."""
+        return metric(self.metric).higher_is_better
+
+    def of(self, label: str) -> list[Outcome]:
+        """The outcomes of a recipe, by seed."""
+        return [o for o in self.outcomes if o.candidate.label == label]
+
+    def run_of(self, label: str) -> Run:
+        """The run of a recipe's first seed that was trained."""
+        return next(o.run for o in self.of(label) if o.run is not None)
+
+    def ranking(self) -> list[Ranked]:
+        """Best mean score first; recipes without a finished run last."""
+        labels = list(dict.fromkeys(o.candidate.label for o in self.outcomes))
+        sign = -1 if self.higher_is_better else 1
+        ranked = [self._ranked(label) for label in labels]
+        return sorted(ranked, key=lambda r: (math.isnan(r.score.mean), sign * r.score.mean))
+
+    def best(self) -> Ranked | None:
+        """The recipe with the best mean score; none where no run was finished."""
+        ranking = [r for r in self.ranking() if r.score.n]
+        return ranking[0] if ranking else None
+
+    def verdict(self) -> Verdict | None:
+        """The verdict on the plain network, that of most seeds."""
+        verdicts = [o.verdict for o in self.of(PLAIN) if o.verdict]
+        if not verdicts:
+            return None
+        most = Counter(v.label for v in verdicts).most_common(1)[0][0]
+        return next(v for v in verdicts if v.label == most)
+
+    def _ranked(self, label: str) -> Ranked:
+        outcomes = [o for o in self.of(label) if o.run is not None]
+        ratio = self.rows["select"] / self.rows["train"]
+        differences = paired({o.seed: o.score for o in outcomes}, {o.seed: o.score for o in self.of(PLAIN) if o.run})
+        better = [d for d in differences if (d > 0) == self.higher_is_better and d != 0]
+        labels = Counter(o.verdict.label for o in outcomes if o.verdict)
+        return Ranked(
+            self.of(label)[0].candidate,
+            corrected_interval([o.score for o in outcomes], ratio, self.rows["select"]),
+            None if label == PLAIN else corrected_interval(differences, ratio, self.rows["select"]),
+            wins=len(better),
+            verdict=labels.most_common(1)[0][0] if labels else "failed",
+            gap=_mean([_gap(o.run, self.metric) for o in outcomes if o.run]),
+            seconds=_mean([o.seconds for o in outcomes]),
+            failures=len(self.of(label)) - len(outcomes),
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """The ranking as a pandas frame."""
+        import pandas as pd
+
+        rows = [
+            {
+                "recipe": r.candidate.label, "mean": r.score.mean, "low": r.score.low, "high": r.score.high,
+                "difference": r.difference.mean if r.difference else math.nan,
+                "difference_low": r.difference.low if r.difference else math.nan,
+                "difference_high": r.difference.high if r.difference else math.nan,
+                "wins": r.wins, "seeds": r.score.n, "verdict": r.verdict, "gap": r.gap, "seconds": r.seconds,
+            }
+            for r in self.ranking()
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+
+def judged(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Outcome:
+    """The outcome of a finished run: its score and loss on the select part, and its verdict."""
+    return Outcome(candidate, seed, *scores, seconds, run, diagnose(run))
+
+
+def _gap(run: Run, name: str) -> float:
+    return run.row[f"train_{name}"] - run.row[f"stop_{name}"] if run.epochs else math.nan
+
+
+def _mean(values: Sequence[float]) -> float:
+    kept = [v for v in values if math.isfinite(v)]
+    return sum(kept) / len(kept) if kept else math.nan

@@ -1,0 +1,102 @@
+"""Full-batch training in double precision, by goodfit and by hand with torch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from goodfit.data import Split, load
+from goodfit.train import Run, Training, fit
+
+Weights = dict[str, Tensor]
+STEPS = 6
+
+
+@pytest.fixture
+def stepped(
+    three: Split, doubled: Callable[[Split], Split], net: Callable[..., nn.Sequential]
+) -> Callable[..., Weights]:
+    """The weights after some full-batch steps of `fit`."""
+
+    def run(recipe: Any, gain: float = 1.0, **settings: Any) -> Weights:
+        options = {"epochs": STEPS, "batch_size": 96, "learning_rate": 0.05} | settings
+        return fit(net(gain=gain).double(), doubled(three), recipe, Training(**options)).last
+
+    return run
+
+
+@pytest.fixture
+def by_hand(
+    three: Split, doubled: Callable[[Split], Split], net: Callable[..., nn.Sequential]
+) -> Callable[..., Weights]:
+    """The same steps in a plain torch loop; `penalty` is added to the loss, `after` is called after each step."""
+
+    def run(
+        make: Callable[[list[Tensor], list[Tensor]], torch.optim.Optimizer],
+        penalty: Callable[[list[Tensor]], Tensor] | None = None,
+        between: Callable[[list[Tensor]], None] | None = None,
+        after: Callable[[list[Tensor], list[Tensor]], None] | None = None,
+        gain: float = 1.0,
+    ) -> Weights:
+        model, train = net(gain=gain).double(), doubled(three).train
+        kernels = [p for p in model.parameters() if p.ndim == 2]
+        others = [p for p in model.parameters() if p.ndim == 1]
+        optimizer = make(kernels, others)
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(train.x), train.y)
+            (loss + penalty(kernels) if penalty else loss).backward()
+            if between:
+                between(list(model.parameters()))
+            before = [w.detach().clone() for w in kernels]
+            optimizer.step()
+            if after:
+                with torch.no_grad():
+                    after(kernels, before)
+        return model.state_dict()
+
+    return run
+
+
+@pytest.fixture
+def assert_equal() -> Callable[[Weights, Weights], None]:
+    """Equal to rounding in double precision."""
+
+    def check(mine: Weights, other: Weights) -> None:
+        for name, tensor in other.items():
+            torch.testing.assert_close(mine[name], tensor, rtol=1e-9, atol=1e-12)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def sparse(doubled: Callable[[Split], Split]) -> Split:
+    """A regression on 20 correlated features, 17 of which have the weight zero."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(250, 20)) + 0.5 * rng.normal(size=(250, 1))
+    truth = np.zeros(20)
+    truth[[2, 9, 14]] = 1.5, -2.0, 1.0
+    y = x @ truth + rng.normal(size=250)
+    return doubled(load((x, y), task="regression").split())
+
+
+@pytest.fixture
+def solve(sparse: Split) -> Callable[..., Run]:
+    """A linear network on the sparse problem, trained to the end."""
+
+    def run(recipe: Any, optimizer: str) -> Run:
+        model = nn.Linear(20, 1).double()
+        nn.init.zeros_(model.weight)
+        nn.init.zeros_(model.bias)
+        settings: dict[str, Any] = {"epochs": 300, "learning_rate": 0.05}
+        if optimizer != "sgd":  # Adam settles as its learning rate goes to zero
+            settings = {"epochs": 900, "learning_rate": 0.02, "schedule": "cosine"}
+        return fit(model, sparse, recipe, Training(optimizer=optimizer, batch_size=len(sparse.train), **settings))
+
+    return run

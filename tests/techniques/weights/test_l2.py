@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from torch import Tensor
+
+from goodfit.data import Split
+from goodfit.techniques import L2
+from goodfit.train import Run
+
+Steps = Callable[..., dict[str, Tensor]]
+RATE = 0.05
+OPTIMIZERS: dict[str, Any] = {
+    "sgd": lambda groups: torch.optim.SGD(groups, lr=RATE, momentum=0.9),
+    "adam": lambda groups: torch.optim.Adam(groups, lr=RATE),
+    "adamw": lambda groups: torch.optim.Adam(groups, lr=RATE),  # AdamW without the decay that torch brings
+}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_solution_is_the_ridge_s(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
+    # Theirs: Σ(y − ŷ)² + a Σw²; ours is that divided by n: a = n · l2.
+    x, y = sparse.train.x.numpy(), sparse.train.y.numpy().ravel()
+    ridge = Ridge(alpha=len(x) * 0.3).fit(x, y)
+    w = solve(L2(0.3), optimizer).last["weight"].numpy().ravel()
+    np.testing.assert_allclose(w, ridge.coef_, atol=1e-9 if optimizer == "sgd" else 1e-5)
+    assert (w != 0).all()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_equals_torch_s_weight_decay_on_kernels(
+    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+) -> None:
+    def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
+        return OPTIMIZERS[optimizer]([{"params": kernels, "weight_decay": 0.06}, {"params": others}])
+
+    assert_equal(stepped(L2(0.03), optimizer=optimizer), by_hand(make))
+    assert L2.from_weight_decay(0.06) == L2(0.03)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_equals_the_penalty_through_autograd(
+    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+) -> None:
+    def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
+        return OPTIMIZERS[optimizer](kernels + others)
+
+    hand = by_hand(make, penalty=lambda kernels: 0.03 * sum(w.square().sum() for w in kernels))
+    assert_equal(stepped(L2(0.03), optimizer=optimizer), hand)
+
+
+def test_biases_only_where_asked(stepped: Steps) -> None:
+    plain, run = stepped("", epochs=1), stepped(L2(0.5, on="bias"), epochs=1)
+    for name, tensor in plain.items():
+        assert torch.equal(run[name], tensor) != ("bias" in name)
+
+
+def test_value_by_hand_and_other_ways_to_write_it() -> None:
+    assert float(L2(0.5).value(torch.tensor([[1.0, -2.0], [0.0, 3.0]]))) == 7.0
+    assert L2(0.5).coefficient() == 1.0
+    assert L2.per_sample(0.7, m=211).l2 == 0.7 / (2 * 211)
