@@ -66,8 +66,8 @@ class Split:
     """Four parts with what was learned from the first: the data side of every run.
 
     `stop` decides when a run ends, `select` which recipe is taken, `test` is opened once, at the end. `how`
-    names the division used, `note` what could not be done as asked ("" if nothing), `duplicates` counts rows
-    in two parts.
+    names the division used, `note` what could not be done as asked ("" if nothing), `duplicates` counts rows in two parts.
+    `preprocessing` is None where the parts were given as tensors.
     """
 
     train: TrainPart
@@ -75,11 +75,25 @@ class Split:
     select: Part
     test: Part
     spec: TaskSpec
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None
     seed: int
     how: str
     duplicates: Duplicates
     note: str = ""
+
+    @classmethod
+    def from_tensors(
+        cls,
+        train: tuple[torch.Tensor, torch.Tensor],
+        stop: tuple[torch.Tensor, torch.Tensor],
+        select: tuple[torch.Tensor, torch.Tensor] | None = None,
+        test: tuple[torch.Tensor, torch.Tensor] | None = None,
+        name: str = "tensors",
+    ) -> Split:
+        """Parts that you divided and preprocessed yourself; see `goodfit.data.given.from_tensors`."""
+        from goodfit.data.given import from_tensors
+
+        return from_tensors(train, stop, select, test, name)
 
     @property
     def parts(self) -> dict[str, Part]:

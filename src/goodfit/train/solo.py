@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from goodfit import surgery
 from goodfit.data import Split, metric
 from goodfit.errors import InputError, TrainingError
 from goodfit.history import History
@@ -47,7 +49,12 @@ class Solo:
         self.criterion, self.metric = criterion, metric(training.metric)
         self.attachment = attach_layers(model, recipe)
         self.weights = WeightStage.build(model, recipe, training)
-        self.step = Step(model, recipe, criterion, split.spec, self.weights, training.accumulate)
+        at_once = math.ceil(training.batch_size / training.accumulate)
+        if at_once == 1 and surgery.has_batch_norm(model):
+            raise InputError(
+                "training: batch norm needs two rows at a time, got one; raise batch_size or lower accumulate."
+            )
+        self.step = Step(model, recipe, criterion, split.spec, self.weights, at_once)
         self.on_sample = recipe.at(OnSample)
         self.on_epoch = recipe.at(OnEpoch)
         self.shadow = Shadow.of(model, recipe.at(OnEval))

@@ -27,7 +27,7 @@ class Step:
     criterion: Criterion
     spec: TaskSpec
     weights: WeightStage
-    accumulate: int = 1
+    rows: int  # at a time: a batch of more is computed in parts
     named: dict[str, nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,9 +122,9 @@ class Step:
 
     def _parts(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The parts of a batch; a single row left over joins the part before it (batch norm needs two)."""
-        if self.accumulate == 1:
+        if len(x) <= self.rows + (self.rows > 1):
             return [(x, y)]
-        sizes = [len(part) for part in x.chunk(self.accumulate)]
-        if len(sizes) > 1 and sizes[-1] == 1 and sizes[-2] > 1:
+        sizes = [len(part) for part in x.split(self.rows)]
+        if sizes[-1] == 1 < sizes[-2]:
             sizes[-2:] = [sizes[-2] + 1]
         return list(zip(x.split(sizes), y.split(sizes), strict=True))

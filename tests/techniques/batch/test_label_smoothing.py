@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from goodfit.data import Split
+from goodfit.errors import InputError
+from goodfit.techniques import LabelSmoothing
+from goodfit.train import Training, fit
+from goodfit.train.losses import binary_cross_entropy, cross_entropy
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.1, 0.6])
+def test_loss_is_torch_s(amount: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(7, 4, generator=g, dtype=torch.float64)
+    y = torch.tensor([0, 1, 2, 3, 0, 1, 2])
+    _, soft = LabelSmoothing(amount).batch(logits, F.one_hot(y, 4).double(), ())
+    torch.testing.assert_close(soft.sum(1), torch.ones(7, dtype=torch.float64))
+    expected = F.cross_entropy(logits, y, label_smoothing=amount, reduction="none")
+    torch.testing.assert_close(cross_entropy(logits, soft), expected)
+
+
+def test_numbers_by_hand() -> None:
+    x, y = torch.zeros(2, 1), torch.eye(4)[:2]
+    same, soft = LabelSmoothing(0.2).batch(x, y, ())
+    assert same is x
+    torch.testing.assert_close(soft, torch.tensor([[0.85, 0.05, 0.05, 0.05], [0.05, 0.85, 0.05, 0.05]]))
+
+
+def test_training_equals_torch_s_loss(three: Split, net: Callable[..., nn.Sequential]) -> None:
+    def smoothed(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(output, y, label_smoothing=0.2, reduction="none")
+
+    settings = Training(epochs=3, batch_size=16)
+    ours = fit(net(), three, LabelSmoothing(0.2), settings)
+    theirs = fit(net(), three, "", settings, loss=smoothed)
+    for name, weight in theirs.last.items():
+        torch.testing.assert_close(ours.last[name], weight, rtol=1e-4, atol=1e-6)
+    assert ours.history["stop_loss"][-1] != pytest.approx(theirs.history["stop_loss"][-1])  # ours is measured clean
+
+
+def test_one_logit_for_two_classes(two: Split, net: Callable[..., nn.Sequential]) -> None:
+    logits = torch.tensor([[0.3], [-1.0]])
+    _, soft = LabelSmoothing(0.2).batch(logits, torch.eye(2), ())
+    expected = F.binary_cross_entropy_with_logits(logits.flatten(), torch.tensor([0.1, 0.9]), reduction="none")
+    torch.testing.assert_close(binary_cross_entropy(logits, soft), expected)
+    fit(net(1), two, LabelSmoothing(0.2), Training(epochs=1))
+
+
+def test_numbers_have_no_labels(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+    with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels; the target 'y' is a number"):
+        fit(net(1), numbers, LabelSmoothing(0.2))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from goodfit.data import Split
+from goodfit.recipe import Recipe
+from goodfit.techniques import EMA, BatchNorm
+from goodfit.train import Training, fit
+from goodfit.train.shadow import Shadow
+
+
+def test_equals_torch_s_averaged_model() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2).double()
+    kept = 0.5 ** (1 / (0.7 * 5))
+    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(kept))
+    theirs.update_parameters(model)  # its first call copies; ours starts from the first weights
+    ours = EMA(half_life=0.7)
+    state = ours.start(list(model.parameters()))
+    for step in range(1, 20):
+        with torch.no_grad():
+            for w in model.parameters():
+                w.add_(torch.randn(w.shape, dtype=w.dtype))
+        theirs.update_parameters(model)
+        state = ours.update(state, list(model.parameters()), step, steps_per_epoch=5)
+    for mine, other in zip(ours.weights(state), theirs.module.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
+def test_half_life_by_hand() -> None:
+    state = [torch.zeros(1, dtype=torch.float64)]
+    one = [torch.ones(1, dtype=torch.float64)]
+    for step in range(1, 13):  # three half-lives of two epochs of two steps
+        state = EMA(half_life=2.0).update(state, one, step, steps_per_epoch=2)
+    assert float(state[0]) == pytest.approx(1 - 0.5**3)
+
+
+class Counted(EMA):
+    """Remembers what it was told."""
+
+    def update(self, state, weights, step, steps_per_epoch):  # type: ignore[no-untyped-def]
+        CALLS.append((step, steps_per_epoch))
+        return state
+
+
+CALLS: list[tuple[int, int]] = []
+
+
+def test_optimizer_steps_are_counted_not_parts_of_a_batch(three: Split, net: Callable[..., nn.Sequential]) -> None:
+    CALLS.clear()
+    fit(net(), three, Counted(), Training(epochs=2, batch_size=32, accumulate=4))
+    assert [(step, 3) for step in range(1, 7)] == CALLS
+
+
+def test_average_of_a_run_by_hand(three: Split, net: Callable[..., nn.Sequential]) -> None:
+    settings = {"batch_size": 32, "learning_rate": 0.05, "optimizer": "sgd"}
+    kept = 0.5 ** (1 / (0.5 * 3))
+    average = {name: w.clone() for name, w in net().state_dict().items()}
+    seen: list[dict[str, torch.Tensor]] = []
+
+    class Spy(EMA):
+        def update(self, state, weights, step, steps_per_epoch):  # type: ignore[no-untyped-def]
+            seen.append({n: w.detach().clone() for n, w in zip(average, weights, strict=True)})
+            return state
+
+    fit(net(), three, Spy(), Training(epochs=2, **settings))
+    for weights in seen:
+        average = {name: kept * average[name] + (1 - kept) * weights[name] for name in average}
+    run = fit(net(), three, EMA(0.5), Training(epochs=2, **settings))
+    for name, weight in average.items():
+        torch.testing.assert_close(run.last[name], weight, rtol=1e-5, atol=1e-6)
+    # What is trained is not changed by averaging it, what is measured is.
+    plain = fit(net(), three, "", Training(epochs=2, **settings))
+    assert run.history["batch_loss"] == plain.history["batch_loss"]
+    assert run.history["stop_loss"] != plain.history["stop_loss"]
+    assert run.history["stop_loss"][-1] == pytest.approx(
+        float(nn.functional.cross_entropy(run.outputs(three.stop.x), three.stop.y)), rel=1e-6
+    )
+
+
+def test_batch_statistics_are_those_of_the_averaged_weights(three: Split, net: Callable[..., nn.Sequential]) -> None:
+    run = fit(net(), three, Recipe((BatchNorm(), EMA(1.0))), Training(epochs=3, batch_size=16, learning_rate=0.05))
+    layer = run.model[0]
+    hidden = nn.functional.linear(three.train.x, layer.weight, layer.bias)
+    torch.testing.assert_close(layer.batch_norm.running_mean, hidden.mean(0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layer.batch_norm.running_var, hidden.var(0), rtol=1e-4, atol=1e-5)
+
+
+def test_only_one_technique_may_choose_the_weights() -> None:
+    with pytest.raises(ValueError, match="only one technique may choose the weights to keep, got ema, test_ema"):
+        Shadow.of(nn.Linear(2, 2), [EMA(), Counted()])
