@@ -109,15 +109,12 @@ def ranking(answer: gf.Study) -> Table:
     ):
         table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=name == "recipe")
     for ranked in answer.ranking():
-        table.add_row(*_cells(ranked, answer), style="bold" if ranked.candidate.label == "plain" else "")
+        table.add_row(*_cells(ranked), style="bold" if ranked.candidate.label == "plain" else "")
     return table
 
 
-def _cells(r: Ranked, answer: gf.Study) -> list[str]:
-    low, high = r.score.low, r.score.high
-    if answer.metric in ("accuracy", "balanced_accuracy", "roc_auc", "f1_macro"):
-        low, high = max(0.0, low), min(1.0, high)
-    cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", f"{low:.4f} … {high:.4f}"]
+def _cells(r: Ranked) -> list[str]:
+    cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", f"{r.score.low:.4f} … {r.score.high:.4f}"]
     if r.difference is None:
         cells += ["", "", ""]
     else:

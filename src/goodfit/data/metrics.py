@@ -60,6 +60,9 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 
+UNIT = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
+"""Metrics that lie between 0 and 1."""
+
 
 def metric(name: str) -> Metric:
     """The metric of this name.

@@ -12,7 +12,7 @@ CHECKS = (gap.check, trend.check, baseline.check)
 
 NEXT = {
     "overfit": (
-        "Regularize: `goodfit study` tells which technique helps on this data, by how much and how sure.",
+        "Regularize: a study tells which technique helps on this data, by how much and how sure.",
         "Get more training rows, or augment those you have.",
         "Use a smaller or a differently built network.",
     ),

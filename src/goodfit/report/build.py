@@ -196,7 +196,8 @@ def _study_notes(study: Study) -> list[str]:
     notes = [
         "Scores are measured on the select part, which neither training nor early stopping has seen; differences are "
         "paired by seed (same rows, same starting weights, same batches).",
-        f"With {others} recipes compared, expect about one in twenty intervals to exclude zero by chance.",
+        f"With {others} recipes compared, expect about one in twenty intervals to exclude zero by chance; and the best of "
+        "many looks better than it is: the test part tells.",
     ]
     if len(study.seeds) < 6:
         notes.append(

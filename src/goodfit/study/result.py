@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from goodfit.data import TaskSpec, metric
+from goodfit.data.metrics import UNIT
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.study.plan import PLAIN, Candidate
 from goodfit.study.statistics import Estimate, corrected_interval, paired
@@ -107,6 +108,11 @@ class Study:
         most = Counter(v.label for v in verdicts).most_common(1)[0][0]
         return next(v for v in verdicts if v.label == most)
 
+    def estimate(self, scores: Sequence[float], part: str) -> Estimate:
+        """Mean and interval of scores over seeds on a part, within the metric's bounds."""
+        interval = corrected_interval(scores, self.rows[part] / self.rows["train"], self.rows[part])
+        return interval.within(0.0, 1.0) if self.metric in UNIT else interval
+
     def _ranked(self, label: str) -> Ranked:
         outcomes = [o for o in self.of(label) if o.run is not None]
         ratio = self.rows["select"] / self.rows["train"]
@@ -115,7 +121,7 @@ class Study:
         labels = Counter(o.verdict.label for o in outcomes if o.verdict)
         return Ranked(
             self.of(label)[0].candidate,
-            corrected_interval([o.score for o in outcomes], ratio, self.rows["select"]),
+            self.estimate([o.score for o in outcomes], "select"),
             None if label == PLAIN else corrected_interval(differences, ratio, self.rows["select"]),
             wins=len(better),
             verdict=labels.most_common(1)[0][0] if labels else "failed",

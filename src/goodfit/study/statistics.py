@@ -26,6 +26,10 @@ class Estimate:
         """Whether the interval excludes zero."""
         return self.n > 1 and (self.low > 0 or self.high < 0)
 
+    def within(self, low: float, high: float) -> Estimate:
+        """The same with its interval cut to where the score can be at all."""
+        return Estimate(self.mean, max(low, self.low), min(high, self.high), self.n)
+
 
 def corrected_interval(values: Sequence[float], test_to_train: float, rows: int = 0) -> Estimate:
     """Mean and 95 % interval of scores (or paired differences) over resampled splits.
@@ -63,4 +67,5 @@ def paired(ours: dict[int, float], plain: dict[int, float]) -> list[float]:
     >>> paired({0: 0.5, 1: 0.75}, {0: 0.25, 1: 0.25, 2: 0.9})
     [0.25, 0.5]
     """
-    return [ours[seed] - plain[seed] for seed in sorted(ours) if seed in plain]
+    # Rounded, because scores of equal counts of right rows may differ in their last bit.
+    return [round(ours[seed] - plain[seed], 12) for seed in sorted(ours) if seed in plain]

@@ -16,7 +16,6 @@ from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.progress import StudyBar
 from goodfit.study.result import Outcome, Study, judged
-from goodfit.study.statistics import corrected_interval
 from goodfit.train import Run, Training, fit
 from goodfit.train.losses import LOSSES, Loss
 
@@ -133,10 +132,9 @@ def _open_test(answer: Study, splits: dict[int, Split]) -> None:
     best = answer.best()
     if best is None or answer.interrupted:
         return
-    ratio = answer.rows["test"] / answer.rows["train"]
     for label in dict.fromkeys((PLAIN, best.candidate.label)):
         values = [_test_score(o, splits[o.seed].test) for o in answer.of(label)]
-        answer.test[label] = corrected_interval(values, ratio, answer.rows["test"])
+        answer.test[label] = answer.estimate(values, "test")
 
 
 def _test_score(outcome: Outcome, part: Part) -> float:

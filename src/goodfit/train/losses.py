@@ -29,10 +29,9 @@ class Criterion:
 
 def cross_entropy(output: Tensor, y: Tensor) -> Tensor:
     """Per row: −Σ y log softmax(output). y (batch,) class indices or (batch, class) probabilities, to the same bit."""
-    log_p = torch.log_softmax(output, 1)
     if y.is_floating_point():
-        return -(log_p * y).sum(1)
-    return -log_p.gather(1, y.unsqueeze(1)).squeeze(1)
+        return -(torch.log_softmax(output, 1) * y).sum(1)
+    return F.cross_entropy(output, y, reduction="none")
 
 
 def binary_cross_entropy(output: Tensor, y: Tensor) -> Tensor:

@@ -63,20 +63,20 @@ class Step:
         """Loss and gradient at the weights as they are, into `.grad`."""
         for parameter in self.named.values():
             parameter.grad = None
-        total: Tensor | float = 0.0
-        for xs, ys in self._parts(x, y):
-            loss, terms = self.loss(self.model, xs, ys, noise)
+        parts, losses = self._parts(x, y), []
+        for xs, ys in parts:
+            loss, cost = self.loss(self.model, xs, ys, noise)
             share = len(xs) / len(x)
-            ((loss + terms) * share).backward()
-            total = loss.detach() * share + total
-        return torch.as_tensor(total)
+            (cost if len(parts) == 1 else cost * share).backward()
+            losses.append(loss.detach() * share)
+        return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
 
-    def loss(self, network: nn.Module, x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor | float]:
-        """The data loss of a batch, and the sum of the OnLoss terms."""
+    def loss(self, network: nn.Module, x: Tensor, y: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The data loss of a batch, and the cost: that loss with the OnLoss terms added."""
         output = network(x)
         loss = self.criterion.mean(output, y)
-        terms = [t.term(Forward(network, x, y, output), noise) for t in self.on_loss]
-        return loss, sum(terms[1:], terms[0]) if terms else 0.0
+        terms = (t.term(Forward(network, x, y, output), noise) for t in self.on_loss)
+        return loss, sum(terms, loss)
 
     def wrapped_gradient(self, x: Tensor, y: Tensor, noise: torch.Generator) -> Tensor:
         """The gradient through the OnGrads techniques (the first of the recipe is the innermost), into `.grad`."""
@@ -113,9 +113,9 @@ class Step:
 
         total, grads = x.new_zeros(()), [torch.zeros_like(w) for w in moved]
         for xs, ys in self._parts(x, y):
-            loss, terms = self.loss(Elsewhere(), xs, ys, noise)
+            loss, cost = self.loss(Elsewhere(), xs, ys, noise)
             share = len(xs) / len(x)
-            found = torch.autograd.grad(loss + terms, moved, allow_unused=True)
+            found = torch.autograd.grad(cost, moved, allow_unused=True)
             grads = [g if f is None else g + f * share for g, f in zip(grads, found, strict=True)]
             total += loss.detach() * share
         return total, grads

@@ -43,7 +43,7 @@ def test_kind_for_each_number_of_dimensions(spatial: int) -> None:
     conv = [nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d][spatial]
     first = conv(2, 5, *([1] if spatial else []))
     model = nn.Sequential(first, nn.Flatten(), nn.Linear(5 * 3**spatial, 2))
-    attach_layers(model, Recipe.of(BatchNorm()))
+    attach_layers(model, Recipe.of(BatchNorm(eps=1e-12)))
     assert isinstance(model[0].batch_norm, (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[spatial])
     hidden = model[0].train()(torch.randn(64, 2, *[3] * spatial))
     over = [d for d in range(hidden.ndim) if d != 1]

@@ -48,7 +48,6 @@ def test_draws_are_new_per_row_and_unit() -> None:
 
 def test_hidden_units_only(net: Callable[..., nn.Sequential]) -> None:
     x = torch.randn(256, 6, generator=generator())
-    _, seen = attached(net(hidden=32).train(), Dropout(0.5))
     model = net(hidden=32)
     attachment, seen = attached(model, Dropout(0.5))
     output = model.train()(x)
@@ -87,7 +86,7 @@ def test_identity_in_evaluation_and_without_a_generator(net: Callable[..., nn.Se
 def test_selected_layers_and_convolutions() -> None:
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
     assert len(attach_layers(model, Recipe.of(Dropout(0.5, on="Linear"))).noises) == 2
-    attachment, seen = attached(model, Dropout(0.5, on="5"))
+    _, seen = attached(model, Dropout(0.5, on="5"))
     model.train()(torch.randn(4, 1, 4, 4, generator=generator()))
     assert not torch.equal(seen["5"], seen["4"].relu())
     assert torch.equal(seen["3"], seen["2"].flatten(1))

@@ -42,4 +42,4 @@ class MaxNorm(Projection):
         return tuple(d for d in range(ndim) if d != unit)
 
     def scale(self, norm: Tensor) -> Tensor:
-        return torch.where(norm > self.max_value, self.max_value / norm, torch.ones_like(norm))
+        return (self.max_value / norm).clamp(max=1.0)
