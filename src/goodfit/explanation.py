@@ -57,12 +57,12 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
 
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> for row in explain(net, "l2=1e-4, dropout=0.25").rows():
-    ...     print(row[0], "|", row[3], "|", row[4])
+    ...     print(row[0], "|", row[3], "|", row[4] or "(acts)")
     0 | – | dropout: its own input (input_rate=0.0)
-    2 | dropout=0.25 on its input |
-    0.weight | l2=0.0001 |
+    2 | dropout=0.25 on its input | (acts)
+    0.weight | l2=0.0001 | (acts)
     0.bias | – | l2: on='kernel'
-    2.weight | l2=0.0001 |
+    2.weight | l2=0.0001 | (acts)
     2.bias | – | l2: on='kernel'
 
     Raises:

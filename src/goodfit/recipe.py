@@ -49,11 +49,13 @@ class Recipe:
         for technique in self.techniques:
             if not isinstance(technique, Technique):
                 raise InputError(f"recipe: it must be made of techniques such as L2(1e-4), got {technique!r}.")
-        keys = [(t.name(), getattr(t, "on", "")) for t in self.techniques]
-        for (name, on), count in Counter(keys).items():
+        keys = [(type(t), getattr(t, "on", "")) for t in self.techniques]
+        for (kind, on), count in Counter(keys).items():
             if count > 1:
                 where = f" on the same tensors (on={on!r})" if on else ""
-                raise InputError(f"recipe: {name} must appear once{where}, got it {count} times; keep one of them.")
+                raise InputError(
+                    f"recipe: {kind.name()} must appear once{where}, got it {count} times; keep one of them."
+                )
 
     @classmethod
     def of(cls, source: Recipe | Technique | str | Sequence[Technique]) -> Recipe:
@@ -64,7 +66,8 @@ class Recipe:
             return cls((source,))
         if isinstance(source, str):
             return cls(tuple(parse(item) for item in items(source)))
-        return cls(tuple(source))
+        several: Any = source if isinstance(source, Sequence) else (source,)
+        return cls(tuple(several))
 
     def text(self) -> str:
         """The short text; reads back to an equal recipe."""
@@ -116,7 +119,7 @@ class Recipe:
         except yaml.YAMLError as error:
             raise InputError(f"recipe: this is not YAML ({' '.join(str(error).split())}).") from error
         if isinstance(data, dict):
-            data = data.get("recipe", [])
+            data = data.get("recipe") or []
         return cls.of(data) if isinstance(data, str) else cls.from_list(data)
 
     @classmethod
@@ -172,6 +175,8 @@ def _from_call(technique: type[Technique], call: ast.Call) -> Technique:
     if len(call.args) > 1:
         raise InputError(f"recipe: {technique.name()}(…) takes one value without a name; name the others: {names}.")
     values = {k.arg or "**": _literal(k.value) for k in call.keywords}
+    if len(values) < len(call.keywords):
+        raise InputError(f"recipe: {technique.name()}(…) gives a knob twice; keep one.")
     if call.args:
         return _with_main(technique, _literal(call.args[0]), values)
     return technique.of(values)

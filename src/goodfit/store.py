@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,32 @@ def refuse_full(folder: str | Path, force: bool) -> Path:
     """The folder, which must be empty or absent unless overwriting is asked for.
 
     Raises:
-        InputError: it holds files already.
+        InputError: it holds files already, or cannot be made.
     """
-    path = Path(folder)
-    if path.is_file():
-        raise InputError(f"--out: '{folder}' is a file; name a folder.")
+    path = writable(Path(folder) / "run.json").parent
     if path.is_dir() and any(path.iterdir()) and not force:
         raise InputError(f"--out: '{folder}' holds earlier results; choose another folder or overwrite with --force.")
     return path
+
+
+def writable(path: Path) -> Path:
+    """The path of a file to come; the folder that it needs must be one, and writable.
+
+    Raises:
+        InputError: a part of the path is a file, or may not be written to.
+    """
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    if not nearest.is_dir():
+        raise InputError(f"--out: '{nearest}' is a file; name a folder.")
+    if not os.access(nearest, os.W_OK):
+        raise InputError(f"--out: '{nearest}' may not be written to; name another folder.")
+    return path
+
+
+def forget(folder: Path) -> None:
+    """Take out what earlier results are found by, so that a folder never answers with two of them."""
+    for name in ("run.json", "best/run.json", "plain/run.json"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def save_run(run: Run, folder: str | Path, *, force: bool = False) -> Path:
@@ -41,6 +61,7 @@ def save_run(run: Run, folder: str | Path, *, force: bool = False) -> Path:
         InputError: the folder holds files already and `force` is not set.
     """
     path = refuse_full(folder, force)
+    forget(path)
     write_tensors(path / "best.safetensors", run.best, {"epoch": run.best_epoch})
     write_tensors(path / "last.safetensors", run.last, {"epoch": run.epochs})
     write_bytes(path / "recipe.yaml", run.recipe.to_yaml().encode())
@@ -61,32 +82,43 @@ def to_dict(run: Run) -> dict[str, Any]:
 def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
     """Read a run (or the best run of a study). A network of your own is given as `model`, built as it was for training.
 
-    Nothing named in a file is imported or run: reference networks are looked up in the catalogue.
+    Nothing named in a file is imported or run: reference networks are looked up in the catalogue. Your network stays as
+    it is; the run holds a copy.
 
     Raises:
         InputError: no run there, damaged files, or a network whose weights do not fit.
     """
     path = Path(folder)
-    if not (path / "run.json").exists() and (path / "best" / "run.json").exists():
+    if not (path / "run.json").is_file() and (path / "best" / "run.json").is_file():
         path = path / "best"
+    if path.is_file():
+        raise InputError(f"'{path}' is a file; give the folder of a run.")
     data = read_json(path / "run.json")
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"'{path / 'run.json'}' is not a run of this version of goodfit; train again.")
+    try:
+        return _from_dict(data, path, model)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"'{path / 'run.json'}' is damaged ({error!r}); train again.") from error
+    except RuntimeError as error:
+        raise InputError(
+            f"'{path}': the weights do not fit this network: {str(error).splitlines()[-1].strip()}"
+        ) from error
+
+
+def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run:
+    """The inverse of `to_dict`, with the weights beside it."""
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")
-    network = model or build(data["network"], spec.input_shape, spec.n_outputs, 0)
+    network = copy.deepcopy(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0)
     attach_layers(network, recipe).silence()
     best, last = read_tensors(path / "best.safetensors")[0], read_tensors(path / "last.safetensors")[0]
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None
     run = Run(network, History.from_dict(data["history"]), recipe, Training.of(data["training"]), data["seed"], spec,
               preprocessing, data["metric"], data["loss"], data["kept"], data["best_epoch"], best, last,
               data["network"], data["stopped"], facts=data["facts"])  # fmt: skip
-    try:
-        run.keep(data["kept"])
-    except RuntimeError as error:
-        raise InputError(
-            f"'{path}': the weights do not fit this network: {str(error).splitlines()[-1].strip()}"
-        ) from error
-    network.eval()
+    run.keep(data["kept"]).model.eval()
     return run

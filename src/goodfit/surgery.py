@@ -105,18 +105,18 @@ def _type_names(module: nn.Module) -> Iterator[str]:
 
 
 def select(model: nn.Module, on: str, who: str = "selector") -> list[Slot]:
-    """The tensors that a selector chooses; none at all is an error that lists near names.
+    """The tensors that a selector chooses, a tied one by any of its names; none is an error that lists near names.
 
     >>> [slot.name for slot in select(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)), "kernel 2")]
     ['2.weight']
     """
-    selector, every = Selector.parse(on), slots(model)
-    chosen = [slot for slot in every if selector.matches(slot)]
-    if not chosen:
+    selector, every = Selector.parse(on), list(_places(model))
+    hit = {id(slot.tensor) for slot in every if selector.matches(slot)}
+    if not hit:
         names = {s.name for s in every} | {s.layer for s in every if s.layer} | {type(s.module).__name__ for s in every}
         hint = near(on.split()[-1] if on.split() else "", names)
         raise InputError(f"{who}: on must match a weight tensor of the network, got on={on!r}.{hint}")
-    return chosen
+    return [slot for slot in slots(model) if id(slot.tensor) in hit]
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,7 +105,7 @@ def test_best_last_and_every_n(three: Split, net: Net, tmp_path: Path) -> None:
 
 def test_an_earlier_run_is_not_overwritten_unasked(three: Split, net: Net, tmp_path: Path) -> None:
     first = fit(net(), three, "", training(3), checkpoints=Checkpoints(tmp_path))
-    with pytest.raises(InputError, match="holds an earlier run; go on with resume=True or overwrite with force=True"):
+    with pytest.raises(InputError, match="holds an earlier run; go on with resume=True or overwrite"):
         Checkpoints(tmp_path)
     run = fit(net(), three, "", training(1), seed=1, checkpoints=Checkpoints(tmp_path, force=True))
     assert run.epochs == 1

@@ -31,6 +31,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except OSError as error:  # a full disk, a file that may not be read or written
+        _stop(str(error), 1)
 
 
 def _stop(message: str, code: int) -> None:
@@ -75,7 +77,7 @@ def study(
     task: o.Task = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results; goodfit-NAME if not given.")] = None,
     force: o.Force = False,
-    threads: o.Threads = 1,
+    threads: o.Threads = 0,
 ) -> None:
     """Compare techniques on your data: which helps, by how much, how sure.
 
@@ -111,7 +113,7 @@ def fit(
     every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: o.Force = False,
-    threads: o.Threads = 1,
+    threads: o.Threads = 0,
 ) -> None:
     """Train one network with a recipe and say whether it overfits."""
     from goodfit.cli import work

@@ -24,8 +24,8 @@ def console() -> Console:
 
 
 def line(text: str) -> None:
-    """One line."""
-    console().print(escape(text))
+    """One line, not broken where something else than a terminal reads it."""
+    console().print(escape(text), soft_wrap=not sys.stdout.isatty())
 
 
 def plain(text: str) -> None:
@@ -107,7 +107,7 @@ def ranking(answer: gf.Study) -> Table:
         "gap",
         "verdict",
     ):
-        table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=name == "recipe")
+        table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=True)
     for ranked in answer.ranking():
         table.add_row(*_cells(ranked), style="bold" if ranked.candidate.label == "plain" else "")
     return table

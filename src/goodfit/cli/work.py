@@ -13,8 +13,9 @@ import torch
 import goodfit as gf
 from goodfit.cli import show
 from goodfit.errors import InputError
+from goodfit.models import build
 from goodfit.recipe import find
-from goodfit.store import load_run, refuse_full, save_run
+from goodfit.store import load_run, refuse_full, save_run, writable
 from goodfit.study.save import save_runs, save_study
 from goodfit.study.study import default_training
 from goodfit.train import Checkpoints, Training
@@ -55,10 +56,17 @@ class Out:
         return (("The command", self.command), ("The version", f"pip install goodfit=={gf.__version__}"))
 
 
+LARGE = 10_000_000
+"""Multiplications in the largest layer and batch from which a second thread pays (measured on two cores)."""
+
+
 @contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
+def _threads(number: int, model: str, split: gf.Split, training: Training) -> Iterator[None]:
+    """Set torch's threads for a while: `number`, or by the size of the network where it is 0."""
     before = torch.get_num_threads()
-    torch.set_num_threads(number)
+    network = build(model, split.spec.input_shape, split.spec.n_outputs, 0)
+    large = training.batch_size * max(p.numel() for p in network.parameters()) >= LARGE
+    torch.set_num_threads(number or (before if large else 1))
     try:
         yield
     finally:
@@ -87,9 +95,10 @@ def run_study(
     chosen = [gf.Recipe.load(text) for text in recipes]
     data = source.load()
     folder = refuse_full(out.folder or Path(f"goodfit-{data.name}"), out.force)
-    training = _training(len(data.split(0).train), asked)
+    split = data.split(0)
+    training = _training(len(split.train), asked)
     show.data(data)
-    with _threads(threads):
+    with _threads(threads, model, split, training):
         answer = gf.run_study(data, model, chosen, training, seeds=seeds, on_outcome=lambda s: save_runs(s, folder))
     if answer.best() is None:
         show.line("no run was finished; nothing to compare")
@@ -113,8 +122,9 @@ def run_fit(
     elif out.resume or out.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
     split = data.split(seed)
-    with _threads(threads):
-        run = gf.fit(model, split, chosen, _training(len(split.train), asked), seed=seed, checkpoints=checkpoints)
+    training = _training(len(split.train), asked)
+    with _threads(threads, model, split, training):
+        run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
     if out.folder is not None:
         save_run(run, out.folder, force=True)
@@ -133,8 +143,6 @@ def show_diagnosis(folder: Path) -> None:
 
 def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs: int, outputs: int) -> None:
     """Which technique acts where."""
-    from goodfit.models import build
-
     if folder is None and recipe is None:
         raise InputError('explain: give the folder of a run or --recipe "…".')
     shape: tuple[int, ...] = (inputs,)
@@ -163,6 +171,8 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool) -> None:
     run = load_run(folder)
     if out is not None and out.exists() and not force:
         raise InputError(f"--out: '{out}' exists; choose another file or overwrite with --force.")
+    if out is not None:
+        writable(out)
     if run.preprocessing is None:
         raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
     x = torch.from_numpy(run.preprocessing.transform(features(data)))

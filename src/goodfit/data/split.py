@@ -66,7 +66,8 @@ class Split:
     """Four parts with what was learned from the first: the data side of every run.
 
     `stop` decides when a run ends, `select` which recipe is taken, `test` is opened once, at the end. `how`
-    names the division used, `note` what could not be done as asked ("" if nothing), `duplicates` counts rows in two parts.
+    names the division used, `note` what could not be done as asked ("" if nothing),
+    `duplicates` counts rows in two parts.
     `preprocessing` is None where the parts were given as tensors.
     """
 

@@ -16,9 +16,13 @@ CHANGE = 0.02
 
 
 def check(evidence: Evidence) -> Finding:
-    """The stop loss behind its best epoch, and over the last third: rising, falling, flat, or too short to tell."""
+    """The stop loss behind its best epoch, and over the last third: rising, falling, flat, short or unclear."""
     curve = np.array(evidence.history["stop_loss"], dtype=float)
-    if len(curve) < LEAST or not np.isfinite(curve).all():
+    if not np.isfinite(curve).all():
+        return Finding("trend", "unclear", "The stop loss is not a number in every epoch",
+                       f"not finite in {int((~np.isfinite(curve)).sum())} of {len(curve)} epochs",
+                       "Look for extreme values in the stop rows; lower the learning rate.")  # fmt: skip
+    if len(curve) < LEAST:
         return Finding("trend", "short", f"{len(curve)} epochs are too few to see a trend", f"stop loss {_ends(curve)}",
                        f"Train for at least {LEAST} epochs.")  # fmt: skip
     scale = CHANGE * (evidence.baseline if math.isfinite(evidence.baseline) else abs(float(curve[0])))

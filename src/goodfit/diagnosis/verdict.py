@@ -88,7 +88,7 @@ def decide(evidence: Evidence, says: dict[str, str]) -> str:
     little_left = evidence.loss("stop").value < LITTLE * evidence.baseline
     if says["baseline"] == "nothing" or (says["trend"] == "falling" and not little_left):
         return "underfit"
-    if says["gap"] == "absent" and says["baseline"] == "learned" and says["trend"] != "short":
+    if says["gap"] == "absent" and says["baseline"] == "learned" and says["trend"] not in ("short", "unclear"):
         return "good fit"
     return "cannot tell"
 

@@ -32,18 +32,19 @@ INTERVAL = "95 % interval, Nadeau and Bengio's correction for overlapping traini
 
 def study_page(study: Study, reproduce: tuple[tuple[str, str], ...] = ()) -> p.Page:
     """The report of a study."""
-    best, verdict = study.best(), study.verdict()
-    if best is None or verdict is None:
+    best = study.best()
+    if best is None:
         raise goodfit.InputError(
             f"report: no run of the study of '{study.name}' was finished; there is nothing to show."
         )
     labels = [r.candidate.label for r in study.ranking() if r.score.n]
     shown = study.run_of(best.candidate.label)
+    plain = study.verdict()
     return p.Page(
         title=f"{study.name}: which regularization helps",
         subtitle=headline(study),
         facts=_study_facts(study),
-        verdict=box(verdict, "the plain network"),
+        verdict=box(plain, "the plain network") if plain else box(diagnose(shown), best.candidate.label),
         metric=study.metric,
         higher_is_better=study.higher_is_better,
         interval=INTERVAL,
@@ -105,6 +106,8 @@ def headline(study: Study) -> str:
     if best.difference is None:
         return f"No recipe beats the plain network ({study.metric} {best.score.mean:.4f})."
     d = best.difference
+    if not d.n:
+        return f"{best.candidate.label} did best ({study.metric} {best.score.mean:.4f}); no run of plain was finished."
     change = f"{d.mean:+.4f} {study.metric} over plain [{d.low:+.4f}, {d.high:+.4f}], {d.n} seeds"
     sure = "The interval excludes zero." if d.sure else "The interval includes zero: it may be chance; add seeds."
     return f"{best.candidate.label} did best: {change}. {sure}"
@@ -196,7 +199,7 @@ def _study_notes(study: Study) -> list[str]:
     notes = [
         "Scores are measured on the select part, which neither training nor early stopping has seen; differences are "
         "paired by seed (same rows, same starting weights, same batches).",
-        f"With {others} recipes compared, expect about one in twenty intervals to exclude zero by chance; and the best of "
+        f"With {others} recipes compared, about one in twenty intervals excludes zero by chance, and the best of "
         "many looks better than it is: the test part tells.",
     ]
     if len(study.seeds) < 6:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COUNTS = ("accuracy", "balanced_accuracy", "f1_macro")
+"""The metrics that are made of counts of rows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """One run of a study: its recipe, its seed, and what it reached on the select part."""
@@ -110,19 +114,23 @@ class Study:
 
     def estimate(self, scores: Sequence[float], part: str) -> Estimate:
         """Mean and interval of scores over seeds on a part, within the metric's bounds."""
-        interval = corrected_interval(scores, self.rows[part] / self.rows["train"], self.rows[part])
+        interval = self._interval(scores, part)
         return interval.within(0.0, 1.0) if self.metric in UNIT else interval
+
+    def _interval(self, values: Sequence[float], part: str) -> Estimate:
+        # Only a metric that counts rows moves in steps of 1/rows; the others are as exact as they look.
+        counted = self.rows[part] if self.metric in COUNTS else 0
+        return corrected_interval(values, self.rows[part] / self.rows["train"], counted)
 
     def _ranked(self, label: str) -> Ranked:
         outcomes = [o for o in self.of(label) if o.run is not None]
-        ratio = self.rows["select"] / self.rows["train"]
         differences = paired({o.seed: o.score for o in outcomes}, {o.seed: o.score for o in self.of(PLAIN) if o.run})
         better = [d for d in differences if (d > 0) == self.higher_is_better and d != 0]
         labels = Counter(o.verdict.label for o in outcomes if o.verdict)
         return Ranked(
             self.of(label)[0].candidate,
             self.estimate([o.score for o in outcomes], "select"),
-            None if label == PLAIN else corrected_interval(differences, ratio, self.rows["select"]),
+            None if label == PLAIN else self._interval(differences, "select"),
             wins=len(better),
             verdict=labels.most_common(1)[0][0] if labels else "failed",
             gap=_mean([_gap(o.run, self.metric) for o in outcomes if o.run]),

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from goodfit.store import save_run
+from goodfit.store import forget, save_run
 from goodfit.study.plan import PLAIN
 from goodfit.study.result import Study
 from goodfit.train.files import write_bytes, write_json
@@ -23,6 +23,7 @@ def save_runs(study: Study, folder: Path) -> None:
 def save_study(study: Study, folder: Path) -> None:
     """Write the study and its two runs of interest: `best/` and `plain/`, each a folder that `load_run` reads."""
     save_runs(study, folder)
+    forget(folder)
     write_bytes(folder / "ranking.csv", study.frame().to_csv(index=False).encode())
     write_json(folder / "study.json", to_dict(study))
     best = study.best()

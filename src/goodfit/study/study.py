@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import time
@@ -11,13 +12,14 @@ from torch import nn
 
 from goodfit.data import Dataset, Part, Split, default_metric, metric
 from goodfit.errors import InputError, TrainingError
-from goodfit.models import initialise
+from goodfit.models import build, initialise
 from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.progress import StudyBar
 from goodfit.study.result import Outcome, Study, judged
 from goodfit.train import Run, Training, fit
-from goodfit.train.losses import LOSSES, Loss
+from goodfit.train.losses import LOSSES, Loss, choose, probe
+from goodfit.train.solo import Solo
 
 UPDATES = 400_000
 """Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""
@@ -62,6 +64,7 @@ def run_study(
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(first.spec, first.train.y))
     plan = named([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec)
+    _try_on(plan, first, model, training, loss)
     answer = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
@@ -77,6 +80,19 @@ def run_study(
         _run_all(answer, plan, splits, model, loss, told)
     _open_test(answer, splits)
     return answer
+
+
+def _try_on(
+    plan: Sequence[Candidate], split: Split, model: nn.Module | str, training: Training, loss: Loss | None
+) -> None:
+    """Put every recipe on the network once: what does not fit is refused before the first run, not after hours."""
+    for candidate in plan:
+        if isinstance(model, str):
+            network = build(model, split.spec.input_shape, split.spec.n_outputs, 0)
+        else:
+            network = copy.deepcopy(model)
+        criterion = choose(training.loss, loss, split.spec, probe(network, split.train.x[:2]))
+        Solo(network, split, candidate.recipe, training, criterion, 0)
 
 
 def _run_all(
@@ -133,11 +149,7 @@ def _open_test(answer: Study, splits: dict[int, Split]) -> None:
     if best is None or answer.interrupted:
         return
     for label in dict.fromkeys((PLAIN, best.candidate.label)):
-        values = [_test_score(o, splits[o.seed].test) for o in answer.of(label)]
-        answer.test[label] = answer.estimate(values, "test")
-
-
-def _test_score(outcome: Outcome, part: Part) -> float:
-    if outcome.run is None:
-        return math.nan
-    return metric(outcome.run.metric)(outcome.run.outputs(part.x), part.y)
+        done = [(o.run, splits[o.seed].test) for o in answer.of(label) if o.run]
+        values = [metric(run.metric)(run.outputs(test.x), test.y) for run, test in done]
+        if values:
+            answer.test[label] = answer.estimate(values, "test")

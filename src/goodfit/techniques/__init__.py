@@ -34,15 +34,15 @@ ALL: dict[str, type[Technique]] = {
 
 __all__ = [
     "ALL",
+    "EMA",
+    "L1",
+    "L2",
     "BatchNorm",
     "ClipGradNorm",
     "Dropout",
-    "EMA",
     "EarlyStopping",
     "ElasticNet",
     "GaussianNoise",
-    "L1",
-    "L2",
     "LabelSmoothing",
     "MaxNorm",
     "MixUp",

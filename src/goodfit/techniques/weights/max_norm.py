@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.stages import Projection, selector

@@ -1,0 +1,66 @@
+# `make demo` and `make test` are all that a new user needs; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check slow generate format technique bench lint types wheel
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# torch comes first and alone: an open range would fetch the newest build with gigabytes of CUDA packages.
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.runtime ## compare techniques on two bundled data sets; writes goodfit-demo/report.html
+	$(BIN)/goodfit study digits --out goodfit-demo --force
+	$(BIN)/goodfit study breast_cancer --out goodfit-demo/breast-cancer --force
+	@echo "Open goodfit-demo/report.html (and goodfit-demo/breast-cancer/report.html)."
+
+test: $(VENV)/.dev ## run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+slow: $(VENV)/.dev ## run the long studies on real data
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev ## ruff, import-linter, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python tools/index.py --check
+
+types: $(VENV)/.dev ## mypy in strict mode on src
+	$(BIN)/mypy
+
+wheel: $(VENV)/.dev ## quick tests against the built and installed wheel
+	$(BIN)/python tools/wheel.py
+
+check: lint types wheel ## everything but the full test suite
+	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src
+	$(BIN)/python tools/readme.py
+
+generate: $(VENV)/.dev ## rewrite what follows from the technique files: the index and the pages
+	$(BIN)/python tools/index.py
+
+format: $(VENV)/.dev ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+technique: $(VENV)/.dev ## new technique and its test: make technique NAME=FooBar STAGE=weights
+	$(BIN)/python tools/new_technique.py $(NAME) $(STAGE)
+	$(BIN)/python tools/index.py
+
+bench: $(VENV)/.dev ## trainers side by side; writes the tables of docs/benchmarks.md
+	$(PIP) -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/solo.py --network mnist --markdown docs/benchmarks.md
+	$(BIN)/python benchmarks/solo.py --network small --epochs 20 --markdown docs/benchmarks.md

@@ -1,0 +1,47 @@
+"""Run the README: its Python blocks in one go, and its `goodfit …` command lines, in a temporary folder.
+
+Usage: python tools/readme.py
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> list[str]:
+    """The command lines that start with `goodfit`."""
+    lines = "\n".join(blocks(text, "sh")).splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("goodfit ")]
+
+
+def main() -> int:
+    """Run all; the first failure ends it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    script, lines = "\n".join(blocks(text, "python")), commands(text)
+    if not script or not lines:
+        raise SystemExit("README.md has no Python block or no goodfit command: nothing was run")
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [[sys.executable, "-W", "error", "-c", script]]
+        runs += [["bash", "-c", line.replace("goodfit", f"{sys.executable} -m goodfit", 1)] for line in lines]
+        for run in runs:
+            done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                print(run[-1], done.stdout, done.stderr, sep="\n")
+                return 1
+    print(f"README: {len(blocks(text, 'python'))} Python blocks and {len(lines)} commands run")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
