@@ -99,7 +99,7 @@ def ranking(answer: gf.Study) -> Table:
     )
     for name in (
         "recipe",
-        answer.metric,
+        "score",
         "95 % interval",
         "to plain",
         "95 % interval",

@@ -1,0 +1,308 @@
+"""From runs and studies to pages."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from goodfit.data import Split, TaskSpec, load
+from goodfit.diagnosis import Finding as Found
+from goodfit.diagnosis import Verdict
+from goodfit.errors import InputError
+from goodfit.explanation import COLUMNS
+from goodfit.recipe import Recipe
+from goodfit.report import headline, interval_text, write_report
+from goodfit.report.build import BINS, box, run_page, study_page, weights
+from goodfit.report.html import render
+from goodfit.study import Outcome, Study, run_study
+from goodfit.study.plan import Candidate
+from goodfit.study.statistics import Estimate
+from goodfit.train import Run, Training, fit
+
+SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
+Net = Callable[..., nn.Sequential]
+
+
+@pytest.fixture(scope="module")
+def run(three: Split) -> Run:
+    return fit("mlp:8", three, "l1=0.05, early_stopping=5", SHORT, seed=3)
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return run_study(load("iris"), "mlp:8", ["l1=0.05", "max_norm=2, clip_grad_norm=1"], Training(epochs=3), seeds=2)
+
+
+def by_hand(scores: dict[str, list[float | None]], metric: str = "accuracy") -> Study:
+    """A study from scores by recipe; None failed."""
+    outcomes = []
+    for text, values in scores.items():
+        for seed, value in enumerate(values):
+            run: Any = None if value is None else SimpleNamespace(epochs=0)
+            score = math.nan if value is None else value
+            outcomes.append(Outcome(Candidate(text or "plain", Recipe.of(text)), seed, score, 0.0, 1.0, run))
+    spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
+    rows = {"train": 100, "stop": 20, "select": 25, "test": 25}
+    return Study("hand", spec, metric, "mlp", Training(), (0, 1), rows, outcomes)
+
+
+# ---- weights ----------------------------------------------------------------------------------------
+
+
+def test_histograms_hold_every_kernel_weight(run: Run) -> None:
+    tensors = weights(run, "l1").tensors
+    assert [(t.name, t.shape) for t in tensors] == [("0.weight", (8, 6)), ("2.weight", (3, 8))]
+    for told, kernel in zip(tensors, (run.model[0].weight, run.model[2].weight), strict=True):  # type: ignore[index]
+        assert sum(told.counts) == told.size == kernel.numel()
+        assert (len(told.counts), len(told.edges)) == (BINS, BINS + 1)
+        assert told.edges[-1] == -told.edges[0] == pytest.approx(float(kernel.detach().abs().max()))
+        numbers = kernel.detach().double().flatten().numpy()
+        assert list(told.counts) == np.histogram(numbers, np.array(told.edges))[0].tolist()
+
+
+def test_exact_zeros_of_l1_are_counted(run: Run) -> None:
+    told = weights(run, "l1").tensors[0]
+    assert told.zeros == int((run.model[0].weight == 0).sum()) > 0  # type: ignore[index]
+    assert weights(run, "l1").zero_share > 0.1
+
+
+@pytest.mark.parametrize("value", [0.0, math.nan])
+def test_kernels_without_a_spread(value: float) -> None:
+    model = nn.Sequential(nn.Linear(3, 2))
+    nn.init.constant_(model[0].weight, value)
+    told = weights(SimpleNamespace(model=model), "odd").tensors[0]  # type: ignore[arg-type]
+    number = 6 if value == 0.0 else 0
+    assert (sum(told.counts), told.zeros, told.size) == (number, number, number)
+    assert (told.edges[0], told.edges[-1]) == (-1.0, 1.0)
+
+
+# ---- the verdict ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("label", "says", "weight"),
+    [
+        ("overfit", "material", "supports"),
+        ("overfit", "memorised", "supports"),
+        ("overfit", "absent", "against"),
+        ("overfit", "falling", "against"),
+        ("overfit", "unclear", "neutral"),
+        ("underfit", "nothing", "supports"),
+        ("underfit", "falling", "supports"),
+        ("underfit", "short", "neutral"),
+        ("good fit", "absent", "supports"),
+        ("good fit", "learned", "supports"),
+        ("good fit", "rising", "against"),
+        ("cannot tell", "unclear", "supports"),
+        ("cannot tell", "short", "supports"),
+        ("cannot tell", "learned", "against"),
+    ],
+)
+def test_each_finding_says_whether_it_speaks_for_the_verdict(label: str, says: str, weight: str) -> None:
+    verdict = Verdict(label, "headline", (Found("check", says, "title", "evidence", "step"),), ("next",))
+    made = box(verdict, "the subject")
+    assert made.findings[0].weight == weight
+    assert (made.label, made.headline, made.subject, made.next_steps) == (label, "headline", "the subject", ("next",))
+    assert (made.findings[0].title, made.findings[0].evidence, made.findings[0].next_step) == (
+        "title", "evidence", "step",
+    )  # fmt: skip
+
+
+# ---- headlines --------------------------------------------------------------------------------------
+
+
+def test_headline_where_a_recipe_is_surely_better() -> None:
+    text = headline(by_hand({"": [0.50, 0.60], "l2=0.1": [0.90, 1.0]}))
+    assert re.fullmatch(
+        r"l2=0\.1 did best: \+0\.4000 accuracy over plain \[\+0\.\d{4}, \+0\.\d{4}\], 2 seeds\. "
+        r"The interval excludes zero\.",
+        text,
+    )
+
+
+def test_headline_where_it_may_be_chance() -> None:
+    text = headline(by_hand({"": [0.50, 0.60], "l2=0.1": [0.70, 0.5]}))
+    assert text.startswith("l2=0.1 did best: +0.0500 accuracy over plain [-")
+    assert text.endswith("The interval includes zero: it may be chance; add seeds.")
+
+
+def test_headline_where_plain_is_best() -> None:
+    assert (
+        headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.1]}))
+        == "No recipe beats the plain network (accuracy 0.5500)."
+    )
+
+
+def test_headline_of_an_error_is_negative() -> None:
+    text = headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.2]}, metric="rmse"))
+    assert text.startswith("l2=0.1 did best: -0.4000 rmse over plain")
+
+
+def test_headline_where_plain_failed() -> None:
+    text = headline(by_hand({"": [None, None], "l2=0.1": [0.1, 0.2]}))
+    assert text == "l2=0.1 did best (accuracy 0.1500); no run of plain was finished."
+
+
+def test_headline_where_nothing_was_finished() -> None:
+    assert headline(by_hand({"": [None]})) == "no run was finished"
+
+
+def test_one_seed_has_no_interval_to_show() -> None:
+    assert interval_text(Estimate(0.5, -math.inf, math.inf, 1)) == "0.5000 (one seed: no interval)"
+    assert interval_text(Estimate(0.5, 0.25, 0.75, 2), 2) == "0.50 [0.25, 0.75]"
+
+
+# ---- pages ------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_run(run: Run) -> None:
+    page = run_page(run, (("The command", "goodfit fit"),))
+    assert page.title == "arrays: l1=0.05, early_stopping=5"
+    facts = dict(page.facts)
+    assert facts["Network"] == "mlp:8"
+    assert facts["Parameters"] == "83"  # 6·8 + 8 + 8·3 + 3
+    assert facts["Epochs"] == f"3, epoch {run.kept_epoch} kept"
+    assert facts["Seed"] == "3"
+    assert page.ranking == page.test == ()
+    (curve,) = page.curves
+    assert curve.epochs == (1, 2, 3)
+    assert curve.stop_loss == tuple(run.history["stop_loss"])
+    assert curve.train == tuple(run.history["train_accuracy"])
+    assert (curve.best_epoch, curve.kept_epoch) == (run.best_epoch, run.kept_epoch)
+    assert page.action_columns == COLUMNS
+    assert page.actions[-1][:2] == ("early_stopping=5", "the run as a whole")
+    assert {len(row) for row in page.actions} == {len(COLUMNS)}
+    assert page.reproduce[0] == ("The command", "goodfit fit")
+    assert Recipe.from_yaml(page.reproduce[1][1]) == run.recipe
+
+
+def test_the_page_of_a_network_of_ones_own(three: Split, net: Net) -> None:
+    page = run_page(fit(net(), three, "batch_norm", SHORT))
+    assert dict(page.facts)["Network"] == "own"
+    assert page.actions == ()
+    assert "0.weight" in [t.name for t in page.weights[0].tensors]
+    render(page)
+
+
+def test_the_page_of_a_run_without_an_epoch(run: Run) -> None:
+    none = dataclasses.replace(run, history=type(run.history)(), kept="last", best_epoch=0)
+    page = run_page(none)
+    assert page.curves == ()
+    assert page.verdict.label == "cannot tell"
+    render(page)
+
+
+def test_the_page_of_a_study(study: Study) -> None:
+    page = study_page(study)
+    labels = [o.candidate.label for o in study.outcomes[:3]]
+    assert {r.label for r in page.ranking} == set(labels)
+    plain = next(r for r in page.ranking if r.label == "plain")
+    assert (plain.difference, plain.difference_low, plain.note) == (None, None, "")
+    for row in page.ranking:
+        ranked = next(r for r in study.ranking() if r.candidate.label == row.label)
+        assert (row.mean, row.low, row.high, row.seeds) == (ranked.score.mean, ranked.score.low, ranked.score.high, 2)
+        if ranked.difference:
+            assert row.note == f"better than plain in {ranked.wins} of 2 seeds"
+    assert {(c.label, c.seed) for c in page.curves} == {(name, seed) for name in labels for seed in (0, 1)}
+    assert {w.label for w in page.weights} == set(labels)
+    assert next(w for w in page.weights if w.label == "plain").zeros == 0
+    assert page.verdict.subject == "the plain network"
+    assert page.subtitle == headline(study)
+    assert [name for name, _ in page.test] == list(study.test)
+    facts = dict(page.facts)
+    assert facts["Target"] == "target (3 classes)"
+    assert facts["Rows"] == "train 91, stop 15, select 22, test 22"
+    assert facts["Seeds"] == "2"
+    assert any("2 seeds give wide intervals" in note for note in page.notes)
+    assert any("With 2 recipes compared" in note for note in page.notes)
+
+
+def test_failed_runs_are_noted(study: Study) -> None:
+    outcomes = [
+        dataclasses.replace(o, run=None, verdict=None, score=math.nan, failure="it diverged")
+        if (o.candidate.label, o.seed) == ("l1=0.05", 1)
+        else o
+        for o in study.outcomes
+    ]
+    page = study_page(dataclasses.replace(study, outcomes=outcomes))
+    row = next(r for r in page.ranking if r.label == "l1=0.05")
+    assert row.note.endswith("; 1 of 2 runs failed")
+    assert row.seeds == 1
+    render(page)
+
+
+def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_path: Path) -> None:
+    outcomes = [
+        dataclasses.replace(o, run=None, verdict=None, score=math.nan, failure="it diverged")
+        if o.candidate.label == "plain"
+        else o
+        for o in study.outcomes
+    ]
+    broken = dataclasses.replace(study, outcomes=outcomes, test={})
+    page = study_page(broken)
+    best = broken.ranking()[0].candidate.label
+    assert page.verdict.subject == best
+    assert "no run of plain was finished" in page.subtitle
+    assert {r.label for r in page.ranking} == {"l1=0.05", "max_norm=2.0, clip_grad_norm=1.0"}
+    text = write_report(broken, tmp_path / "report.html").read_text()
+    assert ">nan<" not in text.lower()
+
+
+def test_a_study_without_a_run_has_no_report(study: Study, tmp_path: Path) -> None:
+    outcomes = [dataclasses.replace(o, run=None, verdict=None, score=math.nan) for o in study.outcomes]
+    with pytest.raises(InputError, match="no run of the study of 'iris' was finished"):
+        write_report(dataclasses.replace(study, outcomes=outcomes), tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- the file ---------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Study:
+    """A table whose target, whose column and whose classes are written to do harm."""
+    rng = np.random.default_rng(0)
+    names = np.array(["<b>yes", '"no&'])[np.arange(60) % 2]
+    table = pd.DataFrame({"<script>": rng.normal(size=60), "b": rng.normal(size=60), HOSTILE: names})
+    data = dataclasses.replace(load(table, HOSTILE), name=HOSTILE)
+    return run_study(data, "mlp:4", ["l2(0.001, on='kernel [!<]*')"], Training(epochs=1), seeds=1)
+
+
+def test_names_from_data_are_escaped(hostile: Study, tmp_path: Path) -> None:
+    for of in (hostile, hostile.run_of("plain")):
+        reproduce = (("The command", f"goodfit study x.csv --target '{HOSTILE}'"),)
+        text = write_report(of, tmp_path / "report.html", reproduce).read_text(encoding="utf-8")
+        assert "alert(1)" in text
+        assert HOSTILE not in text
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_the_file_needs_nothing_else(study: Study, tmp_path: Path) -> None:
+    path = write_report(study, tmp_path / "deep" / "report.html")
+    text = path.read_text(encoding="utf-8")
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+    assert text.lstrip().lower().startswith("<!doctype html>")
+    outside = re.findall(r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*["']?([^"'\s>]+)""", text)
+    assert [link for link in outside if not link.startswith(("data:", "#"))] == []
+    assert not re.search(r"""@import|url\(\s*["']?(?:https?:)?//""", text)
+
+
+def test_a_report_is_the_same_but_for_the_time(run: Run) -> None:
+    one, two = (dataclasses.replace(run_page(run), created="") for _ in range(2))
+    assert one == two
+    assert render(one) == render(two)
+    assert torch.is_tensor(run.best["0.weight"])

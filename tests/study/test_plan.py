@@ -1,0 +1,33 @@
+"""Which recipes are compared."""
+
+from goodfit.data import TaskSpec
+from goodfit.recipe import Recipe
+from goodfit.study.plan import COMBINATION, candidates, named
+from goodfit.techniques import ALL
+
+CLASSES = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d")
+NUMBERS = TaskSpec("regression", "y", (), (4,), 1, "d")
+
+
+def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
+    plan = candidates(CLASSES)
+    assert [c.label for c in plan] == ["plain", *ALL, "combined"]
+    assert len(plan[0].recipe) == 0
+    for candidate in plan[1:-1]:
+        assert candidate.recipe.techniques == (ALL[candidate.label](),)
+    assert plan[-1].recipe == Recipe.of(COMBINATION)
+
+
+def test_numbers_have_no_labels_to_smooth() -> None:
+    plan = candidates(NUMBERS)
+    assert [c.label for c in plan] == ["plain", *(n for n in ALL if n != "label_smoothing"), "combined"]
+    names = [t.name() for t in plan[-1].recipe]
+    assert names == [t.name() for t in Recipe.of(COMBINATION) if t.name() != "label_smoothing"]
+
+
+def test_recipes_of_ones_own_once_each_behind_plain() -> None:
+    mine, other = Recipe.of("l2=1e-3"), Recipe.of("dropout=0.5, l2=1e-3")
+    plan = named([mine, Recipe(), other, Recipe.of("l2=0.001")])
+    assert [(c.label, c.recipe) for c in plan] == [
+        ("plain", Recipe()), ("l2=0.001", mine), ("dropout=0.5, l2=0.001", other),
+    ]  # fmt: skip

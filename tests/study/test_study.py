@@ -1,0 +1,317 @@
+"""Studies on iris: paired, repeatable, honest about the test part, and hard to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from goodfit.data import Dataset, Part, Split, load
+from goodfit.errors import InputError, TrainingError
+from goodfit.study import Study, run_study
+from goodfit.study.study import default_training, scores
+from goodfit.techniques import ALL
+from goodfit.train import Run, Training
+
+HOME = importlib.import_module("goodfit.study.study")
+RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
+
+
+@dataclasses.dataclass
+class Call:
+    """What one run was given."""
+
+    network: Any
+    split: Split
+    recipe: str
+    seed: int
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """Every call of `fit` that a study makes; they go through."""
+    calls: list[Call] = []
+    real = HOME.fit
+
+    def recording(network: Any, split: Split, recipe: Any, *rest: Any, seed: int, **options: Any) -> Run:
+        calls.append(Call(network, split, recipe.text(), seed))
+        return real(network, split, recipe, *rest, seed=seed, **options)
+
+    monkeypatch.setattr(HOME, "fit", recording)
+    return calls
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]) -> None:
+    """Let `act(number of the run, run)` change or refuse each run."""
+    real, count = HOME.fit, iter(range(1000))
+    monkeypatch.setattr(HOME, "fit", lambda *a, **k: act(next(count), real(*a, **k)))
+
+
+def timeless(study: Study) -> list[dict[str, Any]]:
+    return [{k: v for k, v in o.row().items() if k != "seconds"} for o in study.outcomes]
+
+
+def test_same_seeds_same_results(iris: Dataset, quick: Training) -> None:
+    first = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    torch.manual_seed(12345)  # what the global generator holds plays no part
+    second = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    assert timeless(first) == timeless(second)
+    assert first.test == second.test
+    assert len(first.outcomes) == 6
+    assert len({o.loss for o in first.outcomes}) == 6
+
+
+def test_global_generators_are_left_alone(iris: Dataset, quick: Training) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    run_study(iris, "mlp:8", ["dropout=0.5"], quick, seeds=1)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_runs_of_one_seed_share_parts_and_starting_weights(iris: Dataset, quick: Training, fits: list[Call]) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    assert [(c.seed, c.recipe) for c in fits] == [(s, r) for s in (0, 1) for r in ("", "l2=0.01", study_label(study))]
+    for seed in (0, 1):
+        assert len({id(c.split) for c in fits if c.seed == seed}) == 1
+    zero, one = fits[0].split, fits[3].split
+    assert not np.array_equal(zero.train.rows, one.train.rows)
+    assert not np.array_equal(zero.select.rows, one.select.rows)
+    assert np.array_equal(zero.test.rows, one.test.rows)
+    assert not set(zero.test.rows) & set(one.train.rows)
+
+
+def study_label(study: Study) -> str:
+    return study.outcomes[2].candidate.label
+
+
+def test_scores_are_those_of_the_select_part(iris: Dataset, quick: Training) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=1)
+    split = iris.split(0)
+    for outcome in study.outcomes:
+        assert outcome.run is not None
+        hits = outcome.run.outputs(split.select.x).argmax(1) == split.select.y
+        assert outcome.score == pytest.approx(float(hits.float().mean()))
+        loss = nn.functional.cross_entropy(outcome.run.outputs(split.select.x), split.select.y)
+        assert outcome.loss == pytest.approx(float(loss), rel=1e-5)
+        assert (outcome.score, outcome.loss) == scores(outcome.run, split.select)
+
+
+def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
+    told: list[int] = []
+    study = run_study(
+        iris, "mlp:4", training=Training(epochs=1), seeds=1, on_outcome=lambda s: told.append(len(s.outcomes))
+    )
+    assert [o.candidate.label for o in study.outcomes] == ["plain", *ALL, "combined"]
+    assert not any(o.failure for o in study.outcomes)
+    assert told == list(range(1, len(ALL) + 3))
+    assert study.metric == "accuracy"
+    assert set(study.test) == {"plain", study.ranking()[0].candidate.label}
+
+
+# ---- the test part ----------------------------------------------------------------------------------
+
+
+class Sealed(Part):
+    """A part that writes down when its rows are looked at."""
+
+    log: list[str] = []  # noqa: RUF012
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("x", "y"):
+            Sealed.log.append(f"test.{name}")
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def sealed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What happened in which order: a run was finished, the test part was looked at."""
+    real = Dataset.split
+
+    def split(self: Dataset, *args: Any, **options: Any) -> Split:
+        made = real(self, *args, **options)
+        part = Sealed(made.test.x, made.test.y, made.test.rows)
+        Sealed.log = []
+        return dataclasses.replace(made, test=part)
+
+    monkeypatch.setattr(Dataset, "split", split)
+    return []
+
+
+def test_the_test_part_is_opened_once_after_the_choice(iris: Dataset, quick: Training, sealed: list[str]) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, on_outcome=lambda s: Sealed.log.append("run"))
+    assert Sealed.log[:6] == ["run"] * 6
+    best = study.ranking()[0].candidate.label
+    shown = list(dict.fromkeys(("plain", best)))
+    assert Sealed.log[6:] == ["test.x", "test.y"] * 2 * len(shown)
+    assert list(study.test) == shown
+
+
+def test_an_interrupted_study_does_not_open_it(
+    iris: Dataset, quick: Training, sealed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, stopping_at(4))
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    assert study.interrupted
+    assert Sealed.log == []
+    assert study.test == {}
+
+
+# ---- what goes wrong --------------------------------------------------------------------------------
+
+
+def stopping_at(number: int) -> Callable[[int, Run], Run]:
+    def act(i: int, run: Run) -> Run:
+        if i == number:
+            raise KeyboardInterrupt
+        return run
+
+    return act
+
+
+def flagging(number: int) -> Callable[[int, Run], Run]:
+    def act(i: int, run: Run) -> Run:
+        run.interrupted = i == number
+        return run
+
+    return act
+
+
+@pytest.mark.parametrize("act", [stopping_at(4), flagging(4)], ids=["between runs", "within a run"])
+def test_ctrl_c_keeps_the_finished_runs(
+    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]
+) -> None:
+    whole = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    instead(monkeypatch, act)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    assert study.interrupted
+    assert timeless(study) == timeless(whole)[:4]
+    assert study.notes[-1] == "interrupted after 4 of 6 runs"
+    assert [r.score.n for r in sorted(study.ranking(), key=lambda r: r.candidate.label != "plain")] == [2, 1, 1]
+
+
+def test_ctrl_c_before_anything_is_finished(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, stopping_at(0))
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    assert study.interrupted
+    assert study.best() is None
+
+
+def test_a_rate_that_diverges_is_recorded_and_the_study_goes_on(iris: Dataset) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, Training(epochs=2, learning_rate=1e30), seeds=2)
+    assert [bool(o.failure) for o in study.outcomes] == [True] * 6
+    assert all("epoch 1" in o.failure and math.isnan(o.score) and o.run is None for o in study.outcomes)
+    assert not study.interrupted
+    assert study.best() is None
+    assert study.test == {}
+
+
+def test_one_failed_run_leaves_the_others(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    def act(i: int, run: Run) -> Run:
+        if i == 1:
+            raise TrainingError("training: it diverged.")
+        return run
+
+    instead(monkeypatch, act)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    assert [o.failure for o in study.outcomes] == ["", "training: it diverged.", "", "", "", ""]
+    ranked = {r.candidate.label: r for r in study.ranking()}
+    assert ranked["l2=0.01"].failures == 1
+    assert ranked["l2=0.01"].score.n == 1
+
+
+def test_where_plain_diverges_the_best_is_still_tested(
+    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act(i: int, run: Run) -> Run:
+        if len(run.recipe) == 0:
+            raise TrainingError("training: it diverged.")
+        return run
+
+    instead(monkeypatch, act)
+    study = run_study(iris, "mlp:8", ["l2=1e-2"], quick, seeds=2)
+    assert list(study.test) == ["l2=0.01"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("l2(1e-3, on='nowhere')", "on must match"),
+        ("early_stopping(monitor='stop_rmse')", "monitor must be one of"),
+        ("batch_norm(on='4')", "in front of the last one"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused_before_the_first_run(
+    iris: Dataset, quick: Training, fits: list[Call], recipe: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_study(iris, "mlp:8-8", ["l2=1e-3", recipe], quick, seeds=1)
+    assert fits == []
+
+
+@pytest.mark.parametrize("seeds", [0, -1, True, 1.5, "3"])
+def test_seeds_are_a_whole_number_of_at_least_one(iris: Dataset, seeds: Any) -> None:
+    with pytest.raises(InputError, match="seeds must be a whole number of at least 1"):
+        run_study(iris, seeds=seeds)
+
+
+def test_labels_cannot_be_smoothed_in_a_regression() -> None:
+    with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels"):
+        run_study(load("diabetes"), "mlp:4", ["label_smoothing"], Training(epochs=1), seeds=1)
+
+
+# ---- networks and tasks -----------------------------------------------------------------------------
+
+
+def test_a_network_of_ones_own_starts_anew_for_each_seed(iris: Dataset, quick: Training, fits: list[Call]) -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    study = run_study(iris, net, ["l2=1e-2"], quick, seeds=2)
+    assert study.network == "Sequential"
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+    weights = [c.network[0].weight for c in fits]
+    assert torch.equal(weights[0], weights[1])  # plain and l2, seed 0
+    assert torch.equal(weights[2], weights[3])
+    assert not torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], net[0].weight)
+
+
+def test_a_network_that_cannot_start_anew_is_refused(iris: Dataset, quick: Training) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.zeros(4, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ self.w
+
+    with pytest.raises(InputError, match="cannot start anew"):
+        run_study(iris, Own(), ["early_stopping"], quick, seeds=1)
+
+
+def test_regression_is_ranked_by_its_error_or_fit() -> None:
+    data = load("diabetes")
+    study = run_study(data, "mlp:8", ["l2=1e-3", "l2=10"], Training(epochs=15, metric="rmse"), seeds=1)
+    means = [r.score.mean for r in study.ranking()]
+    assert means == sorted(means)
+    assert study.ranking()[-1].candidate.label == "l2=10.0"
+    assert not study.higher_is_better
+
+
+def test_a_loss_of_ones_own_scores_too(iris: Dataset, quick: Training) -> None:
+    loss = nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1)
+    study = run_study(iris, "mlp:8", ["l2=1e-3"], quick, seeds=1, loss=loss)
+    run, part = study.run_of("plain"), iris.split(0).select
+    assert study.outcomes[0].loss == pytest.approx(float(loss(run.outputs(part.x), part.y).mean()))
+
+
+def test_default_training_sees_enough_rows_and_no_more() -> None:
+    assert default_training(100) == Training(epochs=60, batch_size=64)
+    assert default_training(8000).epochs == 50
+    assert default_training(10_000_000) == Training(epochs=10, batch_size=128)

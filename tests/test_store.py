@@ -1,0 +1,240 @@
+"""A run on disk comes back to the bit, and damage is told in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from goodfit.data import Split, load
+from goodfit.errors import InputError
+from goodfit.store import load_run, refuse_full, save_run, writable
+from goodfit.train import Run, Training, fit
+
+SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
+Net = Callable[..., nn.Sequential]
+
+
+@pytest.fixture(scope="module")
+def run(three: Split) -> Run:
+    """A small run with layers inserted, an endless bound and early stopping."""
+    return fit("mlp:8-8", three, "batch_norm, dropout=0.25, max_norm=inf, l1=1e-3, early_stopping=2", SHORT)
+
+
+@pytest.fixture
+def folder(run: Run, tmp_path: Path) -> Path:
+    return save_run(run, tmp_path / "run")
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+# ---- there and back ---------------------------------------------------------------------------------
+
+
+def test_classification_with_inserted_layers(run: Run, folder: Path, three: Split) -> None:
+    back = load_run(folder)
+    x = three.test.x
+    assert torch.equal(back.outputs(x), run.outputs(x))
+    assert back.predict(x) == run.predict(x)
+    assert (back.probabilities(x) == run.probabilities(x)).all()
+    assert any("batch_norm" in name for name in back.best)
+
+
+def test_everything_but_the_weights(run: Run, folder: Path) -> None:
+    back = load_run(folder)
+    assert back.recipe == run.recipe
+    assert math.isinf(back.recipe.techniques[2].values()["max_value"])  # type: ignore[arg-type]
+    assert list(back.history) == list(run.history)
+    for name in ("training", "seed", "spec", "metric", "loss", "kept", "best_epoch", "stopped", "facts", "network"):
+        assert getattr(back, name) == getattr(run, name), name
+    assert back.kept_epoch == run.kept_epoch
+
+
+def test_best_and_last_both_come_back(run: Run, folder: Path, three: Split) -> None:
+    back, x = load_run(folder), three.test.x
+    for which in ("last", "best"):
+        assert torch.equal(back.keep(which).outputs(x), run.keep(which).outputs(x))
+
+
+def test_the_loaded_network_is_silent(folder: Path, three: Split) -> None:
+    back = load_run(folder)
+    back.model.train()
+    for module in back.model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.eval()
+    assert torch.equal(back.model(three.test.x), back.model(three.test.x))
+
+
+def test_regression(tmp_path: Path) -> None:
+    split = load("diabetes").split()
+    run = fit("mlp:8", split, "l2=1e-3", SHORT)
+    back = load_run(save_run(run, tmp_path))
+    assert (back.predict(split.test.x) == run.predict(split.test.x)).all()
+    assert back.predict(split.test.x).mean() > 50  # in the target's own unit
+    assert back.preprocessing == run.preprocessing
+
+
+def test_a_run_without_preprocessing(tmp_path: Path) -> None:
+    x, y = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2
+    run = fit("mlp:4", Split.from_tensors((x, y), (x, y)), "", SHORT)
+    back = load_run(save_run(run, tmp_path))
+    assert back.preprocessing is None
+    assert torch.equal(back.outputs(x), run.outputs(x))
+
+
+def test_a_history_that_is_not_finite(run: Run, tmp_path: Path, three: Split) -> None:
+    loss = nn.CrossEntropyLoss()  # one number for all rows: its standard error is NaN
+    made = fit("mlp:4", three, "", SHORT, loss=loss)
+    back = load_run(save_run(made, tmp_path))
+    assert all(math.isnan(v) for v in back.history["stop_loss_se"])
+    assert back.history["stop_loss"] == made.history["stop_loss"]
+
+
+# ---- a network of one's own -------------------------------------------------------------------------
+
+
+def test_a_network_of_ones_own_is_given_again_and_left_as_it_is(three: Split, net: Net, tmp_path: Path) -> None:
+    run = fit(net(), three, "batch_norm, l2=1e-3", SHORT)
+    save_run(run, tmp_path)
+    with pytest.raises(InputError, match=r"a network of your own; give it as load_run\(folder, model\)"):
+        load_run(tmp_path)
+    mine = net(seed=5)
+    before = {k: v.clone() for k, v in mine.state_dict().items()}
+    for _ in range(2):
+        back = load_run(tmp_path, mine)
+        assert torch.equal(back.outputs(three.test.x), run.outputs(three.test.x))
+    assert mine.state_dict().keys() == before.keys()
+    assert all(torch.equal(before[k], v) for k, v in mine.state_dict().items())
+
+
+@pytest.mark.parametrize("hidden", [4, 16])
+def test_another_network_does_not_fit(three: Split, net: Net, tmp_path: Path, hidden: int) -> None:
+    save_run(fit(net(), three, "", SHORT), tmp_path)
+    with pytest.raises(InputError, match="the weights do not fit this network") as error:
+        load_run(tmp_path, net(hidden=hidden))
+    assert "\n" not in str(error.value)
+
+
+# ---- damage -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": 1', "\x00\x01", "[1, 2]", "5", "null", '{"format": 99}', "{}"])
+def test_a_damaged_description(folder: Path, text: str) -> None:
+    (folder / "run.json").write_text(text)
+    with pytest.raises(InputError, match=r"damaged|not a run of this version"):
+        load_run(folder)
+
+
+def test_bytes_that_are_no_text(folder: Path) -> None:
+    (folder / "run.json").write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(InputError, match="damaged"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize("key", ["network", "recipe", "training", "seed", "spec", "kept", "history", "preprocessing"])
+def test_an_entry_that_is_missing_or_of_another_kind(folder: Path, key: str) -> None:
+    whole = (folder / "run.json").read_text()
+    rewrite(folder / "run.json", lambda d: d.pop(key))
+    with pytest.raises(InputError):
+        load_run(folder)
+    (folder / "run.json").write_text(whole)
+    if key not in ("seed", "kept"):
+        rewrite(folder / "run.json", lambda d: d.update({key: 5}))
+        with pytest.raises(InputError):
+            load_run(folder)
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_damaged_weights(folder: Path, name: str, content: bytes | None) -> None:
+    path = folder / name
+    path.write_bytes(content if content is not None else path.read_bytes()[:-40])
+    with pytest.raises(InputError, match="damaged") as error:
+        load_run(folder)
+    assert name in str(error.value)
+
+
+def test_weights_that_are_not_there(folder: Path) -> None:
+    (folder / "best.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no file .*best\.safetensors"):
+        load_run(folder)
+
+
+def test_no_folder_and_no_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is this the folder of a run"):
+        load_run(tmp_path / "nothing")
+    with pytest.raises(InputError, match="is this the folder of a run"):
+        load_run(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file; give the folder of a run"):
+        load_run(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": "os:system"},
+        {"network": "torch.hub.load"},
+        {"recipe": [{"technique": "os.system", "command": "touch stolen"}]},
+        {"recipe": [{"technique": "goodfit.techniques.weights.l2"}]},
+        {"training": {"optimizer": "os.system"}},
+    ],
+)
+def test_nothing_that_a_file_names_is_imported(
+    folder: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(folder / "run.json", lambda d: d.update(change))
+
+    def refuse(name: str, *rest: Any) -> Any:
+        raise AssertionError(f"imports {name}")
+
+    monkeypatch.setattr("importlib.import_module", refuse)
+    with pytest.raises(InputError):
+        load_run(folder)
+
+
+def test_files_hold_no_pickles(folder: Path) -> None:
+    assert {p.name for p in folder.iterdir()} == {"run.json", "recipe.yaml", "best.safetensors", "last.safetensors"}
+    for path in folder.iterdir():
+        assert not path.read_bytes().startswith((b"\x80", b"PK"))
+
+
+# ---- folders ----------------------------------------------------------------------------------------
+
+
+def test_a_folder_with_results_is_refused_without_force(run: Run, folder: Path) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with pytest.raises(InputError, match="holds earlier results; choose another folder or overwrite with --force"):
+        save_run(run, folder)
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert save_run(run, folder, force=True) == folder
+
+
+def test_an_empty_or_absent_folder_is_taken(tmp_path: Path) -> None:
+    assert refuse_full(tmp_path, False) == tmp_path
+    assert refuse_full(tmp_path / "a" / "b", False) == tmp_path / "a" / "b"
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["file", "file/sub", "file/sub/deeper"])
+@pytest.mark.parametrize("force", [True, False])
+def test_a_file_in_the_way(tmp_path: Path, name: str, force: bool) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="file' is a file; name a folder"):
+        refuse_full(tmp_path / name, force)
+
+
+def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(InputError, match="may not be written to"):
+        writable(tmp_path / "new" / "run.json")
