@@ -33,8 +33,8 @@ STAGES: dict[str, tuple[type[Technique], str]] = {
 LABEL = re.compile(r"^(Formula|Shape|Helps when|Hurts when|Reference|Differs from [^:\n]+): +", re.MULTILINE)
 SOURCES = ("Reference", "Differs")
 """The sections that stand at the end; the others open the page."""
-URL = re.compile(r"https?://[^\s;,]*[^\s;,.:]")
 CODE = re.compile(r"(`[^`]+`)")
+SPECIAL = re.compile(r"(`[^`]+`|\*\*)|(https?://[^\s;,]*[^\s;,.:])|([*<])")
 BOLD = "bold: the knob that `name=value` sets in a recipe"
 
 
@@ -176,7 +176,8 @@ def markdown(technique: type[Technique]) -> str:
         parts += ["## Other ways to make one", made]
     if read.example:
         parts += ["## Example", f"```pycon\n{read.example}\n```"]
-    parts += ["## Where it comes from", *_labelled(read.closing())]
+    if read.closing():
+        parts += ["## Where it comes from", *_labelled(read.closing())]
     origin = f"[{read.source}](../../{read.source})"
     parts += ["---", f"[All techniques](README.md). Generated from {origin} by `make generate`."]
     return "\n\n".join(parts) + "\n"
@@ -227,11 +228,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Text with what Markdown would take for its own put out of action; code and links stay."""
-    pieces = CODE.split(text)
-    pieces[::2] = [re.sub(r"(?<!\*)\*(?!\*)|<", r"\\\g<0>", piece) for piece in pieces[::2]]
-    pieces[::2] = [URL.sub(r"<\g<0>>", piece) for piece in pieces[::2]]
-    return "".join(pieces)
+    """Text with what Markdown would take for its own put out of action; code, bold print and addresses stay.
+
+    >>> print(_prose("2 * a < b, `a*b`, **bold**, https://example.org/a*b."))
+    2 \\* a \\< b, `a*b`, **bold**, <https://example.org/a*b>.
+    """
+    return SPECIAL.sub(lambda m: m[1] or (f"<{m[2]}>" if m[2] else f"\\{m[3]}"), text)
 
 
 # ---- the terminal ---------------------------------------------------------------------------------
@@ -286,7 +288,11 @@ def catalogue_table(techniques: Iterable[type[Technique]]) -> Table:
 def _bare_table(*columns: str) -> Table:
     from rich.table import Table
 
-    return Table(*columns, box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim", caption_justify="left")
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = True
+    return table
 
 
 def _text(text: str, label: str = "") -> Text:

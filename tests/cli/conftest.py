@@ -1,0 +1,72 @@
+"""The command line within this process, and as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from goodfit.cli import main
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def goodfit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run `goodfit ARGUMENTS` here."""
+
+    def run(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["goodfit", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        code = ended.value.code
+        return Answer(0 if code is None else int(code), told.out, told.err)
+
+    return run
+
+
+@pytest.fixture
+def process() -> Callable[..., subprocess.Popen[str]]:
+    """Start `python -m goodfit ARGUMENTS` with warnings as errors."""
+
+    def start(*arguments: object, code: Sequence[str] = ("-m", "goodfit")) -> subprocess.Popen[str]:
+        environment = os.environ | {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", *code, *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def table() -> pd.DataFrame:
+    """Eighty rows of two classes that two numbers tell apart."""
+    rng = np.random.default_rng(0)
+    kind = np.where(np.arange(80) % 2 == 1, "round", "square")
+    shift = np.where(kind == "round", 1.0, -1.0)
+    return pd.DataFrame({"width": shift + rng.normal(size=80), "height": rng.normal(size=80), "kind": kind})
+
+
+@pytest.fixture
+def csv(table: pd.DataFrame, tmp_path: Path) -> Path:
+    """The table as a file."""
+    path = tmp_path / "shapes.csv"
+    table.to_csv(path, index=False)
+    return path

@@ -1,0 +1,278 @@
+"""What the commands do where all is well."""
+
+from __future__ import annotations
+
+import csv as tables
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from goodfit import load, load_run
+from goodfit.techniques import ALL
+from goodfit.train.run import same
+
+Cli = Callable[..., Any]
+SMALL = ("--model", "mlp:8", "--epochs", 3)
+
+
+def ok(answer: Any) -> str:
+    """The output of a command that went well."""
+    assert (answer.code, answer.err) == (0, "")
+    return str(answer.out)
+
+
+# ---- study ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(goodfit: Cli, csv: Path) -> Path:
+    """A finished study of two recipes."""
+    out = csv.parent / "study"
+    ok(goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", out))
+    return out
+
+
+def test_a_study_writes_its_files(folder: Path) -> None:
+    assert {p.name for p in folder.iterdir()} == {
+        "best", "plain", "ranking.csv", "recipe.yaml", "report.html", "runs.csv", "study.json",
+    }  # fmt: skip
+    data = json.loads((folder / "study.json").read_text())
+    assert [(r["recipe"], r["seed"]) for r in data["runs"]] == [(r, s) for s in (0, 1) for r in ("plain", "l2=0.01")]
+    assert f"--out {folder}" in (folder / "report.html").read_text()
+
+
+def test_a_study_prints_ranking_verdict_and_places(goodfit: Cli, csv: Path, folder: Path) -> None:
+    text = ok(goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", folder,
+                      "--force"))  # fmt: skip
+    assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
+    assert "the plain network" in text
+    assert "accuracy on the select part (higher is better), 2 seeds" in text
+    assert "test part, opened once: plain" in text
+    assert text.splitlines()[-1] == f"written to {folder}; open {folder / 'report.html'}"
+
+
+def test_a_study_of_everything_goes_to_a_folder_of_its_name(
+    goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = ok(goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, "--seeds", 1))
+    assert all(name in text for name in (*ALL, "combined"))
+    with Path("goodfit-iris/runs.csv").open() as file:
+        assert [row["recipe"] for row in tables.DictReader(file)] == ["plain", *ALL, "combined"]
+
+
+def test_recipes_may_be_files(goodfit: Cli, csv: Path, folder: Path) -> None:
+    out = csv.parent / "again"
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", folder / "recipe.yaml", "--out", out))
+    assert load_run(out).recipe == load_run(folder).recipe
+
+
+def test_the_threads_are_put_back(goodfit: Cli, csv: Path) -> None:
+    before = torch.get_num_threads()
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--threads", before + 1))
+    assert torch.get_num_threads() == before
+
+
+def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib
+
+    home = importlib.import_module("goodfit.study.study")
+    real, count = home.fit, iter(range(100))
+
+    def stopping(*arguments: Any, **options: Any) -> Any:
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(home, "fit", stopping)
+    out = csv.parent / "out"
+    answer = goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", out)
+    assert (answer.code, answer.err) == (130, "")
+    assert "interrupted after 3 of 4 runs" in answer.out
+    assert "test part" not in answer.out
+    with (out / "runs.csv").open() as file:
+        assert len(list(tables.DictReader(file))) == 3
+    assert "interrupted after 3 of 4 runs" in (out / "report.html").read_text()
+    assert "the best recipe" in ok(goodfit("diagnose", out))
+
+
+# ---- fit --------------------------------------------------------------------------------------------
+
+
+def test_fit_writes_a_run(goodfit: Cli, csv: Path) -> None:
+    out = csv.parent / "run"
+    text = ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "l1=1e-3", "--every", 2, "--out", out))
+    assert {p.name for p in out.iterdir()} == {
+        "best.safetensors", "checkpoints", "last.safetensors", "recipe.yaml", "report.html", "run.json",
+    }  # fmt: skip
+    assert "epoch-0002.safetensors" in {p.name for p in (out / "checkpoints").iterdir()}
+    run = load_run(out)
+    assert (run.epochs, run.recipe.text(), run.network) == (3, "l1=0.001", "mlp:8")
+    assert "epoch 3 of 3 kept: accuracy" in text
+
+
+def test_fit_without_a_folder_writes_nothing(goodfit: Cli, csv: Path) -> None:
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL))
+    assert [p.name for p in csv.parent.iterdir()] == ["shapes.csv"]
+
+
+@pytest.mark.parametrize("recipe", ["", "dropout=0.25, early_stopping=20, ema=0.5"])
+def test_a_resumed_run_equals_an_unbroken_one(goodfit: Cli, csv: Path, recipe: str) -> None:
+    whole, broken = csv.parent / "whole", csv.parent / "broken"
+    fixed = ("fit", csv, "--target", "kind", "--model", "mlp:8", "--recipe", recipe, "--seed", 4)
+    ok(goodfit(*fixed, "--epochs", 6, "--out", whole))
+    ok(goodfit(*fixed, "--epochs", 2, "--out", broken))
+    assert load_run(broken).epochs == 2
+    ok(goodfit(*fixed, "--epochs", 6, "--out", broken, "--resume"))
+    a, b = load_run(whole), load_run(broken)
+    assert same(a.last, b.last)
+    assert same(a.best, b.best)
+    assert [{**row, "seconds": 0} for row in a.history] == [{**row, "seconds": 0} for row in b.history]
+    assert (a.best_epoch, a.kept, a.seed) == (b.best_epoch, b.kept, 4)
+
+
+def test_resuming_something_else_is_refused(goodfit: Cli, csv: Path) -> None:
+    out = csv.parent / "run"
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out))
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    for change in (["--recipe", "l2=0.1"], ["--seed", "1"], ["--model", "mlp:9"], ["--learning-rate", "0.1"]):
+        answer = goodfit("fit", csv, "--target", "kind", *SMALL, *change, "--out", out, "--resume")
+        assert answer.code == 2
+        assert answer.err.startswith("goodfit: resume: ")
+        assert len(answer.err.splitlines()) == 1
+    assert before == {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+def test_force_starts_anew(goodfit: Cli, csv: Path) -> None:
+    out = csv.parent / "run"
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out))
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", 1, "--out", out, "--force"))
+    assert load_run(out).seed == 1
+    assert load_run(out).epochs == 3
+
+
+def test_the_seed_decides(goodfit: Cli, csv: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", seed, "--out", csv.parent / name))
+    a, b, c = (load_run(csv.parent / name) for name in "abc")
+    assert same(a.last, b.last)
+    assert not same(a.last, c.last)
+
+
+def test_options_reach_the_training(goodfit: Cli, csv: Path) -> None:
+    out = csv.parent / "run"
+    ok(goodfit("fit", csv, "--target", "kind", "--epochs", 2, "--batch-size", 7, "--learning-rate", 0.5, "--optimizer",
+               "sgd", "--schedule", "cosine", "--metric", "roc_auc", "--model", "mlp:4", "--out", out))  # fmt: skip
+    changed = load_run(out).training.changed()
+    assert changed == {"epochs": 2, "batch_size": 7, "learning_rate": 0.5, "optimizer": "sgd", "schedule": "cosine",
+                       "metric": "roc_auc"}  # fmt: skip
+
+
+# ---- diagnose and explain ---------------------------------------------------------------------------
+
+
+def test_diagnose_a_study_and_a_run(goodfit: Cli, folder: Path) -> None:
+    both = ok(goodfit("diagnose", folder))
+    assert "the plain network (plain)" in both
+    assert "the best recipe" in both
+    one = ok(goodfit("diagnose", folder / "plain"))
+    assert "the run (plain)" in one
+    assert "the best recipe" not in one
+    assert "next: " in one
+
+
+def test_diagnose_follows_what_was_done_last_in_a_folder(goodfit: Cli, csv: Path, folder: Path) -> None:
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "max_norm=2", "--out", folder, "--force"))
+    text = ok(goodfit("diagnose", folder))
+    assert "the run (max_norm=2.0)" in text
+    assert "the plain network" not in text
+
+
+def test_explain_a_recipe(goodfit: Cli) -> None:
+    text = ok(goodfit("explain", "--recipe", "l2=1e-4, early_stopping=5", "--model", "mlp:7", "--inputs", 5))
+    assert "7×5" in text
+    assert "2×7" in text
+    assert "l2=0.0001" in text
+    assert "on the run as a whole: early_stopping=5" in text
+
+
+def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path) -> None:
+    out = csv.parent / "run"
+    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "batch_norm, l2=0.01", "--out", out))
+    own = ok(goodfit("explain", out))
+    assert "8×2" in own
+    assert "batch_norm behind it" in own
+    other = ok(goodfit("explain", out, "--recipe", "l1=0.5"))
+    assert "8×2" in other
+    assert "l1=0.5" in other
+    assert "batch_norm" not in other
+
+
+# ---- techniques -------------------------------------------------------------------------------------
+
+
+def test_the_catalogue(goodfit: Cli) -> None:
+    text = ok(goodfit("techniques"))
+    assert all(name in text for name in ALL)
+
+
+@pytest.mark.parametrize("name", ["dropout", "MixUp", "weight-decay"])
+def test_one_technique(goodfit: Cli, name: str) -> None:
+    text = ok(goodfit("techniques", name))
+    assert "Formula" in text
+    assert "Knobs" in text
+    assert "https://" in text
+
+
+# ---- predict ----------------------------------------------------------------------------------------
+
+
+def test_predictions_of_classes(goodfit: Cli, csv: Path, table: pd.DataFrame, folder: Path) -> None:
+    rows, out = csv.parent / "new.csv", csv.parent / "deep" / "predictions.csv"
+    table.drop(columns="kind").to_csv(rows, index=False)
+    text = ok(goodfit("predict", folder, rows, "--out", out))
+    assert text.strip() == f"80 predictions in {out}"
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == ["kind", "p_round", "p_square"]
+    run = load_run(folder)
+    assert run.preprocessing is not None
+    x = torch.from_numpy(run.preprocessing.transform(table.drop(columns="kind")))
+    assert frame["kind"].tolist() == run.predict(x)
+    assert frame["p_round"].to_numpy() == pytest.approx(run.probabilities(x)[:, 0])
+    assert (frame["p_round"] + frame["p_square"]).to_numpy() == pytest.approx(1.0)
+    printed = ok(goodfit("predict", folder, csv))  # the target's column may stay; standard output is the same table
+    assert printed == out.read_text()
+
+
+def test_predictions_of_numbers_are_in_the_targets_unit(goodfit: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    ok(goodfit("fit", "diabetes", "--model", "mlp:8", "--epochs", 2, "--out", out))
+    frame = pd.read_csv(io.StringIO(ok(goodfit("predict", out, "diabetes"))))
+    assert list(frame.columns) == ["target"]
+    truth = load("diabetes").y
+    assert len(frame) == len(truth)
+    assert frame["target"].mean() == pytest.approx(truth.mean(), rel=0.2)
+
+
+def test_predict_refuses_in_one_line(goodfit: Cli, csv: Path, table: pd.DataFrame, folder: Path) -> None:
+    other, kept = csv.parent / "other.csv", csv.parent / "kept.csv"
+    table.rename(columns={"width": "wide"}).to_csv(other, index=False)
+    kept.write_text("mine")
+    for arguments, text in (
+        ((other,), "column 'width' is missing"),
+        ((csv.parent / "absent.csv",), "there is no file"),
+        ((csv, "--out", kept), "exists; choose another file or overwrite with --force"),
+        ((csv, "--out", kept / "sub.csv"), "is a file; name a folder"),
+    ):
+        answer = goodfit("predict", folder, *arguments)
+        assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+        assert text in answer.err
+    assert kept.read_text() == "mine"
+    ok(goodfit("predict", folder, csv, "--out", kept, "--force"))
+    assert kept.read_text().startswith("kind,")

@@ -1,0 +1,81 @@
+"""Ctrl-C in a real process: exit code 130, and everything that was done is on disk."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goodfit import load_run
+
+
+def until(condition: Callable[[], bool], started: subprocess.Popen[str], seconds: float = 90) -> None:
+    """Wait for what the process does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert started.poll() is None, started.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def stop(*arguments: object, **options: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_before_the_first_epoch_is_done(
+    goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("goodfit.train.solo.Solo.train_epoch", stop)
+        answer = goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run")
+        study = goodfit("study", "iris", "--epochs", 3, "--out", tmp_path / "study")
+    assert (answer.code, answer.err) == (130, "")
+    assert "No epoch was finished" in answer.out
+    assert (study.code, study.err) == (130, "")
+    assert not (tmp_path / "study").exists()
+    assert goodfit("diagnose", tmp_path / "run").code == 0
+    assert goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run", "--resume").code == 0
+    assert load_run(tmp_path / "run").epochs == 3
+
+
+@pytest.mark.parametrize("place", ["goodfit.load", "goodfit.cli.work.save_run"])
+def test_outside_of_training(
+    goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(place, stop)
+    answer = goodfit("fit", "iris", "--epochs", 1, "--out", tmp_path / "run")
+    assert answer.code == 130
+    assert "Traceback" not in answer.err
+
+
+def test_a_fit_that_is_interrupted_can_be_used_and_goes_on(
+    process: Callable[..., subprocess.Popen[str]], goodfit: Callable[..., Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    fixed = ("fit", "digits", "--model", "mlp:16", "--batch-size", 256, "--out", out)
+    started = process(*fixed, "--epochs", 1_000_000, "--every", 4)
+    try:
+        until((out / "checkpoints" / "epoch-0004.safetensors").exists, started)
+        started.send_signal(signal.SIGINT)
+        printed, errors = started.communicate(timeout=60)
+    finally:
+        started.kill()
+    assert started.returncode == 130
+    assert errors == ""
+    assert "stopped: interrupted by the user" in printed
+    run = load_run(out)
+    assert run.epochs >= 4
+    assert run.kept == "best"
+    assert (out / "report.html").exists()
+    assert not list(tmp_path.rglob("*.part"))
+    answer = goodfit("diagnose", out)
+    assert (answer.code, answer.err) == (0, "")
+    assert "the run (plain)" in answer.out
+    answer = goodfit(*fixed, "--epochs", run.epochs + 2, "--resume")
+    assert (answer.code, answer.err) == (0, "")
+    assert load_run(out).epochs == run.epochs + 2
