@@ -56,8 +56,8 @@ class Out:
         return (("The command", self.command), ("The version", f"pip install goodfit=={gf.__version__}"))
 
 
-LARGE = 10_000_000
-"""Multiplications in the largest layer and batch from which a second thread pays (measured on two cores)."""
+LARGE = 50_000_000
+"""Multiplications in the largest layer and batch from which more threads pay, even where cores are busy."""
 
 
 @contextlib.contextmanager
