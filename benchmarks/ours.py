@@ -1,12 +1,11 @@
 """goodfit, by its public interface."""
 
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from loops import validate
 from problems import Problem
-from timing import Start, Turn, UnavailableError
+from timing import Start, Turn
 
 
 def nothing_on(problem: Problem) -> Start:
@@ -24,8 +23,10 @@ def three_on(problem: Problem) -> Start:
 
 
 def _goodfit(problem: Problem, recipe: str) -> Start:
-    gf = _imported()
-    split = gf.Split.from_tensors(train=(problem.x, problem.y), stop=(problem.xv, problem.yv))
+    import goodfit as gf
+    from goodfit.data import from_tensors
+
+    split = from_tensors(train=(problem.x, problem.y), stop=(problem.xv, problem.yv))
 
     def start(epochs: int, seed: int) -> Turn:
         training = gf.Training(
@@ -37,12 +38,3 @@ def _goodfit(problem: Problem, recipe: str) -> Start:
         return Turn(lambda: kept.update(run=fit()), lambda: validate(problem, kept["run"].model)[1])
 
     return start
-
-
-def _imported() -> ModuleType:
-    import goodfit
-
-    missing = [name for name in ("Split", "Training", "fit") if not hasattr(goodfit, name)]
-    if missing:
-        raise UnavailableError(f"goodfit has no {', '.join(missing)}")
-    return goodfit

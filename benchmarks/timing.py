@@ -10,10 +10,6 @@ import torch
 from problems import Problem
 
 
-class UnavailableError(Exception):
-    """A trainer cannot take part here; the message is the reason to print."""
-
-
 @dataclass(frozen=True)
 class Turn:
     """One training from a fresh start: `fit` is timed, `accuracy` (on validation rows, afterwards) is not."""
@@ -26,7 +22,7 @@ Start = Callable[[int, int], Turn]
 """(epochs, seed) → a fresh start; building the model and its optimizer is not timed for anybody."""
 
 Enter = Callable[[Problem], Start]
-"""Imports the trainer's library and does what it needs only once; raises ImportError or UnavailableError."""
+"""Imports the trainer's library and does what it needs only once; raises ImportError where it is missing."""
 
 
 @dataclass
@@ -58,7 +54,7 @@ def warm_up(name: str, enter: Enter, problem: Problem) -> Record | None:
         start = enter(problem)
         begun = time.perf_counter()
         start(1, 0).fit()
-    except (ImportError, UnavailableError) as reason:
+    except ImportError as reason:
         print(f"skipped {name}: {reason}", flush=True)
         return None
     return Record(name, start, time.perf_counter() - begun)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from goodfit.data import Split, load
+from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.store import load_run, refuse_full, save_run, writable
 from goodfit.train import Run, Training, fit
@@ -86,7 +86,7 @@ def test_regression(tmp_path: Path) -> None:
 
 def test_a_run_without_preprocessing(tmp_path: Path) -> None:
     x, y = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2
-    run = fit("mlp:4", Split.from_tensors((x, y), (x, y)), "", SHORT)
+    run = fit("mlp:4", from_tensors((x, y), (x, y)), "", SHORT)
     back = load_run(save_run(run, tmp_path))
     assert back.preprocessing is None
     assert torch.equal(back.outputs(x), run.outputs(x))

@@ -1,153 +1,208 @@
-"""Start a technique: its file and its test, to be filled in.
+"""Begin a technique: its file, its test, and the index that knows it.
 
-Usage: python tools/new_technique.py FooBar weights
+Usage: python tools/new_technique.py NAME STAGE [BASE]        (make technique NAME=FooBar STAGE=weights)
+
+NAME is the class, in CamelCase. STAGE is a folder of goodfit/techniques. BASE is the class of goodfit/stages.py to
+fill in, where a stage has several: Noise or Normalisation for `model`; Proximal, Quadratic, Decay or Projection for
+`weights`. Nothing is overwritten.
 """
 
 from __future__ import annotations
 
+import ast
+import keyword
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-
-BASES: dict[str, tuple[str, str, str]] = {
-    "sample": (
-        "OnSample",
-        "import torch\nfrom torch import Tensor",
-        "    def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:\n        return rows\n",
-    ),
-    "batch": (
-        "OnBatch",
-        "import torch\nfrom torch import Tensor",
-        "    def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:\n        return ()\n\n"
-        "    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:\n        return x, y\n",
-    ),
-    "model": (
-        "Noise",
-        "import torch\nfrom torch import Tensor",
-        "    on: str = selector()\n\n"
-        "    def at(self, first: bool) -> Noise | None:\n        return None if first else self\n\n"
-        "    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:\n        return ()\n\n"
-        "    def perturb(self, x: Tensor, draw: Draw) -> Tensor:\n        return x\n",
-    ),
-    "loss": (
-        "OnLoss",
-        "import torch\nfrom torch import Tensor",
-        "    def term(self, forward: Forward, generator: torch.Generator) -> Tensor:\n"
-        "        return self.strength * forward.output.new_zeros(())\n",
-    ),
-    "grads": (
-        "OnGrads",
-        "import torch",
-        "    def wrap(self, gradient: Gradient, generator: torch.Generator) -> Gradient:\n        return gradient\n",
-    ),
-    "weights": (
-        "Penalty",
-        "from torch import Tensor",
-        "    on: str = selector()\n\n"
-        "    def value(self, w: Tensor) -> Tensor:\n        return self.strength * w.abs().sum()\n",
-    ),
-    "eval": (
-        "OnEval",
-        "from collections.abc import Sequence\n\nfrom torch import Tensor",
-        "    def start(self, weights: Sequence[Tensor]) -> list[Tensor]:\n"
-        "        return [w.detach().clone() for w in weights]\n\n"
-        "    def update(self, state: list[Tensor], weights: Sequence[Tensor], step: int, steps_per_epoch: int) "
-        "-> list[Tensor]:\n        return self.start(weights)\n\n"
-        "    def weights(self, state: list[Tensor]) -> list[Tensor]:\n        return state\n",
-    ),
-    "epoch": (
-        "OnEpoch",
-        "from collections.abc import Mapping",
-        "    def watch(self) -> Watch:\n        return Watch()\n\n    def start(self) -> State:\n        return {}\n\n"
-        "    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:\n"
-        "        return state, Decision(stop=False)\n",
-    ),
+BASES = {
+    "sample": ("OnSample",),
+    "batch": ("OnBatch",),
+    "model": ("Noise", "Normalisation"),
+    "loss": ("OnLoss",),
+    "grads": ("OnGrads",),
+    "weights": ("Proximal", "Quadratic", "Decay", "Projection"),
+    "eval": ("OnEval",),
+    "epoch": ("OnEpoch",),
 }
-NAMES = ("Decision", "Draw", "Forward", "Gradient", "State", "Watch", "selector")
+"""Stage folder → the base classes a technique there may have; the first unless another is asked for."""
+FOLDERS = {
+    "sample": "Techniques that choose the rows of an epoch.",
+    "loss": "Techniques that add a term to the loss.",
+}
+"""The first line of a folder that is not there yet."""
+SELECTED = ("model", "weights")
 
-TECHNIQUE = '''"""{title}."""
+TECHNIQUE = '''"""(to be written): what it is, in a few words."""
 
 from __future__ import annotations
 
 {imports}
 
-from goodfit.stages import {stage_names}
-from goodfit.technique import knob
 
+class {title}({base}):
+    """(to be written): what it does to training, in one sentence.
 
-class {cls}({base}):
-    """One sentence on what it does.
+    Formula: (to be written): what changes, in symbols, with the names of the knobs.
 
-    Formula: …
+    Shape: (to be written): what it takes and gives back.
 
-    Shape: …
+    Helps when: (to be written).
+    Hurts when: (to be written).
 
-    Helps when: …
-    Hurts when: …
+    >>> {title}(0.1).strength
+    0.1
 
-    >>> {cls}(strength=0.5).strength
-    0.5
-
-    Reference: authors, title, year, https://…
+    Reference: (to be written): authors, title, where, year, link
     """
 
-    strength: float = knob(default=0.1, low=0, search=(0.01, 1.0), log=True, neutral=0.0, unit="…", doc="…")
-{body}'''
+{knobs}
 
-TEST = '''"""{cls} against closed forms."""
+{methods}
+'''
+STRENGTH = """    strength: float = knob(
+        default=0.1,
+        low=0,
+        search=(0.01, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="(to be written)",
+        doc="(to be written): what it sets; at `neutral` training must be bit-identical to training without it",
+    )"""
+TEST = '''"""(to be written): what this technique is tested against."""
 
-from goodfit.techniques import {cls}
+from __future__ import annotations
+
+import pytest
+
+from goodfit.techniques import {title}
 
 
-def test_closed_form() -> None:
-    technique = {cls}(strength=0.5)
-    raise AssertionError(f"replace this by numbers worked out by hand for {{technique}}")
+def test_against_numbers_worked_by_hand() -> None:
+    """The contract tests everything general; here belong closed forms on tiny tensors, or a peer's values."""
+    pytest.fail(f"{{{title}.name()}}: this test has to be written, with numbers worked by hand")
 '''
 
 
-def snake(name: str) -> str:
-    """FooBar → foo_bar."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+def main(arguments: list[str]) -> int:
+    """Write the two files and make the index anew."""
+    if len(arguments) not in (2, 3):
+        return stop(__doc__ or "")
+    title, stage, *asked = arguments
+    if error := wrong(title, stage, asked):
+        return stop(error)
+    name = snake(title)
+    source = ROOT / "src" / "goodfit" / "techniques" / stage / f"{name}.py"
+    test = ROOT / "tests" / "techniques" / stage / f"test_{name}.py"
+    taken = [*source.parent.parent.glob(f"*/{name}.py"), *test.parent.parent.glob(f"*/test_{name}.py")]
+    if taken:
+        return stop(f"{taken[0].relative_to(ROOT)} is there already; nothing was written")
+    if not (source.parent / "__init__.py").exists():
+        write(source.parent / "__init__.py", f'"""{FOLDERS.get(stage, "Techniques.")}"""\n')
+    write(source, technique_text(title, stage, (asked or BASES[stage])[0]))
+    write(test, TEST.format(title=title))
+    print(f"next: fill in both files, then run: make generate && pytest -k {name}")
+    return subprocess.run([sys.executable, ROOT / "tools" / "index.py"], check=False).returncode
 
 
-def sources(name: str, stage: str) -> dict[Path, str]:
-    """The two files and their texts."""
-    base, imports, body = BASES[stage]
-    names = sorted({base, *(n for n in NAMES if re.search(rf"\b{n}\b", body))})
+def wrong(title: str, stage: str, asked: list[str]) -> str:
+    """What is wrong with the arguments, or nothing."""
+    if stage not in BASES:
+        return f"STAGE must be one of {', '.join(BASES)}, got '{stage}'"
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", title) or keyword.iskeyword(snake(title)):
+        return f"NAME must be a class's name in CamelCase, such as GroupLasso, got '{title}'"
+    if asked and asked[0] not in BASES[stage]:
+        return f"BASE must be one of {', '.join(BASES[stage])} for {stage}, got '{asked[0]}'"
+    return ""
+
+
+def stop(message: str) -> int:
+    """Say what is wrong."""
+    print(message, file=sys.stderr)
+    return 2
+
+
+def write(path: Path, text: str) -> None:
+    """Write a new file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+    print(f"wrote {path.relative_to(ROOT)}")
+
+
+def snake(title: str) -> str:
+    """The name in recipes: GroupLasso → group_lasso, EMA → ema, DropBlock2d → drop_block2d."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", title).lower()
+
+
+def technique_text(title: str, stage: str, base: str) -> str:
+    """The technique's file: the base class's methods, each to be filled in."""
+    tree = ast.parse((ROOT / "src" / "goodfit" / "stages.py").read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    methods = [ast.unparse(method) for method in abstract_methods(classes, base)]
+    knobs = STRENGTH + ("\n    on: str = selector()" if stage in SELECTED else "")
+    code = "\n".join([*methods, base, knobs])
     text = TECHNIQUE.format(
-        title=snake(name).replace("_", " ").capitalize(),
-        imports=imports,
-        stage_names=", ".join(names),
-        cls=name,
+        imports=imports(tree, code),
+        title=title,
         base=base,
-        body=body if body.startswith("    on:") else "\n" + body,
+        knobs=knobs,
+        methods="\n\n".join(re.sub("^", "    ", method, flags=re.MULTILINE) for method in methods),
     )
-    package = ROOT / "src" / "goodfit" / "techniques" / stage
-    files = {package / f"{snake(name)}.py": text}
-    files[ROOT / "tests" / "techniques" / stage / f"test_{snake(name)}.py"] = TEST.format(cls=name)
-    if not (package / "__init__.py").exists():
-        files[package / "__init__.py"] = f'"""Techniques of the stage {stage}."""\n'
-    return files
+    return formatted(text)
 
 
-def main() -> int:
-    """Write the files; refuse what exists."""
-    if len(sys.argv) != 3 or not re.fullmatch(r"[A-Z][A-Za-z0-9]*", sys.argv[1]) or sys.argv[2] not in BASES:
-        print(f"usage: make technique NAME=FooBar STAGE=one of {', '.join(BASES)}")
-        return 2
-    files = sources(sys.argv[1], sys.argv[2])
-    for path in files:
-        if path.exists():
-            print(f"{path.relative_to(ROOT)} exists; choose another name")
-            return 2
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
+def abstract_methods(classes: dict[str, ast.ClassDef], base: str) -> list[ast.FunctionDef]:
+    """The methods to fill in, those of parent classes first."""
+    found = {}
+    for parent in classes[base].bases:
+        if isinstance(parent, ast.Name) and parent.id in classes:
+            found |= {method.name: method for method in abstract_methods(classes, parent.id)}
+    for node in classes[base].body:
+        if isinstance(node, ast.FunctionDef):
+            message = f"{base}.{node.name}: to be written"
+            node.body = [ast.parse(f"raise NotImplementedError({message!r})").body[0]]
+            node.decorator_list = []
+            found[node.name] = node
+    return list(found.values())
+
+
+def imports(tree: ast.Module, code: str) -> str:
+    """The import lines for the names that the code uses, found in stages.py."""
+    used = set(re.findall(r"[A-Za-z_]\w*", code))
+    groups: list[list[str]] = [[], [], ["from goodfit.technique import knob"]]
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
+            names = [alias.name for alias in node.names if alias.name in used]
+            if names and module != "goodfit.technique":
+                line = (
+                    f"from {module} import {', '.join(names)}"
+                    if isinstance(node, ast.ImportFrom)
+                    else f"import {module}"
+                )
+                groups[module.startswith("torch")].append(line)
+    own = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    own += [target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    groups[2].insert(0, f"from goodfit.stages import {', '.join(sorted(used & set(own)))}")
+    return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def formatted(text: str) -> str:
+    """The text as ruff writes it, where ruff is there."""
+    ruff = Path(sys.executable).with_name("ruff")
+    if not ruff.exists():
+        return text
+    fixed = text
+    for command in (["check", "--fix", "--select", "I", "-q"], ["format", "-q"]):
+        done = subprocess.run(
+            [ruff, *command, "-"], input=fixed, capture_output=True, text=True, encoding="utf-8", cwd=ROOT, check=True
+        )
+        fixed = done.stdout
+    return fixed
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

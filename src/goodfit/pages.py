@@ -105,9 +105,6 @@ def page(technique: type[Technique]) -> Page:
     )
 
 
-# ---- reading --------------------------------------------------------------------------------------
-
-
 def _row(name: str, knob: Knob, main: bool) -> KnobRow:
     pair = len(knob.search) == 2 and not isinstance(knob.default, str | bool)
     search = (" to " if pair else ", ").join(map(shown, knob.search)) + (", log" if knob.log else "")
@@ -159,9 +156,6 @@ def _first_line(documented: Any) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-# ---- Markdown -------------------------------------------------------------------------------------
 
 
 def markdown(technique: type[Technique]) -> str:
@@ -236,9 +230,6 @@ def _prose(text: str) -> str:
     return SPECIAL.sub(lambda m: m[1] or (f"<{m[2]}>" if m[2] else f"\\{m[3]}"), text)
 
 
-# ---- the terminal ---------------------------------------------------------------------------------
-
-
 def terminal(technique: type[Technique]) -> RenderableType:
     """The same page for a terminal."""
     from rich.console import Group
@@ -262,11 +253,12 @@ def terminal(technique: type[Technique]) -> RenderableType:
 def _knob_table(read: Page) -> Table:
     from rich.text import Text
 
-    table = _bare_table("knob", "default", "allowed", "searched", "off at", "meaning")
+    table = _bare_table("knob", "default", "meaning")
     for k in read.knobs:
-        meaning = f"{k.doc} ({k.unit})" if k.unit else k.doc
-        cells = (k.default, k.rule, k.search, k.neutral, meaning)
-        table.add_row(Text(k.name, "bold" if k.main else ""), *map(Text, cells))
+        limits = [k.rule, f"searched {k.search}" if k.search else "", f"off at {k.neutral}" if k.neutral else ""]
+        meaning = Text(f"{k.doc} ({k.unit})\n" if k.unit else f"{k.doc}\n")
+        meaning.append(" · ".join(filter(None, limits)), "dim")
+        table.add_row(Text(k.name, "bold" if k.main else ""), Text(k.default), meaning)
     table.caption = BOLD.replace("`", "").replace("name=", f"{read.name}=") if _main(read) else None
     return table
 
@@ -289,8 +281,6 @@ def _bare_table(*columns: str) -> Table:
     from rich.table import Table
 
     table = Table(*columns, box=None, pad_edge=False, header_style="dim", caption_justify="left")
-    for column in table.columns:
-        column.overflow = "fold"
     table.columns[0].no_wrap = True
     return table
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from goodfit.data import Split, load
+from goodfit.data import Split, from_tensors, load
 from goodfit.diagnosis import diagnose
 from goodfit.diagnosis.verdict import CHECKS, HEADLINES, NEXT, decide
 from goodfit.history import History
@@ -94,7 +94,7 @@ def noisy(train: int, stop: int) -> Split:
         x = torch.randn(rows, 20, generator=g) + 0.5 * y[:, None]
         return x, torch.where(torch.rand(rows, generator=g) < 0.25, 1 - y, y)
 
-    return Split.from_tensors(part(train), part(stop), part(50), part(50))
+    return from_tensors(part(train), part(stop), part(50), part(50))
 
 
 def test_a_wide_network_on_sixty_noisy_rows_overfits() -> None:

@@ -5,6 +5,7 @@
 
 from goodfit.data.dataset import Dataset
 from goodfit.data.duplicates import Duplicates
+from goodfit.data.given import from_tensors
 from goodfit.data.loading import load
 from goodfit.data.metrics import METRICS, Metric, default_metric, metric
 from goodfit.data.split import Part, Split, TrainPart
@@ -22,6 +23,7 @@ __all__ = [
     "TaskSpec",
     "TrainPart",
     "default_metric",
+    "from_tensors",
     "load",
     "metric",
 ]

@@ -82,20 +82,6 @@ class Split:
     duplicates: Duplicates
     note: str = ""
 
-    @classmethod
-    def from_tensors(
-        cls,
-        train: tuple[torch.Tensor, torch.Tensor],
-        stop: tuple[torch.Tensor, torch.Tensor],
-        select: tuple[torch.Tensor, torch.Tensor] | None = None,
-        test: tuple[torch.Tensor, torch.Tensor] | None = None,
-        name: str = "tensors",
-    ) -> Split:
-        """Parts that you divided and preprocessed yourself; see `goodfit.data.given.from_tensors`."""
-        from goodfit.data.given import from_tensors
-
-        return from_tensors(train, stop, select, test, name)
-
     @property
     def parts(self) -> dict[str, Part]:
         """The four parts by name."""

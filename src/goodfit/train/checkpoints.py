@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -13,10 +13,23 @@ from goodfit.errors import InputError
 from goodfit.train.files import read_tensors, write_tensors
 from goodfit.train.run import Weights
 
-if TYPE_CHECKING:
-    from goodfit.train.solo import Solo
-
 STATE = "state.safetensors"
+
+
+class Resumable(Protocol):
+    """What goes on from a stored state: a trainer between two epochs."""
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a stored state to fit."""
+        ...
+
+    def state(self) -> tuple[Weights, dict[str, Any]]:
+        """Everything that the next epoch depends on: tensors, and plain data."""
+        ...
+
+    def restore(self, tensors: Weights, facts: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class Checkpoints:
         """The file that a run goes on from."""
         return Path(self.folder) / STATE
 
-    def save(self, solo: Solo, epoch: int, improved: bool, kept: Weights) -> None:
+    def save(self, run: Resumable, epoch: int, improved: bool, kept: Weights) -> None:
         """Write what the end of an epoch calls for; the state comes last and refers to nothing else."""
         folder = Path(self.folder)
         if improved:
@@ -54,22 +67,22 @@ class Checkpoints:
         if self.every and epoch % self.every == 0:
             write_tensors(folder / f"epoch-{epoch:04d}.safetensors", kept, {"epoch": epoch})
         write_tensors(folder / "last.safetensors", kept, {"epoch": epoch})
-        tensors, facts = solo.state()
+        tensors, facts = run.state()
         write_tensors(self.state, tensors, facts)
 
-    def load(self, solo: Solo) -> None:
+    def load(self, run: Resumable) -> None:
         """Put a run back to where its last epoch ended, if there is one to go on from."""
         if not (self.resume and self.state.exists()):
             return
         tensors, facts = read_tensors(self.state)
         if not isinstance(facts, dict) or "identity" not in facts:
             raise InputError(f"resume: '{self.state}' is not the state of a run; choose another folder.")
-        for key, mine in solo.identity().items():
+        for key, mine in run.identity().items():
             theirs = facts["identity"].get(key)
             if theirs != mine:
                 raise InputError(f"resume: {key} must be as before, {theirs!r}, got {mine!r} ('{self.state}').")
         try:
-            solo.restore(tensors, facts)
+            run.restore(tensors, facts)
         except (KeyError, RuntimeError) as error:
             raise InputError(
                 f"resume: the network must be as before; '{self.state}' holds other weights ({error})."
