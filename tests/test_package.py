@@ -46,7 +46,7 @@ def test_other_names_are_an_attribute_error() -> None:
     assert not hasattr(goodfit, "torch")
 
 
-HEAVY = "[m for m in ('torch', 'pandas', 'sklearn', 'plotly', 'scipy', 'rich.progress') if m in sys.modules]"
+HEAVY = "[m for m in ('torch', 'numpy', 'pandas', 'sklearn', 'plotly', 'scipy', 'rich.progress') if m in sys.modules]"
 
 
 def test_import_waits_for_nothing_heavy() -> None:

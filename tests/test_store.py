@@ -68,6 +68,8 @@ def test_best_and_last_both_come_back(run: Run, folder: Path, three: Split) -> N
 
 def test_the_loaded_network_is_silent(folder: Path, three: Split) -> None:
     back = load_run(folder)
+    assert not back.model.training
+    assert not any(module._forward_pre_hooks for module in back.model.modules())
     back.model.train()
     for module in back.model.modules():
         if isinstance(module, nn.BatchNorm1d):

@@ -1,7 +1,7 @@
 """Write what follows from the technique files: the index in techniques/__init__.py and the pages in docs/techniques.
 
 Usage: python tools/index.py [--check]
-With --check nothing is written; the exit code is 1 where a file would change.
+With --check nothing is written; the exit code is 1 where a file would change, or a technique is not finished.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "goodfit" / "techniques"
 PAGES = ROOT / "docs" / "techniques"
+UNFINISHED = "(to be written)"  # as tools/new_technique.py leaves it
 
 
 def technique_classes() -> dict[str, tuple[str, str]]:
@@ -67,9 +68,10 @@ def wanted() -> Iterator[tuple[Path, str]]:
 
 def main() -> int:
     """Write, or with --check compare."""
-    check, stale, known = "--check" in sys.argv, [], set()
+    check, known, stale, unfinished = "--check" in sys.argv, set(), [], []
     for path, text in wanted():
         known.add(path)
+        unfinished += [path] if UNFINISHED in text and path.stem != "README" else []
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path)
             if not check:
@@ -78,11 +80,11 @@ def main() -> int:
     left = [path for path in PAGES.glob("*.md") if path not in known]
     for path in [] if check else left:
         path.unlink()
-    for path in stale:
-        print(("out of date: " if check else "wrote ") + str(path.relative_to(ROOT)))
-    for path in left:
-        print(("of no technique: " if check else "removed ") + str(path.relative_to(ROOT)))
-    return int(check and bool(stale or left))
+    said = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
+    for what, paths in said.items() if check else {"wrote": stale, "removed": left}.items():
+        for path in paths:
+            print(f"{what}: {path.relative_to(ROOT)}")
+    return int(check and any(said.values()))
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def abstract_methods(classes: dict[str, ast.ClassDef], base: str) -> list[ast.Fu
             found |= {method.name: method for method in abstract_methods(classes, parent.id)}
     for node in classes[base].body:
         if isinstance(node, ast.FunctionDef):
-            message = f"{base}.{node.name}: to be written"
+            message = f"{node.name}: to be written"
             node.body = [ast.parse(f"raise NotImplementedError({message!r})").body[0]]
             node.decorator_list = []
             found[node.name] = node

@@ -21,6 +21,7 @@ Make = Callable[..., Evidence]
         ([1, 0.8, 0.6, 0.5, 0.55, 0.6, 0.65], "flat"),  # four values behind the best are too few for a trend
         ([0.4, 0.401, 0.402, 0.403, 0.404, 0.405], "flat"),  # rises by less than 0.02
         ([0.4, 0.6, 0.5, 0.7, 0.45, 0.6, 0.5], "flat"),  # higher, but to and fro
+        ([0.4, 0.5, 0.6, 0.45, 0.55, 0.65, 0.5], "flat"),  # rather rising, but it may be chance: p = 0.22
         ([1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7], "falling"),
         ([1.0, 0.8, 0.6, 0.5, 0.495, 0.494, 0.493, 0.492, 0.491], "flat"),
         ([0.5] * 10, "flat"),

@@ -153,6 +153,18 @@ def test_the_test_part_is_opened_once_after_the_choice(iris: Dataset, quick: Tra
     assert list(study.test) == shown
 
 
+def test_each_run_is_tested_on_the_test_part_of_its_own_split(iris: Dataset) -> None:
+    training = Training(epochs=2, learning_rate=0.01, metric="log_loss")
+    study = run_study(iris, "mlp:8", ["l2=10"], training, seeds=3)
+    values = []
+    for outcome in study.of("plain"):
+        assert outcome.run is not None
+        test = iris.split(outcome.seed).test  # same rows, scaled by the training rows of its seed
+        values.append(float(nn.functional.cross_entropy(outcome.run.outputs(test.x), test.y)))
+    assert study.test["plain"].mean == pytest.approx(np.mean(values), rel=1e-5)
+    assert study.test["plain"].n == 3
+
+
 def test_an_interrupted_study_does_not_open_it(
     iris: Dataset, quick: Training, sealed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
