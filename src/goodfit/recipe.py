@@ -129,7 +129,10 @@ class Recipe:
             path = Path(text_or_file)
             if not path.is_file():
                 raise InputError(f"recipe: there is no file '{text_or_file}'; give a YAML file or a recipe's text.")
-            return cls.from_yaml(path.read_text(encoding="utf-8"))
+            try:
+                return cls.from_yaml(path.read_text(encoding="utf-8"))
+            except UnicodeDecodeError as error:
+                raise InputError(f"recipe: '{text_or_file}' is not text in UTF-8; save it anew.") from error
         return cls.of(text_or_file)
 
 

@@ -249,8 +249,11 @@ def features(source: str) -> Any:
     path = find(Path(source))
     if suffix(path) != ".npz":
         return read_table(path, None)
-    with np.load(path, allow_pickle=False) as archive:
-        for key in ("x", "X", "x_test", "data", "x_train"):
-            if key in archive:
-                return archive[key]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for key in ("x", "X", "x_test", "data", "x_train"):
+                if key in archive:
+                    return archive[key]
+    except (*BROKEN, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"predict: '{path.name}' cannot be read as npz ({_first_line(error)}).") from error
     raise InputError(f"predict: '{path.name}' has no array x, X, x_test, data or x_train.")

@@ -31,7 +31,7 @@ def build(text: str, input_shape: Sequence[int], outputs: int, seed: int) -> nn.
     name, _, sizes = text.partition(":")
     if name not in NAMES:
         raise InputError(f"model: there is no reference network '{name}'.{near(name, NAMES)}")
-    if sizes and not re.fullmatch(r"\d+(-\d+)*", sizes):
+    if ":" in text and not re.fullmatch(r"\d{1,5}(-\d{1,5})*", sizes):
         raise InputError(f"model: sizes must be written {name}:256-256, got '{text}'.")
     hidden = tuple(int(n) for n in sizes.split("-")) if sizes else (256, 256)
     with torch.random.fork_rng():

@@ -207,6 +207,8 @@ def _study_notes(study: Study) -> list[str]:
             f"{len(study.seeds)} seeds give wide intervals: under six pairs can never be significant in a sign-flip "
             "test. Add --seeds 6 or more before you rely on a small difference."
         )
+    if study.metric in ("rmse", "mae"):
+        notes.append(f"{study.metric} is in units of the target's standard deviation over the training rows.")
     if PLAIN in study.test:
         notes.append(
             "The test part was opened once, after the choice was made, for the plain network and the best recipe."

@@ -1,0 +1,29 @@
+"""Whole studies on real tables: minutes, so they run by `make slow`."""
+
+from pathlib import Path
+
+import pytest
+
+from goodfit.data import load
+from goodfit.study import run_study
+from goodfit.train import Training
+
+TABLES = Path(__file__).parents[3] / "shared" / "data" / "tabular"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["credit-g", "kc1", "segment", "vehicle"])
+def test_plain_overfits_and_some_recipe_is_no_worse(name: str) -> None:
+    path = TABLES / f"{name}.csv.gz"
+    if not path.exists():
+        pytest.skip(f"../shared/data/tabular/{name}.csv.gz is absent")
+    study = run_study(load(str(path), "class"), "mlp", (), Training(epochs=60), progress=False)
+    best, verdict = study.best(), study.verdict()
+    assert best is not None
+    assert verdict is not None
+    assert verdict.label == "overfit"
+    assert len(study.outcomes) == 45
+    assert all(o.run is not None for o in study.outcomes)
+    if best.difference is not None:
+        assert best.difference.mean >= 0
+        assert set(study.test) == {"plain", best.candidate.label}
