@@ -1,4 +1,5 @@
 # `make demo` and `make test` are all that a new user needs; `make help` lists the rest.
+unexport PYTHONPATH PYTHONHOME
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
