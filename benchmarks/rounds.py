@@ -1,6 +1,7 @@
 """Who takes part in `solo.py`, and the run from the data to the text."""
 
 import argparse
+import os
 
 import loops
 import ours
@@ -30,6 +31,7 @@ def compare(given: argparse.Namespace) -> str:
     torch.set_num_threads(given.threads)
     problem = problems.small() if given.network == "small" else problems.mnist(given.data or problems.MNIST)
     print(f"{problem.name}: {problem.origin}", flush=True)
+    warn_of_neighbours()
     entered = (warm_up(name, enter, problem) for name, enter in chosen(given).items())
     records = [record for record in entered if record is not None]
     rates = take_turns(records, given.repeats, given.epochs)
@@ -50,6 +52,13 @@ def chosen(given: argparse.Namespace) -> dict[str, Enter]:
         return given.all or name not in OPTIONAL
 
     return {name: enter for name, enter in TRAINERS.items() if takes_part(name)}
+
+
+def warn_of_neighbours() -> None:
+    """Busy cores slow trainers by very different factors, which no ratio takes out again."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 0.3:
+        print(f"WARNING the machine is busy (load {load:.1f}): neither times nor ratios will mean much", flush=True)
 
 
 def warn_of_idlers(records: list[Record]) -> None:

@@ -3,8 +3,9 @@
     python benchmarks/solo.py --network mnist
     python benchmarks/solo.py --network small --epochs 20 --repeats 9 --markdown docs/benchmarks.md
 
-Needs `pip install -e '.[bench]'`; a peer that is missing is left out with the reason. Trainers take turns, so
-that whatever else the machine does falls on all of them, and the ratios are taken within a round.
+Needs `pip install -e '.[bench]'`; a peer that is missing is left out with the reason. Trainers take turns and the
+ratios are taken within a round, which evens out slow drift only: run it on an idle machine. Where other processes
+want the same cores, torch's threads wait for each other and slow down tenfold, scikit-learn's and JAX's hardly.
 """
 
 import argparse

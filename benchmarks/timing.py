@@ -44,7 +44,7 @@ class Record:
         return statistics.median(self.accuracies)
 
     def ratio(self, reference: Sequence[float]) -> float:
-        """Median of the ratios within each round, so that a slow minute of the machine hits both sides."""
+        """Median of the ratios within each round, so that slow drift (heat, clock) hits both sides."""
         return statistics.median(a / b for a, b in zip(self.seconds, reference, strict=True))
 
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WHERE = "import goodfit, sys; print(goodfit.__file__); sys.exit('site' not in goodfit.__file__)"
+WHERE = "import goodfit, sys; print(goodfit.__file__); sys.exit(not goodfit.__file__.startswith(sys.argv[1]))"
 
 
 def main() -> int:
@@ -30,7 +30,9 @@ def main() -> int:
         shutil.copytree(ROOT / "tests", folder / "tests")
         shutil.copy(ROOT / "pyproject.toml", folder)
         environment = {**os.environ, "PYTHONPATH": str(site)}
-        if subprocess.run([sys.executable, "-c", WHERE], cwd=folder, env=environment, check=False).returncode:
+        if subprocess.run(
+            [sys.executable, "-c", WHERE, str(site)], cwd=folder, env=environment, check=False
+        ).returncode:
             print("the tests would not import the wheel")
             return 1
         tests = [sys.executable, "-m", "pytest", "-n", "2", "tests/contract"]
