@@ -304,3 +304,16 @@ def test_a_report_is_the_same_but_for_the_time(run: Run) -> None:
     one, two = (dataclasses.replace(run_page(run), created="") for _ in range(2))
     assert one == two
     assert render(one) == render(two)
+
+
+def test_the_headline_of_one_seed_speaks_of_no_interval() -> None:
+    from goodfit.data import load
+    from goodfit.report import headline
+    from goodfit.study import run_study
+    from goodfit.train import Training
+
+    study = run_study(load("iris"), "mlp:4", ["batch_norm"], Training(epochs=2), seeds=1, progress=False)
+    study.outcomes = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.outcomes)]
+    text = headline(study)
+    assert "inf" not in text
+    assert "batch_norm did best: +0.2500 accuracy over plain, with one seed" in text

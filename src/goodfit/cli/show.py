@@ -114,13 +114,15 @@ def ranking(answer: gf.Study) -> Table:
 
 
 def _cells(r: Ranked) -> list[str]:
-    cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", f"{r.score.low:.4f} … {r.score.high:.4f}"]
+    spread = f"{r.score.low:.4f} … {r.score.high:.4f}" if r.score.n > 1 else "one seed"
+    cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", spread]
     if r.difference is None:
         cells += ["", "", ""]
     else:
         d = r.difference
         mark = "*" if d.sure else " "
-        cells += [f"{d.mean:+.4f}{mark}", f"{d.low:+.4f} … {d.high:+.4f}", f"{r.wins}/{d.n}"]
+        interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.n > 1 else "one seed"
+        cells += [f"{d.mean:+.4f}{mark}", interval, f"{r.wins}/{d.n}"]
     return [*cells, f"{r.gap:+.4f}", r.verdict]
 
 

@@ -108,6 +108,9 @@ def headline(study: Study) -> str:
     d = best.difference
     if not d.n:
         return f"{best.candidate.label} did best ({study.metric} {best.score.mean:.4f}); no run of plain was finished."
+    if d.n == 1:
+        gain = f"{d.mean:+.4f} {study.metric} over plain"
+        return f"{best.candidate.label} did best: {gain}, with one seed: that says nothing of chance; add seeds."
     change = f"{d.mean:+.4f} {study.metric} over plain [{d.low:+.4f}, {d.high:+.4f}], {d.n} seeds"
     sure = "The interval excludes zero." if d.sure else "The interval includes zero: it may be chance; add seeds."
     return f"{best.candidate.label} did best: {change}. {sure}"
