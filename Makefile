@@ -58,10 +58,12 @@ format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff format .
 
 technique: $(VENV)/.dev ## new technique and its test: make technique NAME=FooBar STAGE=weights
-	$(BIN)/python tools/new_technique.py $(NAME) $(STAGE)
+	$(BIN)/python tools/new_technique.py $(NAME) $(STAGE) $(BASE)
 	$(BIN)/python tools/index.py
 
 bench: $(VENV)/.dev ## trainers side by side; writes the tables of docs/benchmarks.md
 	$(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/solo.py --network mnist --markdown docs/benchmarks.md
 	$(BIN)/python benchmarks/solo.py --network small --epochs 20 --markdown docs/benchmarks.md
+	$(BIN)/python benchmarks/techniques.py --network mnist --markdown docs/benchmarks.md
+	$(BIN)/python benchmarks/techniques.py --network conv --markdown docs/benchmarks.md

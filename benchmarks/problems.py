@@ -1,6 +1,7 @@
 """What is trained: a network's sizes with its data, the same arrays for every trainer."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -13,20 +14,39 @@ MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist.npz"
 LABELLED, TRAINED = 49_000, 34_300  # case study 1: 49,000 digits, 70:30
 
 
+def perceptron(sizes: Sequence[int]) -> nn.Sequential:
+    """Fully connected layers with ReLU between them."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(sizes):
+        layers += [nn.Linear(a, b), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def convolutional(sizes: Sequence[int], side: int = 28) -> nn.Sequential:
+    """Filters of 3×3 with ReLU behind each, one pooling of 2×2, one linear layer; sizes are channels, then classes."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(sizes[:-1]):
+        layers += [nn.Conv2d(a, b, 3), nn.ReLU()]
+        side -= 2
+    pooled = nn.MaxPool2d(2), nn.Flatten(), nn.Linear(sizes[-2] * (side // 2) ** 2, sizes[-1])
+    return nn.Sequential(*layers, *pooled)
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One network and one divided data set; images are flat, values float32, classes int64."""
+    """One network and one divided data set; images are flat but for `conv`, values float32, classes int64."""
 
     name: str
     sizes: tuple[int, ...]
     batch: int
-    x: Tensor  # (row, feature)
+    x: Tensor  # (row, feature) or (row, channel, height, width)
     y: Tensor  # (row,)
-    xv: Tensor  # (validation row, feature)
+    xv: Tensor  # (validation row, …)
     yv: Tensor
     origin: str
     learning_rate: float = 1e-3
     validation_batch: int = 2048
+    build: Callable[[Sequence[int]], nn.Sequential] = perceptron
 
     @property
     def steps(self) -> int:
@@ -35,7 +55,7 @@ class Problem:
 
     @property
     def flop(self) -> float:
-        """Arithmetic that an epoch and its validation cannot avoid.
+        """Arithmetic that an epoch and its validation cannot avoid in a perceptron.
 
         A weight costs 2 FLOP per sample forward and 4 backward (one product for each of the two gradients);
         biases, activations and the optimizer are left out, being an order smaller.
@@ -51,10 +71,7 @@ class Problem:
     def network(self, seed: int) -> nn.Sequential:
         """A freshly drawn network; torch's trainers of one round start from the same weights."""
         torch.manual_seed(seed)
-        layers: list[nn.Module] = []
-        for a, b in pairwise(self.sizes):
-            layers += [nn.Linear(a, b), nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
+        return self.build(self.sizes)
 
 
 def mnist(path: Path) -> Problem:
@@ -73,6 +90,13 @@ def mnist(path: Path) -> Problem:
         yv=y[TRAINED:].contiguous(),
         origin="MNIST" if found else f"imitated digits of MNIST's shape, {path.name} not found",
     )
+
+
+def conv(path: Path) -> Problem:
+    """The same digits as images of 1×28×28 in a small convolutional network: conv16-conv32-pool-linear."""
+    digits = mnist(path)
+    images = {"x": digits.x.view(-1, 1, 28, 28), "xv": digits.xv.view(-1, 1, 28, 28)}
+    return replace(digits, name="conv", sizes=(1, 16, 32, 10), batch=64, build=convolutional, **images)
 
 
 def small(rows: int = 2_000, held_out: int = 500) -> Problem:

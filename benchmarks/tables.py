@@ -23,10 +23,10 @@ HEADS = (
 )
 
 
-def machine(threads: int) -> str:
+def machine(threads: int, packages: Sequence[str] = PACKAGES) -> str:
     """Cores, threads and versions: without them a time means nothing."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     return f"{_processor()}, {cores} cores, threads: {threads}; Python {platform.python_version()}, {versions}."
 
 
@@ -56,12 +56,12 @@ def table(records: Sequence[Record], problem: Problem, rates: Sequence[float], p
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write(path: Path, network: str, text: str) -> None:
-    """Replace what stands between this network's markers, or append both with the text."""
+def write(path: Path, network: str, text: str, kind: str = "solo") -> None:
+    """Replace what stands between the markers of this network and kind of table, or append both with the text."""
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
-    opening, closing = f"<!-- solo:{network} -->", f"<!-- /solo:{network} -->"
+    opening, closing = f"<!-- {kind}:{network} -->", f"<!-- /{kind}:{network} -->"
     block = f"{opening}\n{text}\n{closing}"
-    between = re.compile(f"{re.escape(opening)}.*?<!-- /?solo:{re.escape(network)} -->", re.DOTALL)
+    between = re.compile(f"{re.escape(opening)}.*?<!-- /?{re.escape(f'{kind}:{network}')} -->", re.DOTALL)
     if between.search(old):
         new = between.sub(lambda _: block, old, count=1)
     elif opening in old:

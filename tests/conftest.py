@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from torch import nn
 
 from goodfit.data import Part, Split, load
+
+os.environ["KERAS_BACKEND"] = "torch"  # for the tests beside Keras, before anything imports it
 
 SIZES = (0.6, 0.1, 0.15, 0.15)  # of 160 rows: 96, 16, 24, 24
 

@@ -8,12 +8,13 @@ import re
 from typing import Any
 
 import pytest
+import torch
 from rich.cells import cell_len
 from rich.console import Console
 from torch import Tensor
 
 from goodfit import pages, techniques
-from goodfit.stages import Penalty, selector
+from goodfit.stages import OnSample, Penalty, selector
 from goodfit.technique import Technique, knob
 
 EVERY = pytest.mark.parametrize("technique", techniques.ALL.values(), ids=techniques.ALL.keys())
@@ -52,11 +53,11 @@ class Sample(Penalty):
         return cls(2 * strength, on=on)
 
 
-class Bare(Penalty):
+class Bare(OnSample):
     """Does nothing."""
 
-    def value(self, w: Tensor) -> Tensor:
-        return w.sum() * 0
+    def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
+        return rows
 
 
 def drawn(renderable: Any, width: int = 200) -> str:
@@ -80,12 +81,13 @@ def test_sections_notes_and_stage() -> None:
 
 
 def test_knobs_in_words() -> None:
-    strength, kind, often, on = pages.page(Sample).knobs
+    strength, kind, often, on, schedule = pages.page(Sample).knobs
     assert (strength.default, strength.rule, strength.search) == ("1e-5", "in [0, inf)", "1e-6 to 0.01, log")
     assert (strength.neutral, strength.unit, strength.main) == ("0", "loss per |w|", True)
     assert (kind.default, kind.search, kind.main) == ("'near'", "'near', 'far'", False)
     assert (often.default, often.rule, often.search, often.neutral) == ("true", "true or false", "", "")
     assert on.doc.startswith("which tensors")
+    assert (schedule.name, schedule.default) == ("schedule", "'constant'")
 
 
 def test_other_ways_to_make_one() -> None:

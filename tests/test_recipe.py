@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from goodfit.errors import InputError
@@ -45,7 +45,8 @@ def test_text(text: str, techniques: tuple[Technique, ...]) -> None:
         ("droput=0.5", "there is no technique 'droput'. Did you mean 'dropout'?"),
         ("dropout(rat=0.5)", "Dropout: there is no knob 'rat'. Did you mean 'rate'"),
         ("dropout=1.5", r"Dropout: rate must be in \[0, 1\), got rate=1.5"),
-        ("dropout=high", "a value must be a number, true, false or text in quotes, got high"),
+        ("dropout=high", r"Dropout: rate must be in \[0, 1\), got rate='high'"),
+        ("dropout=high+1", "a value must be a number, true, false or text, got high \\+ 1"),
         ("dropout=__import__('os')", "a value must be a number"),
         ("dropout(0.1, 0.2)", "takes one value without a name"),
         ("dropout(0.1, rate=0.2)", "gives rate twice"),
@@ -159,7 +160,11 @@ def test_whatever_its_values_a_recipe_reads_back(data: st.DataObject) -> None:
     made = []
     for name in chosen:
         drawn = {knob: data.draw(values(rules)) for knob, rules in ALL[name].knobs().items()}
-        made.append(ALL[name].of(drawn))
+        try:
+            made.append(ALL[name].of(drawn))
+        except InputError as error:  # two knobs that must fit each other
+            assume("must be at most" not in str(error))
+            raise
     recipe = Recipe(tuple(made))
     assert Recipe.of(recipe.text()) == recipe
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe

@@ -100,6 +100,6 @@ def test_names_texts_and_stages() -> None:
     assert BatchNorm().text() == "batch_norm"
     assert BatchNorm(momentum=0.2).text() == "batch_norm(momentum=0.2)"
     assert L2(0.1, on="bias").text() == "l2(l2=0.1, on='bias')"
-    assert L2(0.1).to_dict() == {"technique": "l2", "l2": 0.1, "on": "kernel"}
+    assert L2(0.1).to_dict() == {"technique": "l2", "l2": 0.1, "on": "kernel", "schedule": "constant"}
     assert issubclass(L2, OnWeights)
     assert issubclass(L2, Technique)

@@ -2,9 +2,8 @@
 
 Usage: python tools/new_technique.py NAME STAGE [BASE]        (make technique NAME=FooBar STAGE=weights)
 
-NAME is the class, in CamelCase. STAGE is a folder of goodfit/techniques. BASE is the class of goodfit/stages.py to
-fill in, where a stage has several: Noise or Normalisation for `model`; Proximal, Quadratic, Decay or Projection for
-`weights`. Nothing is overwritten.
+NAME is the class, in CamelCase. STAGE is a folder of goodfit/techniques. BASE is the class of goodfit/stages to
+fill in, where a stage has several: see BASES below. Nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -19,20 +18,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BASES = {
     "sample": ("OnSample",),
-    "batch": ("OnBatch",),
-    "model": ("Noise", "Normalisation"),
+    "batch": ("Change", "Attack", "HiddenMix"),
+    "model": ("Noise", "BranchNoise", "WeightPerturbation", "Recurrent", "Normalisation"),
     "loss": ("OnLoss",),
     "grads": ("OnGrads",),
-    "weights": ("Proximal", "Quadratic", "Decay", "Projection"),
-    "eval": ("OnEval",),
+    "weights": ("Proximal", "Quadratic", "Smooth", "Decay", "Scaling", "Projection"),
+    "eval": ("Averaged", "Pulling", "Ensemble"),
     "epoch": ("OnEpoch",),
 }
 """Stage folder → the base classes a technique there may have; the first unless another is asked for."""
-FOLDERS = {
-    "sample": "Techniques that choose the rows of an epoch.",
-    "loss": "Techniques that add a term to the loss.",
-}
-"""The first line of a folder that is not there yet."""
 SELECTED = ("model", "weights")
 
 TECHNIQUE = '''"""(to be written): what it is, in a few words."""
@@ -99,8 +93,6 @@ def main(arguments: list[str]) -> int:
     taken = [*source.parent.parent.glob(f"*/{name}.py"), *test.parent.parent.glob(f"*/test_{name}.py")]
     if taken:
         return stop(f"{taken[0].relative_to(ROOT)} is there already; nothing was written")
-    if not (source.parent / "__init__.py").exists():
-        write(source.parent / "__init__.py", f'"""{FOLDERS.get(stage, "Techniques.")}"""\n')
     write(source, technique_text(title, stage, (asked or BASES[stage])[0]))
     write(test, TEST.format(title=title))
     print(f"next: fill in both files, then run: make generate && pytest -k {name}")
@@ -139,13 +131,13 @@ def snake(title: str) -> str:
 
 def technique_text(title: str, stage: str, base: str) -> str:
     """The technique's file: the base class's methods, each to be filled in."""
-    tree = ast.parse((ROOT / "src" / "goodfit" / "stages.py").read_text(encoding="utf-8"))
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    trees = [ast.parse(p.read_text(encoding="utf-8")) for p in sorted((ROOT / "src/goodfit/stages").glob("*.py"))]
+    classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
     methods = [ast.unparse(method) for method in abstract_methods(classes, base)]
     knobs = STRENGTH + ("\n    on: str = selector()" if stage in SELECTED else "")
     code = "\n".join([*methods, base, knobs])
     text = TECHNIQUE.format(
-        imports=imports(tree, code),
+        imports=imports(trees, code),
         title=title,
         base=base,
         knobs=knobs,
@@ -161,7 +153,7 @@ def abstract_methods(classes: dict[str, ast.ClassDef], base: str) -> list[ast.Fu
         if isinstance(parent, ast.Name) and parent.id in classes:
             found |= {method.name: method for method in abstract_methods(classes, parent.id)}
     for node in classes[base].body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and any(ast.unparse(d) == "abstractmethod" for d in node.decorator_list):
             message = f"{node.name}: to be written"
             node.body = [ast.parse(f"raise NotImplementedError({message!r})").body[0]]
             node.decorator_list = []
@@ -169,25 +161,27 @@ def abstract_methods(classes: dict[str, ast.ClassDef], base: str) -> list[ast.Fu
     return list(found.values())
 
 
-def imports(tree: ast.Module, code: str) -> str:
-    """The import lines for the names that the code uses, found in stages.py."""
+def imports(trees: list[ast.Module], code: str) -> str:
+    """The import lines for the names that the code uses: those of the stages, and what the stages import themselves."""
     used = set(re.findall(r"[A-Za-z_]\w*", code))
     groups: list[list[str]] = [[], [], ["from goodfit.technique import knob"]]
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            module = (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
-            names = [alias.name for alias in node.names if alias.name in used]
-            if names and module != "goodfit.technique":
-                line = (
-                    f"from {module} import {', '.join(names)}"
-                    if isinstance(node, ast.ImportFrom)
-                    else f"import {module}"
-                )
-                groups[module.startswith("torch")].append(line)
-    own = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-    own += [target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
-    groups[2].insert(0, f"from goodfit.stages import {', '.join(sorted(used & set(own)))}")
+    for node in (node for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)):
+        module = (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
+        names = sorted(alias.name for alias in node.names if alias.name in used)
+        if names and not module.startswith("goodfit"):
+            line = (
+                f"from {module} import {', '.join(names)}" if isinstance(node, ast.ImportFrom) else f"import {module}"
+            )
+            group = groups[module.startswith("torch")]
+            group += [line] if line not in group else []
+    exported = next(node for tree in trees for node in tree.body if _is_all(node))
+    own = {element.value for element in exported.value.elts}  # type: ignore[attr-defined]
+    groups[2].insert(0, f"from goodfit.stages import {', '.join(sorted(used & own))}")
     return "\n\n".join("\n".join(group) for group in groups if group)
+
+
+def _is_all(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
 def formatted(text: str) -> str:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
+    from goodfit.compression import compress
     from goodfit.data import Dataset, Split, load
-    from goodfit.diagnosis import Verdict, diagnose
-    from goodfit.errors import InputError, TrainingError
+    from goodfit.diagnosis import diagnose
+    from goodfit.errors import InputError
     from goodfit.explanation import explain
     from goodfit.recipe import Recipe
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import Study, run_study
     from goodfit.train import Checkpoints, Run, Training, fit
+    from goodfit.train.regularizer import attach
 
 __version__ = "0.1.0"
 
@@ -28,8 +30,8 @@ _HOMES = {
     "Split": "data",
     "Study": "study",
     "Training": "train",
-    "TrainingError": "errors",
-    "Verdict": "diagnosis",
+    "attach": "train.regularizer",
+    "compress": "compression",
     "diagnose": "diagnosis",
     "explain": "explanation",
     "fit": "train",
@@ -49,8 +51,8 @@ __all__ = [
     "Split",
     "Study",
     "Training",
-    "TrainingError",
-    "Verdict",
+    "attach",
+    "compress",
     "diagnose",
     "explain",
     "fit",

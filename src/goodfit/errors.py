@@ -32,6 +32,8 @@ def near(name: str, names: Iterable[str]) -> str:
     known = sorted(set(names))
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     if close:
+        alike = [difflib.SequenceMatcher(None, c, name.lower()).ratio() for c in close]
+        close = [c for c, ratio in zip(close, alike, strict=True) if ratio > max(alike) - 0.1]
         return " Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
     return f" Known: {shown}." if known else ""

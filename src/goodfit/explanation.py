@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,12 +11,26 @@ from torch import nn
 
 from goodfit import surgery
 from goodfit.recipe import Recipe
-from goodfit.stages import Noise, Normalisation, OnWeights, Projection
+from goodfit.stages import (
+    BranchNoise,
+    Noise,
+    Normalisation,
+    OnLoss,
+    OnModel,
+    OnWeights,
+    Recurrent,
+    Scaling,
+    WeightPerturbation,
+    acting_noises,
+    why_not,
+)
 from goodfit.technique import Technique
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
+WIDTH = 120
 COLUMNS = ("where", "what", "shape", "acting", "not acting")
 
 
@@ -47,9 +62,25 @@ class Explanation:
 
         return pd.DataFrame(self.rows(), columns=list(COLUMNS))
 
+    def table(self, title: str = "") -> Table:
+        """The rows as a table for a terminal."""
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table(title=title or None, title_justify="left")
+        for name in COLUMNS:
+            drawn.add_column(name, overflow="fold")
+        for row in self.rows():
+            drawn.add_row(*map(Text, row))
+        return drawn
+
     def __str__(self) -> str:
-        table = self.frame().to_string(index=False)
-        return "\n".join([table, *(f"on the whole: {text}" for text in self.elsewhere)])
+        from rich.console import Console
+
+        console = Console(width=WIDTH, file=io.StringIO(), color_system=None)
+        console.print(self.table())
+        drawn = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+        return "\n".join([drawn, *(f"on the run as a whole: {text}" for text in self.elsewhere)])
 
 
 def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
@@ -58,7 +89,7 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> for row in explain(net, "l2=1e-4, dropout=0.25").rows():
     ...     print(row[0], "|", row[3], "|", row[4] or "(acts)")
-    0 | – | dropout: its own input (input_rate=0.0)
+    0 | – | dropout: the network's own input (input_rate=0.0)
     2 | dropout=0.25 on its input | (acts)
     0.weight | l2=0.0001 | (acts)
     0.bias | – | l2: on='kernel'
@@ -69,62 +100,102 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
         InputError: a selector matches nothing.
     """
     recipe = Recipe.of(recipe)
+    on_tensors = [t for t in recipe if isinstance(t, OnWeights | WeightPerturbation)]
+    chosen = {t: {s.name for s in surgery.select(model, t.on, type(t).__name__)} for t in on_tensors}
     lines = [_layer_line(layer, model, recipe) for layer in surgery.layers(model, "kernel bias")]
-    chosen = {t: {s.name for s in surgery.select(model, t.on, type(t).__name__)} for t in recipe.at(OnWeights)}
+    for technique in recipe.at(BranchNoise):
+        lines += _branch_lines(model, technique)
     lines += [_tensor_line(slot, chosen) for slot in surgery.slots(model)]
-    acting = (OnWeights, Noise, Normalisation)
-    return Explanation(tuple(lines), tuple(_whole(t) for t in recipe if not isinstance(t, acting)))
+    whole = [t for t in recipe if not (isinstance(t, OnWeights | OnModel) or getattr(t, "watches", False))]
+    return Explanation(tuple(lines), tuple(_whole(t) for t in whole))
 
 
 def _layer_line(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Line:
     acting, absent = [], []
-    for technique in (*recipe.at(Normalisation), *recipe.at(Noise)):
-        name = technique.name()
-        here = {id(found.module) for found in surgery.layers(model, technique.on, type(technique).__name__)}
+    watching = [t for t in recipe.at(OnLoss) if t.watches]
+    inside: list[OnModel | OnLoss] = [*recipe.at(Normalisation), *watching, *recipe.at(Noise), *recipe.at(Recurrent)]
+    for technique in inside:
+        on = str(technique.values()["on"])
+        here = {id(found.module) for found in surgery.layers(model, on, type(technique).__name__)}
         if id(layer.module) not in here:
-            absent.append(f"{name}: on={technique.on!r}")
-        elif isinstance(technique, Noise):
-            noise = technique.at(layer.first)
-            if noise is None:
-                absent.append(f"{name}: its own input ({_input_knob(technique)})")
-            else:
-                acting.append(f"{noise.with_values(**_without_input(noise)).text()} on its input")
-        elif layer.last or surgery.features(layer.module) is None:
-            absent.append(f"{name}: {'the last layer' if layer.last else 'not a linear or convolution layer'}")
-        else:
-            acting.append(f"{technique.text()} behind it")
+            absent.append(f"{technique.name()}: on={on!r}")
+            continue
+        does, why = _at_layer(technique, layer)
+        acting += [does] if does else []
+        absent += [f"{technique.name()}: {why}"] if why else []
     kind = type(layer.module).__name__
     return Line(layer.name or "(network)", kind, "", tuple(acting), tuple(absent))
 
 
+def _at_layer(technique: OnModel | OnLoss, layer: surgery.Layer) -> tuple[str, str]:
+    """What a technique does at a chosen layer, or why it does nothing there."""
+    if isinstance(technique, Noise):
+        noises = [noise for _, noise in acting_noises(technique, [layer])]
+        if noises:
+            return f"{_said(noises[0])} on its input", ""
+        if technique.before(layer.first) is None:
+            return "", " ".join(filter(None, ("the network's own input", _input_knob(technique))))
+        return "", "acts on the maps that flow into convolutions"
+    if isinstance(technique, OnLoss):
+        return ("", "the network's own input") if layer.first else (f"{_said(technique)} of its input", "")
+    if isinstance(technique, Recurrent):
+        recurrent = isinstance(layer.module, nn.RNNBase)
+        return (f"{_said(technique)} at every time step", "") if recurrent else ("", "not a recurrent layer")
+    if layer.last or surgery.features(layer.module) is None:
+        return "", "the last layer" if layer.last else "not a linear or convolution layer"
+    return f"{_said(technique)} behind it", ""
+
+
 def _input_knob(technique: Noise) -> str:
-    return ", ".join(f"{n}={v!r}" for n, v in technique.values().items() if n.startswith("input_"))
+    found = ", ".join(f"{n}={v!r}" for n, v in technique.values().items() if n.startswith("input_"))
+    return f"({found})" if found else ""
 
 
-def _without_input(noise: Noise) -> dict[str, object]:
-    return {n: k.default for n, k in noise.knobs().items() if n.startswith("input_")}
+def _said(technique: Technique) -> str:
+    """The technique in a row that says where it acts: without its selector, and with numbers that can be read."""
+    plain = {n: k.default for n, k in technique.knobs().items() if n == "on" or n.startswith("input_")}
+    numbers = {n: float(f"{v:.6g}") for n, v in technique.values().items() if isinstance(v, float)}
+    return technique.with_values(**(numbers | plain)).text()
 
 
-def _tensor_line(slot: surgery.Slot, chosen: dict[OnWeights, set[str]]) -> Line:
+def _branch_lines(model: nn.Module, technique: BranchNoise) -> list[Line]:
+    found = surgery.branches(model, technique.on, type(technique).__name__)
+    texts = [_said(technique.branch(number / len(found))) for number in range(1, len(found) + 1)]
+    return [
+        Line(name, type(module).__name__, "", (f"{text} on the branch that ends here",), ())
+        for (name, module), text in zip(found, texts, strict=True)
+    ]
+
+
+def _tensor_line(slot: surgery.Slot, chosen: dict[OnWeights | WeightPerturbation, set[str]]) -> Line:
     acting, absent = [], []
     for technique, names in chosen.items():
-        if slot.name not in names:
-            why = " is not of a known layer; name it in on=" if slot.kind == "other" else f" on={technique.on!r}"
-            absent.append(f"{technique.name()}:{why}")
-        elif not slot.tensor.requires_grad:
-            absent.append(f"{technique.name()}: frozen")
-        elif isinstance(technique, Projection) and slot.tensor.ndim < 2:
-            absent.append(f"{technique.name()}: one number per unit has no incoming weights")
+        why = _reason(technique, slot, names)
+        if why:
+            absent.append(f"{technique.name()}: {why}")
         else:
-            acting.append(technique.text() + _units(technique, slot))
+            acting.append(_said(technique) + _units(technique, slot))
     shape = "×".join(map(str, slot.tensor.shape))
     return Line(slot.name, slot.kind, shape, tuple(acting), tuple(absent))
 
 
-def _units(technique: OnWeights, slot: surgery.Slot) -> str:
-    if not isinstance(technique, Projection):
+def _reason(technique: OnWeights | WeightPerturbation, slot: surgery.Slot, names: set[str]) -> str:
+    if slot.name not in names:
+        if slot.form == surgery.PART:
+            return "part of a reparametrised weight"
+        return "not of a known layer; name it in on=" if slot.kind == "other" else f"on={technique.on!r}"
+    if isinstance(technique, OnWeights):
+        return why_not(technique, slot)
+    return "" if slot.form == surgery.PLAIN else "part of a reparametrised weight"
+
+
+def _units(technique: OnWeights | WeightPerturbation, slot: surgery.Slot) -> str:
+    if isinstance(technique, WeightPerturbation):
+        return " in each forward pass"
+    if not isinstance(technique, Scaling):
         return ""
-    reduced = math.prod(slot.tensor.shape[a] for a in technique.axes(slot.unit, slot.tensor.ndim))
+    blocks = slot.blocks()
+    reduced = math.prod(blocks[0].shape[a] for a in technique.axes(blocks[0].ndim))
     return f" on the {reduced} weights into each of {slot.tensor.numel() // reduced} units"
 
 

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from torch import nn
 
+from goodfit.citations import bibtex
 from goodfit.errors import InputError, near
+from goodfit.keras_names import techniques_from_keras
+from goodfit.linter import Context, Remark, lint
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -90,6 +94,37 @@ class Recipe:
         """A recipe with further techniques behind these."""
         return Recipe(self.techniques + more)
 
+    def lint(self, model: nn.Module, context: Context | None = None) -> list[Remark]:
+        """What is wrong or doubtful about this recipe on a network, the worst first, with reasons and remedies.
+
+        >>> [str(remark)[:44] for remark in Recipe.of("l2=1e-4, weight_decay=0.01").lint(nn.Linear(2, 1))]
+        ['warning: l2, weight_decay at weight: both sh']
+        """
+        return lint(self.techniques, model, context)
+
+    def cite(self) -> str:
+        """BibTeX of the publications that the techniques come from.
+
+        >>> Recipe.of("dropout=0.5").cite().splitlines()[0]
+        '@article{srivastava2014dropout,'
+        """
+        return bibtex(self.techniques)
+
+    @classmethod
+    def from_keras(cls, **arguments: Any) -> Recipe:
+        """From arguments as Keras writes them, with Keras' meanings and defaults.
+
+        `kernel_regularizer="l2"`, `kernel_constraint="max_norm(2.)"`, `layers=["Dropout(0.25)"]`,
+        `callbacks=["EarlyStopping(monitor='val_loss', patience=3)"]`, and so on: texts, config dicts or Keras objects.
+
+        >>> Recipe.from_keras(kernel_regularizer="l2", kernel_constraint="max_norm(2.)").text()
+        'l2=0.01, max_norm=2.0'
+
+        Raises:
+            InputError: an argument that is not known, or has no equal here (with what to take in its place).
+        """
+        return cls(tuple(techniques_from_keras(**arguments)))
+
     def to_list(self) -> list[dict[str, Any]]:
         """Plain data: one mapping per technique."""
         return [t.to_dict() for t in self.techniques]
@@ -142,7 +177,8 @@ def find(name: str) -> type[Technique]:
     >>> find("MixUp").__name__, find("weight-decay").__name__
     ('MixUp', 'WeightDecay')
     """
-    plain = {re.sub(r"[_-]", "", known): known for known in ALL}
+    names = {known: known for known in ALL} | {alias: known for known, t in ALL.items() for alias in t.aliases}
+    plain = {re.sub(r"[_-]", "", said): known for said, known in names.items()}
     key = plain.get(re.sub(r"[_-]", "", name.lower()))
     if key is None:
         raise InputError(f"recipe: there is no technique '{name}'.{near(name, ALL)}")
@@ -195,10 +231,10 @@ def _with_main(technique: type[Technique], value: Any, others: dict[str, Any] | 
 
 
 def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name) and node.id.lower() in ("true", "false", "inf"):
-        return {"true": True, "false": False, "inf": float("inf")}[node.id.lower()]
+    if isinstance(node, ast.Name):  # a word without quotes is text: schedule=cosine
+        return {"true": True, "false": False, "inf": float("inf")}.get(node.id.lower(), node.id)
     try:
         return ast.literal_eval(node)
     except ValueError as error:
         text = ast.unparse(node)
-        raise InputError(f"recipe: a value must be a number, true, false or text in quotes, got {text}.") from error
+        raise InputError(f"recipe: a value must be a number, true, false or text, got {text}.") from error

@@ -8,7 +8,7 @@ import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from goodfit.errors import InputError, near
 
@@ -94,9 +94,10 @@ class Knob:
 
 
 def knob(default: Value, **rules: Any) -> Any:
-    """Declare a knob as a dataclass field; the keywords are the fields of `Knob`."""
+    """Declare a knob as a dataclass field; the keywords are the fields of `Knob`, and `kw_only`."""
+    kw_only = bool(rules.pop("kw_only", False))
     declared = Knob(default, **rules)
-    return dataclasses.field(default=default, metadata={"knob": declared})
+    return dataclasses.field(default=default, metadata={"knob": declared}, kw_only=kw_only)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(knob,))
@@ -105,13 +106,19 @@ class Record:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclass(frozen=True)(cls)
+        dataclass(frozen=True, repr=False)(cls)
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
-        """The knobs by name, in the order of declaration."""
+        """The knobs by name, in the order of declaration; those given by name only come last."""
         fields = getattr(cls, "__dataclass_fields__", {})
-        return {name: f.metadata["knob"] for name, f in fields.items() if "knob" in f.metadata}
+        declared = [f for f in fields.values() if "knob" in f.metadata]
+        return {f.name: f.metadata["knob"] for f in sorted(declared, key=lambda f: bool(f.kw_only))}
+
+    def __repr__(self) -> str:
+        named = {n for n, f in self.__dataclass_fields__.items() if f.kw_only}  # type: ignore[attr-defined]
+        shown = [n for n in self.knobs() if n not in named or n in self.changed()]
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
 
     def __post_init__(self) -> None:
         for name, knob_ in self.knobs().items():
@@ -164,6 +171,9 @@ def _plain(value: Any, default: Value) -> Any:
 class Technique(Record):
     """One way to regularize: knobs, plus pure functions on tensors. Its base class says where it acts."""
 
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other names by which recipes may call it."""
+
     @classmethod
     def name(cls) -> str:
         """The name in recipes: that of the file the technique lives in.
@@ -175,11 +185,25 @@ class Technique(Record):
         return cls.__module__.rsplit(".", 1)[-1]
 
     @classmethod
+    def strengths(cls) -> tuple[str, ...]:
+        """The knobs that have a neutral value: with all of them there, the technique does nothing."""
+        return tuple(name for name, k in cls.knobs().items() if k.neutral is not None)
+
+    def idle(self) -> bool:
+        """Whether every strength has its neutral value, so that it does nothing.
+
+        >>> from goodfit.techniques import BatchNorm, Dropout
+        >>> Dropout(0.0).idle(), Dropout(0.5).idle(), BatchNorm().idle()
+        (True, False, False)
+        """
+        names = self.strengths()
+        return bool(names) and all(getattr(self, name) == self.knobs()[name].neutral for name in names)
+
+    @classmethod
     def main_knob(cls) -> str | None:
         """The knob that `name=value` sets in a recipe; none where there is no number to set."""
         marked = [name for name, k in cls.knobs().items() if k.main]
-        strengths = [name for name, k in cls.knobs().items() if k.neutral is not None]
-        return next(iter(marked + strengths), None)
+        return next(iter([*marked, *cls.strengths()]), None)
 
     @classmethod
     def stage(cls) -> str:

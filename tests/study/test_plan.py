@@ -2,7 +2,7 @@
 
 from goodfit.data import TaskSpec
 from goodfit.recipe import Recipe
-from goodfit.study.plan import COMBINATION, candidates, named
+from goodfit.study.plan import COMBINATION, USUAL, candidates, named
 from goodfit.techniques import ALL
 
 CLASSES = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d")
@@ -11,16 +11,26 @@ NUMBERS = TaskSpec("regression", "y", (), (4,), 1, "d")
 
 def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
     plan = candidates(CLASSES)
-    assert [c.label for c in plan] == ["plain", *ALL, "combined"]
+    assert [c.label for c in plan] == ["plain", *USUAL, "combined"]
     assert len(plan[0].recipe) == 0
     for candidate in plan[1:-1]:
         assert candidate.recipe.techniques == (ALL[candidate.label](),)
     assert plan[-1].recipe == Recipe.of(COMBINATION)
 
 
+def test_the_whole_catalogue_where_it_is_asked_for() -> None:
+    labels = [c.label for c in candidates(CLASSES, catalogue=True)]
+    assert labels == [
+        "plain",
+        *(n for n, t in sorted(ALL.items()) if getattr(t, "needs", "any") != "numbers"),
+        "combined",
+    ]
+    assert set(USUAL) < set(labels)
+
+
 def test_numbers_have_no_labels_to_smooth() -> None:
     plan = candidates(NUMBERS)
-    assert [c.label for c in plan] == ["plain", *(n for n in ALL if n != "label_smoothing"), "combined"]
+    assert [c.label for c in plan] == ["plain", *(n for n in USUAL if n != "label_smoothing"), "combined"]
     names = [t.name() for t in plan[-1].recipe]
     assert names == [t.name() for t in Recipe.of(COMBINATION) if t.name() != "label_smoothing"]
 

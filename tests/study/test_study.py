@@ -16,6 +16,7 @@ from torch import nn
 from goodfit.data import Dataset, Part, Split, load
 from goodfit.errors import InputError, TrainingError
 from goodfit.study import Study, run_study
+from goodfit.study.plan import USUAL
 from goodfit.study.study import default_training, scores
 from goodfit.techniques import ALL
 from goodfit.train import Run, Training
@@ -108,11 +109,23 @@ def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
     study = run_study(
         iris, "mlp:4", training=Training(epochs=1), seeds=1, on_outcome=lambda s: told.append(len(s.outcomes))
     )
-    assert [o.candidate.label for o in study.outcomes] == ["plain", *ALL, "combined"]
+    assert [o.candidate.label for o in study.outcomes] == ["plain", *USUAL, "combined"]
     assert not any(o.failure for o in study.outcomes)
-    assert told == list(range(1, len(ALL) + 3))
+    assert told == list(range(1, len(USUAL) + 3))
     assert study.metric == "accuracy"
     assert set(study.test) == {"plain", study.ranking()[0].candidate.label}
+
+
+def test_the_whole_catalogue_leaves_out_what_cannot_act(iris: Dataset) -> None:
+    training = Training(epochs=1, batch_size=16)
+    study = run_study(iris, "mlp:4", training=training, seeds=1, catalogue=True)
+    labels = {o.candidate.label for o in study.outcomes}
+    assert not any(o.failure for o in study.outcomes)
+    left = {note.split()[2] for note in study.notes if note.startswith("left out: ")}
+    assert {"drop_path", "zoneout", "spatial_dropout"} <= left
+    understood = {n for n, t in ALL.items() if getattr(t, "needs", "any") != "numbers"}
+    assert labels == {"plain", "combined"} | understood - left
+    assert any(note.startswith("combined: ") or "warning: " in note for note in study.notes)
 
 
 # ---- the test part ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Forward, Gradient, OnGrads, OnLoss, OnSample
+from goodfit.stages import Clock, Draw, Forward, Gradient, OnGrads, OnLoss, OnSample
 from goodfit.technique import knob
 from goodfit.techniques import L2, ClipGradNorm, MixUp
 from goodfit.train import Training, fit
@@ -25,7 +25,10 @@ class LogitPenalty(OnLoss):
 
     factor: float = knob(0.1, low=0, neutral=0.0)
 
-    def term(self, forward: Forward, generator: torch.Generator) -> Tensor:
+    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+        return ()
+
+    def term(self, forward: Forward, draw: Draw) -> Tensor:
         assert torch.equal(forward.network(forward.x), forward.output)
         return self.factor * forward.output.square().mean()
 
@@ -45,7 +48,10 @@ class SharpnessAware(OnGrads):
 
     rho: float = knob(0.05, low=0, neutral=0.0)
 
-    def wrap(self, gradient: Gradient, generator: torch.Generator) -> Gradient:
+    def draw(self, weights: Sequence[Tensor], generator: torch.Generator) -> Draw:
+        return ()
+
+    def wrap(self, gradient: Gradient, draw: Draw, clock: Clock) -> Gradient:
         def uphill(weights):  # type: ignore[no-untyped-def]
             loss, grads = gradient(weights)
             norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in grads]))

@@ -66,6 +66,9 @@ def study(
         list[str] | None, typer.Option(help="A recipe to compare (text or YAML file); repeat for several.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe; each has a split of its own.")] = 3,
+    catalogue: Annotated[
+        bool, typer.Option("--catalogue", help="Every technique that can act on the network, not only the usual ones.")
+    ] = False,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
@@ -81,7 +84,7 @@ def study(
 ) -> None:
     """Compare techniques on your data: which helps, by how much, how sure.
 
-    Trains the plain network, each technique alone, and a combined recipe, over several seeds; prints a ranked table
+    Trains the plain network, techniques alone, and a combined recipe, over several seeds; prints a ranked table
     and writes a report, the best recipe and its weights.
     """
     from goodfit.cli import work
@@ -89,7 +92,8 @@ def study(
     asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
              "schedule": schedule, "metric": metric}  # fmt: skip
     source = work.Source(data, target, groups, time, task)
-    code = work.run_study(source, model, recipe or [], seeds, asked, work.Out(out, force, _command()), threads)
+    place = work.Out(out, force, _command())
+    code = work.run_study(source, model, recipe or [], seeds, catalogue, asked, place, threads)
     raise typer.Exit(code)
 
 

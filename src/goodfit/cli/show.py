@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     import goodfit as gf
+    from goodfit.diagnosis import Verdict
+    from goodfit.linter import Remark
     from goodfit.study import Ranked
 
 WIDTH = 110
@@ -43,7 +46,7 @@ def data(dataset: gf.Dataset) -> None:
     line(repr(dataset))
 
 
-def verdict(found: gf.Verdict, subject: str) -> None:
+def verdict(found: Verdict, subject: str) -> None:
     """A verdict with its findings and the next steps."""
     colour, out = COLOURS[found.label], console()
     out.print(f"\n[bold {colour}]{found.label}[/]: {escape(subject)}. {escape(found.headline)}")
@@ -57,6 +60,8 @@ def run(done: gf.Run) -> None:
     from goodfit.diagnosis import diagnose
 
     verdict(diagnose(done), str(done.recipe))
+    for remark in done.facts.get("remarks", ()):
+        line(remark)
     if done.stopped:
         line(f"stopped: {done.stopped}")
     if done.epochs:
@@ -126,15 +131,10 @@ def _cells(r: Ranked) -> list[str]:
     return [*cells, f"{r.gap:+.4f}", r.verdict]
 
 
-def explanation(told: Any, recipe: gf.Recipe) -> None:
-    """The rows of `explain`."""
-    from goodfit.explanation import COLUMNS
-
-    table = Table(title=str(recipe), title_justify="left")
-    for name in COLUMNS:
-        table.add_column(name)
-    for row in told.rows():
-        table.add_row(*(escape(cell) for cell in row))
-    console().print(table)
+def explanation(told: Any, recipe: gf.Recipe, remarks: Sequence[Remark]) -> None:
+    """The rows of `explain`, and what the linter says."""
+    console().print(told.table(str(recipe)))
     for text in told.elsewhere:
         line(f"on the run as a whole: {text}")
+    for remark in remarks:
+        line(str(remark))

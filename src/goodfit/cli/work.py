@@ -87,6 +87,7 @@ def run_study(
     model: str,
     recipes: list[str],
     seeds: int,
+    catalogue: bool,
     asked: Mapping[str, Any],
     out: Out,
     threads: int,
@@ -99,7 +100,9 @@ def run_study(
     training = _training(len(split.train), asked)
     show.data(data)
     with _threads(threads, model, split, training):
-        answer = gf.run_study(data, model, chosen, training, seeds=seeds, on_outcome=lambda s: save_runs(s, folder))
+        answer = gf.run_study(
+            data, model, chosen, training, seeds=seeds, catalogue=catalogue, on_outcome=lambda s: save_runs(s, folder)
+        )
     if answer.best() is None:
         show.line("no run was finished; nothing to compare")
         return INTERRUPTED if answer.interrupted else 1
@@ -151,7 +154,8 @@ def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs
         run = load_run(folder)
         model, shape, outputs = run.network, run.spec.input_shape, run.spec.n_outputs
         chosen = chosen if recipe is not None else run.recipe
-    show.explanation(gf.explain(build(model, shape, outputs, 0), chosen), chosen)
+    network = build(model, shape, outputs, 0)
+    show.explanation(gf.explain(network, chosen), chosen, chosen.lint(network))
 
 
 def show_techniques(name: str | None) -> None:

@@ -92,7 +92,10 @@ def run_page(run: Run, reproduce: tuple[tuple[str, str], ...] = ()) -> p.Page:
             *reproduce,
             ("The recipe", run.recipe.to_yaml() if len(run.recipe) else "# no technique: plain\n"),
         ),
-        notes=("One run says nothing of chance: `goodfit study` compares recipes over several seeds.",),
+        notes=(
+            *run.facts.get("remarks", ()),
+            "One run says nothing of chance: `goodfit study` compares recipes over several seeds.",
+        ),
         created=_now(),
         version=goodfit.__version__,
     )

@@ -18,6 +18,7 @@ from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.progress import StudyBar
 from goodfit.study.result import Outcome, Study, judged
 from goodfit.train import Run, Training, fit
+from goodfit.train.context import context
 from goodfit.train.losses import LOSSES, Loss, choose, probe
 from goodfit.train.solo import Solo
 
@@ -41,13 +42,15 @@ def run_study(
     training: Training | None = None,
     *,
     seeds: int = 3,
+    catalogue: bool = False,
     loss: Loss | None = None,
     progress: bool | None = None,
     on_outcome: Callable[[Study], None] | None = None,
 ) -> Study:
     """Compare recipes on a data set: which helps, by how much, how sure.
 
-    Without `recipes`: the plain network, each technique alone at its default, and a combined recipe. Each seed draws
+    Without `recipes`: the plain network, the usual techniques alone at their defaults (`catalogue`: every technique
+    that can act on this network), and a combined recipe. Each seed draws
     its own train, stop and select parts, starting weights, batches and noise, and all recipes share them, so that
     differences to plain are paired; the test part is the same for all and is opened once, at the end, for plain and
     for the best recipe. A network of your own starts anew for each seed (`reset_parameters` of its layers).
@@ -63,12 +66,12 @@ def run_study(
     training = training or default_training(len(first.train))
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(first.spec, first.train.y))
-    plan = named([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec)
-    _try_on(plan, first, model, training, loss)
+    plan = named([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec, catalogue)
+    plan, remarks = _try_on(plan, first, model, training, loss, drop=catalogue and not recipes)
     answer = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
-        notes=[remark for remark in (first.note, first.duplicates.text) if remark],
+        notes=[remark for remark in (first.note, first.duplicates.text, *remarks) if remark],
     )  # fmt: skip
     with StudyBar(len(plan) * seeds, answer, progress) as bar:
 
@@ -83,16 +86,33 @@ def run_study(
 
 
 def _try_on(
-    plan: Sequence[Candidate], split: Split, model: nn.Module | str, training: Training, loss: Loss | None
-) -> None:
-    """Put every recipe on the network once: what does not fit is refused before the first run, not after hours."""
+    plan: Sequence[Candidate], split: Split, model: nn.Module | str, training: Training, loss: Loss | None, drop: bool
+) -> tuple[list[Candidate], list[str]]:
+    """Put every recipe on the network once: what does not fit is refused before the first run, not after hours.
+
+    The candidates, and remarks: what the linter finds dubious, and (with `drop`) which did not fit and were left out.
+    """
+    fitting, remarks = [], []
     for candidate in plan:
-        if isinstance(model, str):
-            network = build(model, split.spec.input_shape, split.spec.n_outputs, 0)
-        else:
-            network = copy.deepcopy(model)
+        network = _network(model, split)
         criterion = choose(training.loss, loss, split.spec, probe(network, split.train.x[:2]))
-        Solo(network, split, candidate.recipe, training, criterion, 0)
+        try:
+            Solo(copy.deepcopy(network), split, candidate.recipe, training, criterion, 0)
+        except InputError as error:
+            if not drop:
+                raise
+            remarks.append(f"left out: {candidate.label} ({error})")
+            continue
+        fitting.append(candidate)
+        found = candidate.recipe.lint(network, context(split, training, criterion.name))
+        remarks += [f"{candidate.label}: {remark}" for remark in found if remark.severity != "note"]
+    return fitting, remarks
+
+
+def _network(model: nn.Module | str, split: Split) -> nn.Module:
+    if isinstance(model, str):
+        return build(model, split.spec.input_shape, split.spec.n_outputs, 0)
+    return copy.deepcopy(model)
 
 
 def _run_all(

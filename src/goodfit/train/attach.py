@@ -1,39 +1,38 @@
-"""A recipe's OnModel techniques on a network: hooks put in, switched, and taken out again."""
+"""A recipe's techniques inside a network: hooks put in, switched, and taken out again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Noise, Normalisation
+from goodfit.stages import (
+    BranchNoise,
+    HiddenMix,
+    Learned,
+    Noise,
+    Normalisation,
+    OnLoss,
+    OnModel,
+    Recurrent,
+    WeightPerturbation,
+    acting_noises,
+)
 from goodfit.technique import Technique
+from goodfit.train.acting import Learnt, Mix, Perturb, PerturbWeights, Record, Source, Unroll
 
 
-@dataclass
-class Source:
-    """Where the noises draw from; they are silent as long as it has no generator."""
+class Handle(Protocol):
+    """Something that can be taken out of a network again."""
 
-    generator: torch.Generator | None = None
-
-
-@dataclass(frozen=True)
-class Perturb:
-    """The hook of one noise on one layer: a plain record, so that a copy of the network gets a source of its own."""
-
-    noise: Noise
-    source: Source
-
-    def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
-        """The perturbed input of the layer in training, the input itself otherwise."""
-        if self.source.generator is None or not module.training:
-            return x
-        return self.noise.perturb(x, self.noise.draw(x, self.source.generator))
+    def remove(self) -> None:
+        """Take it out."""
+        ...
 
 
 @dataclass
@@ -42,48 +41,74 @@ class Attachment:
 
     model: nn.Module
     source: Source = field(default_factory=Source)
-    noises: list[RemovableHandle] = field(default_factory=list)
-    layers: list[tuple[RemovableHandle, nn.Module, str]] = field(default_factory=list)
+    noises: list[Handle] = field(default_factory=list)
+    stays: list[Handle] = field(default_factory=list)  # what evaluation needs too, and has no weights
+    layers: list[tuple[Handle, nn.Module, str]] = field(default_factory=list)
+    learned: dict[str, nn.Parameter] = field(default_factory=dict)
+    """Learned strengths by name: trained beside the network's weights, and no part of it."""
+    mixing: list[tuple[int, HiddenMix, int]] = field(default_factory=list)  # number, technique, layers
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Everything that is trained: the network's weights by name, and the learned strengths."""
+        own = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        return own | {f"{name} (learned)": p for name, p in self.learned.items()}
 
     def silence(self) -> nn.Module:
         """Take the noises out and leave inserted layers in: the network that evaluates and predicts."""
-        for handle in self.noises:
+        for handle in reversed(self.noises):
             handle.remove()
         self.noises = []
         return self.model
 
     def detach(self) -> nn.Module:
-        """Take every noise and every inserted layer out again."""
+        """Take everything out again."""
         self.silence()
+        for stay in reversed(self.stays):
+            stay.remove()
         for handle, module, name in self.layers:
             handle.remove()
             delattr(module, name)
-        self.layers = []
+        self.layers, self.stays = [], []
         return self.model
 
 
 def attach_layers(model: nn.Module, recipe: Recipe) -> Attachment:
-    """Hook the recipe's noises and normalisations into a network, in the recipe's order.
+    """Hook the recipe's OnModel techniques, and what its other stages need inside the network, in the recipe's order.
 
     Normalisations come first, because they may add layers that a selector of a noise names.
+
+    Raises:
+        InputError: a technique finds nothing to act on; the network is then as it was.
     """
     attachment = Attachment(model)
+    try:
+        _put_in(attachment, recipe)
+    except InputError:
+        attachment.detach()
+        raise
+    return attachment
+
+
+def _put_in(attachment: Attachment, recipe: Recipe) -> None:
     for technique in recipe.at(Normalisation):
         _insert(attachment, technique)
-    for noise in recipe.at(Noise):
-        _perturb(attachment, noise)
-    return attachment
+    for number, term in enumerate(recipe.at(OnLoss)):
+        if term.watches:
+            _watch(attachment, term, number)
+    for number, mixing in enumerate(recipe.at(HiddenMix)):
+        _mix(attachment, mixing, number)
+    _unroll(attachment, recipe.at(Recurrent))  # first, because it computes a layer anew, with whatever weights it has
+    for acting in recipe.at(OnModel):
+        for kind, put in PUT.items():
+            if isinstance(acting, kind):
+                put(attachment, acting)
 
 
 def _insert(attachment: Attachment, technique: Normalisation) -> None:
     chosen = [layer for layer in surgery.layers(attachment.model, technique.on, _who(technique)) if not layer.last]
     fitting = [(layer, surgery.features(layer.module)) for layer in chosen]
     if not any(shape for _, shape in fitting):
-        names = ", ".join(layer.name for layer in chosen) or "none but the last"
-        raise InputError(
-            f"{_who(technique)}: there must be a linear or convolution layer in front of the last one, found {names}; "
-            "choose layers with on=."
-        )
+        raise _nowhere(technique, "a linear or convolution layer in front of the last one", chosen)
     for layer, shape in fitting:
         if shape is None:
             continue
@@ -97,11 +122,99 @@ def _insert(attachment: Attachment, technique: Normalisation) -> None:
 
 
 def _perturb(attachment: Attachment, technique: Noise) -> None:
-    for layer in surgery.layers(attachment.model, technique.on, _who(technique)):
-        acting = technique.at(layer.first)
-        if acting is not None:
-            hook = Perturb(acting, attachment.source)
-            attachment.noises.append(surgery.change_input(layer.module, hook))
+    chosen = surgery.layers(attachment.model, technique.on, _who(technique))
+    acting = list(acting_noises(technique, chosen))
+    if not acting and not technique.idle():
+        raise _nowhere(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
+    for layer, noise in acting:
+        like = next(layer.module.parameters())
+        hook = Perturb(noise, attachment.source, _learn(attachment, noise, layer.name, like))
+        attachment.noises.append(surgery.change_input(layer.module, hook))
+
+
+def _perturb_branches(attachment: Attachment, technique: BranchNoise) -> None:
+    found = surgery.branches(attachment.model, technique.on, _who(technique))
+    for number, (_, module) in enumerate(found, start=1):
+        hook = Perturb(technique.branch(number / len(found)), attachment.source, {})
+        attachment.noises.append(surgery.change_output(module, hook))
+
+
+def _perturb_weights(attachment: Attachment, technique: WeightPerturbation) -> None:
+    chosen = surgery.select(attachment.model, technique.on, _who(technique))
+    plain = [slot for slot in chosen if slot.form == surgery.PLAIN]
+    if not plain:
+        raise InputError(
+            f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrised one; "
+            "choose others with on=."
+        )
+    tensors: dict[int, tuple[nn.Module, list[tuple[str, Learnt]]]] = {}
+    for slot in plain:
+        layer, name = surgery.owner(attachment.model, slot)
+        learned = _learn(attachment, technique, slot.name, slot.tensor)
+        tensors.setdefault(id(layer), (layer, []))[1].append((name, learned))
+    for layer, named in tensors.values():
+        hook = PerturbWeights(technique, attachment.source, tuple(named))
+        attachment.noises.append(surgery.around(layer, hook))
+
+
+def _unroll(attachment: Attachment, techniques: Sequence[Recurrent]) -> None:
+    acting: dict[int, tuple[nn.Module, list[Recurrent]]] = {}
+    for technique in techniques:
+        chosen = surgery.layers(attachment.model, technique.on, _who(technique))
+        recurrent = [layer for layer in chosen if isinstance(layer.module, nn.RNNBase)]
+        if not recurrent:
+            raise _nowhere(technique, "a recurrent layer (RNN, LSTM, GRU)", chosen)
+        if technique.idle():  # torch's own kernel rounds otherwise than a recurrence computed step by step
+            continue
+        for layer in recurrent:
+            acting.setdefault(id(layer.module), (layer.module, []))[1].append(technique)
+    for module, found in acting.values():
+        handle = surgery.around(module, Unroll(tuple(found), attachment.source))
+        (attachment.stays if any(t.in_evaluation for t in found) else attachment.noises).append(handle)
+
+
+def _watch(attachment: Attachment, term: OnLoss, number: int) -> None:
+    chosen = surgery.layers(attachment.model, term.on, _who(term))  # type: ignore[attr-defined]
+    hidden = [layer for layer in chosen if not layer.first]
+    if not hidden:
+        raise _nowhere(term, "a layer with hidden activations in front of it", chosen)
+    for layer in hidden:
+        attachment.noises.append(surgery.change_input(layer.module, Record(attachment.source, number)))
+
+
+def _mix(attachment: Attachment, technique: HiddenMix, number: int) -> None:
+    chosen = [m for _, m in surgery.ordered_layers(attachment.model) if surgery.features(m)]
+    if not chosen:
+        raise _nowhere(technique, "a linear or convolution layer", [])
+    for place, module in enumerate(chosen):
+        attachment.noises.append(surgery.change_input(module, Mix(technique, attachment.source, number, place)))
+    attachment.mixing.append((number, technique, len(chosen)))
+
+
+PUT: dict[type[OnModel], Callable[[Attachment, Any], None]] = {
+    Noise: _perturb,
+    BranchNoise: _perturb_branches,
+    WeightPerturbation: _perturb_weights,
+}
+
+
+def _learn(attachment: Attachment, technique: OnModel, where: str, like: Tensor) -> Learnt:
+    """New learned strengths for one place; none where they would start at the value that does nothing."""
+    if not isinstance(technique, Learned) or technique.idle():
+        return {}
+    made: Learnt = {}
+    for knob, start in technique.learned(like.detach()).items():
+        name = f"{technique.name()}.{knob} of {where}"
+        made[knob] = attachment.learned[name] = nn.Parameter(start.detach().clone())
+    return made
+
+
+def _nowhere(technique: Technique, wanted: str, looked_at: Sequence[surgery.Layer]) -> InputError:
+    found = ", ".join(f"{layer.name or '(network)'} ({type(layer.module).__name__})" for layer in looked_at[:8])
+    return InputError(
+        f"{_who(technique)}: there must be {wanted}; looked at {found or 'no layer that fits'}; choose layers with "
+        "on=, or leave it out."
+    )
 
 
 def _who(technique: Technique) -> str:

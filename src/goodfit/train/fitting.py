@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from typing import Any
@@ -16,6 +15,9 @@ from goodfit.models import build
 from goodfit.recipe import Recipe
 from goodfit.technique import Technique
 from goodfit.train.checkpoints import Checkpoints
+from goodfit.train.committee import holding
+from goodfit.train.context import context
+from goodfit.train.copies import copied
 from goodfit.train.evaluate import constant
 from goodfit.train.losses import Loss, choose, probe
 from goodfit.train.progress import Bar
@@ -64,25 +66,27 @@ def fit(
     if isinstance(model, str):
         trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"))
     else:
-        trained = copy.deepcopy(model)
+        trained = copied(model)
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(spec, split.train.y))
     with torch.random.fork_rng():
         criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
+        remarks = [r for r in recipe.lint(trained, context(split, training, criterion.name)) if r.severity != "note"]
         solo = Solo(trained, split, recipe, training, criterion, seed)
         with Bar(training.epochs, solo.metric.name, progress) as bar:
             stopped, interrupted = solo.run(checkpoints, bar)
-        return _finish(solo, stopped, interrupted, network)
+        run = _finish(solo, stopped, interrupted, network)
+        run.facts["remarks"] = [str(remark) for remark in remarks]
+        return run
 
 
 def _finish(solo: Solo, stopped: str, interrupted: bool, network: str) -> Run:
     """The run, with the kept weights in a network without noise."""
     best = solo.best_epoch > 0 and (solo.watch.restore or interrupted or solo.astray)
     last = snapshot(solo.shadow.network(solo.sample[0]) if solo.shadow else solo.model)
-    solo.attachment.silence().load_state_dict(solo.best if best else last)
-    solo.model.eval()
+    model = holding(solo.attachment.silence(), solo.best if best else last, solo.split.spec.task).eval()
     return Run(
-        model=solo.model, history=solo.history, recipe=solo.recipe, training=solo.training, seed=solo.seed,
+        model=model, history=solo.history, recipe=solo.recipe, training=solo.training, seed=solo.seed,
         spec=solo.split.spec, preprocessing=solo.split.preprocessing, metric=solo.metric.name,
         loss=solo.criterion.name, kept="best" if best else "last",
         best_epoch=solo.best_epoch or len(solo.history), best=solo.best, last=last, network=network,

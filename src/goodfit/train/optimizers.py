@@ -1,13 +1,15 @@
-"""torch's optimizers for a recipe: quadratic penalties and decay ride in the fused kernel where they can."""
+"""torch's optimizers: those that training makes, and what their state says of a weight's step size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
+from goodfit.errors import InputError
 from goodfit.train.settings import Training
 
 
@@ -24,19 +26,41 @@ def make(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:
     return Adam(groups, lr=training.learning_rate, fused=fused)
 
 
-def step_size(optimizer: Optimizer, parameter: nn.Parameter) -> Tensor | float:
-    """By how much one unit of gradient, held for long, moves each weight per step.
+def adaptive(optimizer: Optimizer) -> bool:
+    """Whether each weight has a step size of its own."""
+    return "momentum" not in optimizer.defaults or "alpha" in optimizer.defaults
+
+
+def step_size(optimizer: Optimizer, group: dict[str, Any], parameter: nn.Parameter, out: Tensor) -> Tensor | float:
+    """By how much one unit of gradient, held for long, moves each weight per step; `out` may be used for the result.
 
     The proximal step needs it: with it the fixed point solves the penalised problem under any of these optimizers.
     SGD: learning rate / (1 − momentum). Adam and kin: learning rate / (√v̂ + ε), a tensor of the weight's shape.
+
+    Raises:
+        InputError: an optimizer whose state does not tell.
     """
-    group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
-    rate, state = group["lr"], optimizer.state.get(parameter, {})
-    if "exp_avg_sq" in state:
-        steps = float(state["step"])
-        correction = 1 - group["betas"][1] ** steps
-        # √v̂ = √v / √correction, folded into the division so that the tensor is passed over thrice, not five times.
-        root = correction**0.5
-        denominator: Tensor = state["exp_avg_sq"].sqrt().add_(group["eps"] * root)
-        return torch.reciprocal(denominator, out=denominator).mul_(rate * root)
-    return float(rate * (1 - group.get("dampening", 0.0)) / (1 - group.get("momentum", 0.0)))
+    rate, state = float(group["lr"]), optimizer.state.get(parameter, {})
+    if "exp_avg_sq" in state:  # Adam, AdamW, NAdam, RAdam
+        corrected = 1 - group["betas"][1] ** float(state["step"])
+        # √v̂ + ε is taken as √(v̂ + ε²), so that one reciprocal root does it; they differ only where √v̂ is of ε's size.
+        torch.add(state.get("max_exp_avg_sq", state["exp_avg_sq"]), corrected * group["eps"] ** 2, out=out)
+        return out.rsqrt_().mul_(rate * corrected**0.5)
+    if "exp_inf" in state:  # Adamax
+        torch.add(state["exp_inf"], group["eps"], out=out)
+        return out.reciprocal_().mul_(rate / (1 - group["betas"][0] ** float(state["step"])))
+    if "acc_delta" in state:  # Adadelta
+        torch.add(state["acc_delta"], group["eps"], out=out)
+        return out.div_(state["square_avg"] + float(group["eps"])).sqrt_().mul_(rate)
+    if "square_avg" in state:  # RMSprop
+        torch.add(state["square_avg"], group["eps"] ** 2, out=out)
+        return out.rsqrt_().mul_(rate / (1 - float(group["momentum"])))
+    if "sum" in state:  # Adagrad
+        torch.add(state["sum"], group["eps"] ** 2, out=out)
+        return out.rsqrt_().mul_(rate / (1 + (float(state["step"]) - 1) * float(group["lr_decay"])))
+    if "momentum" in group:
+        return rate * (1 - float(group.get("dampening", 0.0))) / (1 - float(group["momentum"]))
+    raise InputError(
+        f"optimizer: the step size of {type(optimizer).__name__} is not known, which penalties with exact zeros need; "
+        "use SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad or Adadelta."
+    )

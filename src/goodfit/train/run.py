@@ -13,7 +13,9 @@ from goodfit.data import Preprocessing, TaskSpec
 from goodfit.data.metrics import probabilities
 from goodfit.history import History
 from goodfit.recipe import Recipe
+from goodfit.train.committee import holding
 from goodfit.train.evaluate import outputs
+from goodfit.train.sampling import sampled
 from goodfit.train.settings import Training
 
 Weights = dict[str, Tensor]
@@ -65,6 +67,16 @@ class Run:
         """Raw outputs of the kept weights: x (rows, *input_shape), preprocessed → (rows, outputs)."""
         return outputs(self.model, x)
 
+    def sampled(self, x: Tensor, times: int = 30, seed: int = 0) -> Tensor:
+        """Raw outputs with the recipe's noise left on (Monte Carlo dropout): x (rows, …) → (times, rows, outputs).
+
+        Their mean is the prediction of an ensemble of sub-networks, their spread a measure of its doubt.
+
+        Raises:
+            InputError: neither recipe nor network has noise.
+        """
+        return sampled(self.model, self.recipe, x, times, seed)
+
     def predict(self, x: Tensor) -> Any:
         """Class names (rows,), or numbers (rows,) in the target's own unit."""
         raw = self.outputs(x)
@@ -79,7 +91,7 @@ class Run:
 
     def keep(self, which: str) -> Run:
         """The same run with the `best` or the `last` weights in its model."""
-        self.model.load_state_dict(self.best if which == "best" else self.last)
+        self.model = holding(self.model, self.best if which == "best" else self.last, self.spec.task).eval()
         self.kept = which
         return self
 

@@ -15,17 +15,20 @@ from goodfit.data import Split, metric
 from goodfit.errors import InputError, TrainingError
 from goodfit.history import History
 from goodfit.recipe import Recipe
-from goodfit.stages import OnEpoch, OnEval, OnSample, Watch
+from goodfit.stages import Attack, Clock, OnEpoch, OnEval, OnSample, Paced, Scheduled, Watch
 from goodfit.train.attach import attach_layers
+from goodfit.train.batches import BatchStage, spread
 from goodfit.train.checkpoints import Checkpoints, load_optimizer, optimizer_tensors, pack, unpack
 from goodfit.train.evaluate import Measured, measure, training_sample
 from goodfit.train.losses import Criterion
+from goodfit.train.optimizers import make
 from goodfit.train.progress import Bar
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
 from goodfit.train.settings import Training
 from goodfit.train.shadow import Shadow
 from goodfit.train.step import Step
+from goodfit.train.terms import LossStage, shares
 from goodfit.train.weights import WeightStage
 
 ADVICE = (
@@ -48,16 +51,23 @@ class Solo:
         self.model, self.split, self.recipe, self.training, self.seed = model, split, recipe, training, seed
         self.criterion, self.metric = criterion, metric(training.metric)
         self.attachment = attach_layers(model, recipe)
-        self.weights = WeightStage.build(model, recipe, training)
+        learned = list(self.attachment.learned.values())
+        self.weights = WeightStage.own(model, recipe, lambda groups: make(groups, training), learned)
         at_once = math.ceil(training.batch_size / training.accumulate)
         if at_once == 1 and surgery.has_batch_norm(model):
             raise InputError(
                 "training: batch norm needs two rows at a time, got one; raise batch_size or lower accumulate."
             )
-        self.step = Step(model, recipe, criterion, split.spec, self.weights, at_once)
+        x, y = split.train.x, split.train.y
+        classes = len(split.spec.classes) if split.spec.task == "classification" else 0
+        batches = BatchStage(recipe, self.attachment, classes, spread(x) if recipe.at(Attack) else x.new_ones(()))
+        batches.check(x)
+        terms = LossStage(recipe, self.attachment, shares(y, classes) if classes else None)
+        self.step = Step(self.attachment, recipe, criterion, batches, terms, self.weights, at_once)
         self.on_sample = recipe.at(OnSample)
         self.on_epoch = recipe.at(OnEpoch)
-        self.shadow = Shadow.of(model, recipe.at(OnEval))
+        self.shadow = Shadow.of(model, recipe.at(OnEval), split.spec.task)
+        self.pace = recipe.at(Paced)
         self.sample = training_sample(split.train, seed)
         self.watch = self.on_epoch[0].watch() if self.on_epoch else Watch()
         self.history = History()
@@ -73,17 +83,26 @@ class Solo:
         """Train over all rows once; the loss of each batch."""
         x, y, device = self.split.train.x, self.split.train.y, self.split.train.x.device
         noise = generator(self.seed, epoch, "noise", device)
-        self.attachment.source.generator = noise
-        self.model.train()
+        surgery.train_mode(self.model)
         batches = list(self.batches(epoch))
         total, done = len(batches) * self.training.epochs, len(batches) * (epoch - 1)
         losses = []
         for number, rows in enumerate(batches, start=done):
-            rate = self.training.rate_at(number, total)
-            losses.append(self.step(x.index_select(0, rows), y.index_select(0, rows), rate, noise))
+            clock = Clock(number + 1, len(batches), total)
+            self.set_rate(clock)
+            losses.append(self.step(x.index_select(0, rows), y.index_select(0, rows), clock, noise))
             if self.shadow:
-                self.shadow.update(number + 1, len(batches))
+                self.shadow.update(clock)
+        self.attachment.source.generator = None
         return losses
+
+    def set_rate(self, clock: Clock) -> None:
+        """Set the learning rate of a step."""
+        rate = self.training.rate_at(clock.step - 1, clock.total)
+        for technique in self.pace:
+            rate *= technique.pace(clock)
+        for group in self.weights.optimizer.param_groups:
+            group["lr"] = rate
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
         """The row numbers of each batch; a single row left over joins the batch before it (batch norm needs two)."""
@@ -109,11 +128,11 @@ class Solo:
     def end_epoch(self, epoch: int, losses: list[Tensor], seconds: float) -> tuple[nn.Module, bool]:
         """Append the epoch's row and let the OnEpoch techniques decide; the network, and if it is the best."""
         network, train, stop = self.measured()
-        name = self.metric.name
+        name, done = self.metric.name, (epoch - 1) / self.training.epochs
         row = {
             "epoch": epoch, "train_loss": train.loss, "train_loss_se": train.loss_se, "stop_loss": stop.loss,
             "stop_loss_se": stop.loss_se, f"train_{name}": train.metric, f"stop_{name}": stop.metric,
-            "batch_loss": float(torch.stack(losses).mean()), **self.weights.values(),
+            "batch_loss": float(torch.stack(losses).mean()), **self.weights.values(done),
             "learning_rate": self.weights.optimizer.param_groups[0]["lr"], "seconds": seconds,
         }  # fmt: skip
         self.history.append(row)
@@ -184,7 +203,8 @@ class Solo:
     def identity(self) -> dict[str, Any]:
         """What must be the same for a stored state to fit this run."""
         fixed = self.training.values()
-        if self.training.schedule == "constant" and not self.training.warmup:
+        scheduled = any(isinstance(t, Scheduled) and t.schedule != "constant" for t in self.recipe)
+        if self.training.schedule == "constant" and not (self.training.warmup or scheduled or self.pace):
             fixed.pop("epochs")  # more epochs of a constant rate are the same run, longer
         return {"recipe": self.recipe.text(), "training": fixed, "seed": self.seed, "data": self.split.text}
 
@@ -192,6 +212,8 @@ class Solo:
         """Everything that the next epoch depends on: tensors, and plain data."""
         tensors = pack("model", self.model.state_dict()) | pack("best", self.best)
         tensors |= pack("optimizer", optimizer_tensors(self.weights.optimizer))
+        tensors |= pack("carried", self.weights.tensors())
+        tensors |= pack("learned", {n: p.detach().clone() for n, p in self.attachment.learned.items()})
         if self.shadow:
             tensors |= pack("average", self.shadow.tensors())
         facts = {"identity": self.identity(), "history": self.history.to_dict(), "states": self.states,
@@ -203,6 +225,10 @@ class Solo:
         self.model.load_state_dict(unpack("model", tensors))
         self.best = unpack("best", tensors)
         load_optimizer(self.weights.optimizer, unpack("optimizer", tensors))
+        self.weights.load(unpack("carried", tensors))
+        with torch.no_grad():
+            for name, value in unpack("learned", tensors).items():
+                self.attachment.learned[name].copy_(value)
         if self.shadow:
             self.shadow.load(unpack("average", tensors))
         self.history = History.from_dict(facts["history"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,114 +14,260 @@ from torch.optim import Optimizer
 from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Decay, OnWeights, Penalty, Projection, Proximal, Quadratic
-from goodfit.train.optimizers import make, step_size
-from goodfit.train.settings import Training
+from goodfit.stages import (
+    Clock,
+    Decay,
+    Draw,
+    OnWeights,
+    Penalty,
+    Projection,
+    Proximal,
+    Quadratic,
+    Scaling,
+    Smooth,
+    why_not,
+)
+from goodfit.train.optimizers import adaptive, step_size
+
+T = TypeVar("T", bound=OnWeights)
+Slots = list[surgery.Slot]
+LARGE = 100_000
+"""From so many weights on `OnWeights.every` is followed: a pass over them costs as much as the optimizer's."""
 
 
 @dataclass
 class WeightStage:
-    """Which techniques act on which tensors, and the optimizer that carries the quadratic ones."""
+    """Which techniques act on which tensors, around an optimizer's step."""
 
+    chosen: list[tuple[OnWeights, Slots]]
     optimizer: Optimizer
-    penalties: list[tuple[Penalty, list[Tensor]]]
-    proximals: list[tuple[Proximal, list[nn.Parameter]]]
-    decays: list[tuple[Decay, list[nn.Parameter]]]
-    projections: list[tuple[Projection, list[surgery.Slot]]]
-    before: dict[int, Tensor] = field(default_factory=dict)
+    folded: list[tuple[Quadratic, ...]] | None
+    """The quadratic penalties that each parameter group's `weight_decay` carries; None: they are added to gradients."""
+    groups: dict[int, int] = field(default_factory=dict)  # tensor → the number of its parameter group
+    carried: dict[tuple[int, str], list[Draw]] = field(default_factory=dict)  # of projections
+    spare: dict[int, Tensor] = field(default_factory=dict)
+    every: dict[int, int] = field(default_factory=dict)  # technique's number → steps between two times that it acts
+    waiting: dict[int, int] = field(default_factory=dict)  # technique's number → steps since it acted
 
     @classmethod
-    def build(cls, model: nn.Module, recipe: Recipe, training: Training) -> WeightStage:
-        """Resolve every selector once and make the optimizer."""
-        chosen = [(t, _trainable(model, t)) for t in recipe.at(OnWeights)]
-        coupled: dict[int, float] = defaultdict(float)
+    def own(
+        cls,
+        model: nn.Module,
+        recipe: Recipe,
+        make: Callable[[list[dict[str, object]]], Optimizer],
+        learned: Sequence[nn.Parameter] = (),
+    ) -> WeightStage:
+        """Resolve every selector once and make the optimizer, which carries the quadratic penalties at no cost."""
+        chosen = resolve(model, recipe)
+        carriers: dict[int, tuple[Quadratic, ...]] = defaultdict(tuple)
         for technique, slots in chosen:
             if isinstance(technique, Quadratic):
                 for slot in slots:
-                    coupled[id(slot.tensor)] += technique.coefficient()
-        return cls(
-            make(_groups(model, coupled), training),
-            penalties=[(t, [s.tensor for s in slots]) for t, slots in chosen if isinstance(t, Penalty)],
-            proximals=[(t, [s.tensor for s in slots]) for t, slots in chosen if isinstance(t, Proximal)],
-            decays=[(t, [s.tensor for s in slots]) for t, slots in chosen if isinstance(t, Decay)],
-            projections=[(t, _rows(t, slots)) for t, slots in chosen if isinstance(t, Projection)],
-        )
+                    carriers[id(slot.tensor)] += (technique,)
+        grouped: dict[tuple[Quadratic, ...], list[nn.Parameter]] = defaultdict(list)
+        for parameter in [*model.parameters(), *learned]:
+            if parameter.requires_grad:
+                grouped[carriers.get(id(parameter), ())].append(parameter)
+        if not grouped:
+            raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
+        optimizer = make([{"params": p, "weight_decay": _coupled(q, 0.0)} for q, p in grouped.items()])
+        return cls(chosen, optimizer, list(grouped))
+
+    @classmethod
+    def around(cls, model: nn.Module, recipe: Recipe, optimizer: Optimizer) -> WeightStage:
+        """The stage around an optimizer of the user's, whose parameter groups stay as they are."""
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        chosen = []
+        for technique, slots in resolve(model, recipe):
+            stepped = [slot for slot in slots if id(slot.tensor) in held]
+            if not stepped:
+                names = ", ".join(slot.name for slot in slots[:5])
+                raise InputError(
+                    f"{type(technique).__name__}: the optimizer must hold a tensor that it acts on, found none of "
+                    f"{names}; add them to the optimizer or choose others with on=."
+                )
+            chosen.append((technique, stepped))
+        return cls(chosen, optimizer, None)
+
+    def __post_init__(self) -> None:
+        self.groups = {id(p): i for i, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
+        for number, (technique, slots) in enumerate(self.chosen):
+            large = self.folded is not None and sum([s.tensor.numel() for s in slots]) > LARGE
+            cheap = isinstance(technique, Proximal) and not adaptive(self.optimizer)
+            self.every[number] = technique.every if large and not cheap else 1
+            self.waiting[number] = 0
+        for number, (technique, slots) in enumerate(self.chosen):
+            if isinstance(technique, Projection):
+                for slot in slots:
+                    self.carried[number, slot.name] = [technique.start(b.detach()) for b in blocks(technique, slot)]
+
+    def of(self, kind: type[T]) -> list[tuple[T, Slots]]:
+        """The techniques of a kind with their tensors."""
+        return [(t, slots) for t, slots in self.chosen if isinstance(t, kind)]
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Decay, the optimizer's step, the proximal steps, the projections: in this order."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        for decay, tensors in self.decays:
-            self._decay(decay, tensors, learning_rate)
-        self.optimizer.step()
-        for decay, tensors in self.decays:
+    def step(self, clock: Clock, step: Callable[[], Any] | None = None) -> None:
+        """Penalties' gradients, decay, the optimizer's step, the proximal steps, the projections: in this order."""
+        done = clock.done
+        self._add_gradients(done)
+        before = self._decay(done)
+        if self.folded is None:
+            self._add_quadratics(done)  # of decayed weights, as an optimizer that carries them adds them
+        (step or self.optimizer.step)()
+        for decay, tensors in before:
+            self._decay_where_it_agrees(decay, tensors)
+        for number, (technique, slots) in enumerate(self.chosen):
+            times = self._due(number, clock)
+            for slot in slots if times else ():
+                if isinstance(technique, Proximal):
+                    self._prox(technique.at(done), slot, times)
+        for number, (technique, slots) in enumerate(self.chosen):
+            for slot in slots if not self.waiting[number] else ():
+                if isinstance(technique, Scaling):
+                    scale(technique.at(done), slot)
+                elif isinstance(technique, Projection):
+                    self._project(technique.at(done), number, slot)
+
+    def _due(self, number: int, clock: Clock) -> int:
+        """For how many steps a technique now acts; 0 where it waits. At an epoch's end nothing is left waiting."""
+        self.waiting[number] += 1
+        if self.waiting[number] < self.every[number] and not clock.ends_epoch:
+            return 0
+        times, self.waiting[number] = self.waiting[number], 0
+        return times
+
+    def _add_gradients(self, done: float) -> None:
+        if self.folded is not None:
+            for group, quadratics in zip(self.optimizer.param_groups, self.folded, strict=True):
+                group["weight_decay"] = _coupled(quadratics, done)
+        for technique, slots in self.of(Smooth):
+            for slot, grad in [(s, s.tensor.grad) for s in slots if s.tensor.grad is not None]:
+                for block, part in zip(blocks(technique, slot), blocks(technique, slot, grad), strict=True):
+                    part.add_(technique.at(done).gradient(block))
+
+    def _add_quadratics(self, done: float) -> None:
+        for technique, slots in self.of(Quadratic):
+            live = [(s.tensor.detach(), s.tensor.grad) for s in slots if s.tensor.grad is not None]
+            if live:
+                weights, grads = zip(*live, strict=True)
+                torch._foreach_add_(grads, weights, alpha=technique.at(done).coefficient())
+
+    def _decay(self, done: float) -> list[tuple[Decay, list[tuple[Tensor, Tensor]]]]:
+        """Shrink the weights; those that decay only in agreement with the step are returned as they were."""
+        later: list[tuple[Decay, list[tuple[Tensor, Tensor]]]] = []
+        for technique, slots in self.of(Decay):
+            decay, live = technique.at(done), [s.tensor for s in slots if s.tensor.grad is not None]
             if decay.agrees_only():
-                self._decay_where_it_agrees(decay, tensors, learning_rate)
-        for proximal, tensors in self.proximals:
-            for w in tensors:
-                w.copy_(proximal.prox(w, step_size(self.optimizer, w)))
-        for projection, slots in self.projections:
-            project(projection, slots)
-
-    def _decay(self, decay: Decay, tensors: Sequence[nn.Parameter], learning_rate: float) -> None:
-        if decay.agrees_only():
-            self.before |= {id(w): w.detach().clone() for w in tensors}
-        else:
-            torch._foreach_mul_([w for w in tensors if w.grad is not None], decay.factor(learning_rate))
-
-    def _decay_where_it_agrees(self, decay: Decay, tensors: Sequence[nn.Parameter], learning_rate: float) -> None:
-        for w in tensors:
-            if w.grad is None:
+                later.append((decay, [(w, w.detach().clone()) for w in live]))
                 continue
-            before = self.before[id(w)]
+            by_rate: dict[float, list[Tensor]] = defaultdict(list)
+            for w in live:
+                by_rate[self._rate(w)].append(w)
+            for rate, tensors in by_rate.items():
+                torch._foreach_mul_(tensors, decay.factor(rate))
+        return later
+
+    def _decay_where_it_agrees(self, decay: Decay, tensors: list[tuple[Tensor, Tensor]]) -> None:
+        for w, before in tensors:
             agrees = (w - before) * before <= 0
-            w.sub_(before * agrees, alpha=1 - decay.factor(learning_rate))
+            w.sub_(before * agrees, alpha=1 - decay.factor(self._rate(w)))
+
+    def group(self, w: Tensor) -> dict[str, Any]:
+        """The optimizer's parameter group of a tensor."""
+        return self.optimizer.param_groups[self.groups[id(w)]]
+
+    def _rate(self, w: Tensor) -> float:
+        return float(self.group(w)["lr"])
+
+    def _prox(self, proximal: Proximal, slot: surgery.Slot, times: int) -> None:
+        if slot.tensor.grad is None:
+            return
+        w = slot.tensor
+        out = self.spare.setdefault(id(w), torch.empty_like(w))
+        step = step_size(self.optimizer, self.group(w), w, out)
+        pairs: list[tuple[Tensor, Tensor | float]]
+        if isinstance(step, Tensor):
+            step = step.mul_(times) if times > 1 else step
+            pairs = list(zip(blocks(proximal, slot), blocks(proximal, slot, step), strict=True))
+        else:
+            pairs = [(block, step * times) for block in blocks(proximal, slot)]
+        for block, size in pairs:
+            moved = proximal.prox(block, size)
+            if moved is not block:
+                block.copy_(moved)
+
+    def _project(self, technique: Projection, number: int, slot: surgery.Slot) -> None:
+        carried = self.carried[number, slot.name]
+        for i, block in enumerate(blocks(technique, slot)):
+            moved, carried[i] = technique.project(block, carried[i])
+            if moved is not block:
+                block.copy_(moved)
 
     @torch.no_grad()
-    def values(self) -> dict[str, float]:
+    def values(self, done: float = 0.0) -> dict[str, float]:
         """The value of each penalty now, as columns of the History."""
         columns: dict[str, float] = defaultdict(float)
-        for penalty, tensors in self.penalties:
-            columns[f"penalty_{penalty.name()}"] += sum(float(penalty.value(w)) for w in tensors)
+        for technique, slots in self.of(Penalty):
+            penalty = technique.at(done)
+            columns[f"penalty_{penalty.name()}"] += sum(
+                float(penalty.value(b)) for s in slots for b in blocks(penalty, s)
+            )
         return dict(columns)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What projections carry from step to step, for a run that goes on later."""
+        return {
+            f"{number}.{name}.{i}.{j}": t
+            for (number, name), states in self.carried.items()
+            for i, draw in enumerate(states)
+            for j, t in enumerate(draw)
+        }
 
-def project(projection: Projection, slots: Sequence[surgery.Slot]) -> None:
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `tensors`."""
+        for (number, name), states in self.carried.items():
+            for i, draw in enumerate(states):
+                states[i] = tuple(tensors[f"{number}.{name}.{i}.{j}"] for j in range(len(draw)))
+
+
+def blocks(technique: OnWeights, slot: surgery.Slot, like: Tensor | None = None) -> list[Tensor]:
+    """The tensor (or one of its shape) as a technique sees it: views with units first, or as it is held."""
+    return slot.blocks(like) if technique.by_unit else [slot.tensor if like is None else like]
+
+
+def scale(technique: Scaling, slot: surgery.Slot) -> None:
     """Scale the groups of weights that lie outside; what lies inside is not touched."""
-    for slot in slots:
-        w = slot.tensor
-        norm = torch.linalg.vector_norm(w, dim=projection.axes(slot.unit, w.ndim), keepdim=True)
-        scale = projection.scale(norm)
+    for w in slot.blocks():
+        norm = torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True)
+        factor = technique.scale(norm)
         # Reading one flag is free on a CPU and spares a pass over the weights; elsewhere it would wait for the device.
-        if w.device.type != "cpu" or bool((scale != 1).any()):
-            w.mul_(scale)
+        if w.device.type != "cpu" or bool((factor != 1).any()):
+            w.mul_(factor)
 
 
-def _trainable(model: nn.Module, technique: OnWeights) -> list[surgery.Slot]:
-    who = type(technique).__name__
-    chosen = surgery.select(model, technique.on, who)
-    trainable = [slot for slot in chosen if slot.tensor.requires_grad]
-    if not trainable:
-        names = ", ".join(slot.name for slot in chosen[:5])
-        raise InputError(f"{who}: every tensor that on={technique.on!r} selects is frozen ({names}); unfreeze one.")
-    return trainable
+def resolve(model: nn.Module, recipe: Recipe) -> list[tuple[OnWeights, Slots]]:
+    """Each OnWeights technique with the tensors that it acts on.
+
+    Raises:
+        InputError: there are none for one of them; the reasons by tensor.
+    """
+    chosen: list[tuple[OnWeights, Slots]] = []
+    for technique in recipe.at(OnWeights):
+        who = type(technique).__name__
+        slots = surgery.select(model, technique.on, who)
+        acting = [slot for slot in slots if not why_not(technique, slot)]
+        if not acting:
+            by_reason: dict[str, list[str]] = defaultdict(list)
+            for slot in slots:
+                by_reason[why_not(technique, slot)].append(slot.name)
+            reasons = "; ".join(f"{', '.join(names[:5])}: {why}" for why, names in by_reason.items())
+            raise InputError(
+                f"{who}: on must choose a tensor that it can act on, got on={technique.on!r} ({reasons}); choose "
+                "others."
+            )
+        chosen.append((technique, acting))
+    return chosen
 
 
-def _rows(technique: Projection, slots: Sequence[surgery.Slot]) -> list[surgery.Slot]:
-    fitting = [slot for slot in slots if slot.tensor.ndim > 1]
-    if not fitting:
-        raise InputError(
-            f"{type(technique).__name__}: on must choose weights of two or more dimensions, got on={technique.on!r}."
-        )
-    return fitting
-
-
-def _groups(model: nn.Module, coupled: dict[int, float]) -> list[dict[str, object]]:
-    by_decay: dict[float, list[nn.Parameter]] = defaultdict(list)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            by_decay[coupled.get(id(parameter), 0.0)].append(parameter)
-    if not by_decay:
-        raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
-    return [{"params": params, "weight_decay": decay} for decay, params in by_decay.items()]
+def _coupled(quadratics: Sequence[Quadratic], done: float) -> float:
+    return float(sum(q.at(done).coefficient() for q in quadratics))

@@ -53,5 +53,5 @@ def test_one_logit_for_two_classes(two: Split, net: Callable[..., nn.Sequential]
 
 
 def test_numbers_have_no_labels(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
-    with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels; the target 'y' is a number"):
+    with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels; the target is a number"):
         fit(net(1), numbers, LabelSmoothing(0.2))

@@ -9,6 +9,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
+from goodfit.stages import Clock
 from goodfit.techniques import EMA, BatchNorm
 from goodfit.train import Training, fit
 from goodfit.train.shadow import Shadow
@@ -27,7 +28,7 @@ def test_equals_torch_s_averaged_model() -> None:
             for w in model.parameters():
                 w.add_(torch.randn(w.shape, dtype=w.dtype))
         theirs.update_parameters(model)
-        state = ours.update(state, list(model.parameters()), step, steps_per_epoch=5)
+        state = ours.update(state, list(model.parameters()), Clock(step, per_epoch=5, total=20))
     for mine, other in zip(ours.weights(state), theirs.module.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
 
@@ -36,25 +37,25 @@ def test_half_life_by_hand() -> None:
     state = [torch.zeros(1, dtype=torch.float64)]
     one = [torch.ones(1, dtype=torch.float64)]
     for step in range(1, 13):  # three half-lives of two epochs of two steps
-        state = EMA(half_life=2.0).update(state, one, step, steps_per_epoch=2)
+        state = EMA(half_life=2.0).update(state, one, Clock(step, per_epoch=2, total=12))
     assert float(state[0]) == pytest.approx(1 - 0.5**3)
 
 
 class Counted(EMA):
     """Remembers what it was told."""
 
-    def update(self, state, weights, step, steps_per_epoch):  # type: ignore[no-untyped-def]
-        CALLS.append((step, steps_per_epoch))
+    def update(self, state, weights, clock):  # type: ignore[no-untyped-def]
+        CALLS.append(clock)
         return state
 
 
-CALLS: list[tuple[int, int]] = []
+CALLS: list[Clock] = []
 
 
 def test_optimizer_steps_are_counted_not_parts_of_a_batch(three: Split, net: Callable[..., nn.Sequential]) -> None:
     CALLS.clear()
     fit(net(), three, Counted(), Training(epochs=2, batch_size=32, accumulate=4))
-    assert [(step, 3) for step in range(1, 7)] == CALLS
+    assert [Clock(step, per_epoch=3, total=6) for step in range(1, 7)] == CALLS
 
 
 def test_average_of_a_run_by_hand(three: Split, net: Callable[..., nn.Sequential]) -> None:
@@ -64,7 +65,7 @@ def test_average_of_a_run_by_hand(three: Split, net: Callable[..., nn.Sequential
     seen: list[dict[str, torch.Tensor]] = []
 
     class Spy(EMA):
-        def update(self, state, weights, step, steps_per_epoch):  # type: ignore[no-untyped-def]
+        def update(self, state, weights, clock):  # type: ignore[no-untyped-def]
             seen.append({n: w.detach().clone() for n, w in zip(average, weights, strict=True)})
             return state
 
@@ -93,4 +94,4 @@ def test_batch_statistics_are_those_of_the_averaged_weights(three: Split, net: C
 
 def test_only_one_technique_may_choose_the_weights() -> None:
     with pytest.raises(ValueError, match="only one technique may choose the weights to keep, got ema, test_ema"):
-        Shadow.of(nn.Linear(2, 2), [EMA(), Counted()])
+        Shadow.of(nn.Linear(2, 2), [EMA(), Counted()], "classification")

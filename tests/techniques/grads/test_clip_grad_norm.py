@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from goodfit.stages import Clock
 from goodfit.techniques import L2, ClipGradNorm
 
 Steps = Callable[..., dict[str, Tensor]]
 
 
 def clipped(bound: float, grads: Sequence[Tensor]) -> list[Tensor]:
-    wrapped = ClipGradNorm(bound).wrap(lambda w: (torch.tensor(1.5), list(grads)), torch.Generator())
+    wrapped = ClipGradNorm(bound).wrap(lambda w: (torch.tensor(1.5), list(grads)), (), Clock(1, 1, 1))
     loss, after = wrapped([])
     assert float(loss) == 1.5
     return after

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.surgery import select
 from goodfit.techniques import MaxNorm
-from goodfit.train.weights import project
+from goodfit.train.weights import scale
 
 C = 1.5
 LAYERS = {
@@ -34,11 +34,11 @@ def test_incoming_weights_of_each_unit(kind: str) -> None:
         assert norms.shape == (8,)
         slot.tensor.mul_(C / norms.median())  # half of the units inside, half outside
         before = slot.tensor.detach().clone()
-        project(MaxNorm(C), [slot])
+        scale(MaxNorm(C), slot)
     norms, after = before.square().sum(axes).sqrt(), slot.tensor.detach()
     inside = norms <= C * (1 - 1e-6)
     assert 0 < int(inside.sum()) < 8
-    units = after.movedim(slot.unit, 0), before.movedim(slot.unit, 0)
+    units = [torch.cat(slot.blocks(w)) for w in (after, before)]
     assert torch.equal(units[0][inside], units[1][inside])
     assert bool((after.square().sum(axes).sqrt() <= C * (1 + 1e-6)).all())
     outside = norms > C * (1 + 1e-6)
@@ -51,10 +51,10 @@ def test_numbers_by_hand() -> None:
     slot = select(layer, "kernel")[0]
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]))
-        project(MaxNorm(2.5), [slot])
+        scale(MaxNorm(2.5), slot)
         torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 2.0], [0.3, 0.4], [0.0, 0.0]]))
         layer.weight.copy_(torch.tensor([[3.0, 0.1], [0.0, 0.2], [4.0, 0.2]]))
-        project(MaxNorm(2.5, axis=0), [slot])
+        scale(MaxNorm(2.5, axis=0), slot)
     torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 0.1], [0.0, 0.2], [2.0, 0.2]]))
 
 
@@ -66,5 +66,7 @@ def test_it_holds_after_every_step(stepped: Callable[..., dict[str, Tensor]]) ->
 
 
 def test_biases_have_no_norm_to_bound(stepped: Callable[..., dict[str, Tensor]]) -> None:
-    with pytest.raises(InputError, match="MaxNorm: on must choose weights of two or more dimensions"):
+    with pytest.raises(
+        InputError, match=r"MaxNorm: on must choose a tensor .*0\.bias.*: one number per unit has no incoming"
+    ):
         stepped(MaxNorm(1.0, on="bias"))

@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, OnBatch
+from goodfit.stages import Change, Draw
 from goodfit.technique import knob
 
 
-class LabelSmoothing(OnBatch):
+class LabelSmoothing(Change):
     """Moves a share of each label's probability evenly to all classes.
 
     Formula: y ← (1 − amount) · y + amount / classes.
@@ -24,8 +24,8 @@ class LabelSmoothing(OnBatch):
     >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), ())[1]
     tensor([[0.9500, 0.0500]])
 
-    Reference: C. Szegedy et al., Rethinking the Inception architecture, CVPR 2016, section 7,
-    https://arxiv.org/abs/1512.00567
+    Reference: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, Rethinking the Inception architecture for
+    computer vision, CVPR 2016, section 7, https://arxiv.org/abs/1512.00567
     """
 
     needs: ClassVar[str] = "labels"

@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping
 
 from goodfit.stages import Decision, OnEpoch, State, Watch
+from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
 from goodfit.technique import knob
-
-MODES = ("auto", "min", "max")
-HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "f1_macro", "r2")
 
 
 class EarlyStopping(OnEpoch):
@@ -17,8 +15,7 @@ class EarlyStopping(OnEpoch):
 
     Formula: an epoch improves where value < best − min_delta (mode min) or value > best + min_delta (mode max): an
     absolute margin, so that negative scores are treated alike. It stops once `patience` epochs in a row have not
-    improved;
-    patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the
+    improved; patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the
     baseline (by `min_delta`); it never stops at an epoch that improves.
 
     Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
@@ -37,9 +34,7 @@ class EarlyStopping(OnEpoch):
     Differs from Keras: the best weights are always kept, by the monitored value alone (without `min_delta`).
     """
 
-    monitor: str = knob(
-        default="stop_loss", doc="a column of the History: stop_loss, stop_accuracy, … (val_… is understood)"
-    )
+    monitor: str = monitored()
     min_delta: float = knob(
         default=0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
     )
@@ -52,19 +47,15 @@ class EarlyStopping(OnEpoch):
         unit="epochs",
         doc="epochs without improvement before it stops",
     )
-    mode: str = knob(default="auto", choices=MODES, doc="whether less or more is better; auto: by the column's name")
+    mode: str = direction()
     baseline: float = knob(
         default=math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
     )
-    restore_best_weights: bool = knob(default=True, doc="keep the best epoch's weights rather than the last ones")
-    start_from_epoch: int = knob(
-        default=0, low=0, search=(0, 10), unit="epochs", doc="epochs to let pass before it watches"
-    )
+    restore_best_weights: bool = restoring()
+    start_from_epoch: int = waiting()
 
     def watch(self) -> Watch:
-        monitor = self.monitor.replace("val_", "stop_", 1)
-        up = self.mode == "max" or (self.mode == "auto" and monitor.endswith(HIGHER_IS_BETTER))
-        return Watch(monitor, "max" if up else "min", self.start_from_epoch, self.restore_best_weights)
+        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
     def start(self) -> State:
         return {"best": None, "best_epoch": 0, "wait": 0}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from goodfit.stages import OnEval
+from goodfit.stages import Averaged, Clock
 from goodfit.technique import knob
 
 
-class EMA(OnEval):
+class EMA(Averaged):
     """Evaluates and keeps a running average of the weights instead of the last ones.
 
     Formula: after each optimizer step, average ← d · average + (1 − d) · w, with d = ½^(1 / (half_life · steps per
@@ -23,7 +23,7 @@ class EMA(OnEval):
     Helps when: the learning rate stays high to the end; smooths the validation curve.
     Hurts when: training is shorter than a few half-lives (the average still remembers the beginning).
 
-    >>> EMA(half_life=1.0).update([torch.zeros(1)], [torch.ones(1)], step=1, steps_per_epoch=1)
+    >>> EMA(half_life=1.0).update([torch.zeros(1)], [torch.ones(1)], Clock(step=1, per_epoch=1, total=1))
     [tensor([0.5000])]
 
     Reference: B. T. Polyak and A. B. Juditsky, Acceleration of stochastic approximation by averaging, SIAM J. Control
@@ -45,8 +45,8 @@ class EMA(OnEval):
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [w.detach().clone() for w in weights]
 
-    def update(self, state: list[Tensor], weights: Sequence[Tensor], step: int, steps_per_epoch: int) -> list[Tensor]:
-        kept = 0.5 ** (1 / (self.half_life * steps_per_epoch)) if self.half_life else 0.0
+    def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
+        kept = 0.5 ** (1 / (self.half_life * clock.per_epoch)) if self.half_life else 0.0
         torch._foreach_lerp_(state, [w.detach() for w in weights], 1 - kept)
         return state
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from goodfit.stages import Gradient, OnGrads
+from goodfit.stages import Clock, Draw, Gradient, OnGrads
 from goodfit.technique import knob
 
 
@@ -22,7 +22,7 @@ class ClipGradNorm(OnGrads):
     Helps when: single batches make the loss jump (recurrent networks, heavy tails, high learning rates).
     Hurts when: the bound is far below the usual norm: then it only lowers the learning rate (less so under Adam).
 
-    >>> g = ClipGradNorm(1.0).wrap(lambda w: (torch.tensor(0.0), [torch.tensor([3.0, 4.0])]), torch.Generator())
+    >>> g = ClipGradNorm(1.0).wrap(lambda w: (torch.tensor(0.0), [torch.tensor([3.0, 4.0])]), (), Clock(1, 1, 1))
     >>> g([])[1]
     [tensor([0.6000, 0.8000])]
 
@@ -41,7 +41,10 @@ class ClipGradNorm(OnGrads):
         doc="the bound on the gradient's norm",
     )
 
-    def wrap(self, gradient: Gradient, generator: torch.Generator) -> Gradient:
+    def draw(self, weights: Sequence[Tensor], generator: torch.Generator) -> Draw:
+        return ()
+
+    def wrap(self, gradient: Gradient, draw: Draw, clock: Clock) -> Gradient:
         def clipped(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
             loss, grads = gradient(weights)
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))

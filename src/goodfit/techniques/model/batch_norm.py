@@ -24,7 +24,8 @@ class BatchNorm(Normalisation):
     >>> BatchNorm(momentum=0.2).layer(features=4, spatial=2).momentum
     0.2
 
-    Reference: S. Ioffe and C. Szegedy, Batch normalization, ICML 2015, https://arxiv.org/abs/1502.03167
+    Reference: S. Ioffe and C. Szegedy, Batch normalization: accelerating deep network training by reducing internal
+    covariate shift, ICML 2015, https://arxiv.org/abs/1502.03167
     """
 
     momentum: float = knob(

@@ -28,8 +28,8 @@ class Dropout(Noise):
     >>> sorted(set(Dropout(0.5).perturb(torch.ones(2, 3), draw).flatten().tolist()))
     [0.0, 2.0]
 
-    Reference: N. Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014,
-    https://jmlr.org/papers/v15/srivastava14a.html
+    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
+    prevent neural networks from overfitting, JMLR 15, 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
     rate: float = knob(
@@ -54,7 +54,7 @@ class Dropout(Noise):
     )
     on: str = selector()
 
-    def at(self, first: bool) -> Dropout | None:
+    def before(self, first: bool) -> Self | None:
         if not first:
             return self
         return self.with_values(rate=self.input_rate) if self.input_rate else None

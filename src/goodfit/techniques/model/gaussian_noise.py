@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -52,7 +54,7 @@ class GaussianNoise(Noise):
     )
     on: str = selector()
 
-    def at(self, first: bool) -> GaussianNoise | None:
+    def before(self, first: bool) -> Self | None:
         if not first:
             return self
         return self.with_values(stddev=self.input_stddev) if self.input_stddev else None

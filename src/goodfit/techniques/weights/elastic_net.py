@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
-import torch
+import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
-from goodfit.stages import Proximal, Quadratic, selector
+from goodfit.stages import Proximal, Quadratic, selector, soft_threshold
 from goodfit.technique import knob
 
 
@@ -32,6 +32,8 @@ class ElasticNet(Quadratic, Proximal):
     https://doi.org/10.1111/j.1467-9868.2005.00503.x
     """
 
+    every: ClassVar[int] = 4
+    by_unit: ClassVar[bool] = False
     l1: float = knob(
         default=1e-5,
         low=0,
@@ -59,8 +61,7 @@ class ElasticNet(Quadratic, Proximal):
         return 2 * self.l2
 
     def prox(self, w: Tensor, step: Tensor | float) -> Tensor:
-        threshold = torch.as_tensor(self.l1 * step, dtype=w.dtype, device=w.device)
-        return w - w.clamp(-threshold, threshold)
+        return soft_threshold(w, step, self.l1)
 
     @classmethod
     def mix(cls, strength: float, alpha: float, on: str = "kernel") -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import torch  # noqa: F401  (doctest)
 from torch import Tensor
@@ -27,10 +27,11 @@ class L2(Quadratic):
     >>> L2(0.5).value(torch.tensor([[1.0, -2.0]])), L2(0.5).coefficient()
     (tensor(2.5000), 1.0)
 
-    Reference: A. E. Hoerl and R. W. Kennard, Ridge regression, Technometrics 12(1), 1970,
-    https://doi.org/10.1080/00401706.1970.10488634
+    Reference: A. E. Hoerl and R. W. Kennard, Ridge regression: biased estimation for nonorthogonal problems,
+    Technometrics 12(1), 1970, https://doi.org/10.1080/00401706.1970.10488634
     """
 
+    by_unit: ClassVar[bool] = False
     l2: float = knob(
         default=1e-4,
         low=0,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
-from goodfit.stages import Projection, selector
+from goodfit.stages import Scaling, selector
 from goodfit.technique import knob
 
 
-class MaxNorm(Projection):
+class MaxNorm(Scaling):
     """Keeps the L2 norm of the weights into each unit at or below a bound.
 
     Formula: after each step, w ← w · min(1, max_value / ‖w‖) for the incoming weights w of each unit. Units
@@ -17,7 +17,7 @@ class MaxNorm(Projection):
 
     Shape: any weight of two or more dimensions. Norms are taken over everything but the units: a row of a Linear or
     recurrent weight, a filter of a convolution (also a transposed one), a vector of an embedding. `axis` ≥ 0
-    reduces that one dimension instead, in torch's layout (out, in, …). Keras' `max_norm(axis=0)` on its (in, out)
+    reduces that one dimension instead, with the units first: (out, in, …). Keras' `max_norm(axis=0)` on its (in, out)
     kernels is our default.
 
     Helps when: learning rates are high, together with dropout.
@@ -26,8 +26,8 @@ class MaxNorm(Projection):
     >>> MaxNorm(2.0).scale(torch.tensor([[1.0], [2.0], [4.0]])).flatten()
     tensor([1.0000, 1.0000, 0.5000])
 
-    Reference: N. Srivastava et al., Dropout, JMLR 15, 2014, section 5.1,
-    https://jmlr.org/papers/v15/srivastava14a.html
+    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
+    prevent neural networks from overfitting, JMLR 15, 2014, section 5.1, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
     max_value: float = knob(
@@ -36,10 +36,8 @@ class MaxNorm(Projection):
     axis: int = knob(default=-1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit")
     on: str = selector()
 
-    def axes(self, unit: int, ndim: int) -> tuple[int, ...]:
-        if self.axis >= 0:
-            return (min(self.axis, ndim - 1),)
-        return tuple(d for d in range(ndim) if d != unit)
+    def axes(self, ndim: int) -> tuple[int, ...]:
+        return (min(self.axis, ndim - 1),) if self.axis >= 0 else tuple(range(1, ndim))
 
     def scale(self, norm: Tensor) -> Tensor:
         return (self.max_value / norm).clamp(max=1.0)

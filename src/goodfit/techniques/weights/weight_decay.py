@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from goodfit.stages import Decay, selector
 from goodfit.technique import knob
 
@@ -26,6 +28,7 @@ class WeightDecay(Decay):
     https://arxiv.org/abs/2510.12402
     """
 
+    by_unit: ClassVar[bool] = False
     rate: float = knob(
         default=1e-2,
         low=0,

@@ -94,15 +94,25 @@ def test_layers_are_told_by_type_not_by_name() -> None:
 
 
 def test_units_of_each_layout() -> None:
-    units = {
-        nn.Linear(2, 3): 0,
-        nn.Conv2d(2, 3, 1): 0,
-        nn.ConvTranspose2d(2, 3, 1): 1,
-        nn.ConvTranspose2d(4, 4, 1, groups=4): 0,  # each input channel is an output channel
-        nn.Embedding(5, 2): 0,
+    shapes = {
+        nn.Linear(2, 3): [(3, 2)],
+        nn.Conv2d(2, 3, 1): [(3, 2, 1, 1)],
+        nn.ConvTranspose2d(2, 3, 1): [(3, 2, 1, 1)],
+        nn.ConvTranspose2d(4, 4, 1, groups=4): [(1, 1, 1, 1)] * 4,  # each input channel is an output channel
+        nn.ConvTranspose1d(4, 6, 5, groups=2): [(3, 2, 5)] * 2,
+        nn.Embedding(5, 2): [(5, 2)],
+        nn.LSTM(2, 3): [(3, 2)] * 4,
+        nn.GRUCell(2, 3): [(3, 2)] * 3,
+        nn.MultiheadAttention(4, 2): [(4, 4)] * 3,
     }
-    for module, unit in units.items():
-        assert surgery.slots(module)[0].unit == unit
+    for module, wanted in shapes.items():
+        slot = surgery.slots(module)[0]
+        assert [tuple(block.shape) for block in slot.blocks()] == wanted
+        with torch.no_grad():
+            for number, block in enumerate(slot.blocks()):
+                block.fill_(number + 1)  # views: what is written there is written into the weight
+        assert float(slot.tensor.detach().min()) == 1
+        assert float(slot.tensor.detach().max()) == len(wanted)
 
 
 def test_features() -> None:

@@ -1,0 +1,72 @@
+"""The eight places of a training step where a technique may act: abstract classes, one file per place.
+
+Every method is a pure function: tensors and what was drawn in, tensors out. What is random is drawn by `draw` (from
+the run's own generator) and used by the method beside it, so that the same drawing serves one network or many.
+Knob values may be tensors inside these methods (a population's members differ in strength, a scheduled strength
+changes from step to step): no branching on them.
+"""
+
+from goodfit.stages.common import SCHEDULES, Clock, Draw, Learned, Paced, Scheduled, selector
+from goodfit.stages.on_batch import Attack, Change, HiddenMix, OnBatch
+from goodfit.stages.on_epoch import Decision, OnEpoch, State, Watch
+from goodfit.stages.on_eval import Averaged, Ensemble, OnEval, Pulling
+from goodfit.stages.on_grads import Gradient, OnGrads
+from goodfit.stages.on_loss import Forward, OnLoss
+from goodfit.stages.on_model import BranchNoise, Noise, Normalisation, OnModel, Recurrent, WeightPerturbation
+from goodfit.stages.on_sample import OnSample
+from goodfit.stages.on_weights import (
+    Decay,
+    OnWeights,
+    Penalty,
+    Projection,
+    Proximal,
+    Quadratic,
+    Scaling,
+    Smooth,
+    soft_threshold,
+)
+from goodfit.stages.reach import acting_noises, why_not
+
+__all__ = [
+    "SCHEDULES",
+    "Attack",
+    "Averaged",
+    "BranchNoise",
+    "Change",
+    "Clock",
+    "Decay",
+    "Decision",
+    "Draw",
+    "Ensemble",
+    "Forward",
+    "Gradient",
+    "HiddenMix",
+    "Learned",
+    "Noise",
+    "Normalisation",
+    "OnBatch",
+    "OnEpoch",
+    "OnEval",
+    "OnGrads",
+    "OnLoss",
+    "OnModel",
+    "OnSample",
+    "OnWeights",
+    "Paced",
+    "Penalty",
+    "Projection",
+    "Proximal",
+    "Pulling",
+    "Quadratic",
+    "Recurrent",
+    "Scaling",
+    "Scheduled",
+    "Smooth",
+    "State",
+    "Watch",
+    "WeightPerturbation",
+    "acting_noises",
+    "selector",
+    "soft_threshold",
+    "why_not",
+]

@@ -1,0 +1,83 @@
+"""Drawings that several techniques share, and blending by what was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def beta(
+    alpha: float,
+    rows: int,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    folded: bool = False,
+) -> Tensor:
+    """Shares λ (rows,) ~ Beta(alpha, alpha), or the larger one of λ and 1 − λ if `folded`; 1 where alpha is 0.
+
+    >>> beta(0.0, 2, torch.Generator(), torch.float32, torch.device("cpu"))
+    tensor([1., 1.])
+    """
+    if alpha == 0:
+        return torch.ones(rows, dtype=dtype, device=device)
+    # Beta is the share of one of two Gamma(alpha) variables, which underflow at a small alpha. Their logarithms do
+    # not: Gamma(alpha) = Gamma(alpha + 1) · U^(1 / alpha). `_standard_gamma` is the sampler that takes a generator.
+    shape = torch.full((2, rows), alpha + 1.0, dtype=torch.float64, device=device)
+    log_gamma = torch._standard_gamma(shape, generator=generator).log()
+    log_u = torch.log1p(-torch.empty_like(shape).uniform_(generator=generator))
+    odds = (log_gamma[0] - log_gamma[1]) + (log_u[0] - log_u[1]) / alpha
+    return torch.sigmoid(odds.abs() if folded else odds).to(dtype)
+
+
+def blend(values: Tensor, share: Tensor, partner: Tensor) -> Tensor:
+    """Each row of `values` (batch, …), weighted by its share (batch,) or the common one (1,), with its partner's row.
+
+    >>> blend(torch.tensor([[0.0], [4.0]]), torch.tensor([0.75]), torch.tensor([1, 0])).flatten()
+    tensor([1., 3.])
+    """
+    weight = share.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    return weight * values + (1 - weight) * values[partner]
+
+
+def chosen(probability: float, rows: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Which rows (rows,) something happens to, each with that probability: none at 0, all at 1."""
+    return torch.empty(rows, dtype=torch.float32, device=device).uniform_(generator=generator) < probability
+
+
+def boxes(space: Sequence[int], lengths: Tensor, generator: torch.Generator) -> Tensor:
+    """One box per row, true inside: (rows, *space). Centres are anywhere; what lies over the border is cut off.
+
+    Shape: lengths (rows, dimensions of space), whole numbers.
+
+    >>> boxes([4], torch.tensor([[0], [9]]), torch.Generator().manual_seed(0))
+    tensor([[False, False, False, False],
+            [ True,  True,  True,  True]])
+    """
+    rows, device = len(lengths), lengths.device
+    inside = torch.ones(rows, *space, dtype=torch.bool, device=device)
+    for place, size in enumerate(space):
+        centre = torch.randint(size, (rows,), generator=generator, device=device)
+        start = centre - lengths[:, place] // 2
+        end = start + lengths[:, place]
+        at = torch.arange(size, device=device)
+        within = (at >= start[:, None]) & (at < end[:, None])  # (rows, size)
+        shape = [rows] + [size if other == place else 1 for other in range(len(space))]
+        inside &= within.reshape(shape)
+    return inside
+
+
+def columns(share: Tensor, features: int, generator: torch.Generator) -> Tensor:
+    """A random subset of the columns per row, each column with the row's probability: (rows, features), true inside.
+
+    Sorting, for subsets of exact sizes, would cost more than a training step.
+
+    >>> columns(torch.tensor([0.0, 1.0]), 3, torch.Generator())
+    tensor([[False, False, False],
+            [ True,  True,  True]])
+    """
+    noise = torch.empty(len(share), features, dtype=torch.float32, device=share.device).uniform_(generator=generator)
+    return noise < share[:, None]

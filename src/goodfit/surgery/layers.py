@@ -1,0 +1,67 @@
+"""Layers with weights: their order, their outputs, and what stands among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+
+from goodfit.surgery.slots import NORMS, Slot, chosen_places, ordered_layers
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer with weights and its place among them, in the order of registration."""
+
+    name: str
+    module: nn.Module
+    first: bool
+    last: bool
+
+
+def layers(model: nn.Module, on: str, who: str = "selector") -> list[Layer]:
+    """The layers whose tensors a selector chooses; `first` and `last` are told among all layers with weights."""
+    chosen = {id(slot.module) for slot in chosen_places(model, on, who)}
+    every = ordered_layers(model)
+    end = len(every) - 1
+    return [Layer(n, m, i == 0, i == end) for i, (n, m) in enumerate(every) if id(m) in chosen]
+
+
+def owner(model: nn.Module, slot: Slot) -> tuple[nn.Module, str]:
+    """The layer whose forward pass uses a tensor, and the tensor's name in it."""
+    own = slot.name[len(slot.layer) + 1 :] if slot.layer else slot.name
+    for module in model.modules():
+        if isinstance(module, nn.MultiheadAttention) and module.out_proj is slot.module:
+            return module, f"out_proj.{own}"
+    return slot.module, own
+
+
+def features(module: nn.Module) -> tuple[int, int] | None:
+    """Output features and spatial dimensions of a linear or convolution layer; None for other layers."""
+    if isinstance(module, nn.Linear):
+        return module.out_features, 0
+    if isinstance(module, _ConvNd):
+        return module.out_channels, module.weight.ndim - 2
+    return None
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    """Whether any layer keeps running statistics of batches."""
+    return any(isinstance(m, _NormBase) and m.running_mean is not None for m in model.modules())
+
+
+def train_mode(model: nn.Module) -> None:
+    """Training mode, but for normalisations that the user froze: their statistics stay what they are.
+
+    >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).requires_grad_(False))
+    >>> train_mode(net)
+    >>> net[0].training, net[1].training
+    (True, False)
+    """
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters(recurse=False))
+        if isinstance(module, NORMS) and parameters and not any(p.requires_grad for p in parameters):
+            module.eval()

@@ -1,0 +1,67 @@
+"""CutOut: a part of each sample hidden."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Change, Draw
+from goodfit.stages.draws import boxes, chosen, columns
+from goodfit.technique import knob
+
+
+class CutOut(Change):
+    """Sets a part of each sample to zero, the mean of standardised inputs; targets stay.
+
+    Formula: x ← 0 inside a region, with probability p per sample. The region of an image is a square with sides of
+    `size` times the image's shorter side, all channels alike, centred anywhere (what lies over the border is cut off);
+    that of a sequence a stretch of it; that of a vector each of its columns with probability `size`.
+
+    Shape: x (batch, channel, space…) or (batch, features); it keeps its shape and dtype.
+
+    Helps when: rows are few and the network leans on one part of the input.
+    Hurts when: what decides the class is small; inputs are not standardised (zero is then no neutral value).
+
+    >>> inside = torch.tensor([[True, False, False], [False, True, True]])
+    >>> CutOut(size=0.5, p=1.0).batch(torch.ones(2, 3), torch.eye(2), (inside,))[0].sum(1)
+    tensor([2., 1.])
+
+    Reference: T. DeVries and G. W. Taylor, Improved regularization of convolutional neural networks with cutout, arXiv,
+    2017, https://arxiv.org/abs/1708.04552; for tables: A. Kadra, M. Lindauer, F. Hutter and J. Grabocka,
+    Well-tuned simple nets excel on tabular datasets, NeurIPS 2021, https://arxiv.org/abs/2106.11189
+    Differs from the paper: a sample is left alone with probability 1 − p. Random erasing fills with noise instead.
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("random_erasing",)
+    inputs: ClassVar[str] = "floats"
+    size: float = knob(
+        default=0.25,
+        low=0,
+        high=1,
+        search=(0.05, 0.5),
+        neutral=0.0,
+        unit="share of the shorter side (of the columns)",
+        doc="side of the square, or share of the columns, that is hidden",
+    )
+    p: float = knob(
+        default=0.5,
+        low=0,
+        high=1,
+        search=(0.0, 1.0),
+        neutral=0.0,
+        unit="probability",
+        doc="probability that a sample is changed at all",
+    )
+
+    def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
+        rows, space = len(x), x.shape[2:]
+        acts = chosen(self.p, rows, generator, x.device)[:, None]  # (batch, 1)
+        if not space:
+            return (columns(acts[:, 0] * self.size, x.shape[1], generator),)
+        length = acts * round(self.size * min(space))
+        return (boxes(space, length.expand(rows, len(space)), generator).unsqueeze(1),)
+
+    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        return x.masked_fill(draw[0], 0.0), y

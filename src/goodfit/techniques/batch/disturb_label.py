@@ -1,0 +1,54 @@
+"""DisturbLabel: some labels replaced at random."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Change, Draw
+from goodfit.stages.draws import chosen
+from goodfit.technique import knob
+
+
+class DisturbLabel(Change):
+    """Replaces a random share of the labels in each batch by classes drawn evenly.
+
+    Formula: with probability `rate`, y ← the label of a class drawn evenly from all of them (its own one too), anew per
+    sample and epoch: a label stays with probability 1 − rate · (classes − 1) / classes.
+
+    Shape: y (batch, class), class probabilities; rows still sum to one.
+
+    Helps when: classes are many and the network learns every label by heart.
+    Hurts when: labels are noisy already, or training is short; together with label smoothing (the same on average).
+
+    >>> draw = (torch.tensor([[True], [False]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
+    >>> DisturbLabel(0.1).batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw)[1]
+    tensor([[0., 1.],
+            [1., 0.]])
+
+    Reference: L. Xie et al., DisturbLabel: regularizing CNN on the loss layer, CVPR 2016,
+    https://arxiv.org/abs/1605.00055
+    """
+
+    needs: ClassVar[str] = "labels"
+    rate: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.3),
+        neutral=0.0,
+        unit="share",
+        doc="share of the labels that are drawn anew",
+    )
+
+    def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
+        rows, classes = y.shape
+        label = torch.randint(classes, (rows, 1), generator=generator, device=y.device)
+        drawn = (label == torch.arange(classes, device=y.device)).to(y.dtype)
+        return chosen(self.rate, rows, generator, y.device)[:, None], drawn
+
+    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        return x, torch.where(draw[0], draw[1], y)

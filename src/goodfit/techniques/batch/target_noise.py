@@ -1,0 +1,51 @@
+"""Noise on numeric targets."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Change, Draw
+from goodfit.technique import knob
+
+
+class TargetNoise(Change):
+    """Adds zero-mean Gaussian noise to targets that are numbers.
+
+    Formula: y ← y + stddev · z, z ~ N(0, 1), drawn anew per sample, output and epoch; stddev is in units of the target,
+    which the library standardises (1: the targets' own standard deviation).
+
+    Shape: y (batch, outputs); it keeps its shape and dtype.
+
+    Helps when: the network fits single targets by heart (targets were rounded, or few rows are seen many times).
+    Hurts when: training is short: under a squared loss the noise only adds a constant to the expected loss and makes
+    gradients noisier.
+
+    >>> y = torch.tensor([[0.5], [-1.0]])
+    >>> TargetNoise(0.1).batch(y, y, (torch.tensor([[1.0], [-2.0]]),))[1].flatten()
+    tensor([ 0.6000, -1.2000])
+
+    Reference: G. An, The effects of adding noise during backpropagation training on a generalization performance,
+    Neural Computation 8(3), 1996, https://doi.org/10.1162/neco.1996.8.3.643
+    """
+
+    needs: ClassVar[str] = "numbers"
+    stddev: float = knob(
+        default=0.1,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.01, 0.5),
+        log=True,
+        neutral=0.0,
+        unit="standard deviations of the target",
+        doc="standard deviation of the noise",
+    )
+
+    def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(y).normal_(generator=generator),)
+
+    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        return x, y + self.stddev * draw[0]

@@ -1,0 +1,73 @@
+"""Stopping at bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from goodfit.stages import Decision, OnEpoch, State, Watch
+from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
+from goodfit.technique import knob
+
+
+class DivergenceStop(OnEpoch):
+    """Stops as soon as the monitored column is worse than a bound, or as good as it needs to be.
+
+    Formula: it stops where value > threshold, or the value is not finite, and where value ≤ reach (mode max: < and ≥).
+    inf stands for no bound, in either mode; without a threshold, values that are not finite do not stop it.
+
+    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+
+    Helps when: many runs are tried, some of which go astray; a score is good enough at some point.
+    Hurts when: the first epochs are beyond the threshold on their own (see `start_from_epoch`).
+
+    >>> rule = DivergenceStop(threshold=2.0, reach=0.1)
+    >>> [rule.observe({}, 1, {"stop_loss": loss})[1].stop for loss in (2.5, 2.0, 0.2, 0.1, float("nan"))]
+    [True, False, False, True, True]
+
+    Reference: W. Falcon and the PyTorch Lightning team, PyTorch Lightning, Zenodo, 2019,
+    https://doi.org/10.5281/zenodo.3828935
+    Differs from Lightning: reaching `stopping_threshold` (here: reach) exactly is enough, and `check_finite` goes with
+    the threshold.
+    """
+
+    threshold: float = knob(
+        default=10.0,
+        search=(1.25, 20.0),
+        log=True,
+        neutral=math.inf,
+        unit="of the monitor",
+        doc="worst value that may be; inf: no bound",
+    )
+    reach: float = knob(
+        default=math.inf,
+        search=(0.05, 2.0),
+        log=True,
+        neutral=math.inf,
+        unit="of the monitor",
+        doc="value that is good enough; inf: none",
+    )
+    monitor: str = monitored()
+    mode: str = direction()
+    restore_best_weights: bool = restoring()
+    start_from_epoch: int = waiting()
+
+    def watch(self) -> Watch:
+        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+
+    def start(self) -> State:
+        return {}
+
+    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
+        watch = self.watch()
+        if epoch <= watch.start_from_epoch:
+            return state, Decision(stop=False)
+        value = metrics[watch.monitor]
+        finite = math.isfinite(value)
+        if math.isfinite(self.threshold) and (not finite or watch.better(self.threshold, value)):
+            said = f"{watch.monitor} is {value:.4g}, worse than the threshold {self.threshold:g}"
+            return state, Decision(stop=True, reason=said)
+        if math.isfinite(self.reach) and finite and not watch.better(self.reach, value):
+            said = f"{watch.monitor} is {value:.4g}, as good as the wanted {self.reach:g}"
+            return state, Decision(stop=True, reason=said)
+        return state, Decision(stop=False)

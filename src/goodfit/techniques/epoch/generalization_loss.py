@@ -1,0 +1,66 @@
+"""Stopping by the generalization loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from goodfit.stages import Decision, OnEpoch, State, Watch
+from goodfit.stages.monitoring import best_after, direction, monitored, percent_worse, restoring, waiting, watch_of
+from goodfit.technique import knob
+
+
+class GeneralizationLoss(OnEpoch):
+    """Stops as soon as the monitored column is more than `alpha` percent worse than its best.
+
+    Formula: GL(t) = 100 · (E(t) / E_best(t) − 1), E_best the lowest value so far; it stops after the first epoch with
+    GL > alpha. Where more is better, GL(t) = 100 · (1 − E(t) / E_best(t)). alpha = inf never stops. A value that is not
+    finite is endlessly worse. There is no ratio to a best value that is not above zero: as long as that is so, it does
+    not stop.
+
+    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+
+    Helps when: a good solution should not be missed; Prechelt's GL finds one more often than the faster criteria.
+    Hurts when: the curve is noisy (one bad epoch ends training: raise alpha), or is a loss that may be negative.
+
+    >>> rule, state = GeneralizationLoss(alpha=5.0), GeneralizationLoss().start()
+    >>> for epoch, loss in enumerate([0.5, 0.4, 0.41, 0.43], start=1):
+    ...     state, decision = rule.observe(state, epoch, {"stop_loss": loss})
+    >>> decision
+    Decision(stop=True, reason='stop_loss is 7.5 % worse than at its best (epoch 2)')
+
+    Reference: L. Prechelt, Early stopping: but when?, Neural Networks: Tricks of the Trade, 1998,
+    https://doi.org/10.1007/3-540-49430-8_3
+    """
+
+    alpha: float = knob(
+        default=5.0,
+        low=0,
+        open_left=True,
+        search=(1.0, 20.0),
+        log=True,
+        neutral=float("inf"),
+        unit="percent",
+        doc="how much worse than the best it may become",
+    )
+    monitor: str = monitored()
+    mode: str = direction()
+    restore_best_weights: bool = restoring()
+    start_from_epoch: int = waiting()
+
+    def watch(self) -> Watch:
+        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+
+    def start(self) -> State:
+        return {"best": None, "best_epoch": 0}
+
+    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
+        watch = self.watch()
+        if epoch <= watch.start_from_epoch:
+            return state, Decision(stop=False)
+        value = metrics[watch.monitor]
+        after = best_after(state, watch, epoch, value)
+        worse = percent_worse(watch, value, after["best"])
+        if worse <= self.alpha:
+            return after, Decision(stop=False)
+        said = f"{watch.monitor} is {worse:.3g} % worse than at its best (epoch {after['best_epoch']})"
+        return after, Decision(stop=True, reason=said)

@@ -1,0 +1,74 @@
+"""Stochastic weight averaging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Averaged, Clock, Paced
+from goodfit.technique import knob
+
+
+class SWA(Averaged, Paced):
+    """Evaluates and keeps the plain mean of the weights at the ends of the last epochs.
+
+    Formula: average = mean of w over the ends of those epochs at which a share ≥ swa_start of training lies behind;
+    before that, the weights themselves. From there on the learning rate is `pace_to` times what it would be. The
+    running statistics of batch norms are recomputed for the averaged weights before they are evaluated.
+
+    Shape: one average per weight, and a count.
+
+    Helps when: the learning rate stays high to the end, so that the weights keep moving around a minimum.
+    Hurts when: the loss still falls steadily after `swa_start` (the average lags behind), or early stopping ends
+    training before.
+
+    >>> swa, one = SWA(swa_start=0.5), [torch.ones(1)]
+    >>> state = swa.start(one)
+    >>> for step in (1, 2, 3, 4):  # four epochs of one step: the last three are averaged
+    ...     state = swa.update(state, [step * one[0]], Clock(step, per_epoch=1, total=4))
+    >>> swa.weights(state)
+    [tensor([3.])]
+
+    Reference: P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov and A. G. Wilson, Averaging weights leads to wider
+    optima and better generalization, UAI, 2018, https://arxiv.org/abs/1803.05407
+    Differs from the paper: the learning rate of the averaged epochs follows the run's own schedule, times `pace_to`.
+    """
+
+    swa_start: float = knob(
+        default=0.75,
+        low=0,
+        high=1,
+        search=(0.5, 0.9),
+        neutral=1.0,
+        unit="share of training",
+        doc="when averaging begins",
+    )
+    pace_to: float = knob(
+        default=1.0,
+        low=0,
+        open_left=True,
+        search=(0.1, 2.0),
+        log=True,
+        unit="factor",
+        doc="on the learning rate once averaging has begun",
+    )
+
+    def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        count = torch.zeros((), dtype=weights[0].dtype, device=weights[0].device)
+        return [*(w.detach().clone() for w in weights), count]
+
+    def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
+        if not clock.ends_epoch:
+            return state
+        count = (state[-1] + 1) * (clock.step / clock.total >= self.swa_start)
+        share = 1 / count.clamp(min=1)  # 1 until it begins: the weights as they are, to the bit
+        pairs = zip(state[:-1], weights, strict=True)
+        return [*(torch.lerp(average, w.detach(), share.to(w.dtype)) for average, w in pairs), count]
+
+    def weights(self, state: list[Tensor]) -> list[Tensor]:
+        return state[:-1]
+
+    def pace(self, clock: Clock) -> float:
+        return float(self.pace_to ** (clock.done >= self.swa_start))

@@ -1,0 +1,53 @@
+"""Activity L1: a penalty on what hidden units put out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Forward, OnLoss, selector
+from goodfit.technique import knob
+
+
+class ActivityL1(OnLoss):
+    """Adds λ Σ|a| over the hidden activations to the loss; few units stay active at a time.
+
+    Formula: cost = loss + l1 · Σ|a| / batch: the sum over all hidden units (in maps and sequences, over all positions
+    too), the mean over the rows. a is what flows into the chosen layers, that is, the units behind their activation
+    function; the network's own input is none of them.
+
+    Shape: activations (batch, …), any shape.
+
+    Helps when: sparse representations are wanted (ReLU units, autoencoders).
+    Hurts when: a normalisation follows (the network scales the activations down and back up again).
+
+    >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
+    >>> seen = Forward(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), hidden=hidden)
+    >>> ActivityL1(0.5).term(seen, ())
+    tensor(1.5000)
+
+    Reference: X. Glorot, A. Bordes and Y. Bengio, Deep sparse rectifier neural networks, AISTATS 2011,
+    https://proceedings.mlr.press/v15/glorot11a.html
+    Differs from Keras: it looks at the inputs of the chosen layers, `activity_regularizer` at a layer's output.
+    """
+
+    watches: ClassVar[bool] = True
+    l1: float = knob(
+        default=1e-4,
+        low=0,
+        search=(1e-6, 1e-2),
+        log=True,
+        neutral=0.0,
+        unit="loss per |a|",
+        doc="λ, the weight of Σ|a| in the cost",
+    )
+    on: str = selector()
+
+    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+        return ()
+
+    def term(self, forward: Forward, draw: Draw) -> Tensor:
+        total = torch.stack([h.abs().sum() for h in forward.hidden]).sum()
+        return self.l1 * total / len(forward.x)

@@ -1,0 +1,54 @@
+"""Activity L2: a penalty on the squares of what hidden units put out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Forward, OnLoss, selector
+from goodfit.technique import knob
+
+
+class ActivityL2(OnLoss):
+    """Adds λ Σa² over the hidden activations to the loss; no unit becomes loud.
+
+    Formula: cost = loss + l2 · Σa² / batch: the sum over all hidden units (in maps and sequences, over all positions
+    too), the mean over the rows. a is what flows into the chosen layers, that is, the units behind their activation
+    function; the network's own input is none of them.
+
+    Shape: activations (batch, …), any shape.
+
+    Helps when: hidden activations grow while training goes on (recurrent networks).
+    Hurts when: a normalisation follows (the network scales the activations down and back up again).
+
+    >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
+    >>> seen = Forward(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), hidden=hidden)
+    >>> ActivityL2(0.5).term(seen, ())
+    tensor(3.5000)
+
+    Reference: S. Merity, B. McCann and R. Socher, Revisiting activation regularization for language RNNs, arXiv,
+    2017, https://arxiv.org/abs/1708.01009
+    Differs from the paper: the sum over the units, as in Keras; the authors' code takes the mean.
+    Differs from Keras: it looks at the inputs of the chosen layers, `activity_regularizer` at a layer's output.
+    """
+
+    watches: ClassVar[bool] = True
+    l2: float = knob(
+        default=1e-4,
+        low=0,
+        search=(1e-6, 1e-2),
+        log=True,
+        neutral=0.0,
+        unit="loss per a²",
+        doc="λ, the weight of Σa² in the cost",
+    )
+    on: str = selector()
+
+    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+        return ()
+
+    def term(self, forward: Forward, draw: Draw) -> Tensor:
+        total = torch.stack([h.square().sum() for h in forward.hidden]).sum()
+        return self.l2 * total / len(forward.x)

@@ -1,0 +1,59 @@
+"""R-Drop: two passes with different noise should agree."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.technique import knob
+
+
+class RDrop(OnLoss):
+    """Makes the predictions of two forward passes, each with dropout noise of its own, agree.
+
+    Formula: cost = loss + alpha · ½ (KL(p ‖ q) + KL(q ‖ p)), the mean over the rows; p and q are the predicted
+    probabilities of the first and of a second pass over the same batch. For numbers: cost = loss + alpha · (p − q)²,
+    the mean over rows and outputs. Without noise in the network the term is zero.
+
+    Shape: output (batch, class), logits, or (batch, outputs), numbers.
+
+    Helps when: dropout is strong, so that training and evaluation differ much.
+    Hurts when: time is short: each step computes two forward passes.
+
+    >>> second = torch.tensor([[0.0, 1.0]])
+    >>> seen = Forward(lambda x: second, torch.zeros(1, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
+    >>> RDrop(1.0).term(seen, ())
+    tensor(0.4621)
+
+    Reference: X. Liang et al., R-Drop: regularized dropout for neural networks, NeurIPS 2021,
+    https://arxiv.org/abs/2106.14448
+    Differs from the paper: the data loss is that of the first pass alone. The paper adds those of both, so that its
+    alpha is twice ours; the authors' code takes their mean, so that its alpha is ours. The term for numbers is new.
+    """
+
+    per_row: ClassVar[bool] = False
+    needs_noise: ClassVar[bool] = True
+    alpha: float = knob(
+        default=1.0,
+        low=0,
+        search=(0.1, 5.0),
+        log=True,
+        neutral=0.0,
+        unit="loss per nat",
+        doc="the weight of the disagreement in the cost",
+    )
+
+    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+        return ()
+
+    def term(self, forward: Forward, draw: Draw) -> Tensor:
+        second = forward.network(forward.x)
+        if forward.frequencies is None and forward.y.is_floating_point():  # numbers
+            return self.alpha * (forward.output - second).square().mean()
+        log_p, log_q = forward.log_probabilities(), forward.log_probabilities(second)
+        # KL(p ‖ q) + KL(q ‖ p) = Σ (p − q) (log p − log q)
+        both = (log_p.exp() - log_q.exp()) * (log_p - log_q)
+        return self.alpha * 0.5 * both.sum(1).mean()

@@ -1,0 +1,48 @@
+"""Spectral decoupling: a penalty on the logits."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.technique import knob
+
+
+class SpectralDecoupling(OnLoss):
+    """Penalises the squares of the logits, so that an easy feature does not keep the others from being learned.
+
+    Formula: cost = loss + strength / 2 · ‖z‖², the mean over the rows; z the logits of a row.
+
+    Shape: output (batch, class), logits.
+
+    Helps when: one easy feature explains the training rows but not new ones; predictions are overconfident.
+    Hurts when: the metric is a log-loss on data that allow certainty; together with label smoothing (both hold the
+    logits down).
+
+    >>> seen = Forward(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
+    >>> SpectralDecoupling(0.1).term(seen, ())
+    tensor(0.3500)
+
+    Reference: M. Pezeshki et al., Gradient starvation: a learning proclivity in neural networks, NeurIPS 2021,
+    https://arxiv.org/abs/2011.09468
+    """
+
+    needs: ClassVar[str] = "labels"
+    strength: float = knob(
+        default=1e-3,
+        low=0,
+        search=(1e-4, 1e-1),
+        log=True,
+        neutral=0.0,
+        unit="loss per squared logit",
+        doc="λ, the weight of ½ ‖z‖² in the cost",
+    )
+
+    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+        return ()
+
+    def term(self, forward: Forward, draw: Draw) -> Tensor:
+        return self.strength * 0.5 * forward.output.square().sum() / len(forward.output)

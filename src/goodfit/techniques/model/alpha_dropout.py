@@ -1,0 +1,70 @@
+"""Alpha dropout: dropout for self-normalising networks."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Noise, selector
+from goodfit.technique import knob
+
+FLOOR = 1.7580993408473766
+"""−SELU(−∞): the scale 1.0507… of the activation times its α 1.6732…"""
+
+
+class AlphaDropout(Noise):
+    """Sets a random share of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are kept.
+
+    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn anew per sample and unit, with
+    c = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c; the identity in evaluation. For inputs of
+    mean 0 and variance 1 the result has mean 0 and variance 1 again. This is torch's and Keras' `AlphaDropout`.
+
+    Shape: activations (batch, …), any shape.
+
+    Helps when: activations are SELU and weights start from LeCun's normal distribution.
+    Hurts when: activations are others (ReLU's minimum is 0, not −1.758): use `Dropout`.
+
+    >>> x, kept = torch.tensor([1.0, 1.0]), torch.tensor([1.0, 0.0])
+    >>> AlphaDropout(0.5).perturb(x, (kept,))
+    tensor([ 1.6656, -0.7792])
+
+    Reference: G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, Self-normalizing neural networks, NeurIPS, 2017,
+    https://arxiv.org/abs/1706.02515
+    """
+
+    rate: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.3),
+        neutral=0.0,
+        unit="share",
+        doc="share of hidden units set to SELU's lowest value",
+    )
+    input_rate: float = knob(
+        default=0.0,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.2),
+        neutral=0.0,
+        unit="share",
+        doc="share of the network's inputs (standardised ones) set to that value",
+    )
+    on: str = selector()
+
+    def before(self, first: bool) -> Self | None:
+        if not first:
+            return self
+        return self.with_values(rate=self.input_rate) if self.input_rate else None
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator),)
+
+    def perturb(self, x: Tensor, draw: Draw) -> Tensor:
+        kept = draw[0]
+        a: float = 1 / ((1 - self.rate) * (1 + self.rate * FLOOR**2)) ** 0.5
+        return x * (kept * a) + (a * FLOOR) * (kept - (1 - self.rate))

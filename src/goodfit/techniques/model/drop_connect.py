@@ -1,0 +1,49 @@
+"""DropConnect: single weights switched off at random."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, WeightPerturbation, selector
+from goodfit.technique import knob
+
+
+class DropConnect(WeightPerturbation):
+    """Computes each training batch with a random share of the weights at zero and the rest scaled up.
+
+    Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per batch and weight; dropped
+    weights get no gradient from that batch. Evaluation uses w, the mean. It drops single connections; `Dropout` drops
+    units, and `DropPath` whole residual branches (some libraries call that drop connect).
+
+    Shape: any weight tensor.
+
+    Helps when: dense layers are wide.
+    Hurts when: batches are large and few: all rows of a batch share one mask.
+
+    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (torch.tensor([[1.0, 0.0]]),))
+    tensor([[4., -0.]])
+
+    Reference: L. Wan, M. Zeiler, S. Zhang, Y. LeCun and R. Fergus, Regularization of neural networks using DropConnect,
+    ICML, 2013, https://proceedings.mlr.press/v28/wan13.html
+    Differs from the paper: one mask per batch, not per sample; the kept weights are scaled up in training, and
+    evaluation uses the mean weights in place of moment matching by sampling.
+    """
+
+    rate: float = knob(
+        default=0.25,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.6),
+        neutral=0.0,
+        unit="share",
+        doc="share of weights set to zero",
+    )
+    on: str = selector()
+
+    def draw(self, w: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(w).bernoulli_(1 - self.rate, generator=generator),)
+
+    def perturb(self, w: Tensor, draw: Draw) -> Tensor:
+        return w * (draw[0] / (1 - self.rate))

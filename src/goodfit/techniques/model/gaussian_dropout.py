@@ -1,0 +1,65 @@
+"""Gaussian dropout: units multiplied with noise around one."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Noise, selector
+from goodfit.technique import knob
+
+
+class GaussianDropout(Noise):
+    """Multiplies each unit in training with Gaussian noise of mean one and of dropout's variance.
+
+    Formula: x ← x · (1 + √(rate / (1 − rate)) · z), z ~ N(0, 1), drawn anew per sample and unit; the identity in
+    evaluation. Mean and variance are those of `Dropout(rate)`; nothing is set to zero. It acts on what flows into each
+    chosen layer: on the hidden units, and, with `input_rate`, on the network's own input. As Keras' `GaussianDropout`.
+
+    Shape: activations (batch, …), any shape.
+
+    Helps when: dropout does, and the jumps of its zeros make training rough.
+    Hurts when: layers are narrow or the network underfits; at high rates single factors are large or negative.
+
+    >>> GaussianDropout(0.5).perturb(torch.tensor([2.0, 2.0, 0.0]), (torch.tensor([0.5, -1.0, 3.0]),))
+    tensor([3., 0., 0.])
+
+    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
+    prevent neural networks from overfitting, JMLR 15, 2014, section 10, https://jmlr.org/papers/v15/srivastava14a.html
+    """
+
+    rate: float = knob(
+        default=0.25,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.6),
+        neutral=0.0,
+        unit="share",
+        doc="the rate of the dropout with the same variance, on hidden units",
+    )
+    input_rate: float = knob(
+        default=0.0,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.3),
+        neutral=0.0,
+        unit="share",
+        doc="the same, on the network's inputs",
+    )
+    on: str = selector()
+
+    def before(self, first: bool) -> Self | None:
+        if not first:
+            return self
+        return self.with_values(rate=self.input_rate) if self.input_rate else None
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).normal_(generator=generator),)
+
+    def perturb(self, x: Tensor, draw: Draw) -> Tensor:
+        stddev: float = (self.rate / (1 - self.rate)) ** 0.5
+        return x * (1 + stddev * draw[0])

@@ -1,0 +1,81 @@
+"""Ghost batch normalization: batch norm over small parts of a batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from goodfit.stages import Normalisation, selector
+from goodfit.technique import knob
+
+
+class GhostBatchNorm(Normalisation):
+    """Normalises each hidden unit over small parts of the batch, as if the batch were that small.
+
+    Formula: the rows of a batch are taken `size` at a time; each part is normalised by its own mean and variance,
+    y = γ (x − mean) / √(var + eps) + β, and moves the running statistics once: running ← (1 − momentum) · running +
+    momentum · part. A last part of one row joins the one before it. Evaluation is batch norm's. It is put behind each
+    chosen layer but the last, in front of the activation; its weights appear in the state dict under the layer's name
+    with `ghost_batch_norm` appended, and are named as batch norm's.
+
+    Shape: outputs (batch, features) or (batch, channels, …).
+
+    Helps when: batches are large; the noise of small batches' statistics regularizes.
+    Hurts when: parts are small (below about 16 rows), so that statistics say little.
+
+    >>> layer = GhostBatchNorm(size=2).layer(features=1, spatial=0)
+    >>> layer(torch.tensor([[1.0], [3.0], [10.0], [20.0]])).detach().flatten().round(decimals=3)
+    tensor([-1.,  1., -1.,  1.])
+
+    Reference: E. Hoffer, I. Hubara and D. Soudry, “Train longer, generalize better: closing the generalization gap in
+    large batch training of neural networks”, NeurIPS, 2017, https://arxiv.org/abs/1705.08741
+    """
+
+    size: int = knob(default=32, low=2, search=(8, 32), main=True, unit="rows", doc="rows that are normalised together")
+    momentum: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        open_left=True,
+        search=(0.01, 0.5),
+        log=True,
+        unit="share per part",
+        doc="share of a part in the running statistics",
+    )
+    eps: float = knob(
+        default=1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance", doc="added to the variance"
+    )
+    on: str = selector()
+
+    def layer(self, features: int, spatial: int) -> nn.Module:
+        made = (_Ghost1d, _Ghost1d, _Ghost2d, _Ghost3d)[spatial](features, eps=self.eps, momentum=self.momentum)
+        made.size = self.size
+        return made
+
+
+class _Ghost(_BatchNorm):
+    size: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalise = super().forward
+        if not self.training:
+            return normalise(x)
+        return torch.cat([normalise(part) for part in _parts(x, self.size)])
+
+
+def _parts(x: Tensor, size: int) -> list[Tensor]:
+    """Consecutive rows, `size` at a time; a single row left over joins those before it."""
+    parts = list(x.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [x[-size - 1 :]]
+    return parts
+
+
+class _Ghost1d(_Ghost, nn.BatchNorm1d): ...
+
+
+class _Ghost2d(_Ghost, nn.BatchNorm2d): ...
+
+
+class _Ghost3d(_Ghost, nn.BatchNorm3d): ...

@@ -1,0 +1,55 @@
+"""Noisy linear layers: weight noise whose scale is learned per weight."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Learned, WeightPerturbation, selector
+from goodfit.technique import knob
+
+
+class NoisyLinear(WeightPerturbation, Learned):
+    """Adds Gaussian noise to the weights of linear layers in training, with a scale per weight that is learned.
+
+    Formula: the forward pass uses w + σ · f(ε_out) f(ε_in)ᵀ with f(ε) = sign(ε) √|ε|, ε ~ N(0, 1), one per unit and one
+    per input, drawn anew per batch; for a bias b + σ · f(ε). σ has w's shape and is learned with it, from
+    sigma / √(inputs of a unit) (a bias: its own length). Evaluation uses w.
+
+    Shape: a weight (units, incoming, …) or a bias (units,).
+
+    Helps when: some weights may be blurred and others not, and no one scale suits all (`WeightNoise` has one).
+    Hurts when: memory is short (twice the weights), or training is long: σ shrinks where noise does not pay.
+
+    >>> draw = torch.tensor([4.0]), torch.tensor([1.0, -9.0])
+    >>> NoisyLinear(0.5).perturb(torch.zeros(1, 2), draw), NoisyLinear(0.5).learned(torch.ones(1, 4))
+    (tensor([[ 1., -3.]]), {'sigma': tensor([[0.2500, 0.2500, 0.2500, 0.2500]])})
+
+    Reference: M. Fortunato et al., Noisy networks for exploration, ICLR, 2018, https://arxiv.org/abs/1706.10295
+    Differs from the paper: weights start as the network has them; a bias draws noise of its own, and its σ starts by
+    its own length; the noise is off in evaluation.
+    """
+
+    sigma: float = knob(
+        default=0.5,
+        low=0,
+        search=(0.1, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="1 / √inputs",
+        doc="σ₀, the scale that learning starts from; 0 stays 0",
+    )
+    on: str = selector("Linear kernel bias")
+
+    def learned(self, like: Tensor) -> dict[str, Tensor]:
+        inputs = like[0].numel() if like.ndim > 1 else len(like)
+        return {"sigma": torch.full_like(like, self.sigma / inputs**0.5, requires_grad=False)}
+
+    def draw(self, w: Tensor, generator: torch.Generator) -> Draw:
+        sides = (w.shape[:1], w.shape[1:]) if w.ndim > 1 else (w.shape,)
+        return tuple(w.new_empty(side).normal_(generator=generator) for side in sides)
+
+    def perturb(self, w: Tensor, draw: Draw) -> Tensor:
+        units, *incoming = [e.sign() * e.abs().sqrt() for e in draw]
+        noise = units.reshape(-1, *[1] * (w.ndim - 1)) * incoming[0] if incoming else units
+        return w + self.sigma * noise

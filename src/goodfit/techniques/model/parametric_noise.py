@@ -1,0 +1,58 @@
+"""Parametric noise injection: Gaussian noise whose scale is learned."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Learned, Noise, selector
+from goodfit.technique import knob
+
+
+class ParametricNoise(Noise, Learned):
+    """Adds Gaussian noise to the inputs of layers in training, with a scale per layer that is learned.
+
+    Formula: x ← x + alpha · σ_x · z, z ~ N(0, 1), drawn anew per sample and unit; σ_x is the standard deviation of all
+    values of x in the batch, taken as a constant; alpha is one number per layer, learned with the weights from the
+    start value given here: ∂loss/∂alpha = Σ ∂loss/∂x · σ_x · z. The identity in evaluation. It acts on what flows into
+    each chosen layer, the network's own input included (`on="!first"` leaves that out).
+
+    Shape: activations (batch, …), any shape.
+
+    Helps when: training sees adversarial inputs (`FGSM`), against which noise pays.
+    Hurts when: it is the only regularizer: on clean data the training loss is lower without noise, and alpha shrinks.
+
+    >>> noise, x = ParametricNoise(0.5), torch.tensor([[1.0], [5.0]])
+    >>> noise.perturb(x, (torch.tensor([[1.0], [-2.0]]),)).flatten(), noise.learned(x)
+    (tensor([2., 3.]), {'alpha': tensor(0.5000)})
+
+    Reference: Z. He, A. S. Rakin and D. Fan, Parametric noise injection: trainable randomness to improve deep neural
+    network robustness against adversarial attack, CVPR, 2019, https://arxiv.org/abs/1811.09310
+    Differs from the paper: noise on the inputs of layers only, not on weights; none in evaluation; the loss is that of
+    the recipe, not half clean and half attacked.
+    """
+
+    alpha: float = knob(
+        default=0.25,
+        low=0,
+        search=(0.05, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="standard deviations of x",
+        doc="the scale that learning starts from; 0 stays 0",
+    )
+    on: str = selector()
+
+    def before(self, first: bool) -> Self | None:
+        return self
+
+    def learned(self, like: Tensor) -> dict[str, Tensor]:
+        return {"alpha": torch.full((), self.alpha, dtype=like.dtype, device=like.device)}
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).normal_(generator=generator),)
+
+    def perturb(self, x: Tensor, draw: Draw) -> Tensor:
+        return x + self.alpha * (x.detach().std(correction=0) * draw[0])

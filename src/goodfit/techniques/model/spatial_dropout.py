@@ -1,0 +1,70 @@
+"""Spatial dropout: whole channels switched off at random."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Noise, selector
+from goodfit.technique import knob
+
+
+class SpatialDropout(Noise):
+    """Sets a random share of the channels to zero in training and scales the rest, so that the mean is kept.
+
+    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and channel, the same at every
+    place of the channel; the identity in evaluation. These are torch's `Dropout1d` to `3d` and Keras'
+    `SpatialDropout1D` to `3D` (there with the channels last). It acts on what flows into each chosen convolution: on
+    the hidden channels, and, with `input_rate`, on those of the network's own input.
+
+    Shape: activations (batch, channel, space…).
+
+    Helps when: neighbours in a map say almost the same, so that plain dropout takes away nothing.
+    Hurts when: channels are few (each carries much), or the input has one channel and `input_rate` is on.
+
+    >>> kept = torch.tensor([1.0, 0.0]).reshape(1, 2, 1)
+    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (kept,))
+    tensor([[[2., 2., 2.],
+             [0., 0., 0.]]])
+
+    Reference: J. Tompson, R. Goroshin, A. Jain, Y. LeCun and C. Bregler, Efficient object localization using
+    convolutional networks, CVPR, 2015, https://arxiv.org/abs/1411.4280
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("dropout1d", "dropout2d", "dropout3d")
+    inputs: ClassVar[str] = "maps"
+    rate: float = knob(
+        default=0.2,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.5),
+        neutral=0.0,
+        unit="share",
+        doc="share of hidden channels set to zero",
+    )
+    input_rate: float = knob(
+        default=0.0,
+        low=0,
+        high=1,
+        open_right=True,
+        search=(0.0, 0.3),
+        neutral=0.0,
+        unit="share",
+        doc="share of the network's input channels set to zero",
+    )
+    on: str = selector()
+
+    def before(self, first: bool) -> Self | None:
+        if not first:
+            return self
+        return self.with_values(rate=self.input_rate) if self.input_rate else None
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
+        per_channel = x.new_empty(*x.shape[:2], *[1] * (x.ndim - 2))
+        return (per_channel.bernoulli_(1 - self.rate, generator=generator),)
+
+    def perturb(self, x: Tensor, draw: Draw) -> Tensor:
+        return x * (draw[0] / (1 - self.rate))

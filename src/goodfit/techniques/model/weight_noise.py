@@ -1,0 +1,50 @@
+"""Gaussian noise on weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, WeightPerturbation, selector
+from goodfit.technique import knob
+
+
+class WeightNoise(WeightPerturbation):
+    """Computes each training batch with Gaussian noise on the weights; the weights themselves stay clean.
+
+    Formula: the forward pass uses w + stddev · z, z ~ N(0, 1), drawn anew per batch and weight; its gradient is the one
+    of w. With `relative` the noise is stddev · σ_w · z, σ_w the standard deviation of the tensor, taken as a constant.
+    Evaluation uses w.
+
+    Shape: any weight tensor.
+
+    Helps when: rows are few; it favours weights around which the loss is flat.
+    Hurts when: the noise is of the size of the weights; small weights (of wide layers) need a small `stddev`, or
+    `relative`.
+
+    >>> w, z = torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, -1.0]])
+    >>> WeightNoise(0.5).perturb(w, (z,)), WeightNoise(0.5, relative=True).perturb(4 * w, (z,))
+    (tensor([[1.5000, 2.5000]]), tensor([[ 6., 10.]]))
+
+    Reference: G. An, The effects of adding noise during backpropagation training on a generalization performance,
+    Neural Computation 8(3), 1996, https://doi.org/10.1162/neco.1996.8.3.643
+    """
+
+    stddev: float = knob(
+        default=0.01,
+        low=0,
+        search=(0.001, 0.3),
+        log=True,
+        neutral=0.0,
+        unit="units of the weight (relative: of its spread)",
+        doc="standard deviation of the noise",
+    )
+    relative: bool = knob(default=False, doc="measure stddev in standard deviations of each weight tensor")
+    on: str = selector()
+
+    def draw(self, w: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(w).normal_(generator=generator),)
+
+    def perturb(self, w: Tensor, draw: Draw) -> Tensor:
+        noise = w.detach().std(correction=0) * draw[0] if self.relative else draw[0]
+        return w + self.stddev * noise

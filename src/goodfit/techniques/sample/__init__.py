@@ -1,0 +1,1 @@
+"""Techniques that choose which rows an epoch draws."""

@@ -1,0 +1,81 @@
+"""Orthogonal regularization: units that look in different directions."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Smooth, selector
+from goodfit.technique import knob
+
+
+class Orthogonal(Smooth):
+    """Adds the mean |cosine| between the weight vectors of a layer's units to the cost.
+
+    Formula: cost = loss + factor · mean over pairs i < j of |cos(w_i, w_j)|: Keras' `OrthogonalRegularizer`. With
+    h = w / ‖w‖, p pairs and S = sign(h hᵀ) without its diagonal, the gradient is that of the row lengths taken out of
+    g = (factor / p) · S h: ∂/∂w_i = (g_i − (g_i · h_i) h_i) / ‖w_i‖. Lengths of vectors do not matter, and a vector of
+    zeros is left alone; one vector alone has no pair, and costs nothing.
+
+    Shape: weights of two or more dimensions, units first. over="units": one vector per unit, its incoming weights;
+    over="inputs": one per input (or input channel), the weights that leave it. n vectors cost n² products.
+
+    Helps when: units come out alike (many weights, few rows); recurrent weights forget or explode.
+    Hurts when: a layer has far more vectors than dimensions (they cannot all be orthogonal).
+
+    >>> w = torch.tensor([[3.0, 4.0], [2.0, 0.0]])
+    >>> Orthogonal(0.5).value(w), Orthogonal(0.5).gradient(w)[1]
+    (tensor(0.3000), tensor([0.0000, 0.2000]))
+
+    Reference: A. Brock, T. Lim, J. M. Ritchie and N. Weston, Neural photo editing with introspective adversarial
+    networks, ICLR 2017, https://arxiv.org/abs/1609.07093
+    Differs from the paper: it is Keras' penalty on |cos|, which is free of the vectors' lengths; the paper's is
+    Σ |w wᵀ − I|.
+    Differs from Keras: the default is over="units", Keras' mode="columns"; Keras' default "rows" is over="inputs".
+    """
+
+    matrices: ClassVar[bool] = True
+    factor: float = knob(
+        default=1e-2,
+        low=0,
+        search=(1e-3, 1.0),
+        log=True,
+        neutral=0.0,
+        unit="loss per |cosine|",
+        doc="λ, the weight of the mean |cos| in the cost",
+    )
+    over: str = knob(
+        default="units", choices=("units", "inputs"), doc="whose weight vectors are to be orthogonal to each other"
+    )
+    on: str = selector()
+
+    def value(self, w: Tensor) -> Tensor:
+        h, _ = _directions(self._vectors(w))
+        return self.factor * _without_diagonal(h @ h.T).abs().sum() / (2 * _pairs(h))
+
+    def gradient(self, w: Tensor) -> Tensor:
+        vectors = self._vectors(w)
+        h, inverse = _directions(vectors)
+        g = _without_diagonal(h @ h.T).sign() @ h / _pairs(h)  # (vector, dimension)
+        g = self.factor * (g - (g * h).sum(1, keepdim=True) * h) * inverse
+        return g.reshape(w.transpose(0, 1).shape).transpose(0, 1) if self.over == "inputs" else g.reshape(w.shape)
+
+    def _vectors(self, w: Tensor) -> Tensor:
+        return (w.transpose(0, 1) if self.over == "inputs" else w).flatten(1)
+
+
+def _directions(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors and 1 / length (0 for a vector of zeros)."""
+    length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    inverse = torch.where(length > 0, 1 / length, torch.zeros_like(length))
+    return vectors * inverse, inverse
+
+
+def _pairs(h: Tensor) -> float:
+    return max(1.0, len(h) * (len(h) - 1) / 2)
+
+
+def _without_diagonal(square: Tensor) -> Tensor:
+    return square - torch.diag_embed(torch.diagonal(square))

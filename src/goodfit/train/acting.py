@@ -1,0 +1,197 @@
+"""The hooks by which techniques act inside a network: plain records, so that a copy of it gets a source of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from goodfit import surgery
+from goodfit.stages import BranchNoise, Draw, HiddenMix, Noise, Recurrent, WeightPerturbation
+
+Learnt = dict[str, Tensor]
+"""Knob → learned tensor."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What went into a network and what came out of it."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    output: Tensor
+
+    @property
+    def x(self) -> Any:
+        """The first input."""
+        return next(iter((*self.args, *self.kwargs.values())))
+
+
+@dataclass
+class Source:
+    """What the hooks need to know of the moment; they are silent as long as there is no generator."""
+
+    generator: torch.Generator | None = None
+    done: float = 0.0  # share of training that lies behind, for scheduled strengths
+    mixes: dict[int, tuple[int, Draw]] = field(default_factory=dict)  # technique's number → layer's number, its draw
+    seen: dict[int, list[Tensor]] | None = None  # watcher's number → inputs of its layers; None: not recorded
+    passed: Passed | None = None  # the last forward pass, where a `Witness` notes it
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of a network is silent: it has nothing of this one's moment."""
+        return {"generator": None, "done": 0.0, "mixes": {}, "seen": None, "passed": None}
+
+
+@dataclass(frozen=True)
+class Perturb:
+    """A noise on a layer's input, or on a residual branch's output."""
+
+    noise: Noise | BranchNoise
+    source: Source
+    learned: Learnt
+
+    def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
+        """The perturbed tensor in training, the tensor itself otherwise."""
+        generator = self.source.generator
+        if generator is None or not module.training:
+            return x
+        noise = self.noise.with_values(**self.learned) if self.learned else self.noise
+        noise = noise.at(self.source.done)
+        return noise.perturb(x, noise.draw(x, generator))
+
+
+@dataclass(frozen=True)
+class PerturbWeights:
+    """A noise on some of a layer's weights, for the length of one forward pass."""
+
+    noise: WeightPerturbation
+    source: Source
+    tensors: tuple[tuple[str, Learnt], ...]  # the tensor's name in the layer, and what was learned for it
+
+    def __call__(self, layer: nn.Module, plain: surgery.Plain, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The layer's output with perturbed weights in training, with its own otherwise."""
+        generator = self.source.generator
+        if generator is None or not layer.training:
+            return plain(*args, **kwargs)
+        moved = {}
+        for name, learned in self.tensors:
+            noise = self.noise.with_values(**learned) if learned else self.noise
+            w, noise = _held(layer, name), noise.at(self.source.done)
+            moved[name] = noise.perturb(w, noise.draw(w, generator))
+        with surgery.swapped(layer, moved):
+            return plain(*args, **kwargs)
+
+
+def _held(layer: nn.Module, name: str) -> Tensor:
+    """What a layer computes with now: its parameter, or what another noise has put in its place."""
+    path, _, own = name.rpartition(".")
+    tensor = layer.get_submodule(path)._parameters[own]
+    assert tensor is not None
+    return tensor
+
+
+@dataclass(frozen=True)
+class Unroll:
+    """Techniques at every time step of a recurrent layer."""
+
+    techniques: tuple[Recurrent, ...]
+    source: Source
+
+    def __call__(self, layer: nn.Module, plain: surgery.Plain, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The layer's outputs, computed step by step where a technique acts."""
+        generator = self.source.generator
+        if generator is not None and layer.training:
+            steps = [_Steps(t.at(self.source.done), generator) for t in self.techniques]
+        else:  # a strength that changes is evaluated as it is at the end of training
+            expecting = () if layer.training else (t for t in self.techniques if t.in_evaluation)
+            steps = [_Steps(t.at(1.0), None) for t in expecting]
+        if not steps:
+            return plain(*args, **kwargs)
+        x, hx = args[0] if args else kwargs["input"], args[1] if len(args) > 1 else kwargs.get("hx")
+        return surgery.unrolled(layer, x, hx, *steps)  # type: ignore[arg-type]
+
+
+@dataclass
+class _Steps:
+    """A technique as the steps of one pass; in evaluation (no generator) its expectation."""
+
+    technique: Recurrent
+    generator: torch.Generator | None
+    drawn: Draw = ()
+
+    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+        """The sequence (time, batch, features) that one layer and direction sees; h is like its state."""
+        if self.generator is None:
+            return x
+        self.drawn = self.technique.draw(x, h, self.generator)
+        return self.technique.inputs(x, self.drawn)
+
+    def fed(self, h: Tensor) -> Tensor:
+        """The hidden state that enters the recurrent product."""
+        return h if self.generator is None else self.technique.fed(h, self.drawn)
+
+    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+        """The state after a time step."""
+        if self.generator is None:
+            return self.technique.expected(new, old, cell)
+        return self.technique.kept(new, old, cell, time, self.drawn)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Mixes the rows of a batch at one layer, in those batches in which this layer was drawn."""
+
+    technique: HiddenMix
+    source: Source
+    number: int  # of the technique
+    layer: int
+
+    def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
+        """The mixed input, or the input itself."""
+        layer, draw = self.source.mixes.get(self.number, (-1, ()))
+        if layer != self.layer or not module.training:
+            return x
+        return self.technique.at(self.source.done).mix(x, draw)
+
+
+@dataclass(frozen=True)
+class Record:
+    """Notes what flows into a layer, for a term of the loss."""
+
+    source: Source
+    watcher: int
+
+    def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
+        """The input itself."""
+        if self.source.seen is not None and module.training:
+            self.source.seen.setdefault(self.watcher, []).append(x)
+        return x
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Notes a network's forward passes in training, for terms of the loss in a loop of the user's own."""
+
+    source: Source
+
+    def __call__(self, network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        """Note the pass."""
+        if self.source.generator is not None and network.training and isinstance(output, Tensor):
+            self.source.passed = Passed(args, kwargs, output)
+
+
+class Resume(nn.Module):
+    """A network as a function of its first input, the others being those of an earlier pass."""
+
+    def __init__(self, network: nn.Module, passed: Passed) -> None:
+        super().__init__()
+        self.network = network
+        self.passed = passed
+
+    def forward(self, x: Tensor) -> Any:
+        """The network's output."""
+        if self.passed.args:
+            return self.network(x, *self.passed.args[1:], **self.passed.kwargs)
+        return self.network(**self.passed.kwargs | {next(iter(self.passed.kwargs)): x})

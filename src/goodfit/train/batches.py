@@ -1,0 +1,91 @@
+"""The OnBatch stage of a step: what a training batch becomes before the network sees it, and inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from goodfit.errors import InputError
+from goodfit.recipe import Recipe
+from goodfit.stages import Attack, Change, OnBatch, OnLoss
+from goodfit.train.attach import Attachment
+
+Slope = Callable[[Tensor, Tensor], Tensor]
+"""x, y → ∂loss/∂x."""
+
+
+@dataclass
+class BatchStage:
+    """The OnBatch techniques of a recipe, in its order."""
+
+    recipe: Recipe
+    attachment: Attachment
+    classes: int  # 0: the targets are numbers
+    scale: Tensor  # spread of the training inputs, () or (features,)
+
+    def __post_init__(self) -> None:
+        self.techniques = self.recipe.at(OnBatch)
+        self.outside = [t for t in self.techniques if isinstance(t, Change | Attack)]
+        asking: list[OnBatch | OnLoss] = [*self.techniques, *self.recipe.at(OnLoss)]
+        for technique in asking:
+            who = type(technique).__name__
+            if technique.needs == "labels" and not self.classes:
+                raise InputError(f"{who}: it acts on class labels; the target is a number. Leave it out.")
+            if technique.needs == "numbers" and self.classes:
+                raise InputError(f"{who}: it acts on numbers; the target has classes. Leave it out.")
+
+    def check(self, x: Tensor) -> None:
+        """Refuse inputs that a technique cannot take."""
+        for technique in self.techniques:
+            if technique.inputs == "floats" and not x.is_floating_point():
+                raise InputError(
+                    f"{type(technique).__name__}: the inputs must be numbers that can be blended, got {x.dtype} "
+                    "(codes of tokens or categories); leave it out, or mix inside the network (manifold_mixup)."
+                )
+
+    def soft(self, x: Tensor, y: Tensor) -> Tensor:
+        """Class numbers (batch,) as probabilities (batch, class), where a technique changes the batch."""
+        if not self.techniques or not self.classes or y.is_floating_point():
+            return y
+        kind = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+        return F.one_hot(y, self.classes).to(kind)
+
+    def __call__(
+        self, x: Tensor, y: Tensor, done: float, noise: torch.Generator, slope: Slope
+    ) -> tuple[Tensor, Tensor]:
+        """The batch to train on; targets as `soft` gives them."""
+        y = self.soft(x, y)
+        for technique in self.outside:
+            acting = technique.at(done)
+            draw = acting.draw(x, y, noise)
+            if isinstance(acting, Attack):
+                x = acting.attack(x, slope(x, y), self.scale, draw)
+            else:
+                x, y = acting.batch(x, y, draw)
+        return x, y
+
+    def mix(self, x: Tensor, y: Tensor, done: float, noise: torch.Generator) -> Tensor:
+        """Draw the mixing inside the network for the rows of one forward pass; their targets."""
+        mixes = self.attachment.source.mixes
+        mixes.clear()
+        for number, technique, layers in self.attachment.mixing:
+            acting = technique.at(done)
+            draw = acting.draw(x, y, noise)
+            mixes[number] = acting.place(draw, layers), draw
+            y = acting.targets(y, draw)
+        return y
+
+
+def spread(x: Tensor) -> Tensor:
+    """The standard deviation of training inputs x (n, …): per column of a table (features,), else over all entries ().
+
+    >>> spread(torch.tensor([[0.0, 5.0], [2.0, 5.0]]))
+    tensor([1., 0.])
+    """
+    if not x.is_floating_point():
+        return torch.ones(())
+    return x.std(0, correction=0) if x.ndim == 2 else x.std(correction=0)

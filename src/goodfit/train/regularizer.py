@@ -1,0 +1,306 @@
+"""`attach`: a recipe in a training loop of the user's own."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from goodfit.errors import InputError
+from goodfit.recipe import Recipe
+from goodfit.stages import Averaged, Clock, Decision, Ensemble, OnEval
+from goodfit.technique import Technique
+from goodfit.train import asks
+from goodfit.train.acting import Resume, Witness
+from goodfit.train.attach import Attachment, attach_layers
+from goodfit.train.batches import BatchStage
+from goodfit.train.gradients import slope
+from goodfit.train.joining import join, leave
+from goodfit.train.orders import Orders
+from goodfit.train.run import Weights, snapshot
+from goodfit.train.seeds import generator, stream
+from goodfit.train.shadow import Shadow
+from goodfit.train.stepping import OwnStep
+from goodfit.train.stopping import Stopping
+from goodfit.train.terms import LossStage
+from goodfit.train.weights import WeightStage
+
+
+def attach(
+    model: nn.Module,
+    recipe: Recipe | Technique | str,
+    optimizer: Optimizer | None = None,
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+    data: asks.Data | None = None,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    seed: int = 0,
+) -> Regularizer:
+    """A recipe on a network of yours, in a loop of yours; as a context manager it takes itself out at the end.
+
+    `optimizer`: yours, with whatever parameter groups it has (the parameters that the recipe brings, a normalisation's
+    or a learned noise's, join it without weight decay); make schedules of its learning rate after `attach`. `data`: the
+    training rows (x, y), for techniques that need to know them (classes, the scale of an attack, statistics of
+    averaged weights). `epochs` and `steps_per_epoch`, in optimizer steps, for strengths and averages that follow them.
+    `loss(output, y)`: for attacks on the inputs. Move the network to its device first; a compiled one is compiled anew.
+
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> optimizer = torch.optim.Adam(net.parameters())
+    >>> inputs, labels = torch.randn(9, 4), torch.arange(9) % 2
+    >>> with attach(net, "dropout=0.5, l1=1e-3, mixup=0.2", optimizer, data=(inputs, labels)) as reg:
+    ...     x, y = reg.batch(inputs, labels)
+    ...     cost = nn.functional.cross_entropy(net(x), y) + reg.penalty()
+    ...     cost.backward()
+    ...     reg.step()
+    >>> net[0]._forward_pre_hooks
+    OrderedDict()
+
+    Raises:
+        InputError: the recipe and the network do not fit each other, or a technique needs what was not given; the
+            network and the optimizer are then as they were.
+    """
+    found, loop = Recipe.of(recipe), asks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed)
+    asks.check(model, found, loop)
+    made = Regularizer(model, found, loop)
+    for said in asks.twice_decayed(made.stepper.weights) if made.stepper else ():
+        warnings.warn(said, stacklevel=2)
+    return made
+
+
+class Regularizer:
+    """A recipe at work in a loop: `batch`, `penalty` and `step` for every batch; `epoch` at the end of an epoch."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, loop: asks.Loop) -> None:
+        self.given, self.recipe, self.loop = model, recipe, loop
+        self.model: nn.Module = getattr(model, "_orig_mod", model)  # a compiled network holds the user's
+        self.device = next(self.model.parameters()).device
+        self.noise = generator(loop.seed, 1, "noise", self.device)
+        self.steps = 0  # of the optimizer
+        self.calls: set[str] = set()  # since the last step
+        self.y: Tensor | None = None
+        self.closed = False
+        self.stopping, self.orders = Stopping(recipe), Orders(recipe, loop.data[1] if loop.data else None, loop.seed)
+        self.stepper: OwnStep | None = None
+        asks.claim(self.model)
+        self.attachment = Attachment(self.model)
+        try:
+            self.attachment = attach_layers(self.model, recipe)
+            self._make_stages()
+        except BaseException:
+            self._take_out()
+            self._take_layers_out()
+            raise
+        _forget_compiled()
+        self._begin()
+
+    def _make_stages(self) -> None:
+        recipe, loop, classes = self.recipe, self.loop, self.loop.classes
+        asks.check_statistics(self.model, recipe, loop)
+        if loop.optimizer is not None:
+            for own, host in self._inserted():
+                join(loop.optimizer, own, host)
+            join(loop.optimizer, self.attachment.learned)
+            weights = WeightStage.around(self.model, recipe, loop.optimizer)
+            self.stepper = OwnStep(self.model, recipe, weights, self.noise)
+            if any(asks.acts_in_step(technique) for technique in recipe):
+                self.attachment.noises.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
+        self.batches = BatchStage(recipe, self.attachment, classes, loop.scale(self.device))
+        self.terms = LossStage(recipe, self.attachment, loop.frequencies(self.device))
+        self.shadow = Shadow.of(self.model, recipe.at(OnEval), "classification" if classes else "regression")
+        self.attachment.source.generator = self.noise
+        if self.terms.techniques:
+            seen = Witness(self.attachment.source)
+            self.attachment.noises.append(self.model.register_forward_hook(seen, with_kwargs=True))
+
+    def __enter__(self) -> Regularizer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if kind is None and self.steps and self.stopping.techniques and not self.stopping.epochs:
+            names = ", ".join(technique.name() for technique in self.stopping.techniques)
+            warnings.warn(f"attach: {names} did nothing; tell it each epoch with reg.epoch(val_loss=…).", stacklevel=2)
+
+    # ---- for every batch -----------------------------------------------------------------------------
+
+    def batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch to train on: x (batch, …), y (batch,) or (batch, class), which may become probabilities."""
+        self._open("batch")
+        self._begin()
+        if self.batches.techniques:
+            if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+                raise InputError(f"attach: batch() takes two tensors, got {type(x).__name__} and {type(y).__name__}.")
+            self.batches.check(x)
+            asks.classes_of(y, self.recipe, self.loop.classes)
+            x, y = self.batches(x, y, self._done, self.noise, self._slope)
+            y = self.batches.mix(x, y, self._done, self.noise)
+        self.y = y
+        self.calls.add("batch")
+        return x, y
+
+    def penalty(self, rows: Tensor | None = None) -> Tensor:
+        """The terms of the loss that need the forward pass, a differentiable scalar; add it to the data loss.
+
+        rows (batch,): the data loss per row, for techniques that weigh it. Penalties on weights are not in it:
+        `step` applies them in closed form, and `values` tells them.
+        """
+        self._open("penalty")
+        if not self.terms.techniques:
+            return next(self.model.parameters()).new_zeros(())
+        passed = self.attachment.source.passed
+        if passed is None or self.y is None:
+            raise InputError(
+                "attach: penalty() must follow reg.batch(x, y) and a forward pass of the network in training mode, "
+                "which returns one tensor."
+            )
+        again = Resume(self.model, passed) if len(passed.args) + len(passed.kwargs) > 1 else self.model
+        found = self.terms.terms(again, passed.x, self.y, passed.output, rows, self._done, self.noise)
+        self._begin()  # a term may have passed the batch through the network again
+        self.calls.add("penalty")
+        return sum(found[1:], found[0])
+
+    def step(self, closure: Callable[[], Any] | None = None, scaler: Any = None) -> None:
+        """In place of `optimizer.step()`, once gradients are there; clears them afterwards.
+
+        closure: computes the loss of the same batch anew and calls its `backward()`; for techniques that look at
+        the gradient at other weights (SAM). scaler: a `torch.amp.GradScaler`, which has not unscaled the gradients yet;
+        call its `update()` as usual.
+        """
+        self._open("step")
+        stepper, clock = self._stepper("step"), self.clock
+        asks.ready(self.recipe, self.calls | ({"rows"} if self.orders.drawn else set()), stepper.optimizer)
+        stepper(clock, closure, scaler)
+        self.steps += 1
+        if self.shadow and not (isinstance(self.shadow.technique, Ensemble) and self.steps > self.loop.total):
+            self.shadow.update(clock)
+        stepper.optimizer.zero_grad()
+        self.calls -= {"batch", "penalty"}
+        self._begin()
+
+    def values(self) -> dict[str, float]:
+        """The value of each weight penalty now, in units of the loss: `penalty_NAME`."""
+        return self._stepper("values").weights.values(self._done)
+
+    # ---- for every epoch -----------------------------------------------------------------------------
+
+    def rows(self) -> Tensor:
+        """Row numbers of one epoch (n′,) in a new order, as the recipe draws them; needs `data`."""
+        return self.orders.rows()
+
+    def sampler(self) -> Orders:
+        """The same as a sampler: `DataLoader(dataset, sampler=reg.sampler())`."""
+        return self.orders
+
+    def epoch(self, metrics: Mapping[str, float] | None = None, **more: float) -> Decision:
+        """Tell an epoch's metrics (`stop_loss=…`, or `val_loss=…`); whether to stop, and why.
+
+        The weights of the best epoch are kept, and put into the network when the recipe is closed.
+        """
+        decision = self.stopping.tell({**(metrics or {}), **more}, self._evaluated)
+        self.noise.manual_seed(
+            stream(self.loop.seed, self.stopping.epochs + 1, "noise")
+        )  # the next epoch's, as in `fit`
+        return decision
+
+    def network(self) -> nn.Module:
+        """The network to evaluate: the averaged one where the recipe keeps averages, else the one that is trained."""
+        if self.shadow is None:
+            return self.given
+        return self.shadow.network(self.loop.data[0] if self.loop.data else None).eval()
+
+    # ---- the end -------------------------------------------------------------------------------------
+
+    def close(self) -> nn.Module:
+        """Take the noises out and put the weights to keep into the network; layers that the recipe inserted stay.
+
+        To keep are the best epoch's weights where the recipe stops early, else the averaged ones where it averages and
+        an epoch is over, else the last. It happens at the end of a `with` block, however that ends.
+        """
+        if not self.closed:
+            self._take_out()
+            averaged = self.shadow is not None and isinstance(self.shadow.technique, Averaged)
+            if self.stopping.watch.restore and self.stopping.best is not None:
+                self.model.load_state_dict(self.stopping.best)
+            elif averaged and self.steps >= (self.loop.steps_per_epoch or 1):
+                self.model.load_state_dict(self._evaluated())
+        return self.given
+
+    def detach(self) -> nn.Module:
+        """Close, and take the inserted layers out too: the network as it was built, with its trained weights."""
+        self.close()
+        self._take_layers_out()
+        return self.given
+
+    # ---- inside --------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> Clock:
+        """Where training stands, for the step at hand; who trains for longer than said stays at the end."""
+        step = self.steps + 1
+        return Clock(step, self.loop.steps_per_epoch or 1, max(self.loop.total, step))
+
+    @property
+    def _done(self) -> float:
+        return self.clock.done if self.loop.total else 0.0
+
+    def _begin(self) -> None:
+        self.attachment.source.done, self.attachment.source.passed = self._done, None
+        self.terms.begin()
+
+    def _open(self, call: str) -> None:
+        if self.closed:
+            raise InputError(f"attach: {call}() must come before close(), which has taken the recipe out.")
+
+    def _stepper(self, call: str) -> OwnStep:
+        if self.stepper is None:
+            raise InputError(f"attach: {call}() needs the optimizer; give attach(model, recipe, optimizer).")
+        return self.stepper
+
+    def _evaluated(self) -> Weights:
+        return snapshot(self.network() if self.shadow else self.model)
+
+    def _slope(self, x: Tensor, y: Tensor) -> Tensor:
+        assert self.loop.loss is not None
+        cost = self.loop.loss
+        found = slope(self.model, self.attachment.source, lambda moved: cost(self.given(moved), y).mean(), x)
+        self._begin()
+        return found
+
+    def _inserted(self) -> list[tuple[dict[str, nn.Parameter], nn.Parameter]]:
+        """The parameters of each layer that the recipe inserted, and one of the layer in front of it."""
+        return [
+            (dict(host.get_submodule(name).named_parameters(prefix=name)), next(host.parameters(recurse=False)))
+            for _, host, name in self.attachment.layers
+        ]
+
+    def _take_out(self) -> None:
+        """Take everything out but inserted layers."""
+        source = self.attachment.source
+        self.closed, source.generator, source.passed, source.seen = True, None, None, None
+        self.attachment.silence()
+        if self.loop.optimizer is not None:
+            leave(self.loop.optimizer, self.attachment.learned)
+        asks.release(self.model)
+        _forget_compiled()
+
+    def _take_layers_out(self) -> None:
+        if self.loop.optimizer is not None:
+            for own, _ in self._inserted():
+                leave(self.loop.optimizer, own)
+        self.attachment.detach()
+        _forget_compiled()
+
+
+def _forget_compiled() -> None:
+    """Let what was compiled be compiled anew: compiled code does not look at hooks again."""
+    if "torch._dynamo" in sys.modules:
+        torch._dynamo.reset()

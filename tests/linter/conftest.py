@@ -1,0 +1,68 @@
+"""Networks to look at, and a way to ask one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch import nn
+
+from goodfit.linter import Context, Remark
+from goodfit.linter.view import View
+from goodfit.recipe import Recipe
+
+
+def plain() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3))
+
+
+@pytest.fixture
+def ask() -> Callable[..., list[Remark]]:
+    """What one rule says of a recipe, on a plain network unless another one is given."""
+
+    def run(rule: Any, recipe: str, model: nn.Module | None = None, **context: Any) -> list[Remark]:
+        view = View(tuple(Recipe.of(recipe)), plain() if model is None else model)
+        return list(rule(view, Context(**context)))
+
+    return run
+
+
+@pytest.fixture
+def one(ask: Callable[..., list[Remark]]) -> Callable[..., Remark]:
+    """The one remark that a rule makes."""
+
+    def run(*args: Any, **context: Any) -> Remark:
+        found = ask(*args, **context)
+        assert len(found) == 1, [str(remark) for remark in found]
+        return found[0]
+
+    return run
+
+
+@pytest.fixture
+def mlp() -> nn.Sequential:
+    """20-32-32-3, without any regularization of its own."""
+    return plain()
+
+
+@pytest.fixture
+def normed() -> nn.Sequential:
+    """With batch norms of its own: modules 1 and 4 behind the layers 0 and 3."""
+    return nn.Sequential(
+        nn.Linear(20, 32),
+        nn.BatchNorm1d(32),
+        nn.ReLU(),
+        nn.Linear(32, 32),
+        nn.BatchNorm1d(32),
+        nn.ReLU(),
+        nn.Linear(32, 3),
+    )
+
+
+@pytest.fixture
+def convolutions() -> nn.Sequential:
+    """Two convolutions and a linear layer."""
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Flatten(), nn.Linear(512, 3)
+    )

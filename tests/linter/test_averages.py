@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from goodfit.linter import Remark, averages
+
+Ask = Callable[..., list[Remark]]
+One = Callable[..., Remark]
+
+
+def test_several_fires(one: One) -> None:
+    remark = one(averages.several, "ema, lookahead")
+    assert (remark.severity, remark.techniques) == ("error", ("ema", "lookahead"))
+
+
+def test_several_is_silent(ask: Ask) -> None:
+    assert ask(averages.several, "ema, early_stopping") == []
+    assert ask(averages.several, "ema=0.0, swa") == []
+
+
+def test_stale_statistics_fires(one: One, normed: nn.Sequential) -> None:
+    assert one(averages.stale_statistics, "swa", normed).severity == "note"
+    assert one(averages.stale_statistics, "ema", normed, own_loop=True).severity == "warning"
+
+
+def test_stale_statistics_is_silent(ask: Ask, normed: nn.Sequential) -> None:
+    assert ask(averages.stale_statistics, "ema", normed, own_loop=False) == []
+    assert ask(averages.stale_statistics, "ema, layer_norm") == []
+    assert ask(averages.stale_statistics, "l2", normed) == []
+
+
+def test_long_memory_fires(one: One) -> None:
+    assert "after 10 epochs 50%" in one(averages.long_memory, "ema=10.0", epochs=10).reason
+    assert "at most 1.7 epochs" in one(averages.long_memory, "ema=10.0", epochs=10).remedy
+
+
+def test_long_memory_is_silent(ask: Ask) -> None:
+    assert ask(averages.long_memory, "ema=1.0", epochs=3) == []  # an eighth is left
+    assert ask(averages.long_memory, "ema=100.0") == []
+
+
+def test_few_averaged_fires(one: One) -> None:
+    assert "only the last one" in one(averages.few_averaged, "swa=0.75", epochs=3).reason
+
+
+def test_few_averaged_is_silent(ask: Ask) -> None:
+    assert ask(averages.few_averaged, "swa=0.75", epochs=4) == []  # the ends of epochs 3 and 4
+    assert ask(averages.few_averaged, "swa=0.75") == []
+
+
+def test_short_cycles_fires(one: One) -> None:
+    assert "each of 5 cycles has 2 epochs" in one(averages.short_cycles, "snapshot_ensemble=5", epochs=10).reason
+
+
+def test_short_cycles_is_silent(ask: Ask) -> None:
+    assert ask(averages.short_cycles, "snapshot_ensemble=5", epochs=15) == []
+    assert ask(averages.short_cycles, "snapshot_ensemble=5") == []
+
+
+def test_stopped_before_fires(one: One) -> None:
+    swa = one(averages.stopped_before, "swa, early_stopping")
+    assert (swa.techniques, "Averaging" in swa.citation, "part" in swa.remedy) == (
+        ("swa", "early_stopping"),
+        True,
+        True,
+    )
+    cycles = one(averages.stopped_before, "up, snapshot_ensemble")
+    assert ("restart" in cycles.reason, "Snapshot" in cycles.citation, "a cycle" in cycles.remedy) == (True, True, True)
+
+
+def test_stopped_before_is_silent(ask: Ask) -> None:
+    for recipe in ("swa", "early_stopping, ema", "swa, divergence_stop"):
+        assert ask(averages.stopped_before, recipe) == []

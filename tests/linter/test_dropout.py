@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from goodfit.linter import Remark, dropout
+
+Ask = Callable[..., list[Remark]]
+One = Callable[..., Remark]
+
+
+class Home(nn.Module):
+    """A module whose order of registration is not that of use."""
+
+    def __init__(self, p: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.drop, self.norm = nn.Linear(20, 32), nn.Dropout(p), nn.BatchNorm1d(32)
+        self.last = nn.Linear(32, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.drop(F.relu(self.norm(self.first(x)))))
+
+
+def own(*modules: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(20, 32), *modules, nn.Linear(32, 3))
+
+
+# ---- in front of a batch norm ---------------------------------------------------------------------
+
+
+def test_before_batch_norm_fires(one: One, normed: nn.Sequential) -> None:
+    # The dropout stands in front of layers 3 and 6; only layer 3 has a batch norm behind it.
+    remark = one(dropout.before_batch_norm, "dropout=0.25", normed)
+    assert (remark.severity, remark.techniques, remark.where) == ("warning", ("dropout",), ("3",))
+    assert one(dropout.before_batch_norm, "dropout=0.25, batch_norm").techniques == ("dropout", "batch_norm")
+    assert one(dropout.before_batch_norm, "dropout=0.25, batch_norm").where == ("2",)
+    assert one(dropout.before_batch_norm, "gaussian_dropout=0.25, ghost_batch_norm").where == ("2",)
+    assert one(dropout.before_batch_norm, "dropout(0.0, input_rate=0.2)", normed).where == ("0",)
+    assert one(dropout.before_batch_norm, "", own(nn.Dropout(0.5), nn.BatchNorm1d(32))).where == ("1",)
+
+
+def test_before_batch_norm_outside_a_sequential_is_a_note(one: One) -> None:
+    assert one(dropout.before_batch_norm, "", Home(0.5)).severity == "note"
+
+
+def test_before_batch_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
+    for recipe, model in (
+        ("dropout(0.25, on=last)", normed),
+        ("dropout=0.25", None),
+        ("dropout=0.25, layer_norm", None),
+        ("drop_block=0.2", normed),
+        ("gaussian_noise=0.1", normed),
+        ("", own(nn.BatchNorm1d(32), nn.Dropout(0.5))),
+        ("", own(nn.Dropout(0.0), nn.BatchNorm1d(32))),
+        ("", own(nn.Dropout(0.5), nn.BatchNorm1d(32).requires_grad_(False))),  # frozen: no statistics of batches
+        ("", own(nn.Dropout(0.5), nn.LayerNorm(32), nn.Linear(32, 32), nn.BatchNorm1d(32))),
+        ("", own(nn.Dropout(0.5), nn.Linear(32, 32), nn.Linear(32, 32), nn.BatchNorm1d(32))),
+    ):
+        assert ask(dropout.before_batch_norm, recipe, model) == []
+
+
+# ---- dropout beside dropout -----------------------------------------------------------------------
+
+
+def test_twice_fires(one: One) -> None:
+    remark = one(dropout.twice, "dropout=0.25, gaussian_dropout=0.1")
+    assert (remark.severity, remark.techniques) == ("warning", ("dropout", "gaussian_dropout"))
+    assert remark.where == ("2", "4")
+    assert one(dropout.twice, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.5))).where == ("3",)
+
+
+def test_twice_is_silent(ask: Ask) -> None:
+    assert ask(dropout.twice, "dropout=0.25") == []
+    assert ask(dropout.twice, "dropout(0.25, on=last), gaussian_dropout(0.1, on='kernel 2')") == []
+    assert ask(dropout.twice, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.0))) == []
+    assert ask(dropout.twice, "", own(nn.Dropout(0.5), nn.Dropout(0.5))) == []  # the user's own affair
+
+
+def test_own_too_fires(one: One) -> None:
+    assert one(dropout.own_too, "dropout=0.25", own(nn.Dropout(0.5))).where == ("1",)
+    attention = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1))
+    assert "1.self_attn" in one(dropout.own_too, "dropout=0.25", attention).where
+    assert one(dropout.own_too, "dropout=0.25", nn.LSTM(4, 4, 2, dropout=0.3)).where == ("",)
+
+
+def test_own_too_is_silent(ask: Ask) -> None:
+    assert ask(dropout.own_too, "l2=1e-4", own(nn.Dropout(0.5))) == []
+    assert ask(dropout.own_too, "dropout=0.25", own(nn.Dropout(0.0))) == []
+    assert ask(dropout.own_too, "dropout=0.25") == []
+
+
+# ---- what it acts on ------------------------------------------------------------------------------
+
+
+def test_on_maps_fires(one: One, convolutions: nn.Sequential) -> None:
+    assert one(dropout.on_maps, "dropout=0.25", convolutions).where == ("2",)
+
+
+def test_on_maps_is_silent(ask: Ask, convolutions: nn.Sequential) -> None:
+    assert ask(dropout.on_maps, "dropout=0.25") == []
+    assert ask(dropout.on_maps, "dropout(0.25, on=last)", convolutions) == []
+    assert ask(dropout.on_maps, "spatial_dropout=0.25", convolutions) == []
+    assert ask(dropout.on_maps, "dropout(0.0, input_rate=0.2)", convolutions) == []
+
+
+def test_alpha_without_selu_fires(one: One) -> None:
+    assert "cannot be seen" not in one(dropout.alpha_without_selu, "alpha_dropout=0.1").reason
+    assert "F.selu" in one(dropout.alpha_without_selu, "alpha_dropout=0.1", Home()).reason
+
+
+def test_alpha_without_selu_is_silent(ask: Ask) -> None:
+    assert ask(dropout.alpha_without_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
+    assert ask(dropout.alpha_without_selu, "dropout=0.1") == []
+
+
+def test_plain_with_selu_fires(one: One) -> None:
+    assert one(dropout.plain_with_selu, "dropout=0.1", own(nn.SELU())).remedy == "take alpha_dropout"
+
+
+def test_plain_with_selu_is_silent(ask: Ask) -> None:
+    assert ask(dropout.plain_with_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
+    assert ask(dropout.plain_with_selu, "dropout=0.1") == []
+
+
+def test_in_narrow_layers_fires(one: One) -> None:
+    net = nn.Sequential(nn.Linear(4, 15), nn.ReLU(), nn.Linear(15, 16), nn.ReLU(), nn.Linear(16, 2))
+    remark = one(dropout.in_narrow_layers, "dropout=0.5", net)
+    assert remark.where == ("2",)
+    assert "= 2" in remark.remedy
+
+
+def test_in_narrow_layers_is_silent(ask: Ask) -> None:
+    assert ask(dropout.in_narrow_layers, "dropout=0.5", nn.Sequential(nn.Linear(4, 16), nn.Linear(16, 2))) == []
+    assert ask(dropout.in_narrow_layers, "dropout(0.0, input_rate=0.2)", nn.Linear(4, 2)) == []
+
+
+def test_r_drop_without_noise_fires(one: One) -> None:
+    assert one(dropout.r_drop_without_noise, "r_drop=1.0").severity == "error"
+    assert one(dropout.r_drop_without_noise, "r_drop=1.0, dropout=0.0").severity == "error"
+    assert one(dropout.r_drop_without_noise, "r_drop=1.0", Home()).severity == "warning"  # it may call F.dropout
+
+
+def test_r_drop_without_noise_is_silent(ask: Ask) -> None:
+    for recipe in ("r_drop=1.0, dropout=0.1", "r_drop=1.0, drop_connect=0.1", "r_drop=0.0", "dropout=0.1"):
+        assert ask(dropout.r_drop_without_noise, recipe) == []
+    assert ask(dropout.r_drop_without_noise, "r_drop=1.0", own(nn.Dropout(0.5))) == []
+    assert ask(dropout.r_drop_without_noise, "r_drop=1.0", Home(0.5)) == []
+
+
+def test_nothing_is_run_or_changed(ask: Ask, normed: nn.Sequential) -> None:
+    weights = {name: tensor.clone() for name, tensor in normed.state_dict().items()}
+    before = torch.get_rng_state()
+    ask(dropout.before_batch_norm, "dropout=0.25, batch_norm", normed)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(weights[name], tensor) for name, tensor in normed.state_dict().items())

@@ -1,0 +1,91 @@
+"""What a sample passes: order and kinds of places."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from goodfit.linter.flow import kind_of, own_code, own_dropouts
+from goodfit.linter.view import View
+from goodfit.recipe import Recipe
+
+
+def passed(model: nn.Module, recipe: str = "") -> list[tuple[str, str]]:
+    view = View(tuple(Recipe.of(recipe)), model)
+    return [(p.technique.name() if p.technique else p.kind, p.name) for p in view.flow]
+
+
+def test_noises_in_front_and_normalisations_behind() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    assert passed(net, "dropout(0.1, input_rate=0.2), batch_norm, layer_norm(on='kernel 0'), gaussian_noise(0.1)") == [
+        ("dropout", "0"),
+        ("gaussian_noise", "0"),
+        ("layer", "0"),
+        ("batch_norm", "0"),
+        ("layer_norm", "0"),
+        ("scales", "1"),
+        ("dropout", "2"),
+        ("gaussian_noise", "2"),
+        ("layer", "2"),
+    ]
+
+
+def test_containers_are_opened_and_layers_are_not() -> None:
+    net = nn.Sequential(nn.Sequential(nn.Linear(8, 8)), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1))
+    assert passed(net) == [
+        ("layer", "0.0"),
+        ("layer", "1.self_attn"),
+        ("layer", "1.linear1"),
+        ("dropout", "1.dropout"),
+        ("layer", "1.linear2"),
+        ("norm", "1.norm1"),
+        ("norm", "1.norm2"),
+        ("dropout", "1.dropout1"),
+        ("dropout", "1.dropout2"),
+    ]
+
+
+def test_reparametrised_layers_are_layers() -> None:
+    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4))
+    assert passed(net) == [("layer", "0"), ("batch_norm", "1")]
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [
+        (nn.Dropout(0.0), "other"),
+        (nn.AlphaDropout(0.1), "dropout"),
+        (nn.BatchNorm2d(3), "batch_norm"),
+        (nn.BatchNorm2d(3, affine=False), "batch_norm"),
+        (nn.BatchNorm2d(3).requires_grad_(False), "other"),
+        (nn.InstanceNorm1d(3), "norm"),
+        (nn.GroupNorm(1, 3), "norm"),
+        (nn.LocalResponseNorm(2), "other"),
+        (nn.Sigmoid(), "other"),
+        (nn.Embedding(2, 3), "layer"),
+    ],
+)
+def test_kinds(module: nn.Module, kind: str) -> None:
+    assert kind_of(module) == kind
+
+
+def test_features_of_normalisations() -> None:
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.GroupNorm(2, 4), nn.LayerNorm((2, 5)), nn.RMSNorm(6), nn.ReLU())
+    assert [place.features for place in View((), net).flow] == [3, 4, 5, 6, None]
+
+
+def test_own_dropouts_and_own_code() -> None:
+    class Mine(nn.Module):
+        pass
+
+    assert own_dropouts(nn.Sequential(nn.Dropout(0.1), nn.Dropout(0.0), nn.GRU(2, 2, 2, dropout=0.1))) == ["0", "2"]
+    assert own_dropouts(nn.MultiheadAttention(2, 1, dropout=0.1)) == [""]
+    assert (own_code(nn.Sequential(nn.ReLU())), own_code(nn.Sequential(Mine()))) == (False, True)
+
+
+def test_a_technique_by_name() -> None:
+    view = View(tuple(Recipe.of("l2=0.1, l2(0.2, on=bias), dropout=0.0")), nn.Linear(2, 2))
+    first = view.get("l2")
+    assert first is not None
+    assert first.text() == "l2=0.1"
+    assert (len(view.named("l2")), view.has("dropout"), view.get("dropout")) == (2, False, None)

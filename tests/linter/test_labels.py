@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from goodfit.linter import Remark, labels
+
+Ask = Callable[..., list[Remark]]
+One = Callable[..., Remark]
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix", "manifold_mixup"])
+def test_smoothing_with_mixing_fires(mixing: str, one: One) -> None:
+    assert one(labels.smoothing_with_mixing, f"{mixing}, label_smoothing").techniques == ("label_smoothing", mixing)
+
+
+def test_smoothing_with_mixing_is_silent(ask: Ask) -> None:
+    for recipe in ("mixup", "label_smoothing", "mixup=0.0, label_smoothing", "cut_out, label_smoothing"):
+        assert ask(labels.smoothing_with_mixing, recipe) == []
+
+
+def test_smoothing_with_confidence_penalty_fires(one: One) -> None:
+    assert one(labels.smoothing_with_confidence_penalty, "label_smoothing, confidence_penalty").severity == "note"
+
+
+def test_smoothing_with_confidence_penalty_is_silent(ask: Ask) -> None:
+    assert ask(labels.smoothing_with_confidence_penalty, "label_smoothing, spectral_decoupling") == []
+    assert ask(labels.smoothing_with_confidence_penalty, "label_smoothing, confidence_penalty=0.0") == []
+
+
+def test_smoothing_with_wrong_labels_fires(one: One) -> None:
+    assert one(labels.smoothing_with_wrong_labels, "label_smoothing, disturb_label").severity == "note"
+
+
+def test_smoothing_with_wrong_labels_is_silent(ask: Ask) -> None:
+    assert ask(labels.smoothing_with_wrong_labels, "label_smoothing") == []
+    assert ask(labels.smoothing_with_wrong_labels, "disturb_label") == []
+
+
+def test_smoothing_against_metric_fires(one: One) -> None:
+    assert "log_loss asks" in one(labels.smoothing_against_metric, "label_smoothing", metric="log_loss").reason
+    assert "roc_auc judges" in one(labels.smoothing_against_metric, "disturb_label", metric="roc_auc").reason
+    sources = {one(labels.smoothing_against_metric, "label_smoothing", metric=m).citation for m in ("AUC", "nll")}
+    assert len(sources) == 2
+
+
+def test_smoothing_against_metric_is_silent(ask: Ask) -> None:
+    for metric in ("", "accuracy", "f1_macro", "balanced_accuracy"):
+        assert ask(labels.smoothing_against_metric, "label_smoothing", metric=metric) == []
+    assert ask(labels.smoothing_against_metric, "mixup, confidence_penalty", metric="log_loss") == []
+
+
+def test_mixing_twice_fires(one: One) -> None:
+    assert one(labels.mixing_twice, "mixup, cutmix").techniques == ("mixup", "cutmix")
+
+
+def test_mixing_twice_is_silent(ask: Ask) -> None:
+    assert ask(labels.mixing_twice, "mixup, cut_out") == []
+    assert ask(labels.mixing_twice, "mixup, manifold_mixup=0.0") == []
+
+
+def test_mixing_numbers_fires(one: One) -> None:
+    assert one(labels.mixing_numbers, "mixup", task="regression").severity == "note"
+
+
+def test_mixing_numbers_is_silent(ask: Ask) -> None:
+    assert ask(labels.mixing_numbers, "mixup") == []
+    assert ask(labels.mixing_numbers, "target_noise", task="regression") == []
+
+
+@pytest.mark.parametrize("name", ["label_smoothing", "class_balance", "class_weights", "disturb_label"])
+def test_wrong_targets_fires(name: str, one: One) -> None:
+    assert one(labels.wrong_targets, name, task="regression").techniques == (name,)
+    assert one(labels.wrong_targets, "target_noise").severity == "error"
+
+
+def test_wrong_targets_is_silent(ask: Ask) -> None:
+    assert ask(labels.wrong_targets, "label_smoothing, class_balance, mixup, l2") == []
+    assert ask(labels.wrong_targets, "target_noise, mixup, r_drop, sam", task="regression") == []

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from goodfit.linter import Remark, stopping
+
+Ask = Callable[..., list[Remark]]
+One = Callable[..., Remark]
+
+
+def test_watching_training_fires(one: One) -> None:
+    for monitor in ("train_loss", "batch_loss", "train_accuracy"):
+        assert monitor in one(stopping.watching_training, f"early_stopping(5, monitor={monitor})").reason
+
+
+def test_watching_training_is_silent(ask: Ask) -> None:
+    for monitor in ("stop_loss", "val_loss", "stop_accuracy"):
+        assert ask(stopping.watching_training, f"early_stopping(5, monitor={monitor})") == []
+    assert ask(stopping.watching_training, "divergence_stop(monitor=train_loss)") == []
+
+
+def test_coarse_accuracy_fires(one: One) -> None:
+    remark = one(stopping.coarse_accuracy, "early_stopping(5, monitor=val_accuracy)", stop_rows=100)
+    assert "on 100 rows stop_accuracy moves in steps of 0.01" in remark.reason
+
+
+def test_coarse_accuracy_is_silent(ask: Ask) -> None:
+    assert ask(stopping.coarse_accuracy, "early_stopping(5, monitor=val_accuracy)", stop_rows=500) == []
+    assert ask(stopping.coarse_accuracy, "early_stopping(5, monitor=val_accuracy)") == []
+    assert ask(stopping.coarse_accuracy, "early_stopping=5", stop_rows=10) == []
+
+
+def test_never_stops_fires(one: One) -> None:
+    assert "within 10" in one(stopping.never_stops, "early_stopping(6, start_from_epoch=4)", epochs=10).reason
+
+
+def test_never_stops_is_silent(ask: Ask) -> None:
+    assert ask(stopping.never_stops, "early_stopping=9", epochs=10) == []
+    assert ask(stopping.never_stops, "early_stopping=100") == []
+
+
+def test_keeps_the_last_fires(one: One) -> None:
+    assert one(stopping.keeps_the_last, "early_stopping(5, restore_best_weights=false)").severity == "note"
+
+
+def test_keeps_the_last_is_silent(ask: Ask) -> None:
+    for recipe in ("early_stopping=5", "l2", "divergence_stop"):
+        assert ask(stopping.keeps_the_last, recipe) == []
+
+
+def test_never_late_fires(one: One) -> None:
+    remark = one(stopping.never_late, "dropout(0.2, schedule=late), early_stopping=5")
+    assert remark.techniques == ("dropout", "early_stopping")
+
+
+def test_never_late_is_silent(ask: Ask) -> None:
+    assert ask(stopping.never_late, "dropout(0.2, schedule=late)") == []
+    assert ask(stopping.never_late, "dropout(0.2, schedule=early), early_stopping=5") == []

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from goodfit.surgery.segments import Segment, follow
+from goodfit.surgery.tracing import Untraceable, traced
+
+
+class Model(nn.Module):
+    """A network from its parts and a function of them and x."""
+
+    def __init__(self, compute: Callable[[Any, Tensor], Any], **parts: nn.Module) -> None:
+        super().__init__()
+        self.compute = compute
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.compute(self, x)
+
+
+def walk(model: nn.Module, *shape: int) -> tuple[dict[str | None, Segment], dict[str, str]]:
+    found, reasons = follow(traced(model.eval()), model, torch.ones(2, *shape))
+    return {segment.source: segment for segment in found}, reasons
+
+
+def test_a_chain_of_linear_layers() -> None:
+    found, reasons = walk(nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 5)), nn.Linear(5, 2)), 3)
+    assert [(s.source, s.target, s.units) for s in found.values()] == [("0", "1.1", 4), ("1.1", "2", 5), (None, "0", 3)]
+    assert found["0"].columns.tolist() == [0, 1, 2, 3]
+    assert found[None].along == "all"
+    assert not reasons
+
+
+def test_what_enters_is_the_samples_first_row() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    found, _ = walk(model, 3)
+    assert torch.equal(found["0"].entering[:, 0], model[0](torch.ones(2, 3)).tanh()[0])
+
+
+def test_units_behind_pooling_and_flattening() -> None:
+    conv = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 2)
+    )
+    found, reasons = walk(conv, 1, 6, 6)
+    assert found["0"].columns.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert [(name, of.tolist()) for name, of in found["0"].between] == [("1", [0, 1, 2])]
+    assert found["0"].entering.shape == (12, 1)
+    assert found[None].along == "channels"
+    assert not reasons
+    rows = nn.Sequential(nn.Linear(4, 3), nn.Flatten(), nn.BatchNorm1d(6), nn.Linear(6, 1))  # (batch, 2, 4)
+    found, _ = walk(rows, 2, 4)
+    assert found["0"].columns.tolist() == [0, 1, 2, 0, 1, 2]
+    assert found["0"].between[0][1].tolist() == [0, 1, 2, 0, 1, 2]
+    assert found[None].along == "last"
+    picture = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    assert walk(picture, 1, 2, 3)[0][None].along == "all"
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda x: F.max_pool2d(x, 2).flatten(1),
+        lambda x: torch.flatten(F.adaptive_avg_pool2d(x, 1), 1),
+        lambda x: F.avg_pool2d(F.relu(x) * 2 + 1, 4).view(x.size(0), -1),
+        lambda x: x.mean((2, 3)),
+        lambda x: x.mean(dim=[-1, -2], keepdim=True).reshape(x.shape[0], -1),
+    ],
+)
+def test_functions_of_each_channel(pool: Callable[[Tensor], Tensor]) -> None:
+    features = pool(torch.ones(2, 3, 4, 4)).shape[1]
+    model = Model(lambda s, x: s.head(pool(s.conv(x))), conv=nn.Conv2d(1, 3, 3), head=nn.Linear(features, 1))
+    found, reasons = walk(model, 1, 6, 6)
+    assert found["conv"].columns.tolist() == sorted(list(range(3)) * (features // 3))
+    assert not reasons
+
+
+def test_reasons() -> None:
+    tied = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 1))
+    tied[2].weight = tied[0].weight
+    hooked = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1))
+    hooked[1].register_forward_hook(print)
+    cases: dict[str, tuple[nn.Module, tuple[int, ...], dict[str, str]]] = {
+        "softmax": (
+            nn.Sequential(nn.Linear(3, 3), nn.Softmax(1), nn.Linear(3, 1)), (3,), {"0": "goes into Softmax"},
+        ),
+        "norm": (nn.Sequential(nn.Conv1d(1, 4, 1), nn.GroupNorm(2, 4), nn.Conv1d(4, 1, 1)), (1, 5),
+            {"0": "goes into GroupNorm"}),
+        "shortcut": (
+            Model(lambda s, x: s.b(s.a(x) + x), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
+            {"a": "goes into add with something else", "inputs": "its output is used in 2 places"},
+        ),
+        "twice": (
+            Model(lambda s, x: s.b(s.a(s.a(x))), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
+            {"a": "it is called more than once", "inputs": "goes into 'a', and it is called more than once"},
+        ),
+        "tied": (tied, (3,), {
+            "0": "it shares its weights", "2": "it shares its weights",
+            "inputs": "goes into '0', and it shares its weights",
+        }),
+        "hooked": (hooked, (3,), {"0": "goes into '1', and there are hooks on it"}),
+        "lent": (
+            Model(lambda s, x: s.b(F.linear(s.a(x), s.a.weight)), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
+            {
+                "a": "its weights are also used elsewhere",
+                "inputs": "goes into 'a', and its weights are also used elsewhere",
+            },
+        ),
+        "groups": (
+            nn.Sequential(nn.Conv1d(4, 4, 1), nn.Conv1d(4, 4, 1, groups=2), nn.Conv1d(4, 1, 1)), (4, 5),
+            {"0": "goes into '1', and it has groups", "1": "it has groups"},
+        ),
+        "positions": (
+            nn.Sequential(nn.Conv1d(1, 4, 1), nn.Linear(5, 1)), (1, 5),
+            {"0": "enters '1' otherwise than as its features"},
+        ),
+        "numbers in the code": (
+            Model(lambda s, x: s.b(s.a(x).view(-1, 6)), a=nn.Linear(3, 6), b=nn.Linear(6, 1)), (3,),
+            {"a": "goes into view"},
+        ),
+        "other layers": (
+            nn.Sequential(nn.Conv1d(1, 4, 1), nn.ConvTranspose1d(4, 3, 1), nn.Conv1d(3, 1, 1)), (1, 5),
+            {"0": "goes into ConvTranspose1d", "1": "units of ConvTranspose1d are not told apart"},
+        ),
+        "pooling over units": (
+            nn.Sequential(nn.Linear(3, 4), nn.MaxPool1d(2), nn.Linear(2, 1)), (2, 3), {"0": "goes into MaxPool1d"},
+        ),
+    }  # fmt: skip
+    for case, (model, shape, expected) in cases.items():
+        assert walk(model, *shape)[1] == expected, case
+
+
+def test_a_sample_that_does_not_fit() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+    with pytest.raises(Untraceable, match="RuntimeError"):
+        walk(model, 2)
+
+
+def test_constants_of_the_networks_code() -> None:
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.shift = nn.Linear(3, 4), nn.Linear(4, 1), torch.ones(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.a(x + self.shift))
+
+    found, reasons = walk(Shifted(), 3)
+    assert set(found) == {"a"}
+    assert reasons == {"inputs": "goes into add with something else"}

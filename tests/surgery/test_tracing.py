@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.surgery.tracing import Untraceable, asks_shape, called, flows, traced
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.scale = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Parameter(torch.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.body(x) * self.scale).reshape(x.shape[0], -1)
+
+
+def test_a_graph_of_torchs_modules_and_functions() -> None:
+    model = nn.Sequential(Block(), nn.Linear(2, 1))
+    trace = traced(model)
+    nodes = {node.name: node for node in trace.graph.nodes}
+    assert [called(node) for node in nodes.values()] == [
+        "input", "0.body.0", "0.body.1", "0.scale", "mul", "getattr", "getitem", "reshape", "1", "output",
+    ]  # fmt: skip
+    assert flows(nodes["mul"]) == [nodes["_0_body_1"]]  # the weight does not flow
+    assert [name for name, node in nodes.items() if asks_shape(node)] == ["getattr_1"]
+    assert trace.calls == {
+        "0": [nodes["reshape"]], "0.body": [nodes["_0_body_1"]], "0.body.0": [nodes["_0_body_0"]],
+        "0.body.1": [nodes["_0_body_1"]], "1": [nodes["_1"]],
+    }  # fmt: skip
+
+
+def test_the_copy_shares_parameters_and_nothing_else() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    model[0].register_forward_hook(print)
+    network = traced(model).network
+    assert network[0].weight is model[0].weight
+    assert network[1].running_mean is not model[1].running_mean
+    assert not network[0]._forward_hooks
+    assert len(model[0]._forward_hooks) == 1
+
+
+def test_the_mode_is_the_networks() -> None:
+    class Switch(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.relu() if self.training else x.tanh()
+
+    for training, name in ((True, "relu"), (False, "tanh")):
+        assert any(called(node) == name for node in traced(Switch().train(training)).graph.nodes)
+
+
+def test_what_passes_through_a_module_is_not_put_out_by_it() -> None:
+    class Pass(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    calls = traced(nn.Sequential(nn.Linear(2, 2), Pass())).calls
+    assert calls["1"] == [None]
+    assert calls["0"] != [None]
+
+
+def test_the_reason_is_told() -> None:
+    class Branching(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(Untraceable, match="TraceError: symbolically traced variables cannot be used as inputs"):
+        traced(Branching())
+    stuck = nn.Linear(2, 2)
+    stuck.file = open(__file__)  # noqa: SIM115, PTH123 - something that cannot be copied
+    with stuck.file, pytest.raises(Untraceable, match="TypeError"):
+        traced(stuck)

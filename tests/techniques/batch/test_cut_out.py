@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.data import Split
+from goodfit.techniques import CutOut
+from goodfit.train import Training, fit
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def hidden(cut: CutOut, shape: tuple[int, ...], rows: int = 2000) -> Tensor:
+    """Where each row is hidden (rows, …), told from the result on ones."""
+    x = torch.ones(rows, *shape)
+    return cut.batch(x, x, cut.draw(x, x, generator()))[0] == 0
+
+
+def as_published(size: int, length: int) -> set[tuple[tuple[bool, ...], ...]]:
+    """All masks of DeVries and Taylor's code, for every centre (y, x)."""
+    masks = set()
+    for y in range(size):
+        for x in range(size):
+            mask = torch.zeros(size, size, dtype=torch.bool)
+            top, left = max(0, y - length // 2), max(0, x - length // 2)
+            mask[top : min(size, y + length // 2), left : min(size, x + length // 2)] = True
+            masks.add(tuple(map(tuple, mask.tolist())))
+    return masks
+
+
+def test_squares_are_those_of_the_paper_s_code() -> None:
+    mask = hidden(CutOut(size=0.5, p=1.0), (3, 8, 8))
+    assert torch.equal(mask[:, 0], mask[:, 1])  # all channels alike
+    assert torch.equal(mask[:, 0], mask[:, 2])
+    drawn = {tuple(map(tuple, square.tolist())) for square in mask[:, 0]}
+    assert drawn == as_published(8, 4)
+
+
+def test_square_of_a_wide_image_and_stretch_of_a_sequence() -> None:
+    wide = hidden(CutOut(size=0.5, p=1.0), (1, 10, 40))[:, 0]
+    assert int(wide.any(2).sum(1).max()) == int(wide.any(1).sum(1).max()) == 5
+    stretch = hidden(CutOut(size=0.25, p=1.0), (2, 16))
+    assert torch.equal(stretch[:, 0], stretch[:, 1])
+    assert set(stretch[:, 0].sum(1).tolist()) == {2, 3, 4}  # 4, of which up to 2 lie over the border
+    assert bool((stretch[:, 0].int().diff(dim=1).abs().sum(1) <= 2).all())  # in one piece
+
+
+def test_columns_of_a_vector() -> None:
+    mask = hidden(CutOut(size=0.3, p=1.0), (10,))
+    assert float((mask.double().mean(0) - 0.3).abs().max()) < 4 * (0.21 / 2000) ** 0.5
+    assert len({tuple(row) for row in mask.tolist()}) > 300
+
+
+def test_p_is_the_share_of_changed_rows() -> None:
+    share = float(hidden(CutOut(size=0.5, p=0.3), (10,)).any(1).double().mean())
+    assert share == pytest.approx(0.3, abs=4 * (0.21 / 2000) ** 0.5)
+
+
+def test_the_rest_and_the_targets_stay() -> None:
+    x, y = torch.randn(20, 3, 6, 6, generator=generator()), torch.eye(20)
+    cut = CutOut(size=0.5, p=1.0)
+    draw = cut.draw(x, y, generator())
+    changed, same = cut.batch(x, y, draw)
+    assert same is y
+    assert torch.equal(changed, x * ~draw[0])
+    assert not torch.equal(changed, x)
+
+
+@pytest.mark.parametrize("neutral", [CutOut(size=0.0), CutOut(size=0.5, p=0.0), CutOut(0.0, 0.0)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_neutral_is_the_identity(neutral: CutOut, dtype: torch.dtype) -> None:
+    for shape in ((3, 8, 8), (10,)):
+        x = torch.randn(50, *shape, generator=generator(), dtype=dtype)
+        changed = neutral.batch(x, x, neutral.draw(x, x, generator()))[0]
+        assert torch.equal(changed, x)
+        assert changed.dtype == dtype
+
+
+def test_in_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+    settings = Training(epochs=2, batch_size=16)
+    plain, run = fit(net(), three, "", settings), fit(net(), three, CutOut(size=0.5, p=1.0), settings)
+    assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])

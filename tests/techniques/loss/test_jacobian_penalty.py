@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import gradcheck
+from torch.autograd.functional import jacobian
+from torch.func import functional_call
+
+from goodfit.data import Split
+from goodfit.errors import InputError
+from goodfit.stages import Forward
+from goodfit.techniques import JacobianPenalty
+from goodfit.train import Training, fit
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def forward(network: Callable[[Tensor], Tensor], x: Tensor) -> Forward:
+    return Forward(network, x, torch.zeros(len(x)), network(x))
+
+
+def along(output: Tensor) -> list[Tensor]:
+    """Directions √outputs · e for each coordinate e: the mean over them is exactly ‖J‖²."""
+    count = output[0].numel()
+    return [torch.eye(count, dtype=output.dtype)[[c]].repeat(len(output), 1) * count**0.5 for c in range(count)]
+
+
+def test_linear_network_in_closed_form() -> None:
+    """J = W in every row: ½ λ ‖vᵀW‖², with gradient λ v vᵀ W."""
+    w = torch.randn(3, 5, generator=generator(), dtype=torch.float64, requires_grad=True)
+    x = torch.randn(4, 5, generator=generator(1), dtype=torch.float64)
+    seen = forward(lambda x: x @ w.T, x)
+    draw = JacobianPenalty().draw(seen, generator())
+    term = JacobianPenalty(0.3).term(seen, draw)
+    (v,) = draw
+    torch.testing.assert_close(term, 0.15 * (v @ w).square().sum(1).mean())
+    (grad,) = torch.autograd.grad(term, w)
+    torch.testing.assert_close(grad, 0.3 * torch.einsum("nc,nd->cd", v, v) @ w / 4)
+
+
+def test_directions_are_even_and_of_length_root_of_the_outputs() -> None:
+    x = torch.zeros(20_000, 2, dtype=torch.float64)
+    (v,) = JacobianPenalty().draw(forward(lambda x: x @ torch.ones(2, 3).double(), x), generator())
+    torch.testing.assert_close(v.square().sum(1), torch.full((20_000,), 3.0, dtype=torch.float64))
+    # On the sphere of radius √3 a coordinate is uniform in [−√3, √3]: variance 1; products of two have variance 3/5.
+    assert float((v.T @ v / 20_000 - torch.eye(3)).abs().max()) < 4 * 0.9 / 20_000**0.5
+    (one,) = JacobianPenalty().draw(forward(lambda x: x[:, 0], x), generator())
+    assert one.abs().unique().tolist() == [1.0]
+
+
+def test_mean_over_directions_is_the_squared_norm_of_the_jacobian() -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    x = torch.randn(5, 6, generator=generator(), dtype=torch.float64)
+    full = jacobian(lambda x: model(x).sum(0), x)  # (class, batch, feature)
+    seen = forward(model, x)
+    terms = [JacobianPenalty(0.5).term(seen, (v,)) for v in along(seen.output)]
+    torch.testing.assert_close(torch.stack(terms).mean(), 0.25 * full.square().sum() / 5)
+
+
+def test_gradient_with_respect_to_the_weights() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    names, weights = zip(*[(n, p.detach().clone().requires_grad_()) for n, p in model.named_parameters()], strict=True)
+    x = torch.randn(3, 3, generator=generator(), dtype=torch.float64)
+    (v,) = JacobianPenalty().draw(forward(model, x), generator())
+
+    def term(*weights: Tensor) -> Tensor:
+        def network(x: Tensor) -> Tensor:
+            return functional_call(model, dict(zip(names, weights, strict=True)), (x,))
+
+        return JacobianPenalty(0.5).term(Forward(network, x, torch.zeros(3), network(x)), (v,))
+
+    assert gradcheck(term, weights)
+
+
+def test_images_and_flat_outputs(seen: Callable[..., Forward]) -> None:
+    w = torch.randn(2, 3, 3, generator=generator())
+    x = torch.randn(4, 2, 3, 3, generator=generator(1))
+    known = forward(lambda x: (x * w).flatten(1).sum(1), x)
+    term = JacobianPenalty(1.0).term(known, JacobianPenalty().draw(known, generator()))
+    torch.testing.assert_close(term, 0.5 * w.square().sum())
+    assert not x.requires_grad
+
+
+def test_codes_have_no_slope(seen: Callable[..., Forward]) -> None:
+    known = seen(torch.zeros(2, 3), x=torch.zeros(2, 4, dtype=torch.long))
+    with pytest.raises(InputError, match=r"JacobianPenalty: the inputs must be numbers, got torch.int64"):
+        JacobianPenalty().term(known, JacobianPenalty().draw(known, generator()))
+
+
+def test_slopes_are_flatter_after_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+    settings = Training(epochs=8, batch_size=16, learning_rate=0.05)
+
+    def norm(recipe: JacobianPenalty | str) -> float:
+        model = fit(net(), three, recipe, settings).model
+        return float(jacobian(lambda x: model(x).sum(0), three.train.x).square().sum()) / len(three.train)
+
+    assert norm(JacobianPenalty(0.5)) < 0.3 * norm("")

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd import gradcheck
+
+from goodfit.data import Split
+from goodfit.errors import InputError
+from goodfit.stages import Forward
+from goodfit.techniques import SpectralDecoupling
+from goodfit.train import Training, fit
+
+Seen = Callable[..., Forward]
+
+
+def test_value_and_gradient_by_hand(seen: Seen) -> None:
+    z = torch.tensor([[3.0, -1.0, 0.0], [0.0, 2.0, 1.0]], dtype=torch.float64, requires_grad=True)
+    term = SpectralDecoupling(0.2).term(seen(z), ())
+    assert term.item() == pytest.approx(0.1 * (10 + 5) / 2)
+    torch.testing.assert_close(torch.autograd.grad(term, z)[0], 0.2 * z / 2)
+    assert gradcheck(lambda z: SpectralDecoupling(0.2).term(seen(z), ()), z)
+
+
+def test_one_logit_with_or_without_a_dimension_of_its_own(seen: Seen) -> None:
+    for z in (torch.tensor([[2.0], [4.0]]), torch.tensor([2.0, 4.0])):
+        assert float(SpectralDecoupling(0.1).term(seen(z), ())) == pytest.approx(0.05 * 10)
+
+
+def test_the_optimum_of_one_logit_is_the_papers(seen: Seen) -> None:
+    """Of log(1 + exp(−z)) + λ/2 z²: λ z = 1 / (1 + exp(z))."""
+    z = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)
+    for _ in range(200):
+        cost = nn.functional.softplus(-z).mean() + SpectralDecoupling(0.5).term(seen(z), ())
+        (grad,) = torch.autograd.grad(cost, z)
+        z = (z - grad).detach().requires_grad_()
+    torch.testing.assert_close(0.5 * z, 1 / (1 + z.exp()))
+
+
+def test_logits_stay_small(three: Split, numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+    settings = Training(epochs=10, batch_size=16, learning_rate=0.05)
+    plain, run = (fit(net(), three, recipe, settings) for recipe in ("", SpectralDecoupling(0.1)))
+    size = [float(torch.as_tensor(r.outputs(three.train.x)).square().sum(1).mean()) for r in (plain, run)]
+    assert size[1] < 0.5 * size[0]
+    with pytest.raises(InputError, match="SpectralDecoupling: it acts on class labels"):
+        fit(net(1), numbers, SpectralDecoupling())

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.data import Split, load
+from goodfit.errors import InputError
+from goodfit.techniques import ClassBalance
+from goodfit.train import Training, fit
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def labels(*counts: int) -> Tensor:
+    """So many rows of each class, in random order."""
+    y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    return y[torch.randperm(len(y), generator=generator())]
+
+
+def drawn(strength: float, y: Tensor, rows: Tensor | None = None, seed: int = 0) -> Tensor:
+    return ClassBalance(strength).rows(y, torch.arange(len(y)) if rows is None else rows, generator(seed))
+
+
+@pytest.mark.parametrize(
+    ("strength", "counts", "expected"),
+    [
+        (1.0, (10, 3, 1), (10, 10, 10)),
+        (0.5, (16, 4, 1), (16, 8, 4)),
+        (0.5, (27, 3), (27, 9)),  # √3 · √27 is 9, and a little more in floating point
+        (0.5, (10, 3), (10, 6)),  # √30 = 5.48, rounded up
+        (0.25, (16, 1), (16, 2)),
+        (0.0, (10, 3, 1), (10, 3, 1)),
+        (0.3, (7, 7), (7, 7)),
+        (1.0, (5, 0, 2), (5, 0, 5)),
+    ],
+)
+def test_counts(strength: float, counts: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    y = labels(*counts)
+    rows = drawn(strength, y)
+    assert torch.bincount(y[rows], minlength=len(counts)).tolist() == list(expected)
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.8, 1.0])
+def test_repeats_are_as_even_as_possible(strength: float) -> None:
+    y = labels(100, 37, 8, 1)
+    rows = drawn(strength, y)
+    times = torch.bincount(rows, minlength=len(y))
+    for c in range(4):
+        assert int(times[y == c].min()) >= 1
+        assert int(times[y == c].max() - times[y == c].min()) <= 1
+    assert bool((times[y == 0] == 1).all())
+
+
+def test_which_rows_come_once_more_is_random_and_even() -> None:
+    y = labels(5, 3)
+    own = (y == 1).nonzero().flatten().tolist()
+    g = generator()
+    often: Counter[int] = Counter()
+    for _ in range(600):
+        rows = ClassBalance(1.0).rows(y, torch.arange(8), g)
+        pair = [row for row, times in Counter(rows.tolist()).items() if times == 2]
+        assert len(pair) == 2
+        often.update(pair)
+    assert sorted(often) == own
+    assert all(abs(times - 400) < 4 * (600 * 2 / 9) ** 0.5 for times in often.values())
+
+
+def test_neutral_leaves_rows_and_generator_alone() -> None:
+    y, rows, g = labels(9, 4), torch.tensor([3, 1, 1, 12, 5]), generator()
+    before = g.get_state()
+    assert torch.equal(ClassBalance(0.0).rows(y, rows, g), rows)
+    assert torch.equal(g.get_state(), before)
+
+
+def test_it_balances_the_rows_that_are_there() -> None:
+    """Rows that another technique chose: some are missing, one is there twice."""
+    y = torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    rows = drawn(1.0, y, torch.tensor([0, 1, 1, 4]))
+    assert rows[:4].tolist() == [0, 1, 1, 4]
+    assert Counter(rows.tolist()) == {0: 1, 1: 2, 4: 3}
+
+
+def test_same_generator_same_rows() -> None:
+    y = labels(50, 20, 7)
+    assert torch.equal(drawn(1.0, y, seed=1), drawn(1.0, y, seed=1))
+    assert not torch.equal(drawn(1.0, y, seed=1), drawn(1.0, y, seed=2))
+
+
+def test_numbers_have_no_classes(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+    for y in (torch.zeros(4), torch.zeros(4, 1), torch.zeros(4, 2, dtype=torch.long)):
+        with pytest.raises(InputError, match="ClassBalance: it acts on class labels; the target is a number"):
+            drawn(1.0, y)
+    with pytest.raises(InputError, match="ClassBalance: it acts on class labels; the target is a number"):
+        fit(net(1), numbers, ClassBalance(), Training(epochs=1))
+
+
+def test_an_epoch_of_a_run_holds_more_rows(net: Callable[..., nn.Sequential]) -> None:
+    g = generator()
+    x, y = torch.randn(200, 6, generator=g), torch.arange(200) % 10 // 9  # a tenth of class 1
+    split = load((x.numpy(), y.numpy())).split(sizes=(0.6, 0.1, 0.15, 0.15))
+    seen: list[Tensor] = []
+
+    def loss(output: Tensor, y: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            seen.append(y)
+        return nn.functional.cross_entropy(output, y, reduction="none")
+
+    fit(net(2), split, ClassBalance(1.0), Training(epochs=1, batch_size=16), loss=loss)
+    counts = torch.bincount(torch.cat(seen)).tolist()
+    assert counts[0] == counts[1] == int((split.train.y == 0).sum())

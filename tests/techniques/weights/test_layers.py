@@ -1,0 +1,120 @@
+"""The right units in every kind of layer: what a norm is taken over is what really flows into one output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.surgery import Slot, select
+from goodfit.techniques import MaxNorm
+from goodfit.train.weights import scale
+
+# Layers that are linear in their input: the norm of a unit's incoming weights is that of a row of the Jacobian, at a
+# place of the output that every weight of the kernel reaches.
+LINEAR: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "Linear": (lambda: nn.Linear(5, 8, bias=False), (5,)),
+    "Conv1d": (lambda: nn.Conv1d(3, 8, 3, padding=1, bias=False), (3, 5)),
+    "Conv2d": (lambda: nn.Conv2d(3, 8, (3, 1), padding=(1, 0), bias=False), (3, 5, 3)),
+    "Conv3d": (lambda: nn.Conv3d(2, 8, 3, padding=1, bias=False), (2, 5, 5, 5)),
+    "Conv2d, two groups": (lambda: nn.Conv2d(6, 8, 3, padding=1, groups=2, bias=False), (6, 5, 5)),
+    "Conv1d, depthwise": (lambda: nn.Conv1d(8, 8, 3, padding=1, groups=8, bias=False), (8, 5)),
+    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(3, 8, 3, padding=1, bias=False), (3, 5)),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(3, 8, 3, padding=1, bias=False), (3, 5, 5)),
+    "ConvTranspose3d": (lambda: nn.ConvTranspose3d(2, 8, 3, padding=1, bias=False), (2, 5, 5, 5)),
+    "ConvTranspose2d, two groups": (lambda: nn.ConvTranspose2d(6, 8, 3, padding=1, groups=2, bias=False), (6, 5, 5)),
+    "ConvTranspose1d, depthwise": (lambda: nn.ConvTranspose1d(8, 8, 3, padding=1, groups=8, bias=False), (8, 5)),
+}
+
+
+def filled(layer: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in layer.double().parameters():
+            parameter.normal_(generator=generator).mul_(torch.rand(len(parameter), generator=generator).max())
+    return layer.double()
+
+
+def rows_of_the_jacobian(layer: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """(unit, input): what each output channel, in the middle of its map, takes from every input."""
+    x = torch.zeros(1, *shape, dtype=torch.float64)
+    whole = torch.autograd.functional.jacobian(lambda x: layer(x)[0], x)
+    middle = tuple(size // 2 for size in whole.shape[1 : whole.ndim - x.ndim])
+    return whole[(slice(None), *middle)].flatten(1)
+
+
+def norms(slot: Slot) -> Tensor:
+    """One norm per unit, in the order of the blocks."""
+    axes = MaxNorm().axes
+    blocks = [w.detach() for w in slot.blocks()]
+    return torch.cat([torch.linalg.vector_norm(w, dim=axes(w.ndim), keepdim=True).flatten() for w in blocks])
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_norms_are_those_of_what_flows_in(kind: str) -> None:
+    make, shape = LINEAR[kind]
+    layer = filled(make())
+    (slot,) = select(nn.Sequential(layer), "kernel")
+    incoming = rows_of_the_jacobian(layer, shape).norm(dim=1)
+    assert incoming.shape == (8,)
+    torch.testing.assert_close(norms(slot), incoming, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("kind", LINEAR)
+def test_max_norm_scales_whole_units_and_no_other(kind: str) -> None:
+    make, shape = LINEAR[kind]
+    layer = filled(make())
+    before = rows_of_the_jacobian(layer, shape)
+    length = before.norm(dim=1, keepdim=True)
+    bound = float(length.sort(dim=0).values[3:5].mean())  # half of the units outside
+    with torch.no_grad():
+        scale(MaxNorm(bound), select(nn.Sequential(layer), "kernel")[0])
+    after = rows_of_the_jacobian(layer, shape)
+    inside = (length < bound).flatten()
+    assert int(inside.sum()) == 4
+    assert torch.equal(after[inside], before[inside])
+    torch.testing.assert_close(after[~inside], (before * bound / length)[~inside], rtol=1e-12, atol=1e-15)
+
+
+def test_a_vector_of_an_embedding_is_a_unit() -> None:
+    layer = filled(nn.Embedding(6, 3))
+    (slot,) = select(nn.Sequential(layer), "kernel")
+    expected = torch.stack([layer(torch.tensor(token)).detach().norm() for token in range(6)])
+    torch.testing.assert_close(norms(slot), expected, rtol=1e-14, atol=0)
+    assert [tuple(w.shape) for w in slot.blocks()] == [(6, 3)]
+
+
+@pytest.mark.parametrize(("make", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_each_gate_of_a_recurrent_unit_is_a_unit(make: type[nn.RNNBase], gates: int) -> None:
+    layer = filled(make(5, 3))
+    slots = {slot.name: slot for slot in select(nn.Sequential(layer), "kernel")}
+    assert list(slots) == ["0.weight_ih_l0", "0.weight_hh_l0"]
+    for slot, incoming in zip(slots.values(), (5, 3), strict=True):
+        assert [tuple(w.shape) for w in slot.blocks()] == [(3, incoming)] * gates
+        by_loop = [sum(float(x) ** 2 for x in row) ** 0.5 for row in slot.tensor.detach()]
+        assert norms(slot).tolist() == pytest.approx(by_loop, rel=1e-12)
+
+
+def test_queries_keys_and_values_of_attention_are_units_of_their_own() -> None:
+    layer = filled(nn.MultiheadAttention(4, 2, bias=False))
+    slots = {slot.name: slot for slot in select(nn.Sequential(layer), "kernel")}
+    assert [tuple(w.shape) for w in slots["0.in_proj_weight"].blocks()] == [(4, 4)] * 3
+    with torch.no_grad():
+        projected = torch.nn.functional.linear(torch.eye(4, dtype=torch.float64), layer.in_proj_weight)  # (input, unit)
+    torch.testing.assert_close(norms(slots["0.in_proj_weight"]), projected.norm(dim=0), rtol=1e-12, atol=0)
+    assert [tuple(w.shape) for w in slots["0.out_proj.weight"].blocks()] == [(4, 4)]
+
+
+def test_numbers_of_a_transposed_convolution_by_hand() -> None:
+    layer = nn.ConvTranspose1d(2, 2, 1, groups=2, bias=False).double()
+    plain = nn.ConvTranspose1d(2, 2, 1, bias=False).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[[3.0]], [[0.5]]]))  # (in, out / groups, width): each input has its own output
+        plain.weight.copy_(torch.tensor([[[3.0], [0.375]], [[4.0], [0.5]]]))  # each input goes to both outputs
+    for module, expected in ((layer, [3.0, 0.5]), (plain, [5.0, 0.625])):
+        assert norms(select(nn.Sequential(module), "kernel")[0]).tolist() == pytest.approx(expected, rel=1e-14)
+    with torch.no_grad():
+        scale(MaxNorm(1.0), select(nn.Sequential(plain), "kernel")[0])
+    assert plain.weight.flatten().tolist() == pytest.approx([0.6, 0.375, 0.8, 0.5], rel=1e-14)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from goodfit.techniques import UnitNorm
+
+
+def put(w: Tensor, technique: UnitNorm) -> Tensor:
+    return w * technique.scale(torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True))
+
+
+def draw(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_numbers_by_hand() -> None:
+    w = torch.tensor([[3.0, 4.0], [0.6, 0.8], [0.0, 0.0]], dtype=torch.float64)
+    expected = torch.tensor([[0.6, 0.8], [0.6, 0.8], [0.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(put(w, UnitNorm()), expected, rtol=1e-15, atol=0)
+    torch.testing.assert_close(put(w.T, UnitNorm(axis=0)), expected.T, rtol=1e-15, atol=0)
+
+
+def test_part_of_the_way() -> None:
+    w = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
+    torch.testing.assert_close(put(w, UnitNorm(0.25)), w * (0.75 + 0.25 / 5), rtol=1e-15, atol=0)
+
+
+def test_axes() -> None:
+    assert [UnitNorm().axes(n) for n in (2, 3, 5)] == [(1,), (1, 2), (1, 2, 3, 4)]
+    assert [UnitNorm(axis=0).axes(4), UnitNorm(axis=2).axes(4), UnitNorm(axis=4).axes(2)] == [(0,), (2,), (1,)]
+
+
+@pytest.mark.parametrize(("shape", "order", "axis"), [((6, 4), (1, 0), 0), ((6, 4, 3, 2), (2, 3, 1, 0), [0, 1, 2])])
+def test_equals_keras(shape: tuple[int, ...], order: tuple[int, ...], axis: int | list[int]) -> None:
+    keras = pytest.importorskip("keras")
+    w = draw(*shape)
+    w[1] = 0.0
+    theirs = keras.constraints.UnitNorm(axis=axis)(w.permute(order))
+    torch.testing.assert_close(put(w, UnitNorm()).permute(order), theirs, rtol=1e-6, atol=0)  # they add 1e-7 to norms
+
+
+def test_lengths_too_small_for_a_reciprocal_stay() -> None:
+    w = torch.tensor([[1e-40, 0.0], [3.0, 4.0]])
+    moved = put(w, UnitNorm())
+    assert bool(moved.isfinite().all())
+    torch.testing.assert_close(moved[1], torch.tensor([0.6, 0.8]))
+
+
+def test_in_training_it_equals_the_loop_by_hand(
+    stepped: Callable[..., dict[str, Tensor]],
+    by_hand: Callable[..., dict[str, Tensor]],
+    assert_equal: Callable[..., None],
+) -> None:
+    def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(kernels + others, lr=0.05)
+
+    def divide(kernels: list[Tensor], before: list[Tensor]) -> None:
+        for w in kernels:
+            w /= w.norm(dim=1, keepdim=True)
+
+    run = stepped(UnitNorm())
+    assert_equal(run, by_hand(make, after=divide))
+    ones = torch.ones(8, dtype=torch.float64)
+    torch.testing.assert_close(run["0.weight"].norm(dim=1), ones, rtol=1e-14, atol=0)
