@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow generate format technique bench lint types wheel
+.PHONY: help demo test check slow generate figures format technique bench lint types wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,10 @@ generate: $(VENV)/.dev ## rewrite what follows from the technique files: the ind
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+figures: $(VENV)/.dev ## measure and draw the techniques' effects (about ten minutes); NAME=l2 for one
+	$(BIN)/python tools/figures.py $(NAME)
+	$(BIN)/python tools/index.py
 
 technique: $(VENV)/.dev ## new technique and its test: make technique NAME=FooBar STAGE=weights
 	$(BIN)/python tools/new_technique.py $(NAME) $(STAGE) $(BASE)

@@ -100,6 +100,14 @@ def test_example_brings_its_imports() -> None:
     assert pages.page(techniques.EarlyStopping).example.startswith(">>> from goodfit.techniques import EarlyStopping\n")
 
 
+def test_effect_is_read_where_it_was_measured() -> None:
+    effect = pages.page(techniques.L2).effect
+    assert effect is not None
+    assert "stop loss" in effect.seen
+    assert effect.made.startswith("Measured on 200 training")
+    assert pages.page(Sample).effect is None
+
+
 # ---- Markdown -------------------------------------------------------------------------------------
 
 
@@ -115,6 +123,15 @@ def test_addresses_are_links_without_the_sign_behind_them() -> None:
     text = pages.markdown(Sample)
     assert "<https://example.org/a_b*c>; second" in text
     assert "<https://example.org/d>." in text
+
+
+def test_effect_has_its_figure() -> None:
+    text, effect = pages.markdown(techniques.L2), pages.page(techniques.L2).effect
+    assert effect is not None
+    numbers = "Numbers: [l2.json](figures/l2.json)."
+    assert f"## Effect\n\n![{effect.seen}](figures/l2.svg)\n\n{effect.made} {numbers}\n" in text
+    assert f"Effect\n{effect.seen}\n" in drawn(pages.terminal(techniques.L2))
+    assert "Effect" not in pages.markdown(Sample) + drawn(pages.terminal(Sample))
 
 
 def test_page_of_a_technique_that_says_little() -> None:

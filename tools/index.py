@@ -1,13 +1,15 @@
-"""Write what follows from the technique files: the index in techniques/__init__.py and the pages in docs/techniques.
+"""Write what follows from the technique files: their index, their effects in words, and their pages.
 
 Usage: python tools/index.py [--check]
 With --check nothing is written; the exit code is 1 where a file would change, or a technique is not finished.
+The figures are drawn by tools/figures.py, from numbers that it measures; what they show is told here.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "goodfit" / "techniques"
 PAGES = ROOT / "docs" / "techniques"
+FIGURES = PAGES / "figures"
 UNFINISHED = "(to be written)"  # as tools/new_technique.py leaves it
 
 
@@ -56,14 +59,30 @@ def index_text() -> str:
     return "\n".join(lines)
 
 
+def effects_text() -> str:
+    """The text of techniques/effects.json: what each figure shows, for the pages."""
+    words = importlib.import_module("effects.words")
+    measured = {name: numbers for name in sorted(technique_classes()) if (numbers := words.stored(name))}
+    told = {name: {"seen": words.seen(numbers), "made": words.made(numbers)} for name, numbers in measured.items()}
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
 def wanted() -> Iterator[tuple[Path, str]]:
-    """Every generated file and the text it should have; the index first, because the pages are made through it."""
+    """Every generated file and the text it should have; what the pages are made from comes first."""
     yield PACKAGE / "__init__.py", index_text()
+    yield PACKAGE / "effects.json", effects_text()
     pages = importlib.import_module("goodfit.pages")
     catalogue = importlib.import_module("goodfit.techniques").ALL
     yield PAGES / "README.md", pages.overview(catalogue.values())
     for name, technique in catalogue.items():
         yield PAGES / f"{name}.md", pages.markdown(technique)
+
+
+def undrawn() -> list[Path]:
+    """The figures that are not there, or do not show what is known."""
+    words = importlib.import_module("effects.words")
+    catalogue = importlib.import_module("goodfit.techniques").ALL
+    return [FIGURES / f"{name}.svg" for name, technique in catalogue.items() if not words.is_drawn(technique)]
 
 
 def main() -> int:
@@ -78,9 +97,11 @@ def main() -> int:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
     left = [path for path in PAGES.glob("*.md") if path not in known]
+    left += [path for path in FIGURES.glob("*.*") if PAGES / f"{path.stem}.md" not in known]
     for path in [] if check else left:
         path.unlink()
     said = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
+    said |= {"missing or out of date, for `make figures`": undrawn()}
     for what, paths in said.items() if check else {"wrote": stale, "removed": left}.items():
         for path in paths:
             print(f"{what}: {path.relative_to(ROOT)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 
 from goodfit import load
 from goodfit.data import Split
-from goodfit.stages import BranchNoise, OnEpoch, Recurrent
+from goodfit.stages import BranchNoise, OnEpoch, OnEval, Recurrent
 from goodfit.technique import Technique
 from goodfit.train import Training
 
 PIXELS = "scikit-learn's digits (8×8 pixels)"
+MLP = "64-64-64-10 with ReLU"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,39 +42,42 @@ class Home:
     @property
     def words(self) -> str:
         """What is trained on what, in one line."""
-        t = self.training
+        t, optimizer = self.training, {"adam": "Adam", "sgd": "SGD with momentum"}
+        falling = " falling along a cosine" if t.schedule == "cosine" else ""
         return (
             f"{len(self.split.train)} training and {len(self.split.stop)} stop rows of {self.data}, {self.network}, "
-            f"{t.epochs} epochs of {t.optimizer.upper() if t.optimizer == 'sgd' else 'Adam'} at {t.learning_rate:g} in "
-            f"batches of {t.batch_size}"
+            f"{t.epochs} epochs of {optimizer[t.optimizer]} at {t.learning_rate:g}{falling}, batches of {t.batch_size}"
         )
 
 
 def home(technique: type[Technique]) -> Home:
     """What a technique's type and declarations ask for, or where its page says that it is at home."""
-    name = technique.name()
-    if name in OWN:
-        return OWN[name]()
+    if technique.name() in OWN:
+        return OWN[technique.name()]()
     if getattr(technique, "needs", "any") == "numbers":
-        return Home(disease(), "scikit-learn's diabetes", lambda: perceptron(10, 1), "10-64-64-1 with ReLU", USUAL)
+        return _patients(CALM)
     if issubclass(technique, BranchNoise):
-        return _digits(residual, "3 residual branches 64-64-64")
+        return Home(digits(), PIXELS, residual, "64-64-10 with 3 residual branches 64-64-64 and ReLU", CALM)
     if issubclass(technique, Recurrent):
-        return _digits(Reader, "an LSTM of 32 units that reads the rows of pixels", Training(**FAST | {"epochs": 30}))
+        return _sequences(_training(epochs=30, learning_rate=0.01, schedule="cosine"))
     if getattr(technique, "inputs", "any") == "maps":
-        return _digits(convolutional, "3×3 convolutions 1-8-16, then 256-10", Training(**SLOW | {"epochs": 30}))
+        return _maps()
     if getattr(technique, "needs_noise", False):
-        return _digits(lambda: perceptron(rate=0.3), "64-64-64-10 with ReLU and Dropout(0.3)")
+        return Home(digits(), PIXELS, lambda: perceptron(rate=0.3), f"{MLP} and Dropout(0.3)", CALM)
     if issubclass(technique, OnEpoch):
-        return _digits(perceptron, "64-64-64-10 with ReLU", Training(**FAST | {"epochs": 40}))
-    return _digits(perceptron, "64-64-64-10 with ReLU")
+        return _patients(_training(epochs=60))
+    return Home(digits(), PIXELS, perceptron, MLP, _training() if issubclass(technique, OnEval) else CALM)
 
 
 # ---- how it is trained ---------------------------------------------------------------------------
 
-SLOW = {"epochs": 40, "batch_size": 32, "learning_rate": 0.005}
-FAST = SLOW | {"learning_rate": 0.01}
-USUAL = Training(**SLOW)
+
+def _training(**settings: Any) -> Training:
+    return Training(**{"epochs": 40, "batch_size": 32, "learning_rate": 0.005} | settings)
+
+
+CALM = _training(schedule="cosine")
+"""Ends with small steps, so that what is kept does not hang on the last batch."""
 
 
 # ---- data ----------------------------------------------------------------------------------------
@@ -87,8 +92,8 @@ def digits(one: int | None = None) -> Split:
 
 
 @cache
-def disease() -> Split:
-    """Ten features of patients, one number."""
+def patients() -> Split:
+    """Ten features of each patient, one number."""
     bunch = datasets.load_diabetes()
     return _divided(bunch.data, bunch.target, 150, 0.5)
 
@@ -152,43 +157,41 @@ class Reader(nn.Module):
         return self.head(self.read(x.squeeze(1))[0][:, -1])
 
 
-# ---- techniques that are at home elsewhere -------------------------------------------------------
+# ---- homes ---------------------------------------------------------------------------------------
 
 
-def _digits(make: Callable[[], nn.Module], network: str, training: Training = USUAL) -> Home:
-    return Home(digits(), PIXELS, make, network, training)
+def _patients(training: Training) -> Home:
+    return Home(patients(), "scikit-learn's diabetes", lambda: perceptron(10, 1), "10-64-64-1 with ReLU", training)
+
+
+def _sequences(training: Training) -> Home:
+    return Home(digits(), PIXELS, Reader, "an LSTM of 32 units that reads the rows of pixels", training)
+
+
+def _maps() -> Home:
+    network = "two 3×3 convolutions (8 and 16 channels), pooling, 256-10"
+    return Home(digits(), PIXELS, convolutional, network, _training(epochs=30, schedule="cosine"))
 
 
 def _rare() -> Home:
-    data = f"{PIXELS}, 8 against all others"
-    return Home(digits(8), data, lambda: perceptron(outputs=2), "64-64-64-2 with ReLU", USUAL, "balanced accuracy")
+    data, network = f"{PIXELS}, 8 against all others", "64-64-64-2 with ReLU"
+    return Home(digits(8), data, lambda: perceptron(outputs=2), network, CALM, "balanced accuracy")
 
 
-def _recurrent() -> Home:
-    return _digits(
-        Reader,
-        "an LSTM of 32 units that reads the rows of pixels",
-        Training(epochs=30, batch_size=32, learning_rate=0.03),
-    )
-
-
-def _too_fast() -> Home:
-    return _digits(
-        perceptron,
-        "64-64-64-10 with ReLU",
-        Training(epochs=30, batch_size=32, learning_rate=0.3, optimizer="sgd"),
-    )
+def _fast_sequences() -> Home:
+    return _sequences(_training(epochs=30, learning_rate=0.03))
 
 
 OWN: dict[str, Callable[[], Home]] = {
-    "alpha_dropout": lambda: _digits(self_normalising, "64-64-64-10 with SELU"),
+    "alpha_dropout": lambda: Home(digits(), PIXELS, self_normalising, "64-64-64-10 with SELU", CALM),
     "class_balance": _rare,
     "class_weights": _rare,
-    "clip_grad_norm": _recurrent,
-    "clip_grad_value": _recurrent,
-    "cut_out": lambda: _digits(
-        convolutional, "3×3 convolutions 1-8-16, then 256-10", Training(**SLOW | {"epochs": 30})
+    "clip_grad_norm": _fast_sequences,
+    "clip_grad_value": _fast_sequences,
+    "cut_out": _maps,
+    "cutmix": _maps,
+    "divergence_stop": lambda: Home(
+        digits(), PIXELS, perceptron, MLP, _training(epochs=30, learning_rate=0.3, optimizer="sgd")
     ),
-    "cutmix": lambda: _digits(convolutional, "3×3 convolutions 1-8-16, then 256-10", Training(**SLOW | {"epochs": 30})),
-    "divergence_stop": _too_fast,
 }
+"""Techniques that are at home elsewhere: unbalanced classes, images, steps that are too long."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from effects.homes import Home, home
+from goodfit.pages import recipe_text
 from goodfit.stages import OnEpoch
 from goodfit.technique import Knob, Technique, Value
 from goodfit.train import Run, Training, fit
@@ -21,24 +22,22 @@ Numbers = dict[str, Any]
 
 def measure(technique: type[Technique]) -> Numbers:
     """The numbers of one technique's figure."""
-    place, name = home(technique), technique.main_knob()
-    facts = {"trained": place.words, "measured": place.measured, "seeds": SEEDS}
+    place, knob = home(technique), technique.knobs().get(technique.main_knob() or "")
+    facts = {"technique": technique.name(), "trained": place.words, "measured": place.measured, "seeds": SEEDS}
     without = [_trained(place, "", seed) for seed in range(SEEDS)]
     if issubclass(technique, OnEpoch):
         return facts | _stopping(place, technique, without)
-    if name is None:
+    if knob is None or isinstance(knob.default, bool | str):
         runs = [_trained(place, technique(), seed) for seed in range(SEEDS)]
-        kept = {"recipe": technique().text(), "with": _curves(place, runs), "without": _curves(place, without)}
+        kept = {"recipe": recipe_text(technique()), "with": _curves(place, runs), "without": _curves(place, without)}
         return facts | {"kind": "presence"} | kept
-    return facts | _strengths(place, technique, name, without)
+    return facts | _strengths(place, technique, without)
 
 
 def grid(knob: Knob) -> list[Value]:
     """Values over the search range, both ends among them.
 
-    >>> from goodfit.techniques import Dropout, L2, SnapshotEnsemble
-    >>> grid(Dropout.knobs()["rate"]), grid(SnapshotEnsemble.knobs()["cycles"])
-    ([0.0, 0.15, 0.3, 0.45, 0.6], [2, 4, 6, 8, 10])
+    >>> from goodfit.techniques import L2
     >>> grid(L2.knobs()["l2"])
     [1e-06, 1.8e-05, 0.00032, 0.0056, 0.1]
     """
@@ -49,20 +48,21 @@ def grid(knob: Knob) -> list[Value]:
     return [low, *(float(f"{value:.2g}") for value in even[1:-1]), high]
 
 
-def _strengths(place: Home, technique: type[Technique], name: str, without: list[Run]) -> Numbers:
+def _strengths(place: Home, technique: type[Technique], without: list[Run]) -> Numbers:
+    name = str(technique.main_knob())
     values = grid(technique.knobs()[name])
     recipes = [technique.of({name: value}) for value in values]
     runs = [[_trained(place, recipe, seed) for seed in range(SEEDS)] for recipe in recipes]
     columns = {part: [_kept(place, part, row) for row in runs] for part in ("train", "stop")}
     plain = {part: _kept(place, part, without) for part in ("train", "stop")}
-    texts = [recipe.text() for recipe in recipes]
+    texts = [recipe_text(recipe) for recipe in recipes]
     return {"kind": "strength", "knob": name, "values": values, "recipes": texts, **columns, "without": plain}
 
 
 def _stopping(place: Home, technique: type[Technique], without: list[Run]) -> Numbers:
     runs = [_trained(place, technique(), seed) for seed in range(SEEDS)]
     stops = [{"epochs": r.epochs, "kept": r.kept_epoch, "stopped": bool(r.stopped)} for r in runs]
-    return {"kind": "stopping", "recipe": technique().text(), "without": _curves(place, without), "stops": stops}
+    return {"kind": "stopping", "recipe": recipe_text(technique()), "without": _curves(place, without), "stops": stops}
 
 
 def _trained(place: Home, recipe: Technique | str, seed: int) -> Run:

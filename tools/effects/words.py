@@ -23,16 +23,20 @@ def stored(name: str) -> Numbers | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def store(name: str, numbers: Numbers) -> None:
+    """Keep the numbers of a technique's figure."""
+    (FIGURES / f"{name}.json").write_text(as_text(numbers), encoding="utf-8")
+
+
 def as_text(numbers: Numbers) -> str:
-    """The numbers as they are stored: one fact a line."""
+    """The numbers as they are stored, one fact a line."""
     lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in numbers.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def made(numbers: Numbers) -> str:
     """How the figure was made, in one line."""
-    drawn = "thin lines: the seeds" if numbers["kind"] == "stopping" else "lines: means; bands: lowest to highest"
-    return f"Measured on {numbers['trained']}; one division of the data, {numbers['seeds']} seeds ({drawn})."
+    return f"Measured on {numbers['trained']}; one division of the data, {numbers['seeds']} seeds."
 
 
 def seen(numbers: Numbers) -> str:
@@ -54,6 +58,18 @@ def digest(technique: type[Technique], numbers: Numbers) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def is_drawn(technique: type[Technique]) -> bool:
+    """Whether there is a drawing of the stored numbers, and these are of the knob's search range."""
+    numbers, path = stored(technique.name()), FIGURES / f"{technique.name()}.svg"
+    if numbers is None or not path.exists():
+        return False
+    if numbers["kind"] == "strength":
+        knob = technique.knobs().get(numbers["knob"])
+        if knob is None or [min(numbers["values"]), max(numbers["values"])] != list(knob.search):
+            return False
+    return digest(technique, numbers) in path.read_text(encoding="utf-8")
+
+
 # ---- sentences -----------------------------------------------------------------------------------
 
 
@@ -61,23 +77,23 @@ def _strength(numbers: Numbers) -> str:
     plain, up = numbers["without"]["stop"], _up(numbers)
     every = list(zip(numbers["recipes"], numbers["stop"], strict=True))
     acting = [(recipe, row) for recipe, row in every if row != plain and None not in row]
-    seeds, what, count = f"({numbers['seeds']} seeds)", _what(numbers), f"{len(every)} values tried"
+    seeds, what, count = f"({len(plain)} seeds)", _what(numbers), f"{len(every)} values tried"
     if not acting:
         return f"None of the {count} changes the {what} {seeds}."
     recipe, best = (max if up else min)(acting, key=lambda pair: fmean(pair[1]))
-    against = f"{fmean(plain):.3g} without"
+    against = f"against {fmean(plain):.3g} without"
     if fmean(_gains(best, plain, up)) <= 0:
         verb = "raises" if up else "lowers"
         return f"None of the {count} {verb} the {what}: at best {fmean(best):.3g} ({recipe}), {against} {seeds}."
     most = "highest" if up else "lowest"
-    said = f"Of the {count}, {recipe} has the {most} {what}: {fmean(best):.3g}, {against}"
-    return f"{said}{_doubt(best, plain, up)} {seeds}."
+    said = f"Of the {count}, {recipe} has the {most} {what}: {fmean(best):.3g} {against}"
+    return said + _sure(best, plain, up)
 
 
 def _presence(numbers: Numbers) -> str:
     there, plain = ([curve[-1] for curve in numbers[key]["stop"]] for key in ("with", "without"))
-    said = f"With {numbers['recipe']} the {_what(numbers)} at the end is {fmean(there):.3g}, {fmean(plain):.3g} without"
-    return f"{said}{_doubt(there, plain, _up(numbers))} ({numbers['seeds']} seeds)."
+    result = f"{fmean(there):.3g} against {fmean(plain):.3g} without"
+    return f"With {numbers['recipe']} the {_what(numbers)} at the end is {result}" + _sure(there, plain, _up(numbers))
 
 
 def _stopping(numbers: Numbers) -> str:
@@ -90,8 +106,8 @@ def _stopping(numbers: Numbers) -> str:
         when = f"stops {len(ended)} of {len(stops)} runs, after {_listed(ended)} of {ran} epochs,"
     epochs = _listed([str(stop["kept"]) for stop in stops])
     end = fmean(curve[-1] for curve in curves)
-    result = f"{_what(numbers)} {kept:.3g}, {end:.3g} at the end without"
-    return f"{numbers['recipe']} {when} and keeps epochs {epochs}: {result} ({numbers['seeds']} seeds)."
+    result = f"{_what(numbers)} {kept:.3g} against {end:.3g} at the end without"
+    return f"{numbers['recipe']} {when} and keeps the weights of epoch {epochs}: {result} ({len(stops)} seeds)."
 
 
 def _gains(values: Sequence[float], plain: Sequence[float], up: bool) -> list[float]:
@@ -99,10 +115,12 @@ def _gains(values: Sequence[float], plain: Sequence[float], up: bool) -> list[fl
     return [(a - b) * (1 if up else -1) for a, b in zip(values, plain, strict=True)]
 
 
-def _doubt(values: Sequence[float], plain: Sequence[float], up: bool) -> str:
-    """Words where the gain, or the loss, is no larger than what it differs by from seed to seed."""
+def _sure(values: Sequence[float], plain: Sequence[float], up: bool) -> str:
+    """The sentence's end: whether the difference is larger than what it varies by from seed to seed."""
     gains = _gains(values, plain, up)
-    return "" if abs(fmean(gains)) > max(gains) - min(gains) else "; seeds differ by more"
+    if abs(fmean(gains)) > max(gains) - min(gains):
+        return f" ({len(gains)} seeds)."
+    return f", a difference that {len(gains)} seeds do not settle."
 
 
 def _up(numbers: Numbers) -> bool:
@@ -114,5 +132,6 @@ def _what(numbers: Numbers) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    words = list(dict.fromkeys(words))
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    if len(set(words)) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -10,9 +10,7 @@ import torch
 import goodfit
 from goodfit.data import metric
 from goodfit.diagnosis import Verdict, diagnose
-from goodfit.explanation import COLUMNS, explain
-from goodfit.models import build
-from goodfit.recipe import Recipe
+from goodfit.explanation import COLUMNS
 from goodfit.report import page as p
 from goodfit.study import Ranked, Study
 from goodfit.study.plan import PLAIN
@@ -223,12 +221,11 @@ def _study_notes(study: Study) -> list[str]:
 
 
 def _actions(run: Run) -> tuple[tuple[str, ...], ...]:
-    if not run.network or not len(run.recipe):
+    if not len(run.recipe):
         return ()
-    plain = build(run.network, run.spec.input_shape, run.spec.n_outputs, 0)
-    told = explain(plain, Recipe(run.recipe.techniques))
-    whole = tuple((t.split(" (")[0], "the run as a whole", "", t, "") for t in told.elsewhere)
-    return (*told.rows(), *whole)
+    rows = tuple(tuple(row) for row in run.facts.get("acts", ()))
+    whole = tuple((t.split(" (")[0], "the run as a whole", "", t, "") for t in run.facts.get("acts_on_the_whole", ()))
+    return (*rows, *whole)
 
 
 def _now() -> str:

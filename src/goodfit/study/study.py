@@ -18,7 +18,7 @@ from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.progress import StudyBar
 from goodfit.study.result import Outcome, Study, judged
 from goodfit.train import Run, Training, fit
-from goodfit.train.context import context
+from goodfit.train.context import context, refuse_contradictions
 from goodfit.train.losses import LOSSES, Loss, choose, probe
 from goodfit.train.solo import Solo
 
@@ -98,14 +98,15 @@ def _try_on(
         criterion = choose(training.loss, loss, split.spec, probe(network, split.train.x[:2]))
         try:
             Solo(copy.deepcopy(network), split, candidate.recipe, training, criterion, 0)
+            found = candidate.recipe.lint(network, context(split, training, criterion.name))
+            refuse_contradictions(found)
         except InputError as error:
             if not drop:
                 raise
             remarks.append(f"left out: {candidate.label} ({error})")
             continue
         fitting.append(candidate)
-        found = candidate.recipe.lint(network, context(split, training, criterion.name))
-        remarks += [f"{candidate.label}: {remark}" for remark in found if remark.severity != "note"]
+        remarks += [f"{candidate.label}: {remark}" for remark in found if remark.severity == "warning"]
     return fitting, remarks
 
 

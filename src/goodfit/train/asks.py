@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from goodfit import surgery
 from goodfit.errors import InputError
+from goodfit.linter import Context
 from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,
@@ -68,6 +69,16 @@ class Loop:
     def total(self) -> int:
         """Optimizer steps of the whole training; 0 where that is not known."""
         return (self.epochs or 0) * (self.steps_per_epoch or 0)
+
+    @property
+    def context(self) -> Context:
+        """What the linter is told. Statistics and decay are as in `fit`, or told apart by `twice_decayed`."""
+        inputs = None if self.data is None else self.data[0]
+        return Context(
+            optimizer=type(self.optimizer).__name__.lower() if self.optimizer else "adam", epochs=self.epochs,
+            task="classification" if self.classes else "regression", rows=None if inputs is None else len(inputs),
+            integer_inputs=inputs is not None and not inputs.is_floating_point(), own_loop=False,
+        )  # fmt: skip
 
     def scale(self, device: torch.device) -> Tensor:
         """The spread of the training inputs; 1 where they are not known."""

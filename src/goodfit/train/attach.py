@@ -53,6 +53,14 @@ class Attachment:
         own = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
         return own | {f"{name} (learned)": p for name, p in self.learned.items()}
 
+    def inserted(self) -> list[tuple[dict[str, nn.Parameter], nn.Parameter]]:
+        """The parameters of each inserted layer, by name, and one of the layer in front of it."""
+        names = {id(p): name for name, p in self.model.named_parameters()}
+        return [
+            ({names[id(p)]: p for p in host.get_submodule(name).parameters()}, next(host.parameters()))
+            for _, host, name in self.layers
+        ]
+
     def silence(self) -> nn.Module:
         """Take the noises out and leave inserted layers in: the network that evaluates and predicts."""
         for handle in reversed(self.noises):

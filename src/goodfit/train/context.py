@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from goodfit.data import Split
-from goodfit.linter import Context
+from goodfit.errors import InputError
+from goodfit.linter import Context, Remark
 from goodfit.train.settings import Training
 
 
@@ -16,3 +19,14 @@ def context(split: Split, training: Training, loss: str) -> Context:
         stop_rows=len(split.stop), integer_inputs=not split.train.x.is_floating_point(),
         categories=bool(getattr(features, "categories", ())), own_loop=False,
     )  # fmt: skip
+
+
+def refuse_contradictions(remarks: Sequence[Remark]) -> None:
+    """Refuse a recipe that contradicts itself, the network or the data, with the linter's reason.
+
+    Raises:
+        InputError: a remark is an error.
+    """
+    for remark in remarks:
+        if remark.severity == "error":
+            raise InputError("recipe: " + str(remark).removeprefix("error: "))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,16 +12,19 @@ from torch import nn
 
 from goodfit.data import Split, default_metric
 from goodfit.errors import InputError
+from goodfit.explanation import explain
+from goodfit.linter import Remark
 from goodfit.models import build
 from goodfit.recipe import Recipe
 from goodfit.technique import Technique
 from goodfit.train.checkpoints import Checkpoints
 from goodfit.train.committee import holding
-from goodfit.train.context import context
+from goodfit.train.context import context, refuse_contradictions
 from goodfit.train.copies import copied
 from goodfit.train.evaluate import constant
 from goodfit.train.losses import Loss, choose, probe
 from goodfit.train.progress import Bar
+from goodfit.train.restless import restless
 from goodfit.train.run import Run, snapshot
 from goodfit.train.seeds import stream
 from goodfit.train.settings import Training
@@ -71,13 +75,25 @@ def fit(
         training = dataclasses.replace(training, metric=default_metric(spec, split.train.y))
     with torch.random.fork_rng():
         criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
-        remarks = [r for r in recipe.lint(trained, context(split, training, criterion.name)) if r.severity != "note"]
+        remarks = recipe.lint(trained, context(split, training, criterion.name)) + restless(trained, x)
+        known = told(trained, recipe, remarks)
         solo = Solo(trained, split, recipe, training, criterion, seed)
+        refuse_contradictions(remarks)
         with Bar(training.epochs, solo.metric.name, progress) as bar:
             stopped, interrupted = solo.run(checkpoints, bar)
         run = _finish(solo, stopped, interrupted, network)
-        run.facts["remarks"] = [str(remark) for remark in remarks]
+        run.facts |= known
         return run
+
+
+def told(network: nn.Module, recipe: Recipe, remarks: Sequence[Remark]) -> dict[str, Any]:
+    """What acts where on the network as it was given, and what the linter finds doubtful, as plain data."""
+    explained = explain(network, recipe)
+    return {
+        "acts": [list(row) for row in explained.rows()],
+        "acts_on_the_whole": list(explained.elsewhere),
+        "remarks": [str(remark) for remark in remarks if remark.severity == "warning"],
+    }
 
 
 def _finish(solo: Solo, stopped: str, interrupted: bool, network: str) -> Run:

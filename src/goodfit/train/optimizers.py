@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer, RAdam
 
 from goodfit.errors import InputError
 from goodfit.train.settings import Training
@@ -43,6 +43,11 @@ def step_size(optimizer: Optimizer, group: dict[str, Any], parameter: nn.Paramet
     rate, state = float(group["lr"]), optimizer.state.get(parameter, {})
     if "exp_avg_sq" in state:  # Adam, AdamW, NAdam, RAdam
         corrected = 1 - group["betas"][1] ** float(state["step"])
+        if isinstance(optimizer, RAdam):
+            rectified = _rectified(float(state["step"]), group["betas"][1])
+            if rectified is None:
+                return rate
+            rate *= rectified
         # √v̂ + ε is taken as √(v̂ + ε²), so that one reciprocal root does it; they differ only where √v̂ is of ε's size.
         torch.add(state.get("max_exp_avg_sq", state["exp_avg_sq"]), corrected * group["eps"] ** 2, out=out)
         return out.rsqrt_().mul_(rate * corrected**0.5)
@@ -54,6 +59,8 @@ def step_size(optimizer: Optimizer, group: dict[str, Any], parameter: nn.Paramet
         return out.div_(state["square_avg"] + float(group["eps"])).sqrt_().mul_(rate)
     if "square_avg" in state:  # RMSprop
         torch.add(state["square_avg"], group["eps"] ** 2, out=out)
+        if "grad_avg" in state:  # centred
+            out.addcmul_(state["grad_avg"], state["grad_avg"], value=-1).clamp_(min=group["eps"] ** 2)
         return out.rsqrt_().mul_(rate / (1 - float(group["momentum"])))
     if "sum" in state:  # Adagrad
         torch.add(state["sum"], group["eps"] ** 2, out=out)
@@ -64,3 +71,12 @@ def step_size(optimizer: Optimizer, group: dict[str, Any], parameter: nn.Paramet
         f"optimizer: the step size of {type(optimizer).__name__} is not known, which penalties with exact zeros need; "
         "use SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad or Adadelta."
     )
+
+
+def _rectified(step: float, beta: float) -> float | None:
+    """RAdam's factor on its steps; None for the first few, which are not adaptive."""
+    end = 2 / (1 - beta) - 1
+    now = end - 2 * step * beta**step / (1 - beta**step)
+    if now <= 5:
+        return None
+    return float(((now - 4) * (now - 2) * end / ((end - 4) * (end - 2) * now)) ** 0.5)

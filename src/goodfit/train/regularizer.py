@@ -20,6 +20,7 @@ from goodfit.train import asks
 from goodfit.train.acting import Resume, Witness
 from goodfit.train.attach import Attachment, attach_layers
 from goodfit.train.batches import BatchStage
+from goodfit.train.context import refuse_contradictions
 from goodfit.train.gradients import slope
 from goodfit.train.joining import join, leave
 from goodfit.train.orders import Orders
@@ -82,17 +83,18 @@ class Regularizer:
         self.model: nn.Module = getattr(model, "_orig_mod", model)  # a compiled network holds the user's
         self.device = next(self.model.parameters()).device
         self.noise = generator(loop.seed, 1, "noise", self.device)
-        self.steps = 0  # of the optimizer
+        self.steps, self.closed = 0, False  # optimizer steps taken
         self.calls: set[str] = set()  # since the last step
         self.y: Tensor | None = None
-        self.closed = False
         self.stopping, self.orders = Stopping(recipe), Orders(recipe, loop.data[1] if loop.data else None, loop.seed)
         self.stepper: OwnStep | None = None
+        remarks = recipe.lint(self.model, loop.context)
         asks.claim(self.model)
         self.attachment = Attachment(self.model)
         try:
             self.attachment = attach_layers(self.model, recipe)
             self._make_stages()
+            refuse_contradictions(remarks)
         except BaseException:
             self._take_out()
             self._take_layers_out()
@@ -104,7 +106,7 @@ class Regularizer:
         recipe, loop, classes = self.recipe, self.loop, self.loop.classes
         asks.check_statistics(self.model, recipe, loop)
         if loop.optimizer is not None:
-            for own, host in self._inserted():
+            for own, host in self.attachment.inserted():
                 join(loop.optimizer, own, host)
             join(loop.optimizer, self.attachment.learned)
             weights = WeightStage.around(self.model, recipe, loop.optimizer)
@@ -127,8 +129,8 @@ class Regularizer:
     ) -> None:
         self.close()
         if kind is None and self.steps and self.stopping.techniques and not self.stopping.epochs:
-            names = ", ".join(technique.name() for technique in self.stopping.techniques)
-            warnings.warn(f"attach: {names} did nothing; tell it each epoch with reg.epoch(val_loss=…).", stacklevel=2)
+            said = f"attach: {self.stopping.names} did nothing; tell it each epoch with reg.epoch(val_loss=…)."
+            warnings.warn(said, stacklevel=2)
 
     # ---- for every batch -----------------------------------------------------------------------------
 
@@ -189,8 +191,6 @@ class Regularizer:
     def values(self) -> dict[str, float]:
         """The value of each weight penalty now, in units of the loss: `penalty_NAME`."""
         return self._stepper("values").weights.values(self._done)
-
-    # ---- for every epoch -----------------------------------------------------------------------------
 
     def rows(self) -> Tensor:
         """Row numbers of one epoch (n′,) in a new order, as the recipe draws them; needs `data`."""
@@ -275,13 +275,6 @@ class Regularizer:
         self._begin()
         return found
 
-    def _inserted(self) -> list[tuple[dict[str, nn.Parameter], nn.Parameter]]:
-        """The parameters of each layer that the recipe inserted, and one of the layer in front of it."""
-        return [
-            (dict(host.get_submodule(name).named_parameters(prefix=name)), next(host.parameters(recurse=False)))
-            for _, host, name in self.attachment.layers
-        ]
-
     def _take_out(self) -> None:
         """Take everything out but inserted layers."""
         source = self.attachment.source
@@ -294,7 +287,7 @@ class Regularizer:
 
     def _take_layers_out(self) -> None:
         if self.loop.optimizer is not None:
-            for own, _ in self._inserted():
+            for own, _ in self.attachment.inserted():
                 leave(self.loop.optimizer, own)
         self.attachment.detach()
         _forget_compiled()

@@ -16,6 +16,7 @@ class Stopping:
     def __init__(self, recipe: Recipe) -> None:
         self.techniques = recipe.at(OnEpoch)
         self.watch = self.techniques[0].watch() if self.techniques else Watch()
+        self.names = ", ".join(technique.name() for technique in self.techniques)
         self.states = [technique.start() for technique in self.techniques]
         self.epochs = 0
         self.best: Weights | None = None
@@ -30,8 +31,7 @@ class Stopping:
             seen = [t.observe(s, number, row) for t, s in zip(self.techniques, self.states, strict=True)]
             value = row[self.watch.monitor] if self.techniques else 0.0
         except KeyError as missing:
-            names = ", ".join(technique.name() for technique in self.techniques)
-            raise InputError(f"attach: epoch() must tell {missing}, which {names} looks at, got {row}.") from None
+            raise InputError(f"attach: epoch() must tell {missing}, which {self.names} looks at, got {row}.") from None
         self.epochs, self.states = number, [state for state, _ in seen]
         if self.techniques and number > self.watch.start_from_epoch and self.watch.better(value, self.best_value):
             self.best_value, self.best = value, weights()

@@ -13,7 +13,7 @@ Steps = Callable[..., dict[str, Tensor]]
 
 
 def clipped(bound: float, grads: Sequence[Tensor]) -> list[Tensor]:
-    wrapped = ClipGradNorm(bound).wrap(lambda w: (torch.tensor(1.5), list(grads)), (), Clock(1, 1, 1))
+    wrapped = ClipGradNorm(bound).wrap(lambda w: (torch.tensor(1.5), [g.clone() for g in grads]), (), Clock(1, 1, 1))
     loss, after = wrapped([])
     assert float(loss) == 1.5
     return after

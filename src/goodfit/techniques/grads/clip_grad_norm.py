@@ -49,6 +49,7 @@ class ClipGradNorm(OnGrads):
             loss, grads = gradient(weights)
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
             factor = (self.max_norm / (norm + 1e-6)).clamp(max=1.0)
-            return loss, list(torch._foreach_mul(grads, factor))
+            torch._foreach_mul_(grads, factor)
+            return loss, grads
 
         return clipped

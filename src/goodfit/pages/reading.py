@@ -1,0 +1,197 @@
+"""What the documentation says of a technique: read from its docstring, its knobs and its measured effect."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from goodfit import stages
+from goodfit.technique import Knob, Technique, Value
+
+STAGES: dict[str, tuple[type[Technique], str]] = {
+    "OnSample": (stages.OnSample, "Rows"),
+    "OnBatch": (stages.OnBatch, "Training batches"),
+    "OnModel": (stages.OnModel, "Inside the network"),
+    "OnLoss": (stages.OnLoss, "The loss"),
+    "OnGrads": (stages.OnGrads, "Gradients"),
+    "OnWeights": (stages.OnWeights, "Weights"),
+    "OnEval": (stages.OnEval, "Evaluated weights"),
+    "OnEpoch": (stages.OnEpoch, "When to stop"),
+}
+"""Stage → its base class and its heading, in the order of a training step."""
+
+LABEL = re.compile(r"^(Formula|Shape|Helps when|Hurts when|Reference|Differs from [^:\n]+): +", re.MULTILINE)
+BOLD = "bold: the knob that `name=value` sets in a recipe"
+SOURCES = ("Reference", "Differs")
+"""The sections that stand at the end; the others open the page."""
+
+
+@dataclass(frozen=True)
+class KnobRow:
+    """One knob as readers see it: every field is text but `main`."""
+
+    name: str
+    default: str
+    rule: str
+    search: str
+    neutral: str
+    unit: str
+    doc: str
+    main: bool
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A technique's effect on real data, in words."""
+
+    seen: str
+    made: str
+    """What was trained on what."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the documentation says of one technique; made from its docstring, its knobs and its measured effect."""
+
+    name: str
+    title: str
+    stage: str
+    recipe: str
+    source: str
+    summary: str
+    notes: tuple[str, ...]
+    sections: dict[str, str]
+    """Label → text, as in the docstring: Formula, Shape, Helps when, Hurts when, Reference, Differs from …"""
+    example: str
+    knobs: tuple[KnobRow, ...]
+    makers: tuple[tuple[str, str], ...]
+    """Other ways to make one: the signature and what it is for."""
+    effect: Effect | None
+    """None where it was not measured yet."""
+
+    @property
+    def has_main(self) -> bool:
+        """Whether there is a knob that `name=value` sets."""
+        return any(k.main for k in self.knobs)
+
+    def opening(self) -> dict[str, str]:
+        """The sections that open the page."""
+        return {label: text for label, text in self.sections.items() if not label.startswith(SOURCES)}
+
+    def closing(self) -> dict[str, str]:
+        """The sections that end it: where the technique comes from, and what differs from there."""
+        return {label: text for label, text in self.sections.items() if label.startswith(SOURCES)}
+
+
+def page(technique: type[Technique]) -> Page:
+    """Read a technique.
+
+    >>> from goodfit.techniques import L2
+    >>> page(L2).summary
+    'Adds λ Σw² to the cost; weights shrink, and never become exactly zero.'
+    >>> page(L2).sections["Shape"], page(L2).knobs[0].search
+    ('any weight tensor.', '1e-6 to 0.1, log')
+    """
+    summary, *blocks = inspect.cleandoc(technique.__doc__ or technique.__name__).split("\n\n")
+    texts = [LABEL.split(block) for block in blocks if not block.startswith(">>>")]
+    return Page(
+        name=technique.name(),
+        title=technique.__name__,
+        stage=technique.stage(),
+        recipe=recipe_text(technique()),
+        source="src/" + technique.__module__.replace(".", "/") + ".py",
+        summary=one_line(summary),
+        notes=tuple(one_line(lead) for lead, *_ in texts if lead.strip()),
+        sections={k: one_line(v) for _, *rest in texts for k, v in zip(rest[::2], rest[1::2], strict=True)},
+        example=_example(technique, "\n".join(block for block in blocks if block.startswith(">>>"))),
+        knobs=tuple(_row(name, knob, name == technique.main_knob()) for name, knob in technique.knobs().items()),
+        makers=tuple(_makers(technique)),
+        effect=_effects().get(technique.name()),
+    )
+
+
+@cache
+def _effects() -> dict[str, Effect]:
+    """Name → effect. The file is written by `make figures`; see tools/effects."""
+    stored = json.loads(files("goodfit.techniques").joinpath("effects.json").read_text(encoding="utf-8"))
+    return {name: Effect(**words) for name, words in stored.items()}
+
+
+def recipe_text(technique: Technique) -> str:
+    """The technique as a recipe writes it, without needless digits.
+
+    >>> from goodfit.techniques import L1
+    >>> recipe_text(L1(1e-05))
+    'l1=1e-5'
+    """
+    return _tidy(technique.text())
+
+
+def _row(name: str, knob: Knob, main: bool) -> KnobRow:
+    pair = len(knob.search) == 2 and not isinstance(knob.default, str | bool)
+    search = (" to " if pair else ", ").join(map(shown, knob.search)) + (", log" if knob.log else "")
+    neutral = "" if knob.neutral is None else shown(knob.neutral)
+    return KnobRow(name, shown(knob.default), knob.rule(), search, neutral, knob.unit, knob.doc, main)
+
+
+def shown(value: Value) -> str:
+    """A value as a recipe may write it, without needless digits.
+
+    >>> shown(1e-05), shown(10**9), shown(True), shown("kernel"), shown(float("inf"))
+    ('1e-5', '1e9', 'true', "'kernel'", 'inf')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return repr(value)
+    return str(value) if isinstance(value, int) and abs(value) < 10**6 else _tidy(f"{value:g}")
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"(?<=\de)\+?(-?)0*(?=\d)", r"\1", text)
+
+
+def _makers(technique: type[Technique]) -> Iterable[tuple[str, str]]:
+    for name, member in vars(technique).items():
+        if isinstance(member, classmethod) and not name.startswith("_") and not hasattr(Technique, name):
+            signature = inspect.signature(getattr(technique, name))
+            bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+            yield f"{technique.__name__}.{name}{inspect.Signature(bare)}", first_line(member.__func__)
+
+
+def _example(technique: type[Technique], example: str) -> str:
+    """The doctest, with those imports in front that its module makes for it."""
+    if not example:
+        return ""
+    used = set(re.findall(r"[A-Za-z_]\w*", example))
+    lines = []
+    for node in ast.parse(inspect.getsource(sys.modules[technique.__module__])).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            node.names = [n for n in node.names if (n.asname or n.name) in used]
+            lines += [f">>> {ast.unparse(node)}"] if node.names else []
+    return "\n".join([*lines, f">>> from goodfit.techniques import {technique.__name__}", example])
+
+
+def first_line(documented: Any) -> str:
+    """The first sentence of a docstring."""
+    return one_line(inspect.cleandoc(documented.__doc__ or "").split("\n\n")[0])
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks."""
+    return " ".join(text.split())
+
+
+def by_stage(techniques: Iterable[type[Technique]]) -> dict[str, list[Page]]:
+    """Stage → its techniques by name, in the order of a training step."""
+    read = sorted((page(t) for t in techniques), key=lambda p: p.name)
+    grouped = {stage: [p for p in read if p.stage == stage] for stage in STAGES}
+    return {stage: members for stage, members in grouped.items() if members}
