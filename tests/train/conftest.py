@@ -35,7 +35,7 @@ class Transformer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embed, self.head = nn.Linear(2, 8), nn.Linear(8, 3)
-        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), 2)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(self.embed(x.reshape(len(x), 3, 2))).mean(1))
@@ -98,7 +98,7 @@ STAGES = {
     "weights": "l1=1e-3, l2=1e-3, max_norm=2, weight_decay=0.01",
     "model": "dropout=0.3, gaussian_noise=0.1, weight_noise=0.1",
     "normalisation": "layer_norm",
-    "loss": "activity_l2=0.01, confidence_penalty=0.1, class_weights, r_drop",
+    "loss": "activity_l2=0.01, confidence_penalty=0.1, class_weights, gaussian_dropout=0.1, r_drop",
     "batch": "label_smoothing=0.1, mixup=0.2, fgsm=0.1, manifold_mixup",
     "sample": "class_balance",
     "grads": "clip_grad_norm=1, gradient_noise, sam",
@@ -149,7 +149,12 @@ def own_loop(three: Split) -> Callable[..., Regularizer]:
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = optimizer or torch.optim.Adam(trained, lr=0.01)
         balanced = int(y.bincount().max()) * 3 if "class_balance" in str(recipe) else len(y)
-        known = {"loss": F.cross_entropy, "data": (x, y), "epochs": epochs, "steps_per_epoch": -(-balanced // 48)} | options
+        known = {
+            "loss": F.cross_entropy,
+            "data": (x, y),
+            "epochs": epochs,
+            "steps_per_epoch": -(-balanced // 48),
+        } | options
         with attach(model, recipe, optimizer, **known) as reg:
             for _ in range(epochs):
                 model.train()

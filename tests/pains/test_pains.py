@@ -1,0 +1,382 @@
+"""What users suffer from elsewhere, each with its public thread: here it must not happen.
+
+18, 19 (augmentation of some classes, of the frames of a clip) come with augmentation; 21 and 22 (studies, verdicts)
+are proved in tests/study and tests/diagnosis.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.linear_model import Lasso
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from goodfit import Checkpoints, Recipe, Split, Training, attach, fit, load
+from goodfit.errors import InputError
+from goodfit.linter import Context
+from goodfit.techniques import EarlyStopping, GaussianNoise, MaxNorm
+from goodfit.train.run import same, snapshot
+
+Net = Callable[..., nn.Sequential]
+SHORT = Training(epochs=3, batch_size=16, learning_rate=0.02)
+
+
+def steps(model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer, split: Split, n: int = 3) -> nn.Module:
+    """A loop of one's own over the whole training part."""
+    with attach(model, recipe, optimizer) as reg:
+        for _ in range(n):
+            F.cross_entropy(model(split.train.x), split.train.y).backward()
+            reg.step()
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.5),
+        lambda p: torch.optim.Adam(p, lr=0.02),
+        lambda p: torch.optim.AdamW(p, lr=0.02, weight_decay=0.0),
+    ],
+    ids=["sgd", "adam", "adamw"],
+)
+def test_01_l1_never_gives_zeros(make: Callable[..., torch.optim.Optimizer]) -> None:
+    """https://github.com/keras-team/tf-keras/issues/16, https://github.com/apache/mxnet/issues/2509"""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(250, 20)) + 0.5 * rng.normal(size=(250, 1))
+    y = x[:, [2, 9, 14]] @ np.array([1.5, -2.0, 1.0]) + rng.normal(size=250)
+    x, y = x - x.mean(0), y - y.mean()
+    lasso = Lasso(alpha=0.2, tol=1e-10).fit(x, y)
+    model, inputs, target = nn.Linear(20, 1).double(), torch.from_numpy(x), torch.from_numpy(y)[:, None]
+    optimizer = make(model.parameters())
+    with attach(model, "l1=0.4", optimizer) as reg:
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 500)
+        for _ in range(500):
+            F.mse_loss(model(inputs), target).backward()
+            reg.step()
+            schedule.step()
+    w = model.weight.detach().numpy().ravel()
+    assert np.array_equal(w == 0, lasso.coef_ == 0)
+    assert (w == 0).sum() == 17
+
+
+def test_02_adam_s_weight_decay_is_l2(three: Split, net: Net) -> None:
+    """https://github.com/pytorch/pytorch/issues/38767"""
+    decayed, penalised, adamw = net(), net(), net()
+    steps(decayed, "weight_decay=0.5", torch.optim.Adam(decayed.parameters(), lr=0.05), three)
+    steps(penalised, "l2=0.25", torch.optim.Adam(penalised.parameters(), lr=0.05), three)
+    groups = [
+        {"params": [p for p in adamw.parameters() if p.ndim == 2], "weight_decay": 0.5},
+        {"params": [p for p in adamw.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    steps(adamw, "", torch.optim.AdamW(groups, lr=0.05), three)
+    torch.testing.assert_close(decayed[0].weight, adamw[0].weight)
+    assert not torch.allclose(decayed[0].weight, penalised[0].weight, rtol=0.01)
+    both = Recipe.of("l2=0.1, weight_decay=0.1").lint(net(), Context(optimizer="adam"))
+    assert next((r.severity, r.techniques) for r in both) == ("warning", ("l2", "weight_decay"))
+    with pytest.warns(UserWarning, match=r"the optimizer's own weight_decay=0.01 acts beside weight_decay=0.1"):
+        attach(adamw, "weight_decay=0.1", torch.optim.AdamW(adamw.parameters())).close()
+
+
+def test_03_bias_and_norm_are_decayed(three: Split) -> None:
+    """https://github.com/pytorch/pytorch/issues/53718, https://github.com/karpathy/minGPT/pull/24
+
+    Told by the type of the module: neither by its name nor by the number of dimensions.
+    """
+
+    class Rescale(nn.LayerNorm):
+        """A normalisation whose name does not say so."""
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm_bias, self.kernel, self.head = nn.Linear(6, 8), Rescale(8), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.kernel(self.norm_bias(x)))
+
+    for recipe in ("l2=0.2", "weight_decay=0.5", "l1=0.01"):
+        plain, model = Odd(), Odd()
+        model.load_state_dict(plain.state_dict())
+        for m, what in ((plain, ""), (model, recipe)):
+            steps(m, what, torch.optim.SGD(m.parameters(), lr=0.1), three, n=1)
+        moved = [n for n, w in model.state_dict().items() if not torch.equal(w, plain.state_dict()[n])]
+        assert moved == ["norm_bias.weight", "head.weight"]
+
+
+def test_04_a_penalty_on_a_pretrained_model_does_nothing(three: Split, net: Net) -> None:
+    """https://github.com/keras-team/keras/issues/7688, https://github.com/tensorflow/tensorflow/issues/33635"""
+    pretrained = fit(net(), three, "", SHORT).model
+    optimizer = torch.optim.SGD(pretrained.parameters(), lr=0.1)
+    with attach(pretrained, "l2=0.1", optimizer) as reg:
+        kernels = [p.detach() for p in pretrained.parameters() if p.ndim == 2]
+        assert reg.values()["penalty_l2"] == pytest.approx(
+            0.1 * sum(float(w.square().sum()) for w in kernels), rel=1e-5
+        )
+    for wrong in ("l2(0.1, on='classifier.*')", "l2(0.1, on=Conv2d)", "dropout(0.5, on='blocks.*')"):
+        with pytest.raises(InputError, match="on must match a weight tensor of the network"):
+            attach(pretrained, wrong, optimizer)
+
+
+def test_05_only_the_last_layer_and_loops_that_ignore_penalties(three: Split) -> None:
+    """https://github.com/tensorflow/tensorflow/issues/37511, https://github.com/hunglc007/tensorflow-yolov4-tflite/issues/369"""
+    layers: list[nn.Module] = []
+    for _ in range(4):  # lambdas made in a loop would all see the last layer
+        layers += [nn.Linear(6, 6), nn.Tanh()]
+    model = nn.Sequential(*layers, nn.Linear(6, 3))
+    start, plain = snapshot(model), copy.deepcopy(model)
+    for m, recipe in ((model, "l2=0.1"), (plain, "")):
+        steps(m, recipe, torch.optim.SGD(m.parameters(), lr=0.1), three, n=1)
+    for name in (f"{number}.weight" for number in (0, 2, 4, 6, 8)):  # one step: less by lr · 2λ · w
+        expected = plain.state_dict()[name] - 0.1 * 2 * 0.1 * start[name]
+        torch.testing.assert_close(model.state_dict()[name], expected)
+
+
+def test_06_loss_and_penalty_are_mixed(three: Split, net: Net) -> None:
+    """https://github.com/keras-team/keras/issues/2575, https://github.com/keras-team/keras/issues/6518"""
+    run = fit(net(), three, "l2=0.5, l1=0.1, activity_l2=0.5, early_stopping=5", SHORT)
+    data_loss = float(F.cross_entropy(run.outputs(three.stop.x), three.stop.y))
+    assert run.row["stop_loss"] == pytest.approx(data_loss, rel=1e-5)
+    assert run.row["penalty_l2"] + run.row["penalty_l1"] > 0.05
+    assert run.best_epoch == 1 + int(np.argmin(run.history["stop_loss"]))
+
+
+def test_07_max_norm_on_the_wrong_axis_or_inside_its_bound() -> None:
+    """https://github.com/kevinzakka/pytorch-goodies/issues/1, https://github.com/keras-team/keras/issues/3628"""
+    model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(12, 2), nn.Embedding(4, 3))
+    before = [w.detach().clone() for w in (model[0].weight, model[2].weight, model[3].weight)]
+    bound = float(before[1].norm(dim=1).min()) * 1.0001  # one row of the linear layer is inside
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    with attach(model, MaxNorm(bound), optimizer) as reg:
+        (model[:3](torch.ones(2, 2, 3, 3)).sum() + model[3](torch.tensor([1])).sum()).backward()
+        reg.step()
+    for w, old in zip((model[0].weight, model[2].weight, model[3].weight), before, strict=True):
+        norms = old.flatten(1).norm(dim=1)  # the weights into one unit
+        inside = norms <= bound
+        assert torch.equal(w[inside], old[inside])
+        torch.testing.assert_close(w.detach().flatten(1).norm(dim=1), norms.clamp(max=bound))
+    assert int((before[1].norm(dim=1) <= bound).sum()) == 1
+
+
+@pytest.mark.parametrize("stddev", [0.0, 0.3, 1.7])
+def test_08_no_gaussian_noise_layer(stddev: float) -> None:
+    """https://github.com/pytorch/pytorch/pull/173163; Keras forbids a stddev above 1."""
+    model, x = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1)), torch.ones(20_000, 3)
+    nn.init.zeros_(model[0].weight)
+    nn.init.constant_(model[0].bias, 2.0)
+    seen: list[Tensor] = []
+    model[1].register_forward_hook(lambda module, args, output: seen.append(args[0]))
+    with attach(model, GaussianNoise(stddev, input_stddev=0.0)):
+        model(x)
+        model.eval()(x)
+    assert float(seen[0].detach().mean()) == pytest.approx(2.0, abs=0.04)
+    assert float(seen[0].detach().std()) == pytest.approx(stddev, abs=0.02)
+    assert bool((seen[1] == 2.0).all())
+
+
+def test_09_dropout_is_alive_at_evaluation(three: Split, net: Net) -> None:
+    """https://github.com/speechbrain/speechbrain/issues/2888"""
+    run = fit(net(), three, "dropout=0.5, gaussian_noise=0.5, weight_noise=0.5, drop_connect=0.5", SHORT)
+    assert torch.equal(run.outputs(three.stop.x), run.outputs(three.stop.x))
+    assert run.row["stop_loss"] == pytest.approx(
+        float(F.cross_entropy(run.outputs(three.stop.x), three.stop.y)), rel=1e-5
+    )
+    assert run.facts["remarks"] == []
+
+    class Always(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.dropout(x, 0.2)
+
+    (said,) = fit(nn.Sequential(Always(), net()), three, "", SHORT).facts["remarks"]
+    assert "differs between two passes in evaluation mode" in said
+    assert "F.dropout without training=self.training" in said
+    assert fit(nn.Sequential(nn.Dropout(0.2), net()), three, "", SHORT).facts["remarks"] == []
+
+
+def test_10_injected_layers_rename_weights(net: Net) -> None:
+    """https://github.com/finegrain-ai/refiners/issues/226"""
+    model, plain = net(), net()
+    recipe = "dropout=0.5, gaussian_noise=0.1, weight_noise=0.1, noisy_linear, parametric_noise, manifold_mixup"
+    with attach(model, recipe, torch.optim.SGD(model.parameters())):
+        assert list(model.state_dict()) == list(plain.state_dict())
+        assert [n for n, _ in model.named_modules()] == [n for n, _ in plain.named_modules()]
+    with attach(model, "batch_norm"):  # it has weights of its own, which come beside
+        assert [n for n in model.state_dict() if "batch_norm" not in n] == list(plain.state_dict())
+
+
+@pytest.mark.parametrize("ends", ["to the end", "by Ctrl-C", "by an error"])
+def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three: Split, net: Net) -> None:
+    """https://github.com/keras-team/keras/issues/12511, https://github.com/Lightning-AI/pytorch-lightning/issues/1415"""
+    model, kept = net(), []
+    reg = attach(model, "early_stopping=100", torch.optim.SGD(model.parameters(), lr=0.1))
+
+    def loop() -> None:
+        with reg:
+            for loss in (0.9, 0.5, 0.7):
+                F.cross_entropy(model(three.train.x), three.train.y).backward()
+                reg.step()
+                kept.append(snapshot(model))
+                reg.epoch(val_loss=loss)
+            if ends != "to the end":
+                raise KeyboardInterrupt if ends == "by Ctrl-C" else RuntimeError("broken")
+
+    if ends == "to the end":
+        loop()
+    else:
+        with pytest.raises((KeyboardInterrupt, RuntimeError)):
+            loop()
+    assert same(model.state_dict(), kept[1])
+    run = fit(net(), three, "early_stopping=100", Training(epochs=12, batch_size=16, learning_rate=0.1))
+    assert run.kept_epoch == 1 + int(np.argmin(run.history["stop_loss"])) < 12
+    assert same(run.model.state_dict(), run.best)
+
+
+class BrokenOff(Checkpoints):
+    """Ctrl-C after the fourth epoch."""
+
+    def save(self, run: Any, epoch: int, improved: bool, kept: Any) -> None:
+        super().save(run, epoch, improved, kept)
+        if epoch == 4:
+            raise KeyboardInterrupt
+
+
+def test_12_patience_best_and_order_are_forgotten_on_resume(three: Split, net: Net, tmp_path: Path) -> None:
+    """Lightning issues 1463 and 18727; https://github.com/huggingface/transformers/issues/17032"""
+    recipe, settings = "early_stopping=3, dropout=0.2, l1=1e-3", Training(epochs=12, batch_size=16, learning_rate=0.1)
+    unbroken = fit(net(), three, recipe, settings)
+    assert fit(net(), three, recipe, settings, checkpoints=BrokenOff(tmp_path)).interrupted
+    resumed = fit(net(), three, recipe, settings, checkpoints=Checkpoints(tmp_path, resume=True))
+    assert unbroken.best_epoch < unbroken.epochs < 12  # patience was being counted over the break
+    assert (resumed.epochs, resumed.best_epoch, resumed.stopped) == (
+        unbroken.epochs,
+        unbroken.best_epoch,
+        unbroken.stopped,
+    )
+    assert same(resumed.last, unbroken.last)
+    assert same(resumed.best, unbroken.best)
+
+
+def test_13_a_relative_threshold_accepts_a_worse_score() -> None:
+    """skorch's default: −1.00005 · (1 − 1e-4) "beats" −1."""
+    early = EarlyStopping(monitor="stop_score", mode="max", min_delta=1e-4, patience=1)
+    state, _ = early.observe(early.start(), 1, {"stop_score": -1.0})
+    for worse in (-1.00005, -1.0, -0.99995):
+        after, decision = early.observe(state, 2, {"stop_score": worse})
+        assert decision.stop
+        assert after["best"] == -1.0
+    assert early.observe(state, 2, {"stop_score": -0.9998})[0]["best"] == -0.9998
+
+
+def test_14_a_checkpoint_runs_code(three: Split, net: Net, tmp_path: Path) -> None:
+    """https://github.com/Lightning-AI/pytorch-lightning/issues/21822, https://github.com/Lightning-AI/litgpt/issues/2189"""
+    fit(net(), three, "l2=1e-3, ema=0.5, early_stopping=5", SHORT, checkpoints=Checkpoints(tmp_path))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".safetensors"}
+    for path in files:
+        assert all(isinstance(tensor, Tensor) for tensor in load_file(path).values())
+        size = int.from_bytes(path.read_bytes()[:8], "little")
+        header = json.loads(path.read_bytes()[8 : 8 + size])
+        assert all(isinstance(text, str) for text in header.get("__metadata__", {}).values())
+
+
+def test_15_batch_norm_of_averages_and_averages_per_part(
+    three: Split, net: Net, doubled: Callable[[Split], Split]
+) -> None:
+    """Lightning issue 14866, https://github.com/mosaicml/composer/issues/624, https://github.com/SWivid/F5-TTS/issues/631"""
+    run = fit(net(), three, "batch_norm, ema=1.0", SHORT)
+    first = run.model[0]
+    hidden = F.linear(three.train.x, first.weight, first.bias)
+    torch.testing.assert_close(first.batch_norm.running_mean, hidden.mean(0).detach(), rtol=1e-4, atol=1e-5)
+    runs = [
+        fit(
+            net().double(),
+            doubled(three),
+            "ema=1.0",
+            Training(epochs=3, batch_size=32, accumulate=parts, optimizer="sgd"),
+        )
+        for parts in (1, 4)
+    ]
+    for name, w in runs[0].last.items():
+        torch.testing.assert_close(runs[1].last[name], w, rtol=1e-9, atol=1e-11)
+
+
+def test_16_sam_with_accumulation_clipping_and_batch_norm(
+    three: Split, net: Net, doubled: Callable[[Split], Split]
+) -> None:
+    """https://github.com/davda54/sam/issues/11, https://github.com/davda54/sam/issues/79"""
+    settings = {"epochs": 3, "batch_size": 32, "optimizer": "sgd", "learning_rate": 0.1}
+    runs = [
+        fit(net().double(), doubled(three), "sam=0.1, clip_grad_norm=0.5", Training(accumulate=parts, **settings))
+        for parts in (1, 4)
+    ]
+    for name, w in runs[0].last.items():
+        torch.testing.assert_close(runs[1].last[name], w, rtol=1e-9, atol=1e-11)
+    run = fit(net(), three, "sam=0.1, batch_norm", Training(**settings))
+    assert int(run.last["0.batch_norm.num_batches_tracked"]) == 9  # 3 epochs of 3 steps, not twice as many
+
+
+def test_17_augmentation_reaches_validation_or_draws_once(three: Split, net: Net) -> None:
+    """chexnet issue 27, skorch issue 735, pytorch issue 5059, vision issue 2929; here with mixing.
+
+    By its type it sees training rows alone.
+    """
+    model, (x, y) = net(), (three.train.x, three.train.y)
+    stop = three.stop.x.clone()
+    with attach(model, "mixup=1.0", data=(x, y)) as reg:
+        batches = []
+        for _ in range(2):
+            batches.append(reg.batch(x, y)[0])
+            reg.epoch()
+        assert not torch.equal(*batches)  # another draw in each epoch
+        share = (batches[0] - x).norm(dim=1) / x.norm(dim=1)
+        assert len(share.unique()) > len(x) / 2  # and for each row
+    fit(net(), three, "mixup=1.0", SHORT)
+    assert torch.equal(three.stop.x, stop)
+
+
+def test_20_class_weights_change_smoothing_and_mixing_the_training_accuracy(two: Split, net: Net) -> None:
+    """https://github.com/pytorch/pytorch/issues/104776, https://github.com/vikasverma1077/manifold_mixup/issues/9"""
+    run = fit(net(2), two, "mixup=1.0, label_smoothing=0.2, class_weights", SHORT)
+    output = run.outputs(two.train.x)
+    assert run.row["train_loss"] == pytest.approx(float(F.cross_entropy(output, two.train.y)), rel=1e-5)
+    assert run.row["train_accuracy"] == pytest.approx(float((output.argmax(1) == two.train.y).float().mean()))
+    assert run.row["batch_loss"] != pytest.approx(run.row["train_loss"], rel=0.05)
+    # Weights weigh rows: the smoothed target of a row keeps its mass evenly over the classes.
+    x, y = two.train.x[:6], torch.tensor([0, 0, 0, 0, 1, 1])
+    model = net(2)
+    with attach(model, "label_smoothing=0.2, class_weights", data=(x, y)) as reg:
+        _, soft = reg.batch(x, y)
+        rows = -(model(x).log_softmax(1) * soft).sum(1)
+        cost = rows.mean() + reg.penalty(rows)
+    weights = 6 / (2 * torch.tensor([4.0, 2.0]))  # balanced
+    torch.testing.assert_close(soft, F.one_hot(y, 2) * 0.8 + 0.1)
+    torch.testing.assert_close(cost, (rows * (soft @ weights)).mean())
+
+
+def test_23_loading_costs_more_than_training() -> None:
+    """https://github.com/pytorch/pytorch/issues/4959: tables are tensors in memory, and a batch is one indexing."""
+    split = load("iris").split()
+    for part in split.parts.values():
+        assert isinstance(part.x, Tensor)
+        assert part.x.is_contiguous()
+
+
+def test_24_a_last_batch_of_one_with_batch_norm(three: Split, net: Net) -> None:
+    """https://github.com/pytorch/pytorch/issues/7716"""
+    assert len(three.train) % 19 == 1
+    run = fit(net(), three, "batch_norm", Training(epochs=2, batch_size=19))
+    assert int(run.last["0.batch_norm.num_batches_tracked"]) == 2 * 5  # the row joins the batch before it
+    assert bool(torch.isfinite(run.outputs(three.stop.x)).all())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="batch norm needs two rows at a time"):
+            fit(net(), three, "batch_norm", Training(epochs=1, batch_size=1))
