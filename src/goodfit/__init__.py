@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from goodfit.store import load_run, save_run
     from goodfit.study import Study, run_study
     from goodfit.train import Checkpoints, Run, Training, fit
-    from goodfit.train.regularizer import attach
+    from goodfit.train.loop import attach
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ _HOMES = {
     "Split": "data",
     "Study": "study",
     "Training": "train",
-    "attach": "train.regularizer",
+    "attach": "train.loop",
     "compress": "compression",
     "diagnose": "diagnosis",
     "explain": "explanation",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.data import Split
-from goodfit.train.regularizer import Regularizer, attach
+from goodfit.train.loop import Regularizer, attach
 
 
 class Reader(nn.Module):

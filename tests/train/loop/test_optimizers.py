@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
 from goodfit.errors import InputError
-from goodfit.train.regularizer import Regularizer, attach
+from goodfit.train.loop import Regularizer, attach
 
 Make = Callable[[Any], torch.optim.Optimizer]
 Network = Callable[..., nn.Module]

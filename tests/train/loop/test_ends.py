@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from goodfit.data import Split
 from goodfit.train import Training, fit
-from goodfit.train.regularizer import Regularizer, attach
+from goodfit.train.loop import Regularizer, attach
 from goodfit.train.run import Weights, same, snapshot
 
 Net = Callable[..., nn.Sequential]

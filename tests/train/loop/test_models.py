@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.train.regularizer import Regularizer, attach
+from goodfit.train.loop import Regularizer, attach
 
 Network = Callable[..., nn.Module]
 Loop = Callable[..., Regularizer]

@@ -16,19 +16,19 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Averaged, Clock, Decision, Ensemble, OnEval
 from goodfit.technique import Technique
-from goodfit.train import asks
 from goodfit.train.acting import Resume, Witness
 from goodfit.train.attach import Attachment, attach_layers
 from goodfit.train.batches import BatchStage
 from goodfit.train.context import refuse_contradictions
 from goodfit.train.gradients import slope
-from goodfit.train.joining import join, leave
-from goodfit.train.orders import Orders
+from goodfit.train.loop import asks
+from goodfit.train.loop.joining import join, leave
+from goodfit.train.loop.orders import Orders
+from goodfit.train.loop.stepping import OwnStep
+from goodfit.train.loop.stopping import Stopping
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
 from goodfit.train.shadow import Shadow
-from goodfit.train.stepping import OwnStep
-from goodfit.train.stopping import Stopping
 from goodfit.train.terms import LossStage
 from goodfit.train.weights import WeightStage
 

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from goodfit.data import Split
 from goodfit.techniques import EMA, L1, L2, SAM, ClipGradNorm, MaxNorm, WeightDecay
 from goodfit.train import Training, fit
-from goodfit.train.regularizer import Regularizer, attach
+from goodfit.train.loop import Regularizer, attach
 
 Net = Callable[..., nn.Sequential]
 Loop = Callable[..., Regularizer]
