@@ -57,6 +57,15 @@ def test_early_stopping_stops_and_keeps_the_best(three: Split, net: Net) -> None
     assert reg.stopping.decision.reason == "stop_loss has not improved for 2 epochs (best: epoch 2)"
 
 
+def test_the_first_reason_to_stop_stays(net: Net) -> None:
+    with attach(net(), "early_stopping=1, divergence_stop(threshold=2)") as reg:
+        decisions = [reg.epoch(val_loss=loss) for loss in (0.9, 3.0, 3.1, 0.1)]
+    assert [decision.stop for decision in decisions] == [False, True, True, True]
+    assert {decision.reason for decision in decisions[1:]} == {
+        "stop_loss has not improved for 1 epochs (best: epoch 1)"
+    }
+
+
 @pytest.mark.parametrize(
     ("recipe", "best"),
     [
