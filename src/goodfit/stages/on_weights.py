@@ -74,7 +74,8 @@ def soft_threshold(w: Tensor, step: Tensor | float, strength: float) -> Tensor:
     # In place, because a temporary of the size of a large weight costs more than the arithmetic on it.
     if isinstance(step, Tensor):
         threshold = step.mul_(strength)
-        return w.sub_(torch.clamp(w, -threshold, threshold))
+        kept = torch.minimum(w, threshold)
+        return w.sub_(kept.clamp_(min=threshold.neg_()))
     return w.sub_(torch.clamp(w, -strength * step, strength * step))
 
 

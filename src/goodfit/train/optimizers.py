@@ -31,8 +31,12 @@ def adaptive(optimizer: Optimizer) -> bool:
     return "momentum" not in optimizer.defaults or "alpha" in optimizer.defaults
 
 
-def step_size(optimizer: Optimizer, group: dict[str, Any], parameter: nn.Parameter, out: Tensor) -> Tensor | float:
+def step_size(
+    optimizer: Optimizer, group: dict[str, Any], parameter: nn.Parameter, rate: float, out: Tensor
+) -> Tensor | float:
     """By how much one unit of gradient, held for long, moves each weight per step; `out` may be used for the result.
+
+    `rate`: the learning rate of the step, or the sum of those of several steps.
 
     The proximal step needs it: with it the fixed point solves the penalised problem under any of these optimizers.
     SGD: learning rate / (1 − momentum). Adam and kin: learning rate / (√v̂ + ε), a tensor of the weight's shape.
@@ -40,7 +44,7 @@ def step_size(optimizer: Optimizer, group: dict[str, Any], parameter: nn.Paramet
     Raises:
         InputError: an optimizer whose state does not tell.
     """
-    rate, state = float(group["lr"]), optimizer.state.get(parameter, {})
+    state = optimizer.state.get(parameter, {})
     if "exp_avg_sq" in state:  # Adam, AdamW, NAdam, RAdam
         corrected = 1 - group["betas"][1] ** float(state["step"])
         if isinstance(optimizer, RAdam):

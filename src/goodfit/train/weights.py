@@ -47,7 +47,8 @@ class WeightStage:
     carried: dict[tuple[int, str], list[Draw]] = field(default_factory=dict)  # of projections
     spare: dict[int, Tensor] = field(default_factory=dict)
     every: dict[int, int] = field(default_factory=dict)  # technique's number → steps between two times that it acts
-    waiting: dict[int, int] = field(default_factory=dict)  # technique's number → steps since it acted
+    waiting: dict[int, list[float]] = field(default_factory=dict)
+    """Technique's number → learning rates of the steps since it acted."""
 
     @classmethod
     def own(
@@ -95,7 +96,7 @@ class WeightStage:
             large = self.folded is not None and sum([s.tensor.numel() for s in slots]) > LARGE
             cheap = isinstance(technique, Proximal) and not adaptive(self.optimizer)
             self.every[number] = technique.every if large and not cheap else 1
-            self.waiting[number] = 0
+            self.waiting[number] = []
         for number, (technique, slots) in enumerate(self.chosen):
             if isinstance(technique, Projection):
                 for slot in slots:
@@ -117,10 +118,10 @@ class WeightStage:
         for decay, tensors in before:
             self._decay_where_it_agrees(decay, tensors)
         for number, (technique, slots) in enumerate(self.chosen):
-            times = self._due(number, clock)
-            for slot in slots if times else ():
+            rates = self._due(number, clock)
+            for slot in slots if rates else ():
                 if isinstance(technique, Proximal):
-                    self._prox(technique.at(done), slot, times)
+                    self._prox(technique.at(done), slot, rates)
         for number, (technique, slots) in enumerate(self.chosen):
             for slot in slots if not self.waiting[number] else ():
                 if isinstance(technique, Scaling):
@@ -128,13 +129,17 @@ class WeightStage:
                 elif isinstance(technique, Projection):
                     self._project(technique.at(done), number, slot)
 
-    def _due(self, number: int, clock: Clock) -> int:
-        """For how many steps a technique now acts; 0 where it waits. At an epoch's end nothing is left waiting."""
-        self.waiting[number] += 1
-        if self.waiting[number] < self.every[number] and not clock.ends_epoch:
-            return 0
-        times, self.waiting[number] = self.waiting[number], 0
-        return times
+    def _due(self, number: int, clock: Clock) -> list[float]:
+        """The learning rates of the steps for which a technique now acts; none where it waits on.
+
+        At an epoch's end nothing is left waiting.
+        """
+        rates = self.waiting[number]
+        rates.append(float(self.optimizer.param_groups[0]["lr"]))
+        if len(rates) < self.every[number] and not clock.ends_epoch:
+            return []
+        self.waiting[number] = []
+        return rates
 
     def _add_gradients(self, done: float) -> None:
         if self.folded is not None:
@@ -179,18 +184,18 @@ class WeightStage:
     def _rate(self, w: Tensor) -> float:
         return float(self.group(w)["lr"])
 
-    def _prox(self, proximal: Proximal, slot: surgery.Slot, times: int) -> None:
+    def _prox(self, proximal: Proximal, slot: surgery.Slot, rates: list[float]) -> None:
         if slot.tensor.grad is None:
             return
         w = slot.tensor
         out = self.spare.setdefault(id(w), torch.empty_like(w))
-        step = step_size(self.optimizer, self.group(w), w, out)
+        rate = sum(rates) if len(rates) > 1 else self._rate(w)
+        step = step_size(self.optimizer, self.group(w), w, rate, out)
         pairs: list[tuple[Tensor, Tensor | float]]
         if isinstance(step, Tensor):
-            step = step.mul_(times) if times > 1 else step
             pairs = list(zip(blocks(proximal, slot), blocks(proximal, slot, step), strict=True))
         else:
-            pairs = [(block, step * times) for block in blocks(proximal, slot)]
+            pairs = [(block, step) for block in blocks(proximal, slot)]
         for block, size in pairs:
             moved = proximal.prox(block, size)
             if moved is not block:

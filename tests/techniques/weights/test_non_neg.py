@@ -15,10 +15,10 @@ from goodfit.train import Training, fit
 
 def test_numbers_by_hand() -> None:
     w = torch.tensor([[0.5, -2.0, 0.0], [-1e-30, 3.0, -0.1]], dtype=torch.float64)
-    moved, state = NonNeg().project(w, NonNeg().start(w))
+    moved, state = NonNeg().project(w.clone(), NonNeg().start(w))
     assert moved.tolist() == [[0.5, 0.0, 0.0], [0.0, 3.0, 0.0]]
     assert state == ()
-    assert NonNeg(0.25).project(w, ())[0].tolist() == [
+    assert NonNeg(0.25).project(w.clone(), ())[0].tolist() == [
         [0.5, -1.5, 0.0],
         [pytest.approx(-0.75e-30), 3.0, pytest.approx(-0.075)],
     ]

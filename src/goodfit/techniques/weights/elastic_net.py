@@ -32,7 +32,7 @@ class ElasticNet(Quadratic, Proximal):
     https://doi.org/10.1111/j.1467-9868.2005.00503.x
     """
 
-    every: ClassVar[int] = 4
+    every: ClassVar[int] = 8
     by_unit: ClassVar[bool] = False
     l1: float = knob(
         default=1e-5,

@@ -43,7 +43,7 @@ class GroupLasso(Proximal):
     Differs from the paper: a proximal step in place of Scardapane's subgradients, so that the zeros are exact.
     """
 
-    every: ClassVar[int] = 16
+    every: ClassVar[int] = 48
     strength: float = knob(
         default=1e-5,
         low=0,
@@ -95,9 +95,10 @@ def _shrunken_norm(w: Tensor, threshold: Tensor, axes: tuple[int, ...]) -> Tenso
     mean = (square * threshold).sum(axes, keepdim=True) / total.clamp(min=tiny)
     norm = torch.maximum(total.sqrt() - mean, (w.abs() - threshold).amax(axes, keepdim=True)).clamp(min=0)
     threshold = threshold.clamp(min=tiny)
+    distance, terms = torch.empty_like(threshold), torch.empty_like(w)  # fresh memory costs more than the arithmetic
     for _ in range(NEWTON_STEPS):
-        distance = norm + threshold
-        terms = w / distance
+        distance.copy_(threshold).add_(norm)
+        terms.copy_(w).div_(distance)
         terms.mul_(terms)
         found = terms.sum(axes, keepdim=True)
         slope = terms.div_(distance).sum(axes, keepdim=True).clamp(min=tiny)

@@ -16,7 +16,8 @@ class L1(Proximal):
 
     Formula: cost = loss + l1 · Σ|w|; after each optimizer step w ← sign(w) · max(|w| − l1 · step, 0), where `step` is
     the optimizer's own step size for that weight (for Adam: learning rate / (√v̂ + ε)), so that the solution is
-    the lasso's under any optimizer.
+    the lasso's under any optimizer. Above 100,000 weights under Adam, `fit` takes eight of these steps at once, and at
+    every epoch's end those that are due.
 
     Shape: any weight tensor; the result has the same shape and dtype.
 
@@ -32,7 +33,7 @@ class L1(Proximal):
     https://doi.org/10.1111/j.2517-6161.1996.tb02080.x
     """
 
-    every: ClassVar[int] = 4
+    every: ClassVar[int] = 8
     by_unit: ClassVar[bool] = False
     l1: float = knob(
         default=1e-5,

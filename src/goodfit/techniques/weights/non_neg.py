@@ -40,4 +40,4 @@ class NonNeg(Projection):
         return ()
 
     def project(self, w: Tensor, state: Draw) -> tuple[Tensor, Draw]:
-        return w - self.rate * w.clamp(max=0), ()
+        return w.sub_(w.clamp(max=0).mul_(self.rate)), ()

@@ -1,0 +1,65 @@
+"""Large networks: passes over all weights are taken for several steps at once, and never left waiting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Lasso
+from torch import nn
+
+from goodfit.data import from_tensors
+from goodfit.recipe import Recipe
+from goodfit.stages import Clock
+from goodfit.techniques import L1
+from goodfit.train import Training, fit, weights
+from goodfit.train.optimizers import make
+from goodfit.train.weights import LARGE, WeightStage
+
+
+def stage(recipe: str, optimizer: str = "adam", width: int = 400) -> WeightStage:
+    torch.manual_seed(0)
+    model = nn.Linear(width, width)
+    return WeightStage.own(model, Recipe.of(recipe), lambda groups: make(groups, Training(optimizer=optimizer)))
+
+
+def zeros_after(recipe: str, steps: int, per_epoch: int, **options: object) -> list[int]:
+    made = stage(recipe, **options)  # type: ignore[arg-type]
+    w = made.optimizer.param_groups[0]["params"][0]
+    counts = []
+    for step in range(1, steps + 1):
+        for group in made.optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(step)) * 1e-2
+        made.step(Clock(step, per_epoch, 1000))
+        counts.append(int((w == 0).sum()))
+    return counts
+
+
+def test_it_waits_and_acts_at_the_end_of_an_epoch() -> None:
+    assert LARGE < 400 * 400
+    counts = zeros_after("l1=1e-3", steps=11, per_epoch=11)
+    acted = [step for step, zeros in enumerate(counts, start=1) if zeros]
+    assert acted == [L1.every, 11]
+
+
+@pytest.mark.parametrize(("optimizer", "width"), [("sgd", 400), ("adam", 100)])
+def test_small_networks_and_cheap_steps_do_not_wait(optimizer: str, width: int) -> None:
+    strength = {"sgd": 1.0, "adam": 1e-3}[optimizer]
+    counts = zeros_after(f"l1={strength}", steps=3, per_epoch=100, optimizer=optimizer, width=width)
+    assert all(counts)
+
+
+def test_the_solution_is_still_the_lasso_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "LARGE", 0)
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(256, 20)) + 0.5 * rng.normal(size=(256, 1))
+    y = x[:, [2, 9, 14]] @ np.array([1.5, -2.0, 1.0]) + rng.normal(size=256)
+    inputs, target = torch.from_numpy(x), torch.from_numpy(y)
+    split = from_tensors(train=(inputs, target), stop=(inputs[:8], target[:8]))
+    lasso = Lasso(alpha=0.2, tol=1e-10).fit(x, y)
+    torch.manual_seed(0)
+    settings = Training(epochs=150, batch_size=16, learning_rate=0.02, schedule="cosine")
+    w = fit(nn.Linear(20, 1).double(), split, "l1=0.4", settings).last["weight"].numpy().ravel()
+    assert set(np.flatnonzero(w)) == set(np.flatnonzero(lasso.coef_)) == {2, 9, 14}
+    np.testing.assert_allclose(w, lasso.coef_, atol=0.01)
