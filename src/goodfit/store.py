@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.surgery import copied
 from goodfit.train.attach import attach_layers
 from goodfit.train.files import read_json, read_tensors, write_bytes, write_json, write_tensors
 from goodfit.train.run import Run
@@ -113,7 +113,7 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")
-    network = copy.deepcopy(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0)
+    network = copied(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0)
     attach_layers(network, recipe).silence()
     best, last = read_tensors(path / "best.safetensors")[0], read_tensors(path / "last.safetensors")[0]
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from goodfit.study import Ranked
 
 WIDTH = 110
+WARNED = ": warning: "
 COLOURS = {"overfit": "red", "underfit": "yellow", "good fit": "green", "cannot tell": "cyan"}
 
 
@@ -85,6 +86,9 @@ def study(answer: gf.Study, folder: Path, report: Path) -> None:
         line(f"test part, opened once: {label} {interval_text(estimate)}")
     if best is not None:
         line(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
+    doubtful = [note.split(WARNED)[0] for note in answer.notes if WARNED in note]
+    if doubtful:
+        line(f"doubtful here: {', '.join(dict.fromkeys(doubtful))}; the report says why")
     if answer.interrupted:
         line(answer.notes[-1])
     written(folder, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import time
@@ -17,6 +16,7 @@ from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.progress import StudyBar
 from goodfit.study.result import Outcome, Study, judged
+from goodfit.surgery import copied
 from goodfit.train import Run, Training, fit
 from goodfit.train.context import context, refuse_contradictions
 from goodfit.train.losses import LOSSES, Loss, choose, probe
@@ -97,7 +97,7 @@ def _try_on(
         network = _network(model, split)
         criterion = choose(training.loss, loss, split.spec, probe(network, split.train.x[:2]))
         try:
-            Solo(copy.deepcopy(network), split, candidate.recipe, training, criterion, 0)
+            Solo(copied(network), split, candidate.recipe, training, criterion, 0)
             found = candidate.recipe.lint(network, context(split, training, criterion.name))
             refuse_contradictions(found)
         except InputError as error:
@@ -113,7 +113,7 @@ def _try_on(
 def _network(model: nn.Module | str, split: Split) -> nn.Module:
     if isinstance(model, str):
         return build(model, split.spec.input_shape, split.spec.n_outputs, 0)
-    return copy.deepcopy(model)
+    return copied(model)
 
 
 def _run_all(

@@ -2,7 +2,8 @@
 
 from goodfit.surgery.around import Around, Plain, around, swapped
 from goodfit.surgery.branches import branches
-from goodfit.surgery.hooks import append_layer, change_input, change_output, forget_compiled
+from goodfit.surgery.copies import copied
+from goodfit.surgery.hooks import append_layer, change_input, change_output
 from goodfit.surgery.layers import Layer, features, has_batch_norm, layers, owner, train_mode
 from goodfit.surgery.recurrent import Steps, unrolled
 from goodfit.surgery.slots import (
@@ -39,8 +40,8 @@ __all__ = [
     "branches",
     "change_input",
     "change_output",
+    "copied",
     "features",
-    "forget_compiled",
     "has_batch_norm",
     "kind_of",
     "layers",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
@@ -75,10 +74,3 @@ def append_layer(module: nn.Module, name: str, added: nn.Module) -> RemovableHan
     """Register `added` under `name` within a layer and let the layer's output pass through it."""
     module.add_module(name, added)
     return module.register_forward_hook(PassOn(name))
-
-
-def forget_compiled(model: nn.Module) -> None:
-    """Let a compiled network be compiled anew, where it is one: compiled code does not look at hooks again."""
-    compiled = (getattr(m, "_compiled_call_impl", None) is not None or hasattr(m, "_orig_mod") for m in model.modules())
-    if any(compiled):
-        torch._dynamo.reset()

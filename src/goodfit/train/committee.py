@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from goodfit.train.copies import copied
+from goodfit.surgery import copied
 
 
 class Committee(nn.Module):

@@ -16,11 +16,11 @@ from goodfit.explanation import explain
 from goodfit.linter import Remark
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.surgery import copied
 from goodfit.technique import Technique
 from goodfit.train.checkpoints import Checkpoints
 from goodfit.train.committee import holding
 from goodfit.train.context import context, refuse_contradictions
-from goodfit.train.copies import copied
 from goodfit.train.evaluate import constant
 from goodfit.train.losses import Loss, choose, probe
 from goodfit.train.progress import Bar

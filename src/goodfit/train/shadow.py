@@ -12,8 +12,8 @@ from torch.optim.swa_utils import update_bn
 from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.stages import Averaged, Clock, Ensemble, OnEval, Pulling
+from goodfit.surgery import copied
 from goodfit.train.committee import Committee
-from goodfit.train.copies import copied
 from goodfit.train.evaluate import ROWS
 
 
