@@ -116,7 +116,7 @@ def ranking(answer: gf.Study) -> Table:
         "gap",
         "verdict",
     ):
-        table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=name != "recipe")
     for ranked in answer.ranking():
         table.add_row(*_cells(ranked), style="bold" if ranked.candidate.label == "plain" else "")
     return table
