@@ -6,13 +6,21 @@ Knob values may be tensors inside these methods (a population's members differ i
 changes from step to step): no branching on them.
 """
 
-from goodfit.stages.common import SCHEDULES, Clock, Draw, Learned, Paced, Scheduled, selector
+from goodfit.stages.common import SCHEDULES, Clock, Draw, Learned, Paced, Scheduled, selector, share
 from goodfit.stages.on_batch import Attack, Change, HiddenMix, OnBatch
 from goodfit.stages.on_epoch import Decision, OnEpoch, State, Watch
 from goodfit.stages.on_eval import Averaged, Ensemble, OnEval, Pulling
 from goodfit.stages.on_grads import Gradient, OnGrads
 from goodfit.stages.on_loss import Forward, OnLoss
-from goodfit.stages.on_model import BranchNoise, Noise, Normalisation, OnModel, Recurrent, WeightPerturbation
+from goodfit.stages.on_model import (
+    BranchNoise,
+    InputNoise,
+    Noise,
+    Normalisation,
+    OnModel,
+    Recurrent,
+    WeightPerturbation,
+)
 from goodfit.stages.on_sample import OnSample
 from goodfit.stages.on_weights import (
     Decay,
@@ -41,6 +49,7 @@ __all__ = [
     "Forward",
     "Gradient",
     "HiddenMix",
+    "InputNoise",
     "Learned",
     "Noise",
     "Normalisation",
@@ -67,6 +76,7 @@ __all__ = [
     "WeightPerturbation",
     "acting_noises",
     "selector",
+    "share",
     "soft_threshold",
     "why_not",
 ]

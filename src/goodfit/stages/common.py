@@ -25,6 +25,11 @@ def selector(default: str = "kernel") -> Any:
     return knob(default, doc=SELECTOR)
 
 
+def share(default: float, most: float, doc: str) -> Any:
+    """A knob in [0, 1) that does nothing at 0, searched up to `most`: the rate of a dropout and its kin."""
+    return knob(default, low=0, high=1, open_right=True, search=(0.0, most), neutral=0.0, unit="share", doc=doc)
+
+
 @dataclass(frozen=True)
 class Clock:
     """Where training stands, counted in optimizer steps (not in parts of an accumulated gradient)."""

@@ -40,6 +40,18 @@ class Noise(Scheduled, OnModel, ABC):
         """The perturbed activations, of x's shape and dtype."""
 
 
+class InputNoise(Noise, ABC):
+    """A noise with a strength of its own on the network's input: `input_NAME` beside its main knob NAME."""
+
+    def before(self, first: bool) -> Self | None:
+        """With `input_NAME` on the network's own input (none where that is 0), as it is elsewhere."""
+        if not first:
+            return self
+        name = str(self.main_knob())
+        strength = getattr(self, f"input_{name}")
+        return self.with_values(**{name: strength}) if strength else None
+
+
 class BranchNoise(Scheduled, OnModel, ABC):
     """Perturbs what a residual branch adds to its shortcut, in training only."""
 

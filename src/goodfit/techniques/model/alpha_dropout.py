@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, Noise, selector
-from goodfit.technique import knob
+from goodfit.stages import Draw, InputNoise, selector, share
 
 FLOOR = 1.7580993408473766
 """−SELU(−∞): the scale 1.0507… of the activation times its α 1.6732…"""
 
 
-class AlphaDropout(Noise):
+class AlphaDropout(InputNoise):
     """Sets a random share of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are kept.
 
     Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn anew per sample and unit, with
@@ -34,32 +31,9 @@ class AlphaDropout(Noise):
     https://arxiv.org/abs/1706.02515
     """
 
-    rate: float = knob(
-        default=0.1,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.3),
-        neutral=0.0,
-        unit="share",
-        doc="share of hidden units set to SELU's lowest value",
-    )
-    input_rate: float = knob(
-        default=0.0,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.2),
-        neutral=0.0,
-        unit="share",
-        doc="share of the network's inputs (standardised ones) set to that value",
-    )
+    rate: float = share(0.1, 0.3, "share of hidden units set to SELU's lowest value")
+    input_rate: float = share(0.0, 0.2, "share of the network's inputs (standardised ones) set to that value")
     on: str = selector()
-
-    def before(self, first: bool) -> Self | None:
-        if not first:
-            return self
-        return self.with_values(rate=self.input_rate) if self.input_rate else None
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator),)

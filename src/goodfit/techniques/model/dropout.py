@@ -7,11 +7,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, Noise, selector
-from goodfit.technique import knob
+from goodfit.stages import Draw, InputNoise, selector, share
 
 
-class Dropout(Noise):
+class Dropout(InputNoise):
     """Sets a random share of the units to zero in training and scales the rest, so that the mean is kept.
 
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and unit (inverted dropout); the
@@ -32,32 +31,9 @@ class Dropout(Noise):
     prevent neural networks from overfitting, JMLR 15, 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
-    rate: float = knob(
-        default=0.25,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.6),
-        neutral=0.0,
-        unit="share",
-        doc="share of hidden units set to zero",
-    )
-    input_rate: float = knob(
-        default=0.0,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.3),
-        neutral=0.0,
-        unit="share",
-        doc="share of the network's inputs set to zero",
-    )
+    rate: float = share(0.25, 0.6, "share of hidden units set to zero")
+    input_rate: float = share(0.0, 0.3, "share of the network's inputs set to zero")
     on: str = selector()
-
-    def before(self, first: bool) -> Self | None:
-        if not first:
-            return self
-        return self.with_values(rate=self.input_rate) if self.input_rate else None
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator),)

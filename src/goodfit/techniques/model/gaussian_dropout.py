@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, Noise, selector
-from goodfit.technique import knob
+from goodfit.stages import Draw, InputNoise, selector, share
 
 
-class GaussianDropout(Noise):
+class GaussianDropout(InputNoise):
     """Multiplies each unit in training with Gaussian noise of mean one and of dropout's variance.
 
     Formula: x ← x · (1 + √(rate / (1 − rate)) · z), z ~ N(0, 1), drawn anew per sample and unit; the identity in
@@ -30,32 +27,9 @@ class GaussianDropout(Noise):
     prevent neural networks from overfitting, JMLR 15, 2014, section 10, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
-    rate: float = knob(
-        default=0.25,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.6),
-        neutral=0.0,
-        unit="share",
-        doc="the rate of the dropout with the same variance, on hidden units",
-    )
-    input_rate: float = knob(
-        default=0.0,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.3),
-        neutral=0.0,
-        unit="share",
-        doc="the same, on the network's inputs",
-    )
+    rate: float = share(0.25, 0.6, "the rate of the dropout with the same variance, on hidden units")
+    input_rate: float = share(0.0, 0.3, "the same, on the network's inputs")
     on: str = selector()
-
-    def before(self, first: bool) -> Self | None:
-        if not first:
-            return self
-        return self.with_values(rate=self.input_rate) if self.input_rate else None
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).normal_(generator=generator),)

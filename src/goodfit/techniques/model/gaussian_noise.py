@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, Noise, selector
+from goodfit.stages import Draw, InputNoise, selector
 from goodfit.technique import knob
 
 
-class GaussianNoise(Noise):
+class GaussianNoise(InputNoise):
     """Adds zero-mean Gaussian noise to the network's input and to hidden activations, in training only.
 
     Formula: x ← x + stddev · z, z ~ N(0, 1), drawn anew per sample and unit; the identity in evaluation. It acts on
@@ -53,11 +51,6 @@ class GaussianNoise(Noise):
         doc="standard deviation on the network's input",
     )
     on: str = selector()
-
-    def before(self, first: bool) -> Self | None:
-        if not first:
-            return self
-        return self.with_values(stddev=self.input_stddev) if self.input_stddev else None
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).normal_(generator=generator),)

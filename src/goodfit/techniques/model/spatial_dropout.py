@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, Noise, selector
-from goodfit.technique import knob
+from goodfit.stages import Draw, InputNoise, selector, share
 
 
-class SpatialDropout(Noise):
+class SpatialDropout(InputNoise):
     """Sets a random share of the channels to zero in training and scales the rest, so that the mean is kept.
 
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and channel, the same at every
@@ -35,32 +34,9 @@ class SpatialDropout(Noise):
 
     aliases: ClassVar[tuple[str, ...]] = ("dropout1d", "dropout2d", "dropout3d")
     inputs: ClassVar[str] = "maps"
-    rate: float = knob(
-        default=0.2,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.5),
-        neutral=0.0,
-        unit="share",
-        doc="share of hidden channels set to zero",
-    )
-    input_rate: float = knob(
-        default=0.0,
-        low=0,
-        high=1,
-        open_right=True,
-        search=(0.0, 0.3),
-        neutral=0.0,
-        unit="share",
-        doc="share of the network's input channels set to zero",
-    )
+    rate: float = share(0.2, 0.5, "share of hidden channels set to zero")
+    input_rate: float = share(0.0, 0.3, "share of the network's input channels set to zero")
     on: str = selector()
-
-    def before(self, first: bool) -> Self | None:
-        if not first:
-            return self
-        return self.with_values(rate=self.input_rate) if self.input_rate else None
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
         per_channel = x.new_empty(*x.shape[:2], *[1] * (x.ndim - 2))
