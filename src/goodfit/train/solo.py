@@ -22,6 +22,7 @@ from goodfit.train.checkpoints import Checkpoints, load_optimizer, optimizer_ten
 from goodfit.train.evaluate import Measured, measure, training_sample
 from goodfit.train.losses import Criterion
 from goodfit.train.optimizers import make
+from goodfit.train.order import epoch_rows
 from goodfit.train.progress import Bar
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
@@ -106,11 +107,8 @@ class Solo:
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
         """The row numbers of each batch; a single row left over joins the batch before it (batch norm needs two)."""
-        order = generator(self.seed, epoch, "order")
-        rows = torch.arange(len(self.split.train))
-        for technique in self.on_sample:
-            rows = technique.rows(self.split.train.y, rows, order)
-        rows = rows[torch.randperm(len(rows), generator=order)].to(self.split.train.x.device)
+        train = self.split.train
+        rows = epoch_rows(self.on_sample, train.y, generator(self.seed, epoch, "order")).to(train.x.device)
         size = self.training.batch_size
         if len(rows) > size and len(rows) % size == 1:
             yield from rows[: -size - 1].split(size)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import OnSample
+from goodfit.train.order import epoch_rows
 from goodfit.train.seeds import generator
 
 
@@ -37,8 +37,4 @@ class Orders:
     def _of(self, epoch: int) -> Tensor:
         if self.y is None:
             raise InputError("attach: the training rows must be known to draw them; give attach(…, data=(x, y)).")
-        drawing = generator(self.seed, epoch, "order")
-        rows = torch.arange(len(self.y))
-        for technique in self.recipe.at(OnSample):
-            rows = technique.rows(self.y, rows, drawing)
-        return rows[torch.randperm(len(rows), generator=drawing)]
+        return epoch_rows(self.recipe.at(OnSample), self.y, generator(self.seed, epoch, "order"))
