@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -50,9 +51,15 @@ def process() -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(
             [sys.executable, "-W", "error", *code, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            preexec_fn=_heed_interrupts,
         )  # fmt: skip
 
     return start
+
+
+def _heed_interrupts() -> None:
+    """A shell without job control starts its background jobs, and so their children, with Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
