@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from goodfit import surgery
-from goodfit.stages import BranchNoise, Draw, HiddenMix, Noise, Recurrent, WeightPerturbation
+from goodfit.stages import BranchNoise, Draw, HiddenMix, Noise, Recurrent, Scheduled, WeightPerturbation
 
+T = TypeVar("T", bound=Scheduled)
 Learnt = dict[str, Tensor]
 """Knob → learned tensor."""
 
@@ -35,9 +36,23 @@ class Source:
 
     generator: torch.Generator | None = None
     done: float = 0.0  # share of training that lies behind, for scheduled strengths
-    mixes: dict[int, tuple[int, Draw]] = field(default_factory=dict)  # technique's number → layer's number, its draw
+    mixes: dict[int, tuple[Tensor | int, Draw]] = field(default_factory=dict)  # technique's number → layer's, draw
     seen: dict[int, list[Tensor]] | None = None  # watcher's number → inputs of its layers; None: not recorded
     passed: Passed | None = None  # the last forward pass, where a `Witness` notes it
+
+    def now(self, technique: T, place: str, learned: Learnt | None = None) -> T:
+        """A technique as strong as it is at this moment, at one of the places where it acts."""
+        return (technique.with_values(**learned) if learned else technique).at(self.done)
+
+    def draw(self, technique: Any, place: str, *like: Any) -> Draw:
+        """The random numbers of a technique at a place, for what is like the arguments of its `draw`."""
+        drawn: Draw = technique.draw(*like, self.generator)
+        return drawn
+
+    def mix(self, technique: HiddenMix, place: str, layers: int, x: Tensor, y: Tensor) -> tuple[Tensor | int, Draw]:
+        """The number of the layer at which the rows of a batch are mixed, and the random numbers for it."""
+        drawn = self.draw(technique, place, x, y)
+        return technique.place(drawn, layers), drawn
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a network is silent: it has nothing of this one's moment."""
@@ -51,15 +66,14 @@ class Perturb:
     noise: Noise | BranchNoise
     source: Source
     learned: Learnt
+    place: str
 
     def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
         """The perturbed tensor in training, the tensor itself otherwise."""
-        generator = self.source.generator
-        if generator is None or not module.training:
+        if self.source.generator is None or not module.training:
             return x
-        noise = self.noise.with_values(**self.learned) if self.learned else self.noise
-        noise = noise.at(self.source.done)
-        return noise.perturb(x, noise.draw(x, generator))
+        noise = self.source.now(self.noise, self.place, self.learned)
+        return noise.perturb(x, self.source.draw(noise, self.place, x))
 
 
 @dataclass(frozen=True)
@@ -68,18 +82,16 @@ class PerturbWeights:
 
     noise: WeightPerturbation
     source: Source
-    tensors: tuple[tuple[str, Learnt], ...]  # the tensor's name in the layer, and what was learned for it
+    tensors: tuple[tuple[str, Learnt, str], ...]  # the tensor's name in the layer, what was learned for it, its place
 
     def __call__(self, layer: nn.Module, plain: surgery.Plain, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer's output with perturbed weights in training, with its own otherwise."""
-        generator = self.source.generator
-        if generator is None or not layer.training:
+        if self.source.generator is None or not layer.training:
             return plain(*args, **kwargs)
         moved = {}
-        for name, learned in self.tensors:
-            noise = self.noise.with_values(**learned) if learned else self.noise
-            w, noise = _held(layer, name), noise.at(self.source.done)
-            moved[name] = noise.perturb(w, noise.draw(w, generator))
+        for name, learned, place in self.tensors:
+            w, noise = _held(layer, name), self.source.now(self.noise, place, learned)
+            moved[name] = noise.perturb(w, self.source.draw(noise, place, w))
         with surgery.swapped(layer, moved):
             return plain(*args, **kwargs)
 
@@ -151,9 +163,10 @@ class Mix:
     def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
         """The mixed input, or the input itself."""
         layer, draw = self.source.mixes.get(self.number, (-1, ()))
-        if layer != self.layer or not module.training:
+        if not module.training or (not isinstance(layer, Tensor) and layer != self.layer):
             return x
-        return self.technique.at(self.source.done).mix(x, draw)
+        mixed = self.source.now(self.technique, f"mix {self.number}").mix(x, draw)
+        return torch.where(layer == self.layer, mixed, x) if isinstance(layer, Tensor) else mixed
 
 
 @dataclass(frozen=True)

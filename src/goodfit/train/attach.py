@@ -35,6 +35,21 @@ class Handle(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a recipe's OnModel technique acts, and what of the place changes it."""
+
+    number: int  # of the technique, among the OnModel techniques of its recipe
+    first: bool = False  # the network's own input
+    depth: float = 0.0  # of a residual branch
+
+    def acting(self, technique: OnModel) -> OnModel | None:
+        """A technique as it acts here; none where it does not."""
+        if isinstance(technique, Noise):
+            return technique.before(self.first)
+        return technique.branch(self.depth) if isinstance(technique, BranchNoise) else technique
+
+
 @dataclass
 class Attachment:
     """What a recipe put into a network. `detach` gives the plain network back."""
@@ -46,6 +61,7 @@ class Attachment:
     layers: list[tuple[Handle, nn.Module, str]] = field(default_factory=list)
     learned: dict[str, nn.Parameter] = field(default_factory=dict)
     """Learned strengths by name: trained beside the network's weights, and no part of it."""
+    places: dict[str, Place] = field(default_factory=dict)
     mixing: list[tuple[int, HiddenMix, int]] = field(default_factory=list)  # number, technique, layers
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -60,6 +76,12 @@ class Attachment:
             ({names[id(p)]: p for p in host.get_submodule(name).parameters()}, next(host.parameters()))
             for _, host, name in self.layers
         ]
+
+    def place(self, technique: OnModel, where: str, place: Place) -> str:
+        """Note a place where a technique acts (a layer, or a tensor); its name."""
+        name = f"{technique.name()} {place.number} {where}"
+        self.places[name] = place
+        return name
 
     def silence(self) -> nn.Module:
         """Take the noises out and leave inserted layers in: the network that evaluates and predicts."""
@@ -106,10 +128,10 @@ def _put_in(attachment: Attachment, recipe: Recipe) -> None:
     for number, mixing in enumerate(recipe.at(HiddenMix)):
         _mix(attachment, mixing, number)
     _unroll(attachment, recipe.at(Recurrent))  # first, because it computes a layer anew, with whatever weights it has
-    for acting in recipe.at(OnModel):
+    for number, acting in enumerate(recipe.at(OnModel)):
         for kind, put in PUT.items():
             if isinstance(acting, kind):
-                put(attachment, acting)
+                put(attachment, acting, number)
 
 
 def _insert(attachment: Attachment, technique: Normalisation) -> None:
@@ -129,25 +151,29 @@ def _insert(attachment: Attachment, technique: Normalisation) -> None:
         attachment.layers.append((handle, layer.module, technique.name()))
 
 
-def _perturb(attachment: Attachment, technique: Noise) -> None:
+def _perturb(attachment: Attachment, technique: Noise, number: int) -> None:
     chosen = surgery.layers(attachment.model, technique.on, _who(technique))
     acting = list(acting_noises(technique, chosen))
     if not acting and not technique.idle():
         raise _nowhere(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
     for layer, noise in acting:
         like = next(layer.module.parameters())
-        hook = Perturb(noise, attachment.source, _learn(attachment, noise, layer.name, like))
+        learned = _learn(attachment, noise, layer.name, like)
+        name = attachment.place(technique, layer.name, Place(number, first=layer.first))
+        hook = Perturb(noise, attachment.source, learned, name)
         attachment.noises.append(surgery.change_input(layer.module, hook))
 
 
-def _perturb_branches(attachment: Attachment, technique: BranchNoise) -> None:
+def _perturb_branches(attachment: Attachment, technique: BranchNoise, number: int) -> None:
     found = surgery.branches(attachment.model, technique.on, _who(technique))
-    for number, (_, module) in enumerate(found, start=1):
-        hook = Perturb(technique.branch(number / len(found)), attachment.source, {})
+    for at, (name, module) in enumerate(found, start=1):
+        depth = at / len(found)
+        place = attachment.place(technique, name, Place(number, depth=depth))
+        hook = Perturb(technique.branch(depth), attachment.source, {}, place)
         attachment.noises.append(surgery.change_output(module, hook))
 
 
-def _perturb_weights(attachment: Attachment, technique: WeightPerturbation) -> None:
+def _perturb_weights(attachment: Attachment, technique: WeightPerturbation, number: int) -> None:
     chosen = surgery.select(attachment.model, technique.on, _who(technique))
     plain = [slot for slot in chosen if slot.form == surgery.PLAIN]
     if not plain:
@@ -155,11 +181,12 @@ def _perturb_weights(attachment: Attachment, technique: WeightPerturbation) -> N
             f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrised one; "
             "choose others with on=."
         )
-    tensors: dict[int, tuple[nn.Module, list[tuple[str, Learnt]]]] = {}
+    tensors: dict[int, tuple[nn.Module, list[tuple[str, Learnt, str]]]] = {}
     for slot in plain:
         layer, name = surgery.owner(attachment.model, slot)
         learned = _learn(attachment, technique, slot.name, slot.tensor)
-        tensors.setdefault(id(layer), (layer, []))[1].append((name, learned))
+        place = attachment.place(technique, slot.name, Place(number))
+        tensors.setdefault(id(layer), (layer, []))[1].append((name, learned, place))
     for layer, named in tensors.values():
         hook = PerturbWeights(technique, attachment.source, tuple(named))
         attachment.noises.append(surgery.around(layer, hook))
@@ -199,7 +226,7 @@ def _mix(attachment: Attachment, technique: HiddenMix, number: int) -> None:
     attachment.mixing.append((number, technique, len(chosen)))
 
 
-PUT: dict[type[OnModel], Callable[[Attachment, Any], None]] = {
+PUT: dict[type[OnModel], Callable[[Attachment, Any, int], None]] = {
     Noise: _perturb,
     BranchNoise: _perturb_branches,
     WeightPerturbation: _perturb_weights,

@@ -54,29 +54,28 @@ class BatchStage:
         kind = x.dtype if x.is_floating_point() else torch.get_default_dtype()
         return F.one_hot(y, self.classes).to(kind)
 
-    def __call__(
-        self, x: Tensor, y: Tensor, done: float, noise: torch.Generator, slope: Slope
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, x: Tensor, y: Tensor, slope: Slope) -> tuple[Tensor, Tensor]:
         """The batch to train on; targets as `soft` gives them."""
+        source = self.attachment.source
         y = self.soft(x, y)
-        for technique in self.outside:
-            acting = technique.at(done)
-            draw = acting.draw(x, y, noise)
+        for number, technique in enumerate(self.outside):
+            place = f"batch {number}"
+            acting = source.now(technique, place)
+            draw = source.draw(acting, place, x, y)
             if isinstance(acting, Attack):
                 x = acting.attack(x, slope(x, y), self.scale, draw)
-            else:
+            elif isinstance(acting, Change):
                 x, y = acting.batch(x, y, draw)
         return x, y
 
-    def mix(self, x: Tensor, y: Tensor, done: float, noise: torch.Generator) -> Tensor:
+    def mix(self, x: Tensor, y: Tensor) -> Tensor:
         """Draw the mixing inside the network for the rows of one forward pass; their targets."""
-        mixes = self.attachment.source.mixes
-        mixes.clear()
+        source = self.attachment.source
         for number, technique, layers in self.attachment.mixing:
-            acting = technique.at(done)
-            draw = acting.draw(x, y, noise)
-            mixes[number] = acting.place(draw, layers), draw
-            y = acting.targets(y, draw)
+            place = f"mix {number}"
+            acting = source.now(technique, place)
+            source.mixes[number] = source.mix(acting, place, layers, x, y)
+            y = acting.targets(y, source.mixes[number][1])
         return y
 
 

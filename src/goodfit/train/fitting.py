@@ -98,14 +98,14 @@ def told(network: nn.Module, recipe: Recipe, remarks: Sequence[Remark]) -> dict[
 
 def _finish(solo: Solo, stopped: str, interrupted: bool, network: str) -> Run:
     """The run, with the kept weights in a network without noise."""
-    best = solo.best_epoch > 0 and (solo.watch.restore or interrupted or solo.astray)
+    best = solo.course.keeps_best(interrupted)
     last = snapshot(solo.shadow.network(solo.sample[0]) if solo.shadow else solo.model)
     model = holding(solo.attachment.silence(), solo.best if best else last, solo.split.spec.task).eval()
     return Run(
-        model=model, history=solo.history, recipe=solo.recipe, training=solo.training, seed=solo.seed,
+        model=model, history=solo.course.history, recipe=solo.recipe, training=solo.training, seed=solo.seed,
         spec=solo.split.spec, preprocessing=solo.split.preprocessing, metric=solo.metric.name,
         loss=solo.criterion.name, kept="best" if best else "last",
-        best_epoch=solo.best_epoch or len(solo.history), best=solo.best, last=last, network=network,
+        best_epoch=solo.course.best_epoch or len(solo.course.history), best=solo.best, last=last, network=network,
         stopped=stopped, interrupted=interrupted, facts=_facts(solo),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ def wrapped(
     techniques: Sequence[OnGrads],
     backward: Backward,
     clock: Clock,
-    noise: torch.Generator,
+    source: Source,
 ) -> Tensor:
     """The gradient through the OnGrads techniques (the first of the recipe is the innermost), into `.grad`."""
     unused: set[int] = set()
@@ -33,14 +33,23 @@ def wrapped(
         unused.update(i for i, p in enumerate(live) if p.grad is None)
         return loss, grads
 
-    gradient: Gradient = innermost
-    for technique in techniques:
-        acting = technique.at(clock.done)
-        gradient = acting.wrap(gradient, acting.draw(live, noise), clock)
-    loss, grads = gradient(live)
+    acting = [(i, t) for i, t in enumerate(techniques) if t.acts(clock)]
+    loss, grads = chain(innermost, live, acting, clock, source)(live)
     for i, (parameter, grad) in enumerate(zip(live, grads, strict=True)):
         parameter.grad = None if i in unused else grad
     return loss
+
+
+def chain(
+    innermost: Gradient, live: Sequence[Tensor], acting: Sequence[tuple[int, OnGrads]], clock: Clock, source: Source
+) -> Gradient:
+    """The gradient through techniques, each with its number in the recipe; the first is the innermost."""
+    gradient = innermost
+    for number, technique in acting:
+        place = f"grads {number}"
+        now = source.now(technique, place)
+        gradient = now.wrap(gradient, source.draw(now, place, live), clock)
+    return gradient
 
 
 @contextmanager

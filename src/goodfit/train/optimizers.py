@@ -23,7 +23,8 @@ def make(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:
     fused = all(p.is_floating_point() for p in params)
     if training.optimizer == "sgd":
         return SGD(groups, lr=training.learning_rate, momentum=training.momentum, fused=fused)
-    return Adam(groups, lr=training.learning_rate, fused=fused)
+    betas = (training.beta1, training.beta2)
+    return Adam(groups, lr=training.learning_rate, betas=betas, fused=fused)
 
 
 def adaptive(optimizer: Optimizer) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.data import TrainPart
 from goodfit.stages import OnSample
+from goodfit.train.seeds import generator
 
 
 def epoch_rows(techniques: Sequence[OnSample], y: Tensor, drawing: torch.Generator) -> Tensor:
@@ -20,3 +22,23 @@ def epoch_rows(techniques: Sequence[OnSample], y: Tensor, drawing: torch.Generat
     for technique in techniques:
         rows = technique.rows(y, rows, drawing)
     return rows[torch.randperm(len(rows), generator=drawing)]
+
+
+def epoch_batches(
+    techniques: Sequence[OnSample], train: TrainPart, seed: int, epoch: int, size: int
+) -> Sequence[Tensor]:
+    """The row numbers of each batch; a single row left over joins the batch before it (batch norm needs two)."""
+    rows = epoch_rows(techniques, train.y, generator(seed, epoch, "order")).to(train.x.device)
+    return torch.split(rows, batch_sizes(len(rows), size))
+
+
+def batch_sizes(rows: int, size: int) -> list[int]:
+    """The sizes of the batches of an epoch.
+
+    >>> batch_sizes(10, 4), batch_sizes(9, 4), batch_sizes(1, 4)
+    ([4, 4, 2], [4, 5], [1])
+    """
+    whole, rest = divmod(rows, size)
+    if rest == 1 and whole and size > 1:
+        return [size] * (whole - 1) + [size + 1]
+    return [size] * whole + [rest] * (rest > 0)

@@ -24,6 +24,8 @@ class Training(Record):
     learning_rate: float = knob(default=1e-3, low=0, open_left=True, high=float("inf"), open_right=True,
                                 search=(1e-4, 1e-1), log=True, doc="peak learning rate")  # fmt: skip
     momentum: float = knob(default=0.9, low=0, high=1, open_right=True, doc="momentum of SGD")
+    beta1: float = knob(default=0.9, low=0, high=1, open_right=True, doc="Adam: memory of the gradient's mean")
+    beta2: float = knob(default=0.999, low=0, high=1, open_right=True, doc="Adam: memory of the gradient's square")
     schedule: str = knob(
         default="constant", choices=SCHEDULES, doc="learning rate after the warm-up; step: ÷10 at ½ and ¾"
     )

@@ -41,10 +41,12 @@ class Shadow:
     def update(self, clock: Clock) -> None:
         """Take in the weights after an optimizer step."""
         technique, live = self.technique, list(self.live.parameters())
-        self.state = technique.update(self.state, live, clock)
+        if technique.acts(clock):
+            self.state = technique.update(self.state, live, clock)
         if isinstance(technique, Pulling) and technique.pulls(clock):
             for parameter, w in zip(live, technique.weights(self.state), strict=True):
                 parameter.copy_(w)
+            self.state = technique.pulled(self.state)
 
     def network(self, x: Tensor | None) -> nn.Module:
         """The network to evaluate; running statistics are recomputed for it on training rows x.

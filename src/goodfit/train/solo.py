@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,29 +11,24 @@ from torch import Tensor, nn
 
 from goodfit import surgery
 from goodfit.data import Split, metric
-from goodfit.errors import InputError, TrainingError
-from goodfit.history import History
+from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Attack, Clock, OnEpoch, OnEval, OnSample, Paced, Scheduled, Watch
+from goodfit.stages import Clock, OnEval, OnSample, Paced, Scheduled
 from goodfit.train.attach import attach_layers
-from goodfit.train.batches import BatchStage, spread
 from goodfit.train.checkpoints import Checkpoints, load_optimizer, optimizer_tensors, pack, unpack
+from goodfit.train.cost import Cost
+from goodfit.train.course import Course, broken, lost
 from goodfit.train.evaluate import Measured, measure, training_sample
 from goodfit.train.losses import Criterion
 from goodfit.train.optimizers import make
-from goodfit.train.order import epoch_rows
+from goodfit.train.order import epoch_batches
 from goodfit.train.progress import Bar
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
 from goodfit.train.settings import Training
 from goodfit.train.shadow import Shadow
 from goodfit.train.step import Step
-from goodfit.train.terms import LossStage, shares
 from goodfit.train.weights import WeightStage
-
-ADVICE = (
-    "try a lower learning_rate, clip_grad_norm=1 in the recipe, or look for extreme values in the features and targets"
-)
 
 
 class Solo:
@@ -59,24 +53,14 @@ class Solo:
             raise InputError(
                 "training: batch norm needs two rows at a time, got one; raise batch_size or lower accumulate."
             )
-        x, y = split.train.x, split.train.y
-        classes = len(split.spec.classes) if split.spec.task == "classification" else 0
-        batches = BatchStage(recipe, self.attachment, classes, spread(x) if recipe.at(Attack) else x.new_ones(()))
-        batches.check(x)
-        terms = LossStage(recipe, self.attachment, shares(y, classes) if classes else None)
-        self.step = Step(self.attachment, recipe, criterion, batches, terms, self.weights, at_once)
+        cost = Cost.of(self.attachment, recipe, criterion, split)
+        self.step = Step(self.attachment, recipe, cost, self.weights, at_once)
         self.on_sample = recipe.at(OnSample)
-        self.on_epoch = recipe.at(OnEpoch)
         self.shadow = Shadow.of(model, recipe.at(OnEval), split.spec.task)
         self.pace = recipe.at(Paced)
         self.sample = training_sample(split.train, seed)
-        self.watch = self.on_epoch[0].watch() if self.on_epoch else Watch()
-        self.history = History()
-        self.states = [t.start() for t in self.on_epoch]
-        self.best_value: float | None = None
-        self.best_epoch, self.best = 0, snapshot(model)
-        self.stopped, self.astray = "", False
-        self._check_monitors()
+        self.course = Course.of(recipe, self.metric.name)
+        self.best = snapshot(model)
 
     # ---- an epoch ------------------------------------------------------------------------------
 
@@ -85,7 +69,7 @@ class Solo:
         x, y, device = self.split.train.x, self.split.train.y, self.split.train.x.device
         noise = generator(self.seed, epoch, "noise", device)
         surgery.train_mode(self.model)
-        batches = list(self.batches(epoch))
+        batches = epoch_batches(self.on_sample, self.split.train, self.seed, epoch, self.training.batch_size)
         total, done = len(batches) * self.training.epochs, len(batches) * (epoch - 1)
         losses = []
         for number, rows in enumerate(batches, start=done):
@@ -105,17 +89,6 @@ class Solo:
         for group in self.weights.optimizer.param_groups:
             group["lr"] = rate
 
-    def batches(self, epoch: int) -> Iterator[Tensor]:
-        """The row numbers of each batch; a single row left over joins the batch before it (batch norm needs two)."""
-        train = self.split.train
-        rows = epoch_rows(self.on_sample, train.y, generator(self.seed, epoch, "order")).to(train.x.device)
-        size = self.training.batch_size
-        if len(rows) > size and len(rows) % size == 1:
-            yield from rows[: -size - 1].split(size)
-            yield rows[-size - 1 :]
-        else:
-            yield from rows.split(size)
-
     def measured(self) -> tuple[nn.Module, Measured, Measured]:
         """The network to evaluate and keep, and its loss and metric on the training sample and the stop part."""
         network = self.shadow.network(self.sample[0]) if self.shadow else self.model
@@ -133,14 +106,9 @@ class Solo:
             "batch_loss": float(torch.stack(losses).mean()), **self.weights.values(done),
             "learning_rate": self.weights.optimizer.param_groups[0]["lr"], "seconds": seconds,
         }  # fmt: skip
-        self.history.append(row)
-        value = row[self.watch.monitor]
-        improved = epoch > self.watch.start_from_epoch and self.watch.better(value, self.best_value)
+        improved = self.course.tell(row)
         if improved:
-            self.best_value, self.best_epoch, self.best = value, epoch, snapshot(network)
-        for i, technique in enumerate(self.on_epoch):
-            self.states[i], decision = technique.observe(self.states[i], epoch, row)
-            self.stopped = self.stopped or decision.reason if decision.stop else self.stopped
+            self.best = snapshot(network)
         return network, improved
 
     # ---- the whole run -------------------------------------------------------------------------
@@ -150,51 +118,32 @@ class Solo:
         if checkpoints:
             checkpoints.load(self)
         try:
-            for epoch in range(len(self.history) + 1, self.training.epochs + 1):
-                if self.stopped:
+            for epoch in range(len(self.course.history) + 1, self.training.epochs + 1):
+                if self.course.stopped:
                     break
                 began = time.perf_counter()
                 torch.manual_seed(stream(self.seed, epoch, "user"))  # for the user's own layers; forked by `fit`
                 losses = self.train_epoch(epoch)
                 self._check_finite(epoch, losses)
-                if self.stopped:
+                if self.course.stopped:
                     break
                 network, improved = self.end_epoch(epoch, losses, time.perf_counter() - began)
                 if checkpoints:
                     checkpoints.save(self, epoch, improved, snapshot(network))
-                bar.update(epoch, self.history.rows[-1])
+                bar.update(epoch, self.course.history.rows[-1])
         except KeyboardInterrupt:
             return "interrupted by the user", True
-        return self.stopped, False
+        return self.course.stopped, False
 
     def _check_finite(self, epoch: int, losses: list[Tensor]) -> None:
         finite = torch.isfinite(torch.stack(losses))
         if bool(finite.all()):
-            broken = [n for n, p in self.model.named_parameters() if not bool(torch.isfinite(p).all())]
-            if not broken:
-                return
-            where = f"the weights '{broken[0]}' stopped being finite in epoch {epoch}"
+            names = [n for n, p in self.model.named_parameters() if not bool(torch.isfinite(p).all())]
+            if names:
+                self.course.break_off(broken(names[0], epoch))
         else:
             batch = int((~finite).nonzero()[0])
-            where = f"the loss became {float(losses[batch])} in epoch {epoch}, batch {batch + 1} of {len(losses)}"
-        self.stopped, self.astray = f"{where}; {ADVICE}", True
-        if not self.best_epoch:
-            raise TrainingError(f"training: {self.stopped}.")
-
-    def _check_monitors(self) -> None:
-        columns = [
-            "train_loss",
-            "stop_loss",
-            f"train_{self.metric.name}",
-            f"stop_{self.metric.name}",
-            "batch_loss",
-        ]
-        for technique in self.on_epoch:
-            monitor = technique.watch().monitor
-            if monitor not in columns:
-                raise InputError(
-                    f"{type(technique).__name__}: monitor must be one of {', '.join(columns)}, got monitor={monitor!r}."
-                )
+            self.course.break_off(lost(float(losses[batch]), epoch, batch + 1, len(losses)))
 
     # ---- going on later ------------------------------------------------------------------------
 
@@ -214,9 +163,7 @@ class Solo:
         tensors |= pack("learned", {n: p.detach().clone() for n, p in self.attachment.learned.items()})
         if self.shadow:
             tensors |= pack("average", self.shadow.tensors())
-        facts = {"identity": self.identity(), "history": self.history.to_dict(), "states": self.states,
-                 "best_value": self.best_value, "best_epoch": self.best_epoch, "stopped": self.stopped}  # fmt: skip
-        return tensors, facts
+        return tensors, {"identity": self.identity(), **self.course.facts()}
 
     def restore(self, tensors: Weights, facts: dict[str, Any]) -> None:
         """The inverse of `state`."""
@@ -229,7 +176,4 @@ class Solo:
                 self.attachment.learned[name].copy_(value)
         if self.shadow:
             self.shadow.load(unpack("average", tensors))
-        self.history = History.from_dict(facts["history"])
-        self.states, self.stopped = facts["states"], facts["stopped"]
-        self.best_epoch = facts["best_epoch"]
-        self.best_value = None if facts["best_value"] is None else float(facts["best_value"])
+        self.course.restore(facts)

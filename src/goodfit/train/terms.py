@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -33,21 +33,22 @@ class LossStage:
 
     def terms(
         self,
-        network: nn.Module,
+        again: Callable[[Tensor], Tensor],
         x: Tensor,
         y: Tensor,
         output: Tensor,
         rows: Tensor | None,
-        done: float,
-        noise: torch.Generator,
     ) -> list[Tensor]:
-        """One differentiable scalar per technique; rows: the data loss per row, where it is known."""
+        """One differentiable scalar per technique; rows: the data loss per row, where it is known.
+
+        `again`: a further pass through the network, which changes nothing of it.
+        """
         source = self.attachment.source
         seen, source.seen = source.seen or {}, None
-        again = partial(_again, network)
         found = []
         for number, technique in enumerate(self.techniques):
-            acting = technique.at(done)
+            place = f"loss {number}"
+            acting = source.now(technique, place)
             hidden = tuple(seen.get(number, ()))
             if technique.watches and not hidden:
                 raise InputError(
@@ -55,11 +56,11 @@ class LossStage:
                     "argument in this forward pass; choose others."
                 )
             forward = Forward(again, x, y, output, rows, hidden, self.frequencies)
-            found.append(acting.term(forward, acting.draw(forward, noise)))
+            found.append(acting.term(forward, source.draw(acting, place, forward)))
         return found
 
 
-def _again(network: nn.Module, x: Tensor) -> Tensor:
+def again(network: nn.Module, x: Tensor) -> Tensor:
     """The output of a further pass, which leaves running statistics and torch's own generator as they are."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     with torch.random.fork_rng():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -29,7 +30,7 @@ from goodfit.train.loop.stopping import Stopping
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
 from goodfit.train.shadow import Shadow
-from goodfit.train.terms import LossStage
+from goodfit.train.terms import LossStage, again
 from goodfit.train.weights import WeightStage
 
 
@@ -110,7 +111,7 @@ class Regularizer:
                 join(loop.optimizer, own, host)
             join(loop.optimizer, self.attachment.learned)
             weights = WeightStage.around(self.model, recipe, loop.optimizer)
-            self.stepper = OwnStep(self.model, recipe, weights, self.noise)
+            self.stepper = OwnStep(self.model, recipe, weights, self.attachment.source)
             if any(asks.acts_in_step(technique) for technique in recipe):
                 self.attachment.noises.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
         self.batches = BatchStage(recipe, self.attachment, classes, loop.scale(self.device))
@@ -143,8 +144,8 @@ class Regularizer:
                 raise InputError(f"attach: batch() takes two tensors, got {type(x).__name__} and {type(y).__name__}.")
             self.batches.check(x)
             asks.classes_of(y, self.recipe, self.loop.classes)
-            x, y = self.batches(x, y, self._done, self.noise, self._slope)
-            y = self.batches.mix(x, y, self._done, self.noise)
+            x, y = self.batches(x, y, self._slope)
+            y = self.batches.mix(x, y)
         self.y = y
         self.calls.add("batch")
         return x, y
@@ -164,8 +165,8 @@ class Regularizer:
                 "attach: penalty() must follow reg.batch(x, y) and a forward pass of the network in training mode, "
                 "which returns one tensor."
             )
-        again = Resume(self.model, passed) if len(passed.args) + len(passed.kwargs) > 1 else self.model
-        found = self.terms.terms(again, passed.x, self.y, passed.output, rows, self._done, self.noise)
+        network = Resume(self.model, passed) if len(passed.args) + len(passed.kwargs) > 1 else self.model
+        found = self.terms.terms(partial(again, network), passed.x, self.y, passed.output, rows)
         self._begin()  # a term may have passed the batch through the network again
         self.calls.add("penalty")
         return sum(found[1:], found[0])

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock, OnGrads, Paced
+from goodfit.train.acting import Source
 from goodfit.train.gradients import wrapped
 from goodfit.train.weights import WeightStage
 
@@ -40,7 +41,7 @@ class OwnStep:
     model: nn.Module
     recipe: Recipe
     weights: WeightStage
-    noise: torch.Generator
+    source: Source
     guard: Guard = field(default_factory=Guard)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class OwnStep:
             return torch.zeros(())
 
         with torch.no_grad():
-            wrapped(self.model, live, self.on_grads, backward, clock, self.noise)
+            wrapped(self.model, live, self.on_grads, backward, clock, self.source)
         _multiply(live, scale)
 
     def _again(self, live: list[nn.Parameter], closure: Callable[[], Any] | None) -> None:

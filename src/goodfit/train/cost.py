@@ -1,0 +1,56 @@
+"""What a batch costs: the data loss and the OnLoss terms, the same for one network and for a population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from goodfit.data import Split
+from goodfit.recipe import Recipe
+from goodfit.stages import Attack
+from goodfit.train.attach import Attachment
+from goodfit.train.batches import BatchStage, spread
+from goodfit.train.losses import Criterion
+from goodfit.train.terms import LossStage, shares
+
+Pass = Callable[[Tensor], Tensor]
+"""x (batch, …) → the network's output."""
+
+
+@dataclass
+class Cost:
+    """batch → OnBatch → forward and loss (+ OnLoss)."""
+
+    attachment: Attachment
+    criterion: Criterion
+    batches: BatchStage
+    terms: LossStage
+
+    @classmethod
+    def of(cls, attachment: Attachment, recipe: Recipe, criterion: Criterion, split: Split) -> Cost:
+        """The cost of a recipe's batches, with what its techniques need to know of the training rows."""
+        x, y = split.train.x, split.train.y
+        classes = len(split.spec.classes) if split.spec.task == "classification" else 0
+        batches = BatchStage(recipe, attachment, classes, spread(x) if recipe.at(Attack) else x.new_ones(()))
+        batches.check(x)
+        return cls(
+            attachment, criterion, batches, LossStage(recipe, attachment, shares(y, classes) if classes else None)
+        )
+
+    def __call__(self, network: Pass, again: Pass, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The data loss of some rows, and the cost: that loss with the OnLoss terms added.
+
+        `again`: a further pass, which changes nothing of the network.
+        """
+        if self.attachment.mixing:
+            y = self.batches.mix(x, y)
+        self.terms.begin()
+        output = network(x)
+        rows = self.criterion.rows(output, y)
+        loss = rows.mean()
+        if not self.terms.techniques:
+            return loss, loss
+        terms = self.terms.terms(again, x, y, output, rows if rows.ndim else None)
+        return loss, sum(terms, loss)
