@@ -1,7 +1,7 @@
 """Plain reference networks that know nothing of techniques."""
 
 from goodfit.models.build import build
-from goodfit.models.initialise import initialise
+from goodfit.models.initialise import initialise, reset
 from goodfit.models.mlp import mlp
 
-__all__ = ["build", "initialise", "mlp"]
+__all__ = ["build", "initialise", "mlp", "reset"]

@@ -23,16 +23,21 @@ def initialise(model: nn.Module, seed: int) -> nn.Module:
         InputError: a module has weights of its own and no `reset_parameters`; give a function that builds the network.
     """
     fresh = copy.deepcopy(model)
+    reset(fresh, seed)
+    return fresh
+
+
+def reset(model: nn.Module, seed: int) -> None:
+    """Give a network fresh weights, in place; otherwise as `initialise`."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for name, module in fresh.named_modules():
+        for name, module in model.named_modules():
             own = [n for n, _ in module.named_parameters(recurse=False)]
-            reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
-            if callable(reset):
-                reset()
+            again = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+            if callable(again):
+                again()
             elif own:
                 raise InputError(
                     f"model: '{name or type(module).__name__}' has weights of its own ({own[0]}) and no "
                     "reset_parameters method, so it cannot start anew; add one."
                 )
-    return fresh

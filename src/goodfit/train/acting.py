@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from goodfit import surgery
 from goodfit.stages import BranchNoise, Draw, HiddenMix, Noise, Recurrent, Scheduled, WeightPerturbation
+from goodfit.technique import Technique
 
-T = TypeVar("T", bound=Scheduled)
+T = TypeVar("T", bound=Technique)
 Learnt = dict[str, Tensor]
 """Knob → learned tensor."""
 
@@ -42,7 +43,8 @@ class Source:
 
     def now(self, technique: T, place: str, learned: Learnt | None = None) -> T:
         """A technique as strong as it is at this moment, at one of the places where it acts."""
-        return (technique.with_values(**learned) if learned else technique).at(self.done)
+        technique = technique.with_values(**learned) if learned else technique
+        return technique.at(self.done) if isinstance(technique, Scheduled) else technique
 
     def draw(self, technique: Any, place: str, *like: Any) -> Draw:
         """The random numbers of a technique at a place, for what is like the arguments of its `draw`."""

@@ -62,6 +62,8 @@ class Attachment:
     learned: dict[str, nn.Parameter] = field(default_factory=dict)
     """Learned strengths by name: trained beside the network's weights, and no part of it."""
     places: dict[str, Place] = field(default_factory=dict)
+    learning: dict[str, tuple[str, str, Tensor]] = field(default_factory=dict)
+    """Name of a learned strength → its place, its knob, and a tensor like those that it acts on."""
     mixing: list[tuple[int, HiddenMix, int]] = field(default_factory=list)  # number, technique, layers
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -102,7 +104,7 @@ class Attachment:
         return self.model
 
 
-def attach_layers(model: nn.Module, recipe: Recipe) -> Attachment:
+def attach_layers(model: nn.Module, recipe: Recipe, source: Source | None = None) -> Attachment:
     """Hook the recipe's OnModel techniques, and what its other stages need inside the network, in the recipe's order.
 
     Normalisations come first, because they may add layers that a selector of a noise names.
@@ -110,7 +112,7 @@ def attach_layers(model: nn.Module, recipe: Recipe) -> Attachment:
     Raises:
         InputError: a technique finds nothing to act on; the network is then as it was.
     """
-    attachment = Attachment(model)
+    attachment = Attachment(model, source or Source())
     try:
         _put_in(attachment, recipe)
     except InputError:
@@ -158,8 +160,8 @@ def _perturb(attachment: Attachment, technique: Noise, number: int) -> None:
         raise _nowhere(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
     for layer, noise in acting:
         like = next(layer.module.parameters())
-        learned = _learn(attachment, noise, layer.name, like)
         name = attachment.place(technique, layer.name, Place(number, first=layer.first))
+        learned = _learn(attachment, noise, layer.name, like, name)
         hook = Perturb(noise, attachment.source, learned, name)
         attachment.noises.append(surgery.change_input(layer.module, hook))
 
@@ -184,8 +186,8 @@ def _perturb_weights(attachment: Attachment, technique: WeightPerturbation, numb
     tensors: dict[int, tuple[nn.Module, list[tuple[str, Learnt, str]]]] = {}
     for slot in plain:
         layer, name = surgery.owner(attachment.model, slot)
-        learned = _learn(attachment, technique, slot.name, slot.tensor)
         place = attachment.place(technique, slot.name, Place(number))
+        learned = _learn(attachment, technique, slot.name, slot.tensor, place)
         tensors.setdefault(id(layer), (layer, []))[1].append((name, learned, place))
     for layer, named in tensors.values():
         hook = PerturbWeights(technique, attachment.source, tuple(named))
@@ -233,7 +235,7 @@ PUT: dict[type[OnModel], Callable[[Attachment, Any, int], None]] = {
 }
 
 
-def _learn(attachment: Attachment, technique: OnModel, where: str, like: Tensor) -> Learnt:
+def _learn(attachment: Attachment, technique: OnModel, where: str, like: Tensor, place: str) -> Learnt:
     """New learned strengths for one place; none where they would start at the value that does nothing."""
     if not isinstance(technique, Learned) or technique.idle():
         return {}
@@ -241,6 +243,7 @@ def _learn(attachment: Attachment, technique: OnModel, where: str, like: Tensor)
     for knob, start in technique.learned(like.detach()).items():
         name = f"{technique.name()}.{knob} of {where}"
         made[knob] = attachment.learned[name] = nn.Parameter(start.detach().clone())
+        attachment.learning[name] = place, knob, like
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,11 +22,12 @@ from goodfit.technique import Technique
 from goodfit.train.checkpoints import Checkpoints
 from goodfit.train.committee import holding
 from goodfit.train.context import context, refuse_contradictions
+from goodfit.train.course import Course
 from goodfit.train.evaluate import constant
-from goodfit.train.losses import Loss, choose, probe
+from goodfit.train.losses import Criterion, Loss, choose, probe
 from goodfit.train.progress import Bar
 from goodfit.train.restless import restless
-from goodfit.train.run import Run, snapshot
+from goodfit.train.run import Run, Weights, snapshot
 from goodfit.train.seeds import stream
 from goodfit.train.settings import Training
 from goodfit.train.solo import Solo
@@ -80,8 +82,8 @@ def fit(
         solo = Solo(trained, split, recipe, training, criterion, seed)
         refuse_contradictions(remarks)
         with Bar(training.epochs, solo.metric.name, progress) as bar:
-            stopped, interrupted = solo.run(checkpoints, bar)
-        run = _finish(solo, stopped, interrupted, network)
+            interrupted = solo.run(checkpoints, bar)
+        run = _finish(solo, interrupted, network)
         run.facts |= known
         return run
 
@@ -96,26 +98,55 @@ def told(network: nn.Module, recipe: Recipe, remarks: Sequence[Remark]) -> dict[
     }
 
 
-def _finish(solo: Solo, stopped: str, interrupted: bool, network: str) -> Run:
+def _finish(solo: Solo, interrupted: bool, network: str) -> Run:
     """The run, with the kept weights in a network without noise."""
-    best = solo.course.keeps_best(interrupted)
     last = snapshot(solo.shadow.network(solo.sample[0]) if solo.shadow else solo.model)
-    model = holding(solo.attachment.silence(), solo.best if best else last, solo.split.spec.task).eval()
-    return Run(
-        model=model, history=solo.course.history, recipe=solo.recipe, training=solo.training, seed=solo.seed,
-        spec=solo.split.spec, preprocessing=solo.split.preprocessing, metric=solo.metric.name,
-        loss=solo.criterion.name, kept="best" if best else "last",
-        best_epoch=solo.course.best_epoch or len(solo.course.history), best=solo.best, last=last, network=network,
-        stopped=stopped, interrupted=interrupted, facts=_facts(solo),
+    known = facts(solo.split, solo.criterion, len(solo.sample[0]), solo.model)
+    model = solo.attachment.silence()
+    return finished(
+        Finish(solo.course, solo.best, last, interrupted), model, solo.recipe, solo.training, solo.seed, solo.split,
+        solo.criterion.name, network, known,
     )  # fmt: skip
 
 
-def _facts(solo: Solo) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Finish:
+    """How a run came to its end, and its weights."""
+
+    course: Course
+    best: Weights
+    last: Weights
+    interrupted: bool = False
+
+
+def finished(
+    end: Finish,
+    model: nn.Module,
+    recipe: Recipe,
+    training: Training,
+    seed: int,
+    split: Split,
+    loss: str,
+    network: str,
+    facts: dict[str, Any],
+) -> Run:
+    """The run, in whose network the kept weights are put."""
+    course, best = end.course, end.course.keeps_best(end.interrupted)
+    return Run(
+        model=holding(model, end.best if best else end.last, split.spec.task).eval(), history=course.history,
+        recipe=recipe, training=training, seed=seed, spec=split.spec, preprocessing=split.preprocessing,
+        metric=course.metric, loss=loss, kept="best" if best else "last",
+        best_epoch=course.best_epoch or len(course.history), best=end.best, last=end.last, network=network,
+        stopped="interrupted by the user" if end.interrupted else course.stopped, interrupted=end.interrupted,
+        facts=facts,
+    )  # fmt: skip
+
+
+def facts(split: Split, criterion: Criterion, sample: int, model: nn.Module) -> dict[str, Any]:
     """What a diagnosis needs beside the History: row counts and the loss of a constant prediction."""
-    split = solo.split
-    trivial = constant(solo.criterion, split)
+    trivial = constant(criterion, split)
     return {
-        "rows_train": len(split.train), "rows_sample": len(solo.sample[0]), "rows_stop": len(split.stop),
+        "rows_train": len(split.train), "rows_sample": sample, "rows_stop": len(split.stop),
         "baseline_loss": trivial if math.isfinite(trivial) else None, "data": split.text,
-        "parameters": sum(p.numel() for p in solo.model.parameters()),
+        "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip

@@ -113,8 +113,8 @@ class Solo:
 
     # ---- the whole run -------------------------------------------------------------------------
 
-    def run(self, checkpoints: Checkpoints | None, bar: Bar) -> tuple[str, bool]:
-        """Train until the epochs are over, a technique stops it, or the user does; why it ended, and if by Ctrl-C."""
+    def run(self, checkpoints: Checkpoints | None, bar: Bar) -> bool:
+        """Train until the epochs are over, a technique stops it, or the user does; whether by Ctrl-C."""
         if checkpoints:
             checkpoints.load(self)
         try:
@@ -132,8 +132,8 @@ class Solo:
                     checkpoints.save(self, epoch, improved, snapshot(network))
                 bar.update(epoch, self.course.history.rows[-1])
         except KeyboardInterrupt:
-            return "interrupted by the user", True
-        return self.course.stopped, False
+            return True
+        return False
 
     def _check_finite(self, epoch: int, losses: list[Tensor]) -> None:
         finite = torch.isfinite(torch.stack(losses))

@@ -1,0 +1,1 @@
+"""The population trainer: many networks of one structure as one program."""

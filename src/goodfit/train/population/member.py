@@ -1,0 +1,84 @@
+"""One of the runs that are trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from goodfit.data import Split
+from goodfit.recipe import Recipe
+from goodfit.stages import Clock, OnSample, OnWeights, Paced, Penalty
+from goodfit.train.course import Course
+from goodfit.train.order import epoch_batches
+from goodfit.train.population.places import Acting
+from goodfit.train.seeds import generator
+from goodfit.train.settings import Training
+
+
+@dataclass(eq=False)
+class Member:
+    """A run: what is its own, and how far it has come."""
+
+    number: int
+    recipe: Recipe
+    training: Training
+    seed: int
+    split: Split
+    course: Course
+    places: Mapping[str, Acting]  # what it does where
+
+    def __post_init__(self) -> None:
+        self.on_sample, self.pace = self.recipe.at(OnSample), self.recipe.at(Paced)
+        self.steady = self.training.schedule == "constant" and not self.training.warmup and not self.pace
+        self.scheduled = any(acting.scheduled for acting in self.places.values())
+        self.columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
+        self.step, self.seconds = 0, 0.0  # optimizer steps taken
+        self.rate_now = self.training.learning_rate
+        self.waiting: dict[int, list[float]] = {}  # number of a technique → learning rates since it acted
+        self.due: dict[int, bool] = {}
+        self.owed: dict[int, float] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that comes next, from 1."""
+        return len(self.course.history) + 1
+
+    @property
+    def done(self) -> int:
+        """The batches of this epoch that lie behind."""
+        return self.step - self.before
+
+    def begin_epoch(self) -> None:
+        """Draw the order of the rows, and begin the streams of random numbers."""
+        device = self.split.train.x.device
+        self.batches = epoch_batches(
+            self.on_sample, self.split.train, self.seed, self.epoch, self.training.batch_size
+        )
+        self.before = self.step = len(self.batches) * (self.epoch - 1)
+        self.noise = generator(self.seed, self.epoch, "noise", device)
+        self.user = generator(self.seed, self.epoch, "user", device)
+
+    def rows(self) -> Tensor | None:
+        """The rows of the step that comes next; none where the epoch is over."""
+        return self.batches[self.done] if self.done < len(self.batches) else None
+
+    def come(self, every: Mapping[int, int]) -> None:
+        """Come to the next step: the clock, the learning rate, and which techniques on weights are due."""
+        batches = len(self.batches)
+        self.now = Clock(self.step + 1, batches, batches * self.training.epochs)
+        if not self.steady:
+            self.rate_now = self.training.rate_at(self.step, self.now.total)
+            for technique in self.pace:
+                self.rate_now *= technique.pace(self.now)
+        for number, steps in every.items():
+            if steps == 1:
+                self.due[number] = True
+                continue
+            rates = self.waiting.setdefault(number, [])
+            rates.append(self.rate_now)
+            self.owed[number] = sum(rates)
+            self.due[number] = len(rates) >= steps or self.now.ends_epoch
+            if self.due[number]:
+                self.waiting[number] = []

@@ -1,0 +1,86 @@
+"""The network's own dropout, whose random numbers a population draws beforehand like those of techniques."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from goodfit.stages import Draw
+from goodfit.train.population.source import Told
+
+PLACE = "own"
+
+
+@dataclass(frozen=True)
+class Mask:
+    """torch's dropout: which units stay, from torch's own stream of random numbers."""
+
+    rate: float
+
+    def draw(self, x: Tensor, generator: torch.Generator | None) -> Draw:
+        """One over the share of units that stay, or 0, of x's shape: as `torch.dropout` draws it."""
+        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator).div_(1 - self.rate),)
+
+
+class OwnNoise(TorchFunctionMode):
+    """Inside, the dropout that a network does by itself takes its random numbers from a source."""
+
+    def __init__(self, source: Told) -> None:
+        super().__init__()
+        self.source = source
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """The function's result."""
+        kwargs = kwargs or {}
+        if func is F.dropout:
+            return self._dropout(*args, **kwargs)
+        if func in (F.dropout1d, F.dropout2d, F.dropout3d):
+            return self._dropout(*args, **kwargs, channels=True)
+        if func is F.scaled_dot_product_attention and self._rate(args, kwargs):
+            return self._attention(*args, **kwargs)
+        return func(*args, **kwargs)
+
+    def _rate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+        return float(args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0))
+
+    def _dropout(
+        self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, channels: bool = False
+    ) -> Tensor:
+        if not training or p == 0:
+            return input
+        like = input
+        if channels:
+            lead = input.shape[:2]
+            like = input.new_empty((*lead, *[1] * (input.ndim - 2)))
+        (mask,) = self.source.draw(Mask(p), f"{PLACE} {p!r}", like)
+        return input * mask
+
+    def _attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        """torch's attention, written out, with a mask on its weights."""
+        scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))
+        if is_causal:
+            ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+            scores = scores.masked_fill(~ahead, -math.inf)
+        if attn_mask is not None:
+            blocked = attn_mask.dtype == torch.bool
+            scores = scores.masked_fill(~attn_mask, -math.inf) if blocked else scores + attn_mask
+        return self._dropout(torch.softmax(scores, -1), dropout_p) @ value

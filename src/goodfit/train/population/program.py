@@ -1,0 +1,211 @@
+"""A training step and an evaluation of one member, as functions of tensors; mapped, they are those of all members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, grad_and_value
+
+from goodfit import surgery
+from goodfit.recipe import Recipe
+from goodfit.stages import Averaged, Clock, OnEval, OnGrads, Pulling
+from goodfit.train.attach import attach_layers
+from goodfit.train.batches import BatchStage
+from goodfit.train.cost import Cost
+from goodfit.train.gradients import chain
+from goodfit.train.losses import Criterion
+from goodfit.train.population.own_noise import OwnNoise
+from goodfit.train.population.source import Told
+from goodfit.train.population.update import Rates, Update
+from goodfit.train.settings import Training
+from goodfit.train.terms import LossStage
+
+LEARNED = " (learned)"
+State = dict[str, Any]
+"""A member's tensors: `weights` (n,), `memory` of the optimizer, `buffers` by name, `carried`, `averaged`."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What of a step is decided before it: the same for all members that take it together."""
+
+    grads: tuple[bool, ...] = ()  # which OnGrads techniques act
+    due: tuple[bool, ...] = ()  # which OnWeights techniques act
+    averages: bool = False  # whether the OnEval technique takes the weights in
+    pulls: bool = False  # whether training goes on from the averaged weights
+
+
+class Program:
+    """The template of a population: a network with the recipe in it, whose weights are given anew for every pass."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, classes: int) -> None:
+        self.model, self.recipe, self.criterion, self.classes = model, recipe, criterion, classes
+        self.source = Told()
+        self.attachment = attach_layers(model, recipe, self.source)
+        trained = self.attachment.parameters()
+        self.names, self.live = list(trained), list(trained.values())
+        self.own = sum(p.requires_grad for p in model.parameters())  # the learned strengths come behind them
+        self.fixed = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
+        self.update = Update(model, self.live, recipe, training)
+        self.on_grads = recipe.at(OnGrads)
+        kept: list[OnEval] = recipe.at(OnEval)
+        self.on_eval = kept[0] if kept else None
+
+    # ---- the beginning -------------------------------------------------------------------------
+
+    def start(self, techniques: Mapping[str, Any]) -> State:
+        """The state of a member that begins with the template's weights, and has these techniques at its places."""
+        learned = [
+            techniques[place].learned(like.detach())[knob]
+            for place, knob, like in (self.attachment.learning[n.removesuffix(LEARNED)] for n in self.names[self.own :])
+        ]
+        weights = torch.cat([p.detach().reshape(-1) for p in [*self.live[: self.own], *learned]])
+        memory, carried = self.update.start(weights)
+        buffers = {n: b.detach().clone() for n, b in self.model.named_buffers()}
+        averaged = self.on_eval.start([weights]) if self.on_eval else []
+        return {"weights": weights, "memory": memory, "buffers": buffers, "carried": carried, "averaged": averaged}
+
+    # ---- a step --------------------------------------------------------------------------------
+
+    def step(self, state: State, given: dict[str, Any], moment: Moment) -> tuple[State, Tensor]:
+        """One optimizer step; the next state, and the mean data loss of the batch, a scalar."""
+        source, clock = self._told(given), Clock(*given["clock"])
+        batches = BatchStage(self.recipe, self.attachment, self.classes, given["scale"])
+        terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))
+        cost = Cost(self.attachment, self.criterion, batches, terms)
+        flat, buffers = state["weights"], state["buffers"]
+        live = self.update.views(flat)
+        with self._training():
+            x, y = given["x"], given["y"]
+            if batches.techniques:
+                x, y = batches(x, y, lambda x, y: self._slope(live, buffers, x, y))
+            gradient = _Gradient(self, cost, live, buffers, x, y)
+            acting = [(i, t) for i, t in enumerate(self.on_grads) if moment.grads[i]]
+            loss, grads = chain(gradient, live, acting, clock, source)(live)
+        rates = Rates(given["rate"], given["memory"], given["corrections"], given["owed"])
+        grads = list(grads)
+        flat, memory, carried = self.update(flat, grads, state["memory"], state["carried"], rates, moment.due, source)
+        averaged = state["averaged"]
+        if self.on_eval and moment.averages:
+            technique = source.now(self.on_eval, "eval")
+            averaged = technique.update([t.clone() for t in averaged], [flat], clock)
+            if isinstance(technique, Pulling) and moment.pulls:
+                flat = technique.weights(averaged)[0].clone()
+                averaged = technique.pulled(averaged)
+        made = {"weights": flat, "memory": memory, "buffers": gradient.buffers, "carried": carried}
+        return {**made, "averaged": averaged}, loss
+
+    def _told(self, given: dict[str, Any]) -> Told:
+        self.source.tell(given["strengths"], given["draws"])
+        return self.source
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Training mode, in which the techniques act."""
+        surgery.train_mode(self.model)
+        self.source.generator = torch.default_generator  # only as a sign: nothing is drawn from it
+        try:
+            with OwnNoise(self.source):
+                yield
+        finally:
+            self.source.generator, self.source.seen = None, None
+            self.source.mixes.clear()
+
+    def network(self, live: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        """The network's output with these weights; the buffers are overwritten."""
+        self.source.learned = {id(p): w for p, w in zip(self.live[self.own :], live[self.own :], strict=True)}
+        own = dict(zip(self.names[: self.own], live[: self.own], strict=True))
+        output: Tensor = functional_call(self.model, {**own, **self.fixed, **buffers}, (x,))
+        return output
+
+    def _slope(self, live: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        """∂loss/∂x of the data loss without noise, for an attack."""
+
+        def loss(x: Tensor) -> Tensor:
+            return self.criterion.mean(self.network(live, _copy(buffers), x), y)
+
+        sign, self.source.generator = self.source.generator, None
+        try:
+            found: Tensor = grad(loss)(x)
+        finally:
+            self.source.generator = sign
+        return found
+
+    # ---- an evaluation -------------------------------------------------------------------------
+
+    def kept(self, state: State) -> Tensor:
+        """The weights to evaluate and keep, one after another."""
+        if not self.on_eval:
+            return state["weights"]  # type: ignore[no-any-return]
+        assert isinstance(self.on_eval, Averaged)
+        return self.on_eval.weights(state["averaged"])[0]
+
+    def outputs(self, flat: Tensor, buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+        """The network's output in evaluation mode."""
+        self.model.eval()
+        return self.network(self.update.views(flat), buffers, x)
+
+    def penalties(self, flat: Tensor, strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The values of the weight penalties."""
+        self.source.tell(strengths, ())
+        return self.update.values(flat, self.source)
+
+    def fill(self, network: nn.Module, flat: Tensor, buffers: dict[str, Tensor]) -> None:
+        """Put a member's weights and buffers into a network like the template's."""
+        views = dict(zip(self.names[: self.own], self.update.views(flat)[: self.own], strict=True))
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name in views:
+                    parameter.copy_(views[name])
+            for name, buffer in network.named_buffers():
+                buffer.copy_(buffers[name])
+
+
+class _Gradient:
+    """The innermost gradient function: of the batch's cost, at given weights."""
+
+    def __init__(
+        self, program: Program, cost: Cost, live: list[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
+    ) -> None:
+        self.program, self.cost, self.live, self.x, self.y = program, cost, live, x, y
+        self.before = self.buffers = buffers
+
+    def __call__(self, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The data loss, and the gradients; running statistics are those of the pass at the weights as they are."""
+        if self.program.source.noted is not None:
+            return self._tried()
+        grads, (_, (loss, buffers)) = grad_and_value(self._cost, has_aux=True)(list(weights))
+        if all(w is own for w, own in zip(weights, self.live, strict=True)):
+            self.buffers = buffers
+        return loss, list(grads)
+
+    def _cost(self, weights: list[Tensor]) -> tuple[Tensor, tuple[Tensor, dict[str, Tensor]]]:
+        buffers = _copy(self.before)
+
+        def network(x: Tensor) -> Tensor:
+            return self.program.network(weights, buffers, x)
+
+        def again(x: Tensor) -> Tensor:
+            return self.program.network(weights, _copy(self.before), x)
+
+        loss, cost = self.cost(network, again, self.x, self.y)
+        return cost, (loss, buffers)
+
+    def _tried(self) -> tuple[Tensor, list[Tensor]]:
+        """The same through plain autograd, which tells what no gradient reaches."""
+        with torch.enable_grad():
+            leaves = [w.detach().requires_grad_() for w in self.live]
+            cost, (loss, _) = self._cost(leaves)
+            found = torch.autograd.grad(cost, leaves, allow_unused=True)
+        self.program.update.unused = {i for i, g in enumerate(found) if g is None}
+        pairs = zip(found, leaves, strict=True)
+        return loss.detach(), [torch.zeros_like(w) if g is None else g.detach() for g, w in pairs]
+
+
+def _copy(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: buffer.clone() for name, buffer in buffers.items()}
