@@ -173,6 +173,10 @@ class Technique(Record):
 
     aliases: ClassVar[tuple[str, ...]] = ()
     """Other names by which recipes may call it."""
+    light: ClassVar[bool] = True
+    """Whether its neutral form costs next to nothing, so that runs without it may be trained in one program with it."""
+    alone: ClassVar[str] = ""
+    """Why runs with it cannot be stacked into a population; empty where they can."""
 
     @classmethod
     def name(cls) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+
+LEVELS = 1 << 16
+"""How many values 16 bits have: rates of dropouts are rounded to a share of them."""
 
 
 def beta(
@@ -68,6 +73,50 @@ def boxes(space: Sequence[int], lengths: Tensor, generator: torch.Generator) -> 
         shape = [rows] + [size if other == place else 1 for other in range(len(space))]
         inside &= within.reshape(shape)
     return inside
+
+
+def bits(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:
+    """Evenly drawn 16-bit numbers of a shape, each a decision for `kept`: far cheaper than drawing it by its rate.
+
+    >>> bits((3, 5), torch.device("cpu"), torch.Generator()).dtype
+    torch.int16
+    """
+    count = math.prod(shape)
+    words = torch.empty(-(-count // 4), dtype=torch.int64, device=device)  # drawn by the word, used by the quarter
+    return words.random_(-(2**63), None, generator=generator).view(torch.int16)[:count].view(tuple(shape))
+
+
+def rounded(rate: Any) -> Any:
+    """A rate (a number, or a tensor of them) as 16 bits hold it: to the nearest 65536th, at most 65535 of them.
+
+    >>> rounded(0.25), rounded(1e-6), rounded(1 - 1e-9)
+    (0.25, 0.0, 0.9999847412109375)
+    """
+    if isinstance(rate, Tensor):
+        wide = rate.to(torch.promote_types(rate.dtype, torch.float32))  # half precision ends before 65536
+        return (wide * LEVELS).round().clamp(max=LEVELS - 1) / LEVELS
+    return min(round(rate * LEVELS), LEVELS - 1) / LEVELS
+
+
+def kept(drawn: Tensor, rate: Any) -> Tensor:
+    """True for what stays where a share `rate`, as it is rounded by `rounded`, is dropped; `drawn` is from `bits`.
+
+    >>> kept(torch.tensor([-32768, -1, 0, 32767], dtype=torch.int16), 0.5)
+    tensor([False, False,  True,  True])
+    """
+    threshold = rate * LEVELS - LEVELS // 2
+    return drawn >= (threshold.to(drawn.dtype) if isinstance(threshold, Tensor) else int(threshold))
+
+
+def inverted(drawn: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
+    """Dropout's factors: 0 for the share `rate` and 1 / (1 − rate) for the rest, so that their mean is 1 (1 at rate 0).
+
+    >>> inverted(torch.tensor([-32768, -1, 0, 32767], dtype=torch.int16), 0.5, torch.float64)
+    tensor([0., 0., 2., 2.], dtype=torch.float64)
+    """
+    share = rounded(rate)
+    scale = 1 / (1 - share)
+    return kept(drawn, share).to(dtype).mul_(scale.to(dtype) if isinstance(scale, Tensor) else scale)
 
 
 def columns(share: Tensor, features: int, generator: torch.Generator) -> Tensor:

@@ -18,9 +18,16 @@ class OnEval(Technique, ABC):
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
         """The state before the first step: tensors."""
 
+    def acts(self, clock: Clock) -> bool:
+        """Whether its state changes after this step; `update` is called only then."""
+        return True
+
     @abstractmethod
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        """The state after an optimizer step; the tensors of `state` may be reused."""
+        """The state after an optimizer step; the tensors of `state` may be reused.
+
+        The clock's numbers may be tensors: they are to compute with, not to branch on (that is for `acts`).
+        """
 
 
 class Averaged(OnEval, ABC):
@@ -37,6 +44,10 @@ class Pulling(Averaged, ABC):
     @abstractmethod
     def pulls(self, clock: Clock) -> bool:
         """Whether training goes on from the evaluated weights after this step."""
+
+    @abstractmethod
+    def pulled(self, state: list[Tensor]) -> list[Tensor]:
+        """The state after training was put back to the evaluated weights."""
 
 
 class Ensemble(OnEval, ABC):

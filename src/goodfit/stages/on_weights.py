@@ -75,7 +75,7 @@ def soft_threshold(w: Tensor, step: Tensor | float, strength: float) -> Tensor:
     if isinstance(step, Tensor):
         threshold = step.mul_(strength)
         kept = torch.minimum(w, threshold)
-        return w.sub_(kept.clamp_(min=threshold.neg_()))
+        return w.sub_(torch.maximum(kept, threshold.neg_()))
     return w.sub_(torch.clamp(w, -strength * step, strength * step))
 
 

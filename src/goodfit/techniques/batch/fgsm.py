@@ -35,6 +35,7 @@ class FGSM(Attack):
     which is the same in expectation (`share` ½ is its α of ½).
     """
 
+    light: ClassVar[bool] = False
     inputs: ClassVar[str] = "floats"
     epsilon: float = knob(
         default=0.1,

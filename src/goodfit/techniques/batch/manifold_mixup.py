@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,7 @@ class ManifoldMixUp(HiddenMix):
     Differs from the paper: λ is folded, which changes nothing in distribution, as partners are a random permutation.
     """
 
+    light: ClassVar[bool] = False
     alpha: float = knob(
         default=1.0,
         low=0,

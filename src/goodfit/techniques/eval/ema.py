@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
+import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.stages import Averaged, Clock
@@ -46,9 +46,9 @@ class EMA(Averaged):
         return [w.detach().clone() for w in weights]
 
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        kept = 0.5 ** (1 / (self.half_life * clock.per_epoch)) if self.half_life else 0.0
-        torch._foreach_lerp_(state, [w.detach() for w in weights], 1 - kept)
-        return state
+        # The tiny number makes a half-life of 0 keep exactly nothing, without a branch.
+        kept = 0.5 ** (1 / (self.half_life * clock.per_epoch + 1e-30))
+        return [s.sub_(w).mul_(kept).add_(w) for s, w in zip(state, (w.detach() for w in weights), strict=True)]
 
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state

@@ -26,7 +26,8 @@ class Lookahead(Pulling):
     >>> lookahead, w = Lookahead(k=2, step_size=0.25), [torch.tensor([4.0])]
     >>> state = lookahead.start([torch.tensor([0.0])])
     >>> for step in (1, 2):
-    ...     state = lookahead.update(state, w, Clock(step, per_epoch=10, total=10))
+    ...     if lookahead.acts(Clock(step, per_epoch=10, total=10)):
+    ...         state = lookahead.update(state, w, Clock(step, per_epoch=10, total=10))
     >>> lookahead.weights(state), lookahead.pulls(Clock(2, per_epoch=10, total=10))
     ([tensor([1.])], True)
 
@@ -51,16 +52,20 @@ class Lookahead(Pulling):
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [w.detach().clone() for w in (*weights, *weights)]
 
+    def acts(self, clock: Clock) -> bool:
+        return self.pulls(clock) or clock.ends_epoch
+
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        pulls, slow = self.pulls(clock), state[: len(weights)]
-        if not (pulls or clock.ends_epoch):
-            return state
+        slow = state[: len(weights)]
         pairs = zip(slow, weights, strict=True)
-        evaluated = [torch.lerp(s, w.detach(), self.step_size) for s, w in pairs]  # a step of 1 is exactly w
-        return [*(e.clone() for e in evaluated), *evaluated] if pulls else [*slow, *evaluated]
+        return [*slow, *(torch.lerp(s, w.detach(), self.step_size) for s, w in pairs)]  # a step of 1 is exactly w
 
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state[len(state) // 2 :]
 
     def pulls(self, clock: Clock) -> bool:
         return clock.step % self.k == 0
+
+    def pulled(self, state: list[Tensor]) -> list[Tensor]:
+        evaluated = self.weights(state)
+        return [*(e.clone() for e in evaluated), *evaluated]

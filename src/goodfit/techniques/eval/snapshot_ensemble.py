@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class SnapshotEnsemble(Ensemble, Paced):
     Hurts when: a part is too short to converge; more than a few snapshots are much alike.
 
     >>> ensemble, state = SnapshotEnsemble(cycles=2), [torch.zeros(1, 1)]
-    >>> for step in (1, 2, 3, 4):
+    >>> for step in (2, 4):  # where it acts
     ...     state = ensemble.update(state, [torch.tensor([float(step)])], Clock(step, per_epoch=1, total=4))
     >>> ensemble.members(state)
     [[tensor([2.])], [tensor([4.])]]
@@ -36,6 +37,7 @@ class SnapshotEnsemble(Ensemble, Paced):
     others; all snapshots are averaged, not the last few.
     """
 
+    alone: ClassVar[str] = "it keeps ever more networks"
     cycles: int = knob(
         default=5, low=1, search=(2, 10), main=True, unit="parts of training", doc="how many networks it ends with"
     )
@@ -43,12 +45,15 @@ class SnapshotEnsemble(Ensemble, Paced):
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [torch.stack([w.detach()]) for w in weights]
 
-    def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
+    def acts(self, clock: Clock) -> bool:
         taken, now = self._cycles(clock.step - 1, clock), self._cycles(clock.step, clock)
-        if taken == now and (taken or not clock.ends_epoch):
-            return state
+        return taken != now or (not taken and clock.ends_epoch)
+
+    def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
         newest = self.start(weights)
-        return [torch.cat(pair) for pair in zip(state, newest, strict=True)] if taken else newest
+        if not self._cycles(clock.step - 1, clock):
+            return newest  # in place of what stood in
+        return [torch.cat(pair) for pair in zip(state, newest, strict=True)]
 
     def members(self, state: list[Tensor]) -> list[list[Tensor]]:
         return [list(member) for member in zip(*(w.unbind() for w in state), strict=True)]

@@ -59,10 +59,12 @@ class SWA(Averaged, Paced):
         count = torch.zeros((), dtype=weights[0].dtype, device=weights[0].device)
         return [*(w.detach().clone() for w in weights), count]
 
+    def acts(self, clock: Clock) -> bool:
+        return clock.ends_epoch
+
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        if not clock.ends_epoch:
-            return state
-        count = (state[-1] + 1) * (clock.step / clock.total >= self.swa_start)
+        begun = clock.step / clock.total >= self.swa_start - 1e-6  # where they are tensors, they are rounded ones
+        count = (state[-1] + 1) * begun
         share = 1 / count.clamp(min=1)  # 1 until it begins: the weights as they are, to the bit
         pairs = zip(state[:-1], weights, strict=True)
         return [*(torch.lerp(average, w.detach(), share.to(w.dtype)) for average, w in pairs), count]

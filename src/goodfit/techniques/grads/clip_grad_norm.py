@@ -47,9 +47,8 @@ class ClipGradNorm(OnGrads):
     def wrap(self, gradient: Gradient, draw: Draw, clock: Clock) -> Gradient:
         def clipped(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
             loss, grads = gradient(weights)
-            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+            norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in grads]))
             factor = (self.max_norm / (norm + 1e-6)).clamp(max=1.0)
-            torch._foreach_mul_(grads, factor)
-            return loss, grads
+            return loss, [g.mul_(factor) for g in grads]
 
         return clipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ class SAM(OnGrads):
     Differs from the paper: ASAM's constant η, added to |w|, is 0; biases are scaled like all other weights.
     """
 
+    light: ClassVar[bool] = False
     rho: float = knob(
         default=0.05,
         low=0,
@@ -49,13 +51,13 @@ class SAM(OnGrads):
     adaptive: bool = knob(default=False, doc="whether the neighbourhood is in proportion to the weights (ASAM)")
     interval: int = knob(default=1, low=1, search=(1, 10), unit="steps", doc="every how many steps it acts")
 
+    def acts(self, clock: Clock) -> bool:
+        return clock.step % self.interval == 0
+
     def draw(self, weights: Sequence[Tensor], generator: torch.Generator) -> Draw:
         return ()
 
     def wrap(self, gradient: Gradient, draw: Draw, clock: Clock) -> Gradient:
-        if clock.step % self.interval:
-            return gradient
-
         def sharp(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
             loss, grads = gradient(weights)
             return loss, gradient(self._worst([w.detach() for w in weights], grads))[1]

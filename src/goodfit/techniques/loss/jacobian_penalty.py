@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -34,6 +35,7 @@ class JacobianPenalty(OnLoss):
     https://arxiv.org/abs/1908.02729
     """
 
+    light: ClassVar[bool] = False
     per_row: ClassVar[bool] = False
     strength: float = knob(
         default=0.01,
@@ -56,7 +58,17 @@ class JacobianPenalty(OnLoss):
                 f"JacobianPenalty: the inputs must be numbers, got {forward.x.dtype} (codes of tokens or categories); "
                 "leave it out."
             )
-        x = forward.x.detach().requires_grad_()
-        output = forward.network(x)
-        (slopes,) = torch.autograd.grad((output.reshape(draw[0].shape) * draw[0]).sum(), x, create_graph=True)
-        return self.strength * 0.5 * slopes.square().sum() / len(x)
+        slopes = _slopes(forward.network, forward.x.detach(), draw[0])
+        return self.strength * 0.5 * slopes.square().sum() / len(slopes)
+
+
+def _slopes(network: Callable[[Tensor], Tensor], x: Tensor, v: Tensor) -> Tensor:
+    """vᵀJ for each row, of x's shape, differentiable in the network's weights."""
+    try:
+        x.requires_grad_()
+    except RuntimeError:  # inside a transform of torch.func, which allows its own derivatives only
+        output, pull, *_ = torch.func.vjp(network, x)
+        return pull(v.reshape(output.shape))[0]  # type: ignore[no-any-return]
+    # torch.func would refuse networks with checkpoints, autograd functions of the old kind, or a state of their own.
+    output = network(x)
+    return torch.autograd.grad((output.reshape(v.shape) * v).sum(), x, create_graph=True)[0]

@@ -34,6 +34,7 @@ class RDrop(OnLoss):
     alpha is twice ours; the authors' code takes their mean, so that its alpha is ours. The term for numbers is new.
     """
 
+    light: ClassVar[bool] = False
     per_row: ClassVar[bool] = False
     needs_noise: ClassVar[bool] = True
     alpha: float = knob(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.stages import Draw, InputNoise, selector, share
+from goodfit.stages.draws import bits, kept, rounded
 
 FLOOR = 1.7580993408473766
 """−SELU(−∞): the scale 1.0507… of the activation times its α 1.6732…"""
@@ -16,15 +17,16 @@ class AlphaDropout(InputNoise):
 
     Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn anew per sample and unit, with
     c = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c; the identity in evaluation. For inputs of
-    mean 0 and variance 1 the result has mean 0 and variance 1 again. This is torch's and Keras' `AlphaDropout`.
+    mean 0 and variance 1 the result has mean 0 and variance 1 again. This is torch's and Keras' `AlphaDropout`. Rates
+    are rounded to 1/65536.
 
     Shape: activations (batch, …), any shape.
 
     Helps when: activations are SELU and weights start from LeCun's normal distribution.
     Hurts when: activations are others (ReLU's minimum is 0, not −1.758): use `Dropout`.
 
-    >>> x, kept = torch.tensor([1.0, 1.0]), torch.tensor([1.0, 0.0])
-    >>> AlphaDropout(0.5).perturb(x, (kept,))
+    >>> x, drawn = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
+    >>> AlphaDropout(0.5).perturb(x, (drawn,))
     tensor([ 1.6656, -0.7792])
 
     Reference: G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, Self-normalizing neural networks, NeurIPS, 2017,
@@ -36,9 +38,10 @@ class AlphaDropout(InputNoise):
     on: str = selector()
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator),)
+        return (bits(x.shape, x.device, generator),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        kept = draw[0]
-        a: float = 1 / ((1 - self.rate) * (1 + self.rate * FLOOR**2)) ** 0.5
-        return x * (kept * a) + (a * FLOOR) * (kept - (1 - self.rate))
+        rate: float = rounded(self.rate)
+        stays = kept(draw[0], rate).to(x.dtype)
+        a: float = 1 / ((1 - rate) * (1 + rate * FLOOR**2)) ** 0.5
+        return x * (stays * a) + (a * FLOOR) * (stays - (1 - rate))

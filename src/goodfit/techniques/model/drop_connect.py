@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.stages import Draw, WeightPerturbation, selector
+from goodfit.stages.draws import bits, inverted
 from goodfit.technique import knob
 
 
@@ -14,14 +15,16 @@ class DropConnect(WeightPerturbation):
 
     Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per batch and weight; dropped
     weights get no gradient from that batch. Evaluation uses w, the mean. It drops single connections; `Dropout` drops
-    units, and `DropPath` whole residual branches (some libraries call that drop connect).
+    units, and `DropPath` whole residual branches (some libraries call that drop connect). The rate is rounded to
+    1/65536.
 
     Shape: any weight tensor.
 
     Helps when: dense layers are wide.
     Hurts when: batches are large and few: all rows of a batch share one mask.
 
-    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (torch.tensor([[1.0, 0.0]]),))
+    >>> drawn = torch.tensor([[32767, -32768]], dtype=torch.int16)
+    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (drawn,))
     tensor([[4., -0.]])
 
     Reference: L. Wan, M. Zeiler, S. Zhang, Y. LeCun and R. Fergus, Regularization of neural networks using DropConnect,
@@ -43,7 +46,7 @@ class DropConnect(WeightPerturbation):
     on: str = selector()
 
     def draw(self, w: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(w).bernoulli_(1 - self.rate, generator=generator),)
+        return (bits(w.shape, w.device, generator),)
 
     def perturb(self, w: Tensor, draw: Draw) -> Tensor:
-        return w * (draw[0] / (1 - self.rate))
+        return w * inverted(draw[0], self.rate, w.dtype)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.stages import BranchNoise, Draw
+from goodfit.stages.draws import bits, inverted, kept, rounded
 from goodfit.technique import knob
 
 
@@ -17,14 +18,14 @@ class DropPath(BranchNoise):
     Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), one per sample and branch;
     the identity in evaluation. With `linear`, r rises with depth: rate · l / L at branch l of L; else r is the rate
     everywhere. Without `scale_by_keep` the branch is not divided by 1 − r, and so adds more in evaluation than it did
-    on average in training (timm has the same option).
+    on average in training (timm has the same option). Rates are rounded to 1/65536.
 
     Shape: a branch's output (batch, …), any shape.
 
     Helps when: networks with shortcuts are deep (residual networks, transformers).
     Hurts when: there are few branches, each of which is needed; `DropConnect` is another thing.
 
-    >>> DropPath(0.5).perturb(torch.ones(2, 3), (torch.tensor([[0.0], [1.0]]),))
+    >>> DropPath(0.5).perturb(torch.ones(2, 3), (torch.tensor([[-32768], [32767]], dtype=torch.int16),))
     tensor([[0., 0., 0.],
             [2., 2., 2.]])
     >>> [DropPath(0.25).branch(depth).rate for depth in (0.5, 1.0)]
@@ -58,8 +59,9 @@ class DropPath(BranchNoise):
         return self.with_values(rate=self.rate * depth) if self.linear else self
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        per_sample = x.new_empty(len(x), *[1] * (x.ndim - 1))
-        return (per_sample.bernoulli_(1 - self.rate, generator=generator),)
+        return (bits((len(x), *[1] * (x.ndim - 1)), x.device, generator),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * (draw[0] / (1 - self.rate)) if self.scale_by_keep else x * draw[0]
+        if self.scale_by_keep:
+            return x * inverted(draw[0], self.rate, x.dtype)
+        return x * kept(draw[0], rounded(self.rate)).to(x.dtype)

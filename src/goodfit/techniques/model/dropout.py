@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.stages import Draw, InputNoise, selector, share
+from goodfit.stages.draws import bits, inverted
 
 
 class Dropout(InputNoise):
@@ -15,7 +16,8 @@ class Dropout(InputNoise):
 
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and unit (inverted dropout); the
     identity in evaluation. It acts on what flows into each chosen layer: on the hidden units (after their activation),
-    and, with `input_rate`, on the network's own input. Nothing is dropped behind the last layer.
+    and, with `input_rate`, on the network's own input. Nothing is dropped behind the last layer. Rates are rounded to
+    1/65536.
 
     Shape: activations (batch, …), any shape.
 
@@ -36,10 +38,10 @@ class Dropout(InputNoise):
     on: str = selector()
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator),)
+        return (bits(x.shape, x.device, generator),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * (draw[0] / (1 - self.rate))
+        return x * inverted(draw[0], self.rate, x.dtype)
 
     @classmethod
     def keep(cls, probability: float, input_probability: float = 1.0, on: str = "kernel") -> Self:

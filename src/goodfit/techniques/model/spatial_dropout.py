@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.stages import Draw, InputNoise, selector, share
+from goodfit.stages.draws import bits, inverted
 
 
 class SpatialDropout(InputNoise):
@@ -16,15 +17,15 @@ class SpatialDropout(InputNoise):
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and channel, the same at every
     place of the channel; the identity in evaluation. These are torch's `Dropout1d` to `3d` and Keras'
     `SpatialDropout1D` to `3D` (there with the channels last). It acts on what flows into each chosen convolution: on
-    the hidden channels, and, with `input_rate`, on those of the network's own input.
+    the hidden channels, and, with `input_rate`, on those of the network's own input. Rates are rounded to 1/65536.
 
     Shape: activations (batch, channel, space…).
 
     Helps when: neighbours in a map say almost the same, so that plain dropout takes away nothing.
     Hurts when: channels are few (each carries much), or the input has one channel and `input_rate` is on.
 
-    >>> kept = torch.tensor([1.0, 0.0]).reshape(1, 2, 1)
-    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (kept,))
+    >>> drawn = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
+    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (drawn,))
     tensor([[[2., 2., 2.],
              [0., 0., 0.]]])
 
@@ -39,8 +40,7 @@ class SpatialDropout(InputNoise):
     on: str = selector()
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        per_channel = x.new_empty(*x.shape[:2], *[1] * (x.ndim - 2))
-        return (per_channel.bernoulli_(1 - self.rate, generator=generator),)
+        return (bits((*x.shape[:2], *[1] * (x.ndim - 2)), x.device, generator),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * (draw[0] / (1 - self.rate))
+        return x * inverted(draw[0], self.rate, x.dtype)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from goodfit.stages import Draw, Recurrent, selector
+from goodfit.stages.draws import bits, inverted
 from goodfit.technique import knob
 
 
@@ -14,15 +17,16 @@ class VariationalDropout(Recurrent):
 
     Formula: x_t ← x_t · m / (1 − rate) and, where the state enters the recurrent product, h_t ← h_t · n / (1 −
     recurrent_rate), with m ~ Bernoulli(1 − rate), n ~ Bernoulli(1 − recurrent_rate) drawn once per sequence, layer and
-    direction; the identity in evaluation. The states that a layer carries on and puts out are whole.
+    direction; the identity in evaluation. The states that a layer carries on and puts out are whole. Rates are rounded
+    to 1/65536.
 
     Shape: sequences (time, batch, features), states (batch, hidden); RNN, GRU and LSTM, of torch.
 
     Helps when: recurrent layers overfit; noise that changes from step to step would wipe out what they remember.
     Hurts when: layers are narrow or sequences must be remembered to the letter.
 
-    >>> dropout, draw = VariationalDropout(0.5), (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
-    >>> dropout.inputs(torch.ones(3, 1, 2), draw)[:, 0].tolist()
+    >>> dropout, drawn = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
+    >>> dropout.inputs(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
     [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
 
     Reference: Y. Gal and Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks,
@@ -30,6 +34,7 @@ class VariationalDropout(Recurrent):
     Differs from the paper: one mask for all gates (its “tied” form); word embeddings are not dropped whole.
     """
 
+    alone: ClassVar[str] = "a recurrence is computed time step by time step"
     rate: float = knob(
         default=0.25,
         low=0,
@@ -54,14 +59,13 @@ class VariationalDropout(Recurrent):
     on: str = selector("RNNBase kernel")
 
     def draw(self, x: Tensor, h: Tensor, generator: torch.Generator) -> Draw:
-        inputs = torch.empty_like(x[0]).bernoulli_(1 - self.rate, generator=generator)
-        return inputs, torch.empty_like(h).bernoulli_(1 - self.recurrent_rate, generator=generator)
+        return bits(x.shape[1:], x.device, generator), bits(h.shape, h.device, generator)
 
     def inputs(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * (draw[0] / (1 - self.rate))
+        return x * inverted(draw[0], self.rate, x.dtype)
 
     def fed(self, h: Tensor, draw: Draw) -> Tensor:
-        return h * (draw[1] / (1 - self.recurrent_rate))
+        return h * inverted(draw[1], self.recurrent_rate, h.dtype)
 
     def kept(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         return new

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from goodfit.errors import InputError
 from goodfit.stages import Draw, Recurrent, selector
+from goodfit.stages.draws import bits, kept, rounded
 from goodfit.technique import knob
 
 
@@ -17,7 +18,7 @@ class Zoneout(Recurrent):
 
     Formula: s_t ← m · s_{t−1} + (1 − m) · s_t, m ~ Bernoulli(rate) for the hidden state and Bernoulli(cell_rate) for
     an LSTM's cell state, drawn anew per step, sample and unit; the new hidden state is computed from the new cell
-    state, before cells keep theirs. Evaluation uses the expectation: rate in place of m.
+    state, before cells keep theirs. Evaluation uses the expectation: rate in place of m. Rates are rounded to 1/65536.
 
     Shape: states (batch, hidden); RNN, GRU and LSTM, of torch; an LSTM with proj_size is refused in training.
 
@@ -27,13 +28,15 @@ class Zoneout(Recurrent):
     >>> zoneout, new, old = Zoneout(rate=0.25), torch.ones(1, 4), torch.zeros(1, 4)
     >>> zoneout.expected(new, old, cell=False).tolist()
     [[0.75, 0.75, 0.75, 0.75]]
-    >>> zoneout.kept(new, old, False, 0, (torch.tensor([[[1.0, 0.0, 0.0, 1.0]]]), torch.zeros(1, 1, 4))).tolist()
+    >>> drawn = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
+    >>> zoneout.kept(new, old, False, 0, (drawn, drawn)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
 
     Reference: D. Krueger et al., “Zoneout: regularizing RNNs by randomly preserving hidden activations”, ICLR, 2017,
     https://arxiv.org/abs/1606.01305
     """
 
+    alone: ClassVar[str] = "a recurrence is computed time step by time step"
     in_evaluation: ClassVar[bool] = True
     rate: float = knob(
         default=0.05,
@@ -59,9 +62,8 @@ class Zoneout(Recurrent):
     on: str = selector("RNNBase kernel")
 
     def draw(self, x: Tensor, h: Tensor, generator: torch.Generator) -> Draw:
-        like = h.new_empty(len(x), *h.shape)  # (time, batch, hidden)
-        hidden = torch.empty_like(like).bernoulli_(self.rate, generator=generator)
-        return hidden, torch.empty_like(like).bernoulli_(self.cell_rate, generator=generator)
+        shape = (len(x), *h.shape)  # (time, batch, hidden)
+        return bits(shape, h.device, generator), bits(shape, h.device, generator)
 
     def inputs(self, x: Tensor, draw: Draw) -> Tensor:
         return x
@@ -70,13 +72,17 @@ class Zoneout(Recurrent):
         return h
 
     def kept(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
-        stays = draw[cell][time]
-        if stays.shape != new.shape:
+        drawn = draw[cell][time]
+        if drawn.shape != new.shape:
             raise InputError(
                 "Zoneout: cell state and hidden state must be of one size, got an LSTM with proj_size; choose other "
                 "layers with on=."
             )
-        return torch.where(stays > 0, old, new)
+        return torch.where(kept(drawn, self._share(cell)), new, old)
 
     def expected(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
-        return new + (self.cell_rate if cell else self.rate) * (old - new)
+        return new + self._share(cell) * (old - new)
+
+    def _share(self, cell: bool) -> float:
+        share: float = rounded(self.cell_rate if cell else self.rate)
+        return share

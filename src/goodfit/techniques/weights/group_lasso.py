@@ -43,6 +43,7 @@ class GroupLasso(Proximal):
     Differs from the paper: a proximal step in place of Scardapane's subgradients, so that the zeros are exact.
     """
 
+    light: ClassVar[bool] = False
     every: ClassVar[int] = 48
     strength: float = knob(
         default=1e-5,

@@ -36,6 +36,7 @@ class Orthogonal(Smooth):
     Differs from Keras: the default is over="units", Keras' mode="columns"; Keras' default "rows" is over="inputs".
     """
 
+    light: ClassVar[bool] = False
     matrices: ClassVar[bool] = True
     factor: float = knob(
         default=1e-2,

@@ -40,6 +40,7 @@ class SpectralNorm(Projection):
     vectors in place of the last of them, which is far more exact at the same cost.
     """
 
+    light: ClassVar[bool] = False
     every: ClassVar[int] = 8
     matrices: ClassVar[bool] = True
     max_value: float = knob(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from goodfit.stages import Draw
 from goodfit.train.population.source import Told
 
 PLACE = "own"
+ATTENTION = F.scaled_dot_product_attention
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,12 @@ class OwnNoise(TorchFunctionMode):
             return self._dropout(*args, **kwargs)
         if func in (F.dropout1d, F.dropout2d, F.dropout3d):
             return self._dropout(*args, **kwargs, channels=True)
-        if func is F.scaled_dot_product_attention and self._rate(args, kwargs):
+        if func is ATTENTION:
             return self._attention(*args, **kwargs)
+        if func is F.multi_head_attention_forward:  # what it calls asks no mode: its names are changed instead
+            with patch.object(F, "dropout", self._dropout), patch.object(F, ATTENTION.__name__, self._attention):
+                return func(*args, **kwargs)
         return func(*args, **kwargs)
-
-    def _rate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-        return float(args[4] if len(args) > 4 else kwargs.get("dropout_p", 0.0))
 
     def _dropout(
         self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, channels: bool = False
@@ -75,7 +77,9 @@ class OwnNoise(TorchFunctionMode):
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
-        """torch's attention, written out, with a mask on its weights."""
+        """torch's attention, written out: there is no rule by which its kernels could be mapped over members."""
+        if enable_gqa:
+            key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
         scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))
         if is_causal:
             ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()

@@ -148,7 +148,8 @@ class Program:
     def outputs(self, flat: Tensor, buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         """The network's output in evaluation mode."""
         self.model.eval()
-        return self.network(self.update.views(flat), buffers, x)
+        with OwnNoise(self.source):
+            return self.network(self.update.views(flat), buffers, x)
 
     def penalties(self, flat: Tensor, strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         """The values of the weight penalties."""

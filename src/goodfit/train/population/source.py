@@ -53,13 +53,14 @@ class Told(Source):
             chosen, *drawn = next(self.draws)
             return chosen, tuple(drawn)
         self.noted.append(Drawing(place, (bare(x), bare(y)), layers))
-        return super().mix(technique, place, layers, x, y)
+        found: Draw = technique.draw(x, y, self.generator or torch.default_generator)
+        return technique.place(found, layers), found
 
 
 def bare(found: Any) -> Any:
     """The same shapes, dtypes and devices, without values: all that random numbers may depend on."""
     if isinstance(found, Tensor):
-        return torch.empty(found.shape, dtype=found.dtype, device=found.device)
+        return torch.empty_like(found)  # in the same order in memory, in which random numbers are filled in
     if isinstance(found, Forward):
         rows = None if found.rows is None else bare(found.rows)
         hidden, shares = tuple(map(bare, found.hidden)), found.frequencies

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from goodfit.recipe import Recipe
-from goodfit.stages import Learned, Normalisation, OnEpoch, OnEval, OnSample
+from goodfit.stages import Learned, Normalisation, OnEpoch, OnEval, OnSample, Scheduled
 from goodfit.surgery import has_batch_norm
 from goodfit.technique import Technique
 from goodfit.train.settings import Training
@@ -101,6 +101,8 @@ def why_alone(model: nn.Module, recipe: Recipe, training: Training) -> str:
     for technique in recipe:
         if technique.alone:
             return f"{technique.name()}: {technique.alone}"
+        if isinstance(technique, Learned) and isinstance(technique, Scheduled) and technique.schedule != "constant":
+            return f"{technique.name()}: it is learned, and follows a schedule besides"
     for name, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             return f"layer '{name}' ({type(module).__name__}): torch's recurrent layers cannot be stacked"
