@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from goodfit.recipe import Recipe
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
-    from goodfit.study import Study, run_study
+    from goodfit.study import run_study
     from goodfit.train import Checkpoints, Run, Training, fit
     from goodfit.train.loop import attach
+    from goodfit.train.many import fit_many
 
 __version__ = "0.1.0"
 
@@ -28,13 +29,13 @@ _HOMES = {
     "Recipe": "recipe",
     "Run": "train",
     "Split": "data",
-    "Study": "study",
     "Training": "train",
     "attach": "train.loop",
     "compress": "compression",
     "diagnose": "diagnosis",
     "explain": "explanation",
     "fit": "train",
+    "fit_many": "train.many",
     "load": "data",
     "load_run": "store",
     "run_study": "study",
@@ -49,13 +50,13 @@ __all__ = [
     "Recipe",
     "Run",
     "Split",
-    "Study",
     "Training",
     "attach",
     "compress",
     "diagnose",
     "explain",
     "fit",
+    "fit_many",
     "load",
     "load_run",
     "models",

@@ -69,6 +69,9 @@ def study(
     catalogue: Annotated[
         bool, typer.Option("--catalogue", help="Every technique that can act on the network, not only the usual ones.")
     ] = False,
+    population: Annotated[
+        bool, typer.Option(help="Train runs of one structure together; otherwise one after another.")
+    ] = True,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
@@ -93,7 +96,7 @@ def study(
              "schedule": schedule, "metric": metric}  # fmt: skip
     source = work.Source(data, target, groups, time, task)
     place = work.Out(out, force, _command())
-    code = work.run_study(source, model, recipe or [], seeds, catalogue, asked, place, threads)
+    code = work.run_study(source, model, recipe or [], seeds, catalogue, population, asked, place, threads)
     raise typer.Exit(code)
 
 

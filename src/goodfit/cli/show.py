@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import goodfit as gf
     from goodfit.diagnosis import Verdict
     from goodfit.linter import Remark
-    from goodfit.study import Ranked
+    from goodfit.study import Ranked, Study
 
 WIDTH = 110
 WARNED = ": warning: "
@@ -73,7 +73,7 @@ def run(done: gf.Run) -> None:
         )
 
 
-def study(answer: gf.Study, folder: Path, report: Path) -> None:
+def study(answer: Study, folder: Path, report: Path) -> None:
     """The verdict, the ranked table, the test part, and where everything is."""
     from goodfit.report import headline, interval_text
 
@@ -99,7 +99,7 @@ def written(folder: Path, report: Path) -> None:
     line(f"written to {folder}; open {report}")
 
 
-def ranking(answer: gf.Study) -> Table:
+def ranking(answer: Study) -> Table:
     """The ranked table."""
     up = "higher" if answer.higher_is_better else "lower"
     table = Table(

@@ -88,6 +88,7 @@ def run_study(
     recipes: list[str],
     seeds: int,
     catalogue: bool,
+    population: bool,
     asked: Mapping[str, Any],
     out: Out,
     threads: int,
@@ -101,8 +102,9 @@ def run_study(
     show.data(data)
     with _threads(threads, model, split, training):
         answer = gf.run_study(
-            data, model, chosen, training, seeds=seeds, catalogue=catalogue, on_outcome=lambda s: save_runs(s, folder)
-        )
+            data, model, chosen, training, seeds=seeds, catalogue=catalogue, population=population,
+            on_outcome=lambda s: save_runs(s, folder),
+        )  # fmt: skip
     if answer.best() is None:
         show.line("no run was finished; nothing to compare")
         return INTERRUPTED if answer.interrupted else 1

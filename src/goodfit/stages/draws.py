@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 LEVELS = 1 << 16
 """How many values 16 bits have: rates of dropouts are rounded to a share of them."""
@@ -98,14 +99,18 @@ def rounded(rate: Any) -> Any:
     return min(round(rate * LEVELS), LEVELS - 1) / LEVELS
 
 
-def kept(drawn: Tensor, rate: Any) -> Tensor:
-    """True for what stays where a share `rate`, as it is rounded by `rounded`, is dropped; `drawn` is from `bits`.
+def kept(drawn: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
+    """1 for what stays where a share `rate`, one that `rounded` gave, is dropped, and 0 there; `drawn` is from `bits`.
 
-    >>> kept(torch.tensor([-32768, -1, 0, 32767], dtype=torch.int16), 0.5)
-    tensor([False, False,  True,  True])
+    >>> kept(torch.tensor([-32768, -1, 0, 32767], dtype=torch.int16), 0.5, torch.float32)
+    tensor([0., 0., 1., 1.])
     """
+    # Floats are compared several times as fast as 16-bit integers; half precision does not hold all of these.
+    wide = drawn.to(torch.promote_types(dtype, torch.float32))
     threshold = rate * LEVELS - LEVELS // 2
-    return drawn >= (threshold.to(drawn.dtype) if isinstance(threshold, Tensor) else int(threshold))
+    if isinstance(threshold, Tensor):  # torch.func.vmap knows no comparison in place
+        return F.hardtanh_(wide.sub_(threshold - 1), 0.0, 1.0).to(dtype)
+    return wide.ge_(threshold).to(dtype)
 
 
 def inverted(drawn: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
@@ -115,8 +120,7 @@ def inverted(drawn: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
     tensor([0., 0., 2., 2.], dtype=torch.float64)
     """
     share = rounded(rate)
-    scale = 1 / (1 - share)
-    return kept(drawn, share).to(dtype).mul_(scale.to(dtype) if isinstance(scale, Tensor) else scale)
+    return kept(drawn, share, dtype).mul_(1 / (1 - share))
 
 
 def columns(share: Tensor, features: int, generator: torch.Generator) -> Tensor:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Sequence
 
 from torch import nn
 
 from goodfit.data import Dataset, Part, Split, default_metric, metric
 from goodfit.errors import InputError, TrainingError
-from goodfit.models import build, initialise
 from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
-from goodfit.study.progress import StudyBar
 from goodfit.study.result import Outcome, Study, judged
-from goodfit.surgery import copied
-from goodfit.train import Run, Training, fit
-from goodfit.train.context import context, refuse_contradictions
-from goodfit.train.losses import LOSSES, Loss, choose, probe
-from goodfit.train.solo import Solo
+from goodfit.train import Run, Training
+from goodfit.train.losses import LOSSES, Loss
+from goodfit.train.many import bar_of, train_all
+from goodfit.train.population.jobs import Checked, Job, Networks, check, jobs_of
 
 UPDATES = 400_000
 """Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""
@@ -44,6 +40,7 @@ def run_study(
     seeds: int = 3,
     catalogue: bool = False,
     loss: Loss | None = None,
+    population: bool = True,
     progress: bool | None = None,
     on_outcome: Callable[[Study], None] | None = None,
 ) -> Study:
@@ -54,7 +51,8 @@ def run_study(
     its own train, stop and select parts, starting weights, batches and noise, and all recipes share them, so that
     differences to plain are paired; the test part is the same for all and is opened once, at the end, for plain and
     for the best recipe. A network of your own starts anew for each seed (`reset_parameters` of its layers).
-    `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
+    Runs of one structure are trained together (`population=False`: one after another, with the same results to
+    rounding). `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
 
     Raises:
         InputError: fewer than one seed, or network, recipes and data do not fit each other.
@@ -67,94 +65,62 @@ def run_study(
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(first.spec, first.train.y))
     plan = named([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec, catalogue)
-    plan, remarks = _try_on(plan, first, model, training, loss, drop=catalogue and not recipes)
+    networks = Networks(model, fresh=True)
+    plan, checked, remarks = _try_on(plan, networks, first, training, loss, drop=catalogue and not recipes)
     answer = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
         notes=[remark for remark in (first.note, first.duplicates.text, *remarks) if remark],
     )  # fmt: skip
-    with StudyBar(len(plan) * seeds, answer, progress) as bar:
-
-        def told() -> None:
-            bar.update()
-            if on_outcome is not None:
-                on_outcome(answer)
-
-        _run_all(answer, plan, splits, model, loss, told)
+    jobs = jobs_of(checked, splits)
+    labels = [candidate for candidate in plan for _ in splits]
+    with bar_of(jobs, progress, f"study of {answer.name}") as bar:
+        try:
+            for number, result in train_all(networks, jobs, loss, bar, population=population):
+                if isinstance(result, Run) and result.interrupted:
+                    raise KeyboardInterrupt
+                answer.outcomes.append(_outcome(labels[number], jobs[number], result, loss))
+                best = answer.best()
+                bar.note = f"first: {best.candidate.label} {best.score.mean:.4f}" if best else ""
+                if on_outcome is not None:
+                    on_outcome(answer)
+        except KeyboardInterrupt:
+            answer.interrupted = True
+            answer.notes.append(f"interrupted after {len(answer.outcomes)} of {len(jobs)} runs")
+    place = {id(candidate): number for number, candidate in enumerate(plan)}
+    answer.outcomes.sort(key=lambda o: (o.seed, place[id(o.candidate)]))
     _open_test(answer, splits)
     return answer
 
 
 def _try_on(
-    plan: Sequence[Candidate], split: Split, model: nn.Module | str, training: Training, loss: Loss | None, drop: bool
-) -> tuple[list[Candidate], list[str]]:
+    plan: Sequence[Candidate], networks: Networks, split: Split, training: Training, loss: Loss | None, drop: bool
+) -> tuple[list[Candidate], list[Checked], list[str]]:
     """Put every recipe on the network once: what does not fit is refused before the first run, not after hours.
 
     The candidates, and remarks: what the linter finds dubious, and (with `drop`) which did not fit and were left out.
     """
-    fitting, remarks = [], []
+    fitting, checked, remarks = [], [], []
     for candidate in plan:
-        network = _network(model, split)
-        criterion = choose(training.loss, loss, split.spec, probe(network, split.train.x[:2]))
         try:
-            Solo(copied(network), split, candidate.recipe, training, criterion, 0)
-            found = candidate.recipe.lint(network, context(split, training, criterion.name))
-            refuse_contradictions(found)
+            found = check(networks, split, candidate.recipe, training, loss)
         except InputError as error:
             if not drop:
                 raise
             remarks.append(f"left out: {candidate.label} ({error})")
             continue
         fitting.append(candidate)
-        remarks += [f"{candidate.label}: {remark}" for remark in found if remark.severity == "warning"]
-    return fitting, remarks
+        checked.append(found)
+        remarks += [f"{candidate.label}: {remark}" for remark in found.known["remarks"]]
+    return fitting, checked, remarks
 
 
-def _network(model: nn.Module | str, split: Split) -> nn.Module:
-    if isinstance(model, str):
-        return build(model, split.spec.input_shape, split.spec.n_outputs, 0)
-    return copied(model)
-
-
-def _run_all(
-    answer: Study,
-    plan: Sequence[Candidate],
-    splits: dict[int, Split],
-    model: nn.Module | str,
-    loss: Loss | None,
-    told: Callable[[], None],
-) -> None:
-    """Seed by seed, so that an interrupted study has compared all recipes on the seeds that are done."""
-    try:
-        for seed, split in splits.items():
-            for candidate in plan:
-                outcome = run_one(candidate, seed, split, model, answer.training, loss)
-                if outcome.run is not None and outcome.run.interrupted:
-                    raise KeyboardInterrupt
-                answer.outcomes.append(outcome)
-                told()
-    except KeyboardInterrupt:
-        answer.interrupted = True
-        answer.notes.append(f"interrupted after {len(answer.outcomes)} of {len(plan) * len(splits)} runs")
-
-
-def run_one(
-    candidate: Candidate,
-    seed: int,
-    split: Split,
-    model: nn.Module | str,
-    training: Training,
-    loss: Loss | None,
-) -> Outcome:
-    """Train one recipe with one seed and score its kept weights on the select part."""
-    network = model if isinstance(model, str) else initialise(model, seed)
-    began = time.perf_counter()
-    try:
-        run = fit(network, split, candidate.recipe, training, seed=seed, loss=loss, progress=False)
-    except TrainingError as error:
-        return Outcome(candidate, seed, math.nan, math.nan, time.perf_counter() - began, failure=str(error))
-    seconds = time.perf_counter() - began
-    return judged(candidate, seed, run, scores(run, split.select, loss), seconds)
+def _outcome(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Outcome:
+    """A finished run with the score of its kept weights on the select part."""
+    if isinstance(result, TrainingError):
+        return Outcome(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
+    reached = scores(result, job.split.select, loss)
+    return judged(candidate, job.seed, result, reached, sum(result.history["seconds"]))
 
 
 def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 from torch import nn
@@ -10,11 +11,12 @@ from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
 from goodfit.technique import Technique
-from goodfit.train.fitting import fit
 from goodfit.train.losses import Loss
-from goodfit.train.population.jobs import Job, Networks, plan
+from goodfit.train.population.apart import Result, fit_apart
+from goodfit.train.population.bar import ManyBar
+from goodfit.train.population.jobs import Checked, Job, Networks, check, jobs_of
 from goodfit.train.population.structure import group
-from goodfit.train.population.train import Population, Result
+from goodfit.train.population.train import CannotStackError, Population
 from goodfit.train.run import Run
 from goodfit.train.settings import Training
 
@@ -58,26 +60,61 @@ def fit_many(
     if len(given) != len(named):
         raise InputError(f"fit_many: training must be one, or one for each recipe, got {len(given)} for {len(named)}.")
     networks = Networks(model, fresh)
-    jobs = plan(networks, splits, named, given, loss)
-    found = dict(train_all(networks, jobs, loss, population))
-    return [found[job.number] for job in jobs]
+    jobs = jobs_of([_checked(networks, splits, *pair, loss, named) for pair in zip(named, given, strict=True)], splits)
+    found: dict[int, Result] = {}
+    with bar_of(jobs, progress) as bar:
+        try:
+            for number, result in train_all(networks, jobs, loss, bar, population=population):
+                found[number] = result
+        except KeyboardInterrupt:
+            pass  # what was trained until then is in `found`
+    missing = TrainingError("training: interrupted by the user before this run began.")
+    return [found.get(job.number, missing) for job in jobs]
+
+
+def _checked(
+    networks: Networks,
+    splits: Mapping[int, Split],
+    recipe: Recipe,
+    training: Training,
+    loss: Loss | None,
+    recipes: Sequence[Recipe],
+) -> Checked:
+    try:
+        return check(networks, next(iter(splits.values())), recipe, training, loss)
+    except InputError as error:
+        raise type(error)(f"{error} (recipe '{recipe}')" if len(recipes) > 1 else str(error)) from None
+
+
+def bar_of(jobs: Sequence[Job], progress: bool | None, title: str = "training") -> ManyBar:
+    """The progress bar of jobs."""
+    return ManyBar(len(jobs), sum(job.training.epochs for job in jobs), jobs[0].training.metric, progress, title)
 
 
 def train_all(
-    networks: Networks, jobs: Sequence[Job], loss: Loss | None, population: bool = True
+    networks: Networks, jobs: Sequence[Job], loss: Loss | None, bar: ManyBar, *, population: bool = True
 ) -> Iterator[tuple[int, Result]]:
-    """The results of jobs by their numbers, as they come."""
+    """The results of jobs by their numbers, as they come; Ctrl-C ends it, after those that are under way were given.
+
+    Runs that no program takes together, or that cannot be stacked, are trained apart.
+    """
     together = [job for job in jobs if population and not job.alone]
-    alone = [job for job in jobs if not population or job.alone]
+    apart = [job for job in jobs if not population or job.alone]
     for structure, numbers in group([(job.key, job.recipe) for job in together]):
-        yield from Population(networks, structure, [together[i] for i in numbers], at_once=32).train()
-    for job in alone:
-        yield job.number, fit_alone(networks, job, loss)
-
-
-def fit_alone(networks: Networks, job: Job, loss: Loss | None) -> Result:
-    """A run by itself."""
-    try:
-        return fit(networks.alone(job.seed), job.split, job.recipe, job.training, seed=job.seed, loss=loss, progress=False)
-    except TrainingError as error:
-        return error
+        chosen = [together[i] for i in numbers]
+        if len(chosen) == 1:
+            apart += chosen
+            continue
+        try:
+            made = Population(networks, structure, chosen, bar)
+            made.try_out()
+        except CannotStackError as reason:
+            warnings.warn(f"goodfit: {len(chosen)} runs are trained one by one: {reason}.", stacklevel=3)
+            apart += chosen
+            continue
+        yield from made.train()
+    for number, result in fit_apart(networks, apart, loss):
+        epochs = len(result.history) if isinstance(result, Run) else 0
+        bar.epochs(0, 0, 0.0, [result.row[f"stop_{result.metric}"]] if isinstance(result, Run) and epochs else [])
+        bar.run(jobs[number].training.epochs - 1)
+        yield number, result

@@ -24,25 +24,21 @@ def accuracy(y: torch.Tensor, logits: torch.Tensor) -> Array:
 def balanced_accuracy(y: torch.Tensor, logits: torch.Tensor) -> Array:
     """The mean, over the classes that occur, of the share of their rows that are named."""
     rows, _, right = _hits(y, logits)
-    return _mean(right / rows, rows > 0)
+    return _mean(right / rows)
 
 
 def f1_macro(y: torch.Tensor, logits: torch.Tensor) -> Array:
     """The mean of 2 · right / (rows + named) over the classes that occur or are named."""
     rows, named, right = _hits(y, logits)
-    return _mean(2 * right / (rows + named), rows + named > 0)
+    return _mean(2 * right / (rows + named))
 
 
 def roc_auc(y: torch.Tensor, logits: torch.Tensor) -> Array:
     """The area under the ROC curve; of several classes, the mean over those that occur, each against the rest."""
     odds, target = log_odds(logits), y.numpy()
-    members, _, classes = odds.shape
-    present = np.broadcast_to(_count(target, classes) > 0, (members, classes))
-    if classes == 2:
-        found = _area(target == 1, odds[..., 1])
-    else:
-        found = _mean(np.stack([_area(target == c, odds[..., c]) for c in range(classes)], 1), present)
-    return np.where(present.sum(1) > 1, found, np.nan)
+    if odds.shape[-1] == 2:
+        return _area(target == 1, odds[..., 1])
+    return _mean(np.stack([_area(target == c, odds[..., c]) for c in range(odds.shape[-1])], 1))
 
 
 def log_loss(y: torch.Tensor, logits: torch.Tensor) -> Array:
@@ -69,14 +65,17 @@ def _hits(y: torch.Tensor, logits: torch.Tensor) -> tuple[Array, Array, Array]:
     return _count(target, classes), _count(hit, classes), right
 
 
-def _mean(values: Array, among: Array) -> Array:
-    """The mean over some of the classes: (members, classes), both → (members,)."""
-    mean: Array = np.where(among, values, 0.0).sum(1) / among.sum(1)
+def _mean(values: Array) -> Array:
+    """The mean over the classes with a value, NaN (0 / 0) where there is none: (members, classes) → (members,)."""
+    there = ~np.isnan(values)
+    mean: Array = np.where(there, values, 0.0).sum(1) / there.sum(1)
     return mean
 
 
 def _area(positive: Array, score: Array) -> Array:
     """The share of pairs of a positive and a negative row that the score puts in order; ties count half.
+
+    NaN where all rows, or none, are positive.
 
     Shape: (members or 1, rows), (members, rows) → (members,).
     """

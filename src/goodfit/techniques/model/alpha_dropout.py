@@ -42,6 +42,6 @@ class AlphaDropout(InputNoise):
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         rate: float = rounded(self.rate)
-        stays = kept(draw[0], rate).to(x.dtype)
+        stays = kept(draw[0], rate, x.dtype)
         a: float = 1 / ((1 - rate) * (1 + rate * FLOOR**2)) ** 0.5
         return x * (stays * a) + (a * FLOOR) * (stays - (1 - rate))

@@ -64,4 +64,4 @@ class DropPath(BranchNoise):
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         if self.scale_by_keep:
             return x * inverted(draw[0], self.rate, x.dtype)
-        return x * kept(draw[0], rounded(self.rate)).to(x.dtype)
+        return x * kept(draw[0], rounded(self.rate), x.dtype)

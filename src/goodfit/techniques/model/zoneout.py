@@ -78,7 +78,7 @@ class Zoneout(Recurrent):
                 "Zoneout: cell state and hidden state must be of one size, got an LSTM with proj_size; choose other "
                 "layers with on=."
             )
-        return torch.where(kept(drawn, self._share(cell)), new, old)
+        return torch.where(kept(drawn, self._share(cell), new.dtype) > 0, new, old)
 
     def expected(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
         return new + self._share(cell) * (old - new)

@@ -62,10 +62,7 @@ class Crowd:
     def leave(self, gone: Sequence[int]) -> list[Ended]:
         """Let members go, by their numbers here; what they leave."""
         kept = {"weights": self.program.kept(self.state), "buffers": self.state["buffers"]}
-        left = [
-            Ended(self.members[i], tree_map(lambda t, i=i: t[i].clone(), self.best), tree_map(lambda t, i=i: t[i].clone(), kept))
-            for i in gone
-        ]
+        left = [Ended(self.members[i], _row(self.best, i), _row(kept, i)) for i in gone]
         stay = [i for i in range(len(self.members)) if i not in set(gone)]
         self.members = [self.members[i] for i in stay]
         rows = torch.tensor(stay, dtype=torch.long, device=self.pool.device)
@@ -124,6 +121,16 @@ class Crowd:
         for member in self.members:
             member.seconds = (time.perf_counter() - began) / len(self.members)
 
+    def try_out(self) -> None:
+        """One step and one evaluation of all members."""
+        for member in self.members:
+            member.begin_epoch()
+            member.come(self.program.update.every)
+        sizes = {len(member.batches[0]) for member in self.members}
+        self._step(range(len(self.members)), min(sizes), self._moment(self.members[0])) if len(sizes) == 1 else None
+        for part in self.sets:
+            self._measure(self.program.kept(self.state), part)
+
     def _moment(self, member: Member) -> Moment:
         program, clock = self.program, member.now
         on_eval = program.on_eval
@@ -152,11 +159,13 @@ class Crowd:
 
     def _given(self, who: Sequence[int], members: Sequence[Member], everyone: bool) -> dict[str, Any]:
         """What a step of some members is given, but for random numbers."""
-        kind = {"dtype": self.pool.dtype, "device": self.pool.device}
+        kind: dict[str, Any] = {"dtype": self.pool.dtype, "device": self.pool.device}
         fixed = self.fixed if everyone else self._numbers(who)
         clocks = [m.now for m in members]
         rates = [m.rate_now for m in members]
-        steps = torch.tensor([[c.step, c.per_epoch, c.total] for c in clocks], dtype=torch.float64, device=self.pool.device).T
+        steps = torch.tensor([[c.step, c.per_epoch, c.total] for c in clocks], dtype=torch.float64).T.to(
+            self.pool.device
+        )
         strengths = fixed["strengths"]
         if any(m.scheduled for m in members):
             done = [c.done for c in clocks]
@@ -214,6 +223,7 @@ class Crowd:
         means = [self.losses[: len(m.batches), i].mean() for i, m in enumerate(self.members)]
         batch_losses = torch.stack(means).tolist()
         improved, gone, failures = [], [], {}
+        self.scores = stop[2]
         name = self.metric.name
         for i, member in enumerate(self.members):
             better = False
@@ -247,7 +257,7 @@ class Crowd:
 
     def _lost(self) -> dict[int, str]:
         """The members whose numbers are not finite any more, and where that began."""
-        found = {}
+        found: dict[int, str] = {}
         finite, whole = torch.isfinite(self.losses), torch.isfinite(self.state["weights"]).all(1)
         if bool(finite.all()) and bool(whole.all()):
             return found
@@ -304,6 +314,11 @@ def _stacked(states: Sequence[State]) -> State:
 def _together(states: Sequence[State]) -> State:
     first, *others = states
     made: State = tree_map(lambda *tensors: torch.cat(tensors), first, *others)
+    return made
+
+
+def _row(state: State, number: int) -> State:
+    made: State = tree_map(lambda t: t[number].clone(), state)
     return made
 
 

@@ -31,7 +31,7 @@ class Pool:
         starts = torch.tensor([0, *(len(part) for part in parts)]).cumsum(0).tolist()
         self.starts = dict(zip(self.splits, starts, strict=False))
         self.dtype, self.device = dtype, self.x.device
-        spec = parts and next(iter(self.splits.values())).spec
+        spec = splits[0].spec
         classes = len(spec.classes) if spec.task == "classification" else 0
         self.scales = {k: spread(s.train.x) if attacked else s.train.x.new_ones(()) for k, s in self.splits.items()}
         self.shares = {k: shares(s.train.y, classes) if classes else None for k, s in self.splits.items()}

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from goodfit.data import Split, default_metric
-from goodfit.errors import InputError
 from goodfit.models import build, initialise, reset
 from goodfit.recipe import Recipe
 from goodfit.surgery import copied
@@ -35,8 +34,8 @@ class Job:
     seed: int
     split: Split
     criterion: Criterion
-    known: Mapping[str, Any]  # what acts where, and what the linter finds doubtful
-    alone: str  # why it cannot be part of a population; empty where it can
+    known: Mapping[str, Any]
+    alone: str
 
     @property
     def key(self) -> Hashable:
@@ -75,49 +74,43 @@ class Networks:
         return initialise(self.given, seed) if self.fresh and isinstance(self.given, nn.Module) else self.given
 
 
-def plan(
-    networks: Networks,
-    splits: Mapping[int, Split],
-    recipes: Sequence[Recipe],
-    trainings: Sequence[Training],
-    loss: Loss | None,
-) -> list[Job]:
-    """A job for every recipe and seed, recipes outermost.
+@dataclass(frozen=True)
+class Checked:
+    """A recipe that fits the network and the data."""
+
+    recipe: Recipe
+    training: Training
+    criterion: Criterion
+    known: Mapping[str, Any]  # what acts where, and what the linter finds doubtful
+    alone: str  # why its runs cannot be part of a population; empty where they can
+
+
+def check(networks: Networks, split: Split, recipe: Recipe, training: Training, loss: Loss | None) -> Checked:
+    """Put a recipe on the network, as `fit` does, without training anything.
 
     Raises:
-        InputError: a network, a recipe and the data do not fit each other; nothing was trained then.
+        InputError: a network, a recipe and the data do not fit each other.
     """
-    jobs: list[Job] = []
-    for recipe, training in zip(recipes, trainings, strict=True):
-        known: dict[str, Any] | None = None
-        for seed, split in splits.items():
-            if known is None:
-                try:
-                    known, criterion, alone = _check(networks, split, recipe, training, loss)
-                except InputError as error:
-                    which = f" (recipe '{recipe}')" if len(recipes) > 1 else ""
-                    raise type(error)(f"{error}{which}") from None
-            resolved = _resolved(training, split)
-            jobs.append(Job(len(jobs), recipe, resolved, seed, split, criterion, known, alone))
-    return jobs
+    network, x, resolved = networks.template(split), split.train.x, _resolved(training, split)
+    with torch.random.fork_rng():
+        criterion = choose(training.loss, loss, split.spec, probe(network, x[:2]))
+        remarks = recipe.lint(network, context(split, resolved, criterion.name)) + restless(network, x)
+        known, alone = told(network, recipe, remarks), why_alone(network, recipe, training)
+        Solo(network, split, recipe, resolved, criterion, 0)
+        refuse_contradictions(remarks)
+    return Checked(recipe, training, criterion, known, alone)
+
+
+def jobs_of(checked: Sequence[Checked], splits: Mapping[int, Split]) -> list[Job]:
+    """A job for every recipe and seed, recipes outermost."""
+    return [
+        Job(n * len(splits) + i, c.recipe, _resolved(c.training, split), seed, split, c.criterion, c.known, c.alone)
+        for n, c in enumerate(checked)
+        for i, (seed, split) in enumerate(splits.items())
+    ]
 
 
 def _resolved(training: Training, split: Split) -> Training:
     if training.metric != "auto":
         return training
     return dataclasses.replace(training, metric=default_metric(split.spec, split.train.y))
-
-
-def _check(
-    networks: Networks, split: Split, recipe: Recipe, training: Training, loss: Loss | None
-) -> tuple[dict[str, Any], Criterion, str]:
-    """As `fit` does: what is known of a recipe on the network, the data loss, and why it must be trained alone."""
-    network, x, training = networks.template(split), split.train.x, _resolved(training, split)
-    with torch.random.fork_rng():
-        criterion = choose(training.loss, loss, split.spec, probe(network, x[:2]))
-        remarks = recipe.lint(network, context(split, training, criterion.name)) + restless(network, x)
-        known = told(network, recipe, remarks)
-        alone = why_alone(network, recipe, training)
-        Solo(network, split, recipe, training, criterion, 0)
-        refuse_contradictions(remarks)
-    return known, criterion, alone

@@ -1,4 +1,3 @@
 """`fit_many`: many recipes and seeds, trained together where they can be."""
 
 from __future__ import annotations
-

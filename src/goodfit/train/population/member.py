@@ -53,9 +53,7 @@ class Member:
     def begin_epoch(self) -> None:
         """Draw the order of the rows, and begin the streams of random numbers."""
         device = self.split.train.x.device
-        self.batches = epoch_batches(
-            self.on_sample, self.split.train, self.seed, self.epoch, self.training.batch_size
-        )
+        self.batches = epoch_batches(self.on_sample, self.split.train, self.seed, self.epoch, self.training.batch_size)
         self.before = self.step = len(self.batches) * (self.epoch - 1)
         self.noise = generator(self.seed, self.epoch, "noise", device)
         self.user = generator(self.seed, self.epoch, "user", device)

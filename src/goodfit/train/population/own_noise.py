@@ -46,7 +46,7 @@ class OwnNoise(TorchFunctionMode):
         if func is F.dropout:
             return self._dropout(*args, **kwargs)
         if func in (F.dropout1d, F.dropout2d, F.dropout3d):
-            return self._dropout(*args, **kwargs, channels=True)
+            return self._dropout_channels(*args, **kwargs)
         if func is ATTENTION:
             return self._attention(*args, **kwargs)
         if func is F.multi_head_attention_forward:  # what it calls asks no mode: its names are changed instead
@@ -54,17 +54,16 @@ class OwnNoise(TorchFunctionMode):
                 return func(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _dropout(
-        self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, channels: bool = False
-    ) -> Tensor:
-        if not training or p == 0:
-            return input
-        like = input
-        if channels:
-            lead = input.shape[:2]
-            like = input.new_empty((*lead, *[1] * (input.ndim - 2)))
+    def _dropout(self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        return self._masked(input, input, p) if training and p else input
+
+    def _dropout_channels(self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        whole = input.new_empty((*input.shape[:2], *[1] * (input.ndim - 2)))
+        return self._masked(input, whole, p) if training and p else input
+
+    def _masked(self, x: Tensor, like: Tensor, p: float) -> Tensor:
         (mask,) = self.source.draw(Mask(p), f"{PLACE} {p!r}", like)
-        return input * mask
+        return x * mask
 
     def _attention(
         self,

@@ -38,11 +38,11 @@ def by_place(attachment: Attachment, aligned: Recipe, own: tuple[bool, ...]) -> 
         "weights": aligned.at(OnWeights),
     }  # fmt: skip
     found = {f"{stage} {i}": Acting(t, mine[id(t)]) for stage, some in stages.items() for i, t in enumerate(some)}
-    found |= {"eval": Acting(t, mine[id(t)]) for t in aligned.at(OnEval)}
+    for technique in aligned.at(OnEval):
+        found["eval"] = Acting(technique, mine[id(technique)])
     inside = aligned.at(OnModel)
     for name, place in attachment.places.items():
-        technique = inside[place.number]
-        acting = place.acting(technique)
-        idle = acting is None
-        found[name] = Acting(neutral(technique) if acting is None else acting, mine[id(technique)] and not idle)
+        within = inside[place.number]
+        acting = place.acting(within)
+        found[name] = Acting(acting or neutral(within), mine[id(within)] and acting is not None)
     return found

@@ -43,7 +43,9 @@ class Moment:
 class Program:
     """The template of a population: a network with the recipe in it, whose weights are given anew for every pass."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, classes: int) -> None:
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, classes: int
+    ) -> None:
         self.model, self.recipe, self.criterion, self.classes = model, recipe, criterion, classes
         self.source = Told()
         self.attachment = attach_layers(model, recipe, self.source)

@@ -27,13 +27,18 @@ class Told(Source):
     """A source that gives what it was told; or, while a step is tried out, notes what it is asked for."""
 
     strengths: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # place → knob → value
-    draws: Iterator[Draw] = iter(())
+    draws: Iterator[Draw] = field(default_factory=lambda: iter(()))
     learned: Mapping[int, Tensor] = field(default_factory=dict)  # id of a parameter of the template → its value
     noted: list[Drawing] | None = None
 
     def tell(self, strengths: Mapping[str, Mapping[str, Tensor]], draws: Sequence[Draw]) -> None:
         """What the next pass uses, in the order in which it asks."""
         self.strengths, self.draws = strengths, iter(draws)
+
+    def quiet(self) -> None:
+        """As if nothing had been told."""
+        self.generator, self.seen, self.noted, self.strengths, self.draws = None, None, None, {}, iter(())
+        self.mixes.clear()
 
     def now(self, technique: T, place: str, learned: Learnt | None = None) -> T:
         """The technique with each member's strengths."""

@@ -24,9 +24,7 @@ class Calls:
             stepped: tuple[State, Tensor] = vmap(partial(program.step, moment=moment))(state, given)
         return stepped
 
-    def outputs(
-        self, program: Program, weights: Tensor, buffers: dict[str, Tensor], x: Tensor, shared: bool
-    ) -> Tensor:
+    def outputs(self, program: Program, weights: Tensor, buffers: dict[str, Tensor], x: Tensor, shared: bool) -> Tensor:
         """The members' outputs in evaluation mode (members, rows, outputs), for rows x that they share or have each."""
         mapped = vmap(program.outputs, in_dims=(0, 0, None if shared else 0))
         pieces = x.split(ROWS, dim=0 if shared else 1)

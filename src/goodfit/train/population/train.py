@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from torch import nn
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from goodfit.data import metric
 from goodfit.errors import TrainingError
-from goodfit.recipe import Recipe
 from goodfit.stages import Attack
 from goodfit.surgery import copied
 from goodfit.train.attach import attach_layers
 from goodfit.train.course import Course
 from goodfit.train.fitting import Finish, facts, finished
+from goodfit.train.population.apart import Result
+from goodfit.train.population.bar import ManyBar, now
 from goodfit.train.population.crowd import Crowd, Ended
 from goodfit.train.population.data import Pool
 from goodfit.train.population.jobs import Job, Networks
@@ -26,9 +23,14 @@ from goodfit.train.population.places import by_place
 from goodfit.train.population.program import Program, State
 from goodfit.train.population.structure import Structure, example
 from goodfit.train.population.tracing import Calls
-from goodfit.train.run import Run, snapshot
+from goodfit.train.run import snapshot
 
-Result = Run | TrainingError
+AT_ONCE = 32
+"""Members of a population at a time: more do not make a step of one cheaper, and need more of the cache."""
+
+
+class CannotStackError(Exception):
+    """A network, or what a recipe does in it, has no stacked form; says where."""
 
 
 @dataclass
@@ -38,9 +40,7 @@ class Population:
     networks: Networks
     structure: Structure
     jobs: Sequence[Job]
-    at_once: int
-    told: Callable[[Crowd], None] = lambda crowd: None
-    starts: dict[int, nn.Module] = field(default_factory=dict)
+    bar: ManyBar
 
     def __post_init__(self) -> None:
         first = self.jobs[0]
@@ -59,7 +59,35 @@ class Population:
             )
             for job in self.jobs
         }  # fmt: skip
+        self.at_once = AT_ONCE
         self.pool = Pool([job.split for job in self.jobs], bool(recipe.at(Attack)), self.program.live[0].dtype)
+
+    def try_out(self) -> None:
+        """Take one step, which is thrown away.
+
+        Raises:
+            CannotStackError: something in the network, or in what acts on it, cannot be mapped over members.
+        """
+        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, Calls())
+        members = [self.members[job.number] for job in self.jobs[:2]]
+        crowd.join(members, [self._start(member) for member in members])
+        entered: list[str] = []
+        hooks = [
+            module.register_forward_pre_hook(
+                lambda m, args, name=name: entered.append(f"'{name}' ({type(m).__name__})")
+            )
+            for name, module in self.program.model.named_modules()
+        ]
+        try:
+            crowd.try_out()
+        except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
+            where = f"at layer {entered[-1]}" if entered else "before the first layer"
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise CannotStackError(f"it cannot be stacked {where}: {reason[:200]}") from error
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self.program.source.quiet()
 
     def train(self) -> Iterator[tuple[int, Result]]:
         """The results, as the runs end."""
@@ -71,10 +99,14 @@ class Population:
                 if free:
                     joining = [self.members[waiting.popleft().number] for _ in range(free)]
                     crowd.join(joining, [self._start(member) for member in joining])
+                began, alive = now(), len(crowd.members)
                 crowd.train_epoch()
-                for ended in crowd.end_epoch():
+                steps = sum(len(member.batches) for member in crowd.members)
+                ends = crowd.end_epoch()
+                self.bar.epochs(alive, steps, now() - began, crowd.scores)
+                for ended in ends:
+                    self.bar.run(ended.member.training.epochs - len(ended.member.course.history))
                     yield ended.member.number, self._result(ended)
-                self.told(crowd)
         except KeyboardInterrupt:
             for ended in crowd.leave(range(len(crowd.members))):
                 yield ended.member.number, self._result(ended, interrupted=True)

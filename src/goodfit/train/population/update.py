@@ -80,19 +80,25 @@ class Update:
         flat = flat.clone()  # what follows overwrites it
         weights = self.views(flat)
         for technique, slots in now:
-            for slot in self._used(slots) if isinstance(technique, Smooth) else ():
+            if not isinstance(technique, Smooth):
+                continue
+            for slot in self._used(slots):
                 parts = self._blocks(technique, slot, grads)
                 for block, part in zip(self._blocks(technique, slot, weights), parts, strict=True):
                     part.add_(technique.gradient(block))
         kept = []
         for technique, slots in now:
-            for w in [weights[self.at[id(s.tensor)]] for s in self._used(slots)] if isinstance(technique, Decay) else ():
+            if not isinstance(technique, Decay):
+                continue
+            for w in [weights[self.at[id(slot.tensor)]] for slot in self._used(slots)]:
                 if technique.agrees_only():
                     kept.append((technique, w, w.clone()))
                 else:
                     w.mul_(technique.factor(rates.rate))  # type: ignore[arg-type]
         for technique, slots in now:
-            for slot in self._used(slots) if isinstance(technique, Quadratic) else ():
+            if not isinstance(technique, Quadratic):
+                continue
+            for slot in self._used(slots):
                 at = self.at[id(slot.tensor)]
                 grads[at] = grads[at] + technique.coefficient() * weights[at]
         moved, memory, spread = self._optimize(flat, torch.cat([g.reshape(-1) for g in grads]), memory, rates)
