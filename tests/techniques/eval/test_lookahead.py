@@ -21,9 +21,11 @@ def test_by_hand() -> None:
     for step in range(1, 7):
         w = (w + 1).requires_grad_()
         clock = Clock(step, per_epoch=3, total=6)
-        state = lookahead.update(state, [w], clock)
+        if lookahead.acts(clock):
+            state = lookahead.update(state, [w], clock)
         if lookahead.pulls(clock):
             w = lookahead.weights(state)[0].clone()
+            state = lookahead.pulled(state)
         w = w.detach()
         evaluated.append(float(lookahead.weights(state)[0]))
         live.append(float(w))
@@ -41,14 +43,16 @@ def test_a_step_of_one_is_the_weights_own_bits() -> None:
     w, slow = 1e-5 * torch.randn(1000, generator=g), 1e5 * torch.randn(1000, generator=g)
     for step, per_epoch in ((5, 100), (3, 3)):  # a pull; the end of an epoch between two
         lookahead = Lookahead(k=5, step_size=1.0)
-        state = lookahead.update(lookahead.start([slow]), [w], Clock(step, per_epoch, 300))
+        clock = Clock(step, per_epoch, 300)
+        assert lookahead.acts(clock)
+        state = lookahead.update(lookahead.start([slow]), [w], clock)
         assert torch.equal(lookahead.weights(state)[0], w)
 
 
 def test_slow_weights_are_not_shared() -> None:
     """Files of weights cannot hold a tensor twice, and a change to the evaluated ones must not reach the slow ones."""
     lookahead, w = Lookahead(k=1), [torch.ones(2), torch.ones(3)]
-    for state in (lookahead.start(w), lookahead.update(lookahead.start(w), w, Clock(1, 1, 1))):
+    for state in (lookahead.start(w), lookahead.pulled(lookahead.update(lookahead.start(w), w, Clock(1, 1, 1)))):
         assert len({t.data_ptr() for t in state}) == 4
 
 

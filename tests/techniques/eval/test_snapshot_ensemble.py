@@ -34,7 +34,8 @@ def members(cycles: int, total: int, per_epoch: int = 3, upto: int = 0) -> list[
     state = ensemble.start([torch.zeros(2, 1), torch.zeros(())])
     for step in range(1, (upto or total) + 1):
         weights = [torch.full((2, 1), float(step), requires_grad=True), torch.tensor(-float(step))]
-        state = ensemble.update(state, weights, Clock(step, per_epoch, total))
+        clock = Clock(step, per_epoch, total)
+        state = ensemble.update(state, weights, clock) if ensemble.acts(clock) else state
     found = ensemble.members(state)
     assert all(w.shape == (2, 1) and float(b) == -float(w[0, 0]) for w, b in found)
     return [float(w[0, 0]) for w, _ in found]
@@ -66,7 +67,8 @@ def test_earlier_snapshots_stay_as_they_were() -> None:
     state = ensemble.start([w])
     for step in range(1, 5):
         w += 1.0  # in place, as an optimizer does
-        state = ensemble.update(state, [w], Clock(step, 2, 4))
+        if step % 2 == 0:  # where it acts
+            state = ensemble.update(state, [w], Clock(step, 2, 4))
     assert [m[0].tolist() for m in ensemble.members(state)] == [[2.0] * 3, [4.0] * 3]
 
 
@@ -78,18 +80,18 @@ def test_prediction_of_a_run_is_the_mean_of_its_snapshots(three: Split, net: Cal
     run = fit(net(), three, SnapshotEnsemble(2), settings)
     model, found = net(), []
     weights = list(model.parameters())
-    seen: list[list[Tensor]] = []
+    seen: dict[int, list[Tensor]] = {}
 
     class Spy(SnapshotEnsemble):
         def update(self, state, weights, clock):  # type: ignore[no-untyped-def]
-            seen.append([w.detach().clone() for w in weights])
+            seen[clock.step] = [w.detach().clone() for w in weights]
             return super().update(state, weights, clock)
 
     fit(net(), three, Spy(2), settings)
-    assert len(seen) == 12
+    assert list(seen) == [3, 6, 12]  # the end of the first epoch stands in until the first snapshot
     for step in (6, 12):
         with torch.no_grad():
-            for w, s in zip(weights, seen[step - 1], strict=True):
+            for w, s in zip(weights, seen[step], strict=True):
                 w.copy_(s)
             found.append(F.softmax(model(three.stop.x), 1))
     mean = (found[0] + found[1]) / 2

@@ -24,8 +24,9 @@ def averages(swa: SWA, epochs: int = 8, per_epoch: int = 2) -> list[float]:
     seen = []
     for step in range(1, per_epoch * epochs + 1):
         weights = [torch.tensor([float(step**2)], dtype=torch.float64, requires_grad=True)]
-        state = swa.update(state, weights, clock(step, per_epoch, epochs))
+        assert swa.acts(clock(step, per_epoch, epochs)) == (step % per_epoch == 0)
         if step % per_epoch == 0:
+            state = swa.update(state, weights, clock(step, per_epoch, epochs))
             (weight,) = swa.weights(state)
             seen.append(float(weight))
     return seen
@@ -37,6 +38,7 @@ def test_mean_of_the_epochs_ends_by_hand() -> None:
     assert averages(SWA(0.7)) == averages(SWA(0.75))  # epoch 6 is the first with a share of 0.7 behind it
     assert averages(SWA(0.0))[-1] == pytest.approx(sum([4, 16, 36, 64, 100, 144, 196, 256]) / 8)
     assert averages(SWA(1.0)) == [4, 16, 36, 64, 100, 144, 196, 256]
+    assert averages(SWA(0.1 + 0.2), epochs=10) == averages(SWA(0.3), epochs=10)  # the ends of epochs are no decimals
 
 
 def test_equals_torch_s_averaged_model() -> None:
@@ -49,7 +51,8 @@ def test_equals_torch_s_averaged_model() -> None:
             with torch.no_grad():
                 for w in model.parameters():
                     w.add_(torch.randn(w.shape, dtype=w.dtype))
-            state = ours.update(state, list(model.parameters()), clock(step, epochs=10))
+            if step % 2 == 0:
+                state = ours.update(state, list(model.parameters()), clock(step, epochs=10))
             if step % 2 == 0 and step >= 10:
                 theirs.update_parameters(model)
     for mine, other in zip(ours.weights(state), theirs.module.parameters(), strict=True):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.autograd.functional import jacobian
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
+from torch.utils.checkpoint import checkpoint
 
 from goodfit.data import Split
 from goodfit.errors import InputError
@@ -75,6 +76,61 @@ def test_gradient_with_respect_to_the_weights() -> None:
         return JacobianPenalty(0.5).term(Forward(network, x, torch.zeros(3), network(x)), (v,))
 
     assert gradcheck(term, weights)
+
+
+def test_members_of_a_population_at_once() -> None:
+    """Inside torch.func the gradient of each member is that of plain autograd."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    given = {n: torch.randn(3, *p.shape, generator=generator(), dtype=p.dtype) for n, p in model.named_parameters()}
+    x = torch.randn(3, 5, 3, generator=generator(1), dtype=torch.float64)
+    v = torch.randn(3, 5, 2, generator=generator(2), dtype=torch.float64)
+    strengths = torch.tensor([0.0, 0.1, 2.0], dtype=torch.float64)
+
+    def cost(weights: dict[str, Tensor], x: Tensor, v: Tensor, strength: Tensor) -> Tensor:
+        known = forward(lambda x: functional_call(model, weights, (x,)), x)
+        return known.output.square().mean() + JacobianPenalty().with_values(strength=strength).term(known, (v,))
+
+    together = vmap(grad(cost))(given, x, v, strengths)
+    for i, strength in enumerate(strengths):
+        weights = {n: w[i].clone().requires_grad_() for n, w in given.items()}
+        alone = torch.autograd.grad(cost(weights, x[i], v[i], float(strength)), list(weights.values()))
+        for mine, other in zip(together.values(), alone, strict=True):
+            torch.testing.assert_close(mine[i], other, rtol=1e-12, atol=1e-14)
+
+
+class Stubborn(nn.Module):
+    """A layer with what torch.func refuses: a checkpoint, and a count of its own that is no buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.seen = nn.Linear(6, 6), torch.zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen += x.detach().sum()
+        return checkpoint(self.layer, x, use_reentrant=False)  # type: ignore[no-any-return]
+
+
+class Recurrent(nn.Module):
+    """Reads the six features as a sequence of three pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(2, 6, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.reshape(len(x), 3, 2))[0][:, -1]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("layer", [Stubborn, Recurrent, lambda: nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6))])
+def test_networks_of_a_user_s_own(layer: Callable[[], nn.Module], three: Split) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(layer(), nn.Tanh(), nn.Linear(6, 3))
+    settings = Training(epochs=1, batch_size=96, optimizer="sgd")  # one step
+    plain, run = (fit(model, three, recipe, settings).last for recipe in ("", JacobianPenalty(10.0)))
+    assert not torch.equal(run["2.weight"], plain["2.weight"])
+    for name, _ in model.named_buffers():  # running statistics are those of the first pass
+        assert torch.equal(run[name], plain[name])
 
 
 def test_images_and_flat_outputs(seen: Callable[..., Forward]) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from goodfit.stages.draws import rounded
 from goodfit.techniques import DropConnect
 
 
@@ -18,10 +20,10 @@ def normal(*shape: int, seed: int = 9) -> Tensor:
     return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
-def test_numbers_and_gradient_by_hand() -> None:
+def test_numbers_and_gradient_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
     w = torch.tensor([[1.0, -2.0], [3.0, 4.0]], dtype=torch.float64, requires_grad=True)
-    kept = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
-    y = DropConnect(0.75).perturb(w, (kept,))
+    drawn = decided(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    y = DropConnect(0.75).perturb(w, (drawn,))
     assert y.tolist() == [[4.0, 0.0], [0.0, 16.0]]
     y.sum().backward()
     assert w.grad is not None
@@ -35,7 +37,7 @@ def test_share_and_moments(rate: float) -> None:
     n = w.numel()
     assert float((y == 0).double().mean()) == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / n))
     assert float(y.mean()) == pytest.approx(3, abs=4 * 3 * math.sqrt(rate / (1 - rate) / n))
-    torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - rate)], dtype=torch.float64))
+    torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - rounded(rate))], dtype=torch.float64))
 
 
 def test_moments_of_a_linear_layer() -> None:
@@ -49,12 +51,12 @@ def test_moments_of_a_linear_layer() -> None:
     assert bool(((outputs.var(0) - variance).abs() < 4 * ((fourth - variance**2) / 4000).sqrt()).all())
 
 
-def test_torch_s_numbers_with_torch_s_mask() -> None:
+def test_torch_s_numbers_with_torch_s_mask(decided: Callable[[Tensor], Tensor]) -> None:
     w = normal(30, 40)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        expected = F.dropout(w, 0.3)
-    torch.testing.assert_close(DropConnect(0.3).perturb(w, ((expected != 0).double(),)), expected)
+        expected = F.dropout(w, 0.3125)
+    torch.testing.assert_close(DropConnect(0.3125).perturb(w, (decided(expected),)), expected)
 
 
 def test_neutral_is_bit_equal_and_draws_differ() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from goodfit.stages.draws import rounded
 from goodfit.techniques import DropPath
 
 
@@ -14,11 +16,11 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_numbers_by_hand() -> None:
+def test_numbers_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
     x = torch.tensor([[1.0, -2.0], [3.0, 4.0]], dtype=torch.float64)
-    kept = torch.tensor([[1.0], [0.0]], dtype=torch.float64)
-    assert DropPath(0.75).perturb(x, (kept,)).tolist() == [[4.0, -8.0], [0.0, 0.0]]
-    assert DropPath(0.75, scale_by_keep=False).perturb(x, (kept,)).tolist() == [[1.0, -2.0], [0.0, 0.0]]
+    drawn = decided(torch.tensor([[1.0], [0.0]]))
+    assert DropPath(0.75).perturb(x, (drawn,)).tolist() == [[4.0, -8.0], [0.0, 0.0]]
+    assert DropPath(0.75, scale_by_keep=False).perturb(x, (drawn,)).tolist() == [[1.0, -2.0], [0.0, 0.0]]
 
 
 @pytest.mark.parametrize("shape", [(20_000, 3), (20_000, 2, 3), (20_000, 2, 1, 2)], ids=str)
@@ -33,18 +35,18 @@ def test_whole_branches_share_and_mean(shape: tuple[int, ...], rate: float) -> N
     # Inverted: mean x, variance x² · rate / (1 − rate).
     assert float(y.mean()) == pytest.approx(3, abs=4 * 3 * math.sqrt(rate / (1 - rate) / len(x)))
     plain = DropPath(rate, scale_by_keep=False).perturb(x, draw)
-    torch.testing.assert_close(plain.flatten(1), y * (1 - rate))
+    torch.testing.assert_close(plain.flatten(1), y * (1 - rounded(rate)))
 
 
-def test_torch_s_numbers_with_torch_s_mask() -> None:
+def test_torch_s_numbers_with_torch_s_mask(decided: Callable[[Tensor], Tensor]) -> None:
     """Dropout of ones of the shape (batch, 1, 1) times x: what torch users write for stochastic depth by rows."""
     x = torch.randn(40, 3, 5, generator=generator(), dtype=torch.float64)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        factors = F.dropout(torch.ones(40, 1, 1, dtype=torch.float64), 0.3)
+        factors = F.dropout(torch.ones(40, 1, 1, dtype=torch.float64), 0.3125)
     kept = (factors != 0).double()
     assert 0 < kept.mean() < 1
-    torch.testing.assert_close(DropPath(0.3).perturb(x, (kept,)), x * factors)
+    torch.testing.assert_close(DropPath(0.3125).perturb(x, (decided(kept),)), x * factors)
 
 
 def test_rates_rise_with_depth() -> None:
@@ -64,7 +66,7 @@ def test_neutral_is_bit_equal_and_draws_differ(scale_by_keep: bool) -> None:
     first, second = half.draw(x, g)[0], half.draw(x, g)[0]
     assert first.shape == (64, 1)
     assert not torch.equal(first, second)
-    assert 0 < first.mean() < 1  # samples of a batch differ
+    assert len(half.perturb(torch.ones(64, 5), (first,)).unique()) == 2  # samples of a batch differ
 
 
 def test_members_of_a_population_at_once() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.recipe import Recipe
+from goodfit.stages.draws import rounded
 from goodfit.techniques import SpatialDropout
 
 SHAPES = [(64, 50, 7), (64, 50, 3, 4), (64, 50, 2, 3, 2)]
@@ -30,33 +31,35 @@ def test_whole_channels_share_and_mean(shape: tuple[int, ...], rate: float) -> N
     assert torch.equal(zero.all(2), zero.any(2))
     n = zero.shape[0] * zero.shape[1]
     assert float(zero[:, :, 0].double().mean()) == pytest.approx(rate, abs=4 * (rate * (1 - rate) / n) ** 0.5)
-    torch.testing.assert_close(y[y != 0], (x / (1 - rate))[y != 0])
+    torch.testing.assert_close(y[y != 0], (x / (1 - rounded(rate)))[y != 0])
     assert y.dtype == torch.float64
 
 
 @pytest.mark.parametrize(
     ("shape", "theirs"), list(zip(SHAPES, (F.dropout1d, F.dropout2d, F.dropout3d), strict=True)), ids=["1d", "2d", "3d"]
 )
-def test_torch_s_numbers_with_torch_s_mask(shape: tuple[int, ...], theirs: Callable[..., Tensor]) -> None:
+def test_torch_s_numbers_with_torch_s_mask(
+    shape: tuple[int, ...], theirs: Callable[..., Tensor], decided: Callable[[Tensor], Tensor]
+) -> None:
     x = maps(shape)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        expected = theirs(x, 0.3, training=True)
+        expected = theirs(x, 0.3125, training=True)
     mask = (expected.flatten(2)[:, :, 0] != 0).double().reshape(*shape[:2], *[1] * (len(shape) - 2))
     assert 0 < mask.mean() < 1
-    torch.testing.assert_close(SpatialDropout(0.3).perturb(x, (mask,)), expected)
+    torch.testing.assert_close(SpatialDropout(0.3125).perturb(x, (decided(mask),)), expected)
 
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
-def test_keras_numbers_with_keras_mask(spatial: int) -> None:
+def test_keras_numbers_with_keras_mask(spatial: int, decided: Callable[[Tensor], Tensor]) -> None:
     keras = pytest.importorskip("keras")
     x = maps(SHAPES[spatial - 1]).float()
     layer = getattr(keras.layers, f"SpatialDropout{spatial}D")
     # SpatialDropout1D knows channels at the end only.
-    expected = layer(0.3, seed=5)(x.movedim(1, -1), training=True).cpu().movedim(-1, 1)
+    expected = layer(0.3125, seed=5)(x.movedim(1, -1), training=True).cpu().movedim(-1, 1)
     mask = (expected.flatten(2)[:, :, 0] != 0).float().reshape(*x.shape[:2], *[1] * spatial)
     assert 0 < mask.mean() < 1
-    torch.testing.assert_close(SpatialDropout(0.3).perturb(x, (mask,)), expected)
+    torch.testing.assert_close(SpatialDropout(0.3125).perturb(x, (decided(mask),)), expected)
 
 
 def test_draws_are_new_per_sample_and_channel() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.stages.draws import kept, rounded
 from goodfit.surgery import layers, unrolled
 from goodfit.techniques import Zoneout
 from goodfit.train.attach import attach_layers
@@ -63,26 +66,26 @@ def lstm_in_numpy(layer: nn.RNNBase, x: Tensor, stays_h: np.ndarray, stays_c: np
 def test_training_and_evaluation_are_the_papers_equations() -> None:
     layer, x, zoneout = make(nn.LSTM, 3, 4), normal(6, 2, 3), Zoneout(0.3, cell_rate=0.6)
     draw = zoneout.draw(x, x.new_zeros(2, 4), generator(1))
-    assert 0 < float(draw[0].mean()) < float(draw[1].mean()) < 1
+    stays = [1 - kept(d, rounded(rate), torch.float64).numpy() for d, rate in zip(draw, (0.3, 0.6), strict=True)]
+    assert 0 < stays[0].mean() < stays[1].mean() < 1
     output, _ = unrolled(layer, x, None, Drawn(zoneout, draw))
-    np.testing.assert_allclose(
-        output.detach().numpy(), lstm_in_numpy(layer, x, draw[0].numpy(), draw[1].numpy()), rtol=1e-10, atol=1e-13
-    )
+    np.testing.assert_allclose(output.detach().numpy(), lstm_in_numpy(layer, x, *stays), rtol=1e-10, atol=1e-13)
     output, _ = unrolled(layer, x, None, Drawn(zoneout, None))
-    expected = lstm_in_numpy(layer, x, np.full((6, 2, 4), 0.3), np.full((6, 2, 4), 0.6))
+    expected = lstm_in_numpy(layer, x, np.full((6, 2, 4), rounded(0.3)), np.full((6, 2, 4), rounded(0.6)))
     np.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-10, atol=1e-13)
 
 
 def test_shares_and_new_masks_at_every_step() -> None:
-    draw = Zoneout(0.2, cell_rate=0.7).draw(torch.ones(20, 50, 1), torch.zeros(50, 60), generator())
-    assert [tuple(mask.shape) for mask in draw] == [(20, 50, 60)] * 2
-    for mask, share in zip(draw, (0.2, 0.7), strict=True):
-        assert set(mask.unique().tolist()) == {0.0, 1.0}
-        assert float(mask.mean()) == pytest.approx(share, abs=0.01)
-        assert len({tuple(step.flatten().tolist()) for step in mask}) == 20
+    zoneout, new, old = Zoneout(0.2, cell_rate=0.7), torch.zeros(50, 60), torch.ones(50, 60)
+    draw = zoneout.draw(torch.ones(20, 50, 1), new, generator())
+    for cell, share in ((False, 0.2), (True, 0.7)):
+        stays = torch.stack([zoneout.kept(new, old, cell, t, draw) for t in range(20)])
+        assert set(stays.unique().tolist()) == {0.0, 1.0}
+        assert float(stays.mean()) == pytest.approx(share, abs=0.01)
+        assert len({tuple(step.flatten().tolist()) for step in stays}) == 20
 
 
-def test_one_unit_by_hand() -> None:
+def test_one_unit_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
     """A unit that stays twice puts out the same number three times; evaluation halves the way."""
     layer = make(nn.RNN, 1, 1)
     with torch.no_grad():
@@ -90,8 +93,8 @@ def test_one_unit_by_hand() -> None:
             weight.zero_()
         layer.weight_ih_l0.fill_(1.0)
     x = torch.tensor([0.5, 1.0, -1.0, 2.0]).double().reshape(4, 1, 1)
-    stays = torch.tensor([0.0, 1.0, 1.0, 0.0]).double().reshape(4, 1, 1)
-    output, _ = unrolled(layer, x, None, Drawn(Zoneout(0.5), (stays, stays)))
+    drawn = decided(torch.tensor([1.0, 0.0, 0.0, 1.0]).reshape(4, 1, 1))
+    output, _ = unrolled(layer, x, None, Drawn(Zoneout(0.5), (drawn, drawn)))
     a, b, c, d = np.tanh([0.5, 1.0, -1.0, 2.0])
     np.testing.assert_allclose(output.detach().flatten().numpy(), [a, a, a, d], rtol=1e-14)
     output, _ = unrolled(layer, x, None, Drawn(Zoneout(0.5), None))
@@ -121,8 +124,12 @@ def test_neutral_is_the_identity_to_the_bit() -> None:
 
 def test_strengths_may_be_tensors_and_dtype_is_kept() -> None:
     zoneout = Zoneout().with_values(rate=torch.tensor(0.5), cell_rate=torch.tensor(0.9))
-    draw = zoneout.draw(torch.ones(50, 20, 1), torch.zeros(20, 30), generator())
-    assert [round(float(mask.mean()), 1) for mask in draw] == [0.5, 0.9]
+    new, old = torch.zeros(20, 30), torch.ones(20, 30)
+    draw = zoneout.draw(torch.ones(50, 20, 1), new, generator())
+    for cell, share in ((False, 0.5), (True, 0.9)):
+        stays = torch.stack([zoneout.kept(new, old, cell, t, draw) for t in range(50)])
+        assert float(stays.mean()) == pytest.approx(share, abs=0.01)
+        assert stays.dtype == torch.float32
     assert zoneout.expected(torch.ones(2), torch.zeros(2), True).dtype == torch.float32
 
 
