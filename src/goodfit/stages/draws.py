@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 LEVELS = 1 << 16
 """How many values 16 bits have: rates of dropouts are rounded to a share of them."""
@@ -108,8 +107,8 @@ def kept(drawn: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
     # Floats are compared several times as fast as 16-bit integers; half precision does not hold all of these.
     wide = drawn.to(torch.promote_types(dtype, torch.float32))
     threshold = rate * LEVELS - LEVELS // 2
-    if isinstance(threshold, Tensor):  # torch.func.vmap knows no comparison in place
-        return F.hardtanh_(wide.sub_(threshold - 1), 0.0, 1.0).to(dtype)
+    if isinstance(threshold, Tensor):  # in a population, whose compilers fuse this, and which draws floats
+        return (wide - (threshold - 1)).clamp(0.0, 1.0).to(dtype)
     return wide.ge_(threshold).to(dtype)
 
 

@@ -118,6 +118,7 @@ class Crowd:
                     together[len(rows), self._moment(member)].append(i)
             for (size, moment), who in together.items():
                 self.losses[number, who] = self._step(who, size, moment).to(self.losses.dtype)
+        self.state = tree_map(lambda t: t[: len(self.members)], self.state)
         for member in self.members:
             member.seconds = (time.perf_counter() - began) / len(self.members)
 
@@ -150,12 +151,14 @@ class Crowd:
             self.tapes[size, moment] = self._try_out(given, moment, who[0])
         given["draws"] = [self._draws(drawing, size, members) for drawing in self.tapes[size, moment]]
         rows = None if everyone else torch.tensor(who, device=self.pool.device)
+        room = self.calls.room(len(who), size, moment)
         state = self.state if rows is None else _rows(self.state, rows)
-        state, losses = self.calls(self.program, len(who), size, moment, state, given)
-        self.state = state if rows is None else _put(self.state, rows, state)
+        state, given = _filled(state, room), _filled(given, room)
+        state, losses = self.calls(self.program, room, size, moment, state, given)
+        self.state = state if rows is None else _put(self.state, rows, tree_map(lambda t: t[: len(who)], state))
         for member in members:
             member.step += 1
-        return losses
+        return losses[: len(who)]
 
     def _given(self, who: Sequence[int], members: Sequence[Member], everyone: bool) -> dict[str, Any]:
         """What a step of some members is given, but for random numbers."""
@@ -209,16 +212,18 @@ class Crowd:
             if key not in self.idle:
                 self.idle[key] = drawn(drawing, acting.technique, torch.Generator(self.pool.device))
             found.append(self.idle[key])
-        return tuple(map(torch.stack, zip(*found, strict=True)))
+        stacked = tuple(map(torch.stack, zip(*found, strict=True)))
+        # Compilers have no vector form for 16-bit numbers.
+        return tuple(t.to(self.pool.dtype) if t.dtype == torch.int16 else t for t in stacked)
 
     # ---- between epochs ------------------------------------------------------------------------
 
     @torch.no_grad()
     def end_epoch(self) -> list[Ended]:
         """Measure every member, and let those go that have ended."""
-        flat = self.program.kept(self.state)
+        weights = self.program.kept(self.state)
         lost_ones = self._lost()
-        train, stop = (self._measure(flat, part) for part in self.sets)
+        train, stop = (self._measure(weights, part) for part in self.sets)
         penalties = self._penalties()
         means = [self.losses[: len(m.batches), i].mean() for i, m in enumerate(self.members)]
         batch_losses = torch.stack(means).tolist()
@@ -245,7 +250,7 @@ class Crowd:
             if i in lost_ones or member.course.stopped or member.epoch > member.training.epochs:
                 gone.append(i)
         if any(improved):
-            kept = {"weights": flat, "buffers": self.state["buffers"]}
+            kept = {"weights": weights, "buffers": self.state["buffers"]}
             mask = torch.tensor(improved, device=self.pool.device)
             self.best = tree_map(lambda new, old: torch.where(_wide(mask, new), new, old), kept, self.best)
         if not gone:
@@ -258,7 +263,9 @@ class Crowd:
     def _lost(self) -> dict[int, str]:
         """The members whose numbers are not finite any more, and where that began."""
         found: dict[int, str] = {}
-        finite, whole = torch.isfinite(self.losses), torch.isfinite(self.state["weights"]).all(1)
+        finite = torch.isfinite(self.losses)
+        each = torch.stack([torch.isfinite(w).reshape(len(w), -1).all(1) for w in self.state["weights"]])
+        whole = each.all(0)
         if bool(finite.all()) and bool(whole.all()):
             return found
         for i, member in enumerate(self.members):
@@ -267,17 +274,18 @@ class Crowd:
                 batch = int((~finite[:batches, i]).nonzero()[0])
                 found[i] = lost(float(self.losses[batch, i]), member.epoch, batch + 1, batches)
             elif not bool(whole[i]):
-                views = zip(self.program.names, self.program.update.views(self.state["weights"][i]), strict=True)
-                names = [n for n, w in views if not bool(torch.isfinite(w).all())]
+                names = [n for n, ok in zip(self.program.names, each[:, i].tolist(), strict=True) if not ok]
                 found[i] = broken(names[0], member.epoch)
         return found
 
-    def _measure(self, flat: Tensor, sets: Sequence[tuple[list[int], Tensor, Tensor, bool]]) -> tuple[list[float], ...]:
+    def _measure(
+        self, weights: list[Tensor], sets: Sequence[tuple[list[int], Tensor, Tensor, bool]]
+    ) -> tuple[list[float], ...]:
         """Loss, its standard error, and metric of each member on rows that are only looked at."""
         answers: list[list[float]] = [[0.0] * len(self.members) for _ in range(3)]
         for who, x, y, shared in sets:
             rows = None if len(who) == len(self.members) else torch.tensor(who, device=self.pool.device)
-            state = {"weights": flat, "buffers": self.state["buffers"]}
+            state = {"weights": weights, "buffers": self.state["buffers"]}
             state = state if rows is None else _rows(state, rows)
             outputs = self.calls.outputs(self.program, state["weights"], state["buffers"], x, shared)
             each = vmap(self.program.criterion.rows, in_dims=(0, None if shared else 0))(outputs, y)
@@ -308,6 +316,16 @@ def _stacked(states: Sequence[State]) -> State:
     """Members' tensors, one row for each."""
     first, *others = states
     made: State = tree_map(lambda *tensors: torch.stack(tensors), first, *others)
+    return made
+
+
+def _filled(state: State, room: int) -> State:
+    """Rows for so many members: the first one's again where there are fewer."""
+
+    def fill(t: Tensor) -> Tensor:
+        return t if len(t) >= room else torch.cat([t, t[:1].expand(room - len(t), *t.shape[1:])])
+
+    made: State = tree_map(fill, state)
     return made
 
 

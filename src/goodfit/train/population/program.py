@@ -27,7 +27,7 @@ from goodfit.train.terms import LossStage
 
 LEARNED = " (learned)"
 State = dict[str, Any]
-"""A member's tensors: `weights` (n,), `memory` of the optimizer, `buffers` by name, `carried`, `averaged`."""
+"""A member's tensors: `weights`, `memory` of the optimizer, `buffers` by name, `carried`, `averaged`."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class Program:
             techniques[place].learned(like.detach())[knob]
             for place, knob, like in (self.attachment.learning[n.removesuffix(LEARNED)] for n in self.names[self.own :])
         ]
-        weights = torch.cat([p.detach().reshape(-1) for p in [*self.live[: self.own], *learned]])
+        weights = [p.detach().clone() for p in [*self.live[: self.own], *learned]]
         memory, carried = self.update.start(weights)
         buffers = {n: b.detach().clone() for n, b in self.model.named_buffers()}
-        averaged = self.on_eval.start([weights]) if self.on_eval else []
+        averaged = self.on_eval.start(weights) if self.on_eval else []
         return {"weights": weights, "memory": memory, "buffers": buffers, "carried": carried, "averaged": averaged}
 
     # ---- a step --------------------------------------------------------------------------------
@@ -80,8 +80,7 @@ class Program:
         batches = BatchStage(self.recipe, self.attachment, self.classes, given["scale"])
         terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))
         cost = Cost(self.attachment, self.criterion, batches, terms)
-        flat, buffers = state["weights"], state["buffers"]
-        live = self.update.views(flat)
+        live, buffers = state["weights"], state["buffers"]
         with self._training():
             x, y = given["x"], given["y"]
             if batches.techniques:
@@ -90,16 +89,17 @@ class Program:
             acting = [(i, t) for i, t in enumerate(self.on_grads) if moment.grads[i]]
             loss, grads = chain(gradient, live, acting, clock, source)(live)
         rates = Rates(given["rate"], given["memory"], given["corrections"], given["owed"])
-        grads = list(grads)
-        flat, memory, carried = self.update(flat, grads, state["memory"], state["carried"], rates, moment.due, source)
+        weights, memory, carried = self.update(
+            live, grads, state["memory"], state["carried"], rates, moment.due, source
+        )
         averaged = state["averaged"]
         if self.on_eval and moment.averages:
             technique = source.now(self.on_eval, "eval")
-            averaged = technique.update([t.clone() for t in averaged], [flat], clock)
+            averaged = technique.update([t.clone() for t in averaged], weights, clock)
             if isinstance(technique, Pulling) and moment.pulls:
-                flat = technique.weights(averaged)[0].clone()
+                weights = [w.clone() for w in technique.weights(averaged)]
                 averaged = technique.pulled(averaged)
-        made = {"weights": flat, "memory": memory, "buffers": gradient.buffers, "carried": carried}
+        made = {"weights": weights, "memory": memory, "buffers": gradient.buffers, "carried": carried}
         return {**made, "averaged": averaged}, loss
 
     def _told(self, given: dict[str, Any]) -> Told:
@@ -140,31 +140,31 @@ class Program:
 
     # ---- an evaluation -------------------------------------------------------------------------
 
-    def kept(self, state: State) -> Tensor:
-        """The weights to evaluate and keep, one after another."""
+    def kept(self, state: State) -> list[Tensor]:
+        """The weights to evaluate and keep."""
         if not self.on_eval:
-            return state["weights"]  # type: ignore[no-any-return]
+            return list(state["weights"])
         assert isinstance(self.on_eval, Averaged)
-        return self.on_eval.weights(state["averaged"])[0]
+        return self.on_eval.weights(state["averaged"])
 
-    def outputs(self, flat: Tensor, buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+    def outputs(self, weights: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         """The network's output in evaluation mode."""
         self.model.eval()
         with OwnNoise(self.source):
-            return self.network(self.update.views(flat), buffers, x)
+            return self.network(weights, buffers, x)
 
-    def penalties(self, flat: Tensor, strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    def penalties(self, weights: Sequence[Tensor], strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         """The values of the weight penalties."""
         self.source.tell(strengths, ())
-        return self.update.values(flat, self.source)
+        return self.update.values(weights, self.source)
 
-    def fill(self, network: nn.Module, flat: Tensor, buffers: dict[str, Tensor]) -> None:
+    def fill(self, network: nn.Module, weights: Sequence[Tensor], buffers: dict[str, Tensor]) -> None:
         """Put a member's weights and buffers into a network like the template's."""
-        views = dict(zip(self.names[: self.own], self.update.views(flat)[: self.own], strict=True))
+        named = dict(zip(self.names[: self.own], weights, strict=False))
         with torch.no_grad():
             for name, parameter in network.named_parameters():
-                if name in views:
-                    parameter.copy_(views[name])
+                if name in named:
+                    parameter.copy_(named[name])
             for name, buffer in network.named_buffers():
                 buffer.copy_(buffers[name])
 

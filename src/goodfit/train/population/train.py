@@ -91,7 +91,8 @@ class Population:
 
     def train(self) -> Iterator[tuple[int, Result]]:
         """The results, as the runs end."""
-        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, Calls())
+        calls = Calls()
+        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, calls)
         waiting = deque(self.jobs)
         try:
             while waiting or crowd.members:
@@ -99,6 +100,7 @@ class Population:
                 if free:
                     joining = [self.members[waiting.popleft().number] for _ in range(free)]
                     crowd.join(joining, [self._start(member) for member in joining])
+                calls.ahead = self._ahead(crowd, waiting)
                 began, alive = now(), len(crowd.members)
                 crowd.train_epoch()
                 steps = sum(len(member.batches) for member in crowd.members)
@@ -111,6 +113,13 @@ class Population:
             for ended in crowd.leave(range(len(crowd.members))):
                 yield ended.member.number, self._result(ended, interrupted=True)
             raise
+
+    def _ahead(self, crowd: Crowd, waiting: Sequence[Job]) -> int:
+        """Calls of the program that are still to be expected, if nobody stops early."""
+        jobs = [(m.training, m.split, m.epoch - 1) for m in crowd.members]
+        jobs += [(job.training, job.split, 0) for job in waiting]
+        steps = [(t.epochs - done) * -(-len(split.train) // t.batch_size) for t, split, done in jobs]
+        return sum(steps) // self.at_once
 
     def _start(self, member: Member) -> State:
         """The tensors with which a member begins; the template is given fresh weights, no network is built."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +30,10 @@ class Rates:
 
 
 class Update:
-    """The order of `WeightStage.step`, on weights that lie one after another in one vector."""
+    """The order of `WeightStage.step`, as a function of a member's tensors."""
 
     def __init__(self, model: nn.Module, live: Sequence[nn.Parameter], recipe: Recipe, training: Training) -> None:
         self.adaptive = training.optimizer != "sgd"
-        self.shapes = [p.shape for p in live]
-        self.bounds = list(pairwise([0, *accumulate(p.numel() for p in live)]))
         self.at = {id(p): i for i, p in enumerate(live)}
         self.chosen = resolve(model, recipe)
         self.penalties = any(isinstance(t, Penalty) for t, _ in self.chosen)
@@ -48,17 +45,11 @@ class Update:
         cheap = isinstance(technique, Proximal) and not self.adaptive
         return technique.every if large and not cheap else 1
 
-    def views(self, flat: Tensor) -> list[Tensor]:
-        """The weights (or what belongs to them) by number, as views of the vector (weights,)."""
-        pairs = zip(self.bounds, self.shapes, strict=True)
-        return [flat[start:end].view(shape) for (start, end), shape in pairs]
-
-    def start(self, flat: Tensor) -> tuple[list[Tensor], Carried]:
+    def start(self, weights: Sequence[Tensor]) -> tuple[list[list[Tensor]], Carried]:
         """The optimizer's memory, and what projections carry, before the first step."""
-        memory = [torch.zeros_like(flat) for _ in range(2 if self.adaptive else 1)]
-        views = self.views(flat)
+        memory = [[torch.zeros_like(w) for w in weights] for _ in range(2 if self.adaptive else 1)]
         carried = {
-            f"{number} {slot.name}": [t.start(block) for block in self._blocks(t, slot, views)]
+            f"{number} {slot.name}": [t.start(block) for block in self._blocks(t, slot, weights)]
             for number, (t, slots) in enumerate(self.chosen)
             if isinstance(t, Projection)
             for slot in slots
@@ -67,96 +58,93 @@ class Update:
 
     def __call__(
         self,
-        flat: Tensor,
-        grads: list[Tensor],
-        memory: list[Tensor],
+        weights: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        memory: Sequence[Sequence[Tensor]],
         carried: Carried,
         rates: Rates,
         due: Sequence[bool],
         source: Source,
-    ) -> tuple[Tensor, list[Tensor], Carried]:
-        """The next weights (weights,), memory and carried tensors; `grads` may be overwritten."""
+    ) -> tuple[list[Tensor], list[list[Tensor]], Carried]:
+        """The next weights, memory and carried tensors; `grads` may be overwritten."""
+        weights, grads = list(weights), list(grads)
         now = [(source.now(t, f"weights {i}"), slots) for i, (t, slots) in enumerate(self.chosen)]
-        flat = flat.clone()  # what follows overwrites it
-        weights = self.views(flat)
         for technique, slots in now:
-            if not isinstance(technique, Smooth):
-                continue
-            for slot in self._used(slots):
-                parts = self._blocks(technique, slot, grads)
-                for block, part in zip(self._blocks(technique, slot, weights), parts, strict=True):
-                    part.add_(technique.gradient(block))
-        kept = []
+            if isinstance(technique, Smooth):
+                self._add_gradients(technique, slots, weights, grads)
+        cautious = []
         for technique, slots in now:
-            if not isinstance(technique, Decay):
-                continue
-            for w in [weights[self.at[id(slot.tensor)]] for slot in self._used(slots)]:
-                if technique.agrees_only():
-                    kept.append((technique, w, w.clone()))
-                else:
-                    w.mul_(technique.factor(rates.rate))  # type: ignore[arg-type]
+            if isinstance(technique, Decay):
+                for i in self._used(slots):
+                    if technique.agrees_only():
+                        cautious.append((technique, i, weights[i]))
+                    else:
+                        weights[i] = weights[i] * technique.factor(rates.rate)  # type: ignore[arg-type]
         for technique, slots in now:
-            if not isinstance(technique, Quadratic):
-                continue
-            for slot in self._used(slots):
-                at = self.at[id(slot.tensor)]
-                grads[at] = grads[at] + technique.coefficient() * weights[at]
-        moved, memory, spread = self._optimize(flat, torch.cat([g.reshape(-1) for g in grads]), memory, rates)
-        flat.copy_(moved)
-        for technique, w, before in kept:
-            agrees = (w - before) * before <= 0
-            w.sub_(before * agrees * (1 - technique.factor(rates.rate)))  # type: ignore[arg-type]
+            if isinstance(technique, Quadratic):
+                for i in self._used(slots):
+                    grads[i] = grads[i] + technique.coefficient() * weights[i]
+        pairs = zip(weights, grads, *memory, strict=True)
+        moved, *memory = map(list, zip(*(self._optimize(w, g, m, rates) for w, g, *m in pairs), strict=True))
+        for decay, i, before in cautious:
+            agrees = (moved[i] - before) * before <= 0
+            moved[i] = moved[i] - before * agrees * (1 - decay.factor(rates.rate))  # type: ignore[arg-type]
         for number, (technique, slots) in enumerate(now):
             if isinstance(technique, Proximal) and due[number]:
-                sizes = self._sizes(spread, rates, rates.owed.get(number, rates.rate))
-                for slot in self._used(slots):
-                    self._prox(technique, slot, weights, sizes)
+                rate = rates.owed.get(number, rates.rate)
+                for slot in slots:
+                    if self.at[id(slot.tensor)] not in self.unused:
+                        self._prox(technique, slot, moved, memory[-1], rates, rate)
         carried = {name: list(draws) for name, draws in carried.items()}
         for number, (technique, slots) in enumerate(now):
             for slot in slots if due[number] else ():
                 if isinstance(technique, Scaling):
-                    self._scale(technique, slot, weights)
+                    self._scale(technique, slot, moved)
                 elif isinstance(technique, Projection):
-                    self._project(technique, slot, weights, carried[f"{number} {slot.name}"])
-        return flat, memory, carried
+                    self._project(technique, slot, moved, carried[f"{number} {slot.name}"])
+        return moved, memory, carried
 
-    def values(self, flat: Tensor, source: Source) -> dict[str, Tensor]:
+    def values(self, weights: Sequence[Tensor], source: Source) -> dict[str, Tensor]:
         """The value of each weight penalty."""
         columns: dict[str, Tensor] = {}
-        weights = self.views(flat)
         for number, (technique, slots) in enumerate(self.chosen):
             if isinstance(technique, Penalty):
                 penalty = source.now(technique, f"weights {number}")
                 found = [penalty.value(b) for s in slots for b in self._blocks(penalty, s, weights)]
                 name = f"penalty_{technique.name()}"
-                columns[name] = sum(found, columns.get(name, flat.new_zeros(())))
+                columns[name] = sum(found, columns.get(name, torch.zeros_like(found[0])))
         return columns
 
-    def _optimize(
-        self, flat: Tensor, grad: Tensor, memory: list[Tensor], rates: Rates
-    ) -> tuple[Tensor, list[Tensor], Tensor]:
-        """The moved weights, the memory, and (Adam's) mean square of the gradient."""
+    def _add_gradients(self, technique: Smooth, slots: list[Slot], weights: list[Tensor], grads: list[Tensor]) -> None:
+        for slot in slots:
+            if self.at[id(slot.tensor)] not in self.unused:
+                parts = self._blocks(technique, slot, grads)
+                for block, part in zip(self._blocks(technique, slot, weights), parts, strict=True):
+                    part.add_(technique.gradient(block))
+
+    def _optimize(self, w: Tensor, grad: Tensor, memory: Sequence[Tensor], rates: Rates) -> tuple[Tensor, ...]:
+        """The moved weights, and what the optimizer remembers."""
         if not self.adaptive:
             velocity = memory[0] * rates.memory[0] + grad
-            return flat - rates.rate * velocity, [velocity], velocity
-        mean = torch.lerp(memory[0], grad, 1 - rates.memory[0])
-        square = memory[1] * rates.memory[1] + (1 - rates.memory[1]) * grad * grad
-        first, second = rates.corrections
-        spread = square.sqrt() / second.sqrt() + EPSILON
-        return flat - (rates.rate / first) * (mean / spread), [mean, square], square
+            return w - rates.rate * velocity, velocity
+        (first, second), (beta1, beta2) = rates.corrections, rates.memory
+        mean = memory[0] + (1 - beta1) * (grad - memory[0])
+        square = beta2 * memory[1] + (1 - beta2) * grad * grad
+        return w - (rates.rate / first) * mean / (square.sqrt() / second.sqrt() + EPSILON), mean, square
 
-    def _sizes(self, square: Tensor, rates: Rates, rate: Tensor) -> list[Tensor] | Tensor:
-        """By how much one unit of gradient, held for long, moves each weight per step: see `step_size`."""
-        if not self.adaptive:
-            return rate / (1 - rates.memory[0])
-        corrected = rates.corrections[1]
-        return self.views((square + corrected * EPSILON**2).rsqrt() * (rate * corrected.sqrt()))
-
-    def _prox(self, technique: Proximal, slot: Slot, weights: list[Tensor], sizes: list[Tensor] | Tensor) -> None:
+    def _prox(
+        self, technique: Proximal, slot: Slot, weights: list[Tensor], squares: list[Tensor], rates: Rates, rate: Tensor
+    ) -> None:
+        """With `step_size`: how far one unit of gradient, held for long, moves each weight."""
         found = self._blocks(technique, slot, weights)
-        steps = self._blocks(technique, slot, sizes) if isinstance(sizes, list) else [sizes] * len(found)
+        if self.adaptive:
+            corrected = rates.corrections[1]
+            sizes = (squares[self.at[id(slot.tensor)]] + corrected * EPSILON**2).rsqrt() * (rate * corrected.sqrt())
+            steps = slot.blocks(sizes) if technique.by_unit else [sizes]
+        else:
+            steps = [(rate / (1 - rates.memory[0])).clone() for _ in found]
         for block, step in zip(found, steps, strict=True):
-            moved = technique.prox(block, step.clone())
+            moved = technique.prox(block, step)
             if moved is not block:
                 block.copy_(moved)
 
@@ -174,8 +162,9 @@ class Update:
     def _blocks(self, technique: OnWeights, slot: Slot, tensors: Sequence[Tensor]) -> list[Tensor]:
         return blocks(technique, slot, tensors[self.at[id(slot.tensor)]])
 
-    def _used(self, slots: list[Slot]) -> list[Slot]:
-        return [slot for slot in slots if self.at[id(slot.tensor)] not in self.unused]
+    def _used(self, slots: list[Slot]) -> list[int]:
+        """The numbers of those weights that a gradient reaches."""
+        return [self.at[id(slot.tensor)] for slot in slots if self.at[id(slot.tensor)] not in self.unused]
 
 
 EPSILON = 1e-8
