@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from goodfit.stages.common import Draw
 
 LEVELS = 1 << 16
 """How many values 16 bits have: rates of dropouts are rounded to a share of them."""
@@ -81,9 +84,37 @@ def bits(shape: Sequence[int], device: torch.device, generator: torch.Generator)
     >>> bits((3, 5), torch.device("cpu"), torch.Generator()).dtype
     torch.int16
     """
-    count = math.prod(shape)
-    words = torch.empty(-(-count // 4), dtype=torch.int64, device=device)  # drawn by the word, used by the quarter
-    return words.random_(-(2**63), None, generator=generator).view(torch.int16)[:count].view(tuple(shape))
+    drawn = torch.empty(words(shape), dtype=torch.int64, device=device)  # drawn by the word, used by the quarter
+    return decisions(drawn.random_(-(2**63), None, generator=generator), shape)
+
+
+def decisions(drawn: Tensor, shape: Sequence[int]) -> Tensor:
+    """The decisions in words (…, words(shape)), each dimension in front on its own: (…, *shape)."""
+    return drawn.view(torch.int16)[..., : math.prod(shape)].reshape(*drawn.shape[:-1], *shape)
+
+
+class Decides(ABC):
+    """Mixed into noises whose random numbers are the decisions of `bits` and nothing else: they can be drawn at once.
+
+    Many calls of `bits` give the numbers that one call for all of them gives, on a CPU.
+    """
+
+    @abstractmethod
+    def decisions(self, x: Tensor) -> Sequence[int]:
+        """The shape of the decisions for what is like x."""
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
+        """One decision each."""
+        return (bits(self.decisions(x), x.device, generator),)
+
+
+def words(shape: Sequence[int]) -> int:
+    """The 64-bit words that `bits` draws for a shape.
+
+    >>> words((3, 3))
+    3
+    """
+    return -(-math.prod(shape) // 4)
 
 
 def rounded(rate: Any) -> Any:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from goodfit.stages import Draw, InputNoise, selector, share
-from goodfit.stages.draws import bits, kept, rounded
+from goodfit.stages.draws import Decides, kept, rounded
 
 FLOOR = 1.7580993408473766
 """−SELU(−∞): the scale 1.0507… of the activation times its α 1.6732…"""
 
 
-class AlphaDropout(InputNoise):
+class AlphaDropout(Decides, InputNoise):
     """Sets a random share of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are kept.
 
     Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn anew per sample and unit, with
@@ -37,8 +38,8 @@ class AlphaDropout(InputNoise):
     input_rate: float = share(0.0, 0.2, "share of the network's inputs (standardised ones) set to that value")
     on: str = selector()
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (bits(x.shape, x.device, generator),)
+    def decisions(self, x: Tensor) -> Sequence[int]:
+        return x.shape
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         rate: float = rounded(self.rate)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from goodfit.stages import Draw, WeightPerturbation, selector
-from goodfit.stages.draws import bits, inverted
+from goodfit.stages.draws import Decides, inverted
 from goodfit.technique import knob
 
 
-class DropConnect(WeightPerturbation):
+class DropConnect(Decides, WeightPerturbation):
     """Computes each training batch with a random share of the weights at zero and the rest scaled up.
 
     Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per batch and weight; dropped
@@ -45,8 +46,8 @@ class DropConnect(WeightPerturbation):
     )
     on: str = selector()
 
-    def draw(self, w: Tensor, generator: torch.Generator) -> Draw:
-        return (bits(w.shape, w.device, generator),)
+    def decisions(self, x: Tensor) -> Sequence[int]:
+        return x.shape
 
     def perturb(self, w: Tensor, draw: Draw) -> Tensor:
         return w * inverted(draw[0], self.rate, w.dtype)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from goodfit.stages import BranchNoise, Draw
-from goodfit.stages.draws import bits, inverted, kept, rounded
+from goodfit.stages.draws import Decides, inverted, kept, rounded
 from goodfit.technique import knob
 
 
-class DropPath(BranchNoise):
+class DropPath(Decides, BranchNoise):
     """Leaves out whole residual branches in training, anew for each sample, so that only the shortcut remains.
 
     Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), one per sample and branch;
@@ -58,8 +58,8 @@ class DropPath(BranchNoise):
     def branch(self, depth: float) -> Self:
         return self.with_values(rate=self.rate * depth) if self.linear else self
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (bits((len(x), *[1] * (x.ndim - 1)), x.device, generator),)
+    def decisions(self, x: Tensor) -> Sequence[int]:
+        return (len(x), *[1] * (x.ndim - 1))
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         if self.scale_by_keep:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from goodfit.stages import Draw, InputNoise, selector, share
-from goodfit.stages.draws import bits, inverted
+from goodfit.stages.draws import Decides, inverted
 
 
-class SpatialDropout(InputNoise):
+class SpatialDropout(Decides, InputNoise):
     """Sets a random share of the channels to zero in training and scales the rest, so that the mean is kept.
 
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and channel, the same at every
@@ -39,8 +39,8 @@ class SpatialDropout(InputNoise):
     input_rate: float = share(0.0, 0.3, "share of the network's input channels set to zero")
     on: str = selector()
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (bits((*x.shape[:2], *[1] * (x.ndim - 2)), x.device, generator),)
+    def decisions(self, x: Tensor) -> Sequence[int]:
+        return (*x.shape[:2], *[1] * (x.ndim - 2))
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         return x * inverted(draw[0], self.rate, x.dtype)

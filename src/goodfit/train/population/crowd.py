@@ -15,14 +15,13 @@ from torch.utils._pytree import tree_map
 
 from goodfit.data import Metric
 from goodfit.errors import TrainingError
-from goodfit.stages import Draw, Pulling
+from goodfit.stages import Pulling
 from goodfit.train.course import broken, lost
 from goodfit.train.population.data import Pool
 from goodfit.train.population.member import Member
-from goodfit.train.population.own_noise import PLACE as OWN
-from goodfit.train.population.own_noise import Mask
+from goodfit.train.population.noise import Noise
 from goodfit.train.population.program import Moment, Program, State
-from goodfit.train.population.source import Drawing, drawn
+from goodfit.train.population.source import Drawing
 from goodfit.train.population.structure import floats
 from goodfit.train.population.tracing import Calls
 
@@ -43,10 +42,12 @@ class Crowd:
     def __init__(self, program: Program, metric: Metric, pool: Pool, calls: Calls) -> None:
         self.program, self.metric, self.pool, self.calls = program, metric, pool, calls
         self.members: list[Member] = []
+        self.always = Moment(
+            (True,) * len(program.on_grads), (True,) * len(program.update.chosen), bool(program.on_eval)
+        )
         self.state: State = {}
         self.best: State = {}
-        self.tapes: dict[tuple[int, Moment], list[Drawing]] = {}
-        self.idle: dict[tuple[str, int], Draw] = {}  # random numbers for those to whom they make no difference
+        self.noise = Noise(pool.device, pool.dtype, program.timeless)
 
     # ---- who is in it --------------------------------------------------------------------------
 
@@ -82,8 +83,10 @@ class Crowd:
         training = [m.training for m in members]
         sgd = training[0].optimizer == "sgd"
         betas = [(t.momentum, t.momentum) if sgd else (t.beta1, t.beta2) for t in training]
-        found = {
+        found: dict[str, Any] = {
             "betas": torch.tensor(betas, dtype=torch.float64, device=self.pool.device).T,
+            "memory": tuple(map(self._column, zip(*betas, strict=True))),
+            "rates": self._column([t.learning_rate for t in training]),
             "scale": torch.stack([self.pool.scale(m) for m in members]),
         }  # fmt: skip
         shares = [self.pool.frequencies(m) for m in members]
@@ -95,10 +98,7 @@ class Crowd:
         """The strengths at a place, one number per member: knob → (members,)."""
         acting = [m.places[place] for m in members]
         now = [a.technique for a in acting] if done is None else [a.at(d) for a, d in zip(acting, done, strict=True)]
-        return {
-            knob: torch.tensor([float(getattr(t, knob)) for t in now], dtype=self.pool.dtype, device=self.pool.device)
-            for knob in floats(now[0])
-        }
+        return {knob: self._column([float(getattr(t, knob)) for t in now]) for knob in floats(now[0])}
 
     # ---- an epoch ------------------------------------------------------------------------------
 
@@ -135,6 +135,8 @@ class Crowd:
     def _moment(self, member: Member) -> Moment:
         program, clock = self.program, member.now
         on_eval = program.on_eval
+        if program.timeless:
+            return self.always
         return Moment(
             tuple(t.acts(clock) for t in program.on_grads),
             tuple(member.due.values()),
@@ -147,9 +149,9 @@ class Crowd:
         members = [self.members[i] for i in who]
         everyone = len(who) == len(self.members)
         given = self._given(who, members, everyone)
-        if (size, moment) not in self.tapes:
-            self.tapes[size, moment] = self._try_out(given, moment, who[0])
-        given["draws"] = [self._draws(drawing, size, members) for drawing in self.tapes[size, moment]]
+        if (size, moment) not in self.noise.tapes:
+            self.noise.tapes[size, moment] = self._try_out(given, moment, who[0])
+        given["draws"] = self.noise.draw((size, moment), size, members)
         rows = None if everyone else torch.tensor(who, device=self.pool.device)
         room = self.calls.room(len(who), size, moment)
         state = self.state if rows is None else _rows(self.state, rows)
@@ -162,28 +164,28 @@ class Crowd:
 
     def _given(self, who: Sequence[int], members: Sequence[Member], everyone: bool) -> dict[str, Any]:
         """What a step of some members is given, but for random numbers."""
-        kind: dict[str, Any] = {"dtype": self.pool.dtype, "device": self.pool.device}
         fixed = self.fixed if everyone else self._numbers(who)
-        clocks = [m.now for m in members]
-        rates = [m.rate_now for m in members]
-        steps = torch.tensor([[c.step, c.per_epoch, c.total] for c in clocks], dtype=torch.float64).T.to(
-            self.pool.device
-        )
         strengths = fixed["strengths"]
+        given: dict[str, Any] = {name: fixed[name] for name in ("scale", "frequencies") if name in fixed}
         if any(m.scheduled for m in members):
-            done = [c.done for c in clocks]
+            done = [m.now.done for m in members]
             changing = {p for m in members for p in m.places if m.places[p].scheduled}
             strengths = strengths | {p: self._strengths(p, members, done) for p in changing}
-        x, y = self.pool.batch(members)
-        given = {
-            "x": x, "y": y, "scale": fixed["scale"], "strengths": strengths,
-            "rate": torch.tensor(rates, **kind),
-            "memory": tuple(fixed["betas"].to(self.pool.dtype)),
-            "corrections": tuple((1 - fixed["betas"] ** steps[0]).to(self.pool.dtype)),
-            "owed": {n: torch.tensor([m.owed[n] for m in members], **kind) for n in members[0].owed},
-            "clock": tuple(steps.to(self.pool.dtype)),
+        given["x"], given["y"] = self.pool.batch(members)
+        rates = fixed["rates"] if all(m.steady for m in members) else self._column([m.rate_now for m in members])
+        steps = torch.tensor([m.step + 1.0 for m in members], dtype=torch.float64, device=self.pool.device)
+        given |= {
+            "strengths": strengths, "rate": rates, "memory": fixed["memory"],
+            "corrections": tuple((1 - fixed["betas"] ** steps).to(self.pool.dtype)),
+            "owed": {n: self._column([m.owed[n] for m in members]) for n in members[0].owed},
         }  # fmt: skip
-        return given | ({"frequencies": fixed["frequencies"]} if "frequencies" in fixed else {})
+        if self.program.clocked:
+            clocks = [(m.now.step, m.now.per_epoch, m.now.total) for m in members]
+            given["clock"] = tuple(map(self._column, zip(*clocks, strict=True)))
+        return given
+
+    def _column(self, numbers: Sequence[float]) -> Tensor:
+        return torch.tensor(numbers, dtype=self.pool.dtype, device=self.pool.device)
 
     def _try_out(self, given: dict[str, Any], moment: Moment, number: int) -> list[Drawing]:
         """What random numbers a step asks for, and which weights no gradient reaches."""
@@ -196,25 +198,6 @@ class Crowd:
             return source.noted
         finally:
             source.noted = None
-
-    def _draws(self, drawing: Drawing, size: int, members: Sequence[Member]) -> Draw:
-        """Random numbers for an occasion, one row per member."""
-        found = []
-        for member in members:
-            if drawing.place.startswith(OWN):
-                found.append(drawn(drawing, Mask(float(drawing.place.removeprefix(OWN))), member.user))
-                continue
-            acting = member.places[drawing.place]
-            if acting.draws:
-                found.append(drawn(drawing, acting.at(member.now.done), member.noise))
-                continue
-            key = drawing.place, size
-            if key not in self.idle:
-                self.idle[key] = drawn(drawing, acting.technique, torch.Generator(self.pool.device))
-            found.append(self.idle[key])
-        stacked = tuple(map(torch.stack, zip(*found, strict=True)))
-        # Compilers have no vector form for 16-bit numbers.
-        return tuple(t.to(self.pool.dtype) if t.dtype == torch.int16 else t for t in stacked)
 
     # ---- between epochs ------------------------------------------------------------------------
 

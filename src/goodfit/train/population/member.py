@@ -35,6 +35,7 @@ class Member:
         self.scheduled = any(acting.scheduled for acting in self.places.values())
         self.columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
         self.step, self.seconds = 0, 0.0  # optimizer steps taken
+        self.drawn = 0  # steps for which random numbers were drawn, ahead of them
         self.rate_now = self.training.learning_rate
         self.waiting: dict[int, list[float]] = {}  # number of a technique → learning rates since it acted
         self.due: dict[int, bool] = {}
@@ -54,7 +55,7 @@ class Member:
         """Draw the order of the rows, and begin the streams of random numbers."""
         device = self.split.train.x.device
         self.batches = epoch_batches(self.on_sample, self.split.train, self.seed, self.epoch, self.training.batch_size)
-        self.before = self.step = len(self.batches) * (self.epoch - 1)
+        self.before = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
         self.noise = generator(self.seed, self.epoch, "noise", device)
         self.user = generator(self.seed, self.epoch, "user", device)
 

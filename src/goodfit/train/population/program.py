@@ -58,6 +58,13 @@ class Program:
         kept: list[OnEval] = recipe.at(OnEval)
         self.on_eval = kept[0] if kept else None
 
+        plain = isinstance(self.on_eval, Pulling) or any(type(t).acts is not OnGrads.acts for t in self.on_grads)
+        plain = plain or (self.on_eval is not None and type(self.on_eval).acts is not OnEval.acts)
+        self.timeless = not plain and all(every == 1 for every in self.update.every.values())
+        """Whether every step is like the others."""
+        self.clocked = bool(self.on_grads or self.on_eval)
+        """Whether a step looks at the clock."""
+
     # ---- the beginning -------------------------------------------------------------------------
 
     def start(self, techniques: Mapping[str, Any]) -> State:
@@ -76,7 +83,7 @@ class Program:
 
     def step(self, state: State, given: dict[str, Any], moment: Moment) -> tuple[State, Tensor]:
         """One optimizer step; the next state, and the mean data loss of the batch, a scalar."""
-        source, clock = self._told(given), Clock(*given["clock"])
+        source, clock = self._told(given), Clock(*given.get("clock", (1, 1, 1)))
         batches = BatchStage(self.recipe, self.attachment, self.classes, given["scale"])
         terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))
         cost = Cost(self.attachment, self.criterion, batches, terms)

@@ -101,7 +101,9 @@ class Calls:
             return torch.cat([mapped(weights, _copied(buffers), piece) for piece in pieces], 1)
 
 
-def traced(step: Callable[..., Stepped], state: State, given: dict[str, Any]) -> tuple[GraphModule, Leaves, TreeSpec]:
+def traced(
+    step: Callable[..., Stepped], state: State, given: dict[str, Any]
+) -> tuple[GraphModule, list[Any], TreeSpec]:
     """The step of all members as a graph of plain operations; its arguments, and how its results are put together."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -116,7 +118,7 @@ def traced(step: Callable[..., Stepped], state: State, given: dict[str, Any]) ->
     return make_fx(flat)(*leaves), leaves, made[0]
 
 
-def compiled(graph: GraphModule, leaves: Leaves, mark: Path) -> Callable[..., Any] | None:
+def compiled(graph: GraphModule, leaves: list[Any], mark: Path) -> Callable[..., Any] | None:
     """The graph as one compiled program; None where there is no compiler, or it fails."""
     began = time.perf_counter()
     try:
