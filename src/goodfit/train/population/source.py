@@ -30,6 +30,7 @@ class Told(Source):
     draws: Iterator[Draw] = field(default_factory=lambda: iter(()))
     learned: Mapping[int, Tensor] = field(default_factory=dict)  # id of a parameter of the template → its value
     noted: list[Drawing] | None = None
+    still: set[str] = field(default_factory=set)  # places at which nothing random happens
 
     def tell(self, strengths: Mapping[str, Mapping[str, Tensor]], draws: Sequence[Draw]) -> None:
         """What the next pass uses, in the order in which it asks."""
@@ -48,9 +49,13 @@ class Told(Source):
     def draw(self, technique: Any, place: str, *like: Any) -> Draw:
         """The next random numbers."""
         if self.noted is None:
-            return next(self.draws)
-        self.noted.append(Drawing(place, tuple(map(bare, like))))
-        return super().draw(technique, place, *like)
+            return () if place in self.still else next(self.draws)
+        found = super().draw(technique, place, *like)
+        if found:
+            self.noted.append(Drawing(place, tuple(map(bare, like))))
+        else:
+            self.still.add(place)
+        return found
 
     def mix(self, technique: HiddenMix, place: str, layers: int, x: Tensor, y: Tensor) -> tuple[Tensor | int, Draw]:
         """The layer at which each member's rows are mixed, and the random numbers for it."""

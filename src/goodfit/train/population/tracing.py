@@ -29,6 +29,9 @@ TRACED, COMPILED = 0.35, 0.75
 TRACING, COLD, WARM = 1.0, 20.0, 4.0
 """Seconds: to write down a graph; to compile it the first time on a machine, and from torch's cache on disk."""
 
+PIECE = 256
+"""Rows that are evaluated at a time on a CPU, so that the activations of all members stay in its cache."""
+
 Leaves = Sequence[Tensor]
 Stepped = tuple[State, Tensor]
 
@@ -96,7 +99,7 @@ class Calls:
     ) -> Tensor:
         """The members' outputs in evaluation mode (members, rows, outputs), for rows x that they share or have each."""
         mapped = vmap(program.outputs, in_dims=(0, 0, None if shared else 0))
-        pieces = x.split(ROWS, dim=0 if shared else 1)
+        pieces = x.split(PIECE if weights[0].device.type == "cpu" else ROWS, dim=0 if shared else 1)
         with torch.no_grad():
             return torch.cat([mapped(weights, _copied(buffers), piece) for piece in pieces], 1)
 
