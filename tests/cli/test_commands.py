@@ -83,7 +83,7 @@ def test_the_threads_are_put_back(goodfit: Cli, csv: Path) -> None:
 def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    home = importlib.import_module("goodfit.study.study")
+    home = importlib.import_module("goodfit.train.population.apart")
     real, count = home.fit, iter(range(100))
 
     def stopping(*arguments: Any, **options: Any) -> Any:
@@ -93,7 +93,9 @@ def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypat
 
     monkeypatch.setattr(home, "fit", stopping)
     out = csv.parent / "out"
-    answer = goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", out)
+    answer = goodfit(
+        "study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--no-population", "--out", out
+    )
     assert (answer.code, answer.err) == (130, "")
     assert "interrupted after 3 of 4 runs" in answer.out
     assert "test part" not in answer.out

@@ -32,6 +32,7 @@ def test_before_the_first_epoch_is_done(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("goodfit.train.solo.Solo.train_epoch", stop)
+        patch.setattr("goodfit.train.population.crowd.Crowd.train_epoch", stop)
         answer = goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run")
         study = goodfit("study", "iris", "--epochs", 3, "--out", tmp_path / "study")
     assert (answer.code, answer.err) == (130, "")

@@ -21,7 +21,7 @@ from goodfit.study.study import default_training, scores
 from goodfit.techniques import ALL
 from goodfit.train import Run, Training
 
-HOME = importlib.import_module("goodfit.study.study")
+HOME = importlib.import_module("goodfit.train.population.apart")
 RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
 
 
@@ -77,7 +77,7 @@ def test_global_generators_are_left_alone(iris: Dataset, quick: Training) -> Non
 
 
 def test_runs_of_one_seed_share_parts_and_starting_weights(iris: Dataset, quick: Training, fits: list[Call]) -> None:
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert [(c.seed, c.recipe) for c in fits] == [(s, r) for s in (0, 1) for r in ("", "l2=0.01", study_label(study))]
     for seed in (0, 1):
         assert len({id(c.split) for c in fits if c.seed == seed}) == 1
@@ -182,7 +182,7 @@ def test_an_interrupted_study_does_not_open_it(
     iris: Dataset, quick: Training, sealed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instead(monkeypatch, stopping_at(4))
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
     assert Sealed.log == []
     assert study.test == {}
@@ -212,9 +212,9 @@ def flagging(number: int) -> Callable[[int, Run], Run]:
 def test_ctrl_c_keeps_the_finished_runs(
     iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]
 ) -> None:
-    whole = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    whole = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     instead(monkeypatch, act)
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
     assert timeless(study) == timeless(whole)[:4]
     assert study.notes[-1] == "interrupted after 4 of 6 runs"
@@ -223,7 +223,7 @@ def test_ctrl_c_keeps_the_finished_runs(
 
 def test_ctrl_c_before_anything_is_finished(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, stopping_at(0))
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
     assert study.best() is None
 
@@ -244,7 +244,7 @@ def test_one_failed_run_leaves_the_others(iris: Dataset, quick: Training, monkey
         return run
 
     instead(monkeypatch, act)
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert [o.failure for o in study.outcomes] == ["", "training: it diverged.", "", "", "", ""]
     ranked = {r.candidate.label: r for r in study.ranking()}
     assert ranked["l2=0.01"].failures == 1
@@ -260,7 +260,7 @@ def test_where_plain_diverges_the_best_is_still_tested(
         return run
 
     instead(monkeypatch, act)
-    study = run_study(iris, "mlp:8", ["l2=1e-2"], quick, seeds=2)
+    study = run_study(iris, "mlp:8", ["l2=1e-2"], quick, seeds=2, population=False)
     assert list(study.test) == ["l2=0.01"]
 
 
@@ -276,7 +276,7 @@ def test_a_recipe_that_does_not_fit_is_refused_before_the_first_run(
     iris: Dataset, quick: Training, fits: list[Call], recipe: str, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        run_study(iris, "mlp:8-8", ["l2=1e-3", recipe], quick, seeds=1)
+        run_study(iris, "mlp:8-8", ["l2=1e-3", recipe], quick, seeds=1, population=False)
     assert fits == []
 
 
@@ -297,7 +297,7 @@ def test_labels_cannot_be_smoothed_in_a_regression() -> None:
 def test_a_network_of_ones_own_starts_anew_for_each_seed(iris: Dataset, quick: Training, fits: list[Call]) -> None:
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    study = run_study(iris, net, ["l2=1e-2"], quick, seeds=2)
+    study = run_study(iris, net, ["l2=1e-2"], quick, seeds=2, population=False)
     assert study.network == "Sequential"
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
     weights = [c.network[0].weight for c in fits]

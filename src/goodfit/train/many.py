@@ -113,8 +113,11 @@ def train_all(
             apart += chosen
             continue
         yield from made.train()
+    apart.sort(key=lambda job: (job.seed, job.number))  # so that what is interrupted has compared all recipes by seed
     for number, result in fit_apart(networks, apart, loss):
         epochs = len(result.history) if isinstance(result, Run) else 0
         bar.epochs(0, 0, 0.0, [result.row[f"stop_{result.metric}"]] if isinstance(result, Run) and epochs else [])
         bar.run(jobs[number].training.epochs - 1)
         yield number, result
+        if isinstance(result, Run) and result.interrupted:
+            raise KeyboardInterrupt

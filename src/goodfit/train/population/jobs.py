@@ -92,6 +92,7 @@ def check(networks: Networks, split: Split, recipe: Recipe, training: Training, 
         InputError: a network, a recipe and the data do not fit each other.
     """
     network, x, resolved = networks.template(split), split.train.x, _resolved(training, split)
+    networks.restart(network, 0)  # if it cannot start anew, it is told now
     with torch.random.fork_rng():
         criterion = choose(training.loss, loss, split.spec, probe(network, x[:2]))
         remarks = recipe.lint(network, context(split, resolved, criterion.name)) + restless(network, x)

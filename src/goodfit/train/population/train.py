@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from goodfit.data import metric
-from goodfit.errors import TrainingError
+from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Attack
 from goodfit.surgery import copied
 from goodfit.train.attach import attach_layers
@@ -80,6 +80,8 @@ class Population:
         ]
         try:
             crowd.try_out()
+        except InputError:
+            raise
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
             where = f"at layer {entered[-1]}" if entered else "before the first layer"
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -111,7 +113,8 @@ class Population:
                     yield ended.member.number, self._result(ended)
         except KeyboardInterrupt:
             for ended in crowd.leave(range(len(crowd.members))):
-                yield ended.member.number, self._result(ended, interrupted=True)
+                if len(ended.member.course.history):
+                    yield ended.member.number, self._result(ended, interrupted=True)
             raise
 
     def _ahead(self, crowd: Crowd, waiting: Sequence[Job]) -> int:
@@ -130,8 +133,6 @@ class Population:
         member = ended.member
         if ended.failure:
             return TrainingError(ended.failure)
-        if not len(member.course.history):
-            return TrainingError("training: interrupted by the user before the end of the first epoch.")
         job = next(job for job in self.jobs if job.number == member.number)
         network = copied(self.bare.model)
         weights = {}
