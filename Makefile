@@ -71,3 +71,4 @@ bench: $(VENV)/.dev ## trainers side by side; writes the tables of docs/benchmar
 	$(BIN)/python benchmarks/solo.py --network small --epochs 20 --markdown docs/benchmarks.md
 	$(BIN)/python benchmarks/techniques.py --network mnist --markdown docs/benchmarks.md
 	$(BIN)/python benchmarks/techniques.py --network conv --markdown docs/benchmarks.md
+	$(BIN)/python benchmarks/population.py --curve --markdown docs/benchmarks.md

@@ -1,5 +1,4 @@
 import math
-import time
 
 import numpy as np
 import pytest
@@ -109,10 +108,3 @@ def test_default_metric() -> None:
     assert default_metric(spec, torch.tensor([0, 0, 0, 1, 1])) == "accuracy"
     assert default_metric(spec, np.array([0, 0, 0])) == "balanced_accuracy"
     assert default_metric(load("diabetes").split().spec, torch.zeros(3, 1)) == "r2"
-
-
-def test_accuracy_is_cheap() -> None:
-    logits, y = torch.randn(60_000, 10), torch.zeros(60_000, dtype=torch.long)
-    start = time.perf_counter()
-    metric("accuracy")(logits, y)
-    assert time.perf_counter() - start < 0.5

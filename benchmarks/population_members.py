@@ -1,0 +1,92 @@
+"""Who is trained: members that differ in strengths and learning rate, and our one call that trains them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import problems
+from loops import validate
+from problems import Problem
+from timing import Start, Turn
+
+TRAINED, HELD_OUT = 1_024, 256
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one member is trained with; early stopping comes with all of them."""
+
+    l2: float  # λ of λΣw²
+    dropout: float
+    max_norm: float
+    label_smoothing: float
+    learning_rate: float
+
+    def recipe(self, patience: int) -> str:
+        return (
+            f"l2={self.l2}, dropout={self.dropout}, max_norm={self.max_norm}, "
+            f"label_smoothing={self.label_smoothing}, early_stopping={patience}"
+        )
+
+
+def members(count: int) -> list[Member]:
+    """The same ones in every process; fewer of them are the first of more."""
+    generator = np.random.default_rng(0)
+    return [_member(generator) for _ in range(count)]
+
+
+def _member(generator: np.random.Generator) -> Member:
+    l2, rate = (float(np.exp(generator.uniform(*np.log(ends)))) for ends in ((1e-6, 1e-3), (3e-4, 3e-3)))
+    drawn = [float(generator.uniform(*ends)) for ends in ((0.05, 0.3), (1.5, 4.0), (0.02, 0.15))]
+    return Member(l2, *drawn, learning_rate=rate)
+
+
+def rows() -> Problem:
+    """20-64-64-2 on generated rows: 16 steps to an epoch."""
+    return problems.small(TRAINED, HELD_OUT)
+
+
+def few(problem: Problem, steps: int) -> Problem:
+    """The problem with as many training rows as some steps need, and few validation rows."""
+    count = steps * problem.batch
+    cut = {"x": problem.x[:count], "y": problem.y[:count], "xv": problem.xv[:HELD_OUT], "yv": problem.yv[:HELD_OUT]}
+    return replace(problem, **cut)
+
+
+def train(problem: Problem, chosen: Sequence[Member], epochs: int, seed: int, population: bool) -> list[Any]:
+    """The one call of `fit_many`: a run per member, each of all epochs."""
+    from goodfit import Training, fit_many
+    from goodfit.data import from_tensors
+
+    split = from_tensors(train=(problem.x, problem.y), stop=(problem.xv, problem.yv))
+    hidden = "-".join(map(str, problem.sizes[1:-1]))
+    training = [Training(epochs=epochs, batch_size=problem.batch, learning_rate=m.learning_rate) for m in chosen]
+    recipes = [m.recipe(patience=epochs) for m in chosen]
+    runs = fit_many(
+        f"mlp:{hidden}", split, recipes, training, seeds=(seed,), population=population, progress=False
+    )  # fmt: skip
+    for run in runs:
+        if isinstance(run, Exception):
+            raise run
+        if run.epochs != epochs:
+            raise RuntimeError(f"a run that stops is not a run that is fast: {run}")
+    return list(runs)
+
+
+def goodfit(chosen: Sequence[Member], shown: int, population: bool = True) -> Callable[[Problem], Start]:
+    """Ours as everyone else takes turns; accuracies are those of the first members, which the peers train too."""
+
+    def enter(problem: Problem) -> Start:
+        def start(epochs: int, seed: int) -> Turn:
+            runs: list[Any] = []
+
+            def accuracy() -> float:
+                return mean(validate(problem, run.model)[1] for run in runs[:shown])
+
+            return Turn(lambda: runs.extend(train(problem, chosen, epochs, seed, population)), accuracy)
+
+        return start
+
+    return enter
