@@ -70,8 +70,8 @@ def study(
         bool, typer.Option("--catalogue", help="Every technique that can act on the network, not only the usual ones.")
     ] = False,
     population: Annotated[
-        bool, typer.Option(help="Train runs of one structure together; otherwise one after another.")
-    ] = True,
+        bool | None, typer.Option(help="Train runs of one structure together: always, never, or where it is faster.")
+    ] = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,

@@ -88,7 +88,7 @@ def run_study(
     recipes: list[str],
     seeds: int,
     catalogue: bool,
-    population: bool,
+    population: bool | None,
     asked: Mapping[str, Any],
     out: Out,
     threads: int,

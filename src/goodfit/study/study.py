@@ -40,7 +40,7 @@ def run_study(
     seeds: int = 3,
     catalogue: bool = False,
     loss: Loss | None = None,
-    population: bool = True,
+    population: bool | None = None,
     progress: bool | None = None,
     on_outcome: Callable[[Study], None] | None = None,
 ) -> Study:
@@ -51,8 +51,8 @@ def run_study(
     its own train, stop and select parts, starting weights, batches and noise, and all recipes share them, so that
     differences to plain are paired; the test part is the same for all and is opened once, at the end, for plain and
     for the best recipe. A network of your own starts anew for each seed (`reset_parameters` of its layers).
-    Runs of one structure are trained together (`population=False`: one after another, with the same results to
-    rounding). `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
+    Runs of one structure are trained together where that is faster (`population=True`: where it can be done, `False`:
+    not at all), with the same results to rounding. `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
 
     Raises:
         InputError: fewer than one seed, or network, recipes and data do not fit each other.

@@ -30,14 +30,14 @@ def fit_many(
     seeds: Sequence[int] = (0,),
     fresh: bool = False,
     loss: Loss | None = None,
-    population: bool = True,
+    population: bool | None = None,
     progress: bool | None = None,
 ) -> list[Run | TrainingError]:
     """Train a network with many recipes and seeds; every run equals that of `fit` with the same recipe and seed.
 
     Runs of one structure are trained together, as one program of stacked tensors: each has its own strengths,
-    learning rate, rows and random numbers, and ends by itself. What cannot be stacked is trained run by run
-    (`population=False`: everything).
+    learning rate, rows and random numbers, and ends by itself. What cannot be stacked is trained run by run, and so
+    is what a short measurement finds faster that way (`population=True`: only what cannot be stacked; `False`: all).
 
     `split`: the data of all runs, or a split for each seed. `training`: one for all, or one for each recipe. `fresh`: a
     given network starts anew from each seed (a reference network, `mlp:64-64`, always does); otherwise each run begins
@@ -92,14 +92,14 @@ def bar_of(jobs: Sequence[Job], progress: bool | None, title: str = "training") 
 
 
 def train_all(
-    networks: Networks, jobs: Sequence[Job], loss: Loss | None, bar: ManyBar, *, population: bool = True
+    networks: Networks, jobs: Sequence[Job], loss: Loss | None, bar: ManyBar, *, population: bool | None = None
 ) -> Iterator[tuple[int, Result]]:
     """The results of jobs by their numbers, as they come; Ctrl-C ends it, after those that are under way were given.
 
     Runs that no program takes together, or that cannot be stacked, are trained apart.
     """
-    together = [job for job in jobs if population and not job.alone]
-    apart = [job for job in jobs if not population or job.alone]
+    together = [job for job in jobs if population is not False and not job.alone]
+    apart = [job for job in jobs if population is False or job.alone]
     for structure, numbers in group([(job.key, job.recipe) for job in together]):
         chosen = [together[i] for i in numbers]
         if len(chosen) == 1:
@@ -112,7 +112,10 @@ def train_all(
             warnings.warn(f"goodfit: {len(chosen)} runs are trained one by one: {reason}.", stacklevel=3)
             apart += chosen
             continue
-        yield from made.train()
+        if population or made.pays():
+            yield from made.train()
+        else:
+            apart += chosen
     apart.sort(key=lambda job: (job.seed, job.number))  # so that what is interrupted has compared all recipes by seed
     for number, result in fit_apart(networks, apart, loss):
         epochs = len(result.history) if isinstance(result, Run) else 0

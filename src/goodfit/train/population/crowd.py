@@ -123,12 +123,18 @@ class Crowd:
             member.seconds = (time.perf_counter() - began) / len(self.members)
 
     def try_out(self) -> None:
-        """One step and one evaluation of all members."""
+        """One step of all members whose first batches are alike; it is not kept."""
+        before = self.state
         for member in self.members:
             member.begin_epoch()
             member.come(self.program.update.every)
-        sizes = {len(member.batches[0]) for member in self.members}
-        self._step(range(len(self.members)), min(sizes), self._moment(self.members[0])) if len(sizes) == 1 else None
+        size = len(self.members[0].batches[0])
+        alike = [i for i, member in enumerate(self.members) if len(member.batches[0]) == size]
+        self._step(alike, size, self._moment(self.members[0]))
+        self.state = before
+
+    def measure(self) -> None:
+        """An evaluation, which is not kept either."""
         for part in self.sets:
             self._measure(self.program.kept(self.state), part)
 

@@ -56,6 +56,7 @@ class Member:
         device = self.split.train.x.device
         self.batches = epoch_batches(self.on_sample, self.split.train, self.seed, self.epoch, self.training.batch_size)
         self.before = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
+        self.waiting = {}
         self.noise = generator(self.seed, self.epoch, "noise", device)
         self.user = generator(self.seed, self.epoch, "user", device)
 

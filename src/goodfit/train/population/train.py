@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from goodfit.data import metric
 from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Attack
@@ -21,12 +23,15 @@ from goodfit.train.population.jobs import Job, Networks
 from goodfit.train.population.member import Member
 from goodfit.train.population.places import by_place
 from goodfit.train.population.program import Program, State
+from goodfit.train.population.sizes import at_once, solo_seconds, timed
 from goodfit.train.population.structure import Structure, example
 from goodfit.train.population.tracing import Calls
 from goodfit.train.run import snapshot
 
-AT_ONCE = 32
-"""Members of a population at a time: more do not make a step of one cheaper, and need more of the cache."""
+MEASURED = 1_000_000
+"""Weights of all members with which it is measured whether a population pays."""
+MARGIN = 0.8
+"""Share of a solo step's time that a member may take: the gain must be more than the noise of the measurement."""
 
 
 class CannotStackError(Exception):
@@ -59,7 +64,9 @@ class Population:
             )
             for job in self.jobs
         }  # fmt: skip
-        self.at_once = AT_ONCE
+        self.weights = sum(p.numel() for p in self.program.live)
+        self.at_once = at_once(self.weights, self.program.live[0].element_size(), first.split.train.x.device)
+        self.by_number = {job.number: job for job in self.jobs}
         self.pool = Pool([job.split for job in self.jobs], bool(recipe.at(Attack)), self.program.live[0].dtype)
 
     def try_out(self) -> None:
@@ -68,9 +75,7 @@ class Population:
         Raises:
             CannotStackError: something in the network, or in what acts on it, cannot be mapped over members.
         """
-        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, Calls())
-        members = [self.members[job.number] for job in self.jobs[:2]]
-        crowd.join(members, [self._start(member) for member in members])
+        crowd = self._crowd(2)
         entered: list[str] = []
         hooks = [
             module.register_forward_pre_hook(
@@ -80,6 +85,7 @@ class Population:
         ]
         try:
             crowd.try_out()
+            crowd.measure()
         except InputError:
             raise
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
@@ -90,6 +96,23 @@ class Population:
             for hook in hooks:
                 hook.remove()
             self.program.source.quiet()
+
+    def pays(self) -> bool:
+        """Whether members that are trained together need less time than one after another: a few steps tell."""
+        size = min(self.at_once, len(self.jobs), max(2, MEASURED // self.weights))
+        if size < 2:
+            return False
+        with torch.random.fork_rng():
+            alone = solo_seconds(self.networks, self.jobs[0])
+        crowd = self._crowd(size)
+        return timed(crowd.try_out) / len(crowd.members) < MARGIN * alone
+
+    def _crowd(self, size: int) -> Crowd:
+        """Some members, to try something out with."""
+        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, Calls())
+        members = [self.members[job.number] for job in self.jobs[:size]]
+        crowd.join(members, [self._start(member) for member in members])
+        return crowd
 
     def train(self) -> Iterator[tuple[int, Result]]:
         """The results, as the runs end."""
@@ -133,7 +156,7 @@ class Population:
         member = ended.member
         if ended.failure:
             return TrainingError(ended.failure)
-        job = next(job for job in self.jobs if job.number == member.number)
+        job = self.by_number[member.number]
         network = copied(self.bare.model)
         weights = {}
         for name, state in (("best", ended.best), ("last", ended.last)):

@@ -1,0 +1,60 @@
+"""How many members are trained at a time, and whether it pays: by memory and by a short measurement."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from goodfit.stages import Clock
+from goodfit.train.population.jobs import Job, Networks
+from goodfit.train.seeds import generator
+from goodfit.train.solo import Solo
+
+AT_ONCE = 32
+"""Members at a time, at most: more do not make a step of one cheaper, and need more of the cache."""
+BYTES = 24
+"""Per weight of 4 bytes: the weight, its gradient, Adam's two memories, the best weight so far, and the next one."""
+SHARE = 0.25
+"""Of the free memory, for the members' tensors; activations and data need room too."""
+
+
+def at_once(weights: int, width: int, device: torch.device) -> int:
+    """How many members of so many weights, of `width` bytes each, fit into memory.
+
+    >>> at_once(5_000, 4, torch.device("cpu"))
+    32
+    """
+    return max(1, min(AT_ONCE, int(SHARE * _free(device)) // max(1, weights * BYTES * width // 4)))
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not every system tells
+        return 2**32
+
+
+def solo_seconds(networks: Networks, job: Job) -> float:
+    """Seconds that a step of a run by itself takes."""
+    solo = Solo(networks.template(job.split), job.split, job.recipe, job.training, job.criterion, job.seed)
+    train = job.split.train
+    rows = torch.arange(min(job.training.batch_size, len(train)), device=train.x.device)
+    noise = generator(job.seed, 1, "noise", train.x.device)
+    solo.model.train()
+    return timed(lambda: solo.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
+
+
+def timed(call: Callable[[], object], times: int = 3) -> float:
+    """The median time of a few calls, the first one not counted."""
+    seconds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    return median(seconds[1:])
