@@ -71,7 +71,7 @@ class Calls:
         step = partial(program.step, moment=moment)
         with torch.no_grad():
             if form.quick:
-                return form.quick(tree_flatten((state, given))[0])
+                return form.quick(_leaves(state, given)[0])
             began = time.perf_counter()
             stepped: Stepped = vmap(step)(state, given)
             if form.calls <= TRIED:
@@ -110,7 +110,7 @@ def traced(
     """The step of all members as a graph of plain operations; its arguments, and how its results are put together."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    leaves, spec = tree_flatten((state, given))
+    leaves, spec = _leaves(state, given)
     made: list[TreeSpec] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
@@ -135,6 +135,12 @@ def compiled(graph: GraphModule, leaves: list[Any], mark: Path) -> Callable[...,
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(f"{time.perf_counter() - began:.1f} s\n")
     return program
+
+
+def _leaves(state: State, given: dict[str, Any]) -> tuple[list[Any], TreeSpec]:
+    """The tensors of a call, all laid out alike: compiled programs count on it."""
+    leaves, spec = tree_flatten((state, given))
+    return [leaf.contiguous() for leaf in leaves], spec
 
 
 def _mark(graph: GraphModule, leaves: Leaves) -> Path:
