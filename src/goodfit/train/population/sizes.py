@@ -16,6 +16,8 @@ from goodfit.train.solo import Solo
 
 AT_ONCE = 32
 """Members at a time, at most: more do not make a step of one cheaper, and need more of the cache."""
+IN_CACHE = 1_000_000
+"""Weights of all members up to which they do not leave the cache between a step's operations."""
 BYTES = 24
 """Per weight of 4 bytes: the weight, its gradient, Adam's two memories, the best weight so far, and the next one."""
 SHARE = 0.25
@@ -28,7 +30,9 @@ def at_once(weights: int, width: int, device: torch.device) -> int:
     >>> at_once(5_000, 4, torch.device("cpu"))
     32
     """
-    return max(1, min(AT_ONCE, int(SHARE * _free(device)) // max(1, weights * BYTES * width // 4)))
+    fitting = int(SHARE * _free(device)) // max(1, weights * BYTES * width // 4)
+    cached = max(4, IN_CACHE // max(1, weights)) if device.type == "cpu" else AT_ONCE
+    return max(1, min(AT_ONCE, fitting, cached))
 
 
 def _free(device: torch.device) -> int:

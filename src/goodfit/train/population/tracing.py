@@ -52,6 +52,8 @@ class Calls:
     def __init__(self) -> None:
         self.forms: dict[tuple[int, int, Moment], Form] = {}
         self.ahead = 0  # calls still to be expected
+        self.tried = TRIED
+        self.caution = 1.0  # how many times over the time that compiling takes must be expected back
 
     def room(self, members: int, size: int, moment: Moment) -> int:
         """For how many members the next call is best made: a quick form that has room for them, if there is one."""
@@ -74,22 +76,22 @@ class Calls:
                 return form.quick(_leaves(state, given)[0])
             began = time.perf_counter()
             stepped: Stepped = vmap(step)(state, given)
-            if form.calls <= TRIED:
+            if form.calls <= self.tried:
                 form.seconds.append(time.perf_counter() - began)
-            if form.calls == TRIED:
+            if form.calls == self.tried:
                 self._settle(form, step, state, given)
             return stepped
 
     def _settle(self, form: Form, step: Callable[..., Stepped], state: State, given: dict[str, Any]) -> None:
         """Decide how further calls are made: by the time that they would take, and what is known to save it."""
-        mapped = median(form.seconds[1:])
+        mapped = median(form.seconds[1:] or form.seconds)
         ahead = mapped * self.ahead * form.calls / sum(other.calls for other in self.forms.values())
         if TRACED * ahead < TRACING:
             return
         graph, leaves, spec = traced(step, state, given)
         mark = _mark(graph, leaves)
         program: Callable[..., Any] = graph
-        if COMPILED * ahead > (WARM if mark.exists() else COLD):
+        if COMPILED * ahead > self.caution * (WARM if mark.exists() else COLD):
             made = compiled(graph, leaves, mark)
             program, form.compiled = made or graph, made is not None
         form.quick = lambda tensors: tree_unflatten(list(program(*tensors)), spec)

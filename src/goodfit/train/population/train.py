@@ -25,13 +25,13 @@ from goodfit.train.population.places import by_place
 from goodfit.train.population.program import Program, State
 from goodfit.train.population.sizes import at_once, solo_seconds, timed
 from goodfit.train.population.structure import Structure, example
-from goodfit.train.population.tracing import Calls
+from goodfit.train.population.tracing import TRIED, Calls
 from goodfit.train.run import snapshot
 
-MEASURED = 1_000_000
-"""Weights of all members with which it is measured whether a population pays."""
 MARGIN = 0.8
 """Share of a solo step's time that a member may take: the gain must be more than the noise of the measurement."""
+CAUTION = 3.0
+"""Where only compiling would make it pay: how many times over the time that it takes must be expected back."""
 
 
 class CannotStackError(Exception):
@@ -66,6 +66,7 @@ class Population:
         }  # fmt: skip
         self.weights = sum(p.numel() for p in self.program.live)
         self.at_once = at_once(self.weights, self.program.live[0].element_size(), first.split.train.x.device)
+        self.calls = Calls()
         self.by_number = {job.number: job for job in self.jobs}
         self.pool = Pool([job.split for job in self.jobs], bool(recipe.at(Attack)), self.program.live[0].dtype)
 
@@ -75,7 +76,7 @@ class Population:
         Raises:
             CannotStackError: something in the network, or in what acts on it, cannot be mapped over members.
         """
-        crowd = self._crowd(2)
+        crowd = self._crowd(2, Calls())
         entered: list[str] = []
         hooks = [
             module.register_forward_pre_hook(
@@ -99,25 +100,32 @@ class Population:
 
     def pays(self) -> bool:
         """Whether members that are trained together need less time than one after another: a few steps tell."""
-        size = min(self.at_once, len(self.jobs), max(2, MEASURED // self.weights))
-        if size < 2:
+        if min(self.at_once, len(self.jobs)) < 2:
             return False
         with torch.random.fork_rng():
-            alone = solo_seconds(self.networks, self.jobs[0])
-        crowd = self._crowd(size)
-        return timed(crowd.try_out) / len(crowd.members) < MARGIN * alone
+            alone = MARGIN * solo_seconds(self.networks, self.jobs[0])
+        crowd = self._crowd(self.at_once, Calls())
+        if timed(crowd.try_out) / len(crowd.members) < alone:
+            return True
+        self.calls = Calls()  # compiled, it may
+        self.calls.ahead, self.calls.tried, self.calls.caution = self._ahead([], self.jobs), 2, CAUTION
+        crowd = self._crowd(self.at_once, self.calls)
+        for _ in range(self.calls.tried):
+            crowd.try_out()
+        found = timed(crowd.try_out) / len(crowd.members)
+        self.calls.tried, self.calls.caution = TRIED, 1.0
+        return found < alone
 
-    def _crowd(self, size: int) -> Crowd:
+    def _crowd(self, size: int, calls: Calls) -> Crowd:
         """Some members, to try something out with."""
-        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, Calls())
+        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, calls)
         members = [self.members[job.number] for job in self.jobs[:size]]
         crowd.join(members, [self._start(member) for member in members])
         return crowd
 
     def train(self) -> Iterator[tuple[int, Result]]:
         """The results, as the runs end."""
-        calls = Calls()
-        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, calls)
+        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, self.calls)
         waiting = deque(self.jobs)
         try:
             while waiting or crowd.members:
@@ -125,7 +133,7 @@ class Population:
                 if free:
                     joining = [self.members[waiting.popleft().number] for _ in range(free)]
                     crowd.join(joining, [self._start(member) for member in joining])
-                calls.ahead = self._ahead(crowd, waiting)
+                self.calls.ahead = self._ahead(crowd.members, waiting)
                 began, alive = now(), len(crowd.members)
                 crowd.train_epoch()
                 steps = sum(len(member.batches) for member in crowd.members)
@@ -140,9 +148,9 @@ class Population:
                     yield ended.member.number, self._result(ended, interrupted=True)
             raise
 
-    def _ahead(self, crowd: Crowd, waiting: Sequence[Job]) -> int:
+    def _ahead(self, members: Sequence[Member], waiting: Sequence[Job]) -> int:
         """Calls of the program that are still to be expected, if nobody stops early."""
-        jobs = [(m.training, m.split, m.epoch - 1) for m in crowd.members]
+        jobs = [(m.training, m.split, m.epoch - 1) for m in members]
         jobs += [(job.training, job.split, 0) for job in waiting]
         steps = [(t.epochs - done) * -(-len(split.train) // t.batch_size) for t, split, done in jobs]
         return sum(steps) // self.at_once
