@@ -39,9 +39,9 @@ def fit_many(
     learning rate, rows and random numbers, and ends by itself. What cannot be stacked is trained run by run, and so
     is what a short measurement finds faster that way (`population=True`: only what cannot be stacked; `False`: all).
 
-    `split`: the data of all runs, or a split for each seed. `training`: one for all, or one for each recipe. `fresh`: a
-    given network starts anew from each seed (a reference network, `mlp:64-64`, always does); otherwise each run begins
-    with the weights that it has.
+    `split`: the data of all runs, or a split for each seed (then these are the seeds). `training`: one for all, or one
+    for each recipe. `fresh`: a given network starts anew from each seed (a reference network, `mlp:64-64`, always
+    does); otherwise each run begins with the weights that it has.
 
     Returns the runs, recipes outermost: run i · len(seeds) + j has recipe i and seed j. In place of a run whose loss
     was not finite before there was an epoch to keep stands the `TrainingError` that says so.
@@ -54,6 +54,7 @@ def fit_many(
     Raises:
         InputError: the network, a recipe and the data do not fit each other; nothing was trained then.
     """
+    _check_asked(recipes, seeds)
     splits = dict(split) if isinstance(split, Mapping) else dict.fromkeys(seeds, split)
     named = [Recipe.of(recipe) for recipe in recipes]
     given = [training or Training()] * len(named) if training is None or isinstance(training, Training) else training
@@ -70,6 +71,14 @@ def fit_many(
             pass  # what was trained until then is in `found`
     missing = TrainingError("training: interrupted by the user before this run began.")
     return [found.get(job.number, missing) for job in jobs]
+
+
+def _check_asked(recipes: Sequence[object], seeds: Sequence[int]) -> None:
+    if not len(recipes):
+        raise InputError("fit_many: there must be a recipe, got none; an empty text is the plain network.")
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds)
+    if not len(seeds) or not whole or len(set(seeds)) < len(seeds):
+        raise InputError(f"fit_many: seeds must be different whole numbers of at least 0, got {tuple(seeds)!r}.")
 
 
 def _checked(

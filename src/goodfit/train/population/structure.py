@@ -6,9 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from goodfit.recipe import Recipe
-from goodfit.stages import Learned, Normalisation, OnEpoch, OnEval, OnSample, Scheduled
+from goodfit.stages import Learned, Normalisation, OnEpoch, OnEval, OnLoss, OnSample, Scheduled
 from goodfit.surgery import has_batch_norm
 from goodfit.technique import Technique
 from goodfit.train.settings import Training
@@ -106,12 +107,19 @@ def why_alone(model: nn.Module, recipe: Recipe, training: Training) -> str:
     for name, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             return f"layer '{name}' ({type(module).__name__}): torch's recurrent layers cannot be stacked"
+    passing = [t for t in recipe.at(OnLoss) if not t.light]
+    if passing and any(getattr(m, "p" if isinstance(m, _DropoutNd) else "dropout", 0.0) for m in _dropping(model)):
+        return f"{passing[0].name()}: the network's own dropout draws anew in its further passes"
     if training.accumulate > 1:
         return "accumulate: a network whose batches are taken in parts is large enough to be trained by itself"
     normed = has_batch_norm(model) or any(isinstance(t, Normalisation) and "batch" in t.name() for t in recipe)
     if normed and recipe.at(OnEval):
         return f"{recipe.at(OnEval)[0].name()}: batch norms need their statistics anew for averaged weights"
     return ""
+
+
+def _dropping(model: nn.Module) -> list[nn.Module]:
+    return [m for m in model.modules() if isinstance(m, _DropoutNd | nn.MultiheadAttention)]
 
 
 def group(keyed: Sequence[tuple[Hashable, Recipe]]) -> list[tuple[Structure, list[int]]]:

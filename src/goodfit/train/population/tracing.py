@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -129,8 +130,10 @@ def compiled(graph: GraphModule, leaves: list[Any], mark: Path) -> Callable[...,
     try:
         from torch._inductor import standalone_compile
 
-        program: Callable[..., Any] = standalone_compile(graph, leaves, dynamic_shapes="from_example_inputs")
-        program(*leaves)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the compiler's own
+            program: Callable[..., Any] = standalone_compile(graph, leaves, dynamic_shapes="from_example_inputs")
+            program(*leaves)
     except Exception as error:  # noqa: BLE001 - whatever a compiler dislikes, the graph does the same, slower
         LOG.info("goodfit: the population is not compiled (%s)", str(error).strip().splitlines()[:1])
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,17 +81,19 @@ class Population:
         entered: list[str] = []
         hooks = [
             module.register_forward_pre_hook(
-                lambda m, args, name=name: entered.append(f"'{name}' ({type(m).__name__})")
+                lambda m, args, name=name: entered.append(f"'{name or 'network'}' ({type(m).__name__})")
             )
             for name, module in self.program.model.named_modules()
         ]
         try:
-            crowd.try_out()
-            crowd.measure()
+            with warnings.catch_warnings():  # torch tells which operations it maps one by one
+                warnings.filterwarnings("ignore", message="There is a performance drop")
+                crowd.try_out()
+                crowd.measure()
         except InputError:
             raise
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
-            where = f"at layer {entered[-1]}" if entered else "before the first layer"
+            where = f"at layer {entered[-1]}" if entered else "before its first layer"
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise CannotStackError(f"it cannot be stacked {where}: {reason[:200]}") from error
         finally:

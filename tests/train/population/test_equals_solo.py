@@ -1,0 +1,80 @@
+"""Every technique, in members of different strengths that are trained together: each is its run by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from goodfit import techniques
+from goodfit.data import Split
+from goodfit.recipe import Recipe
+from goodfit.stages import Decay, Learned, Normalisation, OnEpoch, Penalty, Recurrent
+from goodfit.technique import Technique
+from goodfit.techniques import RDrop
+from goodfit.train import Training
+from goodfit.train.many import fit_many
+
+together = partial(fit_many, population=True)
+BESIDE = Recipe.of("dropout=0.2, l2=1e-3")
+
+
+def optimizers(kind: type[Technique]) -> list[str]:
+    """Those to train with: what shrinks weights does so in a way of its own beside each.
+
+    A bias in front of a normalisation has a gradient that is zero but for rounding, of which Adam makes whole steps.
+    """
+    if issubclass(kind, Normalisation):
+        return ["sgd"]
+    return ["adam", "sgd"] if issubclass(kind, Penalty | Decay) else ["adam"]
+
+
+CASES = [(kind, optimizer) for kind in techniques.ALL.values() for optimizer in optimizers(kind)]
+
+
+def strengths(kind: type[Technique], strong: Technique) -> list[Recipe]:
+    """None, the default one in company, strong, neutral, and scheduled."""
+    company = [technique for technique in BESIDE if type(technique) is not kind]
+    found = [Recipe(), Recipe((kind(), *company)), Recipe.of(strong)]
+    if kind.strengths():
+        found.append(Recipe.of(kind.of({name: kind.knobs()[name].neutral for name in kind.strengths()})))
+    if "schedule" in kind.knobs():
+        found.append(Recipe.of(kind.of(strong.values() | {"schedule": "cosine"})))
+    return found
+
+
+def by_itself(kind: type[Technique], recipe: Recipe) -> bool:
+    """Whether a run cannot be part of a population: nor can any of a network with recurrent layers.
+
+    R-Drop's network has a dropout of its own, which draws anew in the further pass.
+    """
+    return issubclass(kind, Recurrent) or any(
+        t.alone or isinstance(t, RDrop) or (isinstance(t, Learned) and t.values()["schedule"] != "constant")
+        for t in recipe
+    )
+
+
+@pytest.mark.parametrize(("kind", "optimizer"), CASES, ids=[f"{kind.name()}-{o}" for kind, o in CASES])
+def test_members_of_different_strengths(
+    kind: type[Technique],
+    optimizer: str,
+    home: Callable[..., Any],
+    at_work: Callable[..., Technique],
+    doubled: Callable[[Split], Split],
+    alone: Callable[..., Any],
+    equal: Callable[..., None],
+    apart_runs: list[tuple[str, int]],
+) -> None:
+    place, stops = home(kind), issubclass(kind, OnEpoch)
+    model, split, recipes = place.model().double(), doubled(place.split), strengths(kind, at_work(kind))
+    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 7}
+    training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
+    runs: Any = together(model, split, recipes, training, seeds=(0, 1))
+    assert {recipe for recipe, _ in apart_runs} == {r.text() for r in recipes if by_itself(kind, r)}
+    for i, recipe in enumerate(recipes):
+        seed = i % 2  # all are members, and half of them, of every strength and of either seed, are trained again
+        one = alone(model, split, [recipe], training, [seed])
+        equal([runs[2 * i + seed]], one, 0.0 if by_itself(kind, recipe) else 1e-10)
+    assert any(run.stopped for run in runs) == stops

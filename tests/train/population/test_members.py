@@ -1,0 +1,171 @@
+"""What each member of a population has for itself: training, rows, end; and that nobody else matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from goodfit.data import Split, load
+from goodfit.errors import TrainingError
+from goodfit.train import Run, Training
+from goodfit.train.many import fit_many
+from goodfit.train.population import train as populations
+from goodfit.train.population.sizes import AT_ONCE
+
+together = partial(fit_many, population=True)
+Doubled = Callable[[Split], Split]
+SGD = {"epochs": 4, "batch_size": 16, "optimizer": "sgd"}
+
+
+@pytest.fixture
+def model(net: Callable[..., nn.Sequential]) -> nn.Module:
+    """A small network in double precision, whose weights reach bounds."""
+    return net(gain=1.5).double()
+
+
+@pytest.fixture
+def unequal(three: Split, doubled: Doubled) -> dict[int, Split]:
+    """Splits of 96, 75 and 67 training rows: 6, 5 and 4 batches of 16, the last ones of 16, 11 and 19 rows."""
+    x, y = (torch.cat([getattr(part, name) for part in three.parts.values()]).numpy() for name in ("x", "y"))
+    sizes = {0: (0.6, 0.1, 0.15, 0.15), 1: (0.47, 0.23, 0.15, 0.15), 2: (0.42, 0.1, 0.33, 0.15)}
+    splits = {seed: doubled(load((x, y)).split(sizes=s, seed=seed)) for seed, s in sizes.items()}
+    assert {len(split.train) for split in splits.values()} == {96, 75, 67}
+    return splits
+
+
+# ---- what is its own -----------------------------------------------------------------------------------
+
+
+def test_trainings(model: nn.Module, data: Split, alone: Any, equal: Any, apart_runs: list[Any]) -> None:
+    adam: list[dict[str, Any]] = [
+        {}, {"learning_rate": 0.1}, {"beta1": 0.5}, {"beta2": 0.9}, {"schedule": "cosine", "warmup": 0.3},
+        {"schedule": "step"}, {"epochs": 7, "schedule": "linear"},
+    ]  # fmt: skip
+    sgd: list[dict[str, Any]] = [{}, {"momentum": 0.0}, {"learning_rate": 0.1, "warmup": 0.5}]
+    adamw: list[dict[str, Any]] = [{}, {"beta1": 0.5}]
+    trainings = [
+        Training.of({"epochs": 4, "batch_size": 16, "learning_rate": 0.01, "optimizer": name} | own)
+        for name, several in (("adam", adam), ("sgd", sgd), ("adamw", adamw))
+        for own in several
+    ]
+    recipes = [
+        "label_smoothing=0.2, max_norm=1, l1=1e-3",
+        "",
+        "label_smoothing=0.1",
+        "max_norm=2, weight_decay=0.1",
+    ] * 3
+    runs = together(model, data, recipes, trainings, seeds=(0, 1))
+    assert not apart_runs
+    equal(runs, alone(model, data, recipes, trainings))
+
+
+def test_rows(model: nn.Module, unequal: dict[int, Split], alone: Any, equal: Any, apart_runs: list[Any]) -> None:
+    # Dropout's decisions are drawn for many steps at once, gaussian noise step by step.
+    recipes = [
+        "", "dropout=0.3", "dropout=0.3, gaussian_noise=0.1", "class_balance", "ema=0.9", "early_stopping=1",
+        "fgsm=0.1", "class_weights", "lookahead(k=4)", "dropout=0.3, class_balance",
+    ]  # fmt: skip
+    training = Training.of(SGD | {"schedule": "cosine", "learning_rate": 0.05})
+    runs = together(model, unequal, recipes, training)
+    assert not apart_runs
+    equal(runs, alone(model, unequal, recipes, training))
+
+
+def test_ends(model: nn.Module, data: Split, alone: Any, equal: Any) -> None:
+    recipes = [
+        "early_stopping=1",
+        "early_stopping=4, dropout=0.5",
+        "l2=0.1, early_stopping=2",
+        "",
+        "ema=0.9, up(strips=1, strip=1)",
+    ]
+    training = Training(epochs=30, batch_size=16, learning_rate=0.05)
+    runs: Any = together(model, data, recipes, training, seeds=(0, 1))
+    assert len({run.epochs for run in runs}) > 4
+    assert any(run.kept == "best" and run.best_epoch < run.epochs for run in runs)
+    equal(runs, alone(model, data, recipes, training))
+
+
+def test_others_join_as_members_end(
+    model: nn.Module, unequal: dict[int, Split], alone: Any, equal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(populations, "at_once", lambda *_: 3)
+    recipes = ["early_stopping=1", "dropout=0.5, early_stopping=2", "l2=0.1", "max_norm(1, schedule='linear')"]
+    training = Training(epochs=8, batch_size=16, learning_rate=0.05)
+    equal(together(model, unequal, recipes, training), alone(model, unequal, recipes, training))
+
+
+@pytest.mark.parametrize(
+    ("data", "outputs", "loss"),
+    [("two", 2, "auto"), ("two", 1, "auto"), ("numbers", 1, "auto"), ("numbers", 1, "mae"), ("numbers", 1, "huber")],
+)
+def test_tasks(
+    data: str, outputs: int, loss: str, request: Any, net: Any, doubled: Doubled, alone: Any, equal: Any
+) -> None:
+    split, model = doubled(request.getfixturevalue(data)), net(outputs).double()
+    recipes = ["", "mixup=0.3" if data == "two" else "target_noise=0.2", "dropout=0.3, l2=0.01"]
+    training = Training(epochs=3, batch_size=16, learning_rate=0.01, loss=loss)
+    equal(together(model, split, recipes, training), alone(model, split, recipes, training, [0]))
+
+
+# ---- numbers that are not finite -----------------------------------------------------------------------
+
+
+def test_a_member_that_is_lost_is_marked(model: nn.Module, data: Split, alone: Any, equal: Any) -> None:
+    trainings = [Training.of(SGD | {"learning_rate": rate}) for rate in (0.01, 1e30, 0.1)]
+    recipes = ["dropout=0.3", "", "l2=0.01"]
+    first, lost, last = (runs := together(model, data, recipes, trainings))
+    assert isinstance(lost, TrainingError)
+    with pytest.raises(TrainingError) as solo:
+        alone(model, data, [""], trainings[1], [0])
+    assert str(lost) == str(solo.value)
+    assert len(runs) == 3
+    equal([first, last], alone(model, data, recipes[::2], trainings[::2], [0]))
+
+
+def test_a_member_that_goes_astray_keeps_its_best_epoch(
+    numbers: Split, doubled: Doubled, alone: Any, equal: Any
+) -> None:
+    split, model = doubled(numbers), nn.Linear(6, 1).double()
+    trainings = [Training.of(SGD | {"epochs": 12, "learning_rate": rate}) for rate in (0.01, 3e4, 0.1)]
+    runs: Any = together(model, split, ["", "", ""], trainings)
+    steady, astray, other = runs
+    assert isinstance(astray, Run)
+    assert 0 < astray.epochs < 12
+    assert (astray.kept, astray.stopped.partition(" became ")[0]) == ("best", "the loss")
+    assert (steady.epochs, other.epochs) == (12, 12)
+    equal(runs, alone(model, split, ["", "", ""], trainings, [0]))
+
+
+# ---- who else is there ---------------------------------------------------------------------------------
+
+
+def test_company_changes_nothing(model: nn.Module, data: Split, equal: Any) -> None:
+    training = Training(epochs=3, batch_size=16, learning_rate=0.01)
+    one = ["dropout=0.3, l2=0.01", "max_norm=1"]
+    many = [f"dropout={0.02 * i}, l2=0.01" for i in range(1, 15)] + one + ["gaussian_noise=0.2", "sam=0.1", "ema=0.9"]
+    mine = together(model, data, one, training, seeds=(0, 1))
+    among = together(model, data, many, training, seeds=(1, 3, 0))
+    assert len(among) > AT_ONCE
+
+    def chosen(recipe: str, seed: int) -> Any:
+        return among[3 * many.index(recipe) + (1, 3, 0).index(seed)]
+
+    equal([chosen(recipe, seed) for recipe in one for seed in (0, 1)], mine, 1e-12)
+
+
+@pytest.mark.parametrize("turned", [[2, 0, 3, 1], [3, 2, 1, 0]])
+def test_results_come_in_the_order_asked(turned: Sequence[int], model: nn.Module, data: Split, equal: Any) -> None:
+    recipes = ["l2=0.1", "", "sam=0.1, dropout=0.2", "dropout=0.4, max_norm=1"]
+    training = Training(epochs=2, batch_size=16, learning_rate=0.01)
+    straight: Any = together(model, data, recipes, training, seeds=(0, 4))
+    other: Any = together(model, data, [recipes[i] for i in turned], training, seeds=(4, 0))
+    assert [(str(run.recipe), run.seed) for run in other] == [
+        (str(straight[2 * i].recipe), seed) for i in turned for seed in (4, 0)
+    ]
+    equal(other, [straight[2 * i + j] for i in turned for j in (1, 0)], 1e-12)
