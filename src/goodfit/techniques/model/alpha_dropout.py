@@ -26,6 +26,7 @@ class AlphaDropout(Decides, InputNoise):
     Helps when: activations are SELU and weights start from LeCun's normal distribution.
     Hurts when: activations are others (ReLU's minimum is 0, not −1.758): use `Dropout`.
 
+    >>> import torch
     >>> x, drawn = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
     >>> AlphaDropout(0.5).perturb(x, (drawn,))
     tensor([ 1.6656, -0.7792])

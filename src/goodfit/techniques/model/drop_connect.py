@@ -24,6 +24,7 @@ class DropConnect(Decides, WeightPerturbation):
     Helps when: dense layers are wide.
     Hurts when: batches are large and few: all rows of a batch share one mask.
 
+    >>> import torch
     >>> drawn = torch.tensor([[32767, -32768]], dtype=torch.int16)
     >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (drawn,))
     tensor([[4., -0.]])

@@ -25,6 +25,7 @@ class DropPath(Decides, BranchNoise):
     Helps when: networks with shortcuts are deep (residual networks, transformers).
     Hurts when: there are few branches, each of which is needed; `DropConnect` is another thing.
 
+    >>> import torch
     >>> DropPath(0.5).perturb(torch.ones(2, 3), (torch.tensor([[-32768], [32767]], dtype=torch.int16),))
     tensor([[0., 0., 0.],
             [2., 2., 2.]])

@@ -25,6 +25,7 @@ class Dropout(Decides, InputNoise):
     Hurts when: layers are narrow or the network underfits; in front of a batch norm (the variance differs between
     training and evaluation).
 
+    >>> import torch
     >>> draw = Dropout(0.5).draw(torch.ones(2, 3), torch.Generator().manual_seed(0))
     >>> sorted(set(Dropout(0.5).perturb(torch.ones(2, 3), draw).flatten().tolist()))
     [0.0, 2.0]

@@ -24,6 +24,7 @@ class SpatialDropout(Decides, InputNoise):
     Helps when: neighbours in a map say almost the same, so that plain dropout takes away nothing.
     Hurts when: channels are few (each carries much), or the input has one channel and `input_rate` is on.
 
+    >>> import torch
     >>> drawn = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
     >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (drawn,))
     tensor([[[2., 2., 2.],
