@@ -116,3 +116,23 @@ def test_every_stage_together_with_accumulation(accumulate: int, three: Split, n
 def test_running_statistics_are_not_touched_by_the_second_pass(three: Split, net: Net) -> None:
     run = fit(net(), three, Recipe.of("batch_norm").with_(SharpnessAware()), Training(**SETTINGS))
     assert int(run.last["0.batch_norm.num_batches_tracked"]) == 9  # 3 epochs of 3 steps, not 18
+
+
+class Bypassed(nn.Module):
+    """A network with a layer that takes no part."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.unused = net, nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+@pytest.mark.parametrize("recipe", ["weight_decay=0.1", "weight_decay=0.1,clip_grad_norm", "weight_decay=0.1,sam"])
+def test_weights_without_a_gradient_are_not_decayed(recipe: str, three: Split, net: Net) -> None:
+    model = Bypassed(net())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    run = fit(model, three, Recipe.of(recipe), Training(**SETTINGS))
+    for name, value in before.items():
+        assert torch.equal(run.last[name], value) == name.startswith("unused")

@@ -90,7 +90,7 @@ def bits(shape: Sequence[int], device: torch.device, generator: torch.Generator)
 
 def decisions(drawn: Tensor, shape: Sequence[int]) -> Tensor:
     """The decisions in words (…, words(shape)), each dimension in front on its own: (…, *shape)."""
-    return drawn.view(torch.int16)[..., : math.prod(shape)].reshape(*drawn.shape[:-1], *shape)
+    return drawn.view(torch.int16)[..., : math.prod(shape)].reshape((*drawn.shape[:-1], *shape))
 
 
 class Decides(ABC):
