@@ -64,7 +64,7 @@ def constant(criterion: Criterion, split: Split) -> float:
     """
     y, stop = split.train.y, split.stop.y
     if criterion.name in ("cross_entropy", "binary_cross_entropy"):
-        counts = torch.bincount(y, minlength=len(split.spec.classes)).float() + 0.5  # no class is impossible
+        counts = torch.bincount(y, minlength=len(split.spec.classes)).double() + 0.5  # no class is impossible
         output = counts.log()
         if criterion.name == "binary_cross_entropy":
             output = output[1:] - output[:1]
@@ -72,4 +72,4 @@ def constant(criterion: Criterion, split: Split) -> float:
         output = y.median(0).values if criterion.name == "mae" else y.mean(0)
     else:
         return math.nan
-    return float(criterion.rows(output.to(split.train.x.dtype).expand(len(stop), -1), stop).mean())
+    return float(criterion.rows(output.expand(len(stop), -1), stop).mean())
