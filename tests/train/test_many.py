@@ -28,6 +28,7 @@ from goodfit.train.seeds import stream
 together = partial(fit_many, population=True)
 SHORT = Training(epochs=2, batch_size=16)
 STILL = Training(epochs=1, learning_rate=1e-300, optimizer="sgd")  # a step of it is nothing to any weight
+INTERRUPTED = "training: interrupted by the user before the first epoch of this run was done."
 RECIPES = ("dropout=0.2", "l2=0.01")
 Make = Callable[..., nn.Sequential]
 
@@ -185,7 +186,7 @@ def test_without_a_population(three: Split, doubled: Any, net: Make, monkeypatch
 
 def test_where_a_population_does_not_pay(three: Split, net: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     model = net()
-    monkeypatch.setattr(populations.Population, "pays", lambda population: False)
+    monkeypatch.setattr(populations.Population, "prepare", lambda population, forced: False)
     monkeypatch.setattr(populations.Population, "train", None)
     runs = fit_many(model, three, RECIPES, SHORT, seeds=(0, 1))
     assert_close(runs, [fit(model, three, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0)
@@ -232,7 +233,7 @@ def test_interrupted_before_an_epoch_was_over(three: Split, interrupted: Callabl
     interrupted(1)
     for found in together("mlp:4", three, RECIPES, SHORT):
         assert isinstance(found, TrainingError)
-        assert "interrupted by the user before" in str(found)
+        assert str(found) == INTERRUPTED
 
 
 def test_interrupted_while_others_wait(
@@ -246,4 +247,4 @@ def test_interrupted_while_others_wait(
     assert sorted((run.interrupted, run.epochs) for run in stacked) == [(False, 2)] * 2 + [(True, 1)] * 2  # type: ignore[union-attr]
     for found in (sam, snapshots):
         assert isinstance(found, TrainingError)
-        assert "interrupted by the user before this run began" in str(found)
+        assert str(found) == INTERRUPTED

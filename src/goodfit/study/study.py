@@ -16,7 +16,7 @@ from goodfit.study.result import Outcome, Study, judged
 from goodfit.train import Run, Training
 from goodfit.train.losses import LOSSES, Loss
 from goodfit.train.many import bar_of, train_all
-from goodfit.train.population.jobs import Checked, Job, Networks, check, jobs_of
+from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
 
 UPDATES = 400_000
 """Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""
@@ -100,10 +100,10 @@ def _try_on(
 
     The candidates, and remarks: what the linter finds dubious, and (with `drop`) which did not fit and were left out.
     """
-    fitting, checked, remarks = [], [], []
+    fitting, checked, remarks, check = [], [], [], Checker(networks, loss)
     for candidate in plan:
         try:
-            found = check(networks, split, candidate.recipe, training, loss)
+            found = check(split, candidate.recipe, training)
         except InputError as error:
             if not drop:
                 raise

@@ -14,7 +14,7 @@ from goodfit.technique import Technique
 from goodfit.train.losses import Loss
 from goodfit.train.population.apart import Result, fit_apart
 from goodfit.train.population.bar import ManyBar
-from goodfit.train.population.jobs import Checked, Job, Networks, check, jobs_of
+from goodfit.train.population.jobs import Checker, Job, Networks
 from goodfit.train.population.structure import group
 from goodfit.train.population.train import CannotStackError, Population
 from goodfit.train.run import Run
@@ -27,7 +27,7 @@ def fit_many(
     recipes: Sequence[Recipe | Technique | str],
     training: Training | Sequence[Training] | None = None,
     *,
-    seeds: Sequence[int] = (0,),
+    seeds: Sequence[int] | None = None,
     fresh: bool = False,
     loss: Loss | None = None,
     population: bool | None = None,
@@ -39,12 +39,12 @@ def fit_many(
     learning rate, rows and random numbers, and ends by itself. What cannot be stacked is trained run by run, and so
     is what a short measurement finds faster that way (`population=True`: only what cannot be stacked; `False`: all).
 
-    `split`: the data of all runs, or a split for each seed (then these are the seeds). `training`: one for all, or one
-    for each recipe. `fresh`: a given network starts anew from each seed (a reference network, `mlp:64-64`, always
-    does); otherwise each run begins with the weights that it has.
+    `split`: the data of all runs, or a split for each seed, whose keys are then the seeds. `seeds`: 0 alone if not
+    given. `training`: one for all, or one for each recipe. `fresh`: a given network starts anew from each seed (a
+    reference network, `mlp:64-64`, always does); otherwise each run begins with the weights that it has.
 
-    Returns the runs, recipes outermost: run i · len(seeds) + j has recipe i and seed j. In place of a run whose loss
-    was not finite before there was an epoch to keep stands the `TrainingError` that says so.
+    Returns the runs, recipes outermost: run i · len(seeds) + j has recipe i and seed j. In place of a run without an
+    epoch to keep, because its loss was not finite or Ctrl-C came before, stands the `TrainingError` that says so.
 
     >>> from goodfit import load
     >>> runs = fit_many("mlp:8", load("iris").split(), ["", "l2=1e-3"], Training(epochs=2), seeds=(0, 1))
@@ -52,16 +52,15 @@ def fit_many(
     [('plain', 0), ('plain', 1), ('l2=0.001', 0), ('l2=0.001', 1)]
 
     Raises:
-        InputError: the network, a recipe and the data do not fit each other; nothing was trained then.
+        InputError: the network, a recipe and the data do not fit each other, or seeds are not those of the splits;
+            nothing was trained then.
     """
-    _check_asked(recipes, seeds)
-    splits = dict(split) if isinstance(split, Mapping) else dict.fromkeys(seeds, split)
-    named = [Recipe.of(recipe) for recipe in recipes]
+    splits, named = _by_seed(split, seeds), _recipes(recipes)
     given = [training or Training()] * len(named) if training is None or isinstance(training, Training) else training
     if len(given) != len(named):
         raise InputError(f"fit_many: training must be one, or one for each recipe, got {len(given)} for {len(named)}.")
     networks = Networks(model, fresh)
-    jobs = jobs_of([_checked(networks, splits, *pair, loss, named) for pair in zip(named, given, strict=True)], splits)
+    jobs = _checked(Checker(networks, loss), list(zip(named, given, strict=True)), splits)
     found: dict[int, Result] = {}
     with bar_of(jobs, progress) as bar:
         try:
@@ -69,30 +68,62 @@ def fit_many(
                 found[number] = result
         except KeyboardInterrupt:
             pass  # what was trained until then is in `found`
-    missing = TrainingError("training: interrupted by the user before this run began.")
+    missing = TrainingError("training: interrupted by the user before the first epoch of this run was done.")
     return [found.get(job.number, missing) for job in jobs]
 
 
-def _check_asked(recipes: Sequence[object], seeds: Sequence[int]) -> None:
-    if not len(recipes):
+def _recipes(given: Sequence[Recipe | Technique | str]) -> list[Recipe]:
+    if not len(given):
         raise InputError("fit_many: there must be a recipe, got none; an empty text is the plain network.")
-    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds)
-    if not len(seeds) or not whole or len(set(seeds)) < len(seeds):
-        raise InputError(f"fit_many: seeds must be different whole numbers of at least 0, got {tuple(seeds)!r}.")
+    return [Recipe.of(recipe) for recipe in given]
 
 
-def _checked(
-    networks: Networks,
-    splits: Mapping[int, Split],
-    recipe: Recipe,
-    training: Training,
-    loss: Loss | None,
-    recipes: Sequence[Recipe],
-) -> Checked:
-    try:
-        return check(networks, next(iter(splits.values())), recipe, training, loss)
-    except InputError as error:
-        raise type(error)(f"{error} (recipe '{recipe}')" if len(recipes) > 1 else str(error)) from None
+def _by_seed(split: Split | Mapping[int, Split], seeds: Sequence[int] | None) -> dict[int, Split]:
+    """The split of each seed."""
+    keys = tuple(split) if isinstance(split, Mapping) else (0,)
+    asked = keys if seeds is None else tuple(seeds)
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in asked)
+    if not asked or not whole or len(set(asked)) < len(asked):
+        raise InputError(f"fit_many: seeds must be different whole numbers of at least 0, got {asked!r}.")
+    if not isinstance(split, Mapping):
+        return dict.fromkeys(asked, split)
+    if asked != keys:
+        raise InputError(f"fit_many: seeds must be those of the splits, {keys!r}, got {asked!r}; leave seeds out.")
+    first, *others = ((seed, f"{own.spec.task} with {own.spec.n_outputs} output(s)") for seed, own in split.items())
+    for seed, task in others:
+        if task != first[1]:
+            raise InputError(
+                f"fit_many: all splits must have one task, got {first[1]} for seed {first[0]} and {task} for seed "
+                f"{seed}; call fit_many for each task."
+            )
+    return dict(split)
+
+
+def _checked(checker: Checker, asked: Sequence[tuple[Recipe, Training]], splits: Mapping[int, Split]) -> list[Job]:
+    """The jobs, recipes outermost.
+
+    Raises:
+        InputError: a recipe does not fit the network or the data; says which of several.
+    """
+    jobs: list[Job] = []
+    for recipe, training in asked:
+        for seed, split in splits.items():
+            try:
+                jobs.append(checker(split, recipe, training).job(len(jobs), seed, split))
+            except InputError as error:
+                which = [f"recipe '{recipe}'"] * (len(asked) > 1) + _which(seed, splits)
+                raise type(error)(f"{error} ({'; '.join(which)})" if which else str(error)) from None
+    return jobs
+
+
+def _which(seed: int, splits: Mapping[int, Split]) -> list[str]:
+    """Words on the split of a seed; none where all have the first one's, or it is the first."""
+    first = next(iter(splits))
+    if splits[seed] is splits[first]:
+        return []
+    shape, usual = (tuple(splits[s].train.x.shape[1:]) for s in (seed, first))
+    remedy = f"; its rows are of shape {shape}, those of seed {first} of {usual}: give splits of one shape"
+    return [f"split of seed {seed}{remedy if shape != usual else ''}"]
 
 
 def bar_of(jobs: Sequence[Job], progress: bool | None, title: str = "training") -> ManyBar:
@@ -121,7 +152,7 @@ def train_all(
             warnings.warn(f"goodfit: {len(chosen)} runs are trained one by one: {reason}.", stacklevel=3)
             apart += chosen
             continue
-        if population or made.pays():
+        if made.prepare(forced=bool(population)):
             yield from made.train()
         else:
             apart += chosen

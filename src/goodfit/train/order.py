@@ -18,6 +18,8 @@ def epoch_rows(techniques: Sequence[OnSample], y: Tensor, drawing: torch.Generat
     >>> sorted(epoch_rows([], torch.zeros(4), torch.Generator()).tolist())
     [0, 1, 2, 3]
     """
+    if not techniques:
+        return torch.randperm(len(y), generator=drawing)
     rows = torch.arange(len(y))
     for technique in techniques:
         rows = technique.rows(y, rows, drawing)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,21 +12,6 @@ from torch import Tensor, nn
 from goodfit.data import Split
 from goodfit.train import Run, Training, fit
 from goodfit.train.population import apart
-
-
-def _contract() -> ModuleType:
-    """The module of the contract's fixtures, which pytest gives to the tests beside it only."""
-    path = Path(__file__).parents[2] / "contract" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("contract_fixtures", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-home, at_work = (getattr(_contract(), name) for name in ("home", "at_work"))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from goodfit.data import Split
 from goodfit.train import Run, Training
 from goodfit.train.many import fit_many
 from goodfit.train.population import tracing
+from goodfit.train.population import train as populations
 
 together = partial(fit_many, population=True)
 TRAINING = Training(epochs=4, batch_size=20, learning_rate=0.01)  # batches of 20, 20, 20, 20 and 16 rows
@@ -62,7 +63,7 @@ def made(net: Callable[..., nn.Sequential], recipes: str) -> nn.Module:
 def forced(monkeypatch: pytest.MonkeyPatch, *, compiling: bool) -> None:
     """Decide after two calls, as if nothing had to be won back."""
     wait = -1.0 if compiling else math.inf
-    for name, value in {"TRIED": 2, "TRACING": -1.0, "COLD": wait, "WARM": wait}.items():
+    for name, value in {"TRIED": 2, "TRACING": -1.0, "COLD": wait, "WARM": wait, "PROGRAMS": {}}.items():
         monkeypatch.setattr(tracing, name, value)
 
 
@@ -95,7 +96,7 @@ def test_a_graph_has_room_for_members_that_leave(
     assert len(ends) > 3
     forced(monkeypatch, compiling=False)
     runs = together(model, data, recipes, training, seeds=(0, 1, 2))
-    assert 0 < len(seen["traced"]) < len(ends)
+    assert 0 < len(seen["traced"]) < 2 * len(ends)  # a step and an evaluation, were there no room
     equal(runs, mapped)
 
 
@@ -131,6 +132,38 @@ def test_compiled(
     mapped = trained(model, data, recipes, "adam")
     forced(monkeypatch, compiling=True)
     runs = trained(model, data, recipes, "adam")
-    assert len(seen["compiled"]) == 2
+    assert len(seen["compiled"]) >= 4  # a step and an evaluation, each for two numbers of rows
     assert None not in seen["compiled"]
+    equal(runs, mapped)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_compiled_members_are_trained_in_threads_side_by_side(
+    net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, recipes = made(net, ""), ["early_stopping=1, dropout=0.5", "l2=0.1, dropout=0.2", "max_norm=1"]
+    training = Training(epochs=8, batch_size=20, learning_rate=0.05)
+    mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
+    forced(monkeypatch, compiling=True)
+    monkeypatch.setattr(tracing, "compiled", lambda graph, *_: graph)  # no need of a compiler here
+    monkeypatch.setattr(populations, "at_once", lambda *_: 3)
+    lanes: list[int] = []
+    begin = populations.side_by_side
+
+    def noting(makers: Any, stop: Any) -> Any:
+        lanes.append(len(makers))
+        return begin(makers, stop)
+
+    monkeypatch.setattr(populations, "side_by_side", noting)
+    runs = together(model, data, recipes, training, seeds=(0, 1, 2))
+    assert lanes == [2]
+    assert torch.get_num_threads() == 2
     equal(runs, mapped)

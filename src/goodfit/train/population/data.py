@@ -45,11 +45,15 @@ class Pool:
         """The shares of the classes among a member's training rows."""
         return self.shares[id(member.split)]
 
-    def batch(self, members: Sequence[Member]) -> tuple[Tensor, Tensor]:
-        """The members' next batches: x (members, batch, …), y (members, batch, …)."""
-        rows = torch.stack([m.batches[m.done] for m in members])
+    def orders(self, members: Sequence[Member]) -> Tensor:
+        """The numbers of the rows that members draw in this epoch, one behind the other (members, most rows)."""
+        rows = torch.nn.utils.rnn.pad_sequence([m.order for m in members], batch_first=True)
         if len(self.starts) > 1:
             rows = rows + torch.tensor([[self.starts[id(m.split)]] for m in members], device=self.device)
+        return rows
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Batches of row numbers (members, batch): x (members, batch, …), y (members, batch, …)."""
         flat = rows.reshape(-1)
         x, y = self.x.index_select(0, flat), self.y.index_select(0, flat)
         return x.view(*rows.shape, *x.shape[1:]), y.view(*rows.shape, *y.shape[1:])

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from goodfit.data import Split, default_metric
+from goodfit.linter import Remark
 from goodfit.models import build, initialise, reset
 from goodfit.recipe import Recipe
 from goodfit.surgery import copied
+from goodfit.technique import Technique
 from goodfit.train.context import context, refuse_contradictions
 from goodfit.train.fitting import told
 from goodfit.train.losses import Criterion, Loss, choose, probe
-from goodfit.train.population.structure import settings, why_alone
+from goodfit.train.population.structure import form, settings, why_alone
 from goodfit.train.restless import restless
 from goodfit.train.seeds import stream
 from goodfit.train.settings import Training
@@ -40,9 +41,7 @@ class Job:
     @property
     def key(self) -> Hashable:
         """What the jobs of a population have in common beside their techniques."""
-        x, spec = self.split.train.x, self.split.spec
-        kind = (spec.task, len(spec.classes), spec.n_outputs, x.shape[1:], x.dtype, x.device)
-        return (*settings(self.training), self.criterion.name, *kind)
+        return (*settings(self.training), self.criterion.name, *kind(self.split))
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,12 @@ class Networks:
         return initialise(self.given, seed) if self.fresh and isinstance(self.given, nn.Module) else self.given
 
 
+def kind(split: Split) -> tuple[Hashable, ...]:
+    """What a network sees of data, beside the rows."""
+    x, spec = split.train.x, split.spec
+    return spec.task, len(spec.classes), spec.n_outputs, spec.input_shape, x.shape[1:], x.dtype, x.device
+
+
 @dataclass(frozen=True)
 class Checked:
     """A recipe that fits the network and the data."""
@@ -84,34 +89,80 @@ class Checked:
     known: Mapping[str, Any]  # what acts where, and what the linter finds doubtful
     alone: str  # why its runs cannot be part of a population; empty where they can
 
+    def job(self, number: int, seed: int, split: Split) -> Job:
+        """A run of it."""
+        return Job(number, self.recipe, self.training, seed, split, self.criterion, self.known, self.alone)
 
-def check(networks: Networks, split: Split, recipe: Recipe, training: Training, loss: Loss | None) -> Checked:
-    """Put a recipe on the network, as `fit` does, without training anything.
 
-    Raises:
-        InputError: a network, a recipe and the data do not fit each other.
-    """
-    network, x, resolved = networks.template(split), split.train.x, _resolved(training, split)
-    networks.restart(network, 0)  # if it cannot start anew, it is told now
-    with torch.random.fork_rng():
-        criterion = choose(training.loss, loss, split.spec, probe(network, x[:2]))
-        remarks = recipe.lint(network, context(split, resolved, criterion.name)) + restless(network, x)
-        known, alone = told(network, recipe, remarks), why_alone(network, recipe, training)
-        Solo(network, split, recipe, resolved, criterion, 0)
-        refuse_contradictions(remarks)
-    return Checked(recipe, training, criterion, known, alone)
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What is found out about data and network before there is a recipe."""
+
+    kind: Hashable
+    metric: str  # where none is named
+    network: nn.Module
+    output: Tensor  # for two rows
+    remarks: tuple[Remark, ...]
+
+
+class Checker:
+    """Puts recipes on the network, as `fit` does, without training anything; what several have in common, once."""
+
+    def __init__(self, networks: Networks, loss: Loss | None) -> None:
+        self.networks, self.loss = networks, loss
+        self.templates: dict[Hashable, nn.Module] = {}
+        self.grounds: dict[Split, Ground] = {}
+        self.begun: set[Hashable] = set()
+        self.found: dict[Hashable, Checked] = {}
+
+    def __call__(self, split: Split, recipe: Recipe, training: Training) -> Checked:
+        """The recipe, with what `fit` would say of it.
+
+        Raises:
+            InputError: a network, a recipe and the data do not fit each other.
+        """
+        with torch.random.fork_rng():
+            if split not in self.grounds:
+                self.grounds[split] = self._ground(split)
+            ground = self.grounds[split]
+            if training.metric == "auto":
+                training = training.with_values(metric=ground.metric)
+            criterion = choose(training.loss, self.loss, split.spec, ground.output)
+            seen = context(split, training, criterion.name)
+            key = ground.kind, ground.remarks, seen, recipe, training
+            if key not in self.found:
+                remarks = [*recipe.lint(ground.network, seen), *ground.remarks]
+                known, alone = told(ground.network, recipe, remarks), why_alone(ground.network, recipe, training)
+                self._begin(split, recipe, training, criterion)
+                refuse_contradictions(remarks)
+                self.found[key] = Checked(recipe, training, criterion, known, alone)
+        return self.found[key]
+
+    def _ground(self, split: Split) -> Ground:
+        data, x = kind(split), split.train.x
+        if data not in self.templates:
+            self.templates[data] = self.networks.template(split)
+            self.networks.restart(self.templates[data], 0)  # if it cannot start anew, it is told now
+        network = self.templates[data]
+        output, metric = probe(network, x[:2]), default_metric(split.spec, split.train.y)
+        return Ground(data, metric, network, output, tuple(restless(network, x)))
+
+    def _begin(self, split: Split, recipe: Recipe, training: Training, criterion: Criterion) -> None:
+        """Begin a run, which is thrown away, for its errors: those do not depend on how strong a technique is."""
+        ground = self.grounds[split]
+        key = ground.kind, settings(training), tuple(_outline(technique) for technique in recipe)
+        if key not in self.begun:
+            Solo(copied(ground.network), split, recipe, training, criterion, 0)
+            self.begun.add(key)
+
+
+def _outline(technique: Technique) -> Hashable:
+    """A technique without its strengths, but for whether each does nothing: then it needs no place to act."""
+    knobs = technique.knobs()
+    return form(technique), tuple(getattr(technique, name) == knobs[name].neutral for name in technique.strengths())
 
 
 def jobs_of(checked: Sequence[Checked], splits: Mapping[int, Split]) -> list[Job]:
     """A job for every recipe and seed, recipes outermost."""
-    return [
-        Job(n * len(splits) + i, c.recipe, _resolved(c.training, split), seed, split, c.criterion, c.known, c.alone)
-        for n, c in enumerate(checked)
-        for i, (seed, split) in enumerate(splits.items())
-    ]
-
-
-def _resolved(training: Training, split: Split) -> Training:
-    if training.metric != "auto":
-        return training
-    return dataclasses.replace(training, metric=default_metric(split.spec, split.train.y))
+    numbered = enumerate((c, seed, split) for c in checked for seed, split in splits.items())
+    return [c.job(number, seed, split) for number, (c, seed, split) in numbered]

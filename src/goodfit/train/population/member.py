@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock, OnSample, OnWeights, Paced, Penalty
 from goodfit.train.course import Course
-from goodfit.train.order import epoch_batches
+from goodfit.train.order import batch_sizes, epoch_rows
 from goodfit.train.population.places import Acting
 from goodfit.train.seeds import generator
 from goodfit.train.settings import Training
@@ -53,16 +53,22 @@ class Member:
 
     def begin_epoch(self) -> None:
         """Draw the order of the rows, and begin the streams of random numbers."""
-        device = self.split.train.x.device
-        self.batches = epoch_batches(self.on_sample, self.split.train, self.seed, self.epoch, self.training.batch_size)
+        train = self.split.train
+        rows = epoch_rows(self.on_sample, train.y, generator(self.seed, self.epoch, "order"))
+        self.order, self.batches = rows.to(train.x.device), batch_sizes(len(rows), self.training.batch_size)
         self.before = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
         self.waiting = {}
-        self.noise = generator(self.seed, self.epoch, "noise", device)
-        self.user = generator(self.seed, self.epoch, "user", device)
+        self.streams: dict[str, torch.Generator] = {}
 
-    def rows(self) -> Tensor | None:
-        """The rows of the step that comes next; none where the epoch is over."""
-        return self.batches[self.done] if self.done < len(self.batches) else None
+    def stream(self, purpose: str) -> torch.Generator:
+        """The epoch's random numbers for the techniques ("noise"), or for what the network does by itself ("user")."""
+        if purpose not in self.streams:
+            self.streams[purpose] = generator(self.seed, self.epoch, purpose, self.split.train.x.device)
+        return self.streams[purpose]
+
+    def size(self) -> int:
+        """The rows of the step that comes next; 0 where the epoch is over."""
+        return self.batches[self.done] if self.done < len(self.batches) else 0
 
     def come(self, every: Mapping[int, int]) -> None:
         """Come to the next step: the clock, the learning rate, and which techniques on weights are due."""

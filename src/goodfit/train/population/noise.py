@@ -16,18 +16,25 @@ from goodfit.train.population.own_noise import PLACE as OWN
 from goodfit.train.population.own_noise import Mask
 from goodfit.train.population.source import Drawing, drawn
 
-AT_ONCE = 2**22
-"""Words of 64 bits that are drawn ahead."""
+AT_ONCE = 2**18
+"""Words of 64 bits that are drawn ahead: few enough to stay in the cache until they are used."""
 
 
 @dataclass
 class Ahead:
-    """Decisions that were drawn for several steps at once: per occasion (steps, members, words)."""
+    """Decisions that were drawn for several steps at once (members, steps, words of all occasions)."""
 
     members: list[Member]
     size: int
-    words: list[Tensor]
+    words: Tensor
+    shapes: list[Sequence[int]]  # of each occasion's decisions
     step: int = 0
+
+    def next(self) -> list[Draw]:
+        """The decisions of the next step."""
+        now = self.words[:, self.step].split([words(shape) for shape in self.shapes], 1)
+        self.step += 1
+        return [(decisions(part, shape),) for part, shape in zip(now, self.shapes, strict=True)]
 
 
 @dataclass
@@ -59,11 +66,11 @@ class Noise:
         for member in members:
             assert member.drawn <= member.step, "random numbers that were drawn ahead must be used"
             if drawing.place.startswith(OWN):
-                found.append(drawn(drawing, Mask(float(drawing.place.removeprefix(OWN))), member.user))
+                found.append(drawn(drawing, Mask(float(drawing.place.removeprefix(OWN))), member.stream("user")))
                 continue
             acting = member.places[drawing.place]
             if acting.draws:
-                found.append(drawn(drawing, acting.at(member.now.done), member.noise))
+                found.append(drawn(drawing, acting.at(member.now.done), member.stream("noise")))
                 continue
             key = drawing.place, size
             if key not in self.idle:
@@ -81,16 +88,14 @@ class Noise:
         if not self._fits(size, members) and not self._draw_ahead(tape, size, members):
             return None
         assert self.ahead is not None
-        ahead, self.ahead.step = self.ahead, self.ahead.step + 1
-        shapes = [_shape(drawing, members[0]) for drawing in tape]
-        return [(decisions(w[ahead.step - 1], shape),) for w, shape in zip(ahead.words, shapes, strict=True)]
+        return self.ahead.next()
 
     def _fits(self, size: int, members: Sequence[Member]) -> bool:
         ahead = self.ahead
         return (
             ahead is not None
             and ahead.size == size
-            and ahead.step < (len(ahead.words[0]) if ahead.words else 0)
+            and ahead.step < ahead.words.shape[1]
             and len(ahead.members) == len(members)
             and all(a is b for a, b in zip(ahead.members, members, strict=True))
             and members[0].drawn > members[0].step
@@ -105,22 +110,31 @@ class Noise:
             return False
         if any(m.drawn != m.step for m in members):  # drawn ahead already, in other company
             return False
-        left = [sum(len(rows) == size for rows in m.batches[m.done :]) for m in members]
-        counts = [words(_shape(drawing, members[0])) for drawing in tape]
+        left = [m.batches[m.done :].count(size) for m in members]
+        shapes = [_shape(drawing, members[0]) for drawing in tape]
+        counts = [words(shape) for shape in shapes]
         steps = min(min(left), AT_ONCE // max(1, sum(counts) * len(members)))
         if steps < 2:
             return False
-        made = [torch.zeros(steps, len(members), count, dtype=torch.int64) for count in counts]
-        for k, member in enumerate(members):
-            own = [i for i, drawing in enumerate(tape) if member.places[drawing.place].draws]
-            asked = [counts[i] for i in own]
-            found = torch.empty(steps, sum(asked), dtype=torch.int64)
-            found.random_(-(2**63), None, generator=member.noise)
-            for i, part in zip(own, found.split(asked, 1), strict=True):
-                made[i][:, k] = part
+        made = self._room((len(members), steps, sum(counts)))
+        for row, member in zip(made, members, strict=True):
+            own = [member.places[drawing.place].draws for drawing in tape]
+            asked = [count for count, draws in zip(counts, own, strict=True) if draws]
+            found = row if all(own) else torch.empty(steps, sum(asked), dtype=torch.int64)
+            found.random_(-(2**63), None, generator=member.stream("noise"))
+            if not all(own):
+                parts = iter(found.split(asked, 1))
+                for place, draws in zip(row.split(counts, 1), own, strict=True):
+                    place.copy_(next(parts)) if draws else place.zero_()
             member.drawn = member.step + steps
-        self.ahead = Ahead(list(members), size, made)
+        self.ahead = Ahead(list(members), size, made, shapes)
         return True
+
+    def _room(self, shape: tuple[int, ...]) -> Tensor:
+        """Memory for words; that of those before, which are used up, where it fits."""
+        if self.ahead is not None and self.ahead.words.shape == shape:
+            return self.ahead.words
+        return torch.empty(shape, dtype=torch.int64)
 
 
 def _decides(drawing: Drawing, member: Member) -> bool:

@@ -158,7 +158,7 @@ class Program:
         """The network's output in evaluation mode."""
         self.model.eval()
         with OwnNoise(self.source):
-            return self.network(weights, buffers, x)
+            return self.network(weights, _copy(buffers), x)
 
     def penalties(self, weights: Sequence[Tensor], strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         """The values of the weight penalties."""

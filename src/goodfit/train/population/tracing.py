@@ -1,26 +1,22 @@
-"""How a program is called: mapped over its members at first; where many calls lie ahead, as a graph, or compiled."""
+"""How a function of members' tensors is called: mapped; as a graph, or compiled, where many calls lie ahead."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 from torch.fx import GraphModule
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
-
-from goodfit.train.evaluate import ROWS
-from goodfit.train.population.program import Moment, Program, State
 
 LOG = logging.getLogger("goodfit")
 TRIED = 4
@@ -28,109 +24,120 @@ TRIED = 4
 TRACED, COMPILED = 0.35, 0.75
 """Shares of a mapped call's time that are expected to be saved as a graph, and compiled (measured: docs/benchmarks)."""
 TRACING, COLD, WARM = 1.0, 20.0, 4.0
-"""Seconds: to write down a graph; to compile it the first time on a machine, and from torch's cache on disk."""
+"""Seconds: to write down a graph; to compile a large one for the first time, and from torch's cache on disk."""
+LARGE = 400
+"""Operations of a large graph. The time to compile a smaller one is less in proportion, but for a fifth of it."""
+KEPT = 64
+"""Compiled programs that a process keeps, for calls that come later."""
 
-PIECE = 256
-"""Rows that are evaluated at a time on a CPU, so that the activations of all members stay in its cache."""
+STEP = "step"
+Kind = tuple[Hashable, ...]
+"""A name (STEP, or another) and what tells shapes and operations of one function from another."""
+Leaves = Sequence[Any]
+Stacked = Callable[..., Any]
+"""A function of trees of tensors, with a leading dimension for the members, to a tree of tensors."""
 
-Leaves = Sequence[Tensor]
-Stepped = tuple[State, Tensor]
+PROGRAMS: dict[str, Callable[..., Any]] = {}
+"""The compiled programs of this process, by what is compiled."""
 
 
 @dataclass
 class Form:
-    """A program for so many members, a batch size and a moment: the same operations in every call."""
+    """One function for shapes that are always the same: the same operations in every call."""
 
     calls: int = 0
     seconds: list[float] = field(default_factory=list)
-    quick: Callable[[Leaves], Stepped] | None = None  # in place of the mapped program
+    quick: Callable[[Leaves], Any] | None = None  # in place of the mapped function
     compiled: bool = False
 
 
 class Calls:
-    """Calls of a program for many members at once. What has no compiler, or does not last, stays as it is."""
+    """Calls of functions for many members at once. What has no compiler, or does not last, stays as it is.
 
-    def __init__(self) -> None:
-        self.forms: dict[tuple[int, int, Moment], Form] = {}
-        self.ahead = 0  # calls still to be expected
+    Several threads may call: mapped ones take turns, compiled ones run side by side.
+    """
+
+    def __init__(self, threads: int = 0) -> None:
+        self.forms: dict[tuple[Kind, int], Form] = {}
+        self.threads = threads  # of a compiled program; 0: as many as torch uses
+        self.ahead = 0  # steps still to be expected
         self.tried = TRIED
         self.caution = 1.0  # how many times over the time that compiling takes must be expected back
+        self.turn = threading.RLock()
 
-    def room(self, members: int, size: int, moment: Moment) -> int:
+    def room(self, kind: Kind, members: int) -> int:
         """For how many members the next call is best made: a quick form that has room for them, if there is one."""
         found = [
             room
-            for (room, *others), form in self.forms.items()
-            if form.quick and others == [size, moment] and room >= members and (form.compiled or room < 2 * members)
+            for (other, room), form in list(self.forms.items())
+            if form.quick and other == kind and room >= members and (form.compiled or room < 2 * members)
         ]
         return min(found, default=members)
 
-    def __call__(
-        self, program: Program, members: int, size: int, moment: Moment, state: State, given: dict[str, Any]
-    ) -> Stepped:
-        """One step of the members; their next state, and their losses (members,)."""
-        form = self.forms.setdefault((members, size, moment), Form())
+    def __call__(self, kind: Kind, members: int, function: Stacked, *given: Any) -> Any:
+        """The function of what is given, for so many members; a kind always has the same function and shapes."""
+        form = self.forms.setdefault((kind, members), Form())
         form.calls += 1
-        step = partial(program.step, moment=moment)
         with torch.no_grad():
             if form.quick:
-                return form.quick(_leaves(state, given)[0])
-            began = time.perf_counter()
-            stepped: Stepped = vmap(step)(state, given)
-            if form.calls <= self.tried:
+                return form.quick(_leaves(given)[0])
+            with self.turn:
+                began = time.perf_counter()
+                made = function(*given)
                 form.seconds.append(time.perf_counter() - began)
-            if form.calls == self.tried:
-                self._settle(form, step, state, given)
-            return stepped
+                if len(form.seconds) == self.tried:
+                    self._settle(form, function, given)
+                return made
 
-    def _settle(self, form: Form, step: Callable[..., Stepped], state: State, given: dict[str, Any]) -> None:
+    def may_compile(self, seconds: float) -> bool:
+        """Whether mapped calls that take so long altogether may be worth compiling."""
+        return COMPILED * seconds > self.caution * WARM
+
+    def _settle(self, form: Form, function: Stacked, given: tuple[Any, ...]) -> None:
         """Decide how further calls are made: by the time that they would take, and what is known to save it."""
         mapped = median(form.seconds[1:] or form.seconds)
-        ahead = mapped * self.ahead * form.calls / sum(other.calls for other in self.forms.values())
+        steps = sum(other.calls for (kind, _), other in self.forms.items() if kind[0] == STEP)
+        ahead = mapped * self.ahead * form.calls / max(1, steps)
         if TRACED * ahead < TRACING:
             return
-        graph, leaves, spec = traced(step, state, given)
-        mark = _mark(graph, leaves)
-        program: Callable[..., Any] = graph
-        if COMPILED * ahead > self.caution * (WARM if mark.exists() else COLD):
-            made = compiled(graph, leaves, mark)
-            program, form.compiled = made or graph, made is not None
-        form.quick = lambda tensors: tree_unflatten(list(program(*tensors)), spec)
-
-    def outputs(
-        self, program: Program, weights: list[Tensor], buffers: dict[str, Tensor], x: Tensor, shared: bool
-    ) -> Tensor:
-        """The members' outputs in evaluation mode (members, rows, outputs), for rows x that they share or have each."""
-        mapped = vmap(program.outputs, in_dims=(0, 0, None if shared else 0))
-        pieces = x.split(PIECE if weights[0].device.type == "cpu" else ROWS, dim=0 if shared else 1)
-        with torch.no_grad():
-            return torch.cat([mapped(weights, _copied(buffers), piece) for piece in pieces], 1)
+        graph, leaves, spec = traced(function, given)
+        program: Callable[..., Any] | None = None
+        mark = _mark(graph, leaves, self.threads)
+        cost = 0.0 if mark.name in PROGRAMS else WARM if mark.exists() else COLD
+        cost *= 0.2 + 0.8 * len(graph.graph.nodes) / LARGE
+        if COMPILED * ahead > self.caution * cost:
+            program = compiled(graph, leaves, mark, self.threads)
+        form.compiled = program is not None
+        called = program or graph
+        form.quick = lambda tensors: tree_unflatten(list(called(*tensors)), spec)
 
 
-def traced(
-    step: Callable[..., Stepped], state: State, given: dict[str, Any]
-) -> tuple[GraphModule, list[Any], TreeSpec]:
-    """The step of all members as a graph of plain operations; its arguments, and how its results are put together."""
+def traced(function: Stacked, given: tuple[Any, ...]) -> tuple[GraphModule, list[Any], TreeSpec]:
+    """A function as a graph of plain operations; its arguments, and how its results are put together."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    leaves, spec = _leaves(state, given)
+    leaves, spec = _leaves(given)
     made: list[TreeSpec] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
-        found, out = tree_flatten(vmap(step)(*tree_unflatten(list(tensors), spec)))
+        found, out = tree_flatten(function(*tree_unflatten(list(tensors), spec)))
         made.append(out)
         return found
 
     return make_fx(flat)(*leaves), leaves, made[0]
 
 
-def compiled(graph: GraphModule, leaves: list[Any], mark: Path) -> Callable[..., Any] | None:
+def compiled(graph: GraphModule, leaves: list[Any], mark: Path, threads: int) -> Callable[..., Any] | None:
     """The graph as one compiled program; None where there is no compiler, or it fails."""
+    if mark.name in PROGRAMS:
+        return PROGRAMS[mark.name]
     began = time.perf_counter()
     try:
-        from torch._inductor import standalone_compile
+        from torch._inductor import config, standalone_compile
 
-        with warnings.catch_warnings():
+        # On a CPU, a program in C++ from end to end does not hold Python's lock.
+        how = {"cpp_wrapper": leaves[0].device.type == "cpu"} | ({"cpp.threads": threads} if threads else {})
+        with warnings.catch_warnings(), config.patch(how):
             warnings.simplefilter("ignore")  # of the compiler's own
             program: Callable[..., Any] = standalone_compile(graph, leaves, dynamic_shapes="from_example_inputs")
             program(*leaves)
@@ -139,23 +146,27 @@ def compiled(graph: GraphModule, leaves: list[Any], mark: Path) -> Callable[...,
         return None
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(f"{time.perf_counter() - began:.1f} s\n")
+    if len(PROGRAMS) >= KEPT:
+        PROGRAMS.pop(next(iter(PROGRAMS)))
+    PROGRAMS[mark.name] = program
     return program
 
 
-def _leaves(state: State, given: dict[str, Any]) -> tuple[list[Any], TreeSpec]:
+def _leaves(given: tuple[Any, ...]) -> tuple[list[Any], TreeSpec]:
     """The tensors of a call, all laid out alike: compiled programs count on it."""
-    leaves, spec = tree_flatten((state, given))
+    leaves, spec = tree_flatten(given)
     return [leaf.contiguous() for leaf in leaves], spec
 
 
-def _mark(graph: GraphModule, leaves: Leaves) -> Path:
+def _mark(graph: GraphModule, leaves: Leaves, threads: int) -> Path:
     """The file beside torch's cache of compiled programs that tells that it holds this one."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
     kinds = [(tuple(t.shape), t.stride(), t.dtype, t.device) for t in leaves]
-    text = f"{torch.__version__} {torch.get_num_threads()} {kinds} {graph.code}"
-    return Path(cache_dir()) / "goodfit" / hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _copied(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: buffer.clone() for name, buffer in buffers.items()}
+    text = f"{torch.__version__} {threads or torch.get_num_threads()} {kinds} {graph.code}"
+    found = hashlib.sha256(text.encode())
+    for node in graph.graph.nodes:
+        if node.op == "get_attr":  # values that are part of the program: frozen weights, weights of classes
+            value = getattr(graph, node.target)
+            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return Path(cache_dir()) / "goodfit" / found.hexdigest()[:32]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -21,12 +24,13 @@ from goodfit.train.population.bar import ManyBar, now
 from goodfit.train.population.crowd import Crowd, Ended
 from goodfit.train.population.data import Pool
 from goodfit.train.population.jobs import Job, Networks
+from goodfit.train.population.lanes import side_by_side
 from goodfit.train.population.member import Member
 from goodfit.train.population.places import by_place
 from goodfit.train.population.program import Program, State
 from goodfit.train.population.sizes import at_once, solo_seconds, timed
 from goodfit.train.population.structure import Structure, example
-from goodfit.train.population.tracing import TRIED, Calls
+from goodfit.train.population.tracing import Calls
 from goodfit.train.run import snapshot
 
 MARGIN = 0.8
@@ -37,6 +41,18 @@ CAUTION = 3.0
 
 class CannotStackError(Exception):
     """A network, or what a recipe does in it, has no stacked form; says where."""
+
+
+@dataclass
+class Epoch:
+    """An epoch of some members, as it is told to who waits for results."""
+
+    alive: int
+    steps: int
+    seconds: float
+    scores: list[float]
+    ended: list[Ended]
+    interrupted: bool = False
 
 
 @dataclass
@@ -57,7 +73,8 @@ class Population:
         network = self.networks.template(first.split)
         self.bare = attach_layers(copied(network), recipe)
         self.bare.silence()
-        self.program = Program(network, recipe, first.training, first.criterion, classes)
+        self.made = partial(Program, recipe=recipe, training=first.training, criterion=first.criterion, classes=classes)
+        self.network, self.program = network, self.made(copied(network))
         self.members = {
             job.number: Member(
                 job.number, job.recipe, job.training, job.seed, job.split, Course.of(job.recipe, job.training.metric),
@@ -67,7 +84,8 @@ class Population:
         }  # fmt: skip
         self.weights = sum(p.numel() for p in self.program.live)
         self.at_once = at_once(self.weights, self.program.live[0].element_size(), first.split.train.x.device)
-        self.calls = Calls()
+        self.calls, self.lanes = Calls(), 1
+        self.alive: dict[int, int] = {}
         self.by_number = {job.number: job for job in self.jobs}
         self.pool = Pool([job.split for job in self.jobs], bool(recipe.at(Attack)), self.program.live[0].dtype)
 
@@ -101,67 +119,100 @@ class Population:
                 hook.remove()
             self.program.source.quiet()
 
-    def pays(self) -> bool:
-        """Whether members that are trained together need less time than one after another: a few steps tell."""
-        if min(self.at_once, len(self.jobs)) < 2:
+    def prepare(self, forced: bool) -> bool:
+        """Measure a few steps, and compile them where that is won back; whether training together pays.
+
+        It does where a member then needs less time for a step than a run by itself. `forced`: it is not asked.
+        """
+        count = min(self.at_once, len(self.jobs))
+        if count < 2 and not forced:
             return False
-        with torch.random.fork_rng():
-            alone = MARGIN * solo_seconds(self.networks, self.jobs[0])
-        crowd = self._crowd(self.at_once, Calls())
-        if timed(crowd.try_out) / len(crowd.members) < alone:
-            return True
-        self.calls = Calls()  # compiled, it may
-        self.calls.ahead, self.calls.tried, self.calls.caution = self._ahead([], self.jobs), 2, CAUTION
+        mapped = timed(self._crowd(count, Calls()).try_out)
+        alone = math.inf
+        if not forced:
+            with torch.random.fork_rng():
+                alone = MARGIN * solo_seconds(self.networks, self.jobs[0])
+        self.calls.ahead = self._ahead([], self.jobs)
+        self.calls.caution = 1.0 if mapped / count < alone else CAUTION
+        if self.calls.may_compile(mapped * self.calls.ahead) and self._compile() and mapped / count >= alone:
+            crowd = self._crowd(self.at_once, self.calls)
+            mapped, count = timed(crowd.try_out), len(crowd.members)
+        self.calls.caution = 1.0
+        return mapped / count < alone
+
+    def _compile(self) -> bool:
+        """Take steps until it is decided how further ones are taken; whether they are compiled.
+
+        If so, the members are shared out among as many threads as torch uses, each of which computes on one core.
+        """
+        before, lanes = self.at_once, torch.get_num_threads() if self.pool.device.type == "cpu" else 1
+        self.at_once, self.calls.threads = max(1, min(before, -(-len(self.jobs) // lanes))), int(lanes > 1)
         crowd = self._crowd(self.at_once, self.calls)
         for _ in range(self.calls.tried):
             crowd.try_out()
-        found = timed(crowd.try_out) / len(crowd.members)
-        self.calls.tried, self.calls.caution = TRIED, 1.0
-        return found < alone
+        if any(form.compiled for form in self.calls.forms.values()):
+            self.lanes = lanes
+            return True
+        self.at_once, self.calls = before, Calls()
+        return False
 
     def _crowd(self, size: int, calls: Calls) -> Crowd:
         """Some members, to try something out with."""
         crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, calls)
         members = [self.members[job.number] for job in self.jobs[:size]]
-        crowd.join(members, [self._start(member) for member in members])
+        crowd.join(members, [self._start(self.program, member) for member in members])
         return crowd
 
     def train(self) -> Iterator[tuple[int, Result]]:
         """The results, as the runs end."""
-        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, self.calls)
-        waiting = deque(self.jobs)
+        waiting, stop = deque(self.jobs), threading.Event()
+        programs = [self.program, *(self.made(copied(self.network)) for _ in range(self.lanes - 1))]
+        epochs = side_by_side([partial(self._epochs, program, waiting, stop) for program in programs], stop)
+        for lane, epoch in epochs:
+            self.alive[lane] = epoch.alive
+            self.bar.epochs(sum(self.alive.values()), epoch.steps, epoch.seconds / len(programs), epoch.scores)
+            for ended in epoch.ended:
+                self.bar.run(ended.member.training.epochs - len(ended.member.course.history))
+                yield ended.member.number, self._result(ended, epoch.interrupted)
+
+    def _epochs(self, program: Program, waiting: deque[Job], stop: threading.Event) -> Iterator[Epoch]:
+        """Members come and go, until none is waiting; those under way are given up where it is to stop."""
+        crowd = Crowd(program, metric(self.jobs[0].training.metric), self.pool, self.calls)
         try:
-            while waiting or crowd.members:
-                free = min(self.at_once - len(crowd.members), len(waiting))
-                if free:
+            while not stop.is_set():
+                with self.calls.turn:
+                    free = min(self.at_once - len(crowd.members), len(waiting))
                     joining = [self.members[waiting.popleft().number] for _ in range(free)]
-                    crowd.join(joining, [self._start(member) for member in joining])
-                self.calls.ahead = self._ahead(crowd.members, waiting)
+                    if joining:
+                        crowd.join(joining, [self._start(program, member) for member in joining])
+                    self.calls.ahead = self._ahead(crowd.members, waiting)
+                if not crowd.members:
+                    return
                 began, alive = now(), len(crowd.members)
                 crowd.train_epoch()
                 steps = sum(len(member.batches) for member in crowd.members)
-                ends = crowd.end_epoch()
-                self.bar.epochs(alive, steps, now() - began, crowd.scores)
-                for ended in ends:
-                    self.bar.run(ended.member.training.epochs - len(ended.member.course.history))
-                    yield ended.member.number, self._result(ended)
+                ended = crowd.end_epoch()
+                yield Epoch(alive, steps, now() - began, crowd.scores, ended)
         except KeyboardInterrupt:
-            for ended in crowd.leave(range(len(crowd.members))):
-                if len(ended.member.course.history):
-                    yield ended.member.number, self._result(ended, interrupted=True)
+            yield self._given_up(crowd)
             raise
+        yield self._given_up(crowd)
 
-    def _ahead(self, members: Sequence[Member], waiting: Sequence[Job]) -> int:
-        """Calls of the program that are still to be expected, if nobody stops early."""
+    def _given_up(self, crowd: Crowd) -> Epoch:
+        ended = crowd.leave(range(len(crowd.members)))
+        return Epoch(0, 0, 0.0, [], [end for end in ended if len(end.member.course.history)], interrupted=True)
+
+    def _ahead(self, members: Sequence[Member], waiting: Iterable[Job]) -> int:
+        """Steps that are still to be expected, of as many members as there is room for, if nobody stops early."""
         jobs = [(m.training, m.split, m.epoch - 1) for m in members]
         jobs += [(job.training, job.split, 0) for job in waiting]
         steps = [(t.epochs - done) * -(-len(split.train) // t.batch_size) for t, split, done in jobs]
         return sum(steps) // self.at_once
 
-    def _start(self, member: Member) -> State:
+    def _start(self, program: Program, member: Member) -> State:
         """The tensors with which a member begins; the template is given fresh weights, no network is built."""
-        self.networks.restart(self.program.model, member.seed)
-        return self.program.start({place: acting.technique for place, acting in member.places.items()})
+        self.networks.restart(program.model, member.seed)
+        return program.start({place: acting.technique for place, acting in member.places.items()})
 
     def _result(self, ended: Ended, interrupted: bool = False) -> Result:
         member = ended.member

@@ -130,7 +130,8 @@ class Update:
         (first, second), (beta1, beta2) = rates.corrections, rates.memory
         mean = memory[0] + (1 - beta1) * (grad - memory[0])
         square = beta2 * memory[1] + (1 - beta2) * grad * grad
-        return w - (rates.rate / first) * mean / (square.sqrt() / second.sqrt() + EPSILON), mean, square
+        correction = second.sqrt()  # taken out of the quotient, it is one number for all weights
+        return w - (rates.rate / first * correction) * mean / (square.sqrt() + EPSILON * correction), mean, square
 
     def _prox(
         self, technique: Proximal, slot: Slot, weights: list[Tensor], squares: list[Tensor], rates: Rates, rate: Tensor

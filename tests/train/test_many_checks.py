@@ -1,0 +1,157 @@
+"""fit_many: what is checked before training, for every recipe on every split, and what of it is done once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.data import Part, Split, load
+from goodfit.errors import InputError
+from goodfit.recipe import Recipe
+from goodfit.train import Training, fit
+from goodfit.train.many import fit_many
+from goodfit.train.population import jobs
+from goodfit.train.population.jobs import Checker, Networks
+
+SHORT = Training(epochs=1, batch_size=16)
+Change = Callable[[Tensor], Tensor]
+
+
+def changed(split: Split, change: Change) -> Split:
+    """The same split with other inputs; its spec says their shape."""
+
+    def part(one: Part) -> Part:
+        return dataclasses.replace(one, x=change(one.x))
+
+    parts: dict[str, Any] = {name: part(one) for name, one in split.parts.items()}
+    shape = tuple(parts["train"].x.shape[1:])
+    return dataclasses.replace(split, **parts, spec=dataclasses.replace(split.spec, input_shape=shape))
+
+
+def narrow(x: Tensor) -> Tensor:
+    return x[:, :5]
+
+
+# ---- done once -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a checker does that costs as much for one recipe as for many."""
+    seen: list[str] = []
+
+    def note(name: str) -> None:
+        plain = getattr(jobs, name)
+        monkeypatch.setattr(jobs, name, lambda *args: (seen.append(name), plain(*args))[1])
+
+    for name in ("build", "restless", "Solo"):
+        note(name)
+    return seen
+
+
+def test_recipes_of_one_structure_share_what_they_can(three: Split, calls: list[str]) -> None:
+    checker = Checker(Networks("mlp:8", fresh=False), None)
+    for i in range(1, 6):
+        training = Training(learning_rate=0.1 * i, epochs=i)
+        checker(three, Recipe.of(f"l2={i}, max_norm={i}, dropout(0.1, schedule=cosine)"), training)
+    assert calls == ["build", "restless", "Solo"]
+
+
+def test_what_fit_says_of_each_run(three: Split) -> None:
+    x, y = (torch.cat([getattr(part, name) for part in three.parts.values()]).numpy() for name in ("x", "y"))
+    sizes = {0: (0.6, 0.1, 0.15, 0.15), 3: (0.05, 0.65, 0.15, 0.15)}
+    splits = {seed: load((x, y)).split(sizes=some, seed=seed) for seed, some in sizes.items()}
+    splits[5] = changed(splits[0], narrow)
+    recipes = ["batch_norm, l2=0.25", "batch_norm, l2=0.5", "dropout=0.3", "dropout=0.0", ""]
+    training = Training(epochs=2, batch_size=32)
+    runs: Any = fit_many("mlp:4", splits, recipes, training, population=True)
+    others = [fit("mlp:4", split, r, training, seed=seed) for r in recipes for seed, split in splits.items()]
+    assert [run.facts for run in runs] == [other.facts for other in others]
+    remarks, acts = ([str(run.facts[name]) for run in runs[:3]] for name in ("remarks", "acts"))
+    assert remarks[0] == remarks[2] != remarks[1]  # 8 rows are few for batch norm
+    assert acts[0] == acts[1] != acts[2]  # a column less
+
+
+# ---- refused -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipes", "message"),
+    [
+        (["dropout(0.5, input_rate=0.1, on='first')", "dropout(0.5, on='first')"], "Dropout: there must be a layer"),
+        (["l2=0.1", "l2(0.1, on='encoder.*')"], "L2: on must match"),
+        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "wants norms"),
+        (["early_stopping=5", "early_stopping(5, monitor='stop_auc')"], "EarlyStopping: monitor must be one of"),
+    ],
+)
+def test_a_recipe_beside_a_like_one_that_fits(recipes: list[str], message: str, three: Split) -> None:
+    fit_many("mlp:4", three, recipes[:1], SHORT)
+    with pytest.raises(InputError, match=message) as error:
+        fit_many("mlp:4", three, recipes, SHORT)
+    with pytest.raises(InputError) as alone:
+        fit("mlp:4", three, recipes[1], SHORT)
+    assert str(error.value) == f"{alone.value} (recipe '{Recipe.of(recipes[1])}')"
+
+
+def test_a_training_beside_one_that_fits(three: Split) -> None:
+    checker, recipe = Checker(Networks("mlp:4", fresh=False), None), Recipe.of("batch_norm")
+    checker(three, recipe, SHORT)
+    with pytest.raises(InputError, match="batch norm needs two rows at a time"):
+        checker(three, recipe, Training(batch_size=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "recipe", "message"),
+    [
+        (narrow, "l2=0.1", r"shape \(2, 5\).*rows are of shape \(5,\), those of seed 0 of \(6,\): give splits of one"),
+        (lambda x: x.double(), "l2=0.1", r"it cannot take a batch of shape \(2, 6\).*\(split of seed 2\)"),
+        (lambda x: x.clamp(0, 3).long(), "mixup", r"it cannot take a batch of shape \(2, 6\).*\(split of seed 2\)"),
+    ],
+)
+def test_a_split_beside_one_that_fits(
+    change: Change, recipe: str, message: str, three: Split, net: Callable[..., nn.Module]
+) -> None:
+    with pytest.raises(InputError, match=message):
+        fit_many(net(), {0: three, 1: three, 2: changed(three, change)}, [recipe], SHORT)
+
+
+class Whole(nn.Linear):
+    """Takes whole numbers too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float())
+
+
+def test_a_recipe_and_a_split_that_do_not_fit(three: Split) -> None:
+    whole = changed(three, lambda x: x.long())
+    with pytest.raises(InputError, match=r"MixUp: the inputs.*\(recipe 'mixup=0.2'; split of seed 1\)"):
+        fit_many(Whole(6, 3), {0: three, 1: whole}, ["", "mixup=0.2"], SHORT)
+
+
+def test_splits_of_two_tasks(three: Split, numbers: Split) -> None:
+    message = "must have one task, got classification with 3 output.s. for seed 4 and regression with 1 output"
+    with pytest.raises(InputError, match=message):
+        fit_many("mlp:4", {4: three, 1: numbers}, [""], SHORT)
+
+
+@pytest.mark.parametrize("seeds", [(), (0, 0), (-1,), (1.0,), (True,), ("0",)])
+def test_seeds_that_are_none(seeds: Any, three: Split) -> None:
+    with pytest.raises(InputError, match="seeds must be different whole numbers of at least 0, got"):
+        fit_many("mlp:4", three, [""], SHORT, seeds=seeds)
+    if len(set(seeds)) == len(seeds):
+        with pytest.raises(InputError, match="seeds must be different whole numbers of at least 0, got"):
+            fit_many("mlp:4", dict.fromkeys(seeds, three), [""], SHORT)
+
+
+@pytest.mark.parametrize("seeds", [(0,), (3, 0), (0, 3, 4)])
+def test_seeds_beside_splits(seeds: tuple[int, ...], three: Split) -> None:
+    splits = {0: three, 3: three}
+    with pytest.raises(InputError, match=r"seeds must be those of the splits, \(0, 3\), got .*; leave seeds out"):
+        fit_many("mlp:4", splits, [""], SHORT, seeds=seeds)
+    runs: Any = fit_many("mlp:4", splits, [""], SHORT, seeds=(0, 3))
+    assert [run.seed for run in runs] == [0, 3]

@@ -1,0 +1,70 @@
+"""Inputs that are whole numbers, such as those of tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.data import Part, Split
+from goodfit.errors import InputError
+from goodfit.train import Training, fit
+from goodfit.train.many import fit_many
+
+WORDS = 5
+TRAINING = Training(epochs=6, batch_size=16, learning_rate=0.05)
+
+
+class Bag(nn.Module):
+    """The mean of the tokens' vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.hidden, self.head = nn.Embedding(WORDS, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (batch, length) of numbers of tokens."""
+        return self.head(torch.relu(self.hidden(self.words(x).mean(1))))  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def bag() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Bag().double()
+
+
+@pytest.fixture
+def tokens(three: Split) -> Split:
+    """The features of `three`, each as one of five tokens."""
+
+    def part(one: Part) -> Part:
+        return dataclasses.replace(one, x=(one.x.clamp(-2, 2) + 2).long())
+
+    return dataclasses.replace(three, **{name: part(one) for name, one in three.parts.items()})
+
+
+RECIPES = ["", "l2=1e-3, dropout=0.2", "label_smoothing=0.1, ema=0.5", "manifold_mixup=0.5, early_stopping=2", "sam"]
+
+
+@pytest.mark.parametrize("population", [True, False])
+def test_tokens_are_trained_on(population: bool, bag: nn.Module, tokens: Split) -> None:
+    runs: Any = fit_many(bag, tokens, RECIPES, TRAINING, seeds=(0, 1), population=population)
+    others = [fit(bag, tokens, recipe, TRAINING, seed=seed) for recipe in RECIPES for seed in (0, 1)]
+    for run, other in zip(runs, others, strict=True):
+        torch.testing.assert_close(run.last, other.last, rtol=1e-10, atol=1e-10)
+        assert run.history["stop_loss"] == pytest.approx(other.history["stop_loss"], rel=1e-10)
+        assert run.facts["baseline_loss"] == other.facts["baseline_loss"]
+        assert not torch.equal(run.last["words.weight"], bag.words.weight)  # type: ignore[union-attr,arg-type]
+    assert others[0].history["train_loss"][-1] < 0.9 * others[0].facts["baseline_loss"]
+
+
+@pytest.mark.parametrize("train", [fit, lambda model, split, recipe: fit_many(model, split, [recipe])])
+@pytest.mark.parametrize("recipe", ["mixup", "cutmix", "fgsm"])
+def test_tokens_are_not_blended(recipe: str, train: Callable[..., Any], bag: nn.Module, tokens: Split) -> None:
+    with pytest.raises(InputError, match=r"must be numbers that can be blended, got torch.int64"):
+        train(bag, tokens, recipe)
