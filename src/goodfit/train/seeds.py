@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
 PURPOSES = ("init", "order", "noise", "user", "sample")
 
 
+@lru_cache(maxsize=1024)  # runs that are compared share their seeds
 def stream(seed: int, epoch: int, purpose: str) -> int:
     """The seed of one stream.
 

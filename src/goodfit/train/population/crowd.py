@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,8 +23,10 @@ from goodfit.train.population.member import Member
 from goodfit.train.population.noise import Noise
 from goodfit.train.population.program import Moment, Program, State
 from goodfit.train.population.source import Drawing
-from goodfit.train.population.stacking import chosen, filled, first_of, joined, put, row_of, rows_of, stacked
+from goodfit.train.population.stacking import Flat, Tree, chosen, joined, row_of, rows_of, stacked
 from goodfit.train.population.tracing import STEP, Calls
+
+PENALTIES = ("penalties",)
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Crowd:
         self.always = Moment(
             (True,) * len(program.on_grads), (True,) * len(program.update.chosen), bool(program.on_eval)
         )
-        self.state: State = {}
+        self.flat = Flat.of({})
         self.best: State = {}
         self.noise = Noise(pool.device, pool.dtype, program.timeless)
 
@@ -56,7 +57,7 @@ class Crowd:
 
     def join(self, members: Sequence[Member], starts: Sequence[State]) -> None:
         """Take members in, with the tensors that they begin with."""
-        self.state = joined([self.state] * bool(self.members) + [stacked(starts)])
+        self.flat = Flat.of(joined([self.state] * bool(self.members) + [stacked(starts)]))
         self.members = [*self.members, *members]
         fresh = tree_map(lambda t: t[-len(members) :], self._kept())
         self.best = joined([self.best] * bool(self.best) + [fresh])
@@ -69,12 +70,19 @@ class Crowd:
         stay = [i for i in range(len(self.members)) if i not in set(gone)]
         self.members = [self.members[i] for i in stay]
         rows = torch.tensor(stay, dtype=torch.long, device=self.pool.device)
-        self.state, self.best = rows_of(self.state, rows), rows_of(self.best, rows)
+        self.flat, self.best = self.flat.rows(rows), rows_of(self.best, rows)
         self._gather()
         return left
 
+    @property
+    def state(self) -> State:
+        """The members' tensors as the program knows them."""
+        state: State = self.flat.tree()
+        return state
+
     def _kept(self) -> State:
-        return {"weights": self.program.kept(self.state), "buffers": self.state["buffers"]}
+        state = self.state
+        return {"weights": self.program.kept(state), "buffers": state["buffers"]}
 
     def _gather(self) -> None:
         """What is the same in every step, stacked."""
@@ -90,37 +98,41 @@ class Crowd:
         self.given.begin_epoch()
         longest = max(len(m.batches) for m in self.members)
         self.losses = torch.zeros(longest, len(self.members), dtype=self.pool.dtype, device=self.pool.device)
+        everyone = range(len(self.members))
         for number in range(longest):
-            together: dict[tuple[int, Moment], list[int]] = defaultdict(list)
-            if not self.given.quiet and number:
-                self.given.come([m for m in self.members if m.size()])
-            for i, member in enumerate(self.members):
-                if size := member.size():
-                    together[size, self._moment(member)].append(i)
-            for (size, moment), who in together.items():
-                self._put_losses(number, who, self._step(number, who, size, moment))
-        self.state = first_of(self.state, len(self.members))
+            if self.given.even:
+                self.losses[number] = self._step(number, everyone, self.members[0].size(), self.always)
+                continue
+            for (size, moment), who in self._together(number).items():
+                self.losses[number, who] = self._step(number, who, size, moment).to(self.losses.dtype)
+        self.flat = self.flat.first(len(self.members))
         for member in self.members:
             member.seconds = (time.perf_counter() - began) / len(self.members)
 
+    def _together(self, number: int) -> dict[tuple[int, Moment], list[int]]:
+        """The members that take their next step together."""
+        together: dict[tuple[int, Moment], list[int]] = defaultdict(list)
+        if number and not self.given.quiet:
+            self.given.come([m for m in self.members if m.size()])
+        for i, member in enumerate(self.members):
+            if size := member.size():
+                together[size, self._moment(member)].append(i)
+        return together
+
     def try_out(self) -> None:
         """One step of all members whose first batches are alike; it is not kept."""
-        before = self.state
+        before = self.flat
         self.given.begin_epoch()
         size = self.members[0].size()
         alike = [i for i, member in enumerate(self.members) if member.size() == size]
         self._step(0, alike, size, self._moment(self.members[0]))
-        self.state = before
+        self.flat = before
 
     @torch.no_grad()
     def measure(self) -> None:
         """An evaluation, which is not kept either."""
         for part in self.sets:
             self.measuring(self.program.kept(self.state), self.state["buffers"], len(self.members), part)
-
-    def _put_losses(self, number: int, who: Sequence[int], losses: Tensor) -> None:
-        everyone = len(who) == len(self.members)
-        self.losses[number, slice(None) if everyone else who] = losses.to(self.losses.dtype)
 
     def _moment(self, member: Member) -> Moment:
         program = self.program
@@ -136,30 +148,35 @@ class Crowd:
 
     def _step(self, number: int, who: Sequence[int], size: int, moment: Moment) -> Tensor:
         """One step of some of the members; their losses."""
-        members = [self.members[i] for i in who]
-        given = self.given.step(number, size, who)
+        everyone = len(who) == len(self.members)
+        members = self.members if everyone else [self.members[i] for i in who]
+        rows = None if everyone else torch.tensor(who, device=self.pool.device)
+        moving = self.given.moving(number, size, who, rows)
         if (size, moment) not in self.noise.tapes:
             with self.calls.turn:
-                self.noise.tapes[size, moment] = self._try_out(given, moment, who[0])
-        given["draws"] = self.noise.draw((size, moment), size, members)
-        rows = None if len(who) == len(self.members) else torch.tensor(who, device=self.pool.device)
-        room = self.calls.room((STEP, size, moment), len(who))
-        state = filled(self.state if rows is None else rows_of(self.state, rows), room)
+                self.noise.tapes[size, moment] = self._try_out(moving, moment, who[0])
+        moving["draws"] = self.noise.draw((size, moment), size, members)
+        kind = STEP, size, moment
+        room = self.calls.room(kind, len(who))
+        state = (self.flat if rows is None else self.flat.rows(rows)).filled(room)
         step = vmap(partial(self.program.step, moment=moment))
-        state, losses = self.calls((STEP, size, moment), room, step, state, filled(given, room))
-        self.state = state if rows is None else put(self.state, rows, first_of(state, len(who)))
+        made = self.calls(kind, room, step, state, self.given.fixed_of(rows, room), Flat.of(moving).filled(room))
+        *leaves, losses = made.leaves
+        state = Flat(leaves, state.spec)
+        self.flat = state if rows is None else self.flat.put(rows, state.first(len(who)))
         for member in members:
             member.step += 1
-        return losses[: len(who)]  # type: ignore[no-any-return]
+        return losses[: len(who)]
 
-    def _try_out(self, given: dict[str, Any], moment: Moment, number: int) -> list[Drawing]:
+    def _try_out(self, moving: Tree, moment: Moment, number: int) -> list[Drawing]:
         """What random numbers a step asks for, and which weights no gradient reaches."""
-        one = tree_map(lambda t: t[0], given) | {"draws": [], "strengths": {}}
+        one = tree_map(lambda t: t[0], moving) | {"draws": []}
+        fixed, state = (row_of(tree, number) for tree in (self.given.fixed, self.state))
         source = self.program.source
         source.noted = []
         try:
             with torch.random.fork_rng(), torch.no_grad():
-                self.program.step(tree_map(lambda t: t[number].clone(), self.state), one, moment)
+                self.program.step(state, fixed | {"strengths": {}}, one | {"strengths": {}}, moment)
             return source.noted
         finally:
             source.noted = None
@@ -199,7 +216,8 @@ class Crowd:
         train, stop = (self.measuring(weights, buffers, len(self.members), part) for part in self.sets)
         penalties = self._penalties()
         self.scores = stop[2]
-        means = torch.stack([self.losses[: len(m.batches), i].mean() for i, m in enumerate(self.members)]).tolist()
+        counts = torch.tensor([len(m.batches) for m in self.members], device=self.pool.device)
+        means = (self.losses.sum(0) / counts).tolist()  # behind a member's batches are zeros
         return [
             {
                 "epoch": member.epoch, "train_loss": train[0][i], "train_loss_se": train[1][i],
@@ -217,7 +235,9 @@ class Crowd:
         strengths = self.given.fixed["strengths"]
         if any(m.scheduled for m in self.members):
             done = [(m.epoch - 1) / m.training.epochs for m in self.members]
-            strengths = {p: self.given.strengths(p, done) for p in strengths if p.startswith("weights ")}
-        with self.calls.turn:
-            found = vmap(self.program.penalties)(self.state["weights"], strengths)
-        return {column: values.tolist() for column, values in found.items()}
+            places = [p for p in strengths if p.startswith("weights ")]
+            strengths = {p: self.given.strengths(p, self.members, done) for p in places}
+        given = [Flat.of(self.state["weights"]), Flat.of(strengths)]
+        room = self.calls.room(PENALTIES, len(self.members))
+        found = self.calls(PENALTIES, room, vmap(self.program.penalties), *(flat.filled(room) for flat in given)).tree()
+        return {column: values[: len(self.members)].tolist() for column, values in found.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from goodfit.train.population.data import Pool
 from goodfit.train.population.member import Member
 from goodfit.train.population.program import Program
-from goodfit.train.population.stacking import Tree, rows_of
+from goodfit.train.population.stacking import Flat, Tree
 from goodfit.train.population.structure import floats
 
 
@@ -30,22 +30,26 @@ class Given:
             "memory": tuple(map(self._column, zip(*betas, strict=True))),
             "rate": self._column([t.learning_rate for t in training]),
             "scale": torch.stack([pool.scale(m) for m in members]),
-            "strengths": {place: self.strengths(place, None) for place in members[0].places},
+            "strengths": {place: self.strengths(place, members) for place in members[0].places},
         }  # fmt: skip
         shares = [pool.frequencies(m) for m in members]
         if all(s is not None for s in shares):
             self.fixed["frequencies"] = torch.stack([s for s in shares if s is not None])
+        self.flat, self.roomy = Flat.of(self.fixed), dict[int, Flat]()
 
     def begin_epoch(self) -> None:
         """Draw the members' rows, and come to their first step."""
+        orders: dict[Hashable, Tensor] = {}
         for member in self.members:
-            member.begin_epoch()
+            member.begin_epoch(orders)
         self.rows = self.pool.orders(self.members)
         self.batch_size = self.members[0].training.batch_size
         longest = max(len(m.batches) for m in self.members)
         first = torch.tensor([m.step + 1.0 for m in self.members], dtype=torch.float64, device=self.pool.device)
         steps = first + torch.arange(longest, device=self.pool.device)[:, None]  # (batch, member)
         self.corrections = (1 - self.betas[:, None] ** steps).to(self.pool.dtype)
+        self.even = self.quiet and all(m.batches == self.members[0].batches for m in self.members)
+        """Whether all members take all steps side by side."""
         self.come(self.members)
 
     def come(self, members: Sequence[Member]) -> None:
@@ -53,35 +57,45 @@ class Given:
         for member in members:
             member.come(self.program.update.every)
 
-    def step(self, number: int, size: int, who: Sequence[int]) -> Tree:
-        """What batch `number` of some members, of so many rows each, is trained with."""
-        members = [self.members[i] for i in who]
+    def fixed_of(self, rows: Tensor | None, room: int) -> Flat:
+        """What is the same in every step: of some members or everyone, with room for so many."""
+        if rows is not None:
+            return self.flat.rows(rows).filled(room)
+        if room not in self.roomy:
+            self.roomy[room] = self.flat.filled(room)
+        return self.roomy[room]
+
+    def moving(self, number: int, size: int, who: Sequence[int], rows: Tensor | None) -> Tree:
+        """What batch `number`, of so many rows each, brings some members, or everyone."""
         first = number * self.batch_size
-        rows, corrections = self.rows[:, first : first + size], tuple(self.corrections[:, number])
-        given: dict[str, Any] = {**self.fixed, "corrections": corrections, "owed": {}}
-        if len(who) < len(self.members):
-            index = torch.tensor(who, device=self.pool.device)
-            rows, given = rows.index_select(0, index), rows_of(given, index)
-        given["x"], given["y"] = self.pool.batch(rows)
-        if self.quiet:
-            return given
-        if any(m.scheduled for m in members):
-            changing = {p for m in members for p in m.places if m.places[p].scheduled}
-            done = [m.now.done for m in self.members]
-            index = torch.tensor(who, device=self.pool.device)
-            now = {p: rows_of(self.strengths(p, done), index) for p in changing}
-            given["strengths"] = given["strengths"] | now
-        given["rate"] = self._column([m.rate_now for m in members])
-        given["owed"] = {n: self._column([m.owed[n] for m in members]) for n in members[0].owed}
+        order, corrections = self.rows[:, first : first + size], self.corrections[:, number]
+        if rows is not None:
+            order, corrections = order.index_select(0, rows), corrections.index_select(1, rows)
+        x, y = self.pool.batch(order)
+        given: dict[str, Any] = {"x": x, "y": y, "corrections": (corrections[0], corrections[1]), "owed": {}}
+        return given if self.quiet else given | self._changing([self.members[i] for i in who])
+
+    def _changing(self, members: Sequence[Member]) -> Tree:
+        """The numbers of members whose steps are not all given the same."""
+        given: dict[str, Any] = {
+            "rate": self._column([m.rate_now for m in members]),
+            "owed": {n: self._column([m.owed[n] for m in members]) for n in members[0].owed},
+        }
+        if any(m.scheduled for m in self.members):
+            changing = {place for m in self.members for place in m.places if m.places[place].scheduled}
+            done = [m.now.done for m in members]
+            given["strengths"] = {place: self.strengths(place, members, done) for place in sorted(changing)}
         if self.program.clocked:
             clocks = [(m.now.step, m.now.per_epoch, m.now.total) for m in members]
             given["clock"] = tuple(map(self._column, zip(*clocks, strict=True)))
         return given
 
-    def strengths(self, place: str, done: Sequence[float] | None) -> dict[str, Tensor]:
-        """The strengths at a place when such shares of training lie behind each member: knob → (members,)."""
-        acting = [m.places[place] for m in self.members]
-        now = [a.technique if done is None else a.at(done[i]) for i, a in enumerate(acting)]
+    def strengths(
+        self, place: str, members: Sequence[Member], done: Sequence[float] | None = None
+    ) -> dict[str, Tensor]:
+        """The strengths at a place, when such shares of training lie behind each member: knob → (members,)."""
+        acting = [m.places[place] for m in members]
+        now = [a.technique for a in acting] if done is None else [a.at(d) for a, d in zip(acting, done, strict=True)]
         return {knob: self._column([float(getattr(t, knob)) for t in now]) for knob in floats(now[0])}
 
     def _column(self, numbers: Sequence[float]) -> Tensor:

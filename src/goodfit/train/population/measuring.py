@@ -15,7 +15,7 @@ from goodfit.train.evaluate import ROWS
 from goodfit.train.population.data import Sets
 from goodfit.train.population.member import Member
 from goodfit.train.population.program import Program, State
-from goodfit.train.population.stacking import filled, rows_of
+from goodfit.train.population.stacking import Flat, rows_of
 from goodfit.train.population.tracing import Calls
 
 OUTPUTS = "outputs"
@@ -65,8 +65,9 @@ class Measuring:
         for piece in x.split(size, dim=0 if shared else 1):
             kind = OUTPUTS, *piece.shape[0 if shared else 1 :], shared
             room = self.calls.room(kind, members)
-            state, piece = filled(state, room), piece if shared else filled(piece, room)
-            found.append(self.calls(kind, room, mapped, state["weights"], state["buffers"], piece)[:members])
+            given = [Flat.of(state["weights"]), Flat.of(state["buffers"]), Flat.of(piece)]
+            given = [flat.filled(room) if i < 2 or not shared else flat for i, flat in enumerate(given)]
+            found.append(self.calls(kind, room, mapped, *given).leaves[0][:members])
         return torch.cat(found, 1)
 
 

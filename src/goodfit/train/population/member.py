@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
@@ -30,7 +31,7 @@ class Member:
     places: Mapping[str, Acting]  # what it does where
 
     def __post_init__(self) -> None:
-        self.on_sample, self.pace = self.recipe.at(OnSample), self.recipe.at(Paced)
+        self.on_sample, self.pace = tuple(self.recipe.at(OnSample)), self.recipe.at(Paced)
         self.steady = self.training.schedule == "constant" and not self.training.warmup and not self.pace
         self.scheduled = any(acting.scheduled for acting in self.places.values())
         self.columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
@@ -51,11 +52,14 @@ class Member:
         """The batches of this epoch that lie behind."""
         return self.step - self.before
 
-    def begin_epoch(self) -> None:
-        """Draw the order of the rows, and begin the streams of random numbers."""
-        train = self.split.train
-        rows = epoch_rows(self.on_sample, train.y, generator(self.seed, self.epoch, "order"))
-        self.order, self.batches = rows.to(train.x.device), batch_sizes(len(rows), self.training.batch_size)
+    def begin_epoch(self, orders: dict[Hashable, Tensor]) -> None:
+        """Draw the order of the rows, or take that of another member, and begin the streams of random numbers."""
+        train, key = self.split.train, (id(self.split), self.seed, self.epoch, self.on_sample)
+        if key not in orders:
+            drawing = generator(self.seed, self.epoch, "order")
+            orders[key] = epoch_rows(self.on_sample, train.y, drawing).to(train.x.device)
+        self.order = orders[key]
+        self.batches = batch_sizes(len(self.order), self.training.batch_size)
         self.before = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
         self.waiting = {}
         self.streams: dict[str, torch.Generator] = {}

@@ -16,7 +16,7 @@ from goodfit.train.population.own_noise import PLACE as OWN
 from goodfit.train.population.own_noise import Mask
 from goodfit.train.population.source import Drawing, drawn
 
-AT_ONCE = 2**18
+AT_ONCE = 2**19
 """Words of 64 bits that are drawn ahead: few enough to stay in the cache until they are used."""
 
 
@@ -24,7 +24,7 @@ AT_ONCE = 2**18
 class Ahead:
     """Decisions that were drawn for several steps at once (members, steps, words of all occasions)."""
 
-    members: list[Member]
+    members: Sequence[Member]
     size: int
     words: Tensor
     shapes: list[Sequence[int]]  # of each occasion's decisions
@@ -56,8 +56,8 @@ class Noise:
         found = self._from_ahead(tape, size, members)
         if found is None:
             found = [self._each(drawing, size, members) for drawing in tape]
-        for member in members:
-            member.drawn = max(member.drawn, member.step + 1)
+            for member in members:
+                member.drawn = max(member.drawn, member.step + 1)
         # Compilers have no vector form for 16-bit numbers.
         return [tuple(t.to(self.dtype) if t.dtype == torch.int16 else t for t in one) for one in found]
 
@@ -96,8 +96,7 @@ class Noise:
             ahead is not None
             and ahead.size == size
             and ahead.step < ahead.words.shape[1]
-            and len(ahead.members) == len(members)
-            and all(a is b for a, b in zip(ahead.members, members, strict=True))
+            and (ahead.members is members or ahead.members == members)
             and members[0].drawn > members[0].step
         )
 
@@ -117,17 +116,19 @@ class Noise:
         if steps < 2:
             return False
         made = self._room((len(members), steps, sum(counts)))
+        alike: dict[Hashable, tuple[Tensor, torch.Generator]] = {}  # members of one seed draw the same numbers
         for row, member in zip(made, members, strict=True):
-            own = [member.places[drawing.place].draws for drawing in tape]
-            asked = [count for count, draws in zip(counts, own, strict=True) if draws]
-            found = row if all(own) else torch.empty(steps, sum(asked), dtype=torch.int64)
-            found.random_(-(2**63), None, generator=member.stream("noise"))
-            if not all(own):
-                parts = iter(found.split(asked, 1))
-                for place, draws in zip(row.split(counts, 1), own, strict=True):
-                    place.copy_(next(parts)) if draws else place.zero_()
+            own = tuple(member.places[drawing.place].draws for drawing in tape)
+            key, drawing = (member.seed, member.epoch, member.step, own, *member.batches), member.stream("noise")
+            if key in alike:
+                same, ahead = alike[key]
+                row.copy_(same)
+                drawing.set_state(ahead.get_state())
+            else:
+                _fill(row, counts, own, drawing)
+                alike[key] = row, drawing
             member.drawn = member.step + steps
-        self.ahead = Ahead(list(members), size, made, shapes)
+        self.ahead = Ahead(members, size, made, shapes)
         return True
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:
@@ -135,6 +136,17 @@ class Noise:
         if self.ahead is not None and self.ahead.words.shape == shape:
             return self.ahead.words
         return torch.empty(shape, dtype=torch.int64)
+
+
+def _fill(words: Tensor, counts: Sequence[int], own: Sequence[bool], generator: torch.Generator) -> None:
+    """Random words (step, words), as many for each occasion; those at which a member draws nothing are 0."""
+    asked = [count for count, draws in zip(counts, own, strict=True) if draws]
+    found = words if all(own) else words.new_empty(len(words), sum(asked))
+    found.random_(-(2**63), None, generator=generator)
+    if not all(own):
+        parts = iter(found.split(asked, 1))
+        for place, draws in zip(words.split(counts, 1), own, strict=True):
+            place.copy_(next(parts)) if draws else place.zero_()
 
 
 def _decides(drawing: Drawing, member: Member) -> bool:

@@ -81,8 +81,12 @@ class Program:
 
     # ---- a step --------------------------------------------------------------------------------
 
-    def step(self, state: State, given: dict[str, Any], moment: Moment) -> tuple[State, Tensor]:
-        """One optimizer step; the next state, and the mean data loss of the batch, a scalar."""
+    def step(self, state: State, fixed: dict[str, Any], moving: dict[str, Any], moment: Moment) -> tuple[State, Tensor]:
+        """One optimizer step; the next state, and the mean data loss of the batch, a scalar.
+
+        It is given what is the same in every step, and what is not.
+        """
+        given = {**fixed, **moving, "strengths": {**fixed["strengths"], **moving.get("strengths", {})}}
         source, clock = self._told(given), Clock(*given.get("clock", (1, 1, 1)))
         batches = BatchStage(self.recipe, self.attachment, self.classes, given["scale"])
         terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))

@@ -3,13 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 
 Tree = Any
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A tree taken apart: to do that anew in every step takes longer than some steps."""
+
+    leaves: list[Tensor]
+    spec: TreeSpec
+
+    @classmethod
+    def of(cls, tree: Tree) -> Flat:
+        """The tensors of a tree, laid out in order: compiled programs count on it."""
+        leaves, spec = tree_flatten(tree)
+        return cls([leaf.contiguous() for leaf in leaves], spec)
+
+    def tree(self) -> Tree:
+        """The tree again."""
+        return tree_unflatten(self.leaves, self.spec)
+
+    def filled(self, room: int) -> Flat:
+        """As `filled`."""
+        if not self.leaves or len(self.leaves[0]) >= room:
+            return self
+        return Flat([_fill(leaf, room) for leaf in self.leaves], self.spec)
+
+    def rows(self, rows: Tensor) -> Flat:
+        """As `rows_of`."""
+        return Flat([leaf.index_select(0, rows) for leaf in self.leaves], self.spec)
+
+    def put(self, rows: Tensor, some: Flat) -> Flat:
+        """The tree with some members' tensors in it."""
+        pairs = zip(self.leaves, some.leaves, strict=True)
+        return Flat([leaf.index_copy(0, rows, part) for leaf, part in pairs], self.spec)
+
+    def first(self, count: int) -> Flat:
+        """The first rows."""
+        if not self.leaves or len(self.leaves[0]) <= count:
+            return self
+        return Flat([leaf[:count] for leaf in self.leaves], self.spec)
 
 
 def stacked(trees: Sequence[Tree]) -> Tree:
@@ -20,22 +60,17 @@ def stacked(trees: Sequence[Tree]) -> Tree:
 
 def filled(tree: Tree, room: int) -> Tree:
     """Rows for so many members: the first one's again where there are fewer."""
+    return tree_map(lambda t: _fill(t, room), tree)
 
-    def fill(t: Tensor) -> Tensor:
-        return t if len(t) >= room else torch.cat([t, t[:1].expand(room - len(t), *t.shape[1:])])
 
-    return tree_map(fill, tree)
+def _fill(t: Tensor, room: int) -> Tensor:
+    return t if len(t) >= room else torch.cat([t, t[:1].expand(room - len(t), *t.shape[1:])])
 
 
 def joined(trees: Sequence[Tree]) -> Tree:
     """The rows of several trees, one behind the other."""
     first, *others = trees
     return tree_map(lambda *tensors: torch.cat(tensors), first, *others)
-
-
-def first_of(tree: Tree, count: int) -> Any:
-    """The first rows."""
-    return tree_map(lambda t: t[:count], tree)
 
 
 def row_of(tree: Tree, number: int) -> Tree:
@@ -46,11 +81,6 @@ def row_of(tree: Tree, number: int) -> Tree:
 def rows_of(tree: Tree, rows: Tensor) -> Tree:
     """Some members' tensors."""
     return tree_map(lambda t: t.index_select(0, rows), tree)
-
-
-def put(tree: Tree, rows: Tensor, some: Tree) -> Tree:
-    """The tree with some members' tensors in it."""
-    return tree_map(lambda t, part: t.index_copy(0, rows, part), tree, some)
 
 
 def chosen(mask: Tensor, new: Tree, old: Tree) -> Tree:

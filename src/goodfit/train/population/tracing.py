@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_unflatten
+
+from goodfit.train.population.stacking import Flat
 
 LOG = logging.getLogger("goodfit")
 TRIED = 4
@@ -24,16 +26,16 @@ TRIED = 4
 TRACED, COMPILED = 0.35, 0.75
 """Shares of a mapped call's time that are expected to be saved as a graph, and compiled (measured: docs/benchmarks)."""
 TRACING, COLD, WARM = 1.0, 20.0, 4.0
-"""Seconds: to write down a graph; to compile a large one for the first time, and from torch's cache on disk."""
-LARGE = 400
-"""Operations of a large graph. The time to compile a smaller one is less in proportion, but for a fifth of it."""
+"""Seconds: to write down a step as a graph; to compile it for the first time, and from torch's cache on disk."""
+OTHERS = 0.25
+"""Share of that time for what is no step: an evaluation has a tenth of a step's operations."""
 KEPT = 64
 """Compiled programs that a process keeps, for calls that come later."""
 
 STEP = "step"
 Kind = tuple[Hashable, ...]
 """A name (STEP, or another) and what tells shapes and operations of one function from another."""
-Leaves = Sequence[Any]
+Leaves = Sequence[Tensor]
 Stacked = Callable[..., Any]
 """A function of trees of tensors, with a leading dimension for the members, to a tree of tensors."""
 
@@ -47,7 +49,7 @@ class Form:
 
     calls: int = 0
     seconds: list[float] = field(default_factory=list)
-    quick: Callable[[Leaves], Any] | None = None  # in place of the mapped function
+    quick: Callable[[Leaves], Flat] | None = None  # in place of the mapped function
     compiled: bool = False
 
 
@@ -74,56 +76,57 @@ class Calls:
         ]
         return min(found, default=members)
 
-    def __call__(self, kind: Kind, members: int, function: Stacked, *given: Any) -> Any:
-        """The function of what is given, for so many members; a kind always has the same function and shapes."""
+    def __call__(self, kind: Kind, members: int, function: Stacked, *given: Flat) -> Flat:
+        """The function of trees, for so many members; a kind always has the same function and shapes."""
         form = self.forms.setdefault((kind, members), Form())
         form.calls += 1
         with torch.no_grad():
             if form.quick:
-                return form.quick(_leaves(given)[0])
+                return form.quick([leaf for flat in given for leaf in flat.leaves])
             with self.turn:
                 began = time.perf_counter()
-                made = function(*given)
+                made = function(*(flat.tree() for flat in given))
                 form.seconds.append(time.perf_counter() - began)
                 if len(form.seconds) == self.tried:
-                    self._settle(form, function, given)
-                return made
+                    self._settle(form, kind[0], function, given)
+                return Flat.of(made)
 
     def may_compile(self, seconds: float) -> bool:
         """Whether mapped calls that take so long altogether may be worth compiling."""
         return COMPILED * seconds > self.caution * WARM
 
-    def _settle(self, form: Form, function: Stacked, given: tuple[Any, ...]) -> None:
+    def _settle(self, form: Form, name: Hashable, function: Stacked, given: Sequence[Flat]) -> None:
         """Decide how further calls are made: by the time that they would take, and what is known to save it."""
         mapped = median(form.seconds[1:] or form.seconds)
         steps = sum(other.calls for (kind, _), other in self.forms.items() if kind[0] == STEP)
         ahead = mapped * self.ahead * form.calls / max(1, steps)
-        if TRACED * ahead < TRACING:
+        size = 1.0 if name == STEP else OTHERS
+        if TRACED * ahead < TRACING * size:
             return
         graph, leaves, spec = traced(function, given)
         program: Callable[..., Any] | None = None
         mark = _mark(graph, leaves, self.threads)
         cost = 0.0 if mark.name in PROGRAMS else WARM if mark.exists() else COLD
-        cost *= 0.2 + 0.8 * len(graph.graph.nodes) / LARGE
-        if COMPILED * ahead > self.caution * cost:
+        if COMPILED * ahead > self.caution * cost * size:
             program = compiled(graph, leaves, mark, self.threads)
         form.compiled = program is not None
         called = program or graph
-        form.quick = lambda tensors: tree_unflatten(list(called(*tensors)), spec)
+        form.quick = lambda tensors: Flat(list(called(*tensors)), spec)
 
 
-def traced(function: Stacked, given: tuple[Any, ...]) -> tuple[GraphModule, list[Any], TreeSpec]:
+def traced(function: Stacked, given: Sequence[Flat]) -> tuple[GraphModule, list[Tensor], TreeSpec]:
     """A function as a graph of plain operations; its arguments, and how its results are put together."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    leaves, spec = _leaves(given)
     made: list[TreeSpec] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
-        found, out = tree_flatten(function(*tree_unflatten(list(tensors), spec)))
-        made.append(out)
-        return found
+        left = iter(tensors)
+        found = Flat.of(function(*(tree_unflatten([next(left) for _ in f.leaves], f.spec) for f in given)))
+        made.append(found.spec)
+        return found.leaves
 
+    leaves = [leaf for f in given for leaf in f.leaves]
     return make_fx(flat)(*leaves), leaves, made[0]
 
 
@@ -150,12 +153,6 @@ def compiled(graph: GraphModule, leaves: list[Any], mark: Path, threads: int) ->
         PROGRAMS.pop(next(iter(PROGRAMS)))
     PROGRAMS[mark.name] = program
     return program
-
-
-def _leaves(given: tuple[Any, ...]) -> tuple[list[Any], TreeSpec]:
-    """The tensors of a call, all laid out alike: compiled programs count on it."""
-    leaves, spec = tree_flatten(given)
-    return [leaf.contiguous() for leaf in leaves], spec
 
 
 def _mark(graph: GraphModule, leaves: Leaves, threads: int) -> Path:
