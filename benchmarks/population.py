@@ -20,8 +20,8 @@ from pathlib import Path
 
 import threads
 
-QUICK = {"rounds": 3, "epochs": 10, "peer_members": 2, "large_steps": 10}
-FULL = {"rounds": 7, "epochs": 20, "peer_members": 4, "large_steps": 40}
+QUICK = {"rounds": 3, "epochs": 50, "peer_epochs": 5, "peer_members": 2, "large_steps": 10}
+FULL = {"rounds": 5, "epochs": 100, "peer_epochs": 10, "peer_members": 4, "large_steps": 40}
 
 
 def arguments() -> argparse.Namespace:
@@ -30,8 +30,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--curve", action="store_true", help="members × width in place of the comparison")
     parser.add_argument("--members", type=int, default=128, help="members of our population")
     parser.add_argument("--peer-members", type=int, help="how many of them each peer trains (4, quick 2)")
-    parser.add_argument("--epochs", type=int, help="epochs to a timing (20, quick 10)")
-    parser.add_argument("--rounds", type=int, help="rounds of turns (7, quick 3)")
+    parser.add_argument("--epochs", type=int, help="epochs of our population, a whole study (100, quick 50)")
+    parser.add_argument("--peer-epochs", type=int, help="epochs to a peer's timing (10, quick 5)")
+    parser.add_argument("--rounds", type=int, help="rounds of turns (5, quick 3)")
     parser.add_argument("--large-steps", type=int, help="steps of case study 1's network to a timing (40, quick 10)")
     parser.add_argument("--threads", type=int, default=2, help="threads for everyone who is alone on the machine")
     parser.add_argument("--only", help="peers whose name contains one of these, comma-separated")

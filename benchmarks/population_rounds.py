@@ -70,7 +70,8 @@ def small_members(given: argparse.Namespace) -> tuple[list[Row], list[float]]:
             taking += _peer(name, problem, chosen[:count], 1, partial(population_peers.enter, name, chosen[:count]))
             taking += _peer(name, problem, chosen[:count], 2, partial(pair.enter, name))
         taking.append(Row(Record("products", limits.products(problem), 0.0), limits.STACKED, problem, processes=0))
-        rates = take_turns([row.record for row in taking], given.rounds, given.epochs)
+        taking[0].record.epochs = given.epochs
+        rates = take_turns([row.record for row in taking], given.rounds, given.peer_epochs)
     return taking, rates
 
 

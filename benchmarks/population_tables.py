@@ -42,10 +42,12 @@ def conditions(ours: "Row", given: argparse.Namespace, rates: Sequence[float]) -
         f"each epoch, a validation pass over {len(problem.xv):,} ({problem.origin}); L2, dropout, max-norm, label "
         "smoothing and early stopping, strengths and learning rates drawn per member. Each peer trains the first "
         f"{given.peer_members} of the members, one after another; scikit-learn has no dropout, max-norm and label "
-        f"smoothing. Rounds taken in turn: {len(rates)}; epochs to a timing: {given.epochs}, with a patience that "
-        "nobody loses, so that all steps are taken. µs per member and step = wall time / steps of all members. Peers' "
-        "building of networks and Keras' compiling are not timed; our whole call is. Two processes share a peer's "
-        "members. Ratios are medians of those within each round. A large product ran at "
+        f"smoothing. Rounds taken in turn: {len(rates)}; epochs to a timing: {given.epochs} of ours, a whole "
+        f"study, {given.peer_epochs} of a peer's, whose time per step does not depend on it; with a patience that "
+        "nobody loses, so that all steps are taken. All members of a round have one seed. µs per member and step = "
+        "wall time / steps of all members. Peers' building of networks and Keras' compiling are not timed; our whole "
+        "call is. Two processes share a peer's members. Ratios are medians of those within each round. A large "
+        "product ran at "
         f"{statistics.median(rates) / 1e9:.0f} GFLOP/s."
     )
 

@@ -33,6 +33,7 @@ class Record:
     start: Start
     first: float
     seconds: list[float] = field(default_factory=list)  # per epoch
+    epochs: int = 0  # to a timing; 0: as many as everyone
     accuracies: list[float] = field(default_factory=list)
 
     @property
@@ -66,13 +67,11 @@ def take_turns(records: Sequence[Record], rounds: int, epochs: int) -> list[floa
     for number in range(rounds):
         rates.append(product_rate())
         for record in records:
-            seconds, accuracy = _timed(record.start(epochs, number))
-            record.seconds.append(seconds / epochs)
+            count = record.epochs or epochs
+            seconds, accuracy = _timed(record.start(count, number))
+            record.seconds.append(seconds / count)
             record.accuracies.append(accuracy)
-            print(
-                f"round {number + 1}  {record.name}: {seconds / epochs:.4g} s/epoch, {accuracy:.4f}",
-                flush=True,
-            )
+            print(f"round {number + 1}  {record.name}: {seconds / count:.4g} s/epoch, {accuracy:.4f}", flush=True)
     return rates
 
 

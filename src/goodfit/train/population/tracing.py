@@ -93,7 +93,7 @@ class Calls:
 
     def may_compile(self, seconds: float) -> bool:
         """Whether mapped calls that take so long altogether may be worth compiling."""
-        return COMPILED * seconds > self.caution * WARM
+        return (COMPILED - TRACED) * seconds > self.caution * WARM
 
     def _settle(self, form: Form, name: Hashable, function: Stacked, given: Sequence[Flat]) -> None:
         """Decide how further calls are made: by the time that they would take, and what is known to save it."""
@@ -107,7 +107,7 @@ class Calls:
         program: Callable[..., Any] | None = None
         mark = _mark(graph, leaves, self.threads)
         cost = 0.0 if mark.name in PROGRAMS else WARM if mark.exists() else COLD
-        if COMPILED * ahead > self.caution * cost * size:
+        if (COMPILED - TRACED) * ahead > self.caution * cost * size:
             program = compiled(graph, leaves, mark, self.threads)
         form.compiled = program is not None
         called = program or graph
