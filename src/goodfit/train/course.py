@@ -77,13 +77,14 @@ class Course:
     def facts(self) -> dict[str, Any]:
         """Plain data from which it goes on."""
         return {"history": self.history.to_dict(), "states": self.states, "best_value": self.best_value,
-                "best_epoch": self.best_epoch, "stopped": self.stopped}  # fmt: skip
+                "best_epoch": self.best_epoch, "stopped": self.stopped, "astray": self.astray}  # fmt: skip
 
     def restore(self, facts: dict[str, Any]) -> None:
         """The inverse of `facts`."""
         self.history = History.from_dict(facts["history"])
         self.states, self.stopped, self.best_epoch = facts["states"], facts["stopped"], facts["best_epoch"]
         self.best_value = None if facts["best_value"] is None else float(facts["best_value"])
+        self.astray = facts["astray"]
 
 
 def lost(loss: float, epoch: int, batch: int, batches: int) -> str:

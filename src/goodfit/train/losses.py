@@ -22,6 +22,11 @@ class Criterion:
     name: str
     rows: Loss
 
+    @property
+    def by_row(self) -> bool:
+        """Whether it is known that a row's loss depends on that row alone."""
+        return self.rows in LOSSES.values()
+
     def mean(self, output: Tensor, y: Tensor) -> Tensor:
         """The mean over the batch, a scalar."""
         return self.rows(output, y).mean()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,8 +19,9 @@ from torch import nn
 from goodfit.data import Split
 from goodfit.train import Run, Training
 from goodfit.train.many import fit_many
-from goodfit.train.population import tracing
+from goodfit.train.population import graphs, tracing
 from goodfit.train.population import train as populations
+from goodfit.train.population.crowd import Crowd
 
 together = partial(fit_many, population=True)
 TRAINING = Training(epochs=4, batch_size=20, learning_rate=0.01)  # batches of 20, 20, 20, 20 and 16 rows
@@ -63,8 +67,10 @@ def made(net: Callable[..., nn.Sequential], recipes: str) -> nn.Module:
 def forced(monkeypatch: pytest.MonkeyPatch, *, compiling: bool) -> None:
     """Decide after two calls, as if nothing had to be won back."""
     wait = -1.0 if compiling else math.inf
-    for name, value in {"TRIED": 2, "TRACING": -1.0, "COLD": wait, "WARM": wait, "PROGRAMS": {}}.items():
+    programs: dict[str, Any] = {}
+    for name, value in {"TRIED": 2, "TRACING": -1.0, "COLD": wait, "WARM": wait, "PROGRAMS": programs}.items():
         monkeypatch.setattr(tracing, name, value)
+    monkeypatch.setattr(graphs, "PROGRAMS", programs)
 
 
 def trained(model: nn.Module, data: Split, recipes: list[str], optimizer: str) -> list[Run]:
@@ -98,6 +104,17 @@ def test_a_graph_has_room_for_members_that_leave(
     runs = together(model, data, recipes, training, seeds=(0, 1, 2))
     assert 0 < len(seen["traced"]) < 2 * len(ends)  # a step and an evaluation, were there no room
     equal(runs, mapped)
+
+
+def test_members_that_leave_may_change_what_steps_are_given(
+    net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, recipes = made(net, ""), ["dropout(0.5, schedule='cosine'), early_stopping=1", "dropout=0.3"]
+    training = Training(epochs=12, batch_size=16, learning_rate=0.05)
+    mapped: Any = together(model, data, recipes, training, seeds=(0, 1))
+    assert max(run.epochs for run in mapped[:2]) < 12
+    forced(monkeypatch, compiling=False)
+    equal(together(model, data, recipes, training, seeds=(0, 1)), mapped)
 
 
 def test_no_graph_where_little_lies_ahead(net: Any, data: Split, seen: dict[str, Any]) -> None:
@@ -145,9 +162,11 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux alone")
 @pytest.mark.usefixtures("two_threads")
-def test_compiled_members_are_trained_in_threads_side_by_side(
-    net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("killed", [False, True])
+def test_members_are_trained_in_processes_side_by_side(
+    killed: bool, net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, recipes = made(net, ""), ["early_stopping=1, dropout=0.5", "l2=0.1, dropout=0.2", "max_norm=1"]
     training = Training(epochs=8, batch_size=20, learning_rate=0.05)
@@ -155,15 +174,24 @@ def test_compiled_members_are_trained_in_threads_side_by_side(
     forced(monkeypatch, compiling=True)
     monkeypatch.setattr(tracing, "compiled", lambda graph, *_: graph)  # no need of a compiler here
     monkeypatch.setattr(populations, "at_once", lambda *_: 3)
+    monkeypatch.setattr(populations, "SHORT", 0.0)
+    monkeypatch.setattr(populations, "possible", lambda: 2)
     lanes: list[int] = []
-    begin = populations.side_by_side
+    begin, epoch, here = populations.side_by_side, Crowd.train_epoch, os.getpid()
 
     def noting(makers: Any, stop: Any) -> Any:
         lanes.append(len(makers))
         return begin(makers, stop)
 
+    def dying(crowd: Crowd) -> None:
+        if os.getpid() != here and any(m.number == 5 and m.epoch == 2 for m in crowd.members):
+            os.kill(os.getpid(), signal.SIGKILL)
+        epoch(crowd)
+
     monkeypatch.setattr(populations, "side_by_side", noting)
+    if killed:
+        monkeypatch.setattr(Crowd, "train_epoch", dying)
     runs = together(model, data, recipes, training, seeds=(0, 1, 2))
-    assert lanes == [2]
+    assert lanes == [2, 1] if killed else [2]
     assert torch.get_num_threads() == 2
     equal(runs, mapped)

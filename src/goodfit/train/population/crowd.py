@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import TreeSpec, tree_map
 
 from goodfit.data import Metric
 from goodfit.errors import TrainingError
@@ -24,16 +25,18 @@ from goodfit.train.population.noise import Noise
 from goodfit.train.population.program import Moment, Program, State
 from goodfit.train.population.source import Drawing
 from goodfit.train.population.stacking import Flat, Tree, chosen, joined, row_of, rows_of, stacked
-from goodfit.train.population.tracing import STEP, Calls
+from goodfit.train.population.tracing import STEP, Calls, Kind, Way
 
 PENALTIES = ("penalties",)
 
 
 @dataclass
 class Ended:
-    """A member that has ended, with its tensors."""
+    """A member that has ended: what its course was, in plain data, and its tensors."""
 
-    member: Member
+    number: int
+    epochs: int
+    course: dict[str, Any]
     best: State
     last: State
     failure: str = ""
@@ -50,6 +53,7 @@ class Crowd:
             (True,) * len(program.on_grads), (True,) * len(program.update.chosen), bool(program.on_eval)
         )
         self.flat = Flat.of({})
+        self.specs: dict[Kind, TreeSpec] = {}  # of what a step is given
         self.best: State = {}
         self.noise = Noise(pool.device, pool.dtype, program.timeless)
 
@@ -66,7 +70,7 @@ class Crowd:
     def leave(self, gone: Sequence[int]) -> list[Ended]:
         """Let members go, by their numbers here; what they leave."""
         kept = self._kept()
-        left = [Ended(self.members[i], row_of(self.best, i), row_of(kept, i)) for i in gone]
+        left = [_ended(self.members[i], row_of(self.best, i), row_of(kept, i)) for i in gone]
         stay = [i for i in range(len(self.members)) if i not in set(gone)]
         self.members = [self.members[i] for i in stay]
         rows = torch.tensor(stay, dtype=torch.long, device=self.pool.device)
@@ -96,7 +100,7 @@ class Crowd:
         """An epoch of every member."""
         began = time.perf_counter()
         self.given.begin_epoch()
-        longest = max(len(m.batches) for m in self.members)
+        longest = self._longest()
         self.losses = torch.zeros(longest, len(self.members), dtype=self.pool.dtype, device=self.pool.device)
         everyone = range(len(self.members))
         for number in range(longest):
@@ -119,20 +123,30 @@ class Crowd:
                 together[size, self._moment(member)].append(i)
         return together
 
-    def try_out(self) -> None:
-        """One step of all members whose first batches are alike; it is not kept."""
-        before = self.flat
-        self.given.begin_epoch()
-        size = self.members[0].size()
-        alike = [i for i, member in enumerate(self.members) if member.size() == size]
-        self._step(0, alike, size, self._moment(self.members[0]))
+    def try_out(self, every: bool = False) -> None:
+        """One step of all members whose first batches are alike, or one for `every` size of batch; it is not kept."""
+        before, self.flat = self.flat, self.flat.copied()  # a step may overwrite it
+        for size in dict.fromkeys(self._batches()) if every else self._batches()[:1]:
+            number = self._batches().index(size)
+            alike = [i for i, member in enumerate(self.members) if member.batches[number : number + 1] == [size]]
+            self._step(number, alike, size, self._moment(self.members[0]))
         self.flat = before
+
+    def _batches(self) -> list[int]:
+        """The sizes of a member's batches, at the beginning of its epoch."""
+        self.given.begin_epoch()
+        return self.members[0].batches
 
     @torch.no_grad()
     def measure(self) -> None:
         """An evaluation, which is not kept either."""
-        for part in self.sets:
-            self.measuring(self.program.kept(self.state), self.state["buffers"], len(self.members), part)
+        self.measuring(
+            self.program.kept(self.state), self.state["buffers"], len(self.members), self.sets, self._longest()
+        )
+        self._penalties()
+
+    def _longest(self) -> int:
+        return max(len(m.batches) for m in self.members)
 
     def _moment(self, member: Member) -> Moment:
         program = self.program
@@ -153,14 +167,16 @@ class Crowd:
         rows = None if everyone else torch.tensor(who, device=self.pool.device)
         moving = self.given.moving(number, size, who, rows)
         if (size, moment) not in self.noise.tapes:
-            with self.calls.turn:
-                self.noise.tapes[size, moment] = self._try_out(moving, moment, who[0])
+            self.noise.tapes[size, moment] = self._try_out(moving, moment, who[0])
         moving["draws"] = self.noise.draw((size, moment), size, members)
-        kind = STEP, size, moment
+        kind = STEP, size, moment, *self.given.kind
         room = self.calls.room(kind, len(who))
         state = (self.flat if rows is None else self.flat.rows(rows)).filled(room)
         step = vmap(partial(self.program.step, moment=moment))
-        made = self.calls(kind, room, step, state, self.given.fixed_of(rows, room), Flat.of(moving).filled(room))
+        moved = Flat.of(moving, self.specs.get(kind))
+        self.specs[kind] = moved.spec
+        given = state, self.given.fixed_of(rows, room), moved.filled(room)
+        made = self.calls(kind, room, step, *given, way=Way(still=1, renewed=True))
         *leaves, losses = made.leaves
         state = Flat(leaves, state.spec)
         self.flat = state if rows is None else self.flat.put(rows, state.first(len(who)))
@@ -213,7 +229,7 @@ class Crowd:
     def _rows(self) -> list[dict[str, float]]:
         """A row of the History for each member."""
         weights, buffers, name = self.program.kept(self.state), self.state["buffers"], self.metric.name
-        train, stop = (self.measuring(weights, buffers, len(self.members), part) for part in self.sets)
+        train, stop = self.measuring(weights, buffers, len(self.members), self.sets, self._longest())
         penalties = self._penalties()
         self.scores = stop[2]
         counts = torch.tensor([len(m.batches) for m in self.members], device=self.pool.device)
@@ -239,5 +255,10 @@ class Crowd:
             strengths = {p: self.given.strengths(p, self.members, done) for p in places}
         given = [Flat.of(self.state["weights"]), Flat.of(strengths)]
         room = self.calls.room(PENALTIES, len(self.members))
-        found = self.calls(PENALTIES, room, vmap(self.program.penalties), *(flat.filled(room) for flat in given)).tree()
+        way, function = Way(still=1, often=1 / self._longest()), vmap(self.program.penalties)
+        found = self.calls(PENALTIES, room, function, *(flat.filled(room) for flat in given), way=way).tree()
         return {column: values[: len(self.members)].tolist() for column, values in found.items()}
+
+
+def _ended(member: Member, best: State, last: State) -> Ended:
+    return Ended(member.number, len(member.course.history), member.course.facts(), best, last)

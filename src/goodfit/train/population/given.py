@@ -22,6 +22,9 @@ class Given:
         self.program, self.pool, self.members = program, pool, members
         self.quiet = program.timeless and not program.clocked and all(m.steady and not m.scheduled for m in members)
         """Whether every step of a member is given the same numbers."""
+        self.changing = sorted({place for m in members for place in m.places if m.places[place].scheduled})
+        self.kind = (self.quiet, *self.changing)
+        """What tells one structure of what steps are given from another."""
         training = [m.training for m in members]
         sgd = training[0].optimizer == "sgd"
         betas = [(t.momentum, t.momentum) if sgd else (t.beta1, t.beta2) for t in training]
@@ -47,7 +50,8 @@ class Given:
         longest = max(len(m.batches) for m in self.members)
         first = torch.tensor([m.step + 1.0 for m in self.members], dtype=torch.float64, device=self.pool.device)
         steps = first + torch.arange(longest, device=self.pool.device)[:, None]  # (batch, member)
-        self.corrections = (1 - self.betas[:, None] ** steps).to(self.pool.dtype)
+        first, second = 1 - self.betas[:, None] ** steps
+        self.corrections = torch.stack([second.sqrt() / first, second.sqrt()]).to(self.pool.dtype)
         self.even = self.quiet and all(m.batches == self.members[0].batches for m in self.members)
         """Whether all members take all steps side by side."""
         self.come(self.members)
@@ -81,10 +85,9 @@ class Given:
             "rate": self._column([m.rate_now for m in members]),
             "owed": {n: self._column([m.owed[n] for m in members]) for n in members[0].owed},
         }
-        if any(m.scheduled for m in self.members):
-            changing = {place for m in self.members for place in m.places if m.places[place].scheduled}
+        if self.changing:
             done = [m.now.done for m in members]
-            given["strengths"] = {place: self.strengths(place, members, done) for place in sorted(changing)}
+            given["strengths"] = {place: self.strengths(place, members, done) for place in self.changing}
         if self.program.clocked:
             clocks = [(m.now.step, m.now.per_epoch, m.now.total) for m in members]
             given["clock"] = tuple(map(self._column, zip(*clocks, strict=True)))

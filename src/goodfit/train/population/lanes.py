@@ -1,83 +1,177 @@
-"""Several iterators side by side, each in a thread that computes on one core."""
+"""Several iterators side by side, each in a copy of this process that computes on one core.
+
+Threads would not do: between its products a step needs Python, which one thread has at a time.
+"""
 
 from __future__ import annotations
 
-import queue
+import multiprocessing
+import multiprocessing.dummy
+import os
+import pickle
+import signal
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
 
 import torch
 
 T = TypeVar("T")
-PATIENCE = 0.1
-"""Seconds between two looks at whether the threads have ended."""
+
+
+def possible() -> int:
+    """How many lanes this process may open: one for each thread that torch uses, where a process can be copied.
+
+    Python copies processes on Linux alone, and not where the process is itself one of several, or uses a GPU.
+    """
+    alone = sys.platform != "linux" or multiprocessing.current_process().daemon or torch.cuda.is_initialized()
+    return 1 if alone else max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
+
+
+class Shared(Generic[T]):
+    """What several lanes share: work, each piece of which one of them takes, and the sign to stop."""
+
+    def __init__(self, work: Sequence[T], lanes: int) -> None:
+        context: Any = multiprocessing.get_context("fork") if lanes > 1 else multiprocessing.dummy
+        self.work, self.taken, self.turn = work, context.Value("q", 0), context.Lock()
+        self.stop = context.Event()
+
+    def take(self, count: int) -> Sequence[T]:
+        """The next pieces, as many as there are."""
+        with self.turn:
+            first = self.taken.value
+            self.taken.value = min(first + count, len(self.work))
+            return self.work[first : self.taken.value]
+
+    def left(self) -> Sequence[T]:
+        """What nobody has taken."""
+        return self.work[self.taken.value :]
+
+
+class LaneDiedError(Exception):
+    """A process ended without a word; the others have gone on, and taken all work that was not yet taken."""
 
 
 @dataclass
 class Failure:
-    """What went wrong in a thread."""
+    """What went wrong in a lane."""
 
     error: BaseException
 
 
-Given = queue.SimpleQueue[tuple[int, T | Failure]]
+END = "end"
+"""The last that a lane says."""
 
 
-def side_by_side(makers: Sequence[Callable[[], Iterator[T]]], stop: threading.Event) -> Iterator[tuple[int, T]]:
+def side_by_side(makers: Sequence[Callable[[], Iterator[T]]], stop: Any) -> Iterator[tuple[int, T]]:
     """What several iterators give, each with the number of its iterator, as it comes.
 
-    A single one runs in the caller's thread. Ctrl-C, or an error in one of them, sets `stop`, upon which they should
-    end; what they still give comes before the exception.
+    A single one runs here. Ctrl-C, or an error in one of them, sets `stop`, upon which they should end; what they
+    still give comes before the exception.
+
+    Raises:
+        LaneDiedError: a process was killed, most likely for want of memory.
     """
     if len(makers) == 1:
         yield from ((0, given) for given in makers[0]())
         return
-    before = torch.get_num_threads()
-    given: Given[T] = queue.SimpleQueue()
-    threads = [
-        threading.Thread(target=_run, args=(number, maker, given), name=f"goodfit-{number}", daemon=True)
-        for number, maker in enumerate(makers)
-    ]
-    for thread in threads:
-        thread.start()
+    lanes: dict[Connection, tuple[int, Any]] = {}
     try:
-        yield from _collected(given, threads, stop)
+        with _Interrupts(stop) as interrupts:
+            _open(makers, lanes)
+            yield from _collected(lanes, stop)
+        if interrupts.seen:
+            raise KeyboardInterrupt
     finally:
         stop.set()
-        torch.set_num_threads(before)  # of threads that are yet to come
+        for _, process in lanes.values():
+            process.terminate()
+            process.join()
 
 
-def _run(number: int, maker: Callable[[], Iterator[T]], given: Given[T]) -> None:
+def _open(makers: Sequence[Callable[[], Iterator[T]]], lanes: dict[Connection, tuple[int, Any]]) -> None:
+    context = multiprocessing.get_context("fork")
+    for number, maker in enumerate(makers):
+        mine, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_run, args=(maker, theirs), name=f"goodfit-{number}", daemon=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads; the copy needs none
+            process.start()
+        theirs.close()
+        lanes[mine] = number, process
+
+
+def _run(maker: Callable[[], Iterator[T]], pipe: Connection) -> None:
+    """In a lane: what the iterator gives, one after another."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everyone; the first process tells when to stop
     torch.set_num_threads(1)
     try:
-        for found in maker():
-            given.put((number, found))
+        for given in maker():
+            pipe.send_bytes(pickle.dumps(given))
+        pipe.send_bytes(pickle.dumps(END))
+    except BrokenPipeError:
+        return  # nobody is there any more
     except BaseException as error:  # noqa: BLE001 - it is raised again where the results are waited for
-        given.put((number, Failure(error)))
+        pipe.send_bytes(_packed(error))
 
 
-def _collected(given: Given[T], threads: Sequence[threading.Thread], stop: threading.Event) -> Iterator[tuple[int, T]]:
+def _packed(error: BaseException) -> bytes:
+    try:
+        packed = pickle.dumps(Failure(error))
+        pickle.loads(packed)  # an exception may be easy to pack and impossible to unpack
+    except Exception:  # noqa: BLE001 - whatever a user's exception holds
+        return pickle.dumps(Failure(RuntimeError(f"{type(error).__name__}: {error}")))
+    return packed
+
+
+def _collected(lanes: dict[Connection, tuple[int, Any]], stop: Any) -> Iterator[tuple[int, Any]]:
+    """What the lanes say, until all have ended."""
     raised: BaseException | None = None
-    while True:
-        try:
-            ended = not any(thread.is_alive() for thread in threads)  # before the last look, or something is missed
-            number, found = given.get(timeout=0 if ended else PATIENCE)
-        except queue.Empty:
-            if ended:
-                break
-            continue
-        except KeyboardInterrupt as interrupt:
-            if stop.is_set():
-                raise  # a second time: at once
-            raised = interrupt
-            stop.set()
-            continue
-        if isinstance(found, Failure):
-            raised = raised or found.error
-            stop.set()
-        else:
-            yield number, found
+    while lanes:
+        for pipe in wait(list(lanes)):
+            assert isinstance(pipe, Connection)
+            number, process = lanes[pipe]
+            try:
+                found = pickle.loads(pipe.recv_bytes())
+            except EOFError:
+                process.join()
+                found = Failure(LaneDiedError(f"a process that trained ended with code {process.exitcode}"))
+            if isinstance(found, Failure):
+                raised = raised or found.error
+                if not isinstance(found.error, LaneDiedError):
+                    stop.set()
+            if isinstance(found, Failure) or found == END:
+                process.join()
+                del lanes[pipe]
+            else:
+                yield number, found
     if raised:
         raise raised
+
+
+class _Interrupts:
+    """While it is open, the first Ctrl-C is noted and passed on as `stop`; the second one acts at once."""
+
+    def __init__(self, stop: Any) -> None:
+        self.stop, self.seen = stop, False
+        main = threading.current_thread() is threading.main_thread()
+        self.before = signal.getsignal(signal.SIGINT) if main else None
+
+    def __enter__(self) -> _Interrupts:
+        if self.before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.seen:
+            raise KeyboardInterrupt
+        self.seen = True
+        self.stop.set()
+
+    def __exit__(self, *error: object) -> None:
+        if self.before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self.before)

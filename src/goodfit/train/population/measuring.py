@@ -16,11 +16,13 @@ from goodfit.train.population.data import Sets
 from goodfit.train.population.member import Member
 from goodfit.train.population.program import Program, State
 from goodfit.train.population.stacking import Flat, rows_of
-from goodfit.train.population.tracing import Calls
+from goodfit.train.population.tracing import Calls, Way
 
 OUTPUTS = "outputs"
-PIECE = 256
+PIECE = 128
 """Rows that are evaluated at a time on a CPU, so that the activations of all members stay in its cache."""
+CALL = 16
+"""A call takes about as long as so many rows more."""
 
 Answers = tuple[list[float], list[float], list[float]]
 """Of each member: mean loss, its standard error, the metric."""
@@ -34,41 +36,74 @@ class Measuring:
     metric: Metric
     calls: Calls
 
-    def __call__(self, weights: list[Tensor], buffers: dict[str, Tensor], members: int, sets: Sets) -> Answers:
-        """Loss and metric of members with these stacked weights, on rows that are only looked at."""
-        answers: Answers = tuple([0.0] * members for _ in range(3))  # type: ignore[assignment]
-        for who, x, y, shared in sets:
-            state: State = {"weights": weights, "buffers": buffers}
-            if len(who) < members:
-                state = rows_of(state, torch.tensor(who, device=x.device))
-            outputs = self._outputs(state, len(who), x, shared)
-            with self.calls.turn:
-                each = vmap(self.program.criterion.rows, in_dims=(0, None if shared else 0))(outputs, y)
-            if each.ndim == 1:
-                losses, errors = each, torch.full_like(each, torch.nan)
-            else:
-                losses, count = each.mean(1), each.shape[1]
-                errors = each.std(1) / count**0.5 if count > 1 else torch.full_like(losses, torch.nan)
-            scores = self.metric.each(outputs, y)
-            for answer, values in zip(answers, (losses.tolist(), errors.tolist(), scores), strict=True):
-                for i, value in zip(who, values, strict=True):
-                    answer[i] = value
-        return answers
+    def __call__(
+        self, weights: list[Tensor], buffers: dict[str, Tensor], members: int, parts: Sequence[Sets], steps: int
+    ) -> list[Answers]:
+        """Losses and metrics of members with these stacked weights, on parts of the data that are only looked at.
 
-    def _outputs(self, state: State, members: int, x: Tensor, shared: bool) -> Tensor:
-        """The members' outputs (members, rows, outputs), for rows x that they share or have each."""
-        mapped = vmap(self.program.outputs, in_dims=(0, 0, None if shared else 0))
-        rows = x.shape[0 if shared else 1]
-        most = PIECE if x.device.type == "cpu" else ROWS
-        size = -(-rows // -(-rows // most))  # pieces of one size, as far as that goes
+        `steps`: how many lie between two such measurements.
+        """
+        counts = [x.shape[0 if shared else 1] for part in parts for _, x, _, shared in part]
+        size = self._size(counts)
+        way = Way(often=sum(-(-n // size) for n in counts) / steps)
         found = []
-        for piece in x.split(size, dim=0 if shared else 1):
-            kind = OUTPUTS, *piece.shape[0 if shared else 1 :], shared
+        for part in parts:
+            answers: Answers = tuple([0.0] * members for _ in range(3))  # type: ignore[assignment]
+            for who, x, y, shared in part:
+                state: State = {"weights": weights, "buffers": buffers}
+                if len(who) < members:
+                    state = rows_of(state, torch.tensor(who, device=x.device))
+                for answer, values in zip(answers, self._one(state, len(who), x, y, shared, size, way), strict=True):
+                    for i, value in zip(who, values, strict=True):
+                        answer[i] = value
+            found.append(answers)
+        return found
+
+    def _size(self, counts: Sequence[int]) -> int:
+        """The rows of a piece: all pieces have as many, so that one program does for all, and few are filled up."""
+        if self.program.mixes:
+            return ROWS
+        most = min(max(counts), PIECE if self.program.live[0].device.type == "cpu" else ROWS)
+        return min(range(most, most // 2, -1), key=lambda size: sum(-(-n // size) for n in counts) * (size + CALL))
+
+    def _one(self, state: State, members: int, x: Tensor, y: Tensor, shared: bool, size: int, way: Way) -> Answers:
+        """For rows x and y that members share, or have each."""
+        outputs, each = self._outputs(state, members, x, y, shared, size, way)
+        if each.ndim == 1:
+            losses, errors = each, torch.full_like(each, torch.nan)
+        else:
+            losses, count = each.mean(1), each.shape[1]
+            errors = each.std(1) / count**0.5 if count > 1 else torch.full_like(losses, torch.nan)
+        return losses.tolist(), errors.tolist(), self.metric.each(outputs, y)
+
+    def _outputs(
+        self, state: State, members: int, x: Tensor, y: Tensor, shared: bool, size: int, way: Way
+    ) -> tuple[Tensor, Tensor]:
+        """The members' outputs (members, rows, outputs) and losses (members, rows)."""
+        side, rows = (None, 0) if shared else (0, 1)
+        function = vmap(self.program.measured, in_dims=(0, 0, side, side))
+        own = [Flat.of(state["weights"]), Flat.of(state["buffers"])]
+        found: list[list[Tensor]] = []
+        for piece in zip(x.split(size, rows), y.split(size, rows), strict=True):
+            data = piece if self.program.mixes else [_padded(t, size, rows) for t in piece]
+            kind = OUTPUTS, *data[0].shape[rows:], shared
             room = self.calls.room(kind, members)
-            given = [Flat.of(state["weights"]), Flat.of(state["buffers"]), Flat.of(piece)]
-            given = [flat.filled(room) if i < 2 or not shared else flat for i, flat in enumerate(given)]
-            found.append(self.calls(kind, room, mapped, *given).leaves[0][:members])
-        return torch.cat(found, 1)
+            given = [
+                *(flat.filled(room) for flat in own),
+                *(Flat.of(t) if shared else Flat.of(t).filled(room) for t in data),
+            ]
+            made = self.calls(kind, room, function, *given, way=way).leaves
+            found.append([t[:members, : piece[0].shape[rows]] for t in made])
+        outputs, *losses = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+        if losses:
+            return outputs, losses[0]
+        return outputs, vmap(self.program.criterion.rows, in_dims=(0, side))(outputs, y)
+
+
+def _padded(t: Tensor, size: int, dim: int) -> Tensor:
+    """With the first row once more for each that is missing."""
+    short = size - t.shape[dim]
+    return torch.cat([t, *[t.narrow(dim, 0, 1)] * short], dim) if short else t
 
 
 def lost_ones(

@@ -22,19 +22,22 @@ AT_ONCE = 2**19
 
 @dataclass
 class Ahead:
-    """Decisions that were drawn for several steps at once (members, steps, words of all occasions)."""
+    """Decisions that were drawn for several steps at once (different ones, steps, words of all occasions)."""
 
     members: Sequence[Member]
+    rows: Tensor  # which of the different ones each member has (members,)
     size: int
     words: Tensor
     shapes: list[Sequence[int]]  # of each occasion's decisions
     step: int = 0
 
-    def next(self) -> list[Draw]:
+    def next(self, dtype: torch.dtype) -> list[Draw]:
         """The decisions of the next step."""
         now = self.words[:, self.step].split([words(shape) for shape in self.shapes], 1)
         self.step += 1
-        return [(decisions(part, shape),) for part, shape in zip(now, self.shapes, strict=True)]
+        found = [decisions(part, shape).to(dtype) for part, shape in zip(now, self.shapes, strict=True)]
+        same = len(self.rows) == len(self.words)
+        return [(part,) if same else (part.index_select(0, self.rows),) for part in found]
 
 
 @dataclass
@@ -88,7 +91,7 @@ class Noise:
         if not self._fits(size, members) and not self._draw_ahead(tape, size, members):
             return None
         assert self.ahead is not None
-        return self.ahead.next()
+        return self.ahead.next(self.dtype)
 
     def _fits(self, size: int, members: Sequence[Member]) -> bool:
         ahead = self.ahead
@@ -112,23 +115,28 @@ class Noise:
         left = [m.batches[m.done :].count(size) for m in members]
         shapes = [_shape(drawing, members[0]) for drawing in tape]
         counts = [words(shape) for shape in shapes]
-        steps = min(min(left), AT_ONCE // max(1, sum(counts) * len(members)))
+        own = [tuple(m.places[drawing.place].draws for drawing in tape) for m in members]
+        keys: list[Hashable] = [
+            (m.seed, m.epoch, m.step, asked, *m.batches) for m, asked in zip(members, own, strict=True)
+        ]
+        first: dict[Hashable, int] = {}
+        for i, key in enumerate(keys):
+            first.setdefault(key, i)  # members of one seed draw the same numbers
+        steps = min(min(left), AT_ONCE // max(1, sum(counts) * len(first)))
         if steps < 2:
             return False
-        made = self._room((len(members), steps, sum(counts)))
-        alike: dict[Hashable, tuple[Tensor, torch.Generator]] = {}  # members of one seed draw the same numbers
-        for row, member in zip(made, members, strict=True):
-            own = tuple(member.places[drawing.place].draws for drawing in tape)
-            key, drawing = (member.seed, member.epoch, member.step, own, *member.batches), member.stream("noise")
-            if key in alike:
-                same, ahead = alike[key]
-                row.copy_(same)
-                drawing.set_state(ahead.get_state())
-            else:
-                _fill(row, counts, own, drawing)
-                alike[key] = row, drawing
+        made = self._room((len(first), steps, sum(counts)))
+        streams = {}
+        for row, (key, i) in zip(made, first.items(), strict=True):
+            _fill(row, counts, own[i], members[i].stream("noise"))
+            streams[key] = members[i].stream("noise").get_state()
+        places = {key: number for number, key in enumerate(first)}
+        for i, (key, member) in enumerate(zip(keys, members, strict=True)):
+            if first[key] != i:
+                member.stream("noise").set_state(streams[key])
             member.drawn = member.step + steps
-        self.ahead = Ahead(members, size, made, shapes)
+        rows = torch.tensor([places[key] for key in keys])
+        self.ahead = Ahead(members, rows, size, made, shapes)
         return True
 
     def _room(self, shape: tuple[int, ...]) -> Tensor:

@@ -64,6 +64,8 @@ class Program:
         """Whether every step is like the others."""
         self.clocked = bool(self.on_grads or self.on_eval)
         """Whether a step looks at the clock."""
+        self.mixes = any(getattr(module, "track_running_stats", True) is False for module in model.modules())
+        """Whether a row's output in evaluation mode depends on the rows beside it."""
 
     # ---- the beginning -------------------------------------------------------------------------
 
@@ -158,11 +160,14 @@ class Program:
         assert isinstance(self.on_eval, Averaged)
         return self.on_eval.weights(state["averaged"])
 
-    def outputs(self, weights: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-        """The network's output in evaluation mode."""
+    def measured(
+        self, weights: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The network's outputs in evaluation mode, and the data loss of each row where the criterion has one."""
         self.model.eval()
         with OwnNoise(self.source):
-            return self.network(weights, _copy(buffers), x)
+            outputs = self.network(weights, _copy(buffers), x)
+        return (outputs, self.criterion.rows(outputs, y)) if self.criterion.by_row else (outputs,)
 
     def penalties(self, weights: Sequence[Tensor], strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         """The values of the weight penalties."""

@@ -24,13 +24,13 @@ SHARE = 0.25
 """Of the free memory, for the members' tensors; activations and data need room too."""
 
 
-def at_once(weights: int, width: int, device: torch.device) -> int:
-    """How many members of so many weights, of `width` bytes each, fit into memory.
+def at_once(weights: int, width: int, device: torch.device, lanes: int = 1) -> int:
+    """How many members of so many weights, of `width` bytes each, fit into the share of memory of one of several lanes.
 
     >>> at_once(5_000, 4, torch.device("cpu"))
     32
     """
-    fitting = int(SHARE * _free(device)) // max(1, weights * BYTES * width // 4)
+    fitting = int(SHARE * _free(device)) // (max(1, weights * BYTES * width // 4) * lanes)
     cached = max(4, IN_CACHE // max(1, weights)) if device.type == "cpu" else AT_ONCE
     return max(1, min(AT_ONCE, fitting, cached))
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import threading
 import warnings
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from goodfit.data import metric
+from goodfit.data import Split, metric
 from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Attack
 from goodfit.surgery import copied
@@ -24,7 +24,7 @@ from goodfit.train.population.bar import ManyBar, now
 from goodfit.train.population.crowd import Crowd, Ended
 from goodfit.train.population.data import Pool
 from goodfit.train.population.jobs import Job, Networks
-from goodfit.train.population.lanes import side_by_side
+from goodfit.train.population.lanes import LaneDiedError, Shared, possible, side_by_side
 from goodfit.train.population.member import Member
 from goodfit.train.population.places import by_place
 from goodfit.train.population.program import Program, State
@@ -32,9 +32,14 @@ from goodfit.train.population.sizes import at_once, solo_seconds, timed
 from goodfit.train.population.structure import Structure, example
 from goodfit.train.population.tracing import Calls
 from goodfit.train.run import snapshot
+from goodfit.train.settings import Training
+
+LOG = logging.getLogger("goodfit")
 
 MARGIN = 0.8
 """Share of a solo step's time that a member may take: the gain must be more than the noise of the measurement."""
+SHORT = 2.0
+"""Seconds of work below which it is not shared out: to copy the process takes a tenth of one."""
 CAUTION = 3.0
 """Where only compiling would make it pay: how many times over the time that it takes must be expected back."""
 
@@ -73,8 +78,7 @@ class Population:
         network = self.networks.template(first.split)
         self.bare = attach_layers(copied(network), recipe)
         self.bare.silence()
-        self.made = partial(Program, recipe=recipe, training=first.training, criterion=first.criterion, classes=classes)
-        self.network, self.program = network, self.made(copied(network))
+        self.program = Program(network, recipe, training=first.training, criterion=first.criterion, classes=classes)
         self.members = {
             job.number: Member(
                 job.number, job.recipe, job.training, job.seed, job.split, Course.of(job.recipe, job.training.metric),
@@ -83,9 +87,7 @@ class Population:
             for job in self.jobs
         }  # fmt: skip
         self.weights = sum(p.numel() for p in self.program.live)
-        self.at_once = at_once(self.weights, self.program.live[0].element_size(), first.split.train.x.device)
-        self.calls, self.lanes = Calls(), 1
-        self.alive: dict[int, int] = {}
+        self.calls, self.lanes, self.at_once = Calls(), 1, 2
         self.by_number = {job.number: job for job in self.jobs}
         self.pool = Pool([job.split for job in self.jobs], bool(recipe.at(Attack)), self.program.live[0].dtype)
 
@@ -95,7 +97,7 @@ class Population:
         Raises:
             CannotStackError: something in the network, or in what acts on it, cannot be mapped over members.
         """
-        crowd = self._crowd(2, Calls())
+        crowd = self._crowd(Calls(), 2)
         entered: list[str] = []
         hooks = [
             module.register_forward_pre_hook(
@@ -124,68 +126,82 @@ class Population:
 
         It does where a member then needs less time for a step than a run by itself. `forced`: it is not asked.
         """
-        count = min(self.at_once, len(self.jobs))
-        if count < 2 and not forced:
+        device, width = self.pool.device, self.program.live[0].element_size()
+        self.lanes = min(possible() if device.type == "cpu" else 1, len(self.jobs))
+        self.at_once = min(at_once(self.weights, width, device, self.lanes), -(-len(self.jobs) // self.lanes))
+        if self.at_once * self.lanes < 2 and not forced:
             return False
-        mapped = timed(self._crowd(count, Calls()).try_out)
-        alone = math.inf
-        if not forced:
-            with torch.random.fork_rng():
-                alone = MARGIN * solo_seconds(self.networks, self.jobs[0])
-        self.calls.ahead = self._ahead([], self.jobs)
-        self.calls.caution = 1.0 if mapped / count < alone else CAUTION
-        if self.calls.may_compile(mapped * self.calls.ahead) and self._compile() and mapped / count >= alone:
-            crowd = self._crowd(self.at_once, self.calls)
-            mapped, count = timed(crowd.try_out), len(crowd.members)
+        with _threads(1 if self.lanes > 1 else torch.get_num_threads()):
+            self.calls.threads = int(self.lanes > 1)
+            mapped = self._timed(Calls())
+            alone = math.inf
+            if not forced:
+                with torch.random.fork_rng():
+                    alone = MARGIN * solo_seconds(self.networks, self.jobs[0]) / self.lanes
+            pays = mapped < alone
+            self.calls.ahead = self._ahead([], self.jobs)
+            self.calls.caution = 1.0 if pays else CAUTION
+            step = mapped * self.at_once * self.lanes
+            if self.calls.may_compile(step * self.calls.ahead) and self._compile():
+                pays = pays or self._timed(self.calls) < alone
         self.calls.caution = 1.0
-        return mapped / count < alone
+        if mapped * sum(_steps(job.training, job.split) for job in self.jobs) < SHORT:
+            self.lanes = 1
+        return pays
+
+    def _timed(self, calls: Calls) -> float:
+        """The seconds of a member's step, where every lane is as busy as this one."""
+        return timed(self._crowd(calls).try_out) / (self.at_once * self.lanes)
 
     def _compile(self) -> bool:
-        """Take steps until it is decided how further ones are taken; whether they are compiled.
-
-        If so, the members are shared out among as many threads as torch uses, each of which computes on one core.
-        """
-        before, lanes = self.at_once, torch.get_num_threads() if self.pool.device.type == "cpu" else 1
-        self.at_once, self.calls.threads = max(1, min(before, -(-len(self.jobs) // lanes))), int(lanes > 1)
-        crowd = self._crowd(self.at_once, self.calls)
+        """Take steps until it is decided how further ones are taken; whether they are compiled."""
+        crowd = self._crowd(self.calls)
         for _ in range(self.calls.tried):
-            crowd.try_out()
-        if any(form.compiled for form in self.calls.forms.values()):
-            self.lanes = lanes
-            return True
-        self.at_once, self.calls = before, Calls()
-        return False
+            crowd.try_out(every=True)
+            crowd.measure()
+        return any(form.compiled for form in self.calls.forms.values())
 
-    def _crowd(self, size: int, calls: Calls) -> Crowd:
+    def _crowd(self, calls: Calls, size: int = 0) -> Crowd:
         """Some members, to try something out with."""
         crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, calls)
-        members = [self.members[job.number] for job in self.jobs[:size]]
-        crowd.join(members, [self._start(self.program, member) for member in members])
+        members = [self.members[job.number] for job in self.jobs[: size or self.at_once]]
+        crowd.join(members, [self._start(member) for member in members])
         return crowd
 
     def train(self) -> Iterator[tuple[int, Result]]:
         """The results, as the runs end."""
-        waiting, stop = deque(self.jobs), threading.Event()
-        programs = [self.program, *(self.made(copied(self.network)) for _ in range(self.lanes - 1))]
-        epochs = side_by_side([partial(self._epochs, program, waiting, stop) for program in programs], stop)
-        for lane, epoch in epochs:
-            self.alive[lane] = epoch.alive
-            self.bar.epochs(sum(self.alive.values()), epoch.steps, epoch.seconds / len(programs), epoch.scores)
-            for ended in epoch.ended:
-                self.bar.run(ended.member.training.epochs - len(ended.member.course.history))
-                yield ended.member.number, self._result(ended, epoch.interrupted)
-
-    def _epochs(self, program: Program, waiting: deque[Job], stop: threading.Event) -> Iterator[Epoch]:
-        """Members come and go, until none is waiting; those under way are given up where it is to stop."""
-        crowd = Crowd(program, metric(self.jobs[0].training.metric), self.pool, self.calls)
+        left = {job.number: job for job in self.jobs}
         try:
-            while not stop.is_set():
-                with self.calls.turn:
-                    free = min(self.at_once - len(crowd.members), len(waiting))
-                    joining = [self.members[waiting.popleft().number] for _ in range(free)]
-                    if joining:
-                        crowd.join(joining, [self._start(program, member) for member in joining])
-                    self.calls.ahead = self._ahead(crowd.members, waiting)
+            for number, result in self._train(self.jobs, self.lanes):
+                del left[number]
+                yield number, result
+        except LaneDiedError as error:
+            self.at_once = max(1, self.at_once // 2)
+            LOG.warning("goodfit: %s; the other runs are trained in one process, fewer at once", error)
+            yield from self._train(list(left.values()), 1)
+
+    def _train(self, jobs: Sequence[Job], lanes: int) -> Iterator[tuple[int, Result]]:
+        shared = Shared(jobs, lanes)
+        alive: dict[int, int] = {}
+        for lane, epoch in side_by_side([partial(self._epochs, shared, lanes)] * lanes, shared.stop):
+            alive[lane] = epoch.alive
+            self.bar.epochs(sum(alive.values()), epoch.steps, epoch.seconds / lanes, epoch.scores)
+            for ended in epoch.ended:
+                result = self._result(ended, epoch.interrupted)
+                member = self.members[ended.number]
+                self.bar.run(member.training.epochs - len(member.course.history))
+                yield ended.number, result
+
+    def _epochs(self, shared: Shared[Job], lanes: int) -> Iterator[Epoch]:
+        """Members come and go, until none is waiting; those under way are given up where it is to stop."""
+        self.calls.compiles &= lanes == 1  # torch's compiler has processes of its own, which a copy cannot talk to
+        crowd = Crowd(self.program, metric(self.jobs[0].training.metric), self.pool, self.calls)
+        try:
+            while not shared.stop.is_set():
+                joining = [self.members[job.number] for job in shared.take(self.at_once - len(crowd.members))]
+                if joining:
+                    crowd.join(joining, [self._start(member) for member in joining])
+                self.calls.ahead = self._ahead(crowd.members, shared.left())
                 if not crowd.members:
                     return
                 began, alive = now(), len(crowd.members)
@@ -200,25 +216,23 @@ class Population:
 
     def _given_up(self, crowd: Crowd) -> Epoch:
         ended = crowd.leave(range(len(crowd.members)))
-        return Epoch(0, 0, 0.0, [], [end for end in ended if len(end.member.course.history)], interrupted=True)
+        return Epoch(0, 0, 0.0, [], [end for end in ended if end.epochs], interrupted=True)
 
-    def _ahead(self, members: Sequence[Member], waiting: Iterable[Job]) -> int:
-        """Steps that are still to be expected, of as many members as there is room for, if nobody stops early."""
-        jobs = [(m.training, m.split, m.epoch - 1) for m in members]
-        jobs += [(job.training, job.split, 0) for job in waiting]
-        steps = [(t.epochs - done) * -(-len(split.train) // t.batch_size) for t, split, done in jobs]
-        return sum(steps) // self.at_once
+    def _ahead(self, members: Sequence[Member], waiting: Sequence[Job]) -> int:
+        """Steps that this lane may expect, of as many members as there is room for, if nobody stops early."""
+        steps = sum(_steps(m.training, m.split, m.epoch - 1) for m in members)
+        return int(steps + sum(_steps(job.training, job.split) for job in waiting) / self.lanes) // self.at_once
 
-    def _start(self, program: Program, member: Member) -> State:
+    def _start(self, member: Member) -> State:
         """The tensors with which a member begins; the template is given fresh weights, no network is built."""
-        self.networks.restart(program.model, member.seed)
-        return program.start({place: acting.technique for place, acting in member.places.items()})
+        self.networks.restart(self.program.model, member.seed)
+        return self.program.start({place: acting.technique for place, acting in member.places.items()})
 
     def _result(self, ended: Ended, interrupted: bool = False) -> Result:
-        member = ended.member
         if ended.failure:
             return TrainingError(ended.failure)
-        job = self.by_number[member.number]
+        job, member = self.by_number[ended.number], self.members[ended.number]
+        member.course.restore(ended.course)
         network = copied(self.bare.model)
         weights = {}
         for name, state in (("best", ended.best), ("last", ended.last)):
@@ -230,3 +244,18 @@ class Population:
         return finished(
             end, network, job.recipe, job.training, job.seed, job.split, job.criterion.name, self.networks.name(), known
         )
+
+
+def _steps(training: Training, split: Split, epochs: int = 0) -> int:
+    """The steps of a run that has so many epochs behind it."""
+    return (training.epochs - epochs) * -(-len(split.train) // training.batch_size)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

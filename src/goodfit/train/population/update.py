@@ -25,7 +25,7 @@ class Rates:
 
     rate: Tensor  # learning rate
     memory: tuple[Tensor, Tensor]  # Adam's betas; of SGD the momentum, twice
-    corrections: tuple[Tensor, Tensor]  # 1 − beta^step
+    corrections: tuple[Tensor, Tensor]  # with cₖ = 1 − betaₖ^step: √c₂ / c₁, √c₂
     owed: Mapping[int, Tensor]  # number of a waiting technique → sum of the learning rates since it acted
 
 
@@ -127,11 +127,11 @@ class Update:
         if not self.adaptive:
             velocity = memory[0] * rates.memory[0] + grad
             return w - rates.rate * velocity, velocity
-        (first, second), (beta1, beta2) = rates.corrections, rates.memory
+        (both, second), (beta1, beta2) = rates.corrections, rates.memory
         mean = memory[0] + (1 - beta1) * (grad - memory[0])
         square = beta2 * memory[1] + (1 - beta2) * grad * grad
-        correction = second.sqrt()  # taken out of the quotient, it is one number for all weights
-        return w - (rates.rate / first * correction) * mean / (square.sqrt() + EPSILON * correction), mean, square
+        # Taken out of the quotient, the corrections are one number for all weights.
+        return w - (rates.rate * both) * mean / (square.sqrt() + EPSILON * second), mean, square
 
     def _prox(
         self, technique: Proximal, slot: Slot, weights: list[Tensor], squares: list[Tensor], rates: Rates, rate: Tensor
@@ -139,8 +139,8 @@ class Update:
         """With `step_size`: how far one unit of gradient, held for long, moves each weight."""
         found = self._blocks(technique, slot, weights)
         if self.adaptive:
-            corrected = rates.corrections[1]
-            sizes = (squares[self.at[id(slot.tensor)]] + corrected * EPSILON**2).rsqrt() * (rate * corrected.sqrt())
+            second = rates.corrections[1]
+            sizes = (squares[self.at[id(slot.tensor)]] + (second * EPSILON) ** 2).rsqrt() * (rate * second)
             steps = slot.blocks(sizes) if technique.by_unit else [sizes]
         else:
             steps = [(rate / (1 - rates.memory[0])).clone() for _ in found]
