@@ -21,7 +21,7 @@ from pathlib import Path
 import threads
 
 QUICK = {"rounds": 3, "epochs": 50, "peer_epochs": 5, "peer_members": 2, "large_steps": 10}
-FULL = {"rounds": 5, "epochs": 100, "peer_epochs": 10, "peer_members": 4, "large_steps": 40}
+FULL = {"rounds": 5, "epochs": 100, "peer_epochs": 10, "peer_members": 4, "large_steps": 300}
 
 
 def arguments() -> argparse.Namespace:
@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="epochs of our population, a whole study (100, quick 50)")
     parser.add_argument("--peer-epochs", type=int, help="epochs to a peer's timing (10, quick 5)")
     parser.add_argument("--rounds", type=int, help="rounds of turns (5, quick 3)")
-    parser.add_argument("--large-steps", type=int, help="steps of case study 1's network to a timing (40, quick 10)")
+    parser.add_argument("--large-steps", type=int, help="steps of case study 1's network to a timing (300, quick 10)")
     parser.add_argument("--threads", type=int, default=2, help="threads for everyone who is alone on the machine")
     parser.add_argument("--only", help="peers whose name contains one of these, comma-separated")
     parser.add_argument("--data", type=Path, help="mnist.npz, if not in ../shared/data")

@@ -55,7 +55,7 @@ def few(problem: Problem, steps: int) -> Problem:
     return replace(problem, **cut)
 
 
-def train(problem: Problem, chosen: Sequence[Member], epochs: int, seed: int, population: bool) -> list[Any]:
+def train(problem: Problem, chosen: Sequence[Member], epochs: int, seed: int, population: bool | None) -> list[Any]:
     """The one call of `fit_many`: a run per member, each of all epochs."""
     from goodfit import Training, fit_many
     from goodfit.data import from_tensors
@@ -75,7 +75,7 @@ def train(problem: Problem, chosen: Sequence[Member], epochs: int, seed: int, po
     return list(runs)
 
 
-def goodfit(chosen: Sequence[Member], shown: int, population: bool = True) -> Callable[[Problem], Start]:
+def goodfit(chosen: Sequence[Member], shown: int, population: bool | None = True) -> Callable[[Problem], Start]:
     """Ours as everyone else takes turns; accuracies are those of the first members, which the peers train too."""
 
     def enter(problem: Problem) -> Start:

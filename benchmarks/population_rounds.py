@@ -76,11 +76,11 @@ def small_members(given: argparse.Namespace) -> tuple[list[Row], list[float]]:
 
 
 def large_members(given: argparse.Namespace) -> list[Row]:
-    """Case study 1's network: as a population, and one after another."""
+    """Case study 1's network: as a population, one after another, and as `fit_many` decides."""
     problem, chosen = few(problems.mnist(given.data or problems.MNIST), given.large_steps), members(LARGE_MEMBERS)
-    ways = {"fit_many, a population": True, "fit_many, one after another": False}
+    ways = {"fit_many, a population": True, "fit_many, one after another": False, "fit_many, by its own choice": None}
     records = [cold(name, goodfit(chosen, LARGE_MEMBERS, way), problem, 1) for name, way in ways.items()]
-    take_turns(records, given.rounds, 1)
+    take_turns(records, min(given.rounds, 3), 1)
     return [Row(record, LARGE_MEMBERS, problem) for record in records]
 
 

@@ -147,12 +147,12 @@ def train_all(
             continue
         try:
             made = Population(networks, structure, chosen, bar)
-            made.try_out()
+            pays = made.prepare(forced=bool(population))
         except CannotStackError as reason:
             warnings.warn(f"goodfit: {len(chosen)} runs are trained one by one: {reason}.", stacklevel=3)
             apart += chosen
             continue
-        if made.prepare(forced=bool(population)):
+        if pays:
             yield from made.train()
         else:
             apart += chosen

@@ -68,7 +68,14 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, compiling: bool) -> None:
     """Decide after two calls, as if nothing had to be won back."""
     wait = -1.0 if compiling else math.inf
     programs: dict[str, Any] = {}
-    for name, value in {"TRIED": 2, "TRACING": -1.0, "COLD": wait, "WARM": wait, "PROGRAMS": programs}.items():
+    for name, value in {
+        "TRIED": 2,
+        "TRACING": -1.0,
+        "STARTING": 0.0,
+        "COLD": wait,
+        "WARM": wait,
+        "PROGRAMS": programs,
+    }.items():
         monkeypatch.setattr(tracing, name, value)
     monkeypatch.setattr(graphs, "PROGRAMS", programs)
 

@@ -99,7 +99,7 @@ def _open(makers: Sequence[Callable[[], Iterator[T]]], lanes: dict[Connection, t
         mine, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_run, args=(maker, theirs), name=f"goodfit-{number}", daemon=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads; the copy needs none
+            warnings.simplefilter("ignore")  # Python's and JAX's: this process has threads; the copy needs none
             process.start()
         theirs.close()
         lanes[mine] = number, process

@@ -18,6 +18,8 @@ AT_ONCE = 32
 """Members at a time, at most: more do not make a step of one cheaper, and need more of the cache."""
 IN_CACHE = 1_000_000
 """Weights of all members up to which they do not leave the cache between a step's operations."""
+SIDE = 384
+"""Of the matrix by whose product with itself the machine's rate is measured: a few milliseconds."""
 BYTES = 24
 """Per weight of 4 bytes: the weight, its gradient, Adam's two memories, the best weight so far, and the next one."""
 SHARE = 0.25
@@ -52,6 +54,14 @@ def solo_seconds(networks: Networks, job: Job) -> float:
     noise = generator(job.seed, 1, "noise", train.x.device)
     solo.model.train()
     return timed(lambda: solo.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
+
+
+def products_seconds(weights: int, job: Job) -> float:
+    """Seconds that the products of a step would take at the rate of a large one, each weight being used once a row."""
+    x = job.split.train.x
+    square = torch.rand(SIDE, SIDE, device=x.device)
+    rate = 2 * SIDE**3 / timed(lambda: square @ square)
+    return 6 * weights * min(job.training.batch_size, len(x)) / rate
 
 
 def timed(call: Callable[[], object], times: int = 3) -> float:

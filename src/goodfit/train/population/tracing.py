@@ -16,10 +16,10 @@ from goodfit.train.population.stacking import Flat
 
 TRIED = 4
 """Mapped calls that are timed before it is decided how to go on; the first one is not counted."""
-TRACED, COMPILED = 0.35, 0.75
+TRACED, COMPILED = 0.3, 0.8
 """Shares of a mapped call's time that are expected to be saved as a graph, and compiled (measured: docs/benchmarks)."""
-TRACING, COLD, WARM = 1.0, 20.0, 4.0
-"""Seconds: to write down a step as a graph; to compile it for the first time, and from torch's cache on disk."""
+TRACING, STARTING, COLD, WARM = 1.0, 6.0, 10.0, 2.0
+"""Seconds: to write down a step as a graph; to start the compiler; to compile a step, and to fetch it from the disk."""
 OTHERS = 0.25
 """Share of that time for what is no step: an evaluation has a tenth of a step's operations."""
 STEP = "step"
@@ -121,7 +121,7 @@ class Calls:
 
     def may_compile(self, seconds: float) -> bool:
         """Whether mapped calls that take so long altogether may be worth compiling."""
-        return (COMPILED - TRACED) * seconds > self.caution * WARM
+        return (COMPILED - TRACED) * seconds > self.caution * (WARM + STARTING * (not PROGRAMS))
 
     def _settle(self, form: Form, name: Hashable, function: Stacked, given: Sequence[Flat], way: Way) -> None:
         """Decide how further calls are made: by the time that they would take, and what is known to save it."""
@@ -137,7 +137,7 @@ class Calls:
         program: Program | None = None
         written = overwriting(graph, len(given[0].leaves)) if way.renewed else graph
         mark = mark_of(written, leaves, self.threads)
-        cost = 0.0 if mark.name in PROGRAMS else WARM if mark.exists() else COLD
+        cost = 0.0 if mark.name in PROGRAMS else (WARM if mark.exists() else COLD) + STARTING * (not PROGRAMS) / size
         if (self.compiles or not cost) and (COMPILED - TRACED) * ahead > self.caution * cost * size:
             program = compiled(written, leaves, mark, self.threads)
         form.quick = Quick(program or graph, spec, once, way, program is not None)

@@ -28,7 +28,7 @@ from goodfit.train.population.lanes import LaneDiedError, Shared, possible, side
 from goodfit.train.population.member import Member
 from goodfit.train.population.places import by_place
 from goodfit.train.population.program import Program, State
-from goodfit.train.population.sizes import at_once, solo_seconds, timed
+from goodfit.train.population.sizes import at_once, products_seconds, solo_seconds, timed
 from goodfit.train.population.structure import Structure, example
 from goodfit.train.population.tracing import Calls
 from goodfit.train.run import snapshot
@@ -38,6 +38,8 @@ LOG = logging.getLogger("goodfit")
 
 MARGIN = 0.8
 """Share of a solo step's time that a member may take: the gain must be more than the noise of the measurement."""
+BOUND = 0.5
+"""Share of a solo step that is arithmetic, above which training together has too little to spare."""
 SHORT = 2.0
 """Seconds of work below which it is not shared out: to copy the process takes a tenth of one."""
 CAUTION = 3.0
@@ -125,6 +127,9 @@ class Population:
         """Measure a few steps, and compile them where that is won back; whether training together pays.
 
         It does where a member then needs less time for a step than a run by itself. `forced`: it is not asked.
+
+        Raises:
+            CannotStackError: as in `try_out`.
         """
         device, width = self.pool.device, self.program.live[0].element_size()
         self.lanes = min(possible() if device.type == "cpu" else 1, len(self.jobs))
@@ -133,11 +138,11 @@ class Population:
             return False
         with _threads(1 if self.lanes > 1 else torch.get_num_threads()):
             self.calls.threads = int(self.lanes > 1)
+            alone = math.inf if forced else self._alone()
+            if not alone:
+                return False
+            self.try_out()
             mapped = self._timed(Calls())
-            alone = math.inf
-            if not forced:
-                with torch.random.fork_rng():
-                    alone = MARGIN * solo_seconds(self.networks, self.jobs[0]) / self.lanes
             pays = mapped < alone
             self.calls.ahead = self._ahead([], self.jobs)
             self.calls.caution = 1.0 if pays else CAUTION
@@ -149,6 +154,13 @@ class Population:
             self.lanes = 1
         return pays
 
+    def _alone(self) -> float:
+        """The seconds for a member's step below which training together pays; 0 where it is mostly arithmetic."""
+        with torch.random.fork_rng():
+            seconds = solo_seconds(self.networks, self.jobs[0])
+        bound = products_seconds(self.weights, self.jobs[0]) > BOUND * seconds
+        return 0.0 if bound else MARGIN * seconds / self.lanes
+
     def _timed(self, calls: Calls) -> float:
         """The seconds of a member's step, where every lane is as busy as this one."""
         return timed(self._crowd(calls).try_out) / (self.at_once * self.lanes)
@@ -158,6 +170,7 @@ class Population:
         crowd = self._crowd(self.calls)
         for _ in range(self.calls.tried):
             crowd.try_out(every=True)
+        for _ in range(self.calls.tried):
             crowd.measure()
         return any(form.compiled for form in self.calls.forms.values())
 
