@@ -61,16 +61,20 @@ LARGE = 50_000_000
 
 
 @contextlib.contextmanager
-def _threads(number: int, model: str, split: gf.Split, training: Training) -> Iterator[None]:
-    """Set torch's threads for a while: `number`, or by the size of the network where it is 0."""
+def _threads(number: int, least: int = 0) -> Iterator[None]:
+    """Set torch's threads for a while: `number`, or where it is 0, `least`, or as many as there were."""
     before = torch.get_num_threads()
-    network = build(model, split.spec.input_shape, split.spec.n_outputs, 0)
-    large = training.batch_size * max(p.numel() for p in network.parameters()) >= LARGE
-    torch.set_num_threads(number or (before if large else 1))
+    torch.set_num_threads(number or least or before)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _least(model: str, split: gf.Split, training: Training) -> int:
+    """1 for a network that is too small for more threads, else 0."""
+    network = build(model, split.spec.input_shape, split.spec.n_outputs, 0)
+    return int(training.batch_size * max(p.numel() for p in network.parameters()) < LARGE)
 
 
 def _training(rows: int, asked: Mapping[str, Any]) -> Training:
@@ -100,7 +104,7 @@ def run_study(
     split = data.split(0)
     training = _training(len(split.train), asked)
     show.data(data)
-    with _threads(threads, model, split, training):
+    with _threads(threads, _least(model, split, training)):
         answer = gf.run_study(
             data, model, chosen, training, seeds=seeds, catalogue=catalogue, population=population,
             on_outcome=lambda s: save_runs(s, folder),
@@ -128,7 +132,7 @@ def run_fit(
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
     split = data.split(seed)
     training = _training(len(split.train), asked)
-    with _threads(threads, model, split, training):
+    with _threads(threads):  # runs side by side take one each
         run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
     if out.folder is not None:

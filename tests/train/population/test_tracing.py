@@ -113,6 +113,26 @@ def test_a_graph_has_room_for_members_that_leave(
     equal(runs, mapped)
 
 
+def test_a_graph_for_one_size_of_batch_alone(
+    net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, recipes = made(net, ""), ["early_stopping=1", "early_stopping=1, dropout=0.5", "l2=0.1", "max_norm=1"]
+    training = Training(epochs=12, batch_size=20, learning_rate=0.05)
+    mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
+    assert len({run.epochs for run in mapped}) > 3
+    forced(monkeypatch, compiling=False)
+    settle, sizes = tracing.Calls._settle, set()
+
+    def full_only(calls: Any, form: Any, name: Any, function: Any, given: Any, way: Any) -> None:
+        if name == tracing.STEP and given[-1].leaves[0].shape[1] == 20:
+            settle(calls, form, name, function, given, way)
+            sizes.add(20)
+
+    monkeypatch.setattr(tracing.Calls, "_settle", full_only)
+    equal(together(model, data, recipes, training, seeds=(0, 1, 2)), mapped)
+    assert sizes == {20}
+
+
 def test_members_that_leave_may_change_what_steps_are_given(
     net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,7 +171,7 @@ class Crowd:
         moving["draws"] = self.noise.draw((size, moment), size, members)
         kind = STEP, size, moment, *self.given.kind
         room = self.calls.room(kind, len(who))
-        state = (self.flat if rows is None else self.flat.rows(rows)).filled(room)
+        state = (self.flat.first(room) if rows is None else self.flat.rows(rows)).filled(room)
         step = vmap(partial(self.program.step, moment=moment))
         moved = Flat.of(moving, self.specs.get(kind))
         self.specs[kind] = moved.spec
