@@ -104,7 +104,7 @@ def run_study(
     split = data.split(0)
     training = _training(len(split.train), asked)
     show.data(data)
-    with _threads(threads, _least(model, split, training)):
+    with _threads(threads):  # of runs side by side, each takes one
         answer = gf.run_study(
             data, model, chosen, training, seeds=seeds, catalogue=catalogue, population=population,
             on_outcome=lambda s: save_runs(s, folder),
@@ -132,7 +132,7 @@ def run_fit(
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
     split = data.split(seed)
     training = _training(len(split.train), asked)
-    with _threads(threads):  # runs side by side take one each
+    with _threads(threads, _least(model, split, training)):
         run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
     if out.folder is not None:
