@@ -26,7 +26,7 @@ FULL = {"rounds": 5, "epochs": 100, "peer_epochs": 10, "peer_members": 4, "large
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="shorter timings, fewer rounds: below two minutes")
+    parser.add_argument("--quick", action="store_true", help="shorter timings, fewer rounds")
     parser.add_argument("--curve", action="store_true", help="members × width in place of the comparison")
     parser.add_argument("--members", type=int, default=128, help="members of our population")
     parser.add_argument("--peer-members", type=int, help="how many of them each peer trains (4, quick 2)")

@@ -30,6 +30,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def blobs(classes: int, rows: int = 160, features: int = 6, seed: int = 0) -> Split:
     """Overlapping clouds of points, a tenth of them with a wrong label."""
     rng = np.random.default_rng(seed)

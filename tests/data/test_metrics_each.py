@@ -1,7 +1,6 @@
 """Metrics of many networks at once: to the bit what each gets alone, and what scikit-learn says."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -150,14 +149,6 @@ def test_a_member_that_is_not_finite_is_nan(name: str, dtype: torch.dtype, bad: 
     assert np.isnan(found).tolist() == [False, True, False, True]
     assert math.isnan(metric(name)(of[1], y))
     equal(found[::2], whole[::2])
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -22,5 +22,5 @@ Schedule = Annotated[str | None, typer.Option(help="constant, cosine, linear or 
 MetricName = Annotated[str | None, typer.Option("--metric", help="accuracy, balanced_accuracy, roc_auc, log_loss, "
     "f1_macro, r2, rmse or mae; told from the target if not given.")]  # fmt: skip
 Force = Annotated[bool, typer.Option("--force", help="Overwrite earlier results in the folder.")]
-Threads = Annotated[int, typer.Option(min=0, help="Threads within an operation; 0: one for a small network.")]
+Threads = Annotated[int, typer.Option(min=0, help="Cores to use; 0: all, but one for a fit of a small network.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that fit or study wrote.")]
