@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.data import Part, Split, load
-from goodfit.stages import BranchNoise, Recurrent
+from goodfit.data import Inputs, Part, Split, load
+from goodfit.models import text_cnn
+from goodfit.recipe import Recipe
+from goodfit.stages import Augmentation, BranchNoise, Recurrent
 from goodfit.technique import Technique
+from goodfit.train.acting import Source
+from goodfit.train.augmenting import Augmenting
 
 os.environ["KERAS_BACKEND"] = "torch"  # for the tests beside Keras, before anything imports it
 
@@ -55,6 +60,130 @@ def linear(rows: int = 160, features: int = 6, noise: float = 0.3, seed: int = 0
     return load((x, y), task="regression").split(sizes=SIZES)
 
 
+def pictures(rows: int = 160, size: int = 8, seed: int = 0) -> Split:
+    """Small coloured images of three classes: bars at three heights, on noise."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % 3
+    x = rng.integers(0, 160, size=(rows, size, size, 3))
+    for row, kind in enumerate(y):
+        x[row, 1 + 2 * kind : 3 + 2 * kind, 1:6] += 90
+    return load((x.astype(np.uint8), y)).split(sizes=SIZES)
+
+
+@pytest.fixture(scope="session")
+def images() -> Split:
+    """Coloured images of three classes; 96 training rows of 3 × 8 × 8."""
+    return pictures()
+
+
+def clips(rows: int = 160, frames: int = 6, seed: int = 0) -> Split:
+    """Grey clips of three classes: a bar that moves down at three speeds, on noise."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % 3
+    x = rng.integers(0, 120, size=(rows, frames, 8, 8))
+    for row, speed in enumerate(y):
+        for frame in range(frames):
+            x[row, frame, (row + frame * (1 + speed)) % 8] += 120
+    return load((x.astype(np.uint8), y), kind="video").split(sizes=SIZES)
+
+
+@pytest.fixture(scope="session")
+def videos() -> Split:
+    """Clips of three classes; 96 training rows of 1 × 6 × 8 × 8."""
+    return clips()
+
+
+def tones(rows: int = 160, length: int = 256, seed: int = 0) -> Split:
+    """Sounds of three classes: tones of three heights that begin anywhere, with noise."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % 3
+    turns = 2 * np.pi * (np.array([0.02, 0.05, 0.12])[y][:, None] * np.arange(length) + rng.random((rows, 1)))
+    x = np.sin(turns) + 0.5 * rng.normal(size=(rows, length))
+    return load((x[:, None], y), kind="sound").split(sizes=SIZES)
+
+
+@pytest.fixture(scope="session")
+def sounds() -> Split:
+    """Sounds of three classes; 96 training rows of 1 × 256."""
+    return tones()
+
+
+def movements(rows: int = 160, time: int = 24, seed: int = 0) -> Split:
+    """Series of two channels, of three classes: waves of three speeds, with noise."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % 3
+    turns = (1 + y[:, None, None]) * np.arange(time) / time + rng.random((rows, 2, 1))
+    x = np.sin(2 * np.pi * turns) + 0.8 * rng.normal(size=(rows, 2, time))
+    return load((x, y), kind="series").split(sizes=SIZES)
+
+
+@pytest.fixture(scope="session")
+def series() -> Split:
+    """Series of three classes; 96 training rows of 2 × 24."""
+    return movements()
+
+
+def messages(rows: int = 160, seed: int = 0) -> Split:
+    """Short texts of three classes, each with words of its own among common ones."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % 3
+    own = [
+        ["happy", "glad", "sweet", "fresh", "nice"],
+        ["sad", "angry", "cold", "hard", "slow"],
+        ["prize", "cash", "claim", "win", "award"],
+    ]
+    common = [
+        "the",
+        "a",
+        "to",
+        "too",
+        "for",
+        "of",
+        "day",
+        "house",
+        "work",
+        "call",
+        "big",
+        "small",
+        "quick",
+        "way",
+        "two",
+        "tow",
+    ]
+    texts = []
+    for kind in y:
+        told = [*rng.choice(own[kind], rng.integers(1, 4)), *rng.choice(common, rng.integers(2, 8))]
+        texts.append(" ".join(rng.permutation(told)))
+    return load((texts, y)).split(sizes=SIZES)
+
+
+@pytest.fixture(scope="session")
+def texts() -> Split:
+    """Texts of three classes; 96 training rows of up to ten words."""
+    return messages()
+
+
+@pytest.fixture
+def augment() -> Callable[..., Tensor]:
+    """What a recipe's augmentations make of samples x (batch, …), from a seed."""
+
+    def make(
+        recipe: Any,
+        x: Tensor,
+        y: Tensor | None = None,
+        *,
+        seed: int = 0,
+        inputs: Inputs | None = None,
+        classes: Sequence[str] = (),
+    ) -> Tensor:
+        source = Source(torch.Generator().manual_seed(seed))
+        augmenting = Augmenting(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
+        augmenting.check(x)
+        return augmenting(x, torch.zeros(len(x)) if y is None else y)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def three() -> Split:
     """Three noisy classes; 96 training rows of 6 features."""
@@ -79,7 +208,7 @@ def doubled() -> Callable[[Split], Split]:
 
     def double(part: Part) -> Part:
         y = part.y.double() if part.y.is_floating_point() else part.y
-        return dataclasses.replace(part, x=part.x.double(), y=y)
+        return dataclasses.replace(part, x=part.x.double() if part.x.is_floating_point() else part.x, y=y)
 
     def convert(split: Split) -> Split:
         return dataclasses.replace(split, **{name: double(part) for name, part in split.parts.items()})
@@ -165,6 +294,26 @@ def convolutional(outputs: int) -> nn.Sequential:
     return nn.Sequential(*maps, nn.Conv2d(4, 4, 2), nn.Flatten(), nn.Linear(4 * 2, outputs))
 
 
+def seeing(outputs: int) -> nn.Sequential:
+    """Sees coloured images of 8 × 8."""
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, outputs))
+
+
+def watching(outputs: int) -> nn.Sequential:
+    """Watches clips of 6 frames of 8 × 8."""
+    return nn.Sequential(nn.Conv3d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 4 * 36, outputs))
+
+
+def hearing(outputs: int) -> nn.Sequential:
+    """Hears sounds of 256 samples."""
+    return nn.Sequential(nn.Conv1d(1, 4, 16, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 31, outputs))
+
+
+def following(outputs: int) -> nn.Sequential:
+    """Follows series of two channels and 24 time steps."""
+    return nn.Sequential(nn.Conv1d(2, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 20, outputs))
+
+
 @dataclass(frozen=True)
 class Home:
     """Data and a network on which a technique can act, and a selector of some of the places that it acts on."""
@@ -186,12 +335,31 @@ class Home:
 
 
 @pytest.fixture
-def home(three: Split, numbers: Split, net: Callable[..., nn.Sequential]) -> Callable[[type[Technique]], Home]:
+def home(
+    three: Split,
+    numbers: Split,
+    images: Split,
+    videos: Split,
+    series: Split,
+    sounds: Split,
+    texts: Split,
+    net: Callable[..., nn.Sequential],
+) -> Callable[[type[Technique]], Home]:
     """What a technique's type and declarations ask for; there is no list to keep."""
 
     def choose(technique: type[Technique]) -> Home:
         split = numbers if getattr(technique, "needs", "any") == "numbers" else three
         outputs = split.spec.n_outputs
+        if issubclass(technique, Augmentation) and technique.kinds == ("video",):
+            return Home(videos, lambda: watching(outputs), "0")
+        if issubclass(technique, Augmentation) and "sound" in technique.kinds and "table" not in technique.kinds:
+            return Home(sounds, lambda: hearing(outputs), "0")
+        if issubclass(technique, Augmentation) and technique.kinds == ("series",):
+            return Home(series, lambda: following(outputs), "0")
+        if issubclass(technique, Augmentation) and technique.kinds == ("text",):
+            return Home(texts, lambda: text_cnn(texts.spec.inputs.vocabulary, outputs, (4, 4)), "0")
+        if issubclass(technique, Augmentation) and "table" not in technique.kinds:
+            return Home(images, lambda: seeing(outputs), "0")
         if issubclass(technique, BranchNoise):
             return Home(split, lambda: residual(outputs), "1.branch")
         if issubclass(technique, Recurrent):

@@ -96,7 +96,8 @@ def test_other_ways_to_make_one() -> None:
 
 def test_example_brings_its_imports() -> None:
     lines = pages.page(techniques.MixUp).example.splitlines()
-    assert lines[:2] == [">>> import torch", ">>> from goodfit.techniques import MixUp"]
+    imports = ["import torch", "from goodfit.data.inputs import Inputs", "from goodfit.techniques import MixUp"]
+    assert lines[:3] == [f">>> {line}" for line in imports]
     assert pages.page(techniques.EarlyStopping).example.startswith(">>> from goodfit.techniques import EarlyStopping\n")
 
 

@@ -1,4 +1,4 @@
-"""Run the README: its Python blocks in one go, and its `goodfit …` command lines, in a temporary folder.
+"""Run the README, its Python blocks in one go and its `goodfit …` command lines, and the Python blocks of other pages.
 
 Usage: python tools/readme.py
 """
@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("docs/augmentation.md",)
+"""Further pages whose Python blocks must run; their commands name data that are not here."""
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -33,13 +35,18 @@ def main() -> int:
         raise SystemExit("README.md has no Python block or no goodfit command: nothing was run")
     with tempfile.TemporaryDirectory() as folder:
         runs = [[sys.executable, "-W", "error", "-c", script]]
+        for page in PAGES:
+            own = "\n".join(blocks((ROOT / page).read_text(encoding="utf-8"), "python"))
+            runs.append([sys.executable, "-W", "error", "-c", own])
         runs += [["bash", "-c", line.replace("goodfit", f"{sys.executable} -m goodfit", 1)] for line in lines]
         for run in runs:
             done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(run[-1], done.stdout, done.stderr, sep="\n")
                 return 1
-    print(f"README: {len(blocks(text, 'python'))} Python blocks and {len(lines)} commands run")
+    print(
+        f"README: {len(blocks(text, 'python'))} Python blocks and {len(lines)} commands run; {len(PAGES)} other pages"
+    )
     return 0
 
 

@@ -180,6 +180,8 @@ def find(name: str) -> type[Technique]:
     names = {known: known for known in ALL} | {alias: known for known, t in ALL.items() for alias in t.aliases}
     plain = {re.sub(r"[_-]", "", said): known for said, known in names.items()}
     key = plain.get(re.sub(r"[_-]", "", name.lower()))
+    if key is None and name == "callable":
+        raise InputError("callable: a function is not part of a recipe's text; give Callable(…) in Python.")
     if key is None:
         raise InputError(f"recipe: there is no technique '{name}'.{near(name, ALL)}")
     return ALL[key]

@@ -113,7 +113,8 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")
-    network = copied(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0)
+    words = spec.inputs.vocabulary
+    network = copied(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, words)
     attach_layers(network, recipe).silence()
     best, last = read_tensors(path / "best.safetensors")[0], read_tensors(path / "last.safetensors")[0]
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -279,3 +280,46 @@ def test_predict_refuses_in_one_line(goodfit: Cli, csv: Path, table: pd.DataFram
     assert kept.read_text() == "mine"
     ok(goodfit("predict", folder, csv, "--out", kept, "--force"))
     assert kept.read_text().startswith("kind,")
+
+
+# ---- augment ----------------------------------------------------------------------------------------
+
+
+def test_augment_writes_a_page_and_a_picture(goodfit: Cli, tmp_path: Path) -> None:
+    shades = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "dots.npz", x=shades, y=np.arange(40) % 2)
+    out = tmp_path / "out"
+    asked = ("augment", tmp_path / "dots.npz", "--recipe", "rotation=20, zoom", "--show", 5, "--out", out)
+    answer = goodfit(*asked)
+    assert answer.code == 0
+    assert f"written to {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
+    assert {path.name for path in out.iterdir()} == {"augment.html", "augment.png"}
+    assert (out / "augment.html").read_text(encoding="utf-8").count("<img") == 6
+    assert "holds earlier results" in goodfit(*asked).err
+    assert goodfit(*asked, "--force").code == 0
+
+
+def test_augment_refuses_in_one_line(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
+    for recipe, said in (("rotation=20", "can be shown; these are table data"), ("l2=0.1", "these are table data")):
+        answer = goodfit("augment", csv, "--target", "kind", "--recipe", recipe, "--out", tmp_path / "o")
+        assert (answer.code, answer.err.count("\n")) == (2, 1)
+        assert said in answer.err
+        assert not (tmp_path / "o").exists()
+
+
+def test_a_study_of_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for kind in ("day", "night"):
+        (tmp_path / "sky" / kind).mkdir(parents=True)
+        for number in range(20):
+            shades = rng.integers(0, 100, (9, 9, 3)) + 120 * (kind == "day")
+            Image.fromarray(shades.astype(np.uint8)).save(tmp_path / "sky" / kind / f"{number}.png")
+    (tmp_path / "sky" / "night" / "broken.png").write_bytes(b"?")
+    asked = ("fit", tmp_path / "sky", "--model", "cnn:4", "--epochs", 2, "--recipe", "rotation=10", "--size", 8)
+    refused = goodfit(*asked, "--out", tmp_path / "run")
+    assert refused.code == 2
+    assert "1 of 41 files cannot be read: 'night/broken.png'" in refused.err
+    assert goodfit(*asked, "--skip-damaged", "--out", tmp_path / "run").code == 0
+    assert "What augmentation makes of the data" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

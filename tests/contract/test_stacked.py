@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -11,8 +11,12 @@ from torch import Tensor
 from torch.func import vmap
 
 from goodfit import techniques
+from goodfit.data import Inputs
+from goodfit.data.words import Words
+from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,
+    Augmentation,
     Averaged,
     BranchNoise,
     Change,
@@ -38,11 +42,21 @@ from goodfit.stages import (
     WeightPerturbation,
 )
 from goodfit.technique import Technique, Value
+from goodfit.train.acting import Source
+from goodfit.train.augmenting import Augmenting
 
 MEMBERS = 3
 CLOCKS = [Clock(10, 5, 20), Clock(12, 6, 16), Clock(20, 4, 20)]  # ends of epochs, one per member
 STACKED = [t for t in techniques.ALL.values() if not t.alone and not issubclass(t, OnSample | OnEpoch | Normalisation)]
 DRAWING = [t for t in STACKED if hasattr(t, "draw")]
+
+TABLE = Inputs(groups=((1, 3), (3, 5)))
+WORDS = Words.of(
+    ["happy", "glad", "felicitous", "tow", "two", "house", "home", "the"],
+    [5, 1, 0, 2, 7, 3, 3, 40],
+    [4, 1, 0, 2, 5, 3, 2, 20],
+    20,
+)
 
 Values = dict[str, Any]
 Slope = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
@@ -91,6 +105,22 @@ def batch(seed: int, space: Sequence[int]) -> tuple[Tensor, Tensor]:
     return normal(7, *space, seed=seed), normal(7, 3, seed=seed + 100).softmax(1)
 
 
+def table(seed: int) -> tuple[Tensor, Tensor]:
+    """Rows of a number and two categories of two values each, one of which is none of the known ones now and then."""
+    x, y = batch(seed, (5,))
+    for first, end in TABLE.groups:
+        x[:, first:end] = (x[:, first:end] == x[:, first:end].max(1, keepdim=True)[0]) & (x[:, first:end] > -0.5)
+    return x, y
+
+
+def sentences(seed: int) -> tuple[Tensor, Tensor]:
+    """Texts of up to eight words, of one at least."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randint(1, len(WORDS), (7, 8), generator=generator)
+    long = torch.randint(1, 9, (7, 1), generator=generator)
+    return torch.where(torch.arange(8) < long, x, 0), batch(seed, ())[1]
+
+
 def kernel(seed: int, shape: Sequence[int]) -> Tensor:
     """A weight, one unit of which has no weights at all."""
     w = normal(*shape, seed=seed)
@@ -100,8 +130,18 @@ def kernel(seed: int, shape: Sequence[int]) -> Tensor:
 
 def given(kind: type[Technique], seed: int) -> list[tuple[Any, ...]]:
     """Some arguments of the technique's functions, beside what is drawn."""
+    if issubclass(kind, Augmentation) and "image" in kind.kinds and "table" not in kind.kinds:
+        return [(batch(seed, space)[0].sigmoid(), batch(seed, space)[1]) for space in ((3, 6, 8), (3, 2, 6, 6))]
+    if issubclass(kind, Augmentation) and "sound" in kind.kinds and "table" not in kind.kinds:
+        return [batch(seed, space) for space in ((1, 64), (2, 30))]
+    if issubclass(kind, Augmentation) and kind.kinds in (("table",), ("series",)):
+        return [table(seed) if kind.kinds == ("table",) else batch(seed, (2, 12))]
+    if issubclass(kind, Augmentation) and kind.kinds == ("text",):
+        return [sentences(seed)]
+    if issubclass(kind, Augmentation) and kind.kinds == ("video",):
+        return [batch(seed, (3, 6, 4, 5))]
     if issubclass(kind, OnBatch):
-        return [batch(seed, space) for space in ((5,), (2, 6), (2, 4, 6))]
+        return [table(seed), *(batch(seed, space) for space in ((5,), (2, 6), (2, 4, 6)))]
     if issubclass(kind, Noise):
         return [(normal(7, *space, seed=seed),) for space in ((4, 6), (4, 6, 5), (4, 6, 5, 3))]
     if issubclass(kind, BranchNoise):
@@ -147,8 +187,37 @@ def act(technique: Any, args: tuple[Any, ...], drawn: tuple[Tensor, ...], clock:
     raise AssertionError(f"{type(technique).__name__}: say in ACTING what a program asks of its stage")
 
 
+def seen(x: Tensor) -> Inputs:
+    """What inputs like x are."""
+    if not x.is_floating_point():
+        return Inputs("text", words=WORDS)
+    return {2: TABLE, 3: Inputs("series")}.get(x.ndim, Inputs("image", -0.5, 1.5))
+
+
 def change(technique: Change, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
-    return technique.batch(*args, drawn)
+    return technique.batch(*args, drawn, seen(args[0]))
+
+
+class Given(Source):
+    """Gives a technique as it is, and what was drawn for it."""
+
+    eager: ClassVar[bool] = False
+
+    def __init__(self, technique: Technique, drawn: tuple[Tensor, ...]) -> None:
+        super().__init__()
+        self.technique, self.drawn = technique, drawn
+
+    def now(self, *asked: Any) -> Any:
+        return self.technique
+
+    def draw(self, *asked: Any) -> tuple[Tensor, ...]:
+        return self.drawn
+
+
+def augment(technique: Augmentation, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
+    x, y = args
+    inputs = Inputs("sound", -3.0, 2.0) if technique.kinds[0] == "sound" else seen(x)
+    return Augmenting(Recipe((technique,)), Given(technique, drawn), inputs, "abc")(x, y)
 
 
 def attack(technique: Attack, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
@@ -216,6 +285,7 @@ def project(technique: Projection, args: Any, drawn: Any, clock: Clock, slope: S
 
 
 ACTING: dict[Any, Callable[..., Any]] = {
+    Augmentation: augment,
     Change: change,
     Attack: attack,
     HiddenMix: mix,

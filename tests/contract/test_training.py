@@ -28,6 +28,7 @@ from goodfit.stages import (
     WeightPerturbation,
 )
 from goodfit.technique import Knob, Technique
+from goodfit.techniques import CutOut
 from goodfit.train import Checkpoints, Run
 from goodfit.train.attach import attach_layers
 
@@ -173,6 +174,8 @@ def other(technique: type[Technique], name: str, knob: Knob, value: Any, some: s
             return another
     if name == "on":
         return some  # of the places in place of all
+    if name == "classes":
+        return "0"  # of the classes in place of all
     if isinstance(knob.default, bool):
         return not value
     if knob.choices:
@@ -192,7 +195,8 @@ def test_each_knob_changes_the_trained_network(
     )
     # The scenario of an OnEpoch technique: the stop loss jumps up and down and turns up in the end.
     settings = {"epochs": 12, "learning_rate": 0.1} if issubclass(technique, OnEpoch) else {}
-    a, b = train(technique, base, **settings), train(technique, moved, **settings)
+    company = [CutOut(0.5)] if knob_name == "augment" else []  # it says whom other techniques change
+    a, b = (train(technique, Recipe((t, *company)), **settings) for t in (base, moved))
     if issubclass(technique, OnEpoch):
         assert (a.epochs, a.kept_epoch) != (b.epochs, b.kept_epoch)
     else:

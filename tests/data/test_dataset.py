@@ -111,6 +111,6 @@ def test_official_test_part_is_the_test_part(shared: Callable[[str], Path]) -> N
     assert data.test is not None
     assert np.array_equal(split.test.y.numpy(), data.test[1])
     assert [len(p) for p in split.parts.values()] == [3530, 588, 882, 10000]
-    assert split.spec.input_shape == (28, 28)
-    assert repr(small) == "Dataset(mnist: 5000 × 28 × 28, target 'y', 10 classes, test=10000)"
+    assert split.spec.input_shape == (1, 28, 28)
+    assert repr(small) == "Dataset(mnist: 5000 × 1 × 28 × 28, target 'y', 10 classes, test=10000)"
     assert len(small.folds(2)[1].test) == 10000

@@ -76,7 +76,7 @@ def test_broken_bytes(tmp_path: Path) -> None:
 
 
 def test_folders_and_unknown_kinds(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match="holds no images"):
         load(tmp_path)
     with pytest.raises(InputError, match="no known kind"):
         load(write(tmp_path / "t.xlsx", "x"))

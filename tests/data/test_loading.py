@@ -91,7 +91,7 @@ def test_real_tables(shared: Shared) -> None:
 
 def test_mnist(shared: Shared) -> None:
     data = load(shared("mnist.npz"))
-    assert data.x.shape == (60000, 28, 28)
+    assert data.x.shape == (60000, 1, 28, 28)
     assert data.test is not None
     assert len(data.test[1]) == 10000
     assert data.classes == tuple("0123456789")

@@ -51,3 +51,15 @@ def test_weights_fade_is_silent(held: str, ask: Ask, normed: nn.Sequential) -> N
     recipe = held if held == "class_balance" else f"class_weights, {held}"
     assert ask(classes.weights_fade, recipe) == []
     assert ask(classes.weights_fade, "class_weights", normed) == []
+
+
+def test_too_few_to_synthesise_fires(one: One) -> None:
+    assert one(classes.too_few_to_synthesise, "smote", smallest_class=1).severity == "warning"
+    remark = one(classes.too_few_to_synthesise, "smote(k=7)", smallest_class=7)
+    assert (remark.severity, remark.remedy) == ("note", "set k below 7, or take class_balance")
+
+
+def test_too_few_to_synthesise_is_silent(ask: Ask) -> None:
+    assert ask(classes.too_few_to_synthesise, "smote", smallest_class=6) == []
+    assert ask(classes.too_few_to_synthesise, "smote") == []
+    assert ask(classes.too_few_to_synthesise, "class_balance", smallest_class=1) == []

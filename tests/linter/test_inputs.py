@@ -22,14 +22,16 @@ def test_codes_is_silent(ask: Ask) -> None:
 
 
 def test_categories_fires(one: One) -> None:
-    remark = one(inputs.categories, "mixup, gaussian_noise, fgsm", categories=True)
+    remark = one(inputs.categories, "mixup(categories='blend'), gaussian_noise, fgsm", categories=True)
     assert remark.techniques == ("mixup", "fgsm", "gaussian_noise")
+    assert "column_noise" in remark.remedy
 
 
 def test_categories_is_silent(ask: Ask) -> None:
     assert ask(inputs.categories, "mixup, gaussian_noise") == []
     hidden_only = "gaussian_noise(stddev=0.1, input_stddev=0.0), dropout(0.1, input_rate=0.1), cutmix"
     assert ask(inputs.categories, hidden_only, categories=True) == []
+    assert ask(inputs.categories, "mixup, cutmix, cut_out, swap_noise, column_noise", categories=True) == []
 
 
 def test_attacks_in_batch_norm_fires(one: One, normed: nn.Sequential) -> None:

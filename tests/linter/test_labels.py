@@ -69,7 +69,7 @@ def test_mixing_numbers_is_silent(ask: Ask) -> None:
     assert ask(labels.mixing_numbers, "target_noise", task="regression") == []
 
 
-@pytest.mark.parametrize("name", ["label_smoothing", "class_balance", "class_weights", "disturb_label"])
+@pytest.mark.parametrize("name", ["label_smoothing", "class_balance", "smote", "class_weights", "disturb_label"])
 def test_wrong_targets_fires(name: str, one: One) -> None:
     assert one(labels.wrong_targets, name, task="regression").techniques == (name,)
     assert one(labels.wrong_targets, "target_noise").severity == "error"

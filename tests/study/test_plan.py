@@ -1,12 +1,22 @@
 """Which recipes are compared."""
 
-from goodfit.data import TaskSpec
+from goodfit.data import Inputs, TaskSpec
 from goodfit.recipe import Recipe
-from goodfit.study.plan import COMBINATION, USUAL, candidates, named
+from goodfit.stages import Augmentation
+from goodfit.study.plan import COMBINATION, MOVES, USUAL, candidates, named
+from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
 CLASSES = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d")
 NUMBERS = TaskSpec("regression", "y", (), (4,), 1, "d")
+
+
+def of_tables(technique: type[Technique]) -> bool:
+    return not issubclass(technique, Augmentation) or "table" in technique.kinds
+
+
+def images(channels: int) -> TaskSpec:
+    return TaskSpec("classification", "y", ("a", "b"), (channels, 8, 8), 2, "d", Inputs("image"))
 
 
 def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
@@ -22,10 +32,24 @@ def test_the_whole_catalogue_where_it_is_asked_for() -> None:
     labels = [c.label for c in candidates(CLASSES, catalogue=True)]
     assert labels == [
         "plain",
-        *(n for n, t in sorted(ALL.items()) if getattr(t, "needs", "any") != "numbers"),
+        *(n for n, t in sorted(ALL.items()) if getattr(t, "needs", "any") != "numbers" and of_tables(t)),
         "combined",
     ]
     assert set(USUAL) < set(labels)
+
+
+def test_images_are_augmented_and_nothing_falsifies_them() -> None:
+    plan = {c.label: c.recipe.text() for c in candidates(images(1))}
+    assert set(USUAL) < set(plan)
+    assert plan["shift"] == "shift=0.1"
+    assert plan["rotation=10.0"] == "rotation=10.0"
+    assert plan["combined"].startswith(MOVES)
+    assert not any("flip" in text or "turn" in text for text in plan.values())
+
+
+def test_colours_only_where_there_are_three() -> None:
+    labels = [{c.label for c in candidates(images(n), catalogue=True)} for n in (1, 3)]
+    assert labels[1] - labels[0] == {"hue", "saturation"}
 
 
 def test_numbers_have_no_labels_to_smooth() -> None:

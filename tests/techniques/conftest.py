@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from goodfit.data import Split, load
+from goodfit.data import Inputs, Split, load
 from goodfit.train import Run, Training, fit
 
 Weights = dict[str, Tensor]
@@ -100,3 +100,44 @@ def solve(sparse: Split) -> Callable[..., Run]:
         return fit(model, sparse, recipe, Training(optimizer=optimizer, batch_size=len(sparse.train), **settings))
 
     return run
+
+
+# ---- rows of numbers and categories, and what of them must hold ------------------------------------------
+
+GROUPS = ((2, 3), (3, 6), (7, 11))  # a 0/1 column by itself, three categories, a number between, four categories
+
+
+@pytest.fixture
+def mixed() -> Inputs:
+    """Columns 0, 1 and 6 are numbers, the others tell categories."""
+    return Inputs(groups=GROUPS)
+
+
+@pytest.fixture
+def rows() -> Callable[..., Tensor]:
+    """Rows (n, 11) of such a table: every number is there only once."""
+
+    def make(n: int = 400, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+        g = torch.Generator().manual_seed(seed)
+        numbers = torch.randn(n, 3, generator=g, dtype=dtype)
+        flag = torch.randint(2, (n, 1), generator=g).to(dtype)
+        three, four = (F.one_hot(torch.randint(k, (n,), generator=g), k).to(dtype) for k in (3, 4))
+        return torch.cat([numbers[:, :2], flag, three, numbers[:, 2:], four], 1)
+
+    return make
+
+
+@pytest.fixture
+def whole() -> Callable[..., bool]:
+    """Whether every block of every row is one of a category's codes; zeros: none of the known ones, where allowed."""
+
+    def holds(x: Tensor, none: bool = False) -> bool:
+        if not bool(((x[:, 2] == 0) | (x[:, 2] == 1)).all()):
+            return False
+        for first, end in GROUPS[1:]:
+            block, ones = x[:, first:end], x[:, first:end].sum(1)
+            if not bool(((block == 0) | (block == 1)).all() & ((ones == 1) | ((ones == 0) & none)).all()):
+                return False
+        return True
+
+    return holds

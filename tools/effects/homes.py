@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from goodfit import load
 from goodfit.data import Split
-from goodfit.stages import BranchNoise, OnEpoch, OnEval, Recurrent
+from goodfit.models import cnn, mel_cnn
+from goodfit.models.text import bag
+from goodfit.stages import Augmentation, BranchNoise, OnEpoch, OnEval, Recurrent
 from goodfit.technique import Technique
 from goodfit.train import Training
 
@@ -56,6 +58,8 @@ def home(technique: type[Technique]) -> Home:
         return OWN[technique.name()]()
     if getattr(technique, "needs", "any") == "numbers":
         return _patients(CALM)
+    if issubclass(technique, Augmentation) and technique.name() != "cut_out":
+        return _coloured() if technique.coloured else BY_KIND[technique.kinds[0]]()
     if issubclass(technique, BranchNoise):
         return Home(digits(), PIXELS, residual, "64-64-10 with 3 residual branches 64-64-64 and ReLU", CALM)
     if issubclass(technique, Recurrent):
@@ -92,6 +96,82 @@ def digits(one: int | None = None) -> Split:
 
 
 @cache
+def digit_rows() -> Split:
+    """Rows of 64 numbers; the digit 8 against all others."""
+    bunch = datasets.load_digits()
+    return _divided(bunch.data, (bunch.target == 8).astype(int), 200, 0.4)
+
+
+@cache
+def coloured_digits() -> Split:
+    """Images (3, 8, 8) of digits in ten classes, each in a colour of its own, which tells nothing."""
+    bunch, rng = datasets.load_digits(), np.random.default_rng(0)
+    colours = rng.uniform(0.1, 1.0, size=(len(bunch.target), 3, 1, 1))
+    return _divided((bunch.images[:, None] * colours).astype(np.float32), bunch.target, 200, 0.4)
+
+
+@cache
+def moving_digits() -> Split:
+    """Clips (1, 6, 12, 12) of digits that drift in any direction over noise; ten classes."""
+    bunch, rng = datasets.load_digits(), np.random.default_rng(0)
+    clips = rng.uniform(0.0, 5.0, size=(len(bunch.target), 1, 6, 12, 12))
+    for clip, image in zip(clips, bunch.images, strict=True):
+        place, way = rng.integers(0, 5, 2), rng.integers(-1, 2, 2)
+        for number in range(6):
+            top, left = (place + number * way).clip(0, 4)
+            clip[0, number, top : top + 8, left : left + 8] += image
+    return _divided(clips.astype(np.float32), bunch.target, 200, 0.4)
+
+
+@cache
+def read_digits() -> Split:
+    """Images of digits as series: eight channels, the columns, over eight time steps, the rows."""
+    bunch = datasets.load_digits()
+    return _divided(bunch.images.transpose(0, 2, 1).astype(np.float32), bunch.target, 200, 0.4)
+
+
+@cache
+def tones() -> Split:
+    """Half a second of two tones at a time at 4 kHz, with noise; eight classes, by their heights and order."""
+    rng, time = np.random.default_rng(0), np.arange(2000) / 4000
+    y = np.arange(1200) % 8
+    pairs = np.array([[300, 420], [420, 300], [300, 560], [560, 300], [420, 560], [560, 420], [300, 300], [560, 560]])
+    heights = pairs[y] * 2 ** rng.uniform(-0.15, 0.15, size=(1200, 1))
+    first = np.arange(2000) < rng.integers(600, 1400, size=(1200, 1))
+    heard = np.where(first, *(np.sin(2 * np.pi * heights[:, n, None] * time) for n in (0, 1)))
+    x = heard * rng.uniform(0.2, 1.0, size=(1200, 1)) + 0.4 * rng.normal(size=(1200, 2000))
+    size = 160 / 1200
+    return load((x.astype(np.float32)[:, None], y), kind="sound", rate=4000).split(
+        sizes=(size, 0.4, *[(0.6 - size) / 2] * 2)
+    )
+
+
+@cache
+def messages() -> Split:
+    """Messages of up to eight words on four subjects, each of which has some words of its own."""
+    rng = np.random.default_rng(0)
+    own = [words.split() for words in SUBJECTS]
+    y = np.arange(1200) % 4
+    texts = []
+    for subject in y:
+        said = list(rng.choice(COMMON.split(), 6)) + list(rng.choice(own[subject], 2))
+        if rng.random() < 0.3:
+            said[-1] = str(rng.choice(own[(subject + 1) % 4]))  # a word of another subject beside one of its own
+        texts.append(" ".join(rng.permutation(said)))
+    size = 200 / 1200
+    return load((texts, y), kind="text").split(sizes=(size, 0.4, *[(0.6 - size) / 2] * 2))
+
+
+SUBJECTS = (
+    "doctor ill pain heal medicine nurse fever hospital cure wound",
+    "ball game win team race goal play match player score",
+    "money bank pay price buy sell cost cheap rich debt",
+    "food eat bread meal cook taste dinner sweet soup hungry",
+)
+COMMON = "the a to for of day house work big small quick begin end talk walk new old good many people place time"
+
+
+@cache
 def patients() -> Split:
     """Ten features of each patient, one number."""
     bunch = datasets.load_diabetes()
@@ -121,9 +201,9 @@ def self_normalising() -> nn.Sequential:
     return made
 
 
-def convolutional() -> nn.Sequential:
+def convolutional(channels: int = 1) -> nn.Sequential:
     """Two convolutions on 8×8 pixels, one pooling, one linear layer."""
-    maps = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    maps = [nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*maps, nn.Flatten(), nn.Linear(256, 10))
 
 
@@ -173,9 +253,62 @@ def _maps() -> Home:
     return Home(digits(), PIXELS, convolutional, network, _training(epochs=30, schedule="cosine"))
 
 
+def _coloured() -> Home:
+    network, training = (
+        "two 3×3 convolutions (8 and 16 channels), pooling, 256-10",
+        _training(epochs=30, schedule="cosine"),
+    )
+    data = f"{PIXELS}, each in a random colour"
+    return Home(coloured_digits(), data, lambda: convolutional(3), network, training)
+
+
+def _clips() -> Home:
+    network = "two 3×3×3 convolutions (8 and 16 channels) with pooling, 128 units, 10"
+    training, data = _training(epochs=12, schedule="cosine"), f"{PIXELS}, drifting over noise in clips of 6 frames"
+    return Home(moving_digits(), data, lambda: cnn((1, 6, 12, 12), 10, (8, 16)), network, training)
+
+
+def _series() -> Home:
+    network = "two convolutions of 3 time steps (16 and 32 channels) with pooling, 128 units, 10"
+    data = f"{PIXELS}, read as series of 8 rows"
+    return Home(
+        read_digits(), data, lambda: cnn((8, 8), 10, (16, 32)), network, _training(epochs=30, schedule="cosine")
+    )
+
+
+def _sounds() -> Home:
+    network, training = (
+        "log-mel pictures and two 3×3 convolutions (8 and 16 channels)",
+        _training(epochs=12, schedule="cosine"),
+    )
+    data = "generated sounds (two tones of eight kinds, with noise)"
+    return Home(tones(), data, lambda: mel_cnn((1, 2000), 8, (8, 16), 4000), network, training)
+
+
+def _texts() -> Home:
+    split = messages()
+    words = split.spec.inputs.vocabulary
+    data, network = "generated messages on four subjects", "the mean of 32 numbers per word, 32-4 with ReLU"
+    return Home(split, data, lambda: bag(words, 4, (32, 32)), network, _training(epochs=30, schedule="cosine"))
+
+
+BY_KIND: dict[str, Callable[[], Home]] = {
+    "table": lambda: _patients(CALM),
+    "image": _maps, "video": _clips, "series": _series, "sound": _sounds, "text": _texts,
+}  # fmt: skip
+"""Kind of inputs → where augmentations of it are at home."""
+
+
 def _rare() -> Home:
     data, network = f"{PIXELS}, 8 against all others", "64-64-64-2 with ReLU"
     return Home(digits(8), data, lambda: perceptron(outputs=2), network, CALM, "balanced accuracy")
+
+
+def _rare_rows() -> Home:
+    data, network = f"{PIXELS} as rows of 64 numbers, 8 against all others", "64-64-64-2 with ReLU"
+    return Home(
+        digit_rows(), data, lambda: nn.Sequential(*perceptron(outputs=2)[1:]), network, CALM, "balanced accuracy"
+    )
 
 
 def _fast_sequences() -> Home:
@@ -186,9 +319,10 @@ OWN: dict[str, Callable[[], Home]] = {
     "alpha_dropout": lambda: Home(digits(), PIXELS, self_normalising, "64-64-64-10 with SELU", CALM),
     "class_balance": _rare,
     "class_weights": _rare,
+    "cut_out": _maps,
+    "smote": _rare_rows,
     "clip_grad_norm": _fast_sequences,
     "clip_grad_value": _fast_sequences,
-    "cut_out": _maps,
     "cutmix": _maps,
     "divergence_stop": lambda: Home(
         digits(), PIXELS, perceptron, MLP, _training(epochs=30, learning_rate=0.3, optimizer="sgd")

@@ -1,4 +1,4 @@
-"""The commands: study, fit, diagnose, explain, techniques, predict."""
+"""The commands: study, fit, augment, diagnose, explain, techniques, predict."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _common(
 def study(
     data: o.DataPath,
     target: o.Target = None,
-    model: o.Model = "mlp",
+    model: o.Model = None,
     recipe: Annotated[
         list[str] | None, typer.Option(help="A recipe to compare (text or YAML file); repeat for several.")
     ] = None,
@@ -81,6 +81,13 @@ def study(
     groups: o.Groups = None,
     time: o.Time = None,
     task: o.Task = None,
+    kind: o.Kind = None,
+    size: o.Size = None,
+    text: o.Text = None,
+    rate: o.Rate = None,
+    length: o.Length = None,
+    whiten: o.Whiten = None,
+    skip_damaged: o.SkipDamaged = False,
     out: Annotated[Path | None, typer.Option(help="Folder for results; goodfit-NAME if not given.")] = None,
     force: o.Force = False,
     threads: o.Threads = 0,
@@ -94,7 +101,7 @@ def study(
 
     asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
              "schedule": schedule, "metric": metric}  # fmt: skip
-    source = work.Source(data, target, groups, time, task)
+    source = work.Source(data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten)
     place = work.Out(out, force, _command())
     code = work.run_study(source, model, recipe or [], seeds, catalogue, population, asked, place, threads)
     raise typer.Exit(code)
@@ -105,7 +112,7 @@ def fit(
     data: o.DataPath,
     target: o.Target = None,
     recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")] = "",
-    model: o.Model = "mlp",
+    model: o.Model = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -116,6 +123,13 @@ def fit(
     groups: o.Groups = None,
     time: o.Time = None,
     task: o.Task = None,
+    kind: o.Kind = None,
+    size: o.Size = None,
+    text: o.Text = None,
+    rate: o.Rate = None,
+    length: o.Length = None,
+    whiten: o.Whiten = None,
+    skip_damaged: o.SkipDamaged = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the run, its checkpoints and its report.")] = None,
     every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -128,10 +142,36 @@ def fit(
     asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
              "schedule": schedule, "metric": metric}  # fmt: skip
     source, place = (
-        work.Source(data, target, groups, time, task),
+        work.Source(data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten),
         work.Out(out, force, _command(), every, resume),
     )
     raise typer.Exit(work.run_fit(source, model, recipe, seed, asked, place, threads))
+
+
+@app.command(epilog='Example: `goodfit augment photos --recipe "rotation=15, zoom=0.2, brightness=0.3" --show 12`')
+def augment(
+    data: o.DataPath,
+    recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")],
+    target: o.Target = None,
+    show: Annotated[int, typer.Option(min=1, help="Variants of each sample.")] = 12,
+    samples: Annotated[int, typer.Option(min=1, help="Samples, of different classes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    kind: o.Kind = None,
+    size: o.Size = None,
+    text: o.Text = None,
+    rate: o.Rate = None,
+    length: o.Length = None,
+    skip_damaged: o.SkipDamaged = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; goodfit-augment-NAME if not given.")] = None,
+    force: o.Force = False,
+) -> None:
+    """Show what augmentation makes of your data: variants of a sample, as a page and as a picture."""
+    from goodfit.cli import work
+
+    source = work.Source(
+        data, target, kind=kind, size=size, skip_damaged=skip_damaged, text=text, rate=rate, length=length
+    )
+    work.show_variants(source, recipe, show, samples, seed, out, force)
 
 
 @app.command(epilog="Example: `goodfit diagnose goodfit-digits`")
@@ -146,14 +186,14 @@ def diagnose(folder: o.RunFolder) -> None:
 def explain(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder that fit or study wrote.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Techniques, as text or as a YAML file.")] = None,
-    model: o.Model = "mlp",
+    model: o.Model = None,
     inputs: Annotated[int, typer.Option(min=1, help="Inputs of the network.")] = 20,
     outputs: Annotated[int, typer.Option(min=1, help="Outputs of the network.")] = 2,
 ) -> None:
     """Show which technique acts on which tensor and layer, how strongly, or why not."""
     from goodfit.cli import work
 
-    work.show_explanation(folder, recipe, model, inputs, outputs)
+    work.show_explanation(folder, recipe, model or "mlp", inputs, outputs)
 
 
 @app.command(epilog="Example: `goodfit techniques dropout`")

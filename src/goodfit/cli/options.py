@@ -7,13 +7,23 @@ from typing import Annotated
 
 import typer
 
-DataPath = Annotated[str, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet or NPZ file; the name of a set that "
+DataPath = Annotated[str, typer.Argument(metavar="DATA", help="CSV, TSV, JSONL, Parquet or NPZ file; a folder with a "
+    "folder of images or texts for each class; the name of a set that "
     "scikit-learn brings (digits, breast_cancer, wine, iris, diabetes); or openml:NAME.")]  # fmt: skip
 Target = Annotated[str | None, typer.Option(help="Column to predict.")]
 Groups = Annotated[str | None, typer.Option(help="Column of groups that no two parts may share.")]
 Time = Annotated[str | None, typer.Option(help="Column of times: train on the oldest, test on the newest rows.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression; told from the target if not given.")]
-Model = Annotated[str, typer.Option(help="Reference network: mlp, or with layer sizes mlp:256-256.")]
+Kind = Annotated[str | None, typer.Option(help="What rows of an array are, where its shape does not tell: "
+    "table, series, image, video, sound or text.")]  # fmt: skip
+Size = Annotated[int | None, typer.Option(min=1, help="Height and width to which the images of a folder are brought.")]
+Text = Annotated[str | None, typer.Option(help="Column of texts to learn from, where there are several columns.")]
+SkipDamaged = Annotated[bool, typer.Option("--skip-damaged", help="Leave out files of a folder that cannot be read.")]
+Model = Annotated[str | None, typer.Option(help="Reference network: mlp, cnn, resnet; mel_cnn for sound; bag, text_cnn "
+    "for texts; with layer sizes mlp:256-256. If not given: mlp, mel_cnn or bag.")]  # fmt: skip
+Rate = Annotated[int | None, typer.Option(min=1, help="Samples per second to which sounds are brought.")]
+Length = Annotated[float | None, typer.Option(help="Seconds to which sounds are brought.")]
+Whiten = Annotated[float | None, typer.Option(help="Whiten images (ZCA), with this small number such as 0.01.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows, at most.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows per step.")]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate.")]

@@ -13,7 +13,7 @@ import torch
 import goodfit as gf
 from goodfit.cli import show
 from goodfit.errors import InputError
-from goodfit.models import build
+from goodfit.models import build, usual
 from goodfit.recipe import find
 from goodfit.store import load_run, refuse_full, save_run, writable
 from goodfit.study.save import save_runs, save_study
@@ -34,10 +34,21 @@ class Source:
     groups: str | None = None
     time: str | None = None
     task: Any = None
+    kind: Any = None
+    size: int | None = None
+    skip_damaged: bool = False
+    text: str | None = None
+    rate: int | None = None
+    length: float | None = None
+    whiten: float | None = None
 
     def load(self) -> gf.Dataset:
         """Load and check it."""
-        return gf.load(self.data, self.target, groups=self.groups, time=self.time, task=self.task)
+        return gf.load(
+            self.data, self.target, groups=self.groups, time=self.time, task=self.task, kind=self.kind,
+            size=self.size, damaged="skip" if self.skip_damaged else "refuse", text=self.text,
+            rate=self.rate, length=self.length, whiten=self.whiten,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def _threads(number: int, least: int = 0) -> Iterator[None]:
 
 def _least(model: str, split: gf.Split, training: Training) -> int:
     """1 for a network that is too small for more threads, else 0."""
-    network = build(model, split.spec.input_shape, split.spec.n_outputs, 0)
+    network = build(model, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
     return int(training.batch_size * max(p.numel() for p in network.parameters()) < LARGE)
 
 
@@ -88,7 +99,7 @@ def _training(rows: int, asked: Mapping[str, Any]) -> Training:
 
 def run_study(
     source: Source,
-    model: str,
+    model: str | None,
     recipes: list[str],
     seeds: int,
     catalogue: bool,
@@ -106,20 +117,20 @@ def run_study(
     show.data(data)
     with _threads(threads):  # of runs side by side, each takes one
         answer = gf.run_study(
-            data, model, chosen, training, seeds=seeds, catalogue=catalogue, population=population,
+            data, model or usual(data.kind), chosen, training, seeds=seeds, catalogue=catalogue, population=population,
             on_outcome=lambda s: save_runs(s, folder),
         )  # fmt: skip
     if answer.best() is None:
         show.line("no run was finished; nothing to compare")
         return INTERRUPTED if answer.interrupted else 1
     save_study(answer, folder)
-    path = gf.write_report(answer, folder / "report.html", out.reproduce)
+    path = gf.write_report(answer, folder / "report.html", out.reproduce, split)
     show.study(answer, folder, path)
     return INTERRUPTED if answer.interrupted else 0
 
 
 def run_fit(
-    source: Source, model: str, recipe: str, seed: int, asked: Mapping[str, Any], out: Out, threads: int
+    source: Source, asked_for: str | None, recipe: str, seed: int, asked: Mapping[str, Any], out: Out, threads: int
 ) -> int:
     """Fit, print, save; the exit code."""
     chosen = gf.Recipe.load(recipe)
@@ -130,15 +141,28 @@ def run_fit(
         checkpoints = Checkpoints(out.folder / "checkpoints", out.every, out.resume, out.force)
     elif out.resume or out.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
-    split = data.split(seed)
+    split, model = data.split(seed), asked_for or usual(data.kind)
     training = _training(len(split.train), asked)
     with _threads(threads, _least(model, split, training)):
         run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
     if out.folder is not None:
         save_run(run, out.folder, force=True)
-        show.written(out.folder, gf.write_report(run, out.folder / "report.html", out.reproduce))
+        show.written(out.folder, gf.write_report(run, out.folder / "report.html", out.reproduce, split))
     return INTERRUPTED if run.interrupted else 0
+
+
+def show_variants(
+    source: Source, recipe: str, count: int, samples: int, seed: int, folder: Path | None, force: bool
+) -> None:
+    """Write a page of samples and their variants."""
+    from goodfit.report import write_variants
+
+    chosen, data = gf.Recipe.load(recipe), source.load()
+    folder = refuse_full(folder or Path(f"goodfit-augment-{data.name}"), force)
+    show.data(data)
+    split = data.split(seed)
+    show.written(folder, write_variants(split, chosen, folder / "augment.html", count, samples, seed))
 
 
 def show_diagnosis(folder: Path) -> None:
@@ -155,12 +179,14 @@ def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs
     if folder is None and recipe is None:
         raise InputError('explain: give the folder of a run or --recipe "…".')
     shape: tuple[int, ...] = (inputs,)
+    words = 0
     chosen = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
     if folder is not None:
         run = load_run(folder)
         model, shape, outputs = run.network, run.spec.input_shape, run.spec.n_outputs
+        words = run.spec.inputs.vocabulary
         chosen = chosen if recipe is not None else run.recipe
-    network = build(model, shape, outputs, 0)
+    network = build(model, shape, outputs, 0, words)
     show.explanation(gf.explain(network, chosen), chosen, chosen.lint(network))
 
 

@@ -6,6 +6,7 @@
 from goodfit.data.dataset import Dataset
 from goodfit.data.duplicates import Duplicates
 from goodfit.data.given import from_tensors
+from goodfit.data.inputs import Inputs
 from goodfit.data.loading import load
 from goodfit.data.metrics import METRICS, Metric, default_metric, metric
 from goodfit.data.split import Part, Split, TrainPart
@@ -16,6 +17,7 @@ __all__ = [
     "METRICS",
     "Dataset",
     "Duplicates",
+    "Inputs",
     "Metric",
     "Part",
     "Preprocessing",

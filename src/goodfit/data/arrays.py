@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,6 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from goodfit.data.inputs import PLAIN, TABLE, Inputs, Taken
+from goodfit.data.layout import arrange
+from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -99,10 +102,12 @@ class ArrayFeatures:
     pixels: bool
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    inputs: Inputs = TABLE
+    whitening: Whitening | None = None
 
     @classmethod
-    def fit(cls, x: Array) -> ArrayFeatures:
-        """Learn mean and scale from the training rows."""
+    def fit(cls, x: Array, taken: Taken = PLAIN) -> ArrayFeatures:
+        """Learn mean and scale from the training rows, the ends of their range, and how they are whitened."""
         if x.ndim == 2 and x.dtype != np.uint8:
             from sklearn.preprocessing import StandardScaler
 
@@ -110,7 +115,20 @@ class ArrayFeatures:
             return cls(x.shape[1:], False, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         pixels = x.dtype == np.uint8
         mean, std = _pixel_moments(x) if pixels else _moments(x)
-        return cls(x.shape[1:], pixels, (mean,), (std if std > 0 else 1.0,))
+        std = std if std > 0 else 1.0
+        low, high = (0.0, 1.0) if pixels else (float(x.min()), float(x.max()))
+        if taken.kind == "sound":  # as loud downwards as upwards
+            low, high = -max(-low, high), max(-low, high)
+        ends = ((low - mean) / std, (high - mean) / std) if low < high else (0.0, 1.0)
+        plain = cls(x.shape[1:], pixels, (mean,), (std,), Inputs(taken.kind, *ends, taken.rate))
+        return plain if taken.whiten is None else plain._whitened(x, taken.whiten)
+
+    def _whitened(self, x: Array, epsilon: float) -> ArrayFeatures:
+        """The same with whitening behind, learned from raw training rows; the range is then that of whitened rows."""
+        standard = self.transform(x)
+        whitening = Whitening.fit(standard, epsilon)
+        made = whitening.apply(standard)
+        return replace(self, whitening=whitening, inputs=self.inputs.between(float(made.min()), float(made.max())))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -131,17 +149,22 @@ class ArrayFeatures:
         """
         x = as_features(data, "transform: x")
         if x.shape[1:] != self.shape:
+            x, _ = arrange(x, self.inputs.kind, "transform")
+        if x.shape[1:] != self.shape:
             raise InputError(f"transform: rows have shape {x.shape[1:]}, this data was learned with {self.shape}.")
         if self.pixels and x.dtype == np.uint8:
             table = ((np.arange(256) / 255 - self.mean[0]) / self.scale[0]).astype(np.float32)
-            return np.take(table, x)
+            return self._behind(np.take(table, x))
         if self.pixels or (x.dtype == np.uint8 and len(self.shape) > 1):
             wanted = "uint8 values 0…255" if self.pixels else "values that are not uint8"
             raise InputError(f"transform: this data was learned with {wanted}, got {x.dtype}; convert it first.")
         out = np.empty(x.shape, np.float32)
         for rows in chunks(len(x)):
             out[rows] = (x[rows].astype(np.float64) - np.asarray(self.mean)) / np.asarray(self.scale)
-        return out
+        return self._behind(out)
+
+    def _behind(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return self.whitening.apply(x) if self.whitening else x
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -152,6 +175,8 @@ class ArrayFeatures:
             "pixels": self.pixels,
             "mean": list(self.mean),
             "scale": list(self.scale),
+            "inputs": self.inputs.to_dict(),
+            "whitening": self.whitening.to_dict() if self.whitening else None,
         }
 
     @classmethod
@@ -159,7 +184,10 @@ class ArrayFeatures:
         """The inverse of `to_dict`."""
         shape = tuple(int(n) for n in values["shape"])
         mean, scale = (tuple(float(v) for v in values[key]) for key in ("mean", "scale"))
-        return cls(shape, bool(values["pixels"]), mean, scale)
+        inputs = Inputs.from_dict(values["inputs"]) if "inputs" in values else Inputs()
+        stored = values.get("whitening")
+        whitening = Whitening.from_dict(stored) if stored else None
+        return cls(shape, bool(values["pixels"]), mean, scale, inputs, whitening)
 
 
 def chunks(n: int) -> Iterator[slice]:

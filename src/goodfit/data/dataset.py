@@ -12,6 +12,7 @@ import pandas as pd
 from goodfit.data.arrays import Array, Features
 from goodfit.data.columns import kind, numbers, seconds
 from goodfit.data.duplicates import row_codes
+from goodfit.data.inputs import PLAIN, Taken
 from goodfit.data.rows import How, Layout, Rows, divide, divide_folds
 from goodfit.data.split import SIZES, Source, Split, build, check_seed, check_sizes, part_counts
 from goodfit.data.task import Task
@@ -26,7 +27,8 @@ class Dataset:
     """Features and encoded targets in memory, as `load` returns them.
 
     Shape: x (rows, …); y (rows,) int64 class indices or float64 values; groups and time (rows,) or None; test
-    is an official test part (x, y) in the same form, or None. `classes` are the sorted names of the classes.
+    is an official test part (x, y) in the same form, or None. `classes` are the sorted names of the classes, `kind`
+    is what x is: a table, images, … (see `goodfit.data.inputs`); rate: a sound's samples per second, 0 where unknown.
     """
 
     name: str
@@ -38,6 +40,17 @@ class Dataset:
     groups: Array | None = None
     time: Array | None = None
     test: tuple[Features, Array] | None = None
+    taken: Taken = PLAIN
+
+    @property
+    def kind(self) -> str:
+        """What x is: a table, images, … (see `goodfit.data.inputs`)."""
+        return self.taken.kind
+
+    @property
+    def rate(self) -> int:
+        """A sound's samples per second, 0 where unknown."""
+        return self.taken.rate
 
     def __len__(self) -> int:
         return len(self.y)
@@ -130,7 +143,8 @@ class Dataset:
 
     @cached_property
     def _source(self) -> Source:
-        return Source(self.x, self.y, self.task, self.target, self.classes, self.name, self.test)
+        told = self.name, self.test, self.taken
+        return Source(self.x, self.y, self.task, self.target, self.classes, *told)
 
     @cached_property
     def _codes(self) -> dict[str, Rows]:

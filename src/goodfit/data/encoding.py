@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 from goodfit.data.arrays import Array
 from goodfit.data.checks import LARGEST, listed
 from goodfit.data.columns import Floats, kind, numbers, seconds, texts
+from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, near
 
 MOST_CATEGORIES = 200  # of one column; the rarer ones count as rare
@@ -107,6 +109,16 @@ class TableFeatures:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one transformed row."""
         return (len(self.feature_names),)
+
+    @property
+    def inputs(self) -> Inputs:
+        """What augmentation must know of transformed rows: which columns tell one category together.
+
+        A 0/1 column that says where a number was missing is a group of one.
+        """
+        first, missing = sum(c.value for c in self.numbers), sum(c.indicator for c in self.numbers)
+        ends = np.cumsum([first, *[1] * missing, *(len(c.categories) for c in self.categories)]).tolist()
+        return Inputs(groups=tuple(pairwise(ends)))
 
     def transform(self, data: object) -> npt.NDArray[np.float32]:
         """Apply what was learned; columns beyond the known ones are ignored.

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,12 @@ import pandas as pd
 from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.columns import number
+from goodfit.data.text_files import LINES, read_lines
 from goodfit.errors import InputError, MissingExtra, near
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-KINDS = (*TEXT_TABLES, ".csv.gz", ".parquet", ".npz")
+KINDS = (*TEXT_TABLES, ".csv.gz", ".jsonl", ".parquet", ".npz")
 SEPARATORS = ",;\t|"
 SNIFFED = 1 << 16  # bytes looked at to find the separator
 PAIRS = (("x", "y"), ("X", "y"), ("data", "target"), ("x_train", "y_train"))
@@ -71,13 +72,13 @@ def find(path: Path) -> Path:
         siblings = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         hint = near(path.name, siblings)
         raise InputError(f"load: there is no file '{path}'.{hint if 'Did you mean' in hint else ''}")
-    if suffix(path) not in (*TEXT_TABLES, ".parquet", ".npz"):
+    if suffix(path) not in (*TEXT_TABLES, *LINES, ".parquet", ".npz"):
         raise InputError(f"load: '{path.name}' is of no known kind; give one of {', '.join(KINDS)}.")
     return path
 
 
-def read_table(path: Path, target: str | None) -> pd.DataFrame:
-    """A table from a csv, tsv or parquet file; empty cells are missing.
+def read_table(path: Path, target: str | None, damaged: Literal["refuse", "skip"] = "refuse") -> pd.DataFrame:
+    """A table from a csv, tsv, parquet or JSON lines file; empty cells are missing.
 
     The separator is found from the first lines, the decimal comma in tables separated by semicolons too. A
     first column without a name that only counts the rows is left out. The target column keeps its spelling
@@ -89,6 +90,8 @@ def read_table(path: Path, target: str | None) -> pd.DataFrame:
     """
     if suffix(path) == ".parquet":
         return _read_parquet(path)
+    if suffix(path) in LINES:
+        return read_lines(path, PACKED.get(path.suffix.lower(), Path.open), damaged)
     try:
         separator, decimal, names = _form(path)
         with warnings.catch_warnings():

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from goodfit.data.duplicates import Duplicates, count_duplicates, row_codes
+from goodfit.data.inputs import Inputs, Kind
 from goodfit.data.split import Part, Split, TrainPart
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError
@@ -17,20 +18,24 @@ def from_tensors(
     select: tuple[torch.Tensor, torch.Tensor] | None = None,
     test: tuple[torch.Tensor, torch.Tensor] | None = None,
     name: str = "tensors",
+    kind: Kind | None = None,
 ) -> Split:
     """Parts that you divided and preprocessed yourself, taken as they are (nothing is copied or scaled).
 
     Shape: each (x (rows, …) float, y (rows,) int64 class indices, or (rows,) or (rows, outputs) floats). `select` and
-    `test` default to the stop rows; then scores on them are no news, which `note` says.
+    `test` default to the stop rows; then scores on them are no news, which `note` says. `kind`: what the rows are,
+    where their shape does not say it (see `Inputs`): three dimensions are series, four are images; rows of "text" are
+    the numbers of words, 0 where a text has ended and 1 for unknown words.
 
     Raises:
         InputError: shapes or types that do not fit each other.
     """
     given = {"train": train, "stop": stop, "select": select or stop, "test": test or stop}
     for part, (x, y) in given.items():
-        if len(x) != len(y) or x.shape[1:] != train[0].shape[1:] or not x.is_floating_point():
+        if len(x) != len(y) or x.shape[1:] != train[0].shape[1:] or x.is_floating_point() == (kind == "text"):
+            what = "whole-number" if kind == "text" else "float"
             raise InputError(
-                f"Split: {part} must be float rows of shape {tuple(train[0].shape[1:])} with one target each, "
+                f"Split: {part} must be {what} rows of shape {tuple(train[0].shape[1:])} with one target each, "
                 f"got x {tuple(x.shape)} {x.dtype}, y {tuple(y.shape)}."
             )
     numbers = train[1].is_floating_point()
@@ -38,7 +43,13 @@ def from_tensors(
     classes = () if numbers else tuple(str(c) for c in range(int(train[1].max()) + 1))
     outputs = shaped["train"][1].shape[1] if numbers else len(classes)
     spec = TaskSpec(
-        "regression" if numbers else "classification", "y", classes, tuple(train[0].shape[1:]), outputs, name
+        "regression" if numbers else "classification",
+        "y",
+        classes,
+        tuple(train[0].shape[1:]),
+        outputs,
+        name,
+        Inputs.of(torch.cat([x for x, _ in given.values()]) if kind == "text" else train[0], kind),
     )
     parts = {k: Part(x, y, np.arange(len(x))) for k, (x, y) in shaped.items() if k != "train"}
     note = "" if select and test else "select and test are the stop rows where they were not given"

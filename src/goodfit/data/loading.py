@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,17 @@ from goodfit.data.checks import check_columns, check_length, check_names
 from goodfit.data.columns import tidy
 from goodfit.data.dataset import Dataset
 from goodfit.data.files import TEXT_TABLES, find, header, read_npz, read_table, stem, suffix
+from goodfit.data.folders import read_folder
+from goodfit.data.images import Size
+from goodfit.data.inputs import Kind, Taken
+from goodfit.data.layout import arrange
+from goodfit.data.listing import Damaged
+from goodfit.data.sounds import ANY, Asked, is_archive, read_archive
 from goodfit.data.task import encode, encode_like, target_series
+from goodfit.data.text_columns import only_text, text_column
+from goodfit.data.text_files import holds_texts
+from goodfit.data.text_files import read_folder as read_texts
+from goodfit.data.texts import as_texts
 from goodfit.errors import InputError, near
 
 USUAL_TARGETS = ("target", "class", "label", "y")
@@ -31,6 +42,13 @@ class Raw:
     y: Any = None
     target: str | None = None
     test: tuple[Any, Any] | None = None
+    kind: Kind | None = None  # where it is known
+    rate: int = 0  # of sounds
+    columns: Mapping[str, Array] = field(default_factory=dict)  # beside features and targets, a value for each row
+
+    def named(self, given: object) -> object:
+        """A column's values, where `given` names one of those beside features and targets; else what was given."""
+        return self.columns.get(given, given) if isinstance(given, str) else given
 
 
 def load(
@@ -40,15 +58,29 @@ def load(
     groups: object = None,
     time: object = None,
     task: Literal["classification", "regression"] | None = None,
+    kind: Kind | None = None,
+    size: Size = None,
+    damaged: Damaged = "refuse",
+    text: str | None = None,
+    rate: int | None = None,
+    length: float | None = None,
+    whiten: float | None = None,
 ) -> Dataset:
     """Data from a file, a table, arrays or a known name, checked and with encoded targets.
 
-    `source` is a path (csv, tsv, also packed with gz, bz2, xz; parquet; npz), a pandas DataFrame, a pair (X,
+    `source` is a path (csv, tsv, jsonl, also packed with gz, bz2, xz; parquet; npz; a folder with a folder of images
+    for each class), a pandas DataFrame, a pair (X,
     y) of arrays, tensors, lists or pandas objects, a set that scikit-learn carries ("digits",
     "breast-cancer", "wine", "iris", "diabetes"), or "openml:NAME" / "openml:ID". `target` names the target
     column; without it a single column called target, class, label or y is taken. `groups` and `time` name
     columns, which then are no features, or give a value for each row. `task` overrides the decision made from
-    the targets' values (see `goodfit.data.task.encode`).
+    the targets' values (see `goodfit.data.task.encode`). `kind` says what an array's rows are where shape and dtype do
+    not (see `goodfit.data.layout.arrange`); images and sound come out with their channels in front. `size` and
+    `damaged` are for folders (see `goodfit.data.folders.read_folder`). Texts are a list of them, the only column beside
+    the target, or the one that `text` names; or a folder with a folder of .txt files for each class. Sounds are a
+    folder with a folder of wav, flac, ogg or mp3 files for each class, or an npz archive with `samples` and `lengths`;
+    they are brought to `rate` samples per second and `length` seconds (see `goodfit.data.sounds`). `whiten`: images,
+    sounds and series are whitened with this ε, learned on training rows (see `goodfit.data.whitening`).
 
     Raises:
         InputError: anything that cannot be learned from, in one line with the remedy.
@@ -59,23 +91,39 @@ def load(
     >>> load(([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5])).task
     'regression'
     """
-    raw = _read(source, target)
+    asked = Asked(rate, length)
+    raw = _read(source, target, size, damaged, asked)
     x, column, name = _features_and_target(raw)
-    x, group_values = _take_out(x, groups, "groups")
-    x, times = _take_out(x, time, "time")
-    if isinstance(x, pd.DataFrame):
-        check_columns(x)
-        x = tidy(x)
+    x, group_values = _take_out(x, raw.named(groups), "groups")
+    x, times = _take_out(x, raw.named(time), "time")
+    kind = kind or raw.kind
+    x, what = _table(x, kind, text) if isinstance(x, pd.DataFrame) else arrange(x, kind)
+    if asked != ANY and (what != "sound" or (length is not None and isinstance(source, tuple))):
+        raise InputError(f"load: rate is for sounds and length for files of sounds; this is {what} data: leave it out.")
     learned = encode(column, name, task)
     test = None
     if raw.test is not None:
-        x_test, y_test = _test_features(raw.test[0], x), target_series(raw.test[1], name)
+        x_test, y_test = _test_features(raw.test[0], x, what), target_series(raw.test[1], name)
         check_length(x_test, y_test)
         test = (x_test, encode_like(y_test, name, learned))
-    return Dataset(raw.name, x, learned.y, learned.task, name, learned.classes, group_values, times, test)
+    if whiten is not None and what in ("table", "text"):
+        raise InputError(f"load: whiten is for images, clips, sounds and series; this is {what} data: leave it out.")
+    told = group_values, times, test, Taken(what, raw.rate or rate or 0, whiten)
+    return Dataset(raw.name, x, learned.y, learned.task, name, learned.classes, *told)
 
 
-def _read(source: object, target: object) -> Raw:
+def _table(x: pd.DataFrame, kind: Kind | None, text: str | None) -> tuple[pd.DataFrame, Kind]:
+    """The checked columns, and what they are: a table, or one column of texts."""
+    named = text_column(x, text, kind)
+    if named is not None:
+        return only_text(x, named), "text"
+    check_columns(x)
+    if kind not in (None, "table"):
+        raise InputError(f"load: kind={kind!r} cannot be a table of columns; give arrays.")
+    return tidy(x), "table"
+
+
+def _read(source: object, target: object, size: Size, damaged: Damaged, asked: Asked) -> Raw:
     if target is not None and not isinstance(target, str):
         raise InputError(
             f"load: target must be a column's name, got {type(target).__name__}; for separate arrays give load((X, y))."
@@ -83,15 +131,15 @@ def _read(source: object, target: object) -> Raw:
     if isinstance(source, pd.DataFrame):
         return Raw("table", source, target=target)
     if isinstance(source, tuple) and len(source) == 2:
-        return Raw("arrays", source[0], source[1], target)
+        return Raw("arrays", as_texts(source[0]), source[1], target)
     if isinstance(source, str | os.PathLike):
-        return _read_name(os.fspath(source), target)
+        return _read_name(os.fspath(source), target, size, damaged, asked)
     raise InputError(
         f"load: a {type(source).__name__} is no source; give a path, a DataFrame, a pair (X, y) or a known name."
     )
 
 
-def _read_name(source: str | bytes, target: str | None) -> Raw:
+def _read_name(source: str | bytes, target: str | None, size: Size, damaged: Damaged, asked: Asked) -> Raw:
     text = os.fsdecode(source)
     if text.startswith(OPENML):
         frame, own, name = read_openml(text)
@@ -102,12 +150,24 @@ def _read_name(source: str | bytes, target: str | None) -> Raw:
         return Raw(name, frame, target=target or own)
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
         raise InputError(f"load: there is no file and no known set '{text}'.{near(text, BUNDLED)}")
+    if path.is_dir() and holds_texts(path):
+        (texts, labels), test = read_texts(path, damaged)
+        return Raw(path.resolve().name, texts, labels, target or "class", test, "text")
+    if path.is_dir():
+        folder = read_folder(path.resolve(), size, damaged, asked)
+        return Raw(path.resolve().name, folder.x, folder.y, target or "class", folder.test, folder.kind, folder.rate)
     path = find(path)
+    if suffix(path) == ".npz" and is_archive(path):
+        clips = read_archive(path, asked)
+        own = target or _usual(list(clips.others)) or ""
+        if own not in clips.others:
+            raise InputError(f"load: name the array of targets: target=….{near(own, clips.others)}")
+        return Raw(stem(path), clips.x, clips.others[own], own, None, "sound", clips.rate, clips.others)
     if suffix(path) == ".npz":
         archive = read_npz(path, target)
         return Raw(stem(path), archive.x, archive.y, archive.target, archive.test)
     usual = target or (_usual(header(path)) if suffix(path) in TEXT_TABLES else None)
-    return Raw(stem(path), read_table(path, usual), target=usual)
+    return Raw(stem(path), read_table(path, usual, damaged), target=usual)
 
 
 def _features_and_target(raw: Raw) -> tuple[Any, pd.Series[Any], str]:
@@ -163,13 +223,15 @@ def _take_out(x: Any, given: object, role: str) -> tuple[Features, Array | None]
     return x, np.asarray(column)
 
 
-def _test_features(x_test: Any, x: Features) -> Array:
+def _test_features(x_test: Any, x: Features, kind: str) -> Features:
     """The official test part's features, in the shape of the others.
 
     Raises:
         InputError: another shape.
     """
-    features = as_features(x_test, "load: x_test")
+    if kind == "text" and isinstance(x_test, pd.DataFrame):
+        return x_test
+    features, _ = arrange(as_features(x_test, "load: x_test"), kind)
     if features.shape[1:] != x.shape[1:]:
         raise InputError(f"load: rows of x_test have shape {features.shape[1:]}, those of x {x.shape[1:]}.")
     return features

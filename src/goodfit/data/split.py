@@ -13,6 +13,7 @@ import torch
 from goodfit.data.arrays import Array, Features
 from goodfit.data.checks import listed
 from goodfit.data.duplicates import Duplicates, count_duplicates
+from goodfit.data.inputs import PLAIN, Taken
 from goodfit.data.rows import Division, Rows, with_note
 from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
@@ -26,7 +27,7 @@ SIZES = (0.6, 0.1, 0.15, 0.15)
 class Part:
     """Rows that are only ever looked at: inputs, targets, and where the rows stood in the data.
 
-    Shape: x (rows, \\*input_shape) float32; y (rows,) int64 class indices or (rows, 1) float32 values,
+    Shape: x (rows, \\*input_shape) float32, int64 for texts; y (rows,) int64 class indices or (rows, 1) float32 values,
     standardised with the training part's mean and scale; rows (rows,), for an official test part counted
     within that part.
 
@@ -109,6 +110,7 @@ class Source:
     classes: tuple[str, ...]
     name: str
     test: tuple[Features, Array] | None
+    taken: Taken = PLAIN
 
 
 def build(source: Source, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
@@ -120,7 +122,7 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
     division = _check_classes(source, division)
     regression = source.task == "regression"
     x_train, y_train = take(source.x, division.train), source.y[division.train]
-    preprocessing = Preprocessing.fit(x_train, y_train if regression else None)
+    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.taken)
     train = TrainPart(*_tensors(preprocessing, x_train, y_train, regression), division.train)
     others = {}
     for name in PARTS[1:]:
@@ -132,8 +134,10 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
         others[name] = Part(*_tensors(preprocessing, x, y, regression), rows)
     outputs = 1 if regression else len(source.classes)
     shape = preprocessing.input_shape
-    spec = TaskSpec(source.task, source.target, source.classes, shape, outputs, source.name)
+    spec = TaskSpec(source.task, source.target, source.classes, shape, outputs, source.name, preprocessing.inputs)
     counted = _duplicates(codes, division)
+    remark = getattr(preprocessing.features, "note", "")
+    division = with_note(division, remark) if remark else division
     return Split(train, **others, spec=spec, preprocessing=preprocessing, seed=seed, how=how,
                  duplicates=counted, note=division.note)  # fmt: skip
 

@@ -13,6 +13,8 @@ import pandas as pd
 from goodfit.data.arrays import Array, ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
+from goodfit.data.inputs import PLAIN, Inputs, Taken
+from goodfit.data.texts import TextFeatures
 from goodfit.errors import InputError
 
 
@@ -32,14 +34,18 @@ class Preprocessing:
     (True, [6.0])
     """
 
-    features: TableFeatures | ArrayFeatures
+    features: TableFeatures | ArrayFeatures | TextFeatures
     target_mean: float = 0.0
     target_scale: float = 1.0
 
     @classmethod
-    def fit(cls, x: Features, y: Array | None = None) -> Preprocessing:
+    def fit(cls, x: Features, y: Array | None = None, taken: Taken = PLAIN) -> Preprocessing:
         """Learn from the training rows; `y` only where the targets are numbers (regression)."""
-        features = TableFeatures.fit(x) if isinstance(x, pd.DataFrame) else ArrayFeatures.fit(x)
+        features: TableFeatures | TextFeatures | ArrayFeatures
+        if isinstance(x, pd.DataFrame):
+            features = TextFeatures.fit(x) if taken.kind == "text" else TableFeatures.fit(x)
+        else:
+            features = ArrayFeatures.fit(x, taken)
         if y is None:
             return cls(features)
         scale = float(np.std(y, dtype=np.float64))
@@ -51,14 +57,19 @@ class Preprocessing:
         return self.features.feature_names
 
     @property
+    def inputs(self) -> Inputs:
+        """What augmentation must know of transformed rows."""
+        return self.features.inputs
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one transformed row."""
         return self.features.input_shape
 
-    def transform(self, data: object) -> npt.NDArray[np.float32]:
+    def transform(self, data: object) -> Array:
         """Raw rows as inputs of the network.
 
-        Shape: a table or an array of rows → (rows, \\*input_shape) float32.
+        Shape: a table or an array of rows → (rows, \\*input_shape) float32; texts → (rows, words) int64.
 
         Raises:
             InputError: columns missing, another shape, values that cannot be read.
@@ -94,7 +105,7 @@ class Preprocessing:
         Raises:
             InputError: the values are not those of a Preprocessing.
         """
-        kinds: dict[str, Any] = {"table": TableFeatures, "array": ArrayFeatures}
+        kinds: dict[str, Any] = {"table": TableFeatures, "array": ArrayFeatures, "text": TextFeatures}
         try:
             features = kinds[values["features"]["kind"]].from_dict(values["features"])
             return cls(features, float(values["target_mean"]), float(values["target_scale"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from goodfit.data.arrays import Array, as_array
 from goodfit.data.checks import check_classes, check_target, listed
 from goodfit.data.columns import kind, numbers, plain
+from goodfit.data.inputs import TABLE, Inputs
 from goodfit.errors import InputError, near
 
 Task: TypeAlias = Literal["classification", "regression"]
@@ -38,10 +39,13 @@ class TaskSpec:
     input_shape: tuple[int, ...]
     n_outputs: int
     name: str
+    inputs: Inputs = TABLE
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self) | {"classes": list(self.classes), "input_shape": list(self.input_shape)}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        lists = {"classes": list(self.classes), "input_shape": list(self.input_shape)}
+        return values | lists | {"inputs": self.inputs.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TaskSpec:
@@ -50,7 +54,7 @@ class TaskSpec:
         Raises:
             InputError: a field is missing or the task is unknown.
         """
-        missing = [f.name for f in fields(cls) if f.name not in values]
+        missing = [f.name for f in fields(cls) if f.name not in values and f.name != "inputs"]
         if missing:
             raise InputError(f"TaskSpec: {listed(missing)} missing in the stored values; the file is incomplete.")
         return cls(
@@ -60,6 +64,7 @@ class TaskSpec:
             input_shape=tuple(int(n) for n in values["input_shape"]),
             n_outputs=int(values["n_outputs"]),
             name=str(values["name"]),
+            inputs=Inputs.from_dict(values["inputs"]) if "inputs" in values else Inputs(),
         )
 
 

@@ -11,7 +11,7 @@ from goodfit.linter.remark import Context, Remark
 from goodfit.linter.stopping import rules
 from goodfit.linter.view import View, names, number
 
-BALANCING = ("class_balance", "class_weights")
+BALANCING = ("class_balance", "class_weights", "smote")
 
 
 def corrected_twice(view: View, context: Context) -> Iterator[Remark]:
@@ -23,7 +23,7 @@ def corrected_twice(view: View, context: Context) -> Iterator[Remark]:
             "warning",
             names(both),
             (),
-            f"rare classes are drawn more often and count more in the loss: strengths of {total:g} in all, where 1 "
+            f"rare classes are drawn more often or count more in the loss: strengths of {total:g} in all, where 1 "
             "makes all classes alike, so that rare ones outweigh the others",
             "",
             "keep one of them, or let their strengths add up to at most 1",
@@ -74,4 +74,20 @@ def weights_fade(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-RULES = (corrected_twice, weights_with_soft_labels, balance_against_metric, weights_fade)
+def too_few_to_synthesise(view: View, context: Context) -> Iterator[Remark]:
+    """Rows made between neighbours, where the rarest class hardly has any."""
+    found, rows = view.get("smote"), context.smallest_class
+    if found is None or rows is None or rows > number(found, "k"):
+        return
+    few = "row, which is repeated: there is no other to make rows with" if rows == 1 else "rows to make rows between"
+    yield Remark(
+        "warning" if rows == 1 else "note",
+        ("smote",),
+        (),
+        f"the rarest class has {rows} {few}",
+        "",
+        "take class_balance" if rows == 1 else f"set k below {rows}, or take class_balance",
+    )
+
+
+RULES = (corrected_twice, weights_with_soft_labels, balance_against_metric, weights_fade, too_few_to_synthesise)

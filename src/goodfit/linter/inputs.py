@@ -27,7 +27,8 @@ def codes(view: View, context: Context) -> Iterator[Remark]:
 
 def categories(view: View, context: Context) -> Iterator[Remark]:
     """Blends of category codes, or noise on them, are no categories."""
-    found = [*view.named("mixup", "fgsm"), *_noisy_inputs(view)]
+    blending = [t for t in view.named("mixup") if t.values()["categories"] == "blend"]
+    found = [*blending, *view.named("fgsm"), *_noisy_inputs(view)]
     if context.categories and not context.integer_inputs and found:
         yield Remark(
             "warning",
@@ -35,7 +36,7 @@ def categories(view: View, context: Context) -> Iterator[Remark]:
             (),
             "some columns are categories, and a category in part, or with noise on it, is one that no row has",
             "",
-            "take manifold_mixup, input dropout or cutmix, or set the strength on the input to 0",
+            "take column_noise, swap_noise, cutmix or mixup (categories='draw'), or set the strength on the input to 0",
         )
 
 

@@ -25,6 +25,8 @@ class Context:
     task: str = "classification"
     rows: int | None = None
     """Training rows."""
+    smallest_class: int | None = None
+    """Training rows of the rarest class."""
     stop_rows: int | None = None
     """Rows of the stop part."""
     integer_inputs: bool = False

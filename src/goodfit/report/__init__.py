@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodfit.report.build import headline, interval_text, run_page, study_page
-from goodfit.report.html import write
+from goodfit import __version__
+from goodfit.data import Split
+from goodfit.recipe import Recipe
+from goodfit.report.build import headline, interval_text, run_page, shown, study_page
+from goodfit.report.html import render_strips, write, write_text
+from goodfit.report.strips import sheet, strips
 from goodfit.study import Study
 from goodfit.train import Run
 
-__all__ = ["headline", "interval_text", "write_report"]
+__all__ = ["headline", "interval_text", "write_report", "write_variants"]
 
 
-def write_report(of: Run | Study, path: str | Path, reproduce: tuple[tuple[str, str], ...] = ()) -> Path:
+def write_report(
+    of: Run | Study, path: str | Path, reproduce: tuple[tuple[str, str], ...] = (), data: Split | None = None
+) -> Path:
     """Write the report of a run or a study as one self-contained HTML file; returns its path.
 
-    `reproduce` adds pairs of a caption and a command to the section on how to get the same result.
+    `reproduce` adds pairs of a caption and a command to the section on how to get the same result. `data`: from it, a
+    section shows what the recipe's augmentations make of training rows.
 
     Raises:
         InputError: a study without a single finished run.
     """
     page = study_page(of, reproduce) if isinstance(of, Study) else run_page(of, reproduce)
-    return write(page, Path(path))
+    return write(shown(page, of, data), Path(path))
+
+
+def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> Path:
+    """Write a page of training samples and their variants, and beside it the same as one PNG file.
+
+    Raises:
+        InputError: data that cannot be shown, or a recipe without augmentations.
+        MissingExtra: pillow is not there.
+    """
+    of = "one sample" if samples == 1 else f"{samples} samples"
+    found = strips(split, recipe, count, samples, seed)
+    written = write_text(
+        render_strips(f"{split.spec.name}: {count} variants of {of}", recipe.text(), found, __version__), path
+    )
+    sheet(split, recipe, path.with_suffix(".png"), count, samples, seed)
+    return written

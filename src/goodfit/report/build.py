@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import math
 
 import torch
 
 import goodfit
-from goodfit.data import metric
+from goodfit.data import Split, metric
 from goodfit.diagnosis import Verdict, diagnose
+from goodfit.errors import MissingExtra
 from goodfit.explanation import COLUMNS
+from goodfit.recipe import Recipe
 from goodfit.report import page as p
+from goodfit.report.strips import SHOWN, strips
+from goodfit.stages import Augmentation, OnSample
 from goodfit.study import Ranked, Study
 from goodfit.study.plan import PLAIN
 from goodfit.study.statistics import Estimate
 from goodfit.surgery import slots
 from goodfit.train import Run
+from goodfit.train.growing import grown
+from goodfit.train.order import epoch_rows
+from goodfit.train.seeds import generator
 
 BINS = 60
 WEIGHS = {
@@ -97,6 +105,36 @@ def run_page(run: Run, reproduce: tuple[tuple[str, str], ...] = ()) -> p.Page:
         created=_now(),
         version=goodfit.__version__,
     )
+
+
+def shown(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
+    """The page with samples and their variants, and with rows per class, where a recipe augments or balances such data.
+
+    It is the run's recipe, or the best one of a study that does so.
+    """
+    if data is None:
+        return page
+    ranked = [r.candidate.recipe for r in of.ranking() if r.score.n] if isinstance(of, Study) else [of.recipe]
+    balancing = [recipe for recipe in ranked if recipe.at(OnSample)]
+    if balancing and data.spec.classes:
+        page = dataclasses.replace(page, facts=(*page.facts, _counts(balancing[0], data)))
+    if data.spec.inputs.kind not in SHOWN:
+        return page
+    augmenting = [recipe for recipe in ranked if recipe.at(Augmentation)]
+    try:
+        found = strips(data, augmenting[0], count=8, samples=3) if augmenting else ()
+    except MissingExtra as error:
+        return dataclasses.replace(page, notes=(*page.notes, f"No samples are shown: {error}."))
+    return dataclasses.replace(page, strips=found)
+
+
+def _counts(recipe: Recipe, data: Split) -> tuple[str, str]:
+    """How many training rows each class has, and how many an epoch draws."""
+    y, grew = data.train.y.cpu(), grown(data.train, recipe, data.spec.inputs, 0).y.cpu()
+    drawn = epoch_rows(recipe.at(OnSample), grew, generator(0, 1, "order"))
+    before, after = (torch.bincount(some, minlength=len(data.spec.classes)).tolist() for some in (y, grew[drawn]))
+    told = (f"{name} {b:,} → {a:,}" for name, b, a in zip(data.spec.classes, before, after, strict=True))
+    return "Rows per class, as they are → in an epoch", ", ".join(told)
 
 
 def headline(study: Study) -> str:

@@ -7,6 +7,7 @@ import functools
 import gzip
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from goodfit.report import theme
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import digits, summary
 from goodfit.report.numbers import DASH, duration, finite, number, percent, span
-from goodfit.report.page import REFERENCE, Page, Row, Weights
+from goodfit.report.page import REFERENCE, Page, Row, Strip, Weights
 
 STANDING_MARKS = {"better": "●", "worse": "■", "open": "○", REFERENCE: ""}
 
@@ -53,10 +54,31 @@ def render(page: Page) -> str:
     )
 
 
+def render_strips(title: str, recipe: str, found: Sequence[Strip], version: str) -> str:
+    """A page of samples and their variants, as HTML text."""
+    return (
+        _environment()
+        .get_template("augment.html.j2")
+        .render(
+            title=title,
+            recipe=recipe,
+            found=found,
+            version=version,
+            style=_asset("report.css"),
+            light=Markup(theme.css_variables(False)),
+            dark=Markup(theme.css_variables(True)),
+        )
+    )
+
+
 def write(page: Page, path: str | os.PathLike[str]) -> Path:
-    """Render the page into a file, at once or not at all: a reader never meets half a report."""
+    """Render the page into a file, as `write_text` does."""
+    return write_text(render(page), path)
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write a page into a file, at once or not at all: a reader never meets half a report."""
     target = Path(path)
-    text = render(page)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     part = Path(name)

@@ -112,6 +112,27 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A sample to look at and to listen to: addresses (data:…) that hold picture and sound themselves, or words.
+
+    Each word comes with "same", "gone" or "new": what became of it.
+    """
+
+    picture: str = ""
+    sound: str = ""
+    words: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A sample and what augmentation makes of it."""
+
+    label: str
+    first: Shown
+    variants: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """A whole report.
 
@@ -137,6 +158,7 @@ class Page:
     notes: tuple[str, ...]
     created: str
     version: str
+    strips: tuple[Strip, ...] = ()
 
     def ranked(self) -> tuple[Row, ...]:
         """The rows, best mean first; rows whose mean is not finite come last."""

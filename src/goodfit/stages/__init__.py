@@ -6,6 +6,15 @@ Knob values may be tensors inside these methods (a population's members differ i
 changes from step to step): no branching on them.
 """
 
+from goodfit.stages.augmentation import (
+    Alteration,
+    Augmentation,
+    Distortion,
+    Geometry,
+    Mirror,
+    Moving,
+    Policy,
+)
 from goodfit.stages.common import SCHEDULES, Clock, Draw, Learned, Paced, Scheduled, selector, share
 from goodfit.stages.on_batch import Attack, Change, HiddenMix, OnBatch
 from goodfit.stages.on_epoch import Decision, OnEpoch, State, Watch
@@ -21,7 +30,7 @@ from goodfit.stages.on_model import (
     Recurrent,
     WeightPerturbation,
 )
-from goodfit.stages.on_sample import OnSample
+from goodfit.stages.on_sample import OnSample, Synthesis
 from goodfit.stages.on_weights import (
     Decay,
     OnWeights,
@@ -37,20 +46,26 @@ from goodfit.stages.reach import acting_noises, why_not
 
 __all__ = [
     "SCHEDULES",
+    "Alteration",
     "Attack",
+    "Augmentation",
     "Averaged",
     "BranchNoise",
     "Change",
     "Clock",
     "Decay",
     "Decision",
+    "Distortion",
     "Draw",
     "Ensemble",
     "Forward",
+    "Geometry",
     "Gradient",
     "HiddenMix",
     "InputNoise",
     "Learned",
+    "Mirror",
+    "Moving",
     "Noise",
     "Normalisation",
     "OnBatch",
@@ -63,6 +78,7 @@ __all__ = [
     "OnWeights",
     "Paced",
     "Penalty",
+    "Policy",
     "Projection",
     "Proximal",
     "Pulling",
@@ -72,6 +88,7 @@ __all__ = [
     "Scheduled",
     "Smooth",
     "State",
+    "Synthesis",
     "Watch",
     "WeightPerturbation",
     "acting_noises",

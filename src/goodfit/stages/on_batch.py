@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.data.inputs import Inputs
 from goodfit.stages.common import Draw, Scheduled
 
 
@@ -28,8 +29,8 @@ class Change(OnBatch, ABC):
     """Changes the batch before the network sees it."""
 
     @abstractmethod
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        """The batch to train on, of the same dtype and device."""
+    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """The batch to train on, of the same dtype and device. draw: what `draw` gave; inputs: what x is."""
 
 
 class Attack(OnBatch, ABC):

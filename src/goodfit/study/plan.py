@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from goodfit.data import TaskSpec
 from goodfit.recipe import Recipe
+from goodfit.stages import Augmentation, OnBatch
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -19,6 +20,14 @@ USUAL = (
     "mixup", "cutmix", "clip_grad_norm", "ema", "early_stopping",
 )  # fmt: skip
 """What a study compares unless it is asked for more: what works on any network, at the cost of a plain run."""
+MOVES = "shift=0.1, rotation=10.0, zoom=0.1"
+USUAL_OF: dict[str, tuple[str, ...]] = {
+    "image": ("shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", "cut_out", MOVES),
+    "video": ("shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", MOVES),
+}
+"""Kind of inputs → the augmentations that a study compares, too: none that could turn a sample into another class's."""
+COMBINATION_OF: dict[str, str] = {"image": MOVES, "video": MOVES}
+"""Kind of inputs → what its combination begins with."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,15 @@ def candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidate]:
     >>> "label_smoothing" in [c.label for c in candidates(spec)]
     False
     """
-    singles = [ALL[name]() for name in (sorted(ALL) if catalogue else USUAL)]
-    fitting = [t for t in singles if _understands(t, spec)]
-    combined = [t for t in Recipe.of(COMBINATION) if _understands(t, spec)]
+    kind = spec.inputs.kind
+    singles = [Recipe((ALL[name](),)) for name in (sorted(ALL) if catalogue else USUAL)]
+    singles += [Recipe.of(text) for text in USUAL_OF.get(kind, ())]
+    fitting = [recipe for recipe in dict.fromkeys(singles) if all(_understands(t, spec) for t in recipe)]
+    whole = ", ".join(filter(None, (COMBINATION_OF.get(kind), COMBINATION)))
+    combined = [t for t in Recipe.of(whole) if _understands(t, spec)]
     return [
         Candidate(PLAIN, Recipe()),
-        *(Candidate(t.name(), Recipe((t,))) for t in fitting),
+        *(Candidate(_label(recipe), recipe) for recipe in fitting),
         Candidate(COMBINED, Recipe(tuple(combined))),
     ]
 
@@ -54,6 +66,17 @@ def named(recipes: list[Recipe]) -> list[Candidate]:
     return [Candidate(PLAIN, Recipe()), *own]
 
 
+def _label(recipe: Recipe) -> str:
+    """The technique's name where it has its usual strength, else the recipe's text."""
+    names = [t.name() for t in recipe if t == type(t)()]
+    return names[0] if len(recipe) == len(names) == 1 else recipe.text()
+
+
 def _understands(technique: Technique, spec: TaskSpec) -> bool:
+    if isinstance(technique, Augmentation):
+        if spec.inputs.kind not in technique.kinds or (technique.coloured and spec.input_shape[0] != 3):
+            return False
+    elif isinstance(technique, OnBatch) and technique.inputs == "floats" and spec.inputs.kind == "text":
+        return False
     needs = getattr(technique, "needs", "any")
     return needs == "any" or needs == ("labels" if spec.task == "classification" else "numbers")

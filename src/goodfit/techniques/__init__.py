@@ -22,6 +22,32 @@ from goodfit.techniques.grads.clip_grad_norm import ClipGradNorm
 from goodfit.techniques.grads.clip_grad_value import ClipGradValue
 from goodfit.techniques.grads.gradient_noise import GradientNoise
 from goodfit.techniques.grads.sam import SAM
+from goodfit.techniques.image.auto_contrast import AutoContrast
+from goodfit.techniques.image.blur import Blur
+from goodfit.techniques.image.brightness import Brightness
+from goodfit.techniques.image.contrast import Contrast
+from goodfit.techniques.image.elastic import Elastic
+from goodfit.techniques.image.equalize import Equalize
+from goodfit.techniques.image.gamma import Gamma
+from goodfit.techniques.image.half_turn import HalfTurn
+from goodfit.techniques.image.horizontal_flip import HorizontalFlip
+from goodfit.techniques.image.hue import Hue
+from goodfit.techniques.image.image_noise import ImageNoise
+from goodfit.techniques.image.perspective import Perspective
+from goodfit.techniques.image.posterize import Posterize
+from goodfit.techniques.image.rand_augment import RandAugment
+from goodfit.techniques.image.random_crop import RandomCrop
+from goodfit.techniques.image.resized_crop import ResizedCrop
+from goodfit.techniques.image.rotation import Rotation
+from goodfit.techniques.image.saturation import Saturation
+from goodfit.techniques.image.scale import Scale
+from goodfit.techniques.image.sharpness import Sharpness
+from goodfit.techniques.image.shear import Shear
+from goodfit.techniques.image.shift import Shift
+from goodfit.techniques.image.solarize import Solarize
+from goodfit.techniques.image.trivial_augment import TrivialAugment
+from goodfit.techniques.image.vertical_flip import VerticalFlip
+from goodfit.techniques.image.zoom import Zoom
 from goodfit.techniques.loss.activity_l1 import ActivityL1
 from goodfit.techniques.loss.activity_l2 import ActivityL2
 from goodfit.techniques.loss.class_weights import ClassWeights
@@ -47,6 +73,34 @@ from goodfit.techniques.model.variational_dropout import VariationalDropout
 from goodfit.techniques.model.weight_noise import WeightNoise
 from goodfit.techniques.model.zoneout import Zoneout
 from goodfit.techniques.sample.class_balance import ClassBalance
+from goodfit.techniques.sample.smote import Smote
+from goodfit.techniques.series.jitter import Jitter
+from goodfit.techniques.series.permutation import Permutation
+from goodfit.techniques.series.series_scaling import SeriesScaling
+from goodfit.techniques.series.time_warp import TimeWarp
+from goodfit.techniques.series.window_warp import WindowWarp
+from goodfit.techniques.sound.filtering import Filtering
+from goodfit.techniques.sound.gain import Gain
+from goodfit.techniques.sound.pitch import Pitch
+from goodfit.techniques.sound.polarity import Polarity
+from goodfit.techniques.sound.sound_noise import SoundNoise
+from goodfit.techniques.sound.sound_shift import SoundShift
+from goodfit.techniques.sound.spec_augment import SpecAugment
+from goodfit.techniques.sound.speed import Speed
+from goodfit.techniques.sound.time_stretch import TimeStretch
+from goodfit.techniques.table.column_noise import ColumnNoise
+from goodfit.techniques.table.swap_noise import SwapNoise
+from goodfit.techniques.text.character_noise import CharacterNoise
+from goodfit.techniques.text.random_deletion import RandomDeletion
+from goodfit.techniques.text.random_insertion import RandomInsertion
+from goodfit.techniques.text.random_swap import RandomSwap
+from goodfit.techniques.text.synonyms import Synonyms
+from goodfit.techniques.text.word_dropout import WordDropout
+from goodfit.techniques.text.word_removal import WordRemoval
+from goodfit.techniques.video.frame_drop import FrameDrop
+from goodfit.techniques.video.frame_rate import FrameRate
+from goodfit.techniques.video.reversal import Reversal
+from goodfit.techniques.video.temporal_crop import TemporalCrop
 from goodfit.techniques.weights.elastic_net import ElasticNet
 from goodfit.techniques.weights.group_lasso import GroupLasso
 from goodfit.techniques.weights.l1 import L1
@@ -63,12 +117,18 @@ ALL: dict[str, type[Technique]] = {
     "activity_l1": ActivityL1,
     "activity_l2": ActivityL2,
     "alpha_dropout": AlphaDropout,
+    "auto_contrast": AutoContrast,
     "batch_norm": BatchNorm,
+    "blur": Blur,
+    "brightness": Brightness,
+    "character_noise": CharacterNoise,
     "class_balance": ClassBalance,
     "class_weights": ClassWeights,
     "clip_grad_norm": ClipGradNorm,
     "clip_grad_value": ClipGradValue,
+    "column_noise": ColumnNoise,
     "confidence_penalty": ConfidencePenalty,
+    "contrast": Contrast,
     "cut_out": CutOut,
     "cutmix": CutMix,
     "disturb_label": DisturbLabel,
@@ -78,16 +138,28 @@ ALL: dict[str, type[Technique]] = {
     "drop_path": DropPath,
     "dropout": Dropout,
     "early_stopping": EarlyStopping,
+    "elastic": Elastic,
     "elastic_net": ElasticNet,
     "ema": EMA,
+    "equalize": Equalize,
     "fgsm": FGSM,
+    "filtering": Filtering,
+    "frame_drop": FrameDrop,
+    "frame_rate": FrameRate,
+    "gain": Gain,
+    "gamma": Gamma,
     "gaussian_dropout": GaussianDropout,
     "gaussian_noise": GaussianNoise,
     "generalization_loss": GeneralizationLoss,
     "ghost_batch_norm": GhostBatchNorm,
     "gradient_noise": GradientNoise,
     "group_lasso": GroupLasso,
+    "half_turn": HalfTurn,
+    "horizontal_flip": HorizontalFlip,
+    "hue": Hue,
+    "image_noise": ImageNoise,
     "jacobian_penalty": JacobianPenalty,
+    "jitter": Jitter,
     "kl_sparsity": KLSparsity,
     "l1": L1,
     "l2": L2,
@@ -102,21 +174,57 @@ ALL: dict[str, type[Technique]] = {
     "non_neg": NonNeg,
     "orthogonal": Orthogonal,
     "parametric_noise": ParametricNoise,
+    "permutation": Permutation,
+    "perspective": Perspective,
+    "pitch": Pitch,
+    "polarity": Polarity,
+    "posterize": Posterize,
     "progress_quotient": ProgressQuotient,
     "r_drop": RDrop,
+    "rand_augment": RandAugment,
+    "random_crop": RandomCrop,
+    "random_deletion": RandomDeletion,
+    "random_insertion": RandomInsertion,
+    "random_swap": RandomSwap,
+    "resized_crop": ResizedCrop,
+    "reversal": Reversal,
+    "rotation": Rotation,
     "sam": SAM,
+    "saturation": Saturation,
+    "scale": Scale,
+    "series_scaling": SeriesScaling,
+    "sharpness": Sharpness,
+    "shear": Shear,
+    "shift": Shift,
+    "smote": Smote,
     "snapshot_ensemble": SnapshotEnsemble,
+    "solarize": Solarize,
+    "sound_noise": SoundNoise,
+    "sound_shift": SoundShift,
     "spatial_dropout": SpatialDropout,
+    "spec_augment": SpecAugment,
     "spectral_decoupling": SpectralDecoupling,
     "spectral_norm": SpectralNorm,
+    "speed": Speed,
     "swa": SWA,
+    "swap_noise": SwapNoise,
+    "synonyms": Synonyms,
     "target_noise": TargetNoise,
+    "temporal_crop": TemporalCrop,
+    "time_stretch": TimeStretch,
+    "time_warp": TimeWarp,
+    "trivial_augment": TrivialAugment,
     "unit_norm": UnitNorm,
     "up": Up,
     "variational_dropout": VariationalDropout,
+    "vertical_flip": VerticalFlip,
     "weight_decay": WeightDecay,
     "weight_noise": WeightNoise,
+    "window_warp": WindowWarp,
+    "word_dropout": WordDropout,
+    "word_removal": WordRemoval,
     "zoneout": Zoneout,
+    "zoom": Zoom,
 }
 """Name in recipes → technique."""
 
@@ -131,12 +239,18 @@ __all__ = [
     "ActivityL1",
     "ActivityL2",
     "AlphaDropout",
+    "AutoContrast",
     "BatchNorm",
+    "Blur",
+    "Brightness",
+    "CharacterNoise",
     "ClassBalance",
     "ClassWeights",
     "ClipGradNorm",
     "ClipGradValue",
+    "ColumnNoise",
     "ConfidencePenalty",
+    "Contrast",
     "CutMix",
     "CutOut",
     "DisturbLabel",
@@ -146,14 +260,26 @@ __all__ = [
     "DropPath",
     "Dropout",
     "EarlyStopping",
+    "Elastic",
     "ElasticNet",
+    "Equalize",
+    "Filtering",
+    "FrameDrop",
+    "FrameRate",
+    "Gain",
+    "Gamma",
     "GaussianDropout",
     "GaussianNoise",
     "GeneralizationLoss",
     "GhostBatchNorm",
     "GradientNoise",
     "GroupLasso",
+    "HalfTurn",
+    "HorizontalFlip",
+    "Hue",
+    "ImageNoise",
     "JacobianPenalty",
+    "Jitter",
     "KLSparsity",
     "LabelSmoothing",
     "LayerNorm",
@@ -166,17 +292,53 @@ __all__ = [
     "NonNeg",
     "Orthogonal",
     "ParametricNoise",
+    "Permutation",
+    "Perspective",
+    "Pitch",
+    "Polarity",
+    "Posterize",
     "ProgressQuotient",
     "RDrop",
+    "RandAugment",
+    "RandomCrop",
+    "RandomDeletion",
+    "RandomInsertion",
+    "RandomSwap",
+    "ResizedCrop",
+    "Reversal",
+    "Rotation",
+    "Saturation",
+    "Scale",
+    "SeriesScaling",
+    "Sharpness",
+    "Shear",
+    "Shift",
+    "Smote",
     "SnapshotEnsemble",
+    "Solarize",
+    "SoundNoise",
+    "SoundShift",
     "SpatialDropout",
+    "SpecAugment",
     "SpectralDecoupling",
     "SpectralNorm",
+    "Speed",
+    "SwapNoise",
+    "Synonyms",
     "TargetNoise",
+    "TemporalCrop",
+    "TimeStretch",
+    "TimeWarp",
+    "TrivialAugment",
     "UnitNorm",
     "Up",
     "VariationalDropout",
+    "VerticalFlip",
     "WeightDecay",
     "WeightNoise",
+    "WindowWarp",
+    "WordDropout",
+    "WordRemoval",
     "Zoneout",
+    "Zoom",
 ]

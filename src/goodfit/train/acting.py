@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,9 @@ class Passed:
 @dataclass
 class Source:
     """What the hooks need to know of the moment; they are silent as long as there is no generator."""
+
+    eager: ClassVar[bool] = True
+    """Whether values may be looked at while a step is computed."""
 
     generator: torch.Generator | None = None
     done: float = 0.0  # share of training that lies behind, for scheduled strengths

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from goodfit.data import Split
+from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Attack, Change, OnBatch, OnLoss
+from goodfit.stages import Attack, Augmentation, Change, OnBatch, OnLoss
 from goodfit.train.attach import Attachment
+from goodfit.train.augmenting import Augmenting
 
 Slope = Callable[[Tensor, Tensor], Tensor]
 """x, y → ∂loss/∂x."""
 
 
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What techniques need to know of the training rows."""
+
+    classes: Sequence[str]  # their names; none: the targets are numbers
+    scale: Tensor  # spread of the training inputs, () or (features,)
+    inputs: Inputs
+
+    @classmethod
+    def of(cls, split: Split, recipe: Recipe) -> Facts:
+        """Those of a split; the spread is measured where an attack needs it."""
+        x, spec = split.train.x, split.spec
+        classes = spec.classes if spec.task == "classification" else ()
+        return cls(classes, spread(x) if recipe.at(Attack) else torch.ones((), dtype=x.dtype), spec.inputs)
+
+
 @dataclass
 class BatchStage:
-    """The OnBatch techniques of a recipe, in its order."""
+    """The OnBatch techniques of a recipe: augmentations, and then the others in the recipe's order."""
 
     recipe: Recipe
     attachment: Attachment
-    classes: int  # 0: the targets are numbers
-    scale: Tensor  # spread of the training inputs, () or (features,)
+    facts: Facts
 
     def __post_init__(self) -> None:
-        self.techniques = self.recipe.at(OnBatch)
+        self.techniques, self.classes = self.recipe.at(OnBatch), len(self.facts.classes)
+        self.augmenting = Augmenting(self.recipe, self.attachment.source, self.facts.inputs, self.facts.classes)
+        self.softens = any(not isinstance(technique, Augmentation) for technique in self.techniques)
         self.outside = [t for t in self.techniques if isinstance(t, Change | Attack)]
         asking: list[OnBatch | OnLoss] = [*self.techniques, *self.recipe.at(OnLoss)]
         for technique in asking:
@@ -46,26 +66,35 @@ class BatchStage:
                     f"{type(technique).__name__}: the inputs must be numbers that can be blended, got {x.dtype} "
                     "(codes of tokens or categories); leave it out, or mix inside the network (manifold_mixup)."
                 )
+        groups = self.facts.inputs.groups
+        if groups and (x.ndim != 2 or groups[-1][1] > x.shape[1]):
+            raise InputError(
+                f"inputs: groups={groups!r} are columns of rows (rows, columns); the inputs have the shape "
+                f"{tuple(x.shape)}; give those of these columns."
+            )
+        self.augmenting.check(x)
 
     def soft(self, x: Tensor, y: Tensor) -> Tensor:
         """Class numbers (batch,) as probabilities (batch, class), where a technique changes the batch."""
-        if not self.techniques or not self.classes or y.is_floating_point():
+        if not self.softens or not self.classes or y.is_floating_point():
             return y
         kind = x.dtype if x.is_floating_point() else torch.get_default_dtype()
         return F.one_hot(y, self.classes).to(kind)
 
-    def __call__(self, x: Tensor, y: Tensor, slope: Slope) -> tuple[Tensor, Tensor]:
-        """The batch to train on; targets as `soft` gives them."""
+    def __call__(self, x: Tensor, y: Tensor, slope: Slope, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The batch to train on; targets as `soft` gives them. only: whom augmentations may change (batch,)."""
         source = self.attachment.source
         y = self.soft(x, y)
+        if self.augmenting.techniques:
+            x = self.augmenting(x, y, only)
         for number, technique in enumerate(self.outside):
             place = f"batch {number}"
             acting = source.now(technique, place)
             draw = source.draw(acting, place, x, y)
             if isinstance(acting, Attack):
-                x = acting.attack(x, slope(x, y), self.scale, draw)
+                x = acting.attack(x, slope(x, y), self.facts.scale, draw)
             elif isinstance(acting, Change):
-                x, y = acting.batch(x, y, draw)
+                x, y = acting.batch(x, y, draw, self.facts.inputs)
         return x, y
 
     def mix(self, x: Tensor, y: Tensor) -> Tensor:

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Attack
 from goodfit.train.attach import Attachment
-from goodfit.train.batches import BatchStage, spread
+from goodfit.train.batches import BatchStage, Facts
 from goodfit.train.losses import Criterion
 from goodfit.train.terms import LossStage, shares
 
@@ -32,8 +31,8 @@ class Cost:
     def of(cls, attachment: Attachment, recipe: Recipe, criterion: Criterion, split: Split) -> Cost:
         """The cost of a recipe's batches, with what its techniques need to know of the training rows."""
         x, y = split.train.x, split.train.y
-        classes = len(split.spec.classes) if split.spec.task == "classification" else 0
-        batches = BatchStage(recipe, attachment, classes, spread(x) if recipe.at(Attack) else x.new_ones(()))
+        facts = Facts.of(split, recipe)
+        classes, batches = len(facts.classes), BatchStage(recipe, attachment, facts)
         batches.check(x)
         return cls(
             attachment, criterion, batches, LossStage(recipe, attachment, shares(y, classes) if classes else None)

@@ -70,7 +70,7 @@ def fit(
     network = model if isinstance(model, str) else ""
     spec, x = split.spec, split.train.x
     if isinstance(model, str):
-        trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"))
+        trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
     else:
         trained = copied(model)
     if training.metric == "auto":

@@ -34,6 +34,23 @@ def epoch_batches(
     return torch.split(rows, batch_sizes(len(rows), size))
 
 
+def spares(techniques: Sequence[OnSample]) -> bool:
+    """Whether augmentations leave the first drawing of a row in an epoch as it is."""
+    return any(getattr(technique, "augment", "all") == "repeats" for technique in techniques)
+
+
+def again(rows: Tensor) -> Tensor:
+    """Which drawings (n,) of an epoch are those of a row that was drawn before.
+
+    >>> again(torch.tensor([3, 5, 3, 3, 5]))
+    tensor([False, False,  True,  True,  True])
+    """
+    ordered, places = rows.sort(stable=True)
+    found = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    found[places[1:]] = ordered[1:] == ordered[:-1]
+    return found
+
+
 def batch_sizes(rows: int, size: int) -> list[int]:
     """The sizes of the batches of an epoch.
 

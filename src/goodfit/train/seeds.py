@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-PURPOSES = ("init", "order", "noise", "user", "sample")
+PURPOSES = ("init", "order", "noise", "user", "sample", "rows")
 
 
 @lru_cache(maxsize=1024)  # runs that are compared share their seeds

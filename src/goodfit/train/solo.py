@@ -19,9 +19,10 @@ from goodfit.train.checkpoints import Checkpoints, load_optimizer, optimizer_ten
 from goodfit.train.cost import Cost
 from goodfit.train.course import Course, broken, lost
 from goodfit.train.evaluate import Measured, measure, training_sample
+from goodfit.train.growing import grown
 from goodfit.train.losses import Criterion
 from goodfit.train.optimizers import make
-from goodfit.train.order import epoch_batches
+from goodfit.train.order import again, epoch_batches, spares
 from goodfit.train.progress import Bar
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
@@ -56,8 +57,10 @@ class Solo:
         cost = Cost.of(self.attachment, recipe, criterion, split)
         self.step = Step(self.attachment, recipe, cost, self.weights, at_once)
         self.on_sample = recipe.at(OnSample)
+        self.spares = spares(self.on_sample)
         self.shadow = Shadow.of(model, recipe.at(OnEval), split.spec.task)
         self.pace = recipe.at(Paced)
+        self.train = grown(split.train, recipe, split.spec.inputs, seed)
         self.sample = training_sample(split.train, seed)
         self.course = Course.of(recipe, self.metric.name)
         self.best = snapshot(model)
@@ -66,16 +69,18 @@ class Solo:
 
     def train_epoch(self, epoch: int) -> list[Tensor]:
         """Train over all rows once; the loss of each batch."""
-        x, y, device = self.split.train.x, self.split.train.y, self.split.train.x.device
+        x, y, device = self.train.x, self.train.y, self.train.x.device
         noise = generator(self.seed, epoch, "noise", device)
         surgery.train_mode(self.model)
-        batches = epoch_batches(self.on_sample, self.split.train, self.seed, epoch, self.training.batch_size)
+        batches = epoch_batches(self.on_sample, self.train, self.seed, epoch, self.training.batch_size)
         total, done = len(batches) * self.training.epochs, len(batches) * (epoch - 1)
+        changed = again(torch.cat([*batches])).split([len(rows) for rows in batches]) if self.spares else None
         losses = []
         for number, rows in enumerate(batches, start=done):
             clock = Clock(number + 1, len(batches), total)
             self.set_rate(clock)
-            losses.append(self.step(x.index_select(0, rows), y.index_select(0, rows), clock, noise))
+            only = None if changed is None else changed[number - done]
+            losses.append(self.step(x.index_select(0, rows), y.index_select(0, rows), clock, noise, only))
             if self.shadow:
                 self.shadow.update(clock)
         self.attachment.source.generator = None

@@ -33,12 +33,17 @@ class Step:
         self.on_grads = self.recipe.at(OnGrads)
         self.again = partial(again, self.model)
 
-    def __call__(self, x: Tensor, y: Tensor, clock: Clock, noise: torch.Generator) -> Tensor:
-        """Train on one batch; the mean data loss of the batch as it was trained on, a scalar without gradient."""
+    def __call__(
+        self, x: Tensor, y: Tensor, clock: Clock, noise: torch.Generator, only: Tensor | None = None
+    ) -> Tensor:
+        """Train on one batch; the mean data loss of the batch as it was trained on, a scalar without gradient.
+
+        only: whom augmentations may change (batch,); none given: everyone.
+        """
         source = self.attachment.source
         source.generator, source.done = noise, clock.done
         if self.cost.batches.techniques:
-            x, y = self.cost.batches(x, y, self.slope)
+            x, y = self.cost.batches(x, y, self.slope, only)
         if self.on_grads:
             loss = wrapped(self.model, self.live, self.on_grads, lambda: self.backward(x, y), clock, source)
         else:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.data import Split
+from goodfit.data import Inputs, Split
+from goodfit.stages.warp import wide
 from goodfit.techniques import CutOut
 from goodfit.train import Training, fit
 
@@ -17,8 +18,13 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def hidden(cut: CutOut, shape: tuple[int, ...], rows: int = 2000) -> Tensor:
     """Where each row is hidden (rows, …), told from the result on ones."""
-    x = torch.ones(rows, *shape)
-    return cut.batch(x, x, cut.draw(x, x, generator()))[0] == 0
+    return made(cut, torch.ones(rows, *shape)) == 0
+
+
+def made(cut: CutOut, x: Tensor) -> Tensor:
+    """What becomes of samples."""
+    rows, *draw = cut.draw(x, x, generator())
+    return torch.where(wide(rows, x), cut.alter(x, tuple(draw), Inputs()), x)
 
 
 def as_published(size: int, length: int) -> set[tuple[tuple[bool, ...], ...]]:
@@ -61,22 +67,20 @@ def test_p_is_the_share_of_changed_rows() -> None:
     assert share == pytest.approx(0.3, abs=4 * (0.21 / 2000) ** 0.5)
 
 
-def test_the_rest_and_the_targets_stay() -> None:
-    x, y = torch.randn(20, 3, 6, 6, generator=generator()), torch.eye(20)
+def test_the_rest_stays() -> None:
+    x = torch.randn(20, 3, 6, 6, generator=generator())
     cut = CutOut(size=0.5, p=1.0)
-    draw = cut.draw(x, y, generator())
-    changed, same = cut.batch(x, y, draw)
-    assert same is y
-    assert torch.equal(changed, x * ~draw[0])
+    changed = made(cut, x)
+    assert torch.equal(changed, x * ~cut.draw(x, x, generator())[1])
     assert not torch.equal(changed, x)
 
 
-@pytest.mark.parametrize("neutral", [CutOut(size=0.0), CutOut(size=0.5, p=0.0), CutOut(0.0, 0.0)])
+@pytest.mark.parametrize("neutral", [CutOut(size=0.0), CutOut(size=0.5, p=0.0), CutOut(0.0, p=0.0)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_neutral_is_the_identity(neutral: CutOut, dtype: torch.dtype) -> None:
     for shape in ((3, 8, 8), (10,)):
         x = torch.randn(50, *shape, generator=generator(), dtype=dtype)
-        changed = neutral.batch(x, x, neutral.draw(x, x, generator()))[0]
+        changed = made(neutral, x)
         assert torch.equal(changed, x)
         assert changed.dtype == dtype
 
@@ -85,3 +89,18 @@ def test_in_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
     plain, run = fit(net(), three, "", settings), fit(net(), three, CutOut(size=0.5, p=1.0), settings)
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
+
+
+def test_a_category_is_hidden_as_a_whole(
+    mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool], augment: Callable[..., Tensor]
+) -> None:
+    x = rows(3000)
+    found = augment(CutOut(size=0.4, p=1.0), x, inputs=mixed)
+    assert whole(found, none=True)
+    ones = [found[:, block].sum(1) for block in ([3, 4, 5], [7, 8, 9, 10])]
+    hidden = [*(found[:, [0, 1, 6]] == 0).T, *(block == 0 for block in ones)]
+    for unit in hidden:  # numbers and categories alike
+        assert float(unit.double().mean()) == pytest.approx(0.4, abs=4 * (0.24 / 3000) ** 0.5)
+    kept = ~hidden[3]
+    assert torch.equal(found[kept][:, 3:6], x[kept][:, 3:6])
+    assert torch.equal(augment(CutOut(size=0.0, p=1.0), x, inputs=mixed), x)

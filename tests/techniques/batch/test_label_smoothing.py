@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from goodfit.data import Split
+from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import LabelSmoothing
 from goodfit.train import Training, fit
@@ -19,7 +20,7 @@ def test_loss_is_torch_s(amount: float) -> None:
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(7, 4, generator=g, dtype=torch.float64)
     y = torch.tensor([0, 1, 2, 3, 0, 1, 2])
-    _, soft = LabelSmoothing(amount).batch(logits, F.one_hot(y, 4).double(), ())
+    _, soft = LabelSmoothing(amount).batch(logits, F.one_hot(y, 4).double(), (), TABLE)
     torch.testing.assert_close(soft.sum(1), torch.ones(7, dtype=torch.float64))
     expected = F.cross_entropy(logits, y, label_smoothing=amount, reduction="none")
     torch.testing.assert_close(cross_entropy(logits, soft), expected)
@@ -27,7 +28,7 @@ def test_loss_is_torch_s(amount: float) -> None:
 
 def test_numbers_by_hand() -> None:
     x, y = torch.zeros(2, 1), torch.eye(4)[:2]
-    same, soft = LabelSmoothing(0.2).batch(x, y, ())
+    same, soft = LabelSmoothing(0.2).batch(x, y, (), TABLE)
     assert same is x
     torch.testing.assert_close(soft, torch.tensor([[0.85, 0.05, 0.05, 0.05], [0.05, 0.85, 0.05, 0.05]]))
 
@@ -46,7 +47,7 @@ def test_training_equals_torch_s_loss(three: Split, net: Callable[..., nn.Sequen
 
 def test_one_logit_for_two_classes(two: Split, net: Callable[..., nn.Sequential]) -> None:
     logits = torch.tensor([[0.3], [-1.0]])
-    _, soft = LabelSmoothing(0.2).batch(logits, torch.eye(2), ())
+    _, soft = LabelSmoothing(0.2).batch(logits, torch.eye(2), (), TABLE)
     expected = F.binary_cross_entropy_with_logits(logits.flatten(), torch.tensor([0.1, 0.9]), reduction="none")
     torch.testing.assert_close(binary_cross_entropy(logits, soft), expected)
     fit(net(1), two, LabelSmoothing(0.2), Training(epochs=1))

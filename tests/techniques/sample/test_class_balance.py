@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.data import Split, load
+from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.techniques import ClassBalance
 from goodfit.train import Training, fit
+from goodfit.train.loop import attach
+from goodfit.train.many import fit_many
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -114,3 +116,64 @@ def test_an_epoch_of_a_run_holds_more_rows(net: Callable[..., nn.Sequential]) ->
     fit(net(2), split, ClassBalance(1.0), Training(epochs=1, batch_size=16), loss=loss)
     counts = torch.bincount(torch.cat(seen)).tolist()
     assert counts[0] == counts[1] == int((split.train.y == 0).sum())
+
+
+# ---- who is augmented --------------------------------------------------------------------------------
+
+ODD = "class_balance(augment='repeats'), vertical_flip=1.0"
+
+
+@pytest.fixture
+def pets() -> Split:
+    """Thirty images of dogs (class 0) and six of cats, none of which is its own mirror image."""
+    x = torch.rand(36, 1, 6, 6, generator=generator(), dtype=torch.float64)
+    y = (torch.arange(36) >= 30).long()
+    return from_tensors((x, y), (x, y))
+
+
+def seen(split: Split, recipe: str) -> list[Tensor]:
+    """The batches that a network was trained on."""
+    noted: list[Tensor] = []
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
+    hook = model.register_forward_pre_hook(
+        lambda module, args: noted.append(args[0].clone()) if module.training else None
+    )
+    fit(model, split, recipe, Training(epochs=1, batch_size=8), progress=False)
+    hook.remove()
+    return noted
+
+
+def test_only_those_drawn_again_are_augmented(pets: Split) -> None:
+    rows = {tuple(image.flatten().tolist()): number for number, image in enumerate(pets.train.x)}
+    mirrored = {tuple(image.flip(-2).flatten().tolist()): number for number, image in enumerate(pets.train.x)}
+    drawn = [tuple(image.flatten().tolist()) for x in seen(pets, ODD) for image in x]
+    raw, changed = Counter(rows[d] for d in drawn if d in rows), Counter(mirrored[d] for d in drawn if d in mirrored)
+    assert raw == Counter(range(36))  # every image as it is, once
+    assert set(changed) == set(range(30, 36))  # cats alone, each of the four further times
+    assert changed.total() == 24
+
+
+def test_a_population_spares_the_same_rows(pets: Split) -> None:
+    recipes = [f"{ODD}, l2={strength}" for strength in (0.01, 0.1)]
+    model, training = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double(), Training(epochs=3, batch_size=8)
+    together = fit_many(model, pets, recipes, training, population=True, progress=False)
+    for run, recipe in zip(together, recipes, strict=True):
+        other = fit(model, pets, recipe, training, progress=False)
+        for name, weights in other.last.items():
+            torch.testing.assert_close(run.last[name], weights, rtol=1e-10, atol=1e-12)  # type: ignore[union-attr]
+    plain = fit(model, pets, recipes[0].replace("repeats", "all"), training, progress=False)
+    assert not torch.allclose(plain.last["1.weight"], together[0].last["1.weight"])  # type: ignore[union-attr]
+
+
+def test_a_loop_of_one_s_own_is_asked_whom_to_spare(pets: Split) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
+    x, y = pets.train.x, pets.train.y
+    with attach(model, ODD, torch.optim.SGD(model.parameters(), 0.1), data=(x, y)) as reg:
+        rows = reg.rows()
+        with pytest.raises(InputError, match=r"class_balance spares rows .* give batch\(x, y, only=reg.again\(rows\)"):
+            reg.batch(x[rows], y[rows])
+        again = reg.again(rows)
+        changed, _ = reg.batch(x[rows], y[rows], only=again)
+        assert int(again.sum()) == 24
+        assert torch.equal(changed[~again], x[rows][~again])
+        assert torch.equal(changed[again], x[rows][again].flip(-2))

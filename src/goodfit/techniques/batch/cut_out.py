@@ -7,17 +7,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from goodfit.stages import Change, Draw
-from goodfit.stages.draws import boxes, chosen, columns
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.draws import boxes, columns
+from goodfit.stages.units import together
 from goodfit.technique import knob
 
 
-class CutOut(Change):
+class CutOut(Alteration):
     """Sets a part of each sample to zero, the mean of standardised inputs; targets stay.
 
     Formula: x ← 0 inside a region, with probability p per sample. The region of an image is a square with sides of
     `size` times the image's shorter side, all channels alike, centred anywhere (what lies over the border is cut off);
-    that of a sequence a stretch of it; that of a vector each of its columns with probability `size`.
+    that of a sequence a stretch of it; that of a table's row each of its columns with probability `size`. The columns
+    that tell one category together are hidden together: then the row has none of the known categories.
 
     Shape: x (batch, channel, space…) or (batch, features); it keeps its shape and dtype.
 
@@ -25,7 +28,7 @@ class CutOut(Change):
     Hurts when: what decides the class is small; inputs are not standardised (zero is then no neutral value).
 
     >>> inside = torch.tensor([[True, False, False], [False, True, True]])
-    >>> CutOut(size=0.5, p=1.0).batch(torch.ones(2, 3), torch.eye(2), (inside,))[0].sum(1)
+    >>> CutOut(size=0.5).alter(torch.ones(2, 3), (inside,), Inputs()).sum(1)
     tensor([2., 1.])
 
     Reference: T. DeVries and G. W. Taylor, Improved regularization of convolutional neural networks with cutout, arXiv,
@@ -35,7 +38,8 @@ class CutOut(Change):
     """
 
     aliases: ClassVar[tuple[str, ...]] = ("random_erasing",)
-    inputs: ClassVar[str] = "floats"
+    light: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("table", "series", "sound", "image", "video")
     size: float = knob(
         default=0.25,
         low=0,
@@ -51,17 +55,18 @@ class CutOut(Change):
         high=1,
         search=(0.0, 1.0),
         neutral=0.0,
+        kw_only=True,
         unit="probability",
         doc="probability that a sample is changed at all",
     )
 
-    def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]
-        acts = chosen(self.p, rows, generator, x.device)[:, None]  # (batch, 1)
         if not space:
-            return (columns(acts[:, 0] * self.size, x.shape[1], generator),)
-        length = acts * round(self.size * min(space))
-        return (boxes(space, length.expand(rows, len(space)), generator).unsqueeze(1),)
+            share = torch.full((rows,), self.size, dtype=torch.float32, device=x.device)
+            return (columns(share, x.shape[1], generator),)
+        length = torch.full((rows, len(space)), round(self.size * min(space)), device=x.device)
+        return (boxes(space, length, generator).unsqueeze(1),)
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        return x.masked_fill(draw[0], 0.0), y
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return x.masked_fill(together(draw[0], inputs), 0.0)

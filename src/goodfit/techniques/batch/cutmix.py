@@ -7,8 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.data.inputs import Inputs
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import beta, blend, boxes, chosen, columns
+from goodfit.stages.units import per_unit, together
 from goodfit.technique import knob
 
 
@@ -18,23 +20,24 @@ class CutMix(Change):
     Formula: x ← x′ inside a region, x outside; y ← λ y + (1 − λ) y′, with 1 − λ the exact share of x that was
     replaced; (x′, y′) is a random partner of the same batch. The region of an image is a box of the image's
     proportions and the share 1 − λ₀, λ₀ ~ Beta(alpha, alpha), anywhere (what lies over the border is cut off); that of
-    a vector is a random subset of its columns, each with probability 1 − λ₀. Drawn per sample; a sample is left alone
-    with probability 1 − p.
+    a table's row is a random subset of its columns, each with probability 1 − λ₀; the columns that tell one category
+    together are one column in this, also for λ. Drawn per sample; a sample is left alone with probability 1 − p.
 
     Shape: x (batch, channel, space…) or (batch, features), y (batch, class) or (batch, outputs).
 
     Helps when: rows are few and what decides the class is spread over the input; in tables with many columns.
-    Hurts when: the deciding part is small (the box may hide it), or columns only mean something together (one-hot).
+    Hurts when: the deciding part is small (the box may hide it), or columns only mean something together.
 
     >>> draw = (torch.tensor([[False, False, True, False], [False] * 4]), torch.tensor([1, 0]))
-    >>> x, y = CutMix().batch(torch.tensor([[0.0] * 4, [1.0] * 4]), torch.eye(2), draw)
+    >>> x, y = CutMix().batch(torch.tensor([[0.0] * 4, [1.0] * 4]), torch.eye(2), draw, Inputs())
     >>> x[0], y[0]
     (tensor([0., 0., 1., 0.]), tensor([0.7500, 0.2500]))
 
     Reference: S. Yun et al., CutMix: regularization strategy to train strong classifiers with localizable features,
     ICCV 2019, https://arxiv.org/abs/1905.04899; for tables: A. Kadra, M. Lindauer, F. Hutter and J. Grabocka,
     Well-tuned simple nets excel on tabular datasets, NeurIPS 2021, https://arxiv.org/abs/2106.11189
-    Differs from the paper: drawn per sample, not per batch; the box's sides are rounded to the nearest pixel, not down.
+    Differs from the paper: drawn per sample, not per batch; the box's sides are rounded to the nearest pixel, not down;
+    a category of a table is exchanged as a whole.
     """
 
     inputs: ClassVar[str] = "floats"
@@ -70,7 +73,7 @@ class CutMix(Change):
         lengths = (side * torch.tensor(space, dtype=side.dtype, device=x.device)).round().long()
         return boxes(space, lengths, generator).unsqueeze(1), partner
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         inside, partner = draw  # (batch, 1, space…) or (batch, features)
-        kept = 1 - inside.flatten(1).to(y.dtype).mean(1)
-        return torch.where(inside, x[partner], x), blend(y, kept, partner)
+        kept = 1 - per_unit(inside, inputs).flatten(1).to(y.dtype).mean(1)
+        return torch.where(together(inside, inputs), x[partner], x), blend(y, kept, partner)

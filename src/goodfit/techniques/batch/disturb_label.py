@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.data.inputs import Inputs
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import chosen
 from goodfit.technique import knob
@@ -24,7 +25,7 @@ class DisturbLabel(Change):
     Hurts when: labels are noisy already, or training is short; together with label smoothing (the same on average).
 
     >>> draw = (torch.tensor([[True], [False]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
-    >>> DisturbLabel(0.1).batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw)[1]
+    >>> DisturbLabel(0.1).batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw, Inputs())[1]
     tensor([[0., 1.],
             [1., 0.]])
 
@@ -50,5 +51,5 @@ class DisturbLabel(Change):
         drawn = (label == torch.arange(classes, device=y.device)).to(y.dtype)
         return chosen(self.rate, rows, generator, y.device)[:, None], drawn
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, torch.where(draw[0], draw[1], y)

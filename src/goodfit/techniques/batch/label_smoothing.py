@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.data.inputs import Inputs
 from goodfit.stages import Change, Draw
 from goodfit.technique import knob
 
@@ -21,7 +22,7 @@ class LabelSmoothing(Change):
     Helps when: labels are partly wrong, or the network is too sure of itself.
     Hurts when: the metric is a log-loss or a ranking; together with MixUp (both soften the labels).
 
-    >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), ())[1]
+    >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
     tensor([[0.9500, 0.0500]])
 
     Reference: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, Rethinking the Inception architecture for
@@ -43,5 +44,5 @@ class LabelSmoothing(Change):
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, (1 - self.amount) * y + self.amount / y.shape[-1]

@@ -7,8 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.data.inputs import Inputs
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import beta, blend
+from goodfit.stages.units import codes, together
 from goodfit.technique import knob
 
 
@@ -16,20 +18,23 @@ class MixUp(Change):
     """Blends each sample, and its target, with another one of the batch.
 
     Formula: x ← λ x + (1 − λ) x′, y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner of the same batch and
-    λ ~ Beta(alpha, alpha), folded to λ ≥ ½, drawn per sample. alpha = 0 leaves the batch as it is.
+    λ ~ Beta(alpha, alpha), folded to λ ≥ ½, drawn per sample. alpha = 0 leaves the batch as it is. A category in a
+    table (the columns that tell it together) is that of x with probability λ and else that of x′, so that the blend is
+    its expectation; categories = "blend" blends its columns like numbers.
 
     Shape: x (batch, …), y (batch, class) or (batch, outputs); both keep their shape and dtype.
 
     Helps when: rows are few and classes lie apart; improves calibration.
-    Hurts when: the average of two inputs is meaningless (category codes; tables with many one-hot columns).
+    Hurts when: the average of two inputs is meaningless (codes in columns that are not known to be categories).
 
     >>> draw = (torch.tensor([0.75, 0.75]), torch.tensor([1, 0]))
-    >>> MixUp(0.2).batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw)[0].flatten()
+    >>> MixUp(0.2).batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
     tensor([1., 3.])
 
     Reference: H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, mixup: beyond empirical risk minimization, ICLR 2018,
     https://arxiv.org/abs/1710.09412
-    Differs from the paper: λ is drawn per sample, not per batch, and folded so that the first sample weighs more.
+    Differs from the paper: λ is drawn per sample, not per batch, and folded so that the first sample weighs more;
+    a category of a table is drawn, not averaged.
     """
 
     inputs: ClassVar[str] = "floats"
@@ -44,10 +49,23 @@ class MixUp(Change):
         unit="shape of Beta",
         doc="how strongly samples are blended",
     )
+    categories: str = knob(
+        default="draw",
+        choices=("draw", "blend"),
+        doc="draw: a category in a table is that of one of the two rows; blend: it is averaged like a number",
+    )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         partner = torch.randperm(len(x), generator=generator, device=x.device)
-        return beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True), partner
+        share = beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
+        if x.ndim > 2 or self.categories == "blend":
+            return share, partner
+        return share, partner, torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        return blend(x, *draw), blend(y, *draw)
+    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        share, partner, *noise = draw
+        mixed = blend(x, share, partner)
+        if noise and inputs.groups:
+            taken = torch.where(together(noise[0], inputs) < share[:, None], x, x[partner])
+            mixed = torch.where(codes(x.shape[1], inputs, x.device), taken, mixed)
+        return mixed, blend(y, share, partner)

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.data.inputs import Inputs
 from goodfit.stages import Change, Draw
 from goodfit.technique import knob
 
@@ -24,7 +25,7 @@ class TargetNoise(Change):
     gradients noisier.
 
     >>> y = torch.tensor([[0.5], [-1.0]])
-    >>> TargetNoise(0.1).batch(y, y, (torch.tensor([[1.0], [-2.0]]),))[1].flatten()
+    >>> TargetNoise(0.1).batch(y, y, (torch.tensor([[1.0], [-2.0]]),), Inputs())[1].flatten()
     tensor([ 0.6000, -1.2000])
 
     Reference: G. An, The effects of adding noise during backpropagation training on a generalization performance,
@@ -47,5 +48,5 @@ class TargetNoise(Change):
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(y).normal_(generator=generator),)
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, y + self.stddev * draw[0]

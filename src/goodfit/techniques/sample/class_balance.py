@@ -20,6 +20,9 @@ class ClassBalance(OnSample):
     at least once, and rows of a class differ by at most one in how often; which ones are drawn once more is random,
     anew in each epoch.
 
+    With augment="repeats" the recipe's augmentations leave the first drawing of a row in an epoch as it is: with 1000
+    dogs and 100 cats they change only the 900 cats that were drawn again.
+
     Shape: y (n,) class numbers (targets that are numbers are an error), rows (n,) → (n′,), n′ ≥ n.
 
     Helps when: classes are unbalanced and the metric treats them alike (balanced accuracy, macro F1).
@@ -45,6 +48,13 @@ class ClassBalance(OnSample):
         neutral=0.0,
         unit="power",
         doc="0: rows as they are; 1: as many rows of every class",
+    )
+
+    augment: str = knob(
+        default="all",
+        choices=("all", "repeats"),
+        kw_only=True,
+        doc="which drawings the recipe's augmentations change: all, or only those of a row that was drawn before",
     )
 
     def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,11 +12,13 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from goodfit import surgery
+from goodfit.data import Inputs
 from goodfit.errors import InputError
 from goodfit.linter import Context
 from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,
+    Augmentation,
     Decay,
     Ensemble,
     Learned,
@@ -30,9 +32,11 @@ from goodfit.stages import (
     Paced,
     Quadratic,
     Scheduled,
+    Synthesis,
 )
 from goodfit.technique import Technique
-from goodfit.train.batches import spread
+from goodfit.train.batches import Facts, spread
+from goodfit.train.order import spares
 from goodfit.train.terms import shares
 from goodfit.train.weights import WeightStage
 
@@ -57,6 +61,13 @@ class Loop:
     epochs: int | None
     steps_per_epoch: int | None
     seed: int
+    inputs: Inputs | None = None
+
+    def facts(self, device: torch.device) -> Facts:
+        """What techniques need to know of the training rows."""
+        scale = torch.ones((), device=device) if self.data is None else spread(self.data[0]).to(device)
+        found = self.inputs or (Inputs() if self.data is None else Inputs.of(self.data[0]))
+        return Facts([str(number) for number in range(self.classes)], scale, found)
 
     @property
     def classes(self) -> int:
@@ -80,10 +91,6 @@ class Loop:
             integer_inputs=inputs is not None and not inputs.is_floating_point(), own_loop=False,
         )  # fmt: skip
 
-    def scale(self, device: torch.device) -> Tensor:
-        """The spread of the training inputs; 1 where they are not known."""
-        return torch.ones((), device=device) if self.data is None else spread(self.data[0]).to(device)
-
     def frequencies(self, device: torch.device) -> Tensor | None:
         """The shares of the classes (class,) among the training rows, where there are classes."""
         return shares(self.data[1], self.classes).to(device) if self.data and self.classes else None
@@ -93,6 +100,11 @@ def check(model: nn.Module, recipe: Recipe, loop: Loop) -> None:
     """Refuse what does not fit, before anything is changed."""
     _check_arguments(model, loop)
     for technique in recipe:
+        if isinstance(technique, Synthesis):
+            raise InputError(
+                f"{type(technique).__name__}: it makes rows before training begins; add those of "
+                "made(x, y, inputs, seed) to yours before the loop, and leave it out of the recipe."
+            )
         for missing, why in _missing(technique, recipe, loop):
             raise InputError(f"{type(technique).__name__}: {why}; give attach(…, {missing}).")
         if isinstance(technique, Ensemble) and recipe.at(OnEpoch):
@@ -124,6 +136,7 @@ def _check_arguments(model: nn.Module, loop: Loop) -> None:
     for name in ("epochs", "steps_per_epoch"):
         must(_whole(getattr(loop, name), 1), name, "a whole number of at least 1", getattr(loop, name))
     must(loop.seed is not None and _whole(loop.seed, 0), "seed", "a whole number of at least 0", loop.seed)
+    must(loop.inputs is None or isinstance(loop.inputs, Inputs), "inputs", "goodfit.data.Inputs", loop.inputs)
     if loop.data is not None and not _rows(loop.data):
         raise InputError("attach: data must be the training rows, two tensors (x, y) of the same length.")
 
@@ -156,6 +169,8 @@ def _missing(technique: Technique, recipe: Recipe, loop: Loop) -> Iterator[tuple
         yield "data=(x, y)", "its strength is in units of the spread of the inputs"
     if isinstance(technique, Ensemble) and loop.data is None:
         yield "data=(x, y)", "it must know whether it averages probabilities of classes or numbers"
+    if isinstance(technique, Augmentation) and loop.data is None and loop.inputs is None:
+        yield "inputs=Inputs('image', low=0, high=1)", "it must know what the inputs are, and their range of values"
     if isinstance(technique, OnSample) and loop.data is None:
         yield "data=(x, y)", "it chooses among the training rows"
 
@@ -171,7 +186,8 @@ def acts_in_step(technique: Technique) -> bool:
 
 def classes_of(y: Tensor, recipe: Recipe, classes: int) -> None:
     """Refuse targets of a batch that cannot become probabilities."""
-    if y.is_floating_point():
+    techniques = recipe.at(OnBatch)
+    if y.is_floating_point() or all(isinstance(t, Augmentation) and not t.classes for t in techniques):
         return
     names = ", ".join(t.name() for t in recipe.at(OnBatch))
     if not classes:
@@ -182,6 +198,15 @@ def classes_of(y: Tensor, recipe: Recipe, classes: int) -> None:
         raise InputError(
             f"attach: a batch's classes must be among those of the training rows (0 to {classes - 1} in data=), "
             f"got {int(y.max())}."
+        )
+
+
+def spared(recipe: Recipe, only: Tensor | None) -> None:
+    """Refuse a batch of which it is not known whom augmentations may change, where they spare some."""
+    if only is None and recipe.at(Augmentation) and spares(recipe.at(OnSample)):
+        raise InputError(
+            "attach: class_balance spares rows that are drawn for the first time (augment='repeats'); give "
+            "batch(x, y, only=reg.again(rows)[…]) the batch's part of it."
         )
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from goodfit.data import Inputs
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Averaged, Clock, Decision, Ensemble, OnEval
@@ -27,6 +28,7 @@ from goodfit.train.loop.joining import join, leave
 from goodfit.train.loop.orders import Orders
 from goodfit.train.loop.stepping import OwnStep
 from goodfit.train.loop.stopping import Stopping
+from goodfit.train.order import again as again_in
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.seeds import generator, stream
 from goodfit.train.shadow import Shadow
@@ -41,6 +43,7 @@ def attach(
     *,
     loss: Callable[[Tensor, Tensor], Tensor] | None = None,
     data: asks.Data | None = None,
+    inputs: Inputs | None = None,
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     seed: int = 0,
@@ -50,7 +53,8 @@ def attach(
     `optimizer`: yours, with whatever parameter groups it has (the parameters that the recipe brings, a normalisation's
     or a learned noise's, join it without weight decay); make schedules of its learning rate after `attach`. `data`: the
     training rows (x, y), for techniques that need to know them (classes, the scale of an attack, statistics of
-    averaged weights). `epochs` and `steps_per_epoch`, in optimizer steps, for strengths and averages that follow them.
+    averaged weights). `inputs`: what x is and between which values, for augmentation; told from `data` otherwise.
+    `epochs` and `steps_per_epoch`, in optimizer steps, for strengths and averages that follow them.
     `loss(output, y)`: for attacks on the inputs. Move the network to its device first; a compiled one is compiled anew.
 
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -68,7 +72,7 @@ def attach(
         InputError: the recipe and the network do not fit each other, or a technique needs what was not given; the
             network and the optimizer are then as they were.
     """
-    found, loop = Recipe.of(recipe), asks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed)
+    found, loop = Recipe.of(recipe), asks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed, inputs)
     asks.check(model, found, loop)
     made = Regularizer(model, found, loop)
     for said in asks.twice_decayed(made.stepper.weights) if made.stepper else ():
@@ -114,7 +118,7 @@ class Regularizer:
             self.stepper = OwnStep(self.model, recipe, weights, self.attachment.source)
             if any(asks.acts_in_step(technique) for technique in recipe):
                 self.attachment.noises.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
-        self.batches = BatchStage(recipe, self.attachment, classes, loop.scale(self.device))
+        self.batches = BatchStage(recipe, self.attachment, loop.facts(self.device))
         self.terms = LossStage(recipe, self.attachment, loop.frequencies(self.device))
         self.shadow = Shadow.of(self.model, recipe.at(OnEval), "classification" if classes else "regression")
         self.attachment.source.generator = self.noise
@@ -135,16 +139,20 @@ class Regularizer:
 
     # ---- for every batch -----------------------------------------------------------------------------
 
-    def batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch to train on: x (batch, …), y (batch,) or (batch, class), which may become probabilities."""
+    def batch(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The batch to train on: x (batch, …), y (batch,) or (batch, class), which may become probabilities.
+
+        only: whom augmentations may change (batch,), where a technique spares some rows; see `again`.
+        """
         self._open("batch")
         self._begin()
         if self.batches.techniques:
             if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
                 raise InputError(f"attach: batch() takes two tensors, got {type(x).__name__} and {type(y).__name__}.")
             self.batches.check(x)
+            asks.spared(self.recipe, only)
             asks.classes_of(y, self.recipe, self.loop.classes)
-            x, y = self.batches(x, y, self._slope)
+            x, y = self.batches(x, y, self._slope, only)
             y = self.batches.mix(x, y)
         self.y = y
         self.calls.add("batch")
@@ -196,6 +204,11 @@ class Regularizer:
     def rows(self) -> Tensor:
         """Row numbers of one epoch (n′,) in a new order, as the recipe draws them; needs `data`."""
         return self.orders.rows()
+
+    @staticmethod
+    def again(rows: Tensor) -> Tensor:
+        """Which of an epoch's row numbers (n,) were drawn before in it: for `batch(x, y, only=…)`."""
+        return again_in(rows)
 
     def sampler(self) -> Orders:
         """The same as a sampler: `DataLoader(dataset, sampler=reg.sampler())`."""

@@ -37,6 +37,11 @@ class Pool:
         self.shares = {k: shares(s.train.y, classes) if classes else None for k, s in self.splits.items()}
         self.samples: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
+    def ends(self, member: Member) -> tuple[float, float]:
+        """The values of a member's inputs that stand for black and white."""
+        inputs = self.splits[id(member.split)].spec.inputs
+        return inputs.low, inputs.high
+
     def scale(self, member: Member) -> Tensor:
         """The spread of a member's training inputs, () or (features,)."""
         return self.scales[id(member.split)]

@@ -33,6 +33,7 @@ class Given:
             "memory": tuple(map(self._column, zip(*betas, strict=True))),
             "rate": self._column([t.learning_rate for t in training]),
             "scale": torch.stack([pool.scale(m) for m in members]),
+            "ends": tuple(map(self._column, zip(*(pool.ends(m) for m in members), strict=True))),
             "strengths": {place: self.strengths(place, members) for place in members[0].places},
         }  # fmt: skip
         shares = [pool.frequencies(m) for m in members]
@@ -46,6 +47,8 @@ class Given:
         for member in self.members:
             member.begin_epoch(orders)
         self.rows = self.pool.orders(self.members)
+        flags = [m.again for m in self.members if m.again is not None]  # of all members or of none: see `settings`
+        self.again = torch.nn.utils.rnn.pad_sequence(flags, batch_first=True) if flags else None
         self.batch_size = self.members[0].training.batch_size
         longest = max(len(m.batches) for m in self.members)
         first = torch.tensor([m.step + 1.0 for m in self.members], dtype=torch.float64, device=self.pool.device)
@@ -77,6 +80,9 @@ class Given:
             order, corrections = order.index_select(0, rows), corrections.index_select(1, rows)
         x, y = self.pool.batch(order)
         given: dict[str, Any] = {"x": x, "y": y, "corrections": (corrections[0], corrections[1]), "owed": {}}
+        if self.again is not None:
+            only = self.again[:, first : first + size]
+            given["only"] = only if rows is None else only.index_select(0, rows)
         return given if self.quiet else given | self._changing([self.members[i] for i in who])
 
     def _changing(self, members: Sequence[Member]) -> Tree:

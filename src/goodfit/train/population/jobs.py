@@ -13,11 +13,13 @@ from goodfit.data import Split, default_metric
 from goodfit.linter import Remark
 from goodfit.models import build, initialise, reset
 from goodfit.recipe import Recipe
+from goodfit.stages import OnSample
 from goodfit.surgery import copied
 from goodfit.technique import Technique
 from goodfit.train.context import context, refuse_contradictions
 from goodfit.train.fitting import told
 from goodfit.train.losses import Criterion, Loss, choose, probe
+from goodfit.train.order import spares
 from goodfit.train.population.structure import form, settings, why_alone
 from goodfit.train.restless import restless
 from goodfit.train.seeds import stream
@@ -41,7 +43,8 @@ class Job:
     @property
     def key(self) -> Hashable:
         """What the jobs of a population have in common beside their techniques."""
-        return (*settings(self.training), self.criterion.name, *kind(self.split))
+        spared = spares(self.recipe.at(OnSample))
+        return (*settings(self.training), spared, self.criterion.name, *kind(self.split))
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Networks:
     def template(self, split: Split) -> nn.Module:
         """A network of its own to work with."""
         if isinstance(self.given, str):
-            return build(self.given, split.spec.input_shape, split.spec.n_outputs, 0)
+            return build(self.given, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
         return copied(self.given)
 
     def restart(self, network: nn.Module, seed: int) -> None:
@@ -76,7 +79,16 @@ class Networks:
 def kind(split: Split) -> tuple[Hashable, ...]:
     """What a network sees of data, beside the rows."""
     x, spec = split.train.x, split.spec
-    return spec.task, len(spec.classes), spec.n_outputs, spec.input_shape, x.shape[1:], x.dtype, x.device
+    return (
+        spec.task,
+        len(spec.classes),
+        spec.n_outputs,
+        spec.input_shape,
+        (spec.inputs.kind, spec.inputs.rate, spec.inputs.groups, spec.inputs.vocabulary, spec.inputs.words),
+        x.shape[1:],
+        x.dtype,
+        x.device,
+    )
 
 
 @dataclass(frozen=True)

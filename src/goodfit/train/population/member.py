@@ -12,7 +12,7 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock, OnSample, OnWeights, Paced, Penalty
 from goodfit.train.course import Course
-from goodfit.train.order import batch_sizes, epoch_rows
+from goodfit.train.order import again, batch_sizes, epoch_rows, spares
 from goodfit.train.population.places import Acting
 from goodfit.train.seeds import generator
 from goodfit.train.settings import Training
@@ -59,6 +59,7 @@ class Member:
             drawing = generator(self.seed, self.epoch, "order")
             orders[key] = epoch_rows(self.on_sample, train.y, drawing).to(train.x.device)
         self.order = orders[key]
+        self.again = again(self.order) if spares(self.on_sample) else None
         self.batches = batch_sizes(len(self.order), self.training.batch_size)
         self.before = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
         self.waiting = {}

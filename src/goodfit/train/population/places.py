@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodfit.recipe import Recipe
-from goodfit.stages import Attack, Change, HiddenMix, OnEval, OnGrads, OnLoss, OnModel, OnWeights, Scheduled
+from goodfit.stages import (
+    Attack,
+    Augmentation,
+    Change,
+    HiddenMix,
+    OnEval,
+    OnGrads,
+    OnLoss,
+    OnModel,
+    OnWeights,
+    Scheduled,
+)
 from goodfit.technique import Technique
 from goodfit.train.attach import Attachment
 from goodfit.train.population.structure import neutral
@@ -33,7 +44,7 @@ def by_place(attachment: Attachment, aligned: Recipe, own: tuple[bool, ...]) -> 
     """Each place with what a member's recipe does there."""
     mine = {id(technique): is_own for technique, is_own in zip(aligned, own, strict=True)}
     stages: dict[str, list[Any]] = {
-        "batch": [t for t in aligned if isinstance(t, Change | Attack)],
+        "augment": aligned.at(Augmentation), "batch": [t for t in aligned if isinstance(t, Change | Attack)],
         "mix": aligned.at(HiddenMix), "loss": aligned.at(OnLoss), "grads": aligned.at(OnGrads),
         "weights": aligned.at(OnWeights),
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from goodfit import surgery
 from goodfit.recipe import Recipe
 from goodfit.stages import Averaged, Clock, OnEval, OnGrads, Pulling
 from goodfit.train.attach import attach_layers
-from goodfit.train.batches import BatchStage
+from goodfit.train.batches import BatchStage, Facts
 from goodfit.train.cost import Cost
 from goodfit.train.gradients import chain
 from goodfit.train.losses import Criterion
@@ -44,9 +44,9 @@ class Program:
     """The template of a population: a network with the recipe in it, whose weights are given anew for every pass."""
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, classes: int
+        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, facts: Facts
     ) -> None:
-        self.model, self.recipe, self.criterion, self.classes = model, recipe, criterion, classes
+        self.model, self.recipe, self.criterion, self.facts = model, recipe, criterion, facts
         self.source = Told()
         self.attachment = attach_layers(model, recipe, self.source)
         trained = self.attachment.parameters()
@@ -90,14 +90,16 @@ class Program:
         """
         given = {**fixed, **moving, "strengths": {**fixed["strengths"], **moving.get("strengths", {})}}
         source, clock = self._told(given), Clock(*given.get("clock", (1, 1, 1)))
-        batches = BatchStage(self.recipe, self.attachment, self.classes, given["scale"])
+        inputs = self.facts.inputs.between(*given["ends"])
+        facts = replace(self.facts, scale=given["scale"], inputs=inputs)
+        batches = BatchStage(self.recipe, self.attachment, facts)
         terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))
         cost = Cost(self.attachment, self.criterion, batches, terms)
         live, buffers = state["weights"], state["buffers"]
         with self._training():
             x, y = given["x"], given["y"]
             if batches.techniques:
-                x, y = batches(x, y, lambda x, y: self._slope(live, buffers, x, y))
+                x, y = batches(x, y, lambda x, y: self._slope(live, buffers, x, y), given.get("only"))
             gradient = _Gradient(self, cost, live, buffers, x, y)
             acting = [(i, t) for i, t in enumerate(self.on_grads) if moment.grads[i]]
             loss, grads = chain(gradient, live, acting, clock, source)(live)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class Drawing:
 @dataclass
 class Told(Source):
     """A source that gives what it was told; or, while a step is tried out, notes what it is asked for."""
+
+    eager: ClassVar[bool] = False
 
     strengths: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # place → knob → value
     draws: Iterator[Draw] = field(default_factory=lambda: iter(()))

@@ -17,6 +17,7 @@ from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Attack
 from goodfit.surgery import copied
 from goodfit.train.attach import attach_layers
+from goodfit.train.batches import Facts
 from goodfit.train.course import Course
 from goodfit.train.fitting import Finish, facts, finished
 from goodfit.train.population.apart import Result
@@ -75,12 +76,11 @@ class Population:
         first = self.jobs[0]
         aligned = {job.number: self.structure.align(job.recipe) for job in self.jobs}
         recipe = example(self.structure, [recipe for recipe, _ in aligned.values()])
-        spec = first.split.spec
-        classes = len(spec.classes) if spec.task == "classification" else 0
         network = self.networks.template(first.split)
         self.bare = attach_layers(copied(network), recipe)
         self.bare.silence()
-        self.program = Program(network, recipe, training=first.training, criterion=first.criterion, classes=classes)
+        facts = Facts.of(first.split, recipe)
+        self.program = Program(network, recipe, training=first.training, criterion=first.criterion, facts=facts)
         self.members = {
             job.number: Member(
                 job.number, job.recipe, job.training, job.seed, job.split, Course.of(job.recipe, job.training.metric),

@@ -1,0 +1,182 @@
+"""Whether augmentation helps: the same networks with and without it, on real data, over several seeds.
+
+Usage: python benchmarks/helps.py --data ../shared/data [--only NAME] [--seeds 5] [--markdown docs/augmentation.md]
+Recipes were fixed beforehand. Each seed has other training rows (of credit-g: another division), starting weights and
+batches, alike for both networks; scores are those of test rows that nothing else has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+import pandas as pd
+import tables
+from scipy import stats
+
+import goodfit as gf
+from goodfit.data import Dataset
+from goodfit.study.statistics import corrected_interval
+from goodfit.study.study import scores
+
+TRAIN = 0.6 / 0.85
+"""The share of rows that is trained on where there are test rows apart."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Plain against augmented training on one set of data."""
+
+    name: str
+    split: Callable[[Path, int], gf.Split]
+    model: str
+    recipe: str
+    training: gf.Training
+    independent: bool = True  # whether seeds have training rows that were drawn independently
+
+
+def tested(train: Dataset, test: Dataset, seed: int) -> gf.Split:
+    """A split of some rows, tested on others."""
+    return dataclasses.replace(train, test=(test.x, test.y)).split(seed)
+
+
+def pool(rows: int) -> int:
+    """How many rows are needed to train on so many."""
+    return math.ceil(rows / TRAIN)
+
+
+def digits(folder: Path, seed: int) -> gf.Split:
+    """1,000 MNIST digits to train on, and the official test digits."""
+    with np.load(folder / "mnist.npz") as file:
+        chosen = np.random.default_rng(seed).permutation(len(file["x_train"]))[: pool(1000)]
+        train = gf.load((file["x_train"][chosen], file["y_train"][chosen]))
+        return tested(train, gf.load((file["x_test"], file["y_test"])), seed)
+
+
+def spoken(folder: Path, seed: int) -> gf.Split:
+    """240 spoken digits to train on, cut at half a second; tested on the usual takes below 5."""
+    with np.load(folder / "audio" / "fsdd.npz") as file:
+        samples, lengths, takes, labels = (file[name] for name in ("samples", "lengths", "take", "label"))
+    clips = np.zeros((len(lengths), 4000), np.float32)
+    for clip, end, length in zip(clips, lengths.cumsum(), lengths, strict=True):
+        found = samples[end - length : end][:4000]
+        clip[: len(found)] = found / 32768
+    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(takes >= 5))[: pool(240)]
+    usual = np.flatnonzero(takes < 5)
+    train, test = (gf.load((clips[rows], labels[rows]), kind="sound", rate=8000) for rows in (chosen, usual))
+    return tested(train, test, seed)
+
+
+def messages(folder: Path, seed: int) -> gf.Split:
+    """200 short messages to train on, 3,000 to test on."""
+    table = pd.read_csv(folder / "text" / "sms_spam.csv.gz").sample(frac=1.0, random_state=seed).reset_index(drop=True)
+    rows = pool(200)
+    parts = table[:rows], table[rows : rows + 3000]
+    train, test = (gf.load(part.reset_index(drop=True), "label", kind="text", text="text") for part in parts)
+    return tested(train, test, seed)
+
+
+def credit(folder: Path, seed: int) -> gf.Split:
+    """A table of numbers and categories."""
+    return gf.load(folder / "tabular" / "credit-g.csv.gz", "class").split(seed, test_seed=seed)
+
+
+def moving_digits(folder: Path, seed: int, frames: int = 6) -> gf.Split:
+    """100 clips of digits that move to the left or to the right through noise to train on, 1,000 to test on."""
+    rng = np.random.default_rng(seed)
+    with np.load(folder / "mnist.npz") as file:
+        shades = [(file["x_train"], pool(100)), (file["x_test"], 1000)]
+    made = []
+    for source, rows in shades:
+        seen = source[rng.permutation(len(source))[:rows], 4:24:2, 4:24:2] // 2  # 10 × 10
+        y, clips = rng.integers(0, 2, rows), rng.integers(0, 120, (rows, frames, 24, 24))
+        for clip, digit, direction in zip(clips, seen, y, strict=True):
+            top, left, speed = rng.integers(0, 14), rng.integers(0, 14), rng.integers(1, 4)
+            for number, frame in enumerate(clip):
+                at = (left + (2 * direction - 1) * speed * number) % 14
+                frame[top : top + 10, at : at + 10] += digit
+        made.append(gf.load((clips.astype(np.uint8), np.array(["left", "right"])[y]), kind="video"))
+    return tested(*made, seed)
+
+
+QUESTIONS = (
+    Question(
+        "MNIST, 1,000 training digits", digits, "cnn:16-32",
+        "rotation=15.0, shift=0.1, zoom=0.15, shear=10.0, elastic=34.0", gf.Training(epochs=60, batch_size=64),
+    ),
+    Question(
+        "Spoken digits, 240 training clips", spoken, "mel_cnn:16-32-64",
+        "sound_shift=0.1, pitch=1.0, speed=0.1, spec_augment", gf.Training(epochs=60, batch_size=32),
+    ),
+    Question(
+        "SMS spam, 200 training messages", messages, "bag:64-64",
+        "synonyms=0.1, random_deletion=0.1, random_swap=0.1", gf.Training(epochs=40, batch_size=32),
+    ),
+    Question(
+        "credit-g, rows mixed", credit, "mlp:128-128", "cutmix(alpha=1.0, p=0.5)",
+        gf.Training(epochs=40, batch_size=64), independent=False,
+    ),
+    Question(
+        "Moving digits, left or right, 100 training clips", moving_digits, "cnn:8-16",
+        "vertical_flip=0.5, shift=0.1, brightness=0.2, frame_drop=0.1", gf.Training(epochs=60, batch_size=32),
+    ),
+)  # fmt: skip
+
+
+def line(question: Question, data: Path, seeds: int) -> str:
+    """A line of the table."""
+    begun, found = time.perf_counter(), []
+    for seed in range(seeds):
+        split = question.split(data, seed)
+        runs = gf.fit_many(
+            question.model, split, ["", question.recipe], question.training, seeds=[seed], progress=False
+        )
+        found.append([scores(run, split.test)[0] for run in runs])
+    plain, augmented = zip(*found, strict=True)
+    gains = [b - a for a, b in found]
+    if question.independent:
+        half = float(stats.t.ppf(0.975, seeds - 1)) * stdev(gains) / math.sqrt(seeds)
+        low, high = fmean(gains) - half, fmean(gains) + half
+    else:
+        corrected = corrected_interval(gains, len(split.test) / len(split.train))
+        low, high = corrected.low, corrected.high
+    print(f"{question.name}: {time.perf_counter() - begun:.0f} s", flush=True)
+    wins = f"{sum(g > 0 for g in gains)} of {seeds}"
+    cells = (
+        question.name, question.model, f"`{question.recipe}`", runs[0].metric, f"{fmean(plain):.4f}",
+        f"{fmean(augmented):.4f}", f"{fmean(gains):+.4f} [{low:+.4f}, {high:+.4f}]", wins,
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def asked(data: Path, seeds: int, only: str | None) -> Iterator[str]:
+    """The lines of the table."""
+    for question in QUESTIONS:
+        if not only or only in question.name:
+            yield line(question, data, seeds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with mnist.npz and others")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds per question")
+    parser.add_argument("--only", help="questions whose name contains it")
+    parser.add_argument("--markdown", type=Path, help="file whose table between markers is replaced")
+    given = parser.parse_args()
+    heads = ("data", "network", "augmentation", "metric", "plain", "augmented", "difference [95 %]", "better in")
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(['---'] * len(heads))} |"]
+    lines += asked(given.data, given.seeds, given.only)
+    print("\n".join(lines))
+    if given.markdown and not given.only:
+        tables.write(given.markdown, "helps", "\n".join(lines), kind="augment")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The files of a folder with a folder for each class; worked on in parallel, with what cannot be read named."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from goodfit.data.checks import listed
+from goodfit.errors import InputError, MissingExtra
+
+LOG = logging.getLogger("goodfit")
+Damaged: TypeAlias = Literal["refuse", "skip"]
+HIDDEN = (".", "_")
+"""How the names of files and folders begin that are nobody's data (.DS_Store, __MACOSX)."""
+MANY = 500
+"""Files from which on a progress bar is shown."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a folder, sorted, each with the name of its class."""
+
+    root: Path
+    files: tuple[Path, ...]
+    labels: tuple[str, ...]
+
+    def names(self, files: Iterable[Path]) -> str:
+        """Files as their errors name them, a few of them."""
+        return listed([str(file.relative_to(self.root)) for file in files])
+
+    def tell(self, unreadable: dict[int, str], damaged: Damaged) -> None:
+        """Refuse damaged files, or say which are left out.
+
+        Raises:
+            InputError: there are some and they are not to be skipped, or there are no others.
+        """
+        if not unreadable:
+            return
+        files = [self.files[i] for i in sorted(unreadable)]
+        why = Counter(unreadable.values()).most_common(1)[0][0]
+        said = f"{len(files)} of {len(self.files)} files cannot be read: {self.names(files)} ({why})"
+        if damaged == "refuse" or len(files) == len(self.files):
+            raise InputError(f"load: {said}; mend or remove them, or leave them out with damaged='skip'.")
+        LOG.warning("load: %s; left out", said)
+
+
+def listing(root: Path, what: str, suffixes: Collection[str]) -> Listing:
+    """The files of a folder of classes that have certain endings; what they are, for the errors: images.
+
+    Raises:
+        InputError: no folder of a class, or no such file in them.
+    """
+    found = [(file, child.name) for child in folders(root) for file in _files(child) if ending(file) in suffixes]
+    if not found:
+        loose = [file for file in root.iterdir() if file.is_file() and ending(file) in suffixes]
+        if loose:
+            raise InputError(
+                f"load: '{root.name}' holds {len(loose)} {what} outside of folders; put those of each class into a "
+                "folder with the name of the class."
+            )
+        raise InputError(
+            f"load: '{root.name}' holds no {what} ({', '.join(sorted(suffixes))}); a folder with a folder of {what} "
+            "for each class is needed."
+        )
+    empty = [child.name for child in folders(root) if child.name not in {label for _, label in found}]
+    if empty:
+        LOG.warning("load: no %s in %s of '%s'; left out", what, listed(empty), root.name)
+    files, labels = zip(*found, strict=True)
+    return Listing(root, files, labels)
+
+
+def endings(root: Path) -> Counter[str]:
+    """The endings of all files below a folder, and how many have each."""
+    return Counter(ending(file) for file in _files(root))
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders in a folder, sorted."""
+    return sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith(HIDDEN))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (Path(top) / name for top, _, names in os.walk(folder) for name in names if not name.startswith(HIDDEN))
+    return sorted(found)
+
+
+def ending(file: Path) -> str:
+    """The ending of a file's name, in small letters.
+
+    >>> ending(Path("a.WAV"))
+    '.wav'
+    """
+    return file.suffix.lower()
+
+
+class Damage(Exception):  # noqa: N818
+    """Why a file cannot be read."""
+
+
+def parted(found: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
+    """All that was made, and the reasons for what could not be, by number."""
+    return list(found), {i: str(each) for i, each in enumerate(found) if isinstance(each, Damage)}
+
+
+def over(items: Sequence[Any], work: Callable[[Any], Any], title: str) -> list[Any]:
+    """The work's results for all items, or a `Damage` each, in threads and with a progress bar."""
+    from rich.console import Console
+    from rich.progress import track
+
+    def attempt(item: Any) -> Any:
+        try:
+            return work(item)
+        except MissingExtra:
+            raise
+        except Exception as error:  # noqa: BLE001  (decoders raise all kinds for damaged files)
+            return Damage((str(error).strip().splitlines() or [type(error).__name__])[0].split(" '")[0])
+
+    shown = sys.stderr.isatty() and len(items) > MANY
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        console = Console(stderr=True)
+        mapped = pool.map(attempt, items)
+        return list(track(mapped, title, total=len(items), console=console, disable=not shown))

@@ -1,0 +1,132 @@
+"""Samples beside what augmentation makes of them, in forms that a page can hold: pictures, sounds, marked words."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from goodfit.data import Split
+from goodfit.data.arrays import Array
+from goodfit.data.images import encode, encode_clip, tile
+from goodfit.errors import InputError
+from goodfit.recipe import Recipe
+from goodfit.report.page import Shown, Strip
+from goodfit.train.variants import examples, variants
+
+PLAYED = 8000
+"""Samples per second at which sounds of an unknown rate are played."""
+QUIET = 60.0
+"""Decibels below the loudest at which a spectrogram is black."""
+
+
+def strips(split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed: int = 0) -> tuple[Strip, ...]:
+    """Some training samples, of different classes, each with variants of it.
+
+    Raises:
+        InputError: data that cannot be shown, or a recipe without augmentations.
+        MissingExtra: pillow is not there.
+    """
+    show = _shower(split)
+    rows = examples(split, samples)
+    made = variants(split, recipe, count, rows, seed)
+    found = []
+    for row, several in zip(rows, made, strict=True):
+        raw = split.train.x[row]
+        shown = tuple(show(split, one, raw) for one in several)
+        found.append(Strip(_label(split, row), show(split, raw, None), shown))
+    return tuple(found)
+
+
+def sheet(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> None:
+    """The same as one PNG file, where there are pictures: a row per sample, which stands in front."""
+    kind = split.spec.inputs.kind
+    if kind == "text":
+        return
+    rows = examples(split, samples)
+    made = variants(split, recipe, count, rows, seed)
+    whole = torch.cat([split.train.x[rows].unsqueeze(1), made], 1)  # (sample, 1 + variant, …)
+    if kind == "video":
+        whole = whole[..., whole.shape[-3] // 2, :, :]  # the frame in the middle
+    draw = spectrogram if kind == "sound" else pixels
+    path.write_bytes(encode(tile([[draw(split, one) for one in row] for row in whole])))
+
+
+def pixels(split: Split, sample: Tensor) -> Array:
+    """A sample as it was before preprocessing, in 256 shades: (channel, …, height, width)."""
+    shades = (split.spec.inputs.unit(sample) * 255).round().clamp(0, 255)
+    return shades.to(torch.uint8).cpu().numpy()
+
+
+def spectrogram(split: Split, sample: Tensor, rows: int = 64) -> Array:
+    """A sound's loudness over time (to the right) and frequency (upwards) in 256 shades: (1, height, width)."""
+    window = 2 * rows
+    x = torch.nn.functional.pad(sample.float().mean(0), (rows, rows))
+    power = torch.stft(x, window, rows, window=torch.hann_window(window), center=False, return_complex=True).abs()
+    decibels = 20 * (power / power.max().clamp_min(1e-9)).clamp_min(1e-9).log10()
+    shades = ((1 + decibels / QUIET).clamp(0, 1) * 255).round().to(torch.uint8)
+    return shades[1:].flip(0)[None].cpu().numpy()
+
+
+def _picture(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
+    shades = pixels(split, sample)
+    if shades.ndim == 4:
+        return Shown(picture=_address("image/gif", encode_clip(shades)))
+    return Shown(picture=_address("image/png", encode(shades)))
+
+
+def _sound(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
+    inputs, file = split.spec.inputs, io.BytesIO()
+    swings = sample.float().mean(0) / max(abs(inputs.low), abs(inputs.high))
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(inputs.rate or PLAYED)
+        writer.writeframes((swings.clamp(-1, 1) * 32767).round().cpu().numpy().astype("<i2").tobytes())
+    picture = _address("image/png", encode(spectrogram(split, sample)))
+    return Shown(picture=picture, sound=_address("audio/wav", file.getvalue()))
+
+
+def _words(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
+    known = split.spec.inputs.words
+    assert known is not None
+    before, after = (known.name(ids.tolist()) for ids in (sample if raw is None else raw, sample))
+    return Shown(words=tuple(_marked(before, after)))
+
+
+def _marked(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Words with what became of them: same, gone or new."""
+    for what, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if what == "equal":
+            yield from ((word, "same") for word in before[a:b])
+        else:
+            yield from ((word, "gone") for word in before[a:b])
+            yield from ((word, "new") for word in after[c:d])
+
+
+_Show = Callable[[Split, Tensor, Tensor | None], Shown]
+SHOWN: dict[str, _Show] = {"image": _picture, "video": _picture, "sound": _sound, "text": _words}
+"""Kind of inputs → how a sample of it is shown: the split, the sample, and what it was made from."""
+
+
+def _shower(split: Split) -> _Show:
+    kind = split.spec.inputs.kind
+    if kind not in SHOWN:
+        raise InputError(f"augment: variants of {', '.join(SHOWN)} data can be shown; these are {kind} data.")
+    return SHOWN[kind]
+
+
+def _label(split: Split, row: int) -> str:
+    y, where = split.train.y[row], f"row {split.train.rows[row]}"
+    return f"{split.spec.classes[int(y)]}, {where}" if split.spec.classes else where
+
+
+def _address(kind: str, made: bytes) -> str:
+    """A data: address that holds the thing itself."""
+    return f"data:{kind};base64,{base64.b64encode(made).decode()}"

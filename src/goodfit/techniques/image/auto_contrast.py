@@ -1,0 +1,39 @@
+"""Auto-contrast: each channel stretched from black to white."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.augmentation import likelihood
+
+
+class AutoContrast(Alteration):
+    """Stretches each channel of an image, so that its darkest value is black and its lightest one white.
+
+    Formula: v ← (v − min) / (max − min) per channel, with probability p per sample; a channel of one value stays.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: exposures differ; photographs, together with other operations (see `rand_augment`).
+    Hurts when: brightness tells the class.
+
+    >>> image = torch.tensor([0.4, 0.5, 0.6]).reshape(1, 1, 1, 3)
+    >>> AutoContrast(1.0).alter(image, (), Inputs("image")).flatten()
+    tensor([0.0000, 0.5000, 1.0000])
+
+    Reference: E. D. Cubuk, B. Zoph, D. Mane, V. Vasudevan and Q. V. Le, AutoAugment: learning augmentation strategies
+    from data, CVPR 2019, https://arxiv.org/abs/1805.09501
+    """
+
+    p: float = likelihood(0.5)
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return ()
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        behind = tuple(range(2, x.ndim))
+        low, high = x.amin(behind, keepdim=True), x.amax(behind, keepdim=True)
+        return torch.where(high > low, inputs.back((x - low) / (high - low).clamp_min(1e-12)), x)

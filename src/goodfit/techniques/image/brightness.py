@@ -1,0 +1,48 @@
+"""Brightness: images made lighter or darker."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.warp import levels, wide
+from goodfit.technique import knob
+
+
+class Brightness(Alteration):
+    """Makes images lighter or darker, each by a factor of its own.
+
+    Formula: v ← v · (1 + amount · u), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1].
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: light changes from picture to picture.
+    Hurts when: brightness tells the class (radiology, thermal images).
+
+    >>> light = torch.full((2, 1, 1, 1), 0.5), (torch.tensor([1.0, -1.0]),)
+    >>> Brightness(0.5).alter(*light, Inputs("image")).flatten()
+    tensor([0.7500, 0.2500])
+
+    Reference: A. G. Howard, Some improvements on deep convolutional neural network based image classification, arXiv,
+    2013, https://arxiv.org/abs/1312.5402
+    """
+
+    amount: float = knob(
+        default=0.2,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.05, 0.6),
+        neutral=0.0,
+        unit="share of the brightness",
+        doc="the largest change, to both sides",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        lighter: Tensor = x + wide(self.amount * draw[0], x) * (x - inputs.low)
+        return lighter

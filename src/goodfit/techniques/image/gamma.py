@@ -1,0 +1,48 @@
+"""Gamma: the middle tones of images made lighter or darker."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.warp import levels, wide
+from goodfit.technique import knob
+
+
+class Gamma(Alteration):
+    """Makes the middle tones of images lighter or darker, each by an exponent of its own; black and white stay.
+
+    Formula: v ← v^((1 + amount)^u), u ~ U(−1, 1), for values v in [0, 1].
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: exposures and screens differ; radiology, where black and white must stay.
+    Hurts when: middle tones tell the class.
+
+    >>> middle = torch.full((2, 1, 1, 1), 0.25), (torch.tensor([1.0, -1.0]),)
+    >>> Gamma(1.0).alter(*middle, Inputs("image")).flatten()
+    tensor([0.0625, 0.5000])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    amount: float = knob(
+        default=0.3,
+        low=0,
+        high=9,
+        search=(0.05, 1.0),
+        neutral=0.0,
+        unit="share of the exponent",
+        doc="how much larger, and how much smaller in turn, the exponent can become",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        exponent = (1 + self.amount + torch.zeros_like(draw[0])) ** draw[0]
+        bent = inputs.back(inputs.unit(x).clamp_min(0.0) ** wide(exponent, x))
+        return torch.where(wide(exponent == 1, x), x, bent)

@@ -1,0 +1,28 @@
+"""Half turn: images rotated by 180°."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from goodfit.stages import Mirror
+
+
+class HalfTurn(Mirror):
+    """Rotates images by 180°.
+
+    Formula: x[…, i, j] ← x[…, H − 1 − i, W − 1 − j] with probability p per sample; a clip's frames alike.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: an image may lie upside down, but not mirrored: coins, parts on a belt, satellite images.
+    Hurts when: there is an up and down: a 6 becomes a 9.
+
+    >>> HalfTurn(1.0).matrix((), (2, 2))[0].diagonal()
+    tensor([-1., -1.,  1.])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("rotate_180",)
+    axes: ClassVar[tuple[int, ...]] = (-1, -2)

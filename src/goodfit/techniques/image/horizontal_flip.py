@@ -1,0 +1,28 @@
+"""Horizontal flip: images mirrored left to right."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from goodfit.stages import Mirror
+
+
+class HorizontalFlip(Mirror):
+    """Mirrors images left to right.
+
+    Formula: x[…, i, j] ← x[…, i, W − 1 − j] with probability p per sample; a clip's frames alike.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: left and right mean the same, as in most photographs.
+    Hurts when: a mirrored image has another meaning or none: letters, digits, arrows, hands, chests. A 2 becomes no
+    digit at all; leave it out there, or name the classes that may be mirrored with `classes`.
+
+    >>> HorizontalFlip(1.0).matrix((), (2, 2))[0].diagonal()
+    tensor([-1.,  1.,  1.])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    axes: ClassVar[tuple[int, ...]] = (-1,)

@@ -1,0 +1,54 @@
+"""Hue: colours moved round the circle of colours."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.warp import levels, wide
+from goodfit.technique import knob
+
+
+class Hue(Alteration):
+    """Moves colours round the circle of colours, in each image by an angle of its own.
+
+    Formula: in the HSV model, H ← H + amount · u (mod 1), u ~ U(−1, 1), for values in [0, 1]; greys stay.
+
+    Shape: x (batch, 3, …, height, width); it keeps its shape and dtype.
+
+    Helps when: the light's colour changes, or things come in any colour (cars, clothes).
+    Hurts when: colours tell the class (ripe fruit, stained tissue, traffic lights).
+
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> Hue(0.5).alter(red, (torch.tensor([2 / 3]),), Inputs("image")).flatten().round(decimals=3)
+    tensor([0., 1., 0.])
+
+    Reference: A. R. Smith, Color gamut transform pairs, SIGGRAPH 1978, https://doi.org/10.1145/800248.807361
+    """
+
+    coloured: ClassVar[bool] = True
+    amount: float = knob(
+        default=0.05,
+        low=0,
+        high=0.5,
+        search=(0.01, 0.3),
+        neutral=0.0,
+        unit="turns",
+        doc="the largest way on the circle, to both sides",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        value, spread = x.amax(1, keepdim=True), x.amax(1, keepdim=True) - x.amin(1, keepdim=True)
+        r, g, b = ((value - channel) / spread.clamp_min(1e-12) for channel in x.split(1, 1))
+        sector = torch.where(r == 0, b - g, torch.where(g == 0, 2 + r - b, 4 + g - r))  # six sectors make a turn
+        turn = wide(6 * self.amount * draw[0], x)
+        places = torch.cat([n + sector + turn for n in (5, 3, 1)], 1).remainder(6)  # of red, green and blue
+        turned = value - spread * torch.minimum(places, 4 - places).clamp(0.0, 1.0)
+        return torch.where(turn == 0, x, turned)

@@ -1,0 +1,50 @@
+"""Image noise: grain on images."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.technique import knob
+
+
+class ImageNoise(Alteration):
+    """Adds Gaussian noise to each value of an image.
+
+    Formula: v ← v + stddev · z, z ~ N(0, 1) per value, for values v in [0, 1], cut off to [0, 1].
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: cameras are noisy, light is low.
+    Hurts when: the noise hides what is small.
+
+    >>> grain = torch.tensor([1.0, -2.0]).reshape(1, 1, 1, 2)
+    >>> ImageNoise(0.1).alter(torch.full((1, 1, 1, 2), 0.5), (grain,), Inputs("image"))
+    tensor([[[[0.6000, 0.3000]]]])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("pixel_noise",)
+    stddev: float = knob(
+        default=0.05,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.01, 0.2),
+        neutral=0.0,
+        unit="share of the range from black to white",
+        doc="standard deviation of the noise",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).normal_(generator=generator),)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        noisy: Tensor = x + self.stddev * (inputs.high - inputs.low) * draw[0]
+        return noisy

@@ -1,0 +1,64 @@
+"""Perspective: images seen from a slanting side."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Geometry
+from goodfit.stages.warp import levels, matrices
+from goodfit.technique import knob
+
+
+class Perspective(Geometry):
+    """Sees images from a slanting side: their four corners move, each by a way of its own, and straight lines stay so.
+
+    Formula: each corner of the new image is taken from a place up to `distortion` times half the sides away from that
+    corner of the old one, u, v ~ U(−1, 1); between them, the projective map of these four pairs of points. Pixels are
+    interpolated, and all that moves pixels in a recipe is one resampling.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: flat things are seen from changing sides: signs, pages, plates.
+    Hurts when: angles tell the class.
+
+    >>> still = Perspective(0.2).matrix(tuple(torch.zeros(8, 1)), (4, 4))
+    >>> torch.allclose(still, torch.eye(3))
+    True
+
+    Reference: P. S. Heckbert, Fundamentals of texture mapping and image warping, University of California, Berkeley,
+    1989, https://www2.eecs.berkeley.edu/Pubs/TechRpts/1989/CSD-89-516.pdf
+    """
+
+    perspective: ClassVar[bool] = True
+    distortion: float = knob(
+        default=0.2,
+        low=0,
+        high=0.5,
+        search=(0.05, 0.4),
+        neutral=0.0,
+        unit="share of half the side",
+        doc="the longest way of a corner, in both directions",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 8, generator, x.device)
+
+    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+        height, width = size
+        # Corners in units of half the sides, from the middle: left top, right top, right bottom, left bottom.
+        x0, x1, x2, x3 = (side + self.distortion * u for side, u in zip((-1, 1, 1, -1), draw[:4], strict=True))
+        y0, y1, y2, y3 = (side + self.distortion * v for side, v in zip((-1, -1, 1, 1), draw[4:], strict=True))
+        ax, bx, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
+        ay, by, sy = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
+        area = ax * by - bx * ay
+        g, h = (sx * by - bx * sy) / area, (ax * sy - sx * ay) / area
+        # Heckbert's map of the unit square, whose corners are (0, 0) to (1, 1), to the four places.
+        square = matrices(
+            [[x1 - x0 + g * x1, x3 - x0 + h * x3, x0], [y1 - y0 + g * y1, y3 - y0 + h * y3, y0], [g, h, 1.0]], g
+        )
+        halves = torch.tensor([width / 2, height / 2, 1.0], dtype=g.dtype, device=g.device)
+        to_unit = torch.tensor([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]], dtype=g.dtype, device=g.device)
+        return halves[:, None] * (square @ to_unit) / halves

@@ -1,0 +1,77 @@
+"""RandAugment: a few operations out of fourteen, all equally strong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Augmentation, Draw, Policy
+from goodfit.stages.augmentation import BEYOND
+from goodfit.stages.warp import FILLS
+from goodfit.technique import knob
+from goodfit.techniques.image import _operations as operations
+
+
+class RandAugment(Policy):
+    """Applies a few operations, drawn per image out of fourteen, all at the same strength.
+
+    Formula: `count` times, one of identity, shear and shift across or down, rotation, brightness, saturation, contrast,
+    sharpness, posterize, solarize, auto-contrast, equalize, each with probability 1/14; its strength is `magnitude`
+    times the largest one (30°, 0.9, 4 bits, …), to either side. All that moves pixels is one resampling, and comes
+    first.
+
+    Shape: x (batch, 1 or 3, …, height, width); it keeps its shape and dtype. Grey images have no saturation.
+
+    Helps when: photographs; two numbers in place of a dozen strengths.
+    Hurts when: digits and other images that most of these operations spoil; training is short.
+
+    >>> len(RandAugment(count=2).parts())
+    26
+
+    Reference: E. D. Cubuk, B. Zoph, J. Shlens and Q. V. Le, RandAugment: practical automated data augmentation with a
+    reduced search space, NeurIPS 2020, https://arxiv.org/abs/1909.13719
+    Differs from the paper: magnitude is a share (9 of 30 is 0.3); what moves pixels is one resampling, before colours.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("image", "video")
+    magnitude: float = knob(
+        default=0.3,
+        low=0,
+        high=1,
+        search=(0.1, 1.0),
+        main=True,
+        unit="share of the largest strength",
+        doc="how strong every operation is",
+    )
+    count: int = knob(default=2, low=1, high=10, search=(1, 3), unit="operations", doc="operations per image")
+    p: float = knob(
+        default=1.0,
+        low=0,
+        high=1,
+        search=(0.0, 1.0),
+        neutral=0.0,
+        kw_only=True,
+        unit="probability",
+        doc="probability that a sample is changed at all",
+    )
+    fill: str = knob(default="black", choices=FILLS, kw_only=True, doc=BEYOND)
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        shape = self.count, len(x)
+        chosen = torch.randint(len(operations.NAMES) + 1, shape, generator=generator, device=x.device)
+        side = torch.randint(2, shape, generator=generator, device=x.device)
+        return chosen.T, 2.0 * side.T - 1  # (batch, count)
+
+    def parts(self) -> Sequence[Augmentation]:
+        return operations.parts(self.fill) * self.count
+
+    def shares(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
+        chosen, side = draw
+        return [
+            (chosen[:, slot] == number, operations.told(name, self.magnitude * side[:, slot]))
+            for slot in range(self.count)
+            for number, name in enumerate(operations.NAMES)
+        ]

@@ -1,0 +1,51 @@
+"""Saturation: colours made stronger or paler."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.warp import grey, levels, wide
+from goodfit.technique import knob
+
+
+class Saturation(Alteration):
+    """Makes colours stronger or paler, in each image by a factor of its own.
+
+    Formula: v ← g + (1 + amount · u)(v − g), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; g is the pixel's
+    grey, 0.299 R + 0.587 G + 0.114 B.
+
+    Shape: x (batch, 3, …, height, width); it keeps its shape and dtype.
+
+    Helps when: light and cameras change from picture to picture.
+    Hurts when: colours tell the class (ripe fruit, stained tissue).
+
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> Saturation(1.0).alter(red, (torch.tensor([-1.0]),), Inputs("image")).flatten()
+    tensor([0.2990, 0.2990, 0.2990])
+
+    Reference: A. G. Howard, Some improvements on deep convolutional neural network based image classification, arXiv,
+    2013, https://arxiv.org/abs/1312.5402
+    """
+
+    coloured: ClassVar[bool] = True
+    amount: float = knob(
+        default=0.3,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.05, 0.9),
+        neutral=0.0,
+        unit="share of the saturation",
+        doc="the largest change, to both sides",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return x + wide(self.amount * draw[0], x) * (x - grey(x))

@@ -1,0 +1,49 @@
+"""Scaling: images made wider or narrower, higher or lower."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Geometry
+from goodfit.stages.warp import levels, matrices
+from goodfit.technique import knob
+
+
+class Scale(Geometry):
+    """Makes images wider or narrower and higher or lower, each side by a factor of its own.
+
+    Formula: width and height are multiplied by (1 + amount)^u and (1 + amount)^v, u, v ~ U(−1, 1). Pixels are
+    interpolated, and all that moves pixels in a recipe is one resampling.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: proportions vary: handwriting, objects seen from the side.
+    Hurts when: proportions tell the class (a 0 and an O, a square and a rectangle).
+
+    >>> Scale(1.0).matrix((torch.tensor([1.0]), torch.tensor([-1.0])), (4, 4))[0].diagonal()
+    tensor([0.5000, 2.0000, 1.0000])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("stretch",)
+    amount: float = knob(
+        default=0.2,
+        low=0,
+        high=9,
+        search=(0.05, 0.5),
+        neutral=0.0,
+        unit="share of the side",
+        doc="how much longer, and how much shorter in turn, a side can become",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 2, generator, x.device)
+
+    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+        across, down = ((1 + self.amount + torch.zeros_like(u)) ** -u for u in draw)
+        return matrices([[across, 0.0, 0.0], [0.0, down, 0.0]], across)

@@ -1,0 +1,50 @@
+"""Shift: images moved sideways and up or down."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Geometry
+from goodfit.stages.warp import levels, matrices
+from goodfit.technique import knob
+
+
+class Shift(Geometry):
+    """Moves images sideways and up or down, each by a way of its own.
+
+    Formula: the way is `amount` · (u · W, v · H) pixels, u, v ~ U(−1, 1); pixels are interpolated, and all that moves
+    pixels in a recipe is one resampling. What leaves the image is lost; `fill` comes in.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: objects are not always in the middle, above all for networks without convolutions.
+    Hurts when: the place tells the class, or the object fills the image.
+
+    >>> Shift(0.5).matrix((torch.tensor([1.0]), torch.tensor([-1.0])), (4, 8))[0, :2, 2]
+    tensor([-4.,  2.])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("translation",)
+    amount: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        search=(0.02, 0.3),
+        neutral=0.0,
+        unit="share of the side",
+        doc="the longest way, in both directions",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 2, generator, x.device)
+
+    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+        right, down = draw
+        height, width = size
+        return matrices([[1.0, 0.0, -right * self.amount * width], [0.0, 1.0, -down * self.amount * height]], right)

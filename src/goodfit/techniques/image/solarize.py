@@ -1,0 +1,47 @@
+"""Solarize: images whose lightest shades are turned into dark ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.warp import levels, wide
+from goodfit.technique import knob
+
+
+class Solarize(Alteration):
+    """Turns the lightest shades of images into dark ones, from a shade on of each image's own.
+
+    Formula: v ← 1 − v where v > 1 − amount · |u|, u ~ U(−1, 1), for values v in [0, 1].
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: photographs, together with other operations (see `rand_augment`).
+    Hurts when: light and dark tell the class.
+
+    >>> image = torch.tensor([0.4, 0.9]).reshape(1, 1, 1, 2)
+    >>> Solarize(0.5).alter(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
+    tensor([0.4000, 0.1000])
+
+    Reference: E. D. Cubuk, B. Zoph, D. Mane, V. Vasudevan and Q. V. Le, AutoAugment: learning augmentation strategies
+    from data, CVPR 2019, https://arxiv.org/abs/1805.09501
+    """
+
+    amount: float = knob(
+        default=0.5,
+        low=0,
+        high=1,
+        search=(0.1, 1.0),
+        neutral=0.0,
+        unit="share of the shades",
+        doc="how many shades are turned at most",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        first = inputs.high - wide(self.amount * draw[0].abs(), x) * (inputs.high - inputs.low)
+        return torch.where(x > first, inputs.low + inputs.high - x, x)

@@ -1,0 +1,46 @@
+"""Zoom: images seen from nearer or farther."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.stages import Draw, Geometry
+from goodfit.stages.warp import levels, matrices
+from goodfit.technique import knob
+
+
+class Zoom(Geometry):
+    """Zooms into images or out of them, each by a factor of its own; both sides alike.
+
+    Formula: the factor is (1 + amount)^u, u ~ U(−1, 1): as often in as out. Pixels are interpolated, and all that moves
+    pixels in a recipe is one resampling; `fill` comes in where it zooms out.
+
+    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+
+    Helps when: objects are seen from different distances.
+    Hurts when: the size tells the class, or the object fills the image.
+
+    >>> Zoom(1.0).matrix((torch.tensor([1.0, -1.0]),), (4, 4))[:, 0, 0]
+    tensor([0.5000, 2.0000])
+
+    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
+    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
+    """
+
+    amount: float = knob(
+        default=0.2,
+        low=0,
+        high=9,
+        search=(0.05, 0.5),
+        neutral=0.0,
+        unit="share of the size",
+        doc="how much larger, and how much smaller in turn, an image can become",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+        taken = (1 + self.amount + torch.zeros_like(draw[0])) ** -draw[0]
+        return matrices([[taken, 0.0, 0.0], [0.0, taken, 0.0]], taken)

@@ -1,0 +1,127 @@
+"""SMOTE: rows of rare classes made between those that there are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.errors import InputError, MissingExtra
+from goodfit.stages import Synthesis
+from goodfit.technique import knob
+
+Array = npt.NDArray[Any]
+
+
+class Smote(Synthesis):
+    """Makes rows of rare classes, each between a row and one of its nearest neighbours of the same class.
+
+    Formula: x ← x_i + u · (x_j − x_i), u ~ U(0, 1), for the numbers of a row i of the class and one j of its `k`
+    nearest neighbours in it; a category is the one that most of the neighbours have. A class of n_c rows grows to
+    n_c^(1 − strength) · n_max^strength rows, rounded up; n_max is the number of rows of the largest class. Once per
+    run, from the training rows alone, by imbalanced-learn's SMOTE, SMOTENC or SMOTEN.
+
+    Shape: x (n, columns) of a table, y (n,) class numbers → the new rows, like both.
+
+    Helps when: classes are unbalanced, columns are few and most of them numbers, and the metric treats classes alike.
+    Hurts when: a rare class lies in several places (rows are made between them), columns are many, or predicted
+    probabilities are used as such. Together with `ClassBalance` or `ClassWeights` it corrects twice.
+
+    >>> x, y = torch.tensor([[0.0], [0.1], [0.2], [0.3], [5.0], [6.0]]), torch.tensor([0, 0, 0, 0, 1, 1])
+    >>> made, labels = Smote().made(x, y, Inputs(), seed=0)
+    >>> labels, bool(((made >= 5) & (made <= 6)).all())
+    (tensor([1, 1]), True)
+
+    Reference: N. V. Chawla, K. W. Bowyer, L. O. Hall and W. P. Kegelmeyer, SMOTE: synthetic minority over-sampling
+    technique, Journal of Artificial Intelligence Research 16, 2002, https://arxiv.org/abs/1106.1813
+    Differs from the paper: a class of at most `k` rows takes as many neighbours as it has; a single row is repeated.
+    """
+
+    needs: ClassVar[str] = "labels"
+    strength: float = knob(
+        default=1.0,
+        low=0,
+        high=1,
+        search=(0.0, 1.0),
+        neutral=0.0,
+        unit="power",
+        doc="0: rows as they are; 1: as many rows of every class",
+    )
+    k: int = knob(
+        default=5, low=1, high=float("inf"), search=(1, 10), unit="rows", doc="nearest neighbours to choose one from"
+    )
+
+    def made(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+        if y.is_floating_point() or y.ndim != 1:
+            raise InputError("Smote: it acts on class labels; the target is a number. Leave it out.")
+        if inputs.kind != "table" or x.ndim != 2:
+            raise InputError(f"Smote: it acts on table data; these inputs are {inputs.kind} data. Leave it out.")
+        counts = y.bincount().tolist()
+        rows, found = _coded(x.cpu().double().numpy(), inputs), [np.empty((0, _width(x, inputs)))]
+        labels = [y[:0]]
+        for label, own in enumerate(counts):
+            more = self._count(own, max(counts)) - own if own else 0
+            if more:
+                new = self._between(rows, y.cpu().numpy(), label, more, (seed + label) % 2**32, inputs)
+                found.append(new)
+                labels.append(torch.full_like(y[:1], label).expand(more))
+        new = _decoded(np.concatenate(found), x.shape[1], inputs)
+        return torch.from_numpy(new).to(x), torch.cat(labels)
+
+    def _count(self, own: int, largest: int) -> int:
+        """How many rows a class of `own` rows grows to."""
+        wanted = math.pow(own, 1 - self.strength) * math.pow(largest, self.strength)
+        return min(largest, math.ceil(round(wanted, 6)))  # rounded, so that √3 · √27 is 9, and not a little more
+
+    def _between(self, rows: Array, y: Array, label: int, more: int, seed: int, inputs: Inputs) -> Array:
+        """So many new rows of a class."""
+        own = int((y == label).sum())
+        if own == 1:
+            return np.repeat(rows[y == label], more, axis=0)
+        sampler = _sampler(rows.shape[1], len(inputs.groups))
+        how = {"sampling_strategy": {label: own + more}, "k_neighbors": min(self.k, own - 1), "random_state": seed}
+        resampled, _ = sampler(**how).fit_resample(rows, y)
+        return np.asarray(resampled[len(rows) :], np.float64)
+
+
+def _sampler(columns: int, categories: int) -> Any:
+    """imbalanced-learn's class for so many columns, the last of which are categories."""
+    try:
+        from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
+    except ImportError as error:
+        raise MissingExtra("Smote: it needs imbalanced-learn; pip install goodfit[balance]") from error
+    if categories in (0, columns):
+        return SMOTEN if categories else SMOTE
+    numbers = columns - categories
+    return lambda **how: SMOTENC(categorical_features=list(range(numbers, columns)), **how)
+
+
+def _numbers(columns: int, inputs: Inputs) -> list[int]:
+    """The columns that are numbers."""
+    coded = {column for first, end in inputs.groups for column in range(first, end)}
+    return [column for column in range(columns) if column not in coded]
+
+
+def _width(x: Tensor, inputs: Inputs) -> int:
+    return len(_numbers(x.shape[1], inputs)) + len(inputs.groups)
+
+
+def _coded(x: Array, inputs: Inputs) -> Array:
+    """The numbers of each row, then one code for each category: 0 for none of the known ones, else from 1."""
+    blocks = [x[:, first:end] for first, end in inputs.groups]
+    codes = [np.where(block.any(1), 1 + block.argmax(1), 0) for block in blocks]
+    return np.column_stack([x[:, _numbers(x.shape[1], inputs)], *codes])
+
+
+def _decoded(rows: Array, columns: int, inputs: Inputs) -> Array:
+    """The inverse of `_coded`."""
+    numbers, x = _numbers(columns, inputs), np.zeros((len(rows), columns))
+    x[:, numbers] = rows[:, : len(numbers)]
+    for (first, end), codes in zip(inputs.groups, rows[:, len(numbers) :].T, strict=True):
+        x[:, first:end] = codes[:, None] == 1 + np.arange(end - first)
+    return x

@@ -1,0 +1,53 @@
+"""Jitter: noise on series."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.technique import knob
+
+
+class Jitter(Alteration):
+    """Adds Gaussian noise to each value of a series, in each channel in units of the channel's own spread.
+
+    Formula: x_ct ← x_ct + stddev · s_c · z_ct, z_ct ~ N(0, 1); s_c is the standard deviation of channel c over all
+    values in the batch.
+
+    Shape: x (batch, channels, time); it keeps its shape and dtype.
+
+    Helps when: sensors are noisy, and series are few.
+    Hurts when: fast small changes tell the class (tremor, vibrations).
+
+    >>> Jitter(0.5).alter(torch.tensor([[[3.0, -3.0]]]), (torch.tensor([[[1.0, 2.0]]]),), Inputs("series"))
+    tensor([[[4.5000, 0.0000]]])
+
+    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
+    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
+    Differs from the paper: in units of each channel's spread, so that channels may be in units of any size.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("series",)
+    by_itself: ClassVar[bool] = False
+    stddev: float = knob(
+        default=0.05,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.01, 0.3),
+        log=True,
+        neutral=0.0,
+        unit="standard deviations of the channel",
+        doc="standard deviation of the noise",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).normal_(generator=generator),)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        spread = x.std((0, 2), correction=0, keepdim=True)  # (1, channels, 1)
+        return x + self.stddev * spread * draw[0]

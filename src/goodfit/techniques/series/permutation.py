@@ -1,0 +1,55 @@
+"""Permutation: the segments of a series in another order."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.augmentation import likelihood
+from goodfit.stages.timeline import along
+from goodfit.technique import knob
+
+
+class Permutation(Alteration):
+    """Cuts a series into segments and puts them together in a random order.
+
+    Formula: time step t is in segment ⌊t · segments / time⌋; the segments, inside which nothing changes, follow each
+    other in an order drawn per sample from all orders alike, the old one among them. All channels alike.
+
+    Shape: x (batch, channels, time); it keeps its shape and dtype.
+
+    Helps when: what tells the class comes anywhere in the series (periodic movements).
+    Hurts when: order tells the class; the cuts bring jumps that no series has.
+
+    >>> order = torch.tensor([[2, 3, 0, 1]])
+    >>> Permutation(segments=2).alter(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (order,), Inputs("series"))
+    tensor([[[3., 4., 1., 2.]]])
+
+    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
+    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
+    Differs from the paper: segments are of the same length, as in Iwana and Uchida's survey (PLOS ONE, 2021).
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("series",)
+    segments: int = knob(
+        default=4,
+        low=2,
+        high=float("inf"),
+        search=(2, 8),
+        unit="segments",
+        doc="how many parts are put in another order",
+    )
+    p: float = likelihood(0.5)
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        rows, time = len(x), x.shape[2]
+        rank = torch.empty(rows, self.segments, dtype=torch.float32, device=x.device).uniform_(generator=generator)
+        segment = torch.arange(time, device=x.device) * self.segments // time
+        return (rank[:, segment].argsort(dim=1, stable=True),)  # from where each time step is taken (batch, time)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return along(x, draw[0])

@@ -1,0 +1,52 @@
+"""Series scaling: series made larger or smaller."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.technique import knob
+
+
+class SeriesScaling(Alteration):
+    """Makes the channels of a series larger or smaller, each by a factor of its own.
+
+    Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1), one per sample and channel; 0 stays, which is the mean of
+    the training data, as the library standardises it.
+
+    Shape: x (batch, channels, time); it keeps its shape and dtype.
+
+    Helps when: people, sensors or how they are worn differ in how large their signals are.
+    Hurts when: the amplitude tells the class, or how channels compare.
+
+    >>> x, z = torch.tensor([[[1.0, -2.0], [4.0, 0.0]]]), torch.tensor([[[1.0], [-0.5]]])
+    >>> SeriesScaling(0.5).alter(x, (z,), Inputs("series"))
+    tensor([[[ 1.5000, -3.0000],
+             [ 3.0000,  0.0000]]])
+
+    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
+    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("series",)
+    stddev: float = knob(
+        default=0.1,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.02, 0.5),
+        log=True,
+        neutral=0.0,
+        unit="share of the amplitude",
+        doc="standard deviation of the factors around 1",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty(*x.shape[:2], 1, dtype=torch.float32, device=x.device).normal_(generator=generator),)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return x * (1 + self.stddev * draw[0])

@@ -1,0 +1,1 @@
+"""Techniques that augment sound, one draw per sample, all channels alike."""

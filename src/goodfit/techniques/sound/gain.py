@@ -1,0 +1,51 @@
+"""Gain: sounds made louder or quieter."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Draw
+from goodfit.stages.sounding import Sounding
+from goodfit.stages.warp import levels, wide
+from goodfit.technique import knob
+
+
+class Gain(Sounding):
+    """Makes sounds louder or quieter, each by a factor of its own.
+
+    Formula: x ← x · 10^(decibels · u / 20), u ~ U(−1, 1); what becomes louder than the data's loudest swing is cut off
+    there.
+
+    Shape: x (batch, channel, time); it keeps its shape and dtype.
+
+    Helps when: the distance to the microphone changes.
+    Hurts when: loudness tells the class; sounds near full scale (they are distorted).
+
+    >>> Gain(20.0).heard(torch.ones(2, 1, 1), (torch.tensor([1.0, -0.5]),), Inputs()).flatten()
+    tensor([10.0000,  0.3162])
+
+    Reference: J. Spijkervet and J. A. Burgoyne, Contrastive learning of musical representations, ISMIR 2021,
+    https://arxiv.org/abs/2103.09410
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("loudness",)
+    decibels: float = knob(
+        default=6.0,
+        low=0,
+        high=60,
+        search=(2.0, 18.0),
+        neutral=0.0,
+        unit="dB",
+        doc="the largest change, to both sides",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        factor: Tensor = 10.0 ** (self.decibels / 20 * draw[0])
+        return x * wide(factor, x)

@@ -1,0 +1,76 @@
+"""Pitch: sounds higher or lower at the same pace."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Draw
+from goodfit.stages.sounding import Sounding
+from goodfit.stages.spectra import frames, sound, spectra, stretched, taken
+from goodfit.stages.warp import levels, wide
+from goodfit.technique import knob
+
+OCTAVE = 12
+EDGE = 0.05  # over which share of the frequencies those fade that become too high
+
+
+class Pitch(Sounding):
+    """Makes sounds higher or lower at the same pace, each by an interval of its own.
+
+    Formula: f = 2^(semitones · u / 12), u ~ U(−1, 1): a phase vocoder makes the sound f times as long at the same
+    pitch, which is then played f times as fast. What would pass half the sampling rate is taken away.
+
+    Shape: x (batch, channel, time); it keeps its shape and dtype.
+
+    Helps when: voices and instruments differ in pitch; it is often the best augmentation of music.
+    Hurts when: pitch tells the class (notes, birds).
+
+    >>> x = torch.sin(torch.arange(2000.0) * 0.2).reshape(1, 1, 2000)
+    >>> found = Pitch(12.0).heard(x, (torch.tensor([-1.0]),), Inputs())
+    >>> round(float(torch.fft.rfft(found[0, 0, 500:1500]).abs().argmax()) * 2 * torch.pi / 1000, 2)
+    0.1
+
+    Reference: J. Salamon and J. P. Bello, Deep convolutional neural networks and data augmentation for environmental
+    sound classification, IEEE Signal Processing Letters 24, 2017, https://arxiv.org/abs/1608.04363; the vocoder:
+    J. L. Flanagan and R. M. Golden, Phase vocoder, Bell System Technical Journal 45, 1966,
+    https://doi.org/10.1002/j.1538-7305.1966.tb01706.x
+    """
+
+    semitones: float = knob(
+        default=2.0,
+        low=0,
+        high=OCTAVE,
+        search=(0.5, 5.0),
+        neutral=0.0,
+        unit="semitones",
+        doc="the largest change, to both sides",
+    )
+    window: int = knob(
+        default=512,
+        low=16,
+        high=16384,
+        search=(256, 2048),
+        log=True,
+        kw_only=True,
+        unit="samples",
+        doc="length of the spectra: some periods of the lowest tone, about 30 to 60 ms",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        length = x.shape[-1]
+        factor: Tensor = 2.0 ** (self.semitones * draw[0] / OCTAVE)
+        # Members of a population differ in strength, but not in shapes: room is made for an octave.
+        most = OCTAVE if isinstance(self.semitones, Tensor) else self.semitones
+        room = math.ceil(2.0 ** (most / OCTAVE) * length)
+        found = stretched(spectra(x, self.window), 1 / factor, frames(room, self.window))
+        high = torch.linspace(0.0, 1.0, found.shape[-1], dtype=x.dtype, device=x.device) * factor[:, None]
+        found = found * ((1 - high) / EDGE).clamp(0.0, 1.0)[:, None, None]
+        made = taken(sound(found, self.window, room, 2), 2 * factor, length)
+        return torch.where(wide(factor == 1, x), x, made)

@@ -1,0 +1,40 @@
+"""Polarity: sounds turned upside down."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Draw
+from goodfit.stages.augmentation import likelihood
+from goodfit.stages.sounding import Sounding
+
+
+class Polarity(Sounding):
+    """Turns sounds upside down, as a microphone with its wires exchanged does.
+
+    Formula: with probability p, x ← −x.
+
+    Shape: x (batch, channel, time); it keeps its shape and dtype.
+
+    Helps when: the network reads the waveform itself: nobody hears a difference.
+    Hurts when: nothing is known to be lost; a network that takes spectra does not see it either.
+
+    >>> Polarity(1.0).heard(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
+    tensor([-0.5000,  1.0000])
+
+    Reference: J. Spijkervet and J. A. Burgoyne, Contrastive learning of musical representations, ISMIR 2021,
+    https://arxiv.org/abs/2103.09410
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("polarity_inversion",)
+    p: float = likelihood(0.5)
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return ()
+
+    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return -x

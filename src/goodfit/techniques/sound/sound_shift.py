@@ -1,0 +1,58 @@
+"""Sound shift: sounds that begin earlier or later."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Draw
+from goodfit.stages.sounding import Sounding
+from goodfit.stages.warp import levels
+from goodfit.technique import knob
+
+
+class SoundShift(Sounding):
+    """Moves sounds and series forward or backward in time, each by a way of its own.
+
+    Formula: x_t ← x_(t − d), d = round(amount · u · length), u ~ U(−1, 1).
+
+    Shape: x (batch, channel, time); it keeps its shape and dtype.
+
+    Helps when: recordings begin anywhere, words are cut out by hand.
+    Hurts when: what decides lies at the end and is moved out; when something happens tells the class.
+
+    >>> x = torch.arange(1.0, 5.0).reshape(1, 1, 4)
+    >>> SoundShift(0.5).heard(x, (torch.tensor([1.0]),), Inputs()).flatten()
+    tensor([0., 0., 1., 2.])
+
+    Reference: R. Tang and J. Lin, Deep residual learning for small-footprint keyword spotting, ICASSP 2018,
+    https://arxiv.org/abs/1710.10361
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("time_shift",)
+    kinds: ClassVar[tuple[str, ...]] = ("sound", "series")
+    amount: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        search=(0.02, 0.3),
+        neutral=0.0,
+        unit="share of the length",
+        doc="the longest way, to both sides",
+    )
+    fill: str = knob(default="silence", choices=("silence", "wrap"), kw_only=True, doc="what comes in at the end")
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        length = x.shape[-1]
+        way = (self.amount * draw[0] * length).round().long()
+        source = torch.arange(length, device=x.device) - way[:, None]  # (batch, time)
+        moved = x.gather(-1, source.remainder(length)[:, None].expand(-1, x.shape[1], -1))
+        if self.fill == "wrap":
+            return moved
+        return torch.where(((source >= 0) & (source < length))[:, None], moved, 0.0)

@@ -1,0 +1,1 @@
+"""Techniques that change rows of tables, or add some."""

@@ -1,0 +1,53 @@
+"""Column noise: noise on the numbers of a table, and not on its categories."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.units import codes
+from goodfit.technique import knob
+
+
+class ColumnNoise(Alteration):
+    """Adds Gaussian noise to the numbers of a row; its categories, and what says that a number is missing, stay.
+
+    Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every column j that is a number. stddev is in units of the
+    column's spread over the training rows, by which the library divides it.
+
+    Shape: x (batch, columns); it keeps its shape and dtype.
+
+    Helps when: numbers were measured, and rows are few.
+    Hurts when: the exact value means something (ranks, counts of few, codes), or a column is 0 in most rows.
+
+    >>> draw = (torch.tensor([[1.0, 1.0, -1.0]]),)
+    >>> ColumnNoise(0.1).alter(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))
+    tensor([[0.6000, 0.0000, 1.0000]])
+
+    Reference: C. M. Bishop, Training with noise is equivalent to Tikhonov regularization, Neural Computation 7,
+    1995, https://doi.org/10.1162/neco.1995.7.1.108
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("table",)
+    stddev: float = knob(
+        default=0.1,
+        low=0,
+        high=float("inf"),
+        open_right=True,
+        search=(0.01, 0.5),
+        log=True,
+        neutral=0.0,
+        unit="standard deviations of the column",
+        doc="standard deviation of the noise",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty_like(x).normal_(generator=generator),)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        noisy = x + self.stddev * draw[0]
+        return torch.where(codes(x.shape[1], inputs, x.device), x, noisy) if inputs.groups else noisy

@@ -1,0 +1,47 @@
+"""Character noise: misspelt words."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Draw
+from goodfit.stages.wording import Rewording, even, word_share
+
+
+class CharacterNoise(Rewording):
+    """Misspells words: two letters swapped, one left out, or one doubled.
+
+    Formula: each word of three letters or more becomes one of its misspelt forms, evenly drawn, with probability
+    `share`. The first letter stays. Networks here read words, not letters: a misspelt form that is a word of
+    the vocabulary (tow for two) becomes that word, up to four of them, and any other the unknown word.
+
+    Shape: x (batch, words), the numbers of words; it keeps its shape and dtype.
+
+    Helps when: people type in haste: messages, queries, posts.
+    Hurts when: texts are edited, so that no misspelt words will come.
+
+    >>> from goodfit.data.words import Words
+    >>> words = Words.plain(["to", "too"])
+    >>> draw = (torch.tensor([[0.1, 0.1, 0.1]]), torch.tensor([[0.0, 0.9, 0.0]]))
+    >>> CharacterNoise(0.5).alter(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
+    tensor([[2, 1, 2]])
+
+    Reference: Y. Belinkov and Y. Bisk, Synthetic and natural noise both break neural machine translation, ICLR 2018,
+    https://arxiv.org/abs/1711.02173
+    Differs from the paper: it acts on words after they have become numbers; letters are left out or doubled too.
+    """
+
+    aliases: ClassVar[tuple[str, ...]] = ("typos",)
+    worded: ClassVar[bool] = True
+    share: float = word_share(0.1, (0.02, 0.5), "probability that a word is misspelt")
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return even(x, generator), even(x, generator)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        assert inputs.words is not None
+        return torch.where(draw[0] < self.share, inputs.words.typos.pick(x, draw[1]), x)

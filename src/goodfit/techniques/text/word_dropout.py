@@ -1,0 +1,47 @@
+"""Word dropout: words replaced by the unknown word."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.data.words import UNKNOWN
+from goodfit.stages import Draw
+from goodfit.stages.wording import Rewording, even, there
+from goodfit.technique import knob
+
+
+class WordDropout(Rewording):
+    """Replaces words by the unknown word.
+
+    Formula: each word becomes number 1, the unknown word, with probability `rate`.
+
+    Shape: x (batch, words), the numbers of words; it keeps its shape and dtype.
+
+    Helps when: the network leans on single words; new texts hold many words that training texts do not.
+    Hurts when: one word turns the meaning.
+
+    >>> WordDropout(0.5).alter(torch.tensor([[5, 6, 0]]), (torch.tensor([[0.1, 0.9, 0.1]]),), Inputs("text"))
+    tensor([[1, 6, 0]])
+
+    Reference: S. R. Bowman, L. Vilnis, O. Vinyals, A. M. Dai, R. Jozefowicz and S. Bengio, Generating sentences from a
+    continuous space, CoNLL 2016, https://arxiv.org/abs/1511.06349
+    Differs from the paper: a classifier's input is changed, where the paper changes that of a decoder.
+    """
+
+    rate: float = knob(
+        default=0.1,
+        low=0,
+        high=1,
+        search=(0.02, 0.5),
+        neutral=0.0,
+        unit="share of the words",
+        doc="probability that a word becomes the unknown word",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (even(x, generator),)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return torch.where(there(x) & (draw[0] < self.rate), UNKNOWN, x)

@@ -1,0 +1,44 @@
+"""Frame drop: frames lost, and the one before shown in their place."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.common import share
+from goodfit.stages.warp import at_frames
+
+
+class FrameDrop(Alteration):
+    """Loses frames of a clip at random; the last one before them is shown in their place.
+
+    Formula: frame t ← the latest frame s ≤ t that is not lost; each frame but the first is lost with probability
+    `rate`.
+
+    Shape: x (batch, channel, frame, height, width); it keeps its shape and dtype.
+
+    Helps when: cameras stutter, or frame rates differ; the network leans on single frames.
+    Hurts when: what decides the class lasts a frame or two.
+
+    >>> clip = torch.arange(4.0).reshape(1, 1, 4, 1, 1)
+    >>> FrameDrop(0.5).alter(clip, (torch.tensor([[0.9, 0.1, 0.6, 0.2]]),), Inputs("video")).flatten()
+    tensor([0., 0., 2., 2.])
+
+    Reference: N. Cauli and D. Reforgiato Recupero, Survey on videos data augmentation for deep learning models, Future
+    Internet 14(3), 2022, https://doi.org/10.3390/fi14030093
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("video",)
+    rate: float = share(0.1, 0.5, "share of the frames that are lost")
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return (torch.empty(len(x), x.shape[2], dtype=torch.float32, device=x.device).uniform_(generator=generator),)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        frames = torch.arange(x.shape[2], device=x.device)
+        kept = torch.where(draw[0] >= self.rate, frames, torch.zeros_like(frames))
+        return at_frames(x, kept.cummax(1).values)

@@ -1,0 +1,54 @@
+"""Frame rate: clips played faster or slower."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.warp import at_frames, levels
+from goodfit.technique import knob
+
+
+class FrameRate(Alteration):
+    """Plays clips faster or slower, each by a factor of its own, round the frame in the middle.
+
+    Formula: frame t ← the frame nearest to m + (t − m) f, m being the middle and f = (1 + amount)^u, u ~ U(−1, 1);
+    beyond the ends the first or the last frame stands still.
+
+    Shape: x (batch, channel, frame, height, width); it keeps its shape and dtype.
+
+    Helps when: actions are done fast and slowly, or frame rates differ.
+    Hurts when: the speed tells the class.
+
+    >>> clip = torch.arange(5.0).reshape(1, 1, 5, 1, 1)
+    >>> FrameRate(1.0).alter(clip, (torch.tensor([1.0]),), Inputs("video")).flatten()
+    tensor([0., 0., 2., 4., 4.])
+
+    Reference: C. Feichtenhofer, H. Fan, J. Malik and K. He, SlowFast networks for video recognition, ICCV 2019,
+    https://arxiv.org/abs/1812.03982
+    Differs from the paper: one clip at a random rate, in place of two at fixed ones.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("video",)
+    amount: float = knob(
+        default=0.25,
+        low=0,
+        high=9,
+        search=(0.05, 1.0),
+        neutral=0.0,
+        unit="share of the speed",
+        doc="how much faster, and how much slower in turn, a clip can become",
+    )
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return levels(len(x), 1, generator, x.device)
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        last = x.shape[2] - 1
+        away = torch.arange(x.shape[2], dtype=x.dtype, device=x.device) - last / 2
+        factor = (1 + self.amount + torch.zeros_like(draw[0])) ** draw[0]
+        return at_frames(x, (last / 2 + away * factor[:, None]).round().clamp(0, last).long())

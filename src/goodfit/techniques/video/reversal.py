@@ -1,0 +1,39 @@
+"""Reversal: clips played backwards."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.stages import Alteration, Draw
+from goodfit.stages.augmentation import likelihood
+
+
+class Reversal(Alteration):
+    """Plays clips, sounds or series backwards.
+
+    Formula: x[t] ← x[T − 1 − t] with probability p per sample.
+
+    Shape: x (batch, channel, frame, height, width) or (batch, channel, time); it keeps its shape and dtype.
+
+    Helps when: time has no direction: textures, vibrations, walking in place.
+    Hurts when: it has: opening and closing, speech, most actions.
+
+    >>> Reversal(1.0).alter(torch.arange(3.0).reshape(1, 1, 3), (), Inputs("series")).flatten()
+    tensor([2., 1., 0.])
+
+    Reference: B. K. Iwana and S. Uchida, An empirical survey of data augmentation for time series classification with
+    neural networks, PLOS ONE 16(7), 2021, https://arxiv.org/abs/2007.15951
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("video", "series", "sound")
+    p: float = likelihood(0.5)
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
+        return ()
+
+    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return x.flip(2)

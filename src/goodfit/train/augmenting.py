@@ -1,0 +1,169 @@
+"""Augmentation of a training batch: what moves pixels as one resampling, then colours and values in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from goodfit.data.inputs import Inputs
+from goodfit.errors import InputError, near
+from goodfit.recipe import Recipe
+from goodfit.stages import Alteration, Augmentation, Distortion, Draw, Geometry, Mirror, Moving, Policy
+from goodfit.stages.warp import resample, wide
+from goodfit.train.acting import Source
+
+PLACE = "augment"
+RANGED = ("image", "video", "sound")
+"""The kinds of inputs whose values keep to a range."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """An augmentation at work on some samples of a batch."""
+
+    technique: Augmentation
+    rows: Tensor  # whom it changes (batch,)
+    draw: Draw
+
+
+@dataclass
+class Augmenting:
+    """The augmentations of a recipe."""
+
+    recipe: Recipe
+    source: Source
+    inputs: Inputs
+    classes: Sequence[str]  # none: the targets are numbers
+
+    def __post_init__(self) -> None:
+        self.techniques = self.recipe.at(Augmentation)
+        self.named = [_numbers(technique, self.classes) for technique in self.techniques]
+
+    def check(self, x: Tensor) -> None:
+        """Refuse inputs that an augmentation cannot change."""
+        fills = {t.fill: t for t in map(_first, self.techniques) if isinstance(t, Geometry | Distortion)}
+        if len(fills) > 1:
+            (one, first), (other, second), *_ = fills.items()
+            raise InputError(
+                f"{type(second).__name__}: all that moves pixels is one resampling, with one fill; got fill={other!r} "
+                f"beside fill={one!r} of {type(first).__name__}; give both the same."
+            )
+        for technique in self.techniques:
+            who = type(technique).__name__
+            if self.inputs.kind not in technique.kinds:
+                raise InputError(
+                    f"{who}: it acts on {' and '.join(technique.kinds)} data; these inputs are {self.inputs.kind} data "
+                    f"{self.inputs.shape_text}; leave it out, or say what they are with kind=."
+                )
+            if technique.worded and self.inputs.words is None:
+                raise InputError(
+                    f"{who}: it must know what the numbers of words stand for; load the texts with goodfit.load, or "
+                    "give Inputs('text', words=…)."
+                )
+            if technique.coloured and x.shape[1] != 3:
+                raise InputError(f"{who}: it acts on images of 3 colours, got {x.shape[1]} channels; leave it out.")
+
+    def __call__(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> Tensor:
+        """The inputs (batch, …) to train on.
+
+        y: class numbers (batch,), probabilities (batch, class) or numbers. only: who may be changed (batch,); none
+        given: everyone.
+        """
+        acts = [act if only is None else replace(act, rows=act.rows & only) for act in self._drawn(x, y)]
+        moving = [act for act in acts if isinstance(act.technique, Moving)]
+        if moving:
+            x = self._moved(x, moving)
+        for act in acts:
+            if isinstance(act.technique, Alteration):
+                x = self._altered(x, act.technique, act)
+        return x
+
+    def _drawn(self, x: Tensor, y: Tensor) -> Iterator[Act]:
+        for number, (technique, named) in enumerate(zip(self.techniques, self.named, strict=True)):
+            place = f"{PLACE} {number}"
+            acting = self.source.now(technique, place)
+            rows, *drawn = self.source.draw(acting, place, x, y)
+            if named:
+                rows = rows & _among(y, named)
+            draw = tuple(d.to(x.dtype) if d.is_floating_point() and x.is_floating_point() else d for d in drawn)
+            if isinstance(acting, Policy):
+                for part, (some, told) in zip(acting.parts(), acting.shares(draw), strict=True):
+                    yield Act(part, rows & some, told)
+            else:
+                yield Act(acting, rows, draw)
+
+    def _moved(self, x: Tensor, acts: Sequence[Act]) -> Tensor:
+        """Everything that moves pixels, as one resampling; samples that nothing moves keep their bits."""
+        if all(isinstance(act.technique, Mirror) for act in acts):
+            for act in acts:
+                axes = act.technique.axes  # type: ignore[attr-defined]
+                x = self._where(act.rows, x, lambda some, axes=axes: some.flip(axes), ())
+            return x
+        size = x.shape[-2], x.shape[-1]
+        still = torch.eye(3, dtype=x.dtype, device=x.device)
+        matrix, field = still.expand(len(x), 3, 3), None
+        for act in acts:
+            technique, rows = act.technique, act.rows[:, None, None]
+            if isinstance(technique, Geometry | Mirror):
+                matrix = matrix @ torch.where(rows, technique.matrix(act.draw, size).to(x), still)
+            elif isinstance(technique, Distortion):
+                own = technique.field(act.draw, size) * rows[..., None]
+                field = own if field is None else field + own
+        flat = not any(getattr(act.technique, "perspective", False) for act in acts)
+        fill = next(a.technique.fill for a in acts if isinstance(a.technique, Geometry | Distortion))
+        moved = (matrix != still).flatten(1).any(1)
+        if field is not None:
+            moved = moved | (field != 0).flatten(1).any(1)
+
+        def move(some: Tensor, matrix: Tensor, field: Tensor | None = None) -> Tensor:
+            return resample(some, matrix, field, fill, self.inputs.low, flat=flat)
+
+        return self._where(moved, x, move, (matrix,) if field is None else (matrix, field))
+
+    def _altered(self, x: Tensor, technique: Alteration, act: Act) -> Tensor:
+        def alter(some: Tensor, *draw: Tensor) -> Tensor:
+            found = technique.alter(some, draw, self.inputs)
+            return found.clamp(self.inputs.low, self.inputs.high) if self.inputs.kind in RANGED else found
+
+        if not technique.by_itself:
+            return torch.where(wide(act.rows, x), alter(x, *act.draw), x)
+        return self._where(act.rows, x, alter, act.draw)
+
+    def _where(self, rows: Tensor, x: Tensor, change: Callable[..., Tensor], told: Draw) -> Tensor:
+        """The samples (batch, …) with those that `rows` marks changed; `told` has a row for each sample."""
+        if not self.source.eager or x.is_cuda:  # which ones must not be asked in a program, and costs time on a GPU
+            return torch.where(wide(rows, x), change(x, *told), x)
+        chosen = rows.nonzero().flatten()
+        if len(chosen) == 0:
+            return x
+        if len(chosen) == len(x):
+            return change(x, *told)
+        return x.index_copy(0, chosen, change(x[chosen], *(t[chosen] for t in told)))
+
+
+def _among(y: Tensor, classes: Sequence[int]) -> Tensor:
+    """Which targets, class numbers (batch,) or probabilities (batch, class), are of these classes."""
+    if y.is_floating_point():
+        return sum((y[:, c] for c in classes), torch.zeros_like(y[:, 0])) > 0.5
+    return (y[:, None] == torch.tensor(classes, device=y.device)).any(1)
+
+
+def _first(technique: Augmentation) -> Augmentation:
+    """The technique, or a policy's first part that moves pixels."""
+    parts = technique.parts() if isinstance(technique, Policy) else ()
+    return next((part for part in parts if isinstance(part, Geometry | Distortion)), technique)
+
+
+def _numbers(technique: Augmentation, classes: Sequence[str]) -> list[int]:
+    """The numbers of the classes that a technique names; none: all of them."""
+    names = [name.strip() for name in technique.classes.split(",") if name.strip()]
+    who = type(technique).__name__
+    if names and not classes:
+        raise InputError(f"{who}: classes={technique.classes!r} names classes; the target is a number. Leave it out.")
+    for name in names:
+        if name not in classes:
+            raise InputError(f"{who}: classes must name classes of the data, got {name!r}.{near(name, classes)}")
+    return [list(classes).index(name) for name in names]

@@ -1,0 +1,287 @@
+"""Sound files and archives: what comes out, and what is said where something is wrong."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from goodfit.data import Dataset, load
+from goodfit.data.inputs import Taken
+from goodfit.data.sounds import resampled
+from goodfit.errors import InputError, MissingExtra
+
+Put = Callable[..., Path]
+HERTZ = {"high": 1000, "low": 250}
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Put:
+    """Writes a tone into a class's folder."""
+
+    def write(
+        name: str, seconds: float = 0.5, rate: int = 8000, channels: int = 1, size: float = 0.5, root: str = "tones"
+    ) -> Path:
+        path = tmp_path / root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        t = np.arange(round(seconds * rate)) / rate
+        wave = size * np.sin(2 * np.pi * HERTZ.get(path.parent.name, 500) * t)
+        soundfile.write(path, np.repeat(wave[:, None], channels, 1), rate)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tones(put: Put, tmp_path: Path) -> Path:
+    """Ten tones each of two classes, half a second at 8,000 samples per second."""
+    for number in range(10):
+        for kind in HERTZ:
+            put(f"{kind}/{number:02}.wav")
+    return tmp_path / "tones"
+
+
+def warned(caplog: pytest.LogCaptureFixture, source: Path, **options: Any) -> tuple[Dataset, str]:
+    """What is loaded, and what is said."""
+    with caplog.at_level(logging.WARNING, "goodfit"):
+        return load(source, **options), caplog.text
+
+
+def test_a_folder_per_class(tones: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, said = warned(caplog, tones)
+    assert not said
+    assert (data.kind, data.rate, data.classes, data.target) == ("sound", 8000, ("high", "low"), "class")
+    assert data.x.shape == (20, 1, 4000)
+    assert data.x.dtype == np.float32
+    for row, kind in ((0, "high"), (15, "low")):
+        wanted = 0.5 * np.sin(2 * np.pi * HERTZ[kind] * np.arange(4000) / 8000)
+        np.testing.assert_allclose(data.x[row, 0], wanted, atol=1e-4)
+    inputs = data.split().spec.inputs
+    assert (inputs.kind, inputs.rate) == ("sound", 8000)
+
+
+@pytest.mark.parametrize("ending", ["flac", "ogg", "mp3"])
+def test_other_kinds_of_files(ending: str, put: Put, tmp_path: Path) -> None:
+    for number in range(6):
+        for kind in HERTZ:
+            put(f"{kind}/{number}.{ending.upper() if number else ending}")
+    data = load(tmp_path / "tones", length=0.4)
+    assert data.x.shape == (12, 1, 3200)
+    for row, kind in ((0, "high"), (8, "low")):
+        sizes = np.abs(np.fft.rfft(data.x[row, 0, :3200] * np.hanning(3200)))
+        assert sizes.argmax() * 2.5 == pytest.approx(HERTZ[kind], abs=2.5)
+
+
+def test_channels_are_averaged(tones: Path, tmp_path: Path) -> None:
+    stereo = np.stack([np.full(4000, 0.5), np.full(4000, -0.25)], 1)
+    soundfile.write(tones / "low" / "zz.wav", stereo, 8000)
+    np.testing.assert_allclose(load(tones).x[-1], 0.125, atol=1e-4)
+
+
+def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+    put("high/zz.wav", rate=44100)
+    data, said = warned(caplog, tones)
+    assert "1 of 21 clips are brought to the rate 8000: 'high/zz.wav'" in said
+    assert data.rate == 8000
+    np.testing.assert_allclose(data.x[10, 0, 100:-100], data.x[0, 0, 100:-100], atol=0.01)
+    data = load(tones, rate=4000)
+    assert data.x.shape == (21, 1, 2000)
+    wanted = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
+    np.testing.assert_allclose(data.x[3, 0, 100:-100], wanted[100:-100], atol=0.01)
+
+
+def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+    put("high/zy.wav", seconds=2.0)
+    put("low/zz.wav", seconds=0.25)
+    data, said = warned(caplog, tones)
+    assert data.x.shape == (22, 1, 4000)
+    assert "clips of 0.25 to 2 s are brought to 0.5: the end of 1 is cut off, 1 are filled up with silence" in said
+    assert np.abs(data.x[-1, 0, :2000]).max() > 0.4
+    assert not data.x[-1, 0, 2000:].any()
+    assert load(tones, length=2.0).x.shape == (22, 1, 16000)
+
+
+def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+    put("low/silent.wav", size=0.0)
+    put("low/loud.wav", size=1.3)
+    put("low/short.wav", seconds=0.001)
+    put("low/empty.wav", seconds=0.0)
+    data, said = warned(caplog, tones)
+    assert len(data) == 24
+    assert "1 of 24 clips are silent: 'low/silent.wav'" in said
+    assert "1 of 24 clips are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in said
+    assert "2 of 24 clips are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound at all", b"RIFF\x00\x00\x00\x00WAVEfmt "])
+def test_damaged_files_are_named(tones: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tones / "low" / "bad.wav").write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        load(tones)
+    assert "1 of 21 files cannot be read: 'low/bad.wav'" in str(raised.value)
+    assert "leave them out with damaged='skip'" in str(raised.value)
+    data, said = warned(caplog, tones, damaged="skip")
+    assert len(data) == len(data.x) == 20
+    assert "low/bad.wav" in said
+
+
+def test_truncated_and_poisoned_files_are_damaged(tones: Path, put: Put) -> None:
+    path = put("low/cut.flac", seconds=3)
+    path.write_bytes(path.read_bytes()[:2000])
+    soundfile.write(tones / "low" / "nan.wav", np.full(4000, np.nan), 8000, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"2 of 22 files cannot be read: 'low/cut.flac', 'low/nan.wav'"):
+        load(tones, length=3.0)
+    assert len(load(tones, length=3.0, damaged="skip")) == 20
+
+
+def test_all_files_are_damaged(tmp_path: Path) -> None:
+    for kind in ("a", "b"):
+        (tmp_path / "bad" / kind).mkdir(parents=True)
+        (tmp_path / "bad" / kind / "x.wav").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="2 of 2 files cannot be read"):
+        load(tmp_path / "bad", damaged="skip")
+
+
+def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put, tmp_path: Path) -> None:
+    for number in range(4):
+        for kind in HERTZ:
+            put(f"{kind}/{number}.wav", 1.0, 16000, root="parted/test")
+    tones.rename(tmp_path / "parted" / "train")
+    split = load(tmp_path / "parted").split()
+    assert split.test.x.shape == (8, 1, 4000)
+    assert len(split.train) + len(split.stop) + len(split.select) == 20
+
+
+def test_what_does_not_fit(tones: Path, put: Put) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"rate": 0}, "load: rate must be a whole number of samples per second, got 0"),
+        ({"rate": 8000.0}, "load: rate must be a whole number of samples per second, got 8000.0"),
+        ({"length": -1.0}, "load: length must be a positive number of seconds, got -1.0"),
+        ({"size": 8}, "load: size is for images, 'tones' holds sounds"),
+    ]
+    for options, said in wrong:
+        with pytest.raises(InputError, match=said):
+            load(tones, **options)
+    loose = put("loose.wav", root="flat")
+    with pytest.raises(InputError, match="load: 'flat' holds 1 sounds outside of folders; put those of each class"):
+        load(loose.parent)
+    x, y = np.zeros((20, 4)), np.arange(20) % 2
+    with pytest.raises(InputError, match=r"load: rate is for sounds .* this is table data"):
+        load((x, y), rate=8000)
+    with pytest.raises(InputError, match="length for files of sounds"):
+        load((x, y), kind="sound", length=2.0)
+
+
+def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name == "soundfile":
+            raise OSError("sndfile library not found")
+        return plain(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtra, match=r"load: sound files need soundfile; pip install goodfit\[sound\]"):
+        load(tones)
+
+
+def test_resampling_keeps_a_tone() -> None:
+    found = resampled(np.sin(np.arange(4410) * 0.01), 44100, 16000)
+    np.testing.assert_allclose(found[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
+
+
+# ---- arrays and archives -------------------------------------------------------------------------
+
+
+def test_arrays_with_a_rate() -> None:
+    x, y = np.random.default_rng(0).normal(size=(40, 100)), np.arange(40) % 2
+    data = load((x, y), kind="sound", rate=16000)
+    assert data.x.shape == (40, 1, 100)
+    inputs = data.split().spec.inputs
+    assert (inputs.kind, inputs.rate) == ("sound", 16000)
+    loudest = np.abs(data.x[data.split().train.rows]).max()
+    mean, scale = (float(move(data.x[data.split().train.rows])) for move in (np.mean, np.std))
+    assert [inputs.low * scale + mean, inputs.high * scale + mean] == pytest.approx([-loudest, loudest])
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an archive of 40 clips of 90 to 129 samples."""
+
+    def write(**other: Any) -> Path:
+        lengths = np.arange(40) + 90
+        samples = np.random.default_rng(0).integers(-3000, 3000, lengths.sum()).astype(np.int16)
+        label, who = np.array(["no", "yes"] * 20), np.arange(40) // 4
+        arrays = {"samples": samples, "lengths": lengths, "label": label, "who": who} | other
+        np.savez(tmp_path / "clips.npz", **{name: array for name, array in arrays.items() if array is not None})
+        return tmp_path / "clips.npz"
+
+    return write
+
+
+def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+    path = archive()
+    data, said = warned(caplog, path)
+    assert (data.kind, data.rate, data.target, data.classes) == ("sound", 0, "label", ("no", "yes"))
+    assert data.x.shape == (40, 1, 127)
+    assert data.x.dtype == np.int16
+    assert "clips of 90 to 129 samples are brought to 127: the end of 2 is cut off, 37 are filled up" in said
+    with np.load(path) as stored:
+        assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181])
+    assert not data.x[1, 0, 91:].any()
+    split = load(path, "label", groups="who").split(how="grouped")
+    rows = [set((part.rows // 4).tolist()) for part in split.parts.values()]
+    assert sum(map(len, rows)) == len(set.union(*rows)) == 10
+
+
+def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
+    path = archive(sample_rate=np.array(1000))
+    assert load(path, "label", length=0.05).x.shape == (40, 1, 50)
+    assert load(path, "label").rate == 1000
+    half = load(path, "label", rate=500, length=0.05)
+    assert (half.rate, half.x.shape, half.x.dtype) == (500, (40, 1, 25), np.float32)
+    assert load(archive(), "label", rate=1000, length=0.05).x.shape == (40, 1, 50)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lengths": np.arange(40)}, "lengths of 'clips.npz' add up to 780, but it has 4380 samples"),
+        ({"lengths": np.arange(40) / 2}, "lengths of 'clips.npz' must be whole numbers of at least 0, got float64"),
+        ({"samples": np.zeros((4380, 2))}, "samples of 'clips.npz' must be int16 or floats, one clip behind the other"),
+        ({"label": None, "who": np.arange(3)}, "load: name the array of targets: target=….* Known: who"),
+        ({"label": np.arange(3)}, "x has 40 rows"),
+    ],
+)
+def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load(archive(**changed))
+
+
+def test_seconds_need_a_rate(archive: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="length is in seconds, and the rate of these sounds is not known; give rate="):
+        load(archive(), length=1.0)
+
+
+def test_spoken_digits(shared: Callable[[str], Path]) -> None:
+    """The usual test part of this set are the takes 0 to 4, which whoever wants it gives as arrays."""
+    path = shared("audio/fsdd.npz")
+    data = load(path, "label", groups="speaker", rate=8000, length=1.0)
+    assert repr(data) == "Dataset(fsdd: 3000 × 1 × 8000, target 'label', 10 classes)"
+    assert (data.kind, data.rate) == ("sound", 8000)
+    assert len(data.split(how="grouped").test) == 500  # one of six speakers
+    with np.load(path) as archive:
+        tested = archive["take"] < 5
+    train, test = (load((data.x[rows], data.y[rows]), kind="sound", rate=8000) for rows in (~tested, tested))
+    official = Dataset(
+        "fsdd", train.x, train.y, train.task, "digit", data.classes, test=(test.x, test.y), taken=Taken("sound", 8000)
+    )
+    split = official.split()
+    assert [len(part) for part in split.parts.values()] == [1906, 318, 476, 300]
+    assert split.spec.inputs.rate == 8000

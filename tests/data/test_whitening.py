@@ -1,0 +1,72 @@
+"""ZCA whitening: learned on training rows, uncorrelated there, kept with the run."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from goodfit.data import Preprocessing, load
+from goodfit.data.whitening import Whitening
+from goodfit.errors import InputError
+
+RNG = np.random.default_rng(0)
+SMOOTH = RNG.normal(size=(3000, 36)).cumsum(1).astype(np.float32)  # neighbours are alike
+
+
+def test_training_rows_are_uncorrelated_afterwards() -> None:
+    found = Whitening.fit(SMOOTH, 1e-8).apply(SMOOTH)
+    np.testing.assert_allclose(found.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(found.T), np.eye(36), atol=2e-2)
+
+
+def test_it_is_the_symmetric_root_of_the_inverse_covariance() -> None:
+    epsilon = 0.1
+    fitted = Whitening.fit(SMOOTH, epsilon)
+    matrix = np.frombuffer(fitted.matrix, np.float32).reshape(36, 36).astype(float)
+    covariance = np.cov(SMOOTH.astype(float).T, bias=True) + epsilon * np.eye(36)
+    np.testing.assert_allclose(matrix @ covariance @ matrix, np.eye(36), atol=1e-3)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-5)
+
+
+def test_images_keep_their_shape_and_only_training_rows_teach() -> None:
+    shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
+    y = np.arange(80) % 2
+    split = load((shades, y), whiten=0.01).split()
+    other = shades.copy()
+    other[split.test.rows] = 255 - other[split.test.rows]
+    again = load((other, y), whiten=0.01).split()
+    assert split.train.x.shape == (48, 1, 6, 6)
+    assert np.array_equal(split.train.x, again.train.x)
+    assert not np.array_equal(split.test.x, again.test.x)
+    plain = load((shades, y)).split()
+    assert not np.allclose(split.train.x, plain.train.x)
+    assert split.spec.inputs.low == pytest.approx(float(split.train.x.min()), abs=1e-4)
+
+
+def test_it_is_stored_and_read_back_to_the_bit() -> None:
+    shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
+    learned = load((shades, np.arange(80) % 2), whiten=0.01).split().preprocessing
+    assert learned is not None
+    stored = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert stored == learned
+    assert np.array_equal(stored.transform(shades), learned.transform(shades))
+
+
+@pytest.mark.parametrize(
+    ("shape", "whiten", "said"),
+    [
+        (
+            (40, 1, 65, 65),
+            0.01,
+            "whiten: samples must have at most 4,096 values, got 4,225; bring images to a smaller size",
+        ),
+        ((40, 1, 4, 4), 0.0, "whiten: epsilon must be above 0, such as 0.01, got whiten=0.0"),
+        ((40, 4), 0.01, "load: whiten is for images, clips, sounds and series; this is table data: leave it out"),
+    ],
+)
+def test_what_does_not_fit(shape: tuple[int, ...], whiten: float, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        load((np.zeros(shape, np.float32) + RNG.random(shape, np.float32), np.arange(40) % 2), whiten=whiten).split()
+    assert said in str(raised.value)

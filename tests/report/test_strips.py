@@ -1,0 +1,109 @@
+"""Samples beside their variants: the pixels in the page, the picture beside it, the section of a report."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from goodfit.data import Split, load
+from goodfit.errors import InputError
+from goodfit.recipe import Recipe
+from goodfit.report import write_report, write_variants
+from goodfit.report.strips import pixels, spectrogram, strips
+from goodfit.train import Training, fit
+
+
+def picture(address: str) -> np.ndarray:
+    kind, data = address.removeprefix("data:image/").split(";base64,")
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert image.format is not None
+    assert image.format.lower() == kind
+    return np.asarray(image)
+
+
+def test_the_first_picture_is_the_sample_to_the_pixel(images: Split) -> None:
+    (one, other) = strips(images, Recipe.of("horizontal_flip=1.0"), count=2, samples=2)
+    for strip, row in ((one, 0), (other, 1)):
+        wanted = pixels(images, images.train.x[row]).transpose(1, 2, 0)
+        assert np.array_equal(picture(strip.first.picture), wanted)
+        assert all(np.array_equal(picture(v.picture), wanted[:, ::-1]) for v in strip.variants)
+    assert re.fullmatch(r"[012], row \d+", one.label)
+
+
+def test_pixels_are_those_of_the_file() -> None:
+    shades = np.random.default_rng(0).integers(0, 256, (40, 5, 5, 3)).astype(np.uint8)
+    split = load((shades, np.arange(40) % 2)).split()
+    row = int(split.train.rows[3])
+    assert np.array_equal(pixels(split, split.train.x[3]), shades[row].transpose(2, 0, 1))
+
+
+def test_clips_are_moving_pictures() -> None:
+    clips = np.random.default_rng(0).integers(0, 256, (40, 4, 6, 6)).astype(np.uint8)
+    split = load((clips, np.arange(40) % 2), kind="video").split()
+    (strip,) = strips(split, Recipe.of("vertical_flip=1.0"), count=1)
+    data = base64.b64decode(strip.first.picture.split(",")[1])
+    assert Image.open(io.BytesIO(data)).n_frames == 4  # type: ignore[attr-defined]
+
+
+def test_a_page_and_a_picture(images: Split, tmp_path: Path) -> None:
+    path = write_variants(images, Recipe.of("rotation=20"), tmp_path / "new" / "augment.html", count=3, samples=2)
+    text = path.read_text(encoding="utf-8")
+    assert text.count("<img") == 2 * 4
+    assert "rotation=20.0" in text
+    assert "http" not in re.sub(r'"data:[^"]*"', "", text)
+    with Image.open(path.with_suffix(".png")) as sheet:
+        assert sheet.size == (4 * 68 + 4 + 8, 2 * 68 + 4)  # eight pixels become 64, with gaps of 4
+
+
+def test_sounds_are_played_and_drawn(sounds: Split) -> None:
+    (strip,) = strips(sounds, Recipe.of("polarity=1.0"), count=1)
+    heard = []
+    for one in (strip.first, strip.variants[0]):
+        with wave.open(io.BytesIO(base64.b64decode(one.sound.split(",")[1]))) as file:
+            assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (8000, 1, 256)
+            heard.append(np.frombuffer(file.readframes(256), "<i2").astype(int))
+    assert np.array_equal(heard[0], -heard[1])
+    loudest = max(abs(sounds.spec.inputs.low), abs(sounds.spec.inputs.high))
+    np.testing.assert_allclose(heard[0] / 32767, sounds.train.x[0, 0] / loudest, atol=1e-4)
+    assert np.array_equal(picture(strip.first.picture), picture(strip.variants[0].picture))
+
+
+def test_a_spectrogram_shows_a_tone_where_it_is(sounds: Split) -> None:
+    tone = torch.sin(2 * torch.pi * torch.arange(2048) / 8)[None]  # a quarter of the sampling rate's half
+    shades = spectrogram(sounds, tone)[0]
+    assert shades.shape[0] == 64
+    assert set(shades[:, 5:-5].argmax(0).tolist()) <= {47, 48}  # counted from above
+
+
+def test_words_are_marked(texts: Split) -> None:
+    (strip,) = strips(texts, Recipe.of("random_deletion=0.5"), count=6)
+    assert {mark for _, mark in strip.first.words} == {"same"}
+    whole = [word for word, _ in strip.first.words]
+    for variant in strip.variants:
+        assert [word for word, mark in variant.words if mark != "new"] == whole
+    assert any(mark == "gone" for variant in strip.variants for _, mark in variant.words)
+
+
+def test_tables_cannot_be_shown(three: Split) -> None:
+    with pytest.raises(InputError, match=r"augment: variants of image, video, sound, text data can be shown; "):
+        strips(three, Recipe.of("cut_out"))
+
+
+def test_a_report_shows_what_augmentation_makes_of_the_data(images: Split, tmp_path: Path) -> None:
+    recipe = "rotation=20, class_balance(augment='repeats')"
+    run = fit("mlp:4", images, recipe, Training(epochs=1), progress=False)
+    text = write_report(run, tmp_path / "report.html", data=images).read_text(encoding="utf-8")
+    assert "What augmentation makes of the data" in text
+    assert text.count("<img") == 3 * 9
+    assert "0 32 → 32, 1 32 → 32, 2 32 → 32" in text
+    plain = fit("mlp:4", images, "l2=0.1", Training(epochs=1), progress=False)
+    assert "<img" not in write_report(plain, tmp_path / "plain.html", data=images).read_text(encoding="utf-8")
+    assert "<img" not in write_report(run, tmp_path / "other.html").read_text(encoding="utf-8")

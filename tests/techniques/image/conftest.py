@@ -1,0 +1,60 @@
+"""Images to move, and PIL's own operations to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from goodfit.data import Inputs
+from goodfit.stages import Alteration, Geometry
+
+Recoloured = Callable[[Alteration, Tensor, Tensor], Tensor]
+
+
+@pytest.fixture
+def photos() -> Tensor:
+    """Smooth random images in [0, 1] (row, 3, 12, 16), the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(6, 3, 4, 5, generator=generator, dtype=torch.float64)
+    return torch.nn.functional.interpolate(coarse, (12, 16), mode="bilinear", align_corners=True)
+
+
+@pytest.fixture
+def recoloured() -> Recoloured:
+    """What a technique makes of images, told its draw (one number per image) and cut off to [0, 1]."""
+
+    def make(technique: Alteration, images: Tensor, draw: Tensor) -> Tensor:
+        return technique.alter(images, (draw.to(images.dtype),), Inputs("image")).clamp(0, 1)
+
+    return make
+
+
+@pytest.fixture
+def by_pil() -> Callable[[Callable[[Image.Image, int], Image.Image], Tensor], Tensor]:
+    """Each image (in steps of 1/255) through PIL."""
+
+    def make(change: Callable[[Image.Image, int], Image.Image], images: Tensor) -> Tensor:
+        made = []
+        for row, image in enumerate((images * 255).round().to(torch.uint8)):
+            picture = Image.fromarray(image.movedim(0, -1).numpy())
+            made.append(torch.from_numpy(np.asarray(change(picture, row)).copy()).movedim(-1, 0))
+        return torch.stack(made).double() / 255
+
+    return make
+
+
+@pytest.fixture
+def largest() -> Callable[[Geometry, tuple[int, int]], Tensor]:
+    """The matrices of many draws (draw, 3, 3)."""
+
+    def make(technique: Geometry, size: tuple[int, int]) -> Tensor:
+        x = torch.zeros(2000, 1, *size)
+        draw = technique.sample(x, torch.Generator().manual_seed(0))
+        return technique.matrix(draw, size)
+
+    return make

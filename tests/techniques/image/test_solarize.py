@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from PIL import ImageOps
+from torch import Tensor
+
+from goodfit.techniques import Solarize
+
+
+def test_as_pil(photos: Tensor, recoloured: Callable[..., Tensor], by_pil: Callable[..., Tensor]) -> None:
+    wanted = by_pil(lambda image, row: ImageOps.solarize(image, 127), photos)  # from 127 on
+    found = recoloured(Solarize(1.0), (photos * 255).round() / 255, torch.full((6,), -(1 - 126.5 / 255)))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
+    assert torch.equal(recoloured(Solarize(0.0), photos, torch.ones(6)), photos)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from goodfit.data import Inputs
+from goodfit.techniques import FrameDrop
+
+
+def test_lost_frames_show_the_one_before(numbered: Tensor, augment: Callable[..., Tensor]) -> None:
+    found = augment(FrameDrop(0.3), numbered, inputs=Inputs("video", 0.0, 200.0))
+    shown = found[:, 0, :, 0, 0]
+    assert torch.equal(
+        found, shown[:, None, :, None, None] + 100 * torch.arange(2.0).reshape(1, 2, 1, 1, 1) + 0 * found
+    )
+    assert bool((shown[:, 0] == 0).all())
+    own = shown == torch.arange(8.0)
+    assert torch.equal(shown[:, 1:][~own[:, 1:]], shown[:, :-1][~own[:, 1:]])
+    assert float((~own[:, 1:]).double().mean()) == pytest.approx(0.3, abs=4 * (0.21 / 2800) ** 0.5)
