@@ -73,6 +73,8 @@ class Alteration(Augmentation, ABC):
 
     by_itself: ClassVar[bool] = True
     """Whether what becomes of a sample depends on that sample and its draw alone, not on others of the batch."""
+    leaves: ClassVar[bool] = True
+    """Whether values may leave the data's range, to which they are then cut off."""
 
     @abstractmethod
     def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:

@@ -56,8 +56,9 @@ def matrices(rows: list[list[Any]], like: Tensor) -> Tensor:
             [0., 0., 1.]])
     """
     rows = rows if len(rows) == 3 else [*rows, [0.0, 0.0, 1.0]]
-    entries = [e + torch.zeros_like(like) for row in rows for e in row]
-    return torch.stack(entries, -1).reshape(-1, 3, 3)
+    entries = [entry for row in rows for entry in row]
+    numbers = {n: torch.full_like(like, n) for n in entries if not isinstance(n, Tensor)}
+    return torch.stack([e if isinstance(e, Tensor) else numbers[e] for e in entries], -1).reshape(-1, 3, 3)
 
 
 def resample(
@@ -70,37 +71,47 @@ def resample(
     """
     height, width = x.shape[-2:]
     images = x.reshape(len(x), -1, height, width)
-    across, down = taken(matrix, field, height, width, flat=flat)
-    if fill == "wrap":  # images go on at the other side, with room to interpolate there
-        across, down = (remainder(at, side) for at, side in ((across, width), (down, height)))
-        images, height, width = F.pad(images, (0, 1, 0, 1), mode="circular"), height + 1, width + 1
-    grid = torch.stack([across * (2 / width), down * (2 / height)], -1)  # [−1, 1] is the image
+    half = torch.tensor([2 / width, 2 / height, 1.0], dtype=matrix.dtype, device=matrix.device)
+    wraps = fill == "wrap"
+    grid = taken(matrix if wraps else matrix * half[:, None], field, height, width, flat=flat)  # [−1, 1] is the image
+    if wraps:  # images go on at the other side, with room to interpolate there
+        images, grid = F.pad(images, (0, 1, 0, 1), mode="circular"), _wrapped(grid, height, width)
     offset: Any = black if fill == "black" else 0.0
-    shifted = isinstance(offset, Tensor) or offset != 0
     mode = "nearest" if nearest else "bilinear"
-    given = images - offset if shifted else images
+    given = images - offset if shifted(offset) else images
     moved: Tensor = F.grid_sample(given, grid, mode, PADDING[fill], align_corners=False)
-    return (moved + offset if shifted else moved).reshape(x.shape)
+    return (moved + offset if shifted(offset) else moved).reshape(x.shape)
 
 
-def taken(matrix: Tensor, field: Tensor | None, height: int, width: int, *, flat: bool) -> tuple[Tensor, Tensor]:
-    """From where each pixel is taken, in pixels from the middle: to the right, and downwards; (batch, height, width).
+def shifted(value: Any) -> bool:
+    """Whether a value, which in a population is a tensor, may be another than 0."""
+    return isinstance(value, Tensor) or value != 0
 
-    >>> across, down = taken(2 * torch.eye(3)[None], None, 1, 3, flat=True)
-    >>> across.flatten(), down.flatten()
-    (tensor([-2.,  0.,  2.]), tensor([0., 0., 0.]))
+
+def taken(matrix: Tensor, field: Tensor | None, height: int, width: int, *, flat: bool) -> Tensor:
+    """From where each pixel is taken: (batch, height, width, 2), to the right and downwards from the middle.
+
+    >>> taken(2 * torch.eye(3)[None], None, 1, 3, flat=True).tolist()
+    [[[[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]]]]
     """
     kind = {"dtype": matrix.dtype, "device": matrix.device}
     x = torch.arange(width, **kind) - (width - 1) / 2  # type: ignore[call-overload]
-    y = (torch.arange(height, **kind) - (height - 1) / 2)[:, None]  # type: ignore[call-overload]
+    y = torch.arange(height, **kind) - (height - 1) / 2  # type: ignore[call-overload]
+    if flat and field is None:  # the sum of what the column and what the row brings
+        columns = x[:, None] * matrix[:, None, :2, 0]  # (batch, width, 2)
+        rows = y[:, None] * matrix[:, None, :2, 1] + matrix[:, None, :2, 2]  # (batch, height, 2)
+        found: Tensor = columns[:, None] + rows[:, :, None]
+        return found
+    across, down = x.expand(height, width), y[:, None].expand(height, width)
     if field is not None:
-        x, y = x + field[:, 0], y + field[:, 1]
-    rows = [[entry[:, None, None] for entry in row.unbind(1)] for row in matrix.unbind(1)[: 2 if flat else 3]]
-    # What depends on the column alone, and on the row alone, is computed for one of them.
-    found = [a * x + (b * y + c) for a, b, c in rows]
-    return (found[0], found[1]) if flat else (found[0] / found[2], found[1] / found[2])
+        across, down = across + field[:, 0], down + field[:, 1]
+    entries = [[entry[:, None, None] for entry in row.unbind(1)] for row in matrix.unbind(1)[: 2 if flat else 3]]
+    at = [a * across + b * down + c for a, b, c in entries]
+    return torch.stack(at if flat else [at[0] / at[2], at[1] / at[2]], -1)
 
 
-def remainder(at: Tensor, side: int) -> Tensor:
+def _wrapped(at: Tensor, height: int, width: int) -> Tensor:
     """Places beyond the border, put where the image goes on at the other side: in one with a pixel more per side."""
-    return torch.remainder(at + (side - 1) / 2, side) - side / 2
+    size = torch.tensor([width, height], dtype=at.dtype, device=at.device)
+    inside = torch.remainder(at + (size - 1) / 2, size) - size / 2
+    return inside * 2 / (size + 1)

@@ -74,12 +74,11 @@ class Augmenting:
         """
         acts = [act if only is None else replace(act, rows=act.rows & only) for act in self._drawn(x, y)]
         moving = [act for act in acts if isinstance(act.technique, Moving)]
-        if moving:
-            x = self._moved(x, moving)
+        made = self._moved(x, moving) if moving else x
         for act in acts:
             if isinstance(act.technique, Alteration):
-                x = self._altered(x, act.technique, act)
-        return x
+                made = self._altered(made, act.technique, act, own=self.source.eager and _apart(made, x))
+        return made
 
     def _drawn(self, x: Tensor, y: Tensor) -> Iterator[Act]:
         for number, (technique, named) in enumerate(zip(self.techniques, self.named, strict=True)):
@@ -123,16 +122,21 @@ class Augmenting:
 
         return self._where(moved, x, move, (matrix,) if field is None else (matrix, field))
 
-    def _altered(self, x: Tensor, technique: Alteration, act: Act) -> Tensor:
+    def _altered(self, x: Tensor, technique: Alteration, act: Act, own: bool) -> Tensor:
+        """One alteration; own: x is nobody else's, and may be overwritten."""
+
         def alter(some: Tensor, *draw: Tensor) -> Tensor:
             found = technique.alter(some, draw, self.inputs)
-            return found.clamp(self.inputs.low, self.inputs.high) if self.inputs.kind in RANGED else found
+            if self.inputs.kind not in RANGED or not technique.leaves:
+                return found
+            fresh = self.source.eager and _apart(found, some)
+            return (found.clamp_ if fresh else found.clamp)(self.inputs.low, self.inputs.high)
 
         if not technique.by_itself:
             return torch.where(wide(act.rows, x), alter(x, *act.draw), x)
-        return self._where(act.rows, x, alter, act.draw)
+        return self._where(act.rows, x, alter, act.draw, own)
 
-    def _where(self, rows: Tensor, x: Tensor, change: Callable[..., Tensor], told: Draw) -> Tensor:
+    def _where(self, rows: Tensor, x: Tensor, change: Callable[..., Tensor], told: Draw, own: bool = False) -> Tensor:
         """The samples (batch, …) with those that `rows` marks changed; `told` has a row for each sample."""
         if not self.source.eager or x.is_cuda:  # which ones must not be asked in a program, and costs time on a GPU
             return torch.where(wide(rows, x), change(x, *told), x)
@@ -141,7 +145,13 @@ class Augmenting:
             return x
         if len(chosen) == len(x):
             return change(x, *told)
-        return x.index_copy(0, chosen, change(x[chosen], *(t[chosen] for t in told)))
+        changed = change(x[chosen], *(t[chosen] for t in told))
+        return (x.index_copy_ if own else x.index_copy)(0, chosen, changed)
+
+
+def _apart(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors have no memory in common."""
+    return a.untyped_storage().data_ptr() != b.untyped_storage().data_ptr()
 
 
 def _among(y: Tensor, classes: Sequence[int]) -> Tensor:

@@ -39,6 +39,7 @@ class CutOut(Alteration):
 
     aliases: ClassVar[tuple[str, ...]] = ("random_erasing",)
     light: ClassVar[bool] = True
+    leaves: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("table", "series", "sound", "image", "video")
     size: float = knob(
         default=0.25,

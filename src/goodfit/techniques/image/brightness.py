@@ -7,7 +7,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages.warp import levels, shifted, wide
 from goodfit.technique import knob
 
 
@@ -44,5 +44,6 @@ class Brightness(Alteration):
         return levels(len(x), 1, generator, x.device)
 
     def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        lighter: Tensor = x + wide(self.amount * draw[0], x) * (x - inputs.low)
-        return lighter
+        change = self.amount * draw[0]
+        lighter: Tensor = x * wide(1 + change, x)
+        return lighter - wide(change * inputs.low, x) if shifted(inputs.low) else lighter

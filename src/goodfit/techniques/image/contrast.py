@@ -45,5 +45,5 @@ class Contrast(Alteration):
         return levels(len(x), 1, generator, x.device)
 
     def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        mean = wide(grey(x).flatten(1).mean(1), x)
-        return x + wide(self.amount * draw[0], x) * (x - mean)
+        change, mean = self.amount * draw[0], grey(x).flatten(1).mean(1)
+        return x * wide(1 + change, x) - wide(change * mean, x)

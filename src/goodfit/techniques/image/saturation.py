@@ -48,4 +48,5 @@ class Saturation(Alteration):
         return levels(len(x), 1, generator, x.device)
 
     def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        return x + wide(self.amount * draw[0], x) * (x - grey(x))
+        change = wide(self.amount * draw[0], x)
+        return x * (1 + change) - change * grey(x)

@@ -93,7 +93,7 @@ def _sampler(columns: int, categories: int) -> Any:
     """imbalanced-learn's class for so many columns, the last of which are categories."""
     try:
         from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
-    except ImportError as error:
+    except (ImportError, RuntimeError, OSError) as error:
         raise MissingExtra("Smote: it needs imbalanced-learn; pip install goodfit[balance]") from error
     if categories in (0, columns):
         return SMOTEN if categories else SMOTE
