@@ -264,7 +264,7 @@ def _coloured() -> Home:
 
 def _clips() -> Home:
     network = "two 3×3×3 convolutions (8 and 16 channels) with pooling, 128 units, 10"
-    training, data = _training(epochs=12, schedule="cosine"), f"{PIXELS}, drifting over noise in clips of 6 frames"
+    training, data = _training(epochs=40, schedule="cosine"), f"{PIXELS}, drifting over noise in clips of 6 frames"
     return Home(moving_digits(), data, lambda: cnn((1, 6, 12, 12), 10, (8, 16)), network, training)
 
 

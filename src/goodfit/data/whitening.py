@@ -29,9 +29,8 @@ class Whitening:
 
     >>> rng = np.random.default_rng(0)
     >>> x = (rng.normal(size=(4000, 1)) + 0.1 * rng.normal(size=(4000, 2))).astype(np.float32)
-    >>> np.cov(Whitening.fit(x, 1e-6).apply(x).T).round(2)
-    array([[ 1., -0.],
-           [-0.,  1.]])
+    >>> bool(np.allclose(np.cov(Whitening.fit(x, 1e-6).apply(x).T), np.eye(2), atol=1e-3))
+    True
     """
 
     size: int
