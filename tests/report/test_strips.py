@@ -102,7 +102,7 @@ def test_a_report_shows_what_augmentation_makes_of_the_data(images: Split, tmp_p
     run = fit("mlp:4", images, recipe, Training(epochs=1), progress=False)
     text = write_report(run, tmp_path / "report.html", data=images).read_text(encoding="utf-8")
     assert "What augmentation makes of the data" in text
-    assert text.count("<img") == 3 * 9
+    assert text.count("<img") == 3 * 13
     assert "0 32 → 32, 1 32 → 32, 2 32 → 32" in text
     plain = fit("mlp:4", images, "l2=0.1", Training(epochs=1), progress=False)
     assert "<img" not in write_report(plain, tmp_path / "plain.html", data=images).read_text(encoding="utf-8")

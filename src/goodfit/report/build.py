@@ -122,7 +122,7 @@ def shown(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
         return page
     augmenting = [recipe for recipe in ranked if recipe.at(Augmentation)]
     try:
-        found = strips(data, augmenting[0], count=8, samples=3) if augmenting else ()
+        found = strips(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:
         return dataclasses.replace(page, notes=(*page.notes, f"No samples are shown: {error}."))
     return dataclasses.replace(page, strips=found)
