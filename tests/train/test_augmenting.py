@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 
 from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
+from goodfit.stages import Geometry
+from goodfit.stages.warp import resample
+from goodfit.techniques import Brightness, Contrast, CutOut, HorizontalFlip, Perspective
 from goodfit.train import Training, fit
 from goodfit.train.loop import attach
 from goodfit.train.many import fit_many
@@ -91,3 +95,52 @@ def test_members_of_a_population_see_what_they_would_see_alone(images: Split) ->
 def doubled_split(split: Split) -> Split:
     parts = {name: replace(part, x=part.x.double()) for name, part in split.parts.items()}
     return replace(split, **parts)
+
+
+# ---- the order, the kind of map, and whose memory it is ------------------------------------------------
+
+
+class Aside(Geometry):
+    """Three pixels to the right."""
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return ()
+
+    def matrix(self, draw: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
+        return torch.tensor([[1.0, 0.0, -3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])[None]
+
+
+class Nearer(Geometry):
+    """Twice as large."""
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return ()
+
+    def matrix(self, draw: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
+        return torch.diag(torch.tensor([0.5, 0.5, 1.0]))[None]
+
+
+@pytest.mark.parametrize(("recipe", "place"), [([Aside(), Nearer()], 16 + 6), ([Nearer(), Aside()], 16 + 3)])
+def test_what_stands_first_in_a_recipe_comes_first(recipe: Any, place: int, augment: Callable[..., Tensor]) -> None:
+    spot = torch.zeros(1, 1, 33, 33, dtype=torch.float64)
+    spot[..., 16, 16] = 1.0
+    seen = augment(recipe, spot)[0, 0].sum(0)
+    assert int(seen.argmax()) == place
+
+
+def test_a_perspective_is_one(augment: Callable[..., Tensor]) -> None:
+    images = torch.rand(5, 1, 9, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    technique = Perspective(0.5)
+    _, *draw = technique.draw(images, images, torch.Generator().manual_seed(0))
+    matrix = technique.matrix(tuple(d.double() for d in draw), (9, 12))
+    wanted = resample(images, matrix, None, "black", 0.0, flat=False)
+    torch.testing.assert_close(augment(technique, images), wanted, rtol=0, atol=1e-12)
+
+
+def test_a_loop_s_own_batch_is_not_overwritten(augment: Callable[..., Tensor]) -> None:
+    images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    before = images.clone()
+    halves = [Brightness(0.5, p=0.5), Contrast(0.5, p=0.5), CutOut(0.5, p=0.5)]
+    for recipe in (halves, halves[::-1], [HorizontalFlip(0.5), *halves]):
+        assert not torch.equal(augment(recipe, images), before)
+        assert torch.equal(images, before)
