@@ -1,4 +1,4 @@
-"""Build src/goodfit/data/wordnet/synonyms.json.gz: a few synonyms for each word, of one part of speech.
+"""Build src/goodfit/data/text/wordnet/synonyms.json.gz: a few synonyms for each word, of one part of speech.
 
 Usage: python tools/synonyms.py WORDNET
 WORDNET: a .json.gz file of WordNet 3.0, {word: {part of speech (a, n, r, v): [synonyms, the most frequent first]}}.
@@ -7,7 +7,7 @@ WORDNET: a .json.gz file of WordNet 3.0, {word: {part of speech (a, n, r, v): [s
   one in which it has most synonyms, because words used often have many senses.
 - Words of grammar (`GRAMMAR`) get none: WordNet knows "in" as inches and "he" as helium.
 - Synonyms with capitals are names and abbreviations; they are left out, so that the case of letters stays, as is what
-  is not one word for `goodfit.data.text_tokens.tokens`.
+  is not one word for `goodfit.data.text.tokens.tokens`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 MOST = 5
-TARGET = Path(__file__).resolve().parent.parent / "src" / "goodfit" / "data" / "wordnet" / "synonyms.json.gz"
+TARGET = Path(__file__).resolve().parent.parent / "src" / "goodfit" / "data" / "text" / "wordnet" / "synonyms.json.gz"
 GRAMMAR = frozenset(
     [
         "a",

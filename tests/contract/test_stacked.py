@@ -12,7 +12,7 @@ from torch.func import vmap
 
 from goodfit import techniques
 from goodfit.data import Inputs
-from goodfit.data.words import Words
+from goodfit.data.text.words import Words
 from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,

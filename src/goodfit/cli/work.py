@@ -202,7 +202,7 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool) -> None:
     """Predict the rows of a file."""
     import pandas as pd
 
-    from goodfit.data.files import features
+    from goodfit.data.reading.files import features
 
     run = load_run(folder)
     if out is not None and out.exists() and not force:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from torch import Tensor
 
-from goodfit.data.words import Words
+from goodfit.data.text.words import Words
 from goodfit.errors import InputError, near
 
 Kind: TypeAlias = Literal["table", "series", "image", "video", "sound", "text"]

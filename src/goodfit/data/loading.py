@@ -12,22 +12,22 @@ import numpy as np
 import pandas as pd
 
 from goodfit.data.arrays import Array, Features, as_array, as_features
-from goodfit.data.bundled import BUNDLED, OPENML, is_bundled, read_bundled, read_openml
 from goodfit.data.checks import check_columns, check_length, check_names
 from goodfit.data.columns import tidy
 from goodfit.data.dataset import Dataset
-from goodfit.data.files import TEXT_TABLES, find, header, read_npz, read_table, stem, suffix
-from goodfit.data.folders import read_folder
-from goodfit.data.images import Size
 from goodfit.data.inputs import Kind, Taken
 from goodfit.data.layout import arrange
-from goodfit.data.listing import Damaged
-from goodfit.data.sounds import ANY, Asked, is_archive, read_archive
+from goodfit.data.reading.bundled import BUNDLED, OPENML, is_bundled, read_bundled, read_openml
+from goodfit.data.reading.files import TEXT_TABLES, find, header, read_npz, read_table, stem, suffix
+from goodfit.data.reading.folders import read_folder
+from goodfit.data.reading.images import Size
+from goodfit.data.reading.listing import Damaged
+from goodfit.data.reading.sounds import ANY, Asked, is_archive, read_archive
+from goodfit.data.reading.text_files import holds_texts
+from goodfit.data.reading.text_files import read_folder as read_texts
 from goodfit.data.task import encode, encode_like, target_series
-from goodfit.data.text_columns import only_text, text_column
-from goodfit.data.text_files import holds_texts
-from goodfit.data.text_files import read_folder as read_texts
-from goodfit.data.texts import as_texts
+from goodfit.data.text.columns import only_text, text_column
+from goodfit.data.text.texts import as_texts
 from goodfit.errors import InputError, near
 
 USUAL_TARGETS = ("target", "class", "label", "y")
@@ -68,18 +68,17 @@ def load(
 ) -> Dataset:
     """Data from a file, a table, arrays or a known name, checked and with encoded targets.
 
-    `source` is a path (csv, tsv, jsonl, also packed with gz, bz2, xz; parquet; npz; a folder with a folder of images
-    for each class), a pandas DataFrame, a pair (X,
-    y) of arrays, tensors, lists or pandas objects, a set that scikit-learn carries ("digits",
-    "breast-cancer", "wine", "iris", "diabetes"), or "openml:NAME" / "openml:ID". `target` names the target
-    column; without it a single column called target, class, label or y is taken. `groups` and `time` name
-    columns, which then are no features, or give a value for each row. `task` overrides the decision made from
-    the targets' values (see `goodfit.data.task.encode`). `kind` says what an array's rows are where shape and dtype do
-    not (see `goodfit.data.layout.arrange`); images and sound come out with their channels in front. `size` and
-    `damaged` are for folders (see `goodfit.data.folders.read_folder`). Texts are a list of them, the only column beside
-    the target, or the one that `text` names; or a folder with a folder of .txt files for each class. Sounds are a
-    folder with a folder of wav, flac, ogg or mp3 files for each class, or an npz archive with `samples` and `lengths`;
-    they are brought to `rate` samples per second and `length` seconds (see `goodfit.data.sounds`). `whiten`: images,
+    `source` is a path (csv, tsv, jsonl, also packed with gz, bz2, xz; parquet; npz; a folder with a folder of files for
+    each class), a pandas DataFrame, a pair (X, y) of arrays, tensors, lists or pandas objects, a set that scikit-learn
+    carries ("digits", "breast-cancer", "wine", "iris", "diabetes"), or "openml:NAME" / "openml:ID". `target` names the
+    target column; without it a single column called target, class, label or y is taken. `groups` and `time` name
+    columns, which then are no features, or give a value for each row. `task` overrides the decision made from the
+    targets' values (see `goodfit.data.task.encode`). `kind` says what an array's rows are where shape and dtype do not
+    (see `goodfit.data.layout.arrange`); images and sound come out with their channels in front. `size` and `damaged`
+    are for folders (see `goodfit.data.reading.folders`). Texts are a list of them, the only column beside the target,
+    or the one that `text` names; or a folder with a folder of .txt files for each class. Sounds are a folder with a
+    folder of wav, flac, ogg or mp3 files for each class, or an npz archive with `samples` and `lengths`; they are
+    brought to `rate` samples per second and `length` seconds (see `goodfit.data.reading.sounds`). `whiten`: images,
     sounds and series are whitened with this ε, learned on training rows (see `goodfit.data.whitening`).
 
     Raises:

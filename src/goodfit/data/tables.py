@@ -14,7 +14,7 @@ from goodfit.data.arrays import Array, ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
 from goodfit.data.inputs import PLAIN, Inputs, Taken
-from goodfit.data.texts import TextFeatures
+from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 
 

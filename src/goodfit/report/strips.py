@@ -14,7 +14,7 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.data.arrays import Array
-from goodfit.data.images import encode, encode_clip, tile
+from goodfit.data.reading.images import encode, encode_clip, tile
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.report.page import Shown, Strip

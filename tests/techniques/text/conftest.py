@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.words import Words
+from goodfit.data.text.words import Words
 
 NAMES = ["happy", "glad", "felicitous", "prize", "award", "loot", "tow", "two", "to", "too", "the", "house"]
 COUNTS = [9, 2, 0, 4, 3, 0, 1, 8, 30, 6, 90, 7]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.words import Words
+from goodfit.data.text.words import Words
 from goodfit.techniques import CharacterNoise
 
 

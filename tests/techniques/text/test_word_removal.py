@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.words import Words
+from goodfit.data.text.words import Words
 from goodfit.errors import InputError
 from goodfit.techniques import WordRemoval
 

@@ -24,7 +24,7 @@ class CharacterNoise(Rewording):
     Helps when: people type in haste: messages, queries, posts.
     Hurts when: texts are edited, so that no misspelt words will come.
 
-    >>> from goodfit.data.words import Words
+    >>> from goodfit.data.text.words import Words
     >>> words = Words.plain(["to", "too"])
     >>> draw = (torch.tensor([[0.1, 0.1, 0.1]]), torch.tensor([[0.0, 0.9, 0.0]]))
     >>> CharacterNoise(0.5).alter(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))

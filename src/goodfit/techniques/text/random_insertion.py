@@ -24,7 +24,7 @@ class RandomInsertion(Rewording):
     Helps when: texts are few and English, and which words occur tells the class.
     Hurts when: the order of words tells the class; texts fill the whole length, so that there is no room.
 
-    >>> from goodfit.data.words import Words
+    >>> from goodfit.data.text.words import Words
     >>> words = Words.plain(["happy", "glad", "day"])
     >>> draw = (torch.tensor([[0.1, 0.9, 0.1]]), torch.zeros(1, 3), torch.tensor([[0.9, 0.0, 0.0]]))
     >>> RandomInsertion(0.5).alter(torch.tensor([[2, 4, 0]]), draw, Inputs("text", words=words))

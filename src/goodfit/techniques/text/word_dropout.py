@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.words import UNKNOWN
+from goodfit.data.text.words import UNKNOWN
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there
 from goodfit.technique import knob

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.words import Words
+from goodfit.data.text.words import Words
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there, without, word_share
 from goodfit.technique import knob

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from goodfit.data.text_tokens import tokens
+from goodfit.data.text.tokens import tokens
 
 WRITTEN = {
     "Call 08452810075 NOW!!": ["call", "08452810075", "now", "!!"],

@@ -150,6 +150,6 @@ def synonyms(word: str) -> list[str]:
 
 @cache
 def _table() -> dict[str, list[str]]:
-    packed = resources.files("goodfit.data").joinpath("wordnet", "synonyms.json.gz").read_bytes()
+    packed = resources.files("goodfit.data.text").joinpath("wordnet", "synonyms.json.gz").read_bytes()
     found: dict[str, list[str]] = json.loads(gzip.decompress(packed))
     return found

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.text_tokens import tokens
-from goodfit.data.words import PADDING, UNKNOWN, Words, synonyms
+from goodfit.data.text.tokens import tokens
+from goodfit.data.text.words import PADDING, UNKNOWN, Words, synonyms
 from goodfit.errors import InputError, near
 
 COLUMN = "text"
@@ -29,7 +29,7 @@ COVERED = 0.99
 class TextFeatures:
     """How texts become the numbers of their words: 0 behind their end, 1 for unknown words.
 
-    Words have the case of letters folded (see `goodfit.data.text_tokens`). The vocabulary is that of the training rows,
+    Words have the case of letters folded (see `goodfit.data.text.tokens`). The vocabulary is that of the training rows,
     the most frequent words first, then their synonyms, so that a synonym that no training text holds has a number.
     A word that occurs once is unknown: so the network learns what to make of unknown words. Texts are as long as
     the longest training text, or so long that 99 % of those are whole; longer ones lose their end. An empty text is one

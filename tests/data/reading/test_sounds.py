@@ -14,7 +14,7 @@ import soundfile
 
 from goodfit.data import Dataset, load
 from goodfit.data.inputs import Taken
-from goodfit.data.sounds import resampled
+from goodfit.data.reading.sounds import resampled
 from goodfit.errors import InputError, MissingExtra
 
 Put = Callable[..., Path]

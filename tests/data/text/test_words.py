@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from goodfit.data.words import Choices, Words, synonyms, typos
+from goodfit.data.text.words import Choices, Words, synonyms, typos
 
 
 def test_synonyms_are_of_one_part_of_speech_in_small_letters() -> None:
@@ -18,7 +18,7 @@ def test_synonyms_are_of_one_part_of_speech_in_small_letters() -> None:
 
 
 def test_the_notice_is_beside_the_words() -> None:
-    text = resources.files("goodfit.data").joinpath("wordnet", "LICENSE.txt").read_text("utf-8")
+    text = resources.files("goodfit.data.text").joinpath("wordnet", "LICENSE.txt").read_text("utf-8")
     assert "WordNet 3.0 Copyright 2006 by Princeton University" in text
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from goodfit.data.checks import listed
-from goodfit.data.texts import COLUMN
+from goodfit.data.text.texts import COLUMN
 from goodfit.errors import InputError
 
 LOG = logging.getLogger("goodfit")

@@ -22,7 +22,7 @@ import pandas as pd
 from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.columns import number
-from goodfit.data.text_files import LINES, read_lines
+from goodfit.data.reading.text_files import LINES, read_lines
 from goodfit.errors import InputError, MissingExtra, near
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
@@ -245,7 +245,7 @@ def features(source: str) -> Any:
     Raises:
         InputError: no such file, or one that cannot be read.
     """
-    from goodfit.data.bundled import is_bundled, read_bundled
+    from goodfit.data.reading.bundled import is_bundled, read_bundled
 
     if is_bundled(source):
         return read_bundled(source)[0]

@@ -13,8 +13,8 @@ import numpy as np
 
 from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
-from goodfit.data.files import BROKEN
-from goodfit.data.listing import LOG, Damaged, Listing, over, parted
+from goodfit.data.reading.files import BROKEN
+from goodfit.data.reading.listing import LOG, Damaged, Listing, over, parted
 from goodfit.errors import InputError, MissingExtra
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au"})

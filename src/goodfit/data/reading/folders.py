@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data import sounds
 from goodfit.data.arrays import Array
-from goodfit.data.images import SUFFIXES, Size, common, decode, look
 from goodfit.data.inputs import Kind
-from goodfit.data.listing import Damaged, Listing, endings, folders, listing, over, parted
+from goodfit.data.reading import sounds
+from goodfit.data.reading.images import SUFFIXES, Size, common, decode, look
+from goodfit.data.reading.listing import Damaged, Listing, endings, folders, listing, over, parted
 from goodfit.errors import InputError
 
 PARTS = ("train", "test")
@@ -38,8 +38,8 @@ def read_folder(
     """A folder with a folder of images or sounds for each class, or with two such folders `train` and `test`.
 
     `size`: to which height and width images are brought (one number: both), needed where theirs differ; they are scaled
-    to cover it and cut off evenly. `asked`: to which rate and length sounds are brought (see `goodfit.data.sounds`).
-    `damaged="skip"` leaves files out that cannot be read, and says which.
+    to cover it and cut off evenly. `asked`: to which rate and length sounds are brought (see
+    `goodfit.data.reading.sounds`). `damaged="skip"` leaves files out that cannot be read, and says which.
 
     Raises:
         InputError: no classes, no files, images of different sizes without `size`, damaged files.

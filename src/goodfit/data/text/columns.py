@@ -10,8 +10,8 @@ import pandas as pd
 
 from goodfit.data.checks import listed
 from goodfit.data.columns import is_text, kind
-from goodfit.data.text_tokens import UNSPACED, tokens
-from goodfit.data.texts import cleaned
+from goodfit.data.text.texts import cleaned
+from goodfit.data.text.tokens import UNSPACED, tokens
 from goodfit.errors import InputError, near
 
 LOG = logging.getLogger("goodfit")

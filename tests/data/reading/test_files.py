@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from goodfit.data import load
-from goodfit.data.files import read_table, sniff
+from goodfit.data.reading.files import read_table, sniff
 from goodfit.errors import InputError, MissingExtra
 
 ROWS = "1.5,red,no\n2.5,,yes\n,blue,no\n4.5,red,yes\n"

@@ -10,7 +10,7 @@ import torch
 
 from goodfit.data import Inputs, Preprocessing, TaskSpec, from_tensors, load
 from goodfit.data.inputs import Taken
-from goodfit.data.texts import TextFeatures
+from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 
 TRAIN = pd.DataFrame({"note": ["Good day, good news", "a good DAY", "bad news", "odd"]})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from goodfit.data import load
-from goodfit.data.files import features
+from goodfit.data.reading.files import features
 from goodfit.errors import InputError
 
 

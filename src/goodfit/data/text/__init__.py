@@ -1,0 +1,1 @@
+"""Texts: found among columns, taken apart into words, and counted."""
