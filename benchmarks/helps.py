@@ -1,8 +1,9 @@
 """Whether augmentation helps: the same networks with and without it, on real data, over several seeds.
 
-Usage: python benchmarks/helps.py --data ../shared/data [--only NAME] [--seeds 5] [--markdown docs/augmentation.md]
-Recipes were fixed beforehand. Each seed has other training rows (of credit-g: another division), starting weights and
-batches, alike for both networks; scores are those of test rows that nothing else has seen.
+Usage: python benchmarks/helps.py --data ../shared/data [--only NAME] [--seeds 10] [--markdown docs/augmentation.md]
+Recipes were fixed beforehand, some of them by helps_tune.py, on rows that are not tested here. Each seed has other
+training rows (of credit-g: another division), starting weights and batches, alike for both networks; scores are those
+of test rows that nothing else has seen.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -22,10 +23,12 @@ import tables
 from scipy import stats
 
 import goodfit as gf
-from goodfit.data import Dataset
+from goodfit.data import Dataset, default_metric
 from goodfit.study.statistics import corrected_interval
 from goodfit.study.study import scores
 
+Scores = tuple[float, float]
+"""Metric and loss."""
 TRAIN = 0.6 / 0.85
 """The share of rows that is trained on where there are test rows apart."""
 
@@ -40,6 +43,11 @@ class Question:
     recipe: str
     training: gf.Training
     independent: bool = True  # whether seeds have training rows that were drawn independently
+    both: str = ""  # what both networks are trained with
+
+    def with_recipe(self, recipe: str) -> str:
+        """A recipe behind what both networks are trained with."""
+        return ", ".join(filter(None, (self.both, recipe)))
 
 
 def tested(train: Dataset, test: Dataset, seed: int) -> gf.Split:
@@ -50,6 +58,13 @@ def tested(train: Dataset, test: Dataset, seed: int) -> gf.Split:
 def pool(rows: int) -> int:
     """How many rows are needed to train on so many."""
     return math.ceil(rows / TRAIN)
+
+
+def few(train: Dataset, test: Dataset, rows: int, seed: int) -> gf.Split:
+    """So many rows to train on, a sixth of that to watch, all others in the select part, and test rows apart."""
+    whole, watched = len(train), round(rows / 6)
+    sizes = rows / whole, watched / whole, 1 - (rows + watched) / whole, 0.0
+    return dataclasses.replace(train, test=(test.x, test.y)).split(seed, sizes=sizes)
 
 
 def digits(folder: Path, seed: int) -> gf.Split:
@@ -68,19 +83,16 @@ def spoken(folder: Path, seed: int) -> gf.Split:
     for clip, end, length in zip(clips, lengths.cumsum(), lengths, strict=True):
         found = samples[end - length : end][:4000]
         clip[: len(found)] = found / 32768
-    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(takes >= 5))[: pool(240)]
-    usual = np.flatnonzero(takes < 5)
-    train, test = (gf.load((clips[rows], labels[rows]), kind="sound", rate=8000) for rows in (chosen, usual))
-    return tested(train, test, seed)
+    train, test = (gf.load((clips[part], labels[part]), kind="sound", rate=8000) for part in (takes >= 5, takes < 5))
+    return few(train, test, 240, seed)
 
 
 def messages(folder: Path, seed: int) -> gf.Split:
-    """200 short messages to train on, 3,000 to test on."""
-    table = pd.read_csv(folder / "text" / "sms_spam.csv.gz").sample(frac=1.0, random_state=seed).reset_index(drop=True)
-    rows = pool(200)
-    parts = table[:rows], table[rows : rows + 3000]
-    train, test = (gf.load(part.reset_index(drop=True), "label", kind="text", text="text") for part in parts)
-    return tested(train, test, seed)
+    """200 short messages to train on; the same 3,000 are tested for all seeds."""
+    table = pd.read_csv(folder / "text" / "sms_spam.csv.gz").sample(frac=1.0, random_state=0)
+    parts = (part.reset_index(drop=True) for part in (table[3000:], table[:3000]))
+    train, test = (gf.load(part, "label", kind="text", text="text") for part in parts)
+    return few(train, test, 200, seed)
 
 
 def credit(folder: Path, seed: int) -> gf.Split:
@@ -112,16 +124,21 @@ QUESTIONS = (
         "rotation=15.0, shift=0.1, zoom=0.15, shear=10.0, elastic=34.0", gf.Training(epochs=60, batch_size=64),
     ),
     Question(
-        "Spoken digits, 240 training clips", spoken, "mel_cnn:16-32-64",
-        "sound_shift=0.1, pitch=1.0, speed=0.1, spec_augment", gf.Training(epochs=60, batch_size=32),
+        "Spoken digits, 240 training clips", spoken, "mel_cnn:8-16-32", "speed=0.1",
+        gf.Training(epochs=60, batch_size=32, learning_rate=0.004, schedule="cosine"),
     ),
     Question(
         "SMS spam, 200 training messages", messages, "bag:64-64",
-        "synonyms=0.1, random_deletion=0.1, random_swap=0.1", gf.Training(epochs=40, batch_size=32),
+        "word_removal(0.3, by=tf_idf), word_dropout=0.5",
+        gf.Training(epochs=100, batch_size=32, schedule="cosine"), both="class_balance",
     ),
     Question(
         "credit-g, rows mixed", credit, "mlp:128-128", "cutmix(alpha=1.0, p=0.5)",
-        gf.Training(epochs=40, batch_size=64), independent=False,
+        gf.Training(epochs=100, batch_size=64), independent=False, both="class_balance, early_stopping=20",
+    ),
+    Question(
+        "credit-g, columns swapped", credit, "mlp:128-128", "swap_noise=0.3",
+        gf.Training(epochs=100, batch_size=64), independent=False, both="class_balance, early_stopping=20",
     ),
     Question(
         "Moving digits, left or right, 100 training clips", moving_digits, "cnn:8-16",
@@ -130,28 +147,38 @@ QUESTIONS = (
 )  # fmt: skip
 
 
+def trained(question: Question, recipes: Sequence[str], split: gf.Split, part: str, seed: int) -> list[Scores]:
+    """Metric and loss on a part of the split, for each recipe."""
+    wanted = [question.with_recipe(recipe) for recipe in recipes]
+    runs = gf.fit_many(question.model, split, wanted, question.training, seeds=[seed], progress=False)
+    return [scores(run, split.parts[part]) for run in runs]
+
+
+def gained(question: Question, gains: Sequence[float], split: gf.Split) -> str:
+    """Mean of paired differences and its interval."""
+    if question.independent:
+        half = float(stats.t.ppf(0.975, len(gains) - 1)) * stdev(gains) / math.sqrt(len(gains))
+        low, high = fmean(gains) - half, fmean(gains) + half
+    else:
+        corrected = corrected_interval(gains, len(split.test) / len(split.train))
+        low, high = corrected.low, corrected.high
+    return f"{fmean(gains):+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
 def line(question: Question, data: Path, seeds: int) -> str:
     """A line of the table."""
     begun, found = time.perf_counter(), []
     for seed in range(seeds):
         split = question.split(data, seed)
-        runs = gf.fit_many(
-            question.model, split, ["", question.recipe], question.training, seeds=[seed], progress=False
-        )
-        found.append([scores(run, split.test)[0] for run in runs])
-    plain, augmented = zip(*found, strict=True)
-    gains = [b - a for a, b in found]
-    if question.independent:
-        half = float(stats.t.ppf(0.975, seeds - 1)) * stdev(gains) / math.sqrt(seeds)
-        low, high = fmean(gains) - half, fmean(gains) + half
-    else:
-        corrected = corrected_interval(gains, len(split.test) / len(split.train))
-        low, high = corrected.low, corrected.high
+        found.append(trained(question, ["", question.recipe], split, "test", seed))
+    plain, augmented = zip(*([score for score, _ in both] for both in found), strict=True)
+    gains = [b - a for a, b in zip(plain, augmented, strict=True)]
     print(f"{question.name}: {time.perf_counter() - begun:.0f} s", flush=True)
-    wins = f"{sum(g > 0 for g in gains)} of {seeds}"
+    network = f"{question.model}, `{question.both}`" if question.both else question.model
     cells = (
-        question.name, question.model, f"`{question.recipe}`", runs[0].metric, f"{fmean(plain):.4f}",
-        f"{fmean(augmented):.4f}", f"{fmean(gains):+.4f} [{low:+.4f}, {high:+.4f}]", wins,
+        question.name, network, f"`{question.recipe}`", default_metric(split.spec, split.train.y),
+        f"{fmean(plain):.4f}", f"{fmean(augmented):.4f}", gained(question, gains, split),
+        f"{sum(g > 0 for g in gains)} of {seeds}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -166,7 +193,7 @@ def asked(data: Path, seeds: int, only: str | None) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with mnist.npz and others")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds per question")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds per question")
     parser.add_argument("--only", help="questions whose name contains it")
     parser.add_argument("--markdown", type=Path, help="file whose table between markers is replaced")
     given = parser.parse_args()

@@ -179,7 +179,7 @@ def augment() -> Callable[..., Tensor]:
         source = Source(torch.Generator().manual_seed(seed))
         augmenting = Augmenting(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
         augmenting.check(x)
-        return augmenting(x, torch.zeros(len(x)) if y is None else y)
+        return augmenting(x, torch.zeros(len(x)) if y is None else y)[0]
 
     return make
 

@@ -25,6 +25,8 @@ class Callable(Alteration):
     follows from the run's seed, anew for each sample and epoch, and leaves those generators as they were; batched
     functions must draw per sample by themselves.
 
+    `still`: it leaves pixels where they are (colours, noise), so that masks stay true; without it, it is refused there.
+
     Runs with it are trained one by one, and a recipe that holds it cannot be read back from its text.
 
     >>> mirrored = Callable(lambda image: image.flip(-1))
@@ -42,12 +44,18 @@ class Callable(Alteration):
     call: Any
     batched: bool = False
     unit: bool = True
+    still: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be called."""
         super().__post_init__()
         if not callable(self.call):
             raise InputError(f"Callable: call must be a function of one sample, got {self.call!r}.")
+
+    @property
+    def keeps_masks(self) -> bool:  # type: ignore[override]
+        """Whether masks of images stay true."""
+        return self.still
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         """A seed per sample."""

@@ -299,8 +299,30 @@ def test_augment_writes_a_page_and_a_picture(goodfit: Cli, tmp_path: Path) -> No
     assert goodfit(*asked, "--force").code == 0
 
 
+def test_augment_shows_rows_of_a_table(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    answer = goodfit("augment", csv, "--target", "kind", "--recipe", "cutmix", "--show", 4, "--out", out)
+    assert answer.code == 0
+    assert f"written to {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
+    assert [path.name for path in out.iterdir()] == ["augment.html"]
+    assert (out / "augment.html").read_text(encoding="utf-8").count('<th scope="col">') == 5
+
+
+def test_augment_draws_series(goodfit: Cli, tmp_path: Path) -> None:
+    moves = np.random.default_rng(0).normal(size=(40, 2, 16))
+    np.savez(tmp_path / "moves.npz", x=moves, y=np.arange(40) % 2)
+    out = tmp_path / "out"
+    asked = ("augment", tmp_path / "moves.npz", "--kind", "series", "--recipe", "jitter", "--show", 3, "--out", out)
+    assert goodfit(*asked).code == 0
+    assert {path.name for path in out.iterdir()} == {"augment.html", "augment.svg"}
+    assert (out / "augment.html").read_text(encoding="utf-8").count("<path") == 2 * 4
+
+
 def test_augment_refuses_in_one_line(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
-    for recipe, said in (("rotation=20", "can be shown; these are table data"), ("l2=0.1", "these are table data")):
+    for recipe, said in (
+        ("rotation=20", "Rotation: it acts on image and video data; these inputs are table data"),
+        ("l2=0.1", "must hold an augmentation such as swap_noise=0.1 or cutmix, got l2=0.1"),
+    ):
         answer = goodfit("augment", csv, "--target", "kind", "--recipe", recipe, "--out", tmp_path / "o")
         assert (answer.code, answer.err.count("\n")) == (2, 1)
         assert said in answer.err
@@ -323,3 +345,5 @@ def test_a_study_of_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     assert "1 of 41 files cannot be read: 'night/broken.png'" in refused.err
     assert goodfit(*asked, "--skip-damaged", "--out", tmp_path / "run").code == 0
     assert "What augmentation makes of the data" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert goodfit(*asked, "--skip-damaged", "--cache", tmp_path / "cache").code == 0
+    assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]

@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from goodfit.data.arrays import ArrayFeatures, as_array, as_features, chunks
+from goodfit.data.arrays import ArrayFeatures, as_array, as_features
+from goodfit.data.storage import chunks
 from goodfit.errors import InputError
 
 

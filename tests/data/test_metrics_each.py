@@ -40,6 +40,8 @@ def ref(name: str, outputs: Tensor, targets: Tensor) -> float:
         return float(sk.recall_score(y, hit, labels=np.unique(y), average="macro", zero_division=0))
     if name == "f1_macro":
         return float(sk.f1_score(y, hit, average="macro", zero_division=0))
+    if name == "iou":
+        return float(sk.jaccard_score(y, hit, average="macro", zero_division=0))
     if name == "roc_auc":
         return ref_auc(y, two)
     p = two.softmax(1).numpy()

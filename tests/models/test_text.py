@@ -78,3 +78,10 @@ def test_what_does_not_fit_is_refused() -> None:
         text_cnn(10, 2, (8, 8, 8))
     with pytest.raises(InputError, match="bag: every size must be at least 1"):
         bag(10, 2, (0, 8))
+
+
+def test_words_that_were_never_seen_say_little() -> None:
+    for name in ("bag", "text_cnn"):
+        net = build(name, (4,), 2, seed=0, words=5000)
+        for vectors in (net[0].embedding.weight, initialise(net, 1)[0].embedding.weight):
+            assert abs(vectors.detach().std().item() - 0.1) < 0.001  # its standard error is 0.1 / √(2 · 320,000)

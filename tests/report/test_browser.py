@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from goodfit.report.html import write
-from goodfit.report.page import Page
+from goodfit.report.page import Cell, Line, Page, Shown, Strip
 
 pytestmark = pytest.mark.browser
 SETTINGS = {
@@ -225,3 +225,17 @@ def test_prints_in_light_colours_on_paper_width(visit: Open, page: Page) -> None
     assert all(colour == "#1d1c1a" and width <= 670 for colour, width in seen)
     driver.execute_script("dispatchEvent(new Event('afterprint'))")
     check(driver)
+
+
+@pytest.mark.parametrize("setting", ["light", "small"])
+def test_wide_tables_and_charts_stay_in_their_boxes(visit: Open, page: Page, setting: str) -> None:
+    names = [Line("a_long_name_of_a_column_" * 3), *(Line(f"column {i}", "−1,234.5", "1,234.5") for i in range(5))]
+    row = Shown(cells=tuple(Cell("a category in many words", "−1,234.5", changed=True) for _ in names))
+    lanes = Shown(lanes=("M0 100L1000 100",) * 6, caption="a class 50 %, another class 50 %")
+    strips = (Strip("a row", row, (row,) * 12, tuple(names)), Strip("a series", lanes, (lanes,) * 12, tuple(names[1:])))
+    driver = visit(dataclasses.replace(page, strips=strips), setting)
+    check(driver)
+    wider = "return [...document.querySelectorAll('.strip .scroll')].map(box => box.scrollWidth > box.clientWidth)"
+    assert driver.execute_script(wider) == [True]
+    heights = "return [...document.querySelectorAll('.lane svg')].map(lane => lane.getBoundingClientRect().height)"
+    assert min(driver.execute_script(heights)) >= 20

@@ -9,12 +9,10 @@ import wave
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
 from goodfit.data import Split, load
-from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.strips import pixels, spectrogram, strips
@@ -90,11 +88,6 @@ def test_words_are_marked(texts: Split) -> None:
     for variant in strip.variants:
         assert [word for word, mark in variant.words if mark != "new"] == whole
     assert any(mark == "gone" for variant in strip.variants for _, mark in variant.words)
-
-
-def test_tables_cannot_be_shown(three: Split) -> None:
-    with pytest.raises(InputError, match=r"augment: variants of image, video, sound, text data can be shown; "):
-        strips(three, Recipe.of("cut_out"))
 
 
 def test_a_report_shows_what_augmentation_makes_of_the_data(images: Split, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Which recipes are compared."""
 
 from goodfit.data import Inputs, TaskSpec
+from goodfit.data.text.words import Words
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
 from goodfit.study.plan import COMBINATION, MOVES, USUAL, candidates, named
@@ -45,6 +46,30 @@ def test_images_are_augmented_and_nothing_falsifies_them() -> None:
     assert plan["rotation=10.0"] == "rotation=10.0"
     assert plan["combined"].startswith(MOVES)
     assert not any("flip" in text or "turn" in text for text in plan.values())
+
+
+def test_sounds_are_augmented_alone() -> None:
+    spec = TaskSpec("classification", "y", ("a", "b"), (1, 800), 2, "d", Inputs("sound", -1.0, 1.0, 8000))
+    plan = {c.label: c.recipe for c in candidates(spec)}
+    alone = set(plan) - set(USUAL) - {"plain", "combined"}
+    assert alone == {"sound_shift", "spec_augment", "speed"}
+    assert plan["combined"] == Recipe.of(COMBINATION)
+
+
+def test_words_of_texts_are_augmented_where_they_are_known() -> None:
+    removal = Recipe.of("word_removal(0.3, by=tf_idf)").text()
+    for inputs, known in (
+        (Inputs("text", words=Words.plain(["good", "bad"])), True),
+        (Inputs("text", vocabulary=4), False),
+    ):
+        spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d", inputs)
+        plan = {c.label: c.recipe for c in candidates(spec)}
+        assert (removal in plan, "synonyms=0.2" in plan) == (known, known)
+        assert {"plain", "l2", "word_dropout=0.5", "combined"} < set(plan)
+        assert "mixup" not in plan  # words have no blends
+        names = [t.name() for t in plan["combined"]]
+        others = [t.name() for t in Recipe.of(COMBINATION)]
+        assert names == ["word_removal"] * known + ["word_dropout"] + others
 
 
 def test_colours_only_where_there_are_three() -> None:

@@ -86,8 +86,11 @@ def study(
     text: o.Text = None,
     rate: o.Rate = None,
     length: o.Length = None,
+    frames: o.Frames = None,
+    mono: o.Mono = True,
     whiten: o.Whiten = None,
     skip_damaged: o.SkipDamaged = False,
+    cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results; goodfit-NAME if not given.")] = None,
     force: o.Force = False,
     threads: o.Threads = 0,
@@ -101,7 +104,9 @@ def study(
 
     asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
              "schedule": schedule, "metric": metric}  # fmt: skip
-    source = work.Source(data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten)
+    source = work.Source(
+        data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten, cache, frames, mono
+    )
     place = work.Out(out, force, _command())
     code = work.run_study(source, model, recipe or [], seeds, catalogue, population, asked, place, threads)
     raise typer.Exit(code)
@@ -128,8 +133,11 @@ def fit(
     text: o.Text = None,
     rate: o.Rate = None,
     length: o.Length = None,
+    frames: o.Frames = None,
+    mono: o.Mono = True,
     whiten: o.Whiten = None,
     skip_damaged: o.SkipDamaged = False,
+    cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run, its checkpoints and its report.")] = None,
     every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -142,7 +150,9 @@ def fit(
     asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
              "schedule": schedule, "metric": metric}  # fmt: skip
     source, place = (
-        work.Source(data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten),
+        work.Source(
+            data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten, cache, frames, mono
+        ),
         work.Out(out, force, _command(), every, resume),
     )
     raise typer.Exit(work.run_fit(source, model, recipe, seed, asked, place, threads))
@@ -161,7 +171,10 @@ def augment(
     text: o.Text = None,
     rate: o.Rate = None,
     length: o.Length = None,
+    frames: o.Frames = None,
+    mono: o.Mono = True,
     skip_damaged: o.SkipDamaged = False,
+    cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the page; goodfit-augment-NAME if not given.")] = None,
     force: o.Force = False,
 ) -> None:
@@ -169,8 +182,9 @@ def augment(
     from goodfit.cli import work
 
     source = work.Source(
-        data, target, kind=kind, size=size, skip_damaged=skip_damaged, text=text, rate=rate, length=length
-    )
+        data, target, kind=kind, size=size, skip_damaged=skip_damaged, text=text, rate=rate, length=length, cache=cache,
+        frames=frames, mono=mono,
+    )  # fmt: skip
     work.show_variants(source, recipe, show, samples, seed, out, force)
 
 
@@ -211,15 +225,23 @@ def predict(
     folder: o.RunFolder,
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="Rows with the columns of training; the target may be absent."),
+        typer.Argument(
+            metavar="DATA",
+            help="A table with the columns of training, an NPZ file, or, for networks that have learned from them, an "
+            "image, sound, clip or text, or a folder of such, which are brought to the form of the training rows.",
+        ),
     ],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; standard output if not given.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    skip_damaged: o.SkipDamaged = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV file to write, of masks a folder for pictures; standard output if not given."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
-    """Predict new rows with the kept (in a study: the best) network; class probabilities included."""
+    """Predict new rows or files with the kept (in a study: the best) network; class probabilities included."""
     from goodfit.cli import work
 
-    work.run_predict(folder, data, out, force)
+    work.run_predict(folder, data, out, force, skip_damaged)
 
 
 def _command() -> str:

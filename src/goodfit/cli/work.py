@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +20,11 @@ from goodfit.study.save import save_runs, save_study
 from goodfit.study.study import default_training
 from goodfit.train import Checkpoints, Training
 from goodfit.train.files import write_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from goodfit.data.reading.unseen import Unseen
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended."""
@@ -41,13 +46,17 @@ class Source:
     rate: int | None = None
     length: float | None = None
     whiten: float | None = None
+    cache: Path | None = None
+    frames: int | None = None
+    mono: bool = True
 
     def load(self) -> gf.Dataset:
         """Load and check it."""
         return gf.load(
             self.data, self.target, groups=self.groups, time=self.time, task=self.task, kind=self.kind,
             size=self.size, damaged="skip" if self.skip_damaged else "refuse", text=self.text,
-            rate=self.rate, length=self.length, whiten=self.whiten,
+            rate=self.rate, length=self.length, frames=self.frames, mono=self.mono, whiten=self.whiten,
+            cache=self.cache,
         )  # fmt: skip
 
 
@@ -117,8 +126,8 @@ def run_study(
     show.data(data)
     with _threads(threads):  # of runs side by side, each takes one
         answer = gf.run_study(
-            data, model or usual(data.kind), chosen, training, seeds=seeds, catalogue=catalogue, population=population,
-            on_outcome=lambda s: save_runs(s, folder),
+            data, model or usual(data.kind, data.task), chosen, training, seeds=seeds, catalogue=catalogue,
+            population=population, on_outcome=lambda s: save_runs(s, folder),
         )  # fmt: skip
     if answer.best() is None:
         show.line("no run was finished; nothing to compare")
@@ -141,7 +150,7 @@ def run_fit(
         checkpoints = Checkpoints(out.folder / "checkpoints", out.every, out.resume, out.force)
     elif out.resume or out.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
-    split, model = data.split(seed), asked_for or usual(data.kind)
+    split, model = data.split(seed), asked_for or usual(data.kind, data.task)
     training = _training(len(split.train), asked)
     with _threads(threads, _least(model, split, training)):
         run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
@@ -198,11 +207,13 @@ def show_techniques(name: str | None) -> None:
     show.page(pages.terminal(find(name)) if name else pages.catalogue_table(ALL.values()))
 
 
-def run_predict(folder: Path, data: str, out: Path | None, force: bool) -> None:
-    """Predict the rows of a file."""
-    import pandas as pd
+PIECE = 256
+"""Rows that are preprocessed and predicted at once, so that inputs never exist as a whole."""
 
-    from goodfit.data.reading.files import features
+
+def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_damaged: bool = False) -> None:
+    """Predict the rows of a file, or files."""
+    from goodfit.data.reading.unseen import read_unseen
 
     run = load_run(folder)
     if out is not None and out.exists() and not force:
@@ -211,14 +222,53 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool) -> None:
         writable(out)
     if run.preprocessing is None:
         raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
-    x = torch.from_numpy(run.preprocessing.transform(features(data)))
-    frame = pd.DataFrame({run.spec.target: run.predict(x)})
-    if run.spec.task == "classification":
-        chances = run.probabilities(x)
-        frame = frame.assign(**{f"p_{name}": chances[:, i] for i, name in enumerate(run.spec.classes)})
+    masks = run.spec.task == "segmentation"
+    if masks and out is None:
+        raise InputError(f"predict: '{folder}' names masks, which are pictures; give --out with a folder for them.")
+    given = read_unseen(data, run.preprocessing, "skip" if skip_damaged else "refuse")
+    if masks and out is not None:
+        count = write_masks(run, given, out)
+        show.line(f"{count} masks in {out}")
+        return
+    frame = predicted(run, given.x)
+    if given.names:
+        frame.insert(0, "file", given.names, allow_duplicates=True)
     text = frame.to_csv(index=False)
     if out is None:
         show.plain(text)
     else:
         write_bytes(out, text.encode())
         show.line(f"{len(frame)} predictions in {out}")
+
+
+def write_masks(run: gf.Run, given: Unseen, folder: Path) -> int:
+    """Write a PNG file for each mask that a network names, under the names of the images; how many there are."""
+    from goodfit.data.reading.masks import encode
+
+    assert run.preprocessing is not None
+    names = [Path(name).with_suffix("").as_posix() for name in given.names]
+    names = names if len(set(names)) == len(names) else [*given.names]  # a.png and a.jpg
+    for start in range(0, len(given.x), PIECE):
+        rows = torch.from_numpy(run.preprocessing.transform(given.x[start : start + PIECE]))
+        for number, mask in enumerate(run.predict(rows), start):
+            file = folder / f"{names[number] if names else f'row-{number}'}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(file, encode(mask, run.spec.classes))
+    return len(given.x)
+
+
+def predicted(run: gf.Run, x: Any) -> pd.DataFrame:
+    """Predictions for raw rows: a column with the target's name, and for classes one with the probability of each."""
+    import pandas as pd
+
+    assert run.preprocessing is not None
+    table, made = isinstance(x, pd.DataFrame), []
+    for start in range(0, max(1, len(x)), PIECE):
+        some = x.iloc[start : start + PIECE] if table else x[start : start + PIECE]
+        rows = torch.from_numpy(run.preprocessing.transform(some))
+        frame = pd.DataFrame({run.spec.target: run.predict(rows)})
+        if run.spec.task == "classification":
+            chances = run.probabilities(rows)
+            frame = frame.assign(**{f"p_{name}": chances[:, i] for i, name in enumerate(run.spec.classes)})
+        made.append(frame)
+    return pd.concat(made, ignore_index=True)

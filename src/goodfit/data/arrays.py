@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -13,13 +14,12 @@ import torch
 
 from goodfit.data.inputs import PLAIN, TABLE, Inputs, Taken
 from goodfit.data.layout import arrange
+from goodfit.data.storage import Picked, is_mapped, parts, pieces, room
 from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
 Features: TypeAlias = pd.DataFrame | Array
-
-CHUNK = 4096  # rows handled at once, so that float64 copies of a large set never exist as a whole
 
 
 def as_array(values: object, who: str) -> Array:
@@ -60,9 +60,16 @@ def as_features(values: object, who: str = "load: x") -> Array:
     if 0 in x.shape:
         raise InputError(f"{who} is empty: its shape is {x.shape}; give at least one row and one column.")
     if x.dtype.kind == "b" or x.dtype == np.float16:
-        x = x.astype(np.float32)
+        x = _floats(x)
     refuse_not_finite(x, who)
     return x
+
+
+def _floats(x: Array) -> Array:
+    out = room(x.shape, np.float32, mapped=is_mapped(x))
+    for rows in parts(x):
+        out[rows] = x[rows]
+    return out
 
 
 def refuse_not_finite(x: Array, who: str) -> None:
@@ -73,15 +80,20 @@ def refuse_not_finite(x: Array, who: str) -> None:
     """
     if x.dtype.kind != "f":
         return
-    finite = np.isfinite(x)
-    if finite.all():
+    first, count = None, 0
+    for rows in parts(x):
+        finite = np.isfinite(x[rows])
+        if not finite.all():
+            at, *rest = (int(i) for i in np.unravel_index(int(finite.argmin()), finite.shape))
+            first = first or (rows.start + at, *rest)
+            count += int((~finite).sum())
+    if first is None:
         return
-    row, *rest = (int(i) for i in np.unravel_index(int(finite.argmin()), x.shape))
+    row, *rest = first
     column = rest[0] if len(rest) == 1 else tuple(rest)
-    what = "NaN" if np.isnan(x[(row, *rest)]) else "an infinite value"
+    what = "NaN" if np.isnan(x[first]) else "an infinite value"
     raise InputError(
-        f"{who} holds {what} in row {row}, column {column} (counted from 0; {int((~finite).sum())} such "
-        "values); "
+        f"{who} holds {what} in row {row}, column {column} (counted from 0; {count} such values); "
         "fill or drop them, or give a DataFrame: its missing values are imputed."
     )
 
@@ -106,29 +118,31 @@ class ArrayFeatures:
     whitening: Whitening | None = None
 
     @classmethod
-    def fit(cls, x: Array, taken: Taken = PLAIN) -> ArrayFeatures:
+    def fit(cls, x: Array | Picked, taken: Taken = PLAIN) -> ArrayFeatures:
         """Learn mean and scale from the training rows, the ends of their range, and how they are whitened."""
         if x.ndim == 2 and x.dtype != np.uint8:
             from sklearn.preprocessing import StandardScaler
 
-            scaler = StandardScaler().fit(x)
+            scaler = StandardScaler()
+            for piece in pieces(x):
+                scaler.partial_fit(piece)
             return cls(x.shape[1:], False, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         pixels = x.dtype == np.uint8
         mean, std = _pixel_moments(x) if pixels else _moments(x)
         std = std if std > 0 else 1.0
-        low, high = (0.0, 1.0) if pixels else (float(x.min()), float(x.max()))
+        low, high = (0.0, 1.0) if pixels else _ends(pieces(x))
         if taken.kind == "sound":  # as loud downwards as upwards
             low, high = -max(-low, high), max(-low, high)
         ends = ((low - mean) / std, (high - mean) / std) if low < high else (0.0, 1.0)
         plain = cls(x.shape[1:], pixels, (mean,), (std,), Inputs(taken.kind, *ends, taken.rate))
         return plain if taken.whiten is None else plain._whitened(x, taken.whiten)
 
-    def _whitened(self, x: Array, epsilon: float) -> ArrayFeatures:
+    def _whitened(self, x: Array | Picked, epsilon: float) -> ArrayFeatures:
         """The same with whitening behind, learned from raw training rows; the range is then that of whitened rows."""
         standard = self.transform(x)
         whitening = Whitening.fit(standard, epsilon)
-        made = whitening.apply(standard)
-        return replace(self, whitening=whitening, inputs=self.inputs.between(float(made.min()), float(made.max())))
+        ends = _ends(whitening.apply(piece) for piece in pieces(standard))
+        return replace(self, whitening=whitening, inputs=self.inputs.between(*ends))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -141,30 +155,33 @@ class ArrayFeatures:
         return self.shape
 
     def transform(self, data: object) -> npt.NDArray[np.float32]:
-        """Apply what was learned.
+        """Apply what was learned; what does not fit into memory comes out in a file (see `goodfit.data.storage`).
 
         Raises:
             InputError: another shape of rows, values that are not finite numbers, or other units (uint8 or
                 not).
         """
-        x = as_features(data, "transform: x")
-        if x.shape[1:] != self.shape:
+        x = data if isinstance(data, Picked) else as_features(data, "transform: x")
+        if isinstance(x, np.ndarray) and x.shape[1:] != self.shape:
             x, _ = arrange(x, self.inputs.kind, "transform")
         if x.shape[1:] != self.shape:
             raise InputError(f"transform: rows have shape {x.shape[1:]}, this data was learned with {self.shape}.")
-        if self.pixels and x.dtype == np.uint8:
-            table = ((np.arange(256) / 255 - self.mean[0]) / self.scale[0]).astype(np.float32)
-            return self._behind(np.take(table, x))
-        if self.pixels or (x.dtype == np.uint8 and len(self.shape) > 1):
+        if self.pixels != (x.dtype == np.uint8) and (self.pixels or len(self.shape) > 1):
             wanted = "uint8 values 0…255" if self.pixels else "values that are not uint8"
             raise InputError(f"transform: this data was learned with {wanted}, got {x.dtype}; convert it first.")
-        out = np.empty(x.shape, np.float32)
-        for rows in chunks(len(x)):
-            out[rows] = (x[rows].astype(np.float64) - np.asarray(self.mean)) / np.asarray(self.scale)
-        return self._behind(out)
+        lazy = isinstance(x, Picked)
+        out = room(x.shape, np.float32, x.folder if isinstance(x, Picked) else None, lazy or is_mapped(x))
+        for rows in parts(x, "preparing rows"):
+            made = self._standardised(x[rows])
+            out[rows] = self.whitening.apply(made) if self.whitening else made
+        return out
 
-    def _behind(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return self.whitening.apply(x) if self.whitening else x
+    def _standardised(self, x: Array) -> npt.NDArray[np.float32]:
+        if self.pixels:
+            table = ((np.arange(256) / 255 - self.mean[0]) / self.scale[0]).astype(np.float32)
+            return np.ascontiguousarray(np.take(table, x))
+        made = (x.astype(np.float64) - np.asarray(self.mean)) / np.asarray(self.scale)
+        return np.ascontiguousarray(made, np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -190,23 +207,25 @@ class ArrayFeatures:
         return cls(shape, bool(values["pixels"]), mean, scale, inputs, whitening)
 
 
-def chunks(n: int) -> Iterator[slice]:
-    """Slices that cover n rows, a bounded number at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+def _ends(x: Iterable[Array]) -> tuple[float, float]:
+    """The lowest and the highest value of all pieces."""
+    found = [(float(piece.min()), float(piece.max())) for piece in x]
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
-def _pixel_moments(x: Array) -> tuple[float, float]:
+def _pixel_moments(x: Array | Picked) -> tuple[float, float]:
     """Exact mean and standard deviation of uint8 values / 255, from their histogram."""
     counts = np.zeros(256, np.int64)
-    for rows in chunks(len(x)):
-        counts += np.bincount(x[rows].ravel(), minlength=256)
+    for piece in pieces(x, "measuring rows"):
+        counts += np.bincount(piece.ravel(), minlength=256)
     values = np.arange(256) / 255
     mean = float(counts @ values / counts.sum())
     return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
 
 
-def _moments(x: Array) -> tuple[float, float]:
+def _moments(x: Array | Picked) -> tuple[float, float]:
     """Mean and standard deviation over all values, in float64 and in two passes."""
-    mean = sum(float(x[rows].sum(dtype=np.float64)) for rows in chunks(len(x))) / x.size
-    square = sum(float(((x[rows].astype(np.float64) - mean) ** 2).sum()) for rows in chunks(len(x)))
-    return mean, float(np.sqrt(square / x.size))
+    size = math.prod(x.shape)
+    mean = sum(float(piece.sum(dtype=np.float64)) for piece in pieces(x, "measuring rows")) / size
+    square = sum(float(((piece.astype(np.float64) - mean) ** 2).sum()) for piece in pieces(x, "measuring rows"))
+    return mean, float(np.sqrt(square / size))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,11 +25,12 @@ WAYS = ("auto", "stratified", "shuffle", "grouped", "time")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Features and encoded targets in memory, as `load` returns them.
+    """Features and encoded targets, as `load` returns them: in memory, or in a file where they do not fit into it.
 
     Shape: x (rows, …); y (rows,) int64 class indices or float64 values; groups and time (rows,) or None; test
     is an official test part (x, y) in the same form, or None. `classes` are the sorted names of the classes, `kind`
     is what x is: a table, images, … (see `goodfit.data.inputs`); rate: a sound's samples per second, 0 where unknown.
+    `folder`: where tensors lie that do not fit into memory, None: in the usual one (see `goodfit.data.storage`).
     """
 
     name: str
@@ -41,6 +43,7 @@ class Dataset:
     time: Array | None = None
     test: tuple[Features, Array] | None = None
     taken: Taken = PLAIN
+    folder: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -48,8 +51,8 @@ class Dataset:
         return self.taken.kind
 
     @property
-    def rate(self) -> int:
-        """A sound's samples per second, 0 where unknown."""
+    def rate(self) -> float:
+        """A sound's samples or a clip's frames per second, 0 where unknown."""
         return self.taken.rate
 
     def __len__(self) -> int:
@@ -137,13 +140,13 @@ class Dataset:
             if self.time is None:
                 raise InputError("split: how='time' needs times; give load(…, time=column or array).")
             return "time"
-        if how == "stratified" and self.task == "regression":
-            raise InputError("split: how='stratified' needs classes, this is a regression; say how='shuffle'.")
+        if how == "stratified" and self.task != "classification":
+            raise InputError(f"split: how='stratified' needs classes, this is a {self.task}; say how='shuffle'.")
         return "stratified" if how != "shuffle" and self.task == "classification" else "shuffle"
 
     @cached_property
     def _source(self) -> Source:
-        told = self.name, self.test, self.taken
+        told = self.name, self.test, self.taken, self.folder
         return Source(self.x, self.y, self.task, self.target, self.classes, *told)
 
     @cached_property
@@ -151,12 +154,7 @@ class Dataset:
         """Row codes for the count of duplicates; computed once, because every fold needs them."""
         if self.test is None:
             return {"data": row_codes(self.x)}
-        both: Any = (
-            pd.concat([self.x, self.test[0]], ignore_index=True)
-            if isinstance(self.x, pd.DataFrame) and isinstance(self.test[0], pd.DataFrame)
-            else np.concatenate([np.asarray(self.x), np.asarray(self.test[0])])
-        )
-        codes = row_codes(both)
+        codes = row_codes(self.x, self.test[0])
         return {"data": codes[: len(self)], "test": codes[len(self) :]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import combinations
 from typing import Any, cast
 
@@ -11,7 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goodfit.data.arrays import Array, Features, chunks
+from goodfit.data.arrays import Array, Features
+from goodfit.data.storage import pieces
+
+DIGEST = 16
+"""Bytes that stand for a longer row."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +67,30 @@ def count_duplicates(codes: Mapping[str, npt.NDArray[np.int64]]) -> Duplicates:
     return Duplicates(counts, {name: len(c) for name, c in codes.items()})
 
 
-def row_codes(x: Features) -> npt.NDArray[np.int64]:
-    """A number for each row, the same for exactly equal rows (missing equals missing).
+def row_codes(*given: Features) -> npt.NDArray[np.int64]:
+    """A number for each row of one or several sets, the same for exactly equal rows (missing equals missing).
 
-    Shape: (rows, ...) → (rows,).
+    Shape: (rows, ...) each → (rows of all,).
 
     >>> row_codes(np.array([[1.0, 2.0], [0.0, 2.0], [1.0, 2.0]])).tolist()
     [0, 1, 0]
     """
-    matrix = _table(x) if isinstance(x, pd.DataFrame) else x.reshape(len(x), -1)
-    keys = np.empty(len(matrix), object)
-    for rows in chunks(len(matrix)):
-        # Adding zero makes −0.0 and 0.0 the same bytes.
-        part = np.ascontiguousarray(matrix[rows] + 0 if matrix.dtype.kind == "f" else matrix[rows])
-        keys[rows] = [row.tobytes() for row in part]
-    return cast("npt.NDArray[np.int64]", pd.factorize(keys)[0].astype(np.int64))
+    tables = [x for x in given if isinstance(x, pd.DataFrame)]
+    sets = [_table(pd.concat(tables, ignore_index=True))] if tables else [x for x in given if isinstance(x, np.ndarray)]
+    kind = np.result_type(*sets)
+    keys = [key for x in sets for piece in pieces(x, "looking for duplicates") for key in _keys(piece, kind)]
+    found = np.empty(len(keys), object)
+    found[:] = keys
+    return cast("npt.NDArray[np.int64]", pd.factorize(found)[0].astype(np.int64))
+
+
+def _keys(piece: Array, kind: np.dtype[Any]) -> list[bytes]:
+    """The bytes of short rows, the digests of longer ones: of two different rows they are never met the same."""
+    flat = piece.astype(kind, copy=False).reshape(len(piece), -1)
+    flat = flat + 0 if kind.kind == "f" else flat  # makes −0.0 and 0.0 the same bytes
+    if flat.shape[1] * kind.itemsize <= DIGEST:
+        return [row.tobytes() for row in flat]
+    return [blake2b(row.data, digest_size=DIGEST).digest() for row in flat]
 
 
 def _table(frame: pd.DataFrame) -> Array:

@@ -7,6 +7,7 @@ import torch
 
 from goodfit.data.duplicates import Duplicates, count_duplicates, row_codes
 from goodfit.data.inputs import Inputs, Kind
+from goodfit.data.masks import is_masks
 from goodfit.data.split import Part, Split, TrainPart
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError
@@ -22,10 +23,11 @@ def from_tensors(
 ) -> Split:
     """Parts that you divided and preprocessed yourself, taken as they are (nothing is copied or scaled).
 
-    Shape: each (x (rows, …) float, y (rows,) int64 class indices, or (rows,) or (rows, outputs) floats). `select` and
-    `test` default to the stop rows; then scores on them are no news, which `note` says. `kind`: what the rows are,
-    where their shape does not say it (see `Inputs`): three dimensions are series, four are images; rows of "text" are
-    the numbers of words, 0 where a text has ended and 1 for unknown words.
+    Shape: each (x (rows, …) float, y (rows,) int64 class indices, or (rows,) or (rows, outputs) floats, or masks (rows,
+    height, width) of whole numbers for images). `select` and `test` default to the stop rows; then scores on them are
+    no news, which `note` says. `kind`: what the rows are, where their shape does not say it (see `Inputs`): three
+    dimensions are series, four are images; rows of "text" are the numbers of words, 0 where a text has ended and 1 for
+    unknown words.
 
     Raises:
         InputError: shapes or types that do not fit each other.
@@ -40,10 +42,16 @@ def from_tensors(
             )
     numbers = train[1].is_floating_point()
     shaped = {k: (x, y.reshape(len(y), -1) if numbers else y) for k, (x, y) in given.items()}
+    masks = not numbers and train[1].ndim > 1
+    if masks and not is_masks(*train):
+        raise InputError(
+            f"Split: whole-number targets must have the shape (rows,), or (rows, height, width) of images x "
+            f"{tuple(train[0].shape)}, got {tuple(train[1].shape)}."
+        )
     classes = () if numbers else tuple(str(c) for c in range(int(train[1].max()) + 1))
     outputs = shaped["train"][1].shape[1] if numbers else len(classes)
     spec = TaskSpec(
-        "regression" if numbers else "classification",
+        "regression" if numbers else "segmentation" if masks else "classification",
         "y",
         classes,
         tuple(train[0].shape[1:]),
@@ -58,6 +66,6 @@ def from_tensors(
 
 
 def _duplicates(parts: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> Duplicates:
-    codes = row_codes(np.concatenate([x.detach().cpu().numpy() for x, _ in parts.values()]))
+    codes = row_codes(*(x.detach().cpu().numpy() for x, _ in parts.values()))
     ends = np.cumsum([len(x) for x, _ in parts.values()])
     return count_duplicates(dict(zip(parts, np.split(codes, ends[:-1]), strict=True)))

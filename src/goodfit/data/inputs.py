@@ -33,10 +33,10 @@ class Inputs:
     """What augmentation must know of inputs: their kind, and the values that stand for black and white in them.
 
     `low` and `high` are the ends of the range that values keep to, after preprocessing (an image's black and white, a
-    sound's loudest swings). `rate`: a sound's samples per second, 0 where that is not known. `groups`: which
-    columns of a table, from and up to, tell one category together, each 0 or 1 and at most one of them 1; the other
-    columns are numbers. `vocabulary`: how many numbers stand for a text's words; `words`: what is known of them, which
-    is stored with the preprocessing.
+    sound's loudest swings). `rate`: a sound's samples or a clip's frames per second, 0 where that is not known or where
+    frames are spread evenly over clips of any length. `groups`: which columns of a table, from and up to, tell one
+    category together, each 0 or 1 and at most one of them 1; the other columns are numbers. `vocabulary`: how many
+    numbers stand for a text's words; `words`: what is known of them, which is stored with the preprocessing.
 
     >>> Inputs("image", low=-0.5, high=2.5).shape_text
     '(rows, channels, height, width)'
@@ -48,7 +48,7 @@ class Inputs:
     kind: Kind = "table"
     low: Any = 0.0
     high: Any = 1.0
-    rate: int = 0
+    rate: float = 0
     groups: tuple[tuple[int, int], ...] = ()
     vocabulary: int = 0
     words: Words | None = field(default=None, compare=False, repr=False)
@@ -124,8 +124,9 @@ class Inputs:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         groups = tuple((int(first), int(end)) for first, end in values["groups"])
-        low, high = float(values["low"]), float(values["high"])
-        return cls(values["kind"], low, high, int(values["rate"]), groups, int(values.get("vocabulary", 0)))
+        low, high, rate = (float(values[key]) for key in ("low", "high", "rate"))
+        whole = int(rate) if rate.is_integer() else rate
+        return cls(values["kind"], low, high, whole, groups, int(values.get("vocabulary", 0)))
 
 
 TABLE = Inputs()
@@ -134,13 +135,13 @@ TABLE = Inputs()
 
 @dataclass(frozen=True)
 class Taken:
-    """As what rows are taken: their kind, a sound's samples per second (0: not known), and how they are whitened.
+    """As what rows are taken: their kind, samples or frames per second (0: not known), and how they are whitened.
 
     `whiten`: the ε of `goodfit.data.whitening.Whitening`; none: they are not.
     """
 
     kind: Kind = "table"
-    rate: int = 0
+    rate: float = 0
     whiten: float | None = None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goodfit.data.inputs import KINDS, LAYOUTS, SPACES, Kind
+from goodfit.data.storage import is_mapped, large
 from goodfit.errors import InputError, near
 
 COLOURS = (1, 3, 4)  # how many channels images have: grey, colours, colours with transparency
@@ -39,7 +40,13 @@ def arrange(x: Array, kind: str | None = None, who: str = "load") -> tuple[Array
     if x.ndim != space + 2:
         raise InputError(f"{who}: {found} data has the shape {LAYOUTS[found]}, got {x.shape}; give another kind=.")
     behind = found in ("image", "video") and x.shape[-1] in COLOURS and x.shape[1] not in COLOURS
-    return (np.ascontiguousarray(np.moveaxis(x, -1, 1)) if behind else x), found
+    return (_in_front(x) if behind else x), found
+
+
+def _in_front(x: Array) -> Array:
+    """Channels from the end to the front; what does not fit into memory twice is not copied."""
+    moved = np.moveaxis(x, -1, 1)
+    return moved if is_mapped(x) or large(x.nbytes) else np.ascontiguousarray(moved)
 
 
 def _told(x: Array) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from goodfit.data.checks import listed
 from goodfit.data.duplicates import Duplicates, count_duplicates
 from goodfit.data.inputs import PLAIN, Taken
 from goodfit.data.rows import Division, Rows, with_note
+from goodfit.data.storage import Picked, is_mapped, large
 from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
 from goodfit.errors import InputError
@@ -27,9 +29,9 @@ SIZES = (0.6, 0.1, 0.15, 0.15)
 class Part:
     """Rows that are only ever looked at: inputs, targets, and where the rows stood in the data.
 
-    Shape: x (rows, \\*input_shape) float32, int64 for texts; y (rows,) int64 class indices or (rows, 1) float32 values,
-    standardised with the training part's mean and scale; rows (rows,), for an official test part counted
-    within that part.
+    Shape: x (rows, \\*input_shape) float32, int64 for texts; y (rows,) int64 class indices, (rows, height, width)
+    uint8 ones of masks, or (rows, 1) float32 values, standardised with the training part's mean and scale; rows
+    (rows,), for an official test part counted within that part.
 
     Raises:
         InputError: x, y and rows have different lengths.
@@ -111,6 +113,7 @@ class Source:
     name: str
     test: tuple[Features, Array] | None
     taken: Taken = PLAIN
+    folder: Path | None = None  # where tensors lie that do not fit into memory; None: in the usual one
 
 
 def build(source: Source, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
@@ -121,16 +124,17 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
     """
     division = _check_classes(source, division)
     regression = source.task == "regression"
-    x_train, y_train = take(source.x, division.train), source.y[division.train]
+    x_train, y_train = take(source.x, division.train, source.folder), source.y[division.train]
     preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.taken)
     train = TrainPart(*_tensors(preprocessing, x_train, y_train, regression), division.train)
     others = {}
     for name in PARTS[1:]:
         rows = getattr(division, name)
-        x, y = take(source.x, rows), source.y[rows]
+        features, y = source.x, source.y[rows]
         if name == "test" and source.test is not None:
-            x, y = source.test
+            features, y = source.test
             rows = np.arange(len(y))
+        x = take(features, rows, source.folder)
         others[name] = Part(*_tensors(preprocessing, x, y, regression), rows)
     outputs = 1 if regression else len(source.classes)
     shape = preprocessing.input_shape
@@ -193,9 +197,12 @@ def check_seed(name: str, seed: object) -> int:
     return int(seed)
 
 
-def take(x: Features, rows: Rows) -> Any:
-    """The given rows of a table or an array."""
-    return x[rows] if isinstance(x, np.ndarray) else x.iloc[rows]
+def take(x: Features, rows: Rows, folder: Path | None = None) -> Any:
+    """The given rows of a table or an array; those that do not fit into memory are fetched when they are needed."""
+    if not isinstance(x, np.ndarray):
+        return x.iloc[rows]
+    lazy = is_mapped(x) or large(len(rows) * x[:1].nbytes)
+    return Picked(x, rows, folder) if lazy else np.ascontiguousarray(x[rows])
 
 
 def _tensors(
@@ -204,14 +211,14 @@ def _tensors(
     inputs = torch.from_numpy(np.ascontiguousarray(preprocessing.transform(x)))
     if regression:
         return inputs, torch.from_numpy(preprocessing.scale_target(y).reshape(-1, 1))
-    return inputs, torch.from_numpy(np.asarray(y, np.int64).copy())
+    return inputs, torch.from_numpy(np.array(y, y.dtype if y.ndim > 1 else np.int64))
 
 
 def _check_classes(source: Source, division: Division) -> Division:
     """Refuse training rows of one class; note classes that training never sees."""
     if source.task == "regression":
         return division
-    counts = np.bincount(source.y[division.train], minlength=len(source.classes))
+    counts = np.bincount(source.y[division.train].reshape(-1), minlength=len(source.classes))
     absent = [name for name, count in zip(source.classes, counts, strict=True) if count == 0]
     if len(source.classes) - len(absent) < 2:
         raise InputError(

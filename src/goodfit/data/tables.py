@@ -14,6 +14,7 @@ from goodfit.data.arrays import Array, ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
 from goodfit.data.inputs import PLAIN, Inputs, Taken
+from goodfit.data.storage import Picked
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 
@@ -39,7 +40,7 @@ class Preprocessing:
     target_scale: float = 1.0
 
     @classmethod
-    def fit(cls, x: Features, y: Array | None = None, taken: Taken = PLAIN) -> Preprocessing:
+    def fit(cls, x: Features | Picked, y: Array | None = None, taken: Taken = PLAIN) -> Preprocessing:
         """Learn from the training rows; `y` only where the targets are numbers (regression)."""
         features: TableFeatures | TextFeatures | ArrayFeatures
         if isinstance(x, pd.DataFrame):

@@ -15,8 +15,8 @@ from goodfit.data.columns import kind, numbers, plain
 from goodfit.data.inputs import TABLE, Inputs
 from goodfit.errors import InputError, near
 
-Task: TypeAlias = Literal["classification", "regression"]
-TASKS = ("classification", "regression")
+Task: TypeAlias = Literal["classification", "regression", "segmentation"]
+TASKS = ("classification", "regression", "segmentation")
 
 MOST_CLASSES = 20
 
@@ -26,7 +26,7 @@ class TaskSpec:
     """What a network for this data must look like at both ends.
 
     Shape: inputs (rows, \\*input_shape), outputs (rows, n_outputs): one logit for each class, one value in
-    regression.
+    regression; in segmentation (rows, n_outputs, height, width), one logit for each class of each pixel.
 
     >>> spec = TaskSpec("classification", "species", ("a", "b"), (4,), 2, "flowers")
     >>> TaskSpec.from_dict(spec.to_dict()) == spec
@@ -70,7 +70,7 @@ class TaskSpec:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Encoded targets: class indices (int64) with the classes' names, or numbers (float64) and no classes."""
+    """Encoded targets: class indices (int64, of masks uint8) with the classes' names, or numbers (float64) and none."""
 
     y: Array
     task: Task
@@ -84,7 +84,7 @@ def checked_task(task: object) -> Task:
         InputError: any other word.
     """
     if task not in TASKS:
-        raise InputError(f"load: task must be 'classification' or 'regression', got {task!r}.{near(str(task), TASKS)}")
+        raise InputError(f"load: task must be one of {', '.join(TASKS)}, got {task!r}.{near(str(task), TASKS)}")
     return cast(Task, task)
 
 
@@ -123,6 +123,8 @@ def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
     """
     check_target(y, target)
     chosen = checked_task(task) if task is not None else decide(y)
+    if chosen == "segmentation":
+        raise InputError(f"load: task='segmentation' needs masks, target '{target}' has one value for each row.")
     if chosen == "classification":
         codes, names = _factor(y)
         classes = tuple(names)

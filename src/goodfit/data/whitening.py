@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from goodfit.data.storage import pieces
 from goodfit.errors import InputError
 
 Floats = npt.NDArray[np.float32]
@@ -46,18 +49,17 @@ class Whitening:
         """
         if not epsilon > 0 or not np.isfinite(epsilon):
             raise InputError(f"whiten: epsilon must be above 0, such as 0.01, got whiten={epsilon!r}.")
-        flat = x.reshape(len(x), -1).astype(np.float64)
-        if flat.shape[1] > MOST:
+        size = math.prod(x.shape[1:])
+        if size > MOST:
             raise InputError(
-                f"whiten: samples must have at most {MOST:,} values, got {flat.shape[1]:,}; bring images to a smaller "
-                "size=."
+                f"whiten: samples must have at most {MOST:,} values, got {size:,}; bring images to a smaller size=."
             )
-        mean = flat.mean(0)
-        centred = flat - mean
-        values, vectors = np.linalg.eigh(centred.T @ centred / len(flat))
+        mean = _total(piece.sum(0) for piece in _flat(x)) / len(x)
+        covariance = _total((piece - mean).T @ (piece - mean) for piece in _flat(x)) / len(x)
+        values, vectors = np.linalg.eigh(covariance)
         scaled = vectors / np.sqrt(values.clip(min=0) + epsilon)
         matrix = (scaled @ vectors.T).astype(np.float32)
-        return cls(flat.shape[1], mean.astype(np.float32).tobytes(), matrix.tobytes())
+        return cls(size, mean.astype(np.float32).tobytes(), matrix.tobytes())
 
     def apply(self, x: npt.NDArray[Any]) -> Floats:
         """Whitened rows, of x's shape (rows, …)."""
@@ -74,6 +76,14 @@ class Whitening:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         return cls(int(values["size"]), *(base64.b64decode(values[name]) for name in ("mean", "matrix")))
+
+
+def _flat(x: Floats) -> Iterator[npt.NDArray[np.float64]]:
+    return (piece.reshape(len(piece), -1).astype(np.float64) for piece in pieces(x))
+
+
+def _total(found: Iterator[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    return reduce(np.add, found)
 
 
 def _text(raw: bytes) -> str:

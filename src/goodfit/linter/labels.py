@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from goodfit.linter import sources
 from goodfit.linter.remark import Context, Remark
 from goodfit.linter.view import View, names
+from goodfit.stages import OnSample
 
 MIXING = ("mixup", "cutmix", "manifold_mixup")
 PROBABILITIES = ("log_loss", "logloss", "nll", "cross_entropy", "brier", "ece")
@@ -111,10 +112,11 @@ def mixing_numbers(view: View, context: Context) -> Iterator[Remark]:
 
 def wrong_targets(view: View, context: Context) -> Iterator[Remark]:
     """Techniques for classes in a regression, and the other way round."""
-    wanted = {"labels": "classification", "numbers": "regression"}
+    wanted = {"labels": ("classification", "segmentation"), "numbers": ("regression",)}
     for technique in view.techniques:
         needs = "labels" if technique.name() == "class_balance" else getattr(technique, "needs", "any")
-        if wanted.get(needs, context.task) != context.task:
+        by_row = isinstance(technique, OnSample) and needs == "labels" and context.task == "segmentation"
+        if by_row or context.task not in wanted.get(needs, (context.task,)):
             reason = f"it is for targets that are {needs}, and the task is {context.task}"
             yield Remark("error", names([technique]), (), reason, "", "leave it out")
 

@@ -7,5 +7,19 @@ from goodfit.models.mel import LogMel, mel_cnn
 from goodfit.models.mlp import mlp
 from goodfit.models.resnet import resnet
 from goodfit.models.text import bag, text_cnn
+from goodfit.models.unet import unet
 
-__all__ = ["LogMel", "bag", "build", "cnn", "initialise", "mel_cnn", "mlp", "reset", "resnet", "text_cnn", "usual"]
+__all__ = [
+    "LogMel",
+    "bag",
+    "build",
+    "cnn",
+    "initialise",
+    "mel_cnn",
+    "mlp",
+    "reset",
+    "resnet",
+    "text_cnn",
+    "unet",
+    "usual",
+]

@@ -14,6 +14,7 @@ from goodfit.models.mel import mel_cnn
 from goodfit.models.mlp import mlp
 from goodfit.models.resnet import resnet
 from goodfit.models.text import bag, text_cnn
+from goodfit.models.unet import unet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     "cnn": (cnn, (16, 32)),
     "resnet": (resnet, (16, 32, 64)),
     "mel_cnn": (mel_cnn, (16, 32, 64)),
+    "unet": (unet, (16, 32, 64)),
 }
 """Name → what makes the network, and the sizes of its layers where the text gives none."""
 READERS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
@@ -32,18 +34,20 @@ READERS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
 """The same for networks whose inputs are the numbers of words."""
 
 
-def usual(kind: str) -> str:
-    """The network for a kind of inputs where nobody names one.
+def usual(kind: str, task: str = "classification") -> str:
+    """The network for a kind of inputs and a task where nobody names one.
 
-    >>> usual("table"), usual("text")
-    ('mlp', 'bag')
+    >>> usual("table"), usual("text"), usual("image", "segmentation")
+    ('mlp', 'bag', 'unet')
     """
-    return {"text": "bag", "sound": "mel_cnn"}.get(kind, "mlp")
+    if task == "segmentation":
+        return "unet"
+    return {"text": "bag", "sound": "mel_cnn", "video": "cnn"}.get(kind, "mlp")
 
 
 def build(text: str, input_shape: Sequence[int], outputs: int, seed: int, words: int = 0) -> nn.Module:
     """The network that a text names, with weights that follow from the seed: `mlp`, `mlp:64-64`, `cnn:16-32`,
-    `resnet:16-32-64`, `mel_cnn:16-32-64` (for sound, in windows of 256 samples).
+    `resnet:16-32-64`, `mel_cnn:16-32-64` (for sound, in windows of 256 samples), `unet:16-32-64` (for masks).
 
     The global generators are left as they were. `words`: how many words texts are made of, for `bag` and `text_cnn`.
 

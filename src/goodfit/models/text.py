@@ -15,6 +15,20 @@ WIDTHS = (3, 4, 5)
 """Words that the convolutions see at once."""
 PADDING = 0
 """The number of what fills texts up to their common length."""
+SPREAD = 0.1
+"""Standard deviation of the words' vectors at the start."""
+
+
+class Vectors(nn.Embedding):
+    """The vectors of words, small at the start.
+
+    Words that training never shows keep the vector that they began with: torch's, of standard deviation 1, would be as
+    loud as those of words that were learned, and new texts are full of such words.
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw them anew."""
+        nn.init.normal_(self.weight, std=SPREAD)
 
 
 class Mean(nn.Module):
@@ -22,7 +36,7 @@ class Mean(nn.Module):
 
     def __init__(self, words: int, size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, size)
+        self.embedding = Vectors(words, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, words) whole numbers → (batch, size)."""
@@ -37,7 +51,7 @@ class Phrases(nn.Module):
 
     def __init__(self, words: int, size: int, channels: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, size)
+        self.embedding = Vectors(words, size)
         self.convolutions = nn.ModuleList(nn.Conv1d(size, channels, width) for width in WIDTHS)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from goodfit import __version__
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.report.build import headline, interval_text, run_page, shown, study_page
-from goodfit.report.html import render_strips, write, write_text
+from goodfit.report.html import render_charts, render_strips, write, write_text
 from goodfit.report.strips import sheet, strips
 from goodfit.study import Study
 from goodfit.train import Run
@@ -32,10 +32,12 @@ def write_report(
 
 
 def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> Path:
-    """Write a page of training samples and their variants, and beside it the same as one PNG file.
+    """Write a page of training samples and their variants, and beside it one picture of them.
+
+    The picture is a PNG file of images, clips and sounds, an SVG file of series; of texts and tables there is none.
 
     Raises:
-        InputError: data that cannot be shown, or a recipe without augmentations.
+        InputError: a recipe without augmentations, or one that does not fit the data.
         MissingExtra: pillow is not there.
     """
     of = "one sample" if samples == 1 else f"{samples} samples"
@@ -43,5 +45,7 @@ def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, sa
     written = write_text(
         render_strips(f"{split.spec.name}: {count} variants of {of}", recipe.text(), found, __version__), path
     )
+    if split.spec.inputs.kind == "series":
+        write_text(render_charts(found), path.with_suffix(".svg"))
     sheet(split, recipe, path.with_suffix(".png"), count, samples, seed)
     return written

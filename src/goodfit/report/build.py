@@ -15,13 +15,14 @@ from goodfit.errors import MissingExtra
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
 from goodfit.report import page as p
-from goodfit.report.strips import SHOWN, strips
-from goodfit.stages import Augmentation, OnSample
+from goodfit.report.strips import strips
+from goodfit.stages import OnSample
 from goodfit.study import Ranked, Study
 from goodfit.study.plan import PLAIN
 from goodfit.study.statistics import Estimate
 from goodfit.surgery import slots
 from goodfit.train import Run
+from goodfit.train.batched import acting
 from goodfit.train.growing import grown
 from goodfit.train.order import epoch_rows
 from goodfit.train.seeds import generator
@@ -118,9 +119,7 @@ def shown(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
     balancing = [recipe for recipe in ranked if recipe.at(OnSample)]
     if balancing and data.spec.classes:
         page = dataclasses.replace(page, facts=(*page.facts, _counts(balancing[0], data)))
-    if data.spec.inputs.kind not in SHOWN:
-        return page
-    augmenting = [recipe for recipe in ranked if recipe.at(Augmentation)]
+    augmenting = [recipe for recipe in ranked if acting(recipe, data.spec.inputs.kind)]
     try:
         found = strips(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:

@@ -71,6 +71,12 @@ def render_strips(title: str, recipe: str, found: Sequence[Strip], version: str)
     )
 
 
+def render_charts(found: Sequence[Strip]) -> str:
+    """Series and their variants as one SVG picture, which needs nothing else."""
+    light, dark = Markup(theme.css_variables(False)), Markup(theme.css_variables(True))
+    return _environment().get_template("charts.svg.j2").render(found=found, light=light, dark=dark)
+
+
 def write(page: Page, path: str | os.PathLike[str]) -> Path:
     """Render the page into a file, as `write_text` does."""
     return write_text(render(page), path)

@@ -112,24 +112,49 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A value of a row in words; whether it is another than in the row as it is, and by how much."""
+
+    text: str
+    difference: str = ""
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line of a table of variants holds, a column or a target; or a channel in charts, and its ends."""
+
+    name: str
+    low: str = ""
+    high: str = ""
+    target: bool = False
+
+
+@dataclass(frozen=True)
 class Shown:
     """A sample to look at and to listen to: addresses (data:…) that hold picture and sound themselves, or words.
 
-    Each word comes with "same", "gone" or "new": what became of it.
+    Each word comes with "same", "gone" or "new": what became of it. `cells`: a row of a table, a value for each line of
+    its strip. `lanes`: a series, for each line of its strip what an SVG path draws of it. `caption` stands below.
     """
 
     picture: str = ""
     sound: str = ""
     words: tuple[tuple[str, str], ...] = ()
+    cells: tuple[Cell, ...] = ()
+    lanes: tuple[str, ...] = ()
+    caption: str = ""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A sample and what augmentation makes of it."""
+    """A sample and what augmentation makes of it; tables and series have lines, and a note on them."""
 
     label: str
     first: Shown
     variants: tuple[Shown, ...]
+    lines: tuple[Line, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

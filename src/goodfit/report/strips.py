@@ -1,4 +1,4 @@
-"""Samples beside what augmentation makes of them, in forms that a page can hold: pictures, sounds, marked words."""
+"""Samples beside what augmentation makes of them, as a page can hold it: pictures, sounds, words, tables, charts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from torch import Tensor
 from goodfit.data import Split
 from goodfit.data.arrays import Array
 from goodfit.data.reading.images import encode, encode_clip, tile
-from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.report.cells import table
+from goodfit.report.lanes import charts
 from goodfit.report.page import Shown, Strip
-from goodfit.train.variants import examples, variants
+from goodfit.report.tints import legend, tinted
+from goodfit.train.batched import seen, targets
+from goodfit.train.variants import asked, examples, variants, with_targets
 
 PLAYED = 8000
 """Samples per second at which sounds of an unknown rate are played."""
@@ -30,12 +33,18 @@ def strips(split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed
     """Some training samples, of different classes, each with variants of it.
 
     Raises:
-        InputError: data that cannot be shown, or a recipe without augmentations.
+        InputError: a recipe without augmentations, or one that does not fit the data.
         MissingExtra: pillow is not there.
     """
-    show = _shower(split)
-    rows = examples(split, samples)
-    made = variants(split, recipe, count, rows, seed)
+    kind, rows = split.spec.inputs.kind, examples(split, samples)
+    if kind in BESIDE:
+        asked(split, recipe, count, rows)
+        in_batches, before = seen(split, recipe, count, rows, seed), targets(split, rows)
+        several = zip(rows, in_batches.x, in_batches.y, before, strict=True)
+        return tuple(BESIDE[kind](split, row, _label(split, row), (x, y), old) for row, x, y, old in several)
+    if split.spec.task == "segmentation":
+        return tuple(_masked(split, recipe, count, rows, seed))
+    show, made = SHOWN[kind], variants(split, recipe, count, rows, seed)
     found = []
     for row, several in zip(rows, made, strict=True):
         raw = split.train.x[row]
@@ -47,9 +56,13 @@ def strips(split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed
 def sheet(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> None:
     """The same as one PNG file, where there are pictures: a row per sample, which stands in front."""
     kind = split.spec.inputs.kind
-    if kind == "text":
+    if kind not in PICTURED:
         return
     rows = examples(split, samples)
+    if split.spec.task == "segmentation":
+        pictured = _pictured(split, recipe, count, rows, seed)
+        path.write_bytes(encode(tile([[raw, *several] for _, raw, several in pictured])))
+        return
     made = variants(split, recipe, count, rows, seed)
     whole = torch.cat([split.train.x[rows].unsqueeze(1), made], 1)  # (sample, 1 + variant, …)
     if kind == "video":
@@ -72,6 +85,23 @@ def spectrogram(split: Split, sample: Tensor, rows: int = 64) -> Array:
     decibels = 20 * (power / power.max().clamp_min(1e-9)).clamp_min(1e-9).log10()
     shades = ((1 + decibels / QUIET).clamp(0, 1) * 255).round().to(torch.uint8)
     return shades[1:].flip(0)[None].cpu().numpy()
+
+
+def _masked(split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int) -> Iterator[Strip]:
+    """Images tinted by their masks."""
+    for row, raw, several in _pictured(split, recipe, count, rows, seed):
+        first, *others = (Shown(picture=_address("image/png", encode(one))) for one in (raw, *several))
+        yield Strip(_label(split, row), first, tuple(others), note=legend(split.spec.classes))
+
+
+def _pictured(
+    split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int
+) -> Iterator[tuple[int, Array, list[Array]]]:
+    """Each row with its image and the variants of it, tinted."""
+    train, (x, y) = split.train, with_targets(split, recipe, count, rows, seed)
+    for row, images, masks in zip(rows, x, y, strict=True):
+        made = [tinted(pixels(split, image), mask) for image, mask in zip(images, masks, strict=True)]
+        yield row, tinted(pixels(split, train.x[row]), train.y[row]), made
 
 
 def _picture(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
@@ -113,18 +143,15 @@ def _marked(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, 
 _Show = Callable[[Split, Tensor, Tensor | None], Shown]
 SHOWN: dict[str, _Show] = {"image": _picture, "video": _picture, "sound": _sound, "text": _words}
 """Kind of inputs → how a sample of it is shown: the split, the sample, and what it was made from."""
-
-
-def _shower(split: Split) -> _Show:
-    kind = split.spec.inputs.kind
-    if kind not in SHOWN:
-        raise InputError(f"augment: variants of {', '.join(SHOWN)} data can be shown; these are {kind} data.")
-    return SHOWN[kind]
+PICTURED = ("image", "video", "sound")
+"""The kinds of inputs of which `sheet` makes a picture."""
+BESIDE = {"table": table, "series": charts}
+"""Kind of inputs → how a sample and its variants are shown beside each other."""
 
 
 def _label(split: Split, row: int) -> str:
     y, where = split.train.y[row], f"row {split.train.rows[row]}"
-    return f"{split.spec.classes[int(y)]}, {where}" if split.spec.classes else where
+    return f"{split.spec.classes[int(y)]}, {where}" if split.spec.classes and y.ndim == 0 else where
 
 
 def _address(kind: str, made: bytes) -> str:

@@ -43,6 +43,8 @@ class Augmentation(OnBatch, ABC):
     """The kinds of inputs that it can change; see `goodfit.data.inputs`."""
     coloured: ClassVar[bool] = False
     """Whether it needs images of three colours."""
+    keeps_masks: ClassVar[bool] = True
+    """Whether masks of images stay true: it moves pixels as `Moving` does, or leaves them where they are."""
     worded: ClassVar[bool] = False
     """Whether it needs to know which words the numbers of a text stand for."""
 

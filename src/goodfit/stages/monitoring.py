@@ -9,7 +9,7 @@ from goodfit.stages.on_epoch import State, Watch
 from goodfit.technique import knob
 
 MODES = ("auto", "min", "max")
-HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "f1_macro", "r2")
+HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "f1_macro", "iou", "r2")
 
 
 def monitored() -> Any:

@@ -14,6 +14,8 @@ OVERLAP = 4
 """How many windows cover each value."""
 LOCKED = 5
 """Bins that a tone is in under a Hann window."""
+LEAST = 1e-30
+"""The size up to which a complex number points nowhere."""
 FINE = 20
 """Bits behind the point of a rate by which positions are counted: floats would not hold those in long sounds."""
 
@@ -71,7 +73,8 @@ def stretched(found: Tensor, rate: Tensor, count: int) -> Tensor:
     """A phase vocoder: `count` frames of a sound that runs `rate` (batch,) times as fast at the same pitch.
 
     Sizes are blended between the two nearest frames. Phases go on as fast as they do between these, and are turned
-    alike within `LOCKED` bins, by what turns the strongest: a tone is in several bins, which must not fall apart.
+    alike within `LOCKED` bins and in all channels, by what turns the strongest: a tone is in several bins, which must
+    not fall apart, and where a sound comes from is in what its channels' phases differ by.
     """
     last = found.shape[1] - 2
     middle = OVERLAP // 2  # the frame that has its middle where the sound begins
@@ -80,14 +83,20 @@ def stretched(found: Tensor, rate: Tensor, count: int) -> Tensor:
     before = at.floor().clamp(max=last)
     share = (at - before)[..., None, None]
     rows, before = torch.arange(len(found), device=rate.device)[:, None], before.long()
-    real, imaginary = torch.view_as_real(found).unbind(-1)  # compilers know no complex numbers
-    size, phase = torch.hypot(real, imaginary), torch.atan2(imaginary, real)
-    turns, own = phase.diff(dim=1)[rows, before], phase[rows, before]
-    sizes = torch.lerp(size[rows, before], size[rows, before + 1], share)
-    turned = own[:, :1] + turns.cumsum(1) - turns - own
-    power = sizes.square()
-    angle = own + torch.atan2(_locked(power * turned.sin()), _locked(power * turned.cos()))
-    return torch.complex(sizes * angle.cos(), sizes * angle.sin())
+    size = found.abs()
+    heading = _headings(found)  # phases as numbers of size 1, for which no angle is needed
+    turn = heading[:, 1:] * heading[:, :-1].conj()
+    sizes, own = torch.lerp(size[rows, before], size[rows, before + 1], share), heading[rows, before]
+    steps = torch.cat([own[:, :1], turn[rows, before[:, :-1]]], 1)
+    turned = torch.view_as_real(steps.cumprod(1) * own.conj()) * sizes.square()[..., None]
+    strongest = torch.complex(*(_locked(part).mean(-2, keepdim=True) for part in turned.unbind(-1)))
+    return own * _headings(strongest) * sizes
+
+
+def _headings(found: Tensor) -> Tensor:
+    """Complex numbers divided by their sizes; 1 where there is next to nothing."""
+    size = found.abs()
+    return torch.where(size > LEAST, found / size.clamp_min(LEAST), 1.0)
 
 
 def _locked(x: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.result import Outcome, Study, judged
 from goodfit.train import Run, Training
-from goodfit.train.losses import LOSSES, Loss
+from goodfit.train.evaluate import measure
+from goodfit.train.losses import LOSSES, Criterion, Loss
 from goodfit.train.many import bar_of, train_all
 from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
 
@@ -89,7 +90,7 @@ def run_study(
             answer.notes.append(f"interrupted after {len(answer.outcomes)} of {len(jobs)} runs")
     place = {id(candidate): number for number, candidate in enumerate(plan)}
     answer.outcomes.sort(key=lambda o: (o.seed, place[id(o.candidate)]))
-    _open_test(answer, splits)
+    _open_test(answer, splits, loss)
     return answer
 
 
@@ -125,18 +126,16 @@ def _outcome(candidate: Candidate, job: Job, result: Run | TrainingError, loss: 
 
 def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float]:
     """Metric and mean data loss of a run's kept weights on a part."""
-    output = run.outputs(part.x)
-    value = (loss or LOSSES[run.loss])(output, part.y).mean()
-    return metric(run.metric)(output, part.y), float(value)
+    found = measure(run.model, part.x, part.y, Criterion(run.loss, loss or LOSSES[run.loss]), metric(run.metric))
+    return found.metric, found.loss
 
 
-def _open_test(answer: Study, splits: dict[int, Split]) -> None:
+def _open_test(answer: Study, splits: dict[int, Split], loss: Loss | None) -> None:
     """Score plain and the best recipe on the test part: the only place where a study looks at it."""
     best = answer.best()
     if best is None or answer.interrupted:
         return
     for label in dict.fromkeys((PLAIN, best.candidate.label)):
-        done = [(o.run, splits[o.seed].test) for o in answer.of(label) if o.run]
-        values = [metric(run.metric)(run.outputs(test.x), test.y) for run, test in done]
+        values = [scores(o.run, splits[o.seed].test, loss)[0] for o in answer.of(label) if o.run]
         if values:
             answer.test[label] = answer.estimate(values, "test")

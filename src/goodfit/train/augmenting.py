@@ -1,4 +1,4 @@
-"""Augmentation of a training batch: what moves pixels as one resampling, then colours and values in their order."""
+"""Augmentation of a training batch: what moves pixels as one resampling, masks alike, then values in their order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.data.masks import is_masks
 from goodfit.errors import InputError, near
 from goodfit.recipe import Recipe
 from goodfit.stages import Alteration, Augmentation, Distortion, Draw, Geometry, Mirror, Moving, Policy
@@ -66,19 +67,36 @@ class Augmenting:
             if technique.coloured and x.shape[1] != 3:
                 raise InputError(f"{who}: it acts on images of 3 colours, got {x.shape[1]} channels; leave it out.")
 
-    def __call__(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> Tensor:
-        """The inputs (batch, …) to train on.
+    def __call__(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The inputs (batch, …) and targets to train on.
 
-        y: class numbers (batch,), probabilities (batch, class) or numbers. only: who may be changed (batch,); none
+        y: class numbers (batch,), probabilities (batch, class) or numbers, which stay as they are; masks (batch,
+        height, width) or (batch, class, height, width) move with their images. only: who may be changed (batch,); none
         given: everyone.
         """
-        acts = [act if only is None else replace(act, rows=act.rows & only) for act in self._drawn(x, y)]
-        moving = [act for act in acts if isinstance(act.technique, Moving)]
-        made = self._moved(x, moving) if moving else x
+        return self.applied(x, y, self.acts(x, y, only))
+
+    def acts(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> list[Act]:
+        """What is drawn for a batch: which augmentation changes whom, and how."""
+        self._check_masks(is_masks(x, y))
+        return [act if only is None else replace(act, rows=act.rows & only) for act in self._drawn(x, y)]
+
+    def applied(self, x: Tensor, y: Tensor, acts: Sequence[Act]) -> tuple[Tensor, Tensor]:
+        """The batch as these acts make it."""
+        made, moving = x, [act for act in acts if isinstance(act.technique, Moving)]
+        if moving:
+            made, y = self._moved(x, moving), self._moved_masks(y, moving) if is_masks(x, y) else y
         for act in acts:
             if isinstance(act.technique, Alteration):
                 made = self._altered(made, act.technique, act, own=self.source.eager and _apart(made, x))
-        return made
+        return made, y
+
+    def _check_masks(self, masked: bool) -> None:
+        """Refuse what masks cannot follow."""
+        for technique, named in zip(self.techniques, self.named, strict=True):
+            if masked and (named or not technique.keeps_masks):
+                why = "classes= names classes of samples" if named else "masks cannot follow what it does to images"
+                raise InputError(f"{type(technique).__name__}: {why}; the targets are masks. Leave it out.")
 
     def _drawn(self, x: Tensor, y: Tensor) -> Iterator[Act]:
         for number, (technique, named) in enumerate(zip(self.techniques, self.named, strict=True)):
@@ -94,31 +112,30 @@ class Augmenting:
             else:
                 yield Act(acting, rows, draw)
 
-    def _moved(self, x: Tensor, acts: Sequence[Act]) -> Tensor:
+    def _moved_masks(self, y: Tensor, acts: Sequence[Act]) -> Tensor:
+        """Masks moved as their images: each pixel gets the class of the nearest one, or, beyond the border, class 0."""
+        moved = self._moved(y if y.is_floating_point() else y.float(), acts, nearest=True)
+        if y.ndim == 4:  # probabilities: beyond the border they are those of class 0
+            moved = torch.cat([moved[:, :1] + (1 - moved.sum(1, keepdim=True)), moved[:, 1:]], 1)
+        return moved.to(y.dtype)
+
+    def _moved(self, x: Tensor, acts: Sequence[Act], nearest: bool = False) -> Tensor:
         """Everything that moves pixels, as one resampling; samples that nothing moves keep their bits."""
         if all(isinstance(act.technique, Mirror) for act in acts):
             for act in acts:
                 axes = act.technique.axes  # type: ignore[attr-defined]
                 x = self._where(act.rows, x, lambda some, axes=axes: some.flip(axes), ())
             return x
-        size = x.shape[-2], x.shape[-1]
-        still = torch.eye(3, dtype=x.dtype, device=x.device)
-        matrix, field = still.expand(len(x), 3, 3), None
-        for act in acts:
-            technique, rows = act.technique, act.rows[:, None, None]
-            if isinstance(technique, Geometry | Mirror):
-                matrix = matrix @ torch.where(rows, technique.matrix(act.draw, size).to(x), still)
-            elif isinstance(technique, Distortion):
-                own = technique.field(act.draw, size) * rows[..., None]
-                field = own if field is None else field + own
+        matrix, field = ways(x, acts)
         flat = not any(getattr(act.technique, "perspective", False) for act in acts)
         fill = next(a.technique.fill for a in acts if isinstance(a.technique, Geometry | Distortion))
-        moved = (matrix != still).flatten(1).any(1)
+        black = 0.0 if nearest else self.inputs.low
+        moved = (matrix != torch.eye(3, dtype=x.dtype, device=x.device)).flatten(1).any(1)
         if field is not None:
             moved = moved | (field != 0).flatten(1).any(1)
 
         def move(some: Tensor, matrix: Tensor, field: Tensor | None = None) -> Tensor:
-            return resample(some, matrix, field, fill, self.inputs.low, flat=flat)
+            return resample(some, matrix, field, fill, black, flat=flat, nearest=nearest)
 
         return self._where(moved, x, move, (matrix,) if field is None else (matrix, field))
 
@@ -147,6 +164,21 @@ class Augmenting:
             return change(x, *told)
         changed = change(x[chosen], *(t[chosen] for t in told))
         return (x.index_copy_ if own else x.index_copy)(0, chosen, changed)
+
+
+def ways(x: Tensor, acts: Sequence[Act]) -> tuple[Tensor, Tensor | None]:
+    """From where each pixel of x (batch, …, height, width) is taken: matrices and a field, as `resample` wants them."""
+    size = x.shape[-2], x.shape[-1]
+    still = torch.eye(3, dtype=x.dtype, device=x.device)
+    matrix, field = still.expand(len(x), 3, 3), None
+    for act in acts:
+        technique, rows = act.technique, act.rows[:, None, None]
+        if isinstance(technique, Geometry | Mirror):
+            matrix = matrix @ torch.where(rows, technique.matrix(act.draw, size).to(x), still)
+        elif isinstance(technique, Distortion):
+            own = technique.field(act.draw, size) * rows[..., None]
+            field = own if field is None else field + own
+    return matrix, field
 
 
 def _apart(a: Tensor, b: Tensor) -> bool:

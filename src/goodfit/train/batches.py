@@ -33,8 +33,7 @@ class Facts:
     def of(cls, split: Split, recipe: Recipe) -> Facts:
         """Those of a split; the spread is measured where an attack needs it."""
         x, spec = split.train.x, split.spec
-        classes = spec.classes if spec.task == "classification" else ()
-        return cls(classes, spread(x) if recipe.at(Attack) else torch.ones((), dtype=x.dtype), spec.inputs)
+        return cls(spec.classes, spread(x) if recipe.at(Attack) else torch.ones((), dtype=x.dtype), spec.inputs)
 
 
 @dataclass
@@ -75,18 +74,18 @@ class BatchStage:
         self.augmenting.check(x)
 
     def soft(self, x: Tensor, y: Tensor) -> Tensor:
-        """Class numbers (batch,) as probabilities (batch, class), where a technique changes the batch."""
+        """Class numbers (batch, …) as probabilities (batch, class, …), where a technique changes the batch."""
         if not self.softens or not self.classes or y.is_floating_point():
             return y
         kind = x.dtype if x.is_floating_point() else torch.get_default_dtype()
-        return F.one_hot(y, self.classes).to(kind)
+        return F.one_hot(y.long(), self.classes).movedim(-1, 1).to(kind)
 
     def __call__(self, x: Tensor, y: Tensor, slope: Slope, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The batch to train on; targets as `soft` gives them. only: whom augmentations may change (batch,)."""
         source = self.attachment.source
-        y = self.soft(x, y)
         if self.augmenting.techniques:
-            x = self.augmenting(x, y, only)
+            x, y = self.augmenting(x, y, only)
+        y = self.soft(x, y)
         for number, technique in enumerate(self.outside):
             place = f"batch {number}"
             acting = source.now(technique, place)

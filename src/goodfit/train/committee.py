@@ -13,7 +13,8 @@ from goodfit.surgery import copied
 class Committee(nn.Module):
     """The mean prediction of several networks: of probabilities for classes, of outputs for numbers.
 
-    Shape: x (batch, …) → (batch, outputs). For classes the outputs are logits of the mean probabilities.
+    Shape: x (batch, …) → (batch, outputs), of masks (batch, outputs, height, width). For classes the outputs are logits
+    of the mean probabilities.
     """
 
     def __init__(self, members: Sequence[nn.Module], task: str) -> None:
@@ -26,9 +27,9 @@ class Committee(nn.Module):
         outputs = torch.stack([member(x) for member in self.committee])  # (member, batch, output)
         if self.task == "regression":
             return outputs.mean(0)
-        if outputs.ndim == 2 or outputs.shape[-1] == 1:  # one logit: that of the second of two classes
+        if outputs.ndim == 2 or outputs.shape[2] == 1:  # one logit: that of the second of two classes
             return torch.logit(torch.sigmoid(outputs).mean(0))
-        return torch.log_softmax(outputs, -1).exp().mean(0).log()
+        return torch.log_softmax(outputs, 2).exp().mean(0).log()
 
 
 def holding(network: nn.Module, weights: Mapping[str, Tensor], task: str) -> nn.Module:

@@ -17,7 +17,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Criterion:
-    """A data loss: outputs and targets in, one number per row (or, for some losses of the user's, one in all)."""
+    """A data loss: outputs and targets in, one number per row, or per pixel of masks (batch, height, width), or, for
+    some losses of the user's, one in all."""
 
     name: str
     rows: Loss
@@ -32,17 +33,29 @@ class Criterion:
         return self.rows(output, y).mean()
 
 
+def by_row(losses: Tensor) -> Tensor:
+    """Losses per row (batch,) from those per row or per pixel (batch, …); a single number stays one."""
+    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+
+
 def cross_entropy(output: Tensor, y: Tensor) -> Tensor:
-    """Per row: −Σ y log softmax(output). y (batch,) class indices or (batch, class) probabilities, to the same bit."""
+    """Per row: −Σ y log softmax(output). y (batch,) class indices or (batch, class) probabilities, to the same bit.
+
+    Per pixel of masks: output (batch, class, height, width), y (batch, height, width) or probabilities of output's
+    shape → (batch, height, width).
+    """
     if y.is_floating_point():
         return -(torch.log_softmax(output, 1) * y).sum(1)
-    return F.cross_entropy(output, y, reduction="none")
+    return F.cross_entropy(output, y.long(), reduction="none")
 
 
 def binary_cross_entropy(output: Tensor, y: Tensor) -> Tensor:
-    """Per row, for one logit of the second of two classes; y (batch,) indices or (batch, 2) probabilities."""
-    target = y[:, 1] if y.ndim == 2 else y
-    return F.binary_cross_entropy_with_logits(output.flatten(), target.to(output.dtype), reduction="none")
+    """Per row, for one logit of the second of two classes; y (batch,) indices or (batch, 2) probabilities.
+
+    Per pixel of masks: output (batch, 1, height, width), y (batch, height, width) or (batch, 2, height, width).
+    """
+    target = y[:, 1] if y.is_floating_point() and y.ndim > 1 else y
+    return F.binary_cross_entropy_with_logits(output.reshape(target.shape), target.to(output.dtype), reduction="none")
 
 
 def _per_row(loss: Callable[..., Tensor]) -> Loss:
@@ -66,7 +79,8 @@ def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Cr
     """
     if custom is not None:
         return Criterion(getattr(custom, "__name__", type(custom).__name__), custom)
-    width = output.numel() // max(1, len(output))
+    masks = spec.task == "segmentation"
+    width = output.shape[1] if masks and output.ndim == 4 else output.numel() // max(1, len(output))
     if spec.task == "regression":
         if name in ("cross_entropy", "binary_cross_entropy"):
             raise InputError(f"training: loss={name!r} needs classes; the target '{spec.target}' is a number.")
@@ -77,7 +91,12 @@ def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Cr
     binary = len(spec.classes) == 2 and width == 1
     chosen = ("binary_cross_entropy" if binary else "cross_entropy") if name == "auto" else name
     needed = 1 if chosen == "binary_cross_entropy" else spec.n_outputs
-    flat = output.ndim == 2 or (chosen == "binary_cross_entropy" and output.ndim == 1)
+    if masks:
+        space = tuple(spec.input_shape[1:])
+        _fits(
+            tuple(output.shape[1:]) == (needed, *space), output, f"{needed} logit(s) for each of {space} pixels", spec
+        )
+    flat = masks or output.ndim == 2 or (chosen == "binary_cross_entropy" and output.ndim == 1)
     _fits(width == needed and flat, output, f"{needed} logit(s)", spec)
     return Criterion(chosen, LOSSES[chosen])
 

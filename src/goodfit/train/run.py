@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from goodfit.data.metrics import probabilities
 from goodfit.history import History
 from goodfit.recipe import Recipe
 from goodfit.train.committee import holding
-from goodfit.train.evaluate import outputs
+from goodfit.train.evaluate import masks, outputs
 from goodfit.train.sampling import sampled
 from goodfit.train.settings import Training
 
@@ -78,7 +79,12 @@ class Run:
         return sampled(self.model, self.recipe, x, times, seed)
 
     def predict(self, x: Tensor) -> Any:
-        """Class names (rows,), or numbers (rows,) in the target's own unit."""
+        """Class names (rows,), or numbers (rows,) in the target's own unit.
+
+        Of masks (rows, height, width) uint8: each pixel's class as its place in `spec.classes`.
+        """
+        if self.spec.task == "segmentation":
+            return masks(self.model, x).cpu().numpy()
         raw = self.outputs(x)
         if self.spec.task == "regression":
             values = raw.flatten().double().cpu().numpy()
@@ -86,8 +92,11 @@ class Run:
         return [self.spec.classes[i] for i in probabilities(raw).argmax(1)]
 
     def probabilities(self, x: Tensor) -> Any:
-        """Class probabilities (rows, classes), float64."""
-        return probabilities(self.outputs(x))
+        """Class probabilities (rows, classes), float64; of masks (rows, classes, height, width)."""
+        raw = self.outputs(x)
+        if self.spec.task == "segmentation":
+            return np.moveaxis(probabilities(raw.movedim(1, -1)), -1, 1)
+        return probabilities(raw)
 
     def keep(self, which: str) -> Run:
         """The same run with the `best` or the `last` weights in its model."""

@@ -69,9 +69,9 @@ def again(network: nn.Module, x: Tensor) -> Tensor:
 
 
 def shares(y: Tensor, classes: int) -> Tensor:
-    """The share of each class (class,) among whole class numbers y (n,).
+    """The share of each class (class,) among whole class numbers y (n, …).
 
     >>> shares(torch.tensor([0, 1, 1, 1]), 2)
     tensor([0.2500, 0.7500])
     """
-    return torch.bincount(y, minlength=classes) / len(y)
+    return torch.bincount(y.flatten(), minlength=classes) / y.numel()

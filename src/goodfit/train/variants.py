@@ -10,11 +10,20 @@ from torch import Tensor
 from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Augmentation, OnBatch
+from goodfit.stages import OnBatch
 from goodfit.technique import Technique
 from goodfit.train.acting import Source
 from goodfit.train.augmenting import Augmenting
+from goodfit.train.batched import KINDS, acting, seen
 from goodfit.train.seeds import generator
+
+SUCH = {
+    "table": "swap_noise=0.1 or cutmix",
+    "series": "jitter=0.05 or window_warp=2",
+    "text": "synonyms=0.1",
+    "sound": "pitch=2",
+}
+"""Kind of inputs → augmentations to name where a recipe has none."""
 
 
 def variants(
@@ -22,30 +31,53 @@ def variants(
 ) -> Tensor:
     """Training samples as training would see them in different epochs: (len(rows), count, *input_shape).
 
-    Only augmentations act, at full strength; what mixes samples, attacks them or acts inside the network does not.
+    Augmentations act, at full strength; tables and series are seen in a batch of others, in which what mixes rows
+    (CutMix, MixUp) acts, too. What mixes other samples, attacks them or acts inside the network does not.
 
     Raises:
         InputError: a recipe without augmentations, or one that does not fit the data; rows that there are not.
     """
-    chosen, train = Recipe.of(recipe), split.train
-    if not chosen.at(Augmentation):
-        names = ", ".join(t.name() for t in chosen.at(OnBatch)) or chosen.text() or "nothing"
-        raise InputError(f"augment: the recipe must hold an augmentation such as rotation=15, got {names}.")
-    if count < 1 or not rows or min(rows) < 0 or max(rows) >= len(train):
-        raise InputError(
-            f"augment: there must be a variant of some of rows 0 to {len(train) - 1}, got count={count}, rows={rows}."
-        )
+    chosen = asked(split, recipe, count, rows)
+    if split.spec.inputs.kind in KINDS:
+        return seen(split, chosen, count, rows, seed).x
+    return with_targets(split, chosen, count, rows, seed)[0]
+
+
+def with_targets(
+    split: Split, recipe: Recipe | Technique | str, count: int = 12, rows: Sequence[int] = (0,), seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """The same with their targets, which are masks that moved with their images: both (len(rows), count, …)."""
+    chosen, train = asked(split, recipe, count, rows), split.train
     augmenting = Augmenting(chosen, Source(generator(seed, 1, "noise")), split.spec.inputs, split.spec.classes)
     augmenting.check(train.x)
     which = torch.tensor(rows).repeat_interleave(count)
     made = augmenting(train.x[which], train.y[which])
-    return made.reshape(len(rows), count, *made.shape[1:])
+    x, y = (t.reshape(len(rows), count, *t.shape[1:]) for t in made)
+    return x, y
+
+
+def asked(split: Split, recipe: Recipe | Technique | str, count: int, rows: Sequence[int]) -> Recipe:
+    """The recipe, if there is something to see of it in variants of these training rows.
+
+    Raises:
+        InputError: a recipe without augmentations; rows that there are not.
+    """
+    chosen, kind, last = Recipe.of(recipe), split.spec.inputs.kind, len(split.train) - 1
+    if not acting(chosen, kind):
+        names = ", ".join(t.name() for t in chosen.at(OnBatch)) or chosen.text() or "nothing"
+        such = SUCH.get(kind, "rotation=15")
+        raise InputError(f"augment: the recipe must hold an augmentation such as {such}, got {names}.")
+    if count < 1 or not rows or min(rows) < 0 or max(rows) > last:
+        raise InputError(
+            f"augment: there must be a variant of some of rows 0 to {last}, got count={count}, rows={rows}."
+        )
+    return chosen
 
 
 def examples(split: Split, count: int) -> list[int]:
     """The numbers of some training rows, of as many classes as there are."""
     y = split.train.y
-    if y.is_floating_point():
+    if y.is_floating_point() or y.ndim > 1:
         return list(range(min(count, len(y))))
     turns = [(y == c).nonzero().flatten().tolist() for c in y.unique().tolist()]
     by_turn = [rows[turn] for turn in range(max(map(len, turns))) for rows in turns if turn < len(rows)]

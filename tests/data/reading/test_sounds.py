@@ -84,6 +84,30 @@ def test_channels_are_averaged(tones: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(load(tones).x[-1], 0.125, atol=1e-4)
 
 
+def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(8):
+        for kind in HERTZ:
+            put(f"{kind}/{number}.wav")
+    stereo = np.stack([np.sin(np.arange(8000) * 0.1), 0.25 * np.sin(np.arange(8000) * 0.3)], 1)
+    for file in sorted((tmp_path / "tones").rglob("*.wav")):
+        soundfile.write(file, stereo[:4000], 8000)
+    soundfile.write(tmp_path / "tones" / "low" / "zz.wav", stereo, 16000)  # of another rate
+    data = load(tmp_path / "tones", mono=False)
+    assert data.x.shape == (17, 2, 4000)
+    np.testing.assert_allclose(data.x[3], stereo[:4000].T, atol=1e-4)
+    half = np.stack([np.sin(np.arange(4000) * 0.2), 0.25 * np.sin(np.arange(4000) * 0.6)])
+    np.testing.assert_allclose(data.x[-1][:, 100:-100], half[:, 100:-100], atol=0.01)
+    assert data.split().train.x.shape[1:] == (2, 4000)
+    put("low/yy.wav")
+    with pytest.raises(InputError) as raised:
+        load(tmp_path / "tones", mono=False)
+    assert str(raised.value) == (
+        "load: sounds whose channels are kept must have as many each; 1 of 18 have not 2 ('low/yy.wav'); leave them "
+        "out, or average channels (mono=True)."
+    )
+    assert load(tmp_path / "tones").x.shape == (18, 1, 4000)
+
+
 def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("high/zz.wav", rate=44100)
     data, said = warned(caplog, tones)
@@ -160,8 +184,8 @@ def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put,
 
 def test_what_does_not_fit(tones: Path, put: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"rate": 0}, "load: rate must be a whole number of samples per second, got 0"),
-        ({"rate": 8000.0}, "load: rate must be a whole number of samples per second, got 8000.0"),
+        ({"rate": 0}, "load: rate must be a whole number of samples or frames per second, got 0"),
+        ({"rate": 8000.0}, "load: rate must be a whole number of samples or frames per second, got 8000.0"),
         ({"length": -1.0}, "load: length must be a positive number of seconds, got -1.0"),
         ({"size": 8}, "load: size is for images, 'tones' holds sounds"),
     ]
@@ -230,10 +254,10 @@ def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixtu
     data, said = warned(caplog, path)
     assert (data.kind, data.rate, data.target, data.classes) == ("sound", 0, "label", ("no", "yes"))
     assert data.x.shape == (40, 1, 127)
-    assert data.x.dtype == np.int16
+    assert data.x.dtype == np.float32
     assert "clips of 90 to 129 samples are brought to 127: the end of 2 is cut off, 37 are filled up" in said
     with np.load(path) as stored:
-        assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181])
+        assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181] / 32768)  # as a file's 16 bits would be
     assert not data.x[1, 0, 91:].any()
     split = load(path, "label", groups="who").split(how="grouped")
     rows = [set((part.rows // 4).tolist()) for part in split.parts.values()]

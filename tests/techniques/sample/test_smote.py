@@ -142,7 +142,7 @@ def test_a_single_row_is_remarked() -> None:
 
 
 def test_refused(numbers: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="Smote: it acts on class labels; the target is a number"):
+    with pytest.raises(InputError, match="Smote: it acts on one class label per row"):
         fit(nn.Linear(6, 1), numbers, "smote", Training(epochs=1))
     images = torch.zeros(4, 1, 2, 2)
     with pytest.raises(InputError, match="Smote: it acts on table data; these inputs are image data"):

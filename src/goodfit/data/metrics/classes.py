@@ -1,6 +1,7 @@
 """Scores of class predictions, of many networks at once.
 
-Shape of each: targets (members or 1, rows) int64, logits (members, rows, classes or 1) → (members,).
+Shape of each: targets (members or 1, rows) int64, and either the classes named (members, rows) with how many classes
+there are, or logits (members, rows, classes or 1) → (members,).
 """
 
 from __future__ import annotations
@@ -12,25 +13,31 @@ import numpy as np
 import torch
 
 from goodfit.data.arrays import Array
-from goodfit.data.metrics.logits import all_logits, log_odds, predicted
+from goodfit.data.metrics.logits import all_logits, log_odds
 
 
-def accuracy(y: torch.Tensor, logits: torch.Tensor) -> Array:
+def accuracy(y: Array, named: Array, classes: int) -> Array:
     """The share of rows whose class is named."""
-    right: Array = (predicted(logits).cpu().numpy() == y.numpy()).mean(1)
+    right: Array = (named == y).mean(1)
     return right
 
 
-def balanced_accuracy(y: torch.Tensor, logits: torch.Tensor) -> Array:
+def balanced_accuracy(y: Array, named: Array, classes: int) -> Array:
     """The mean, over the classes that occur, of the share of their rows that are named."""
-    rows, _, right = _hits(y, logits)
+    rows, _, right = _hits(y, named, classes)
     return _mean(right / rows)
 
 
-def f1_macro(y: torch.Tensor, logits: torch.Tensor) -> Array:
-    """The mean of 2 · right / (rows + named) over the classes that occur or are named."""
-    rows, named, right = _hits(y, logits)
-    return _mean(2 * right / (rows + named))
+def f1_macro(y: Array, named: Array, classes: int) -> Array:
+    """The mean of 2 · right / (rows + named) over the classes that occur or are named; of masks, the Dice score."""
+    rows, found, right = _hits(y, named, classes)
+    return _mean(2 * right / (rows + found))
+
+
+def iou(y: Array, named: Array, classes: int) -> Array:
+    """The mean of right / (rows + named − right), intersection over union, over the classes that occur or are named."""
+    rows, found, right = _hits(y, named, classes)
+    return _mean(right / (rows + found - right))
 
 
 def roc_auc(y: torch.Tensor, logits: torch.Tensor) -> Array:
@@ -57,12 +64,11 @@ def _count(cells: Array, classes: int) -> Array:
     return np.bincount(own.reshape(-1), minlength=members * classes).reshape(members, classes)
 
 
-def _hits(y: torch.Tensor, logits: torch.Tensor) -> tuple[Array, Array, Array]:
+def _hits(y: Array, named: Array, classes: int) -> tuple[Array, Array, Array]:
     """How many rows are of each class, are named as it, and both: each (members, classes), the first perhaps (1, …)."""
-    hit, target, classes = predicted(logits).cpu().numpy(), y.numpy(), max(2, logits.shape[-1])
     # A wrong row counts for a class beyond the last.
-    right = _count(np.where(hit == target, hit, classes), classes + 1)[:, :classes]
-    return _count(target, classes), _count(hit, classes), right
+    right = _count(np.where(named == y, named, classes), classes + 1)[:, :classes]
+    return _count(y, classes), _count(named, classes), right
 
 
 def _mean(values: Array) -> Array:
@@ -94,10 +100,10 @@ def _area(positive: Array, score: Array) -> Array:
     return area
 
 
-CLASSES: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {
+LABELS: dict[str, Callable[[Array, Array, int], Array]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "f1_macro": f1_macro,
-    "roc_auc": roc_auc,
-    "log_loss": log_loss,
+    "iou": iou,
 }
+SCORES: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {"roc_auc": roc_auc, "log_loss": log_loss}

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from goodfit.data.arrays import Array
-from goodfit.data.metrics.classes import CLASSES
+from goodfit.data.metrics.classes import LABELS, SCORES
+from goodfit.data.metrics.logits import predicted
 from goodfit.data.metrics.values import VALUES
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError, near
@@ -28,7 +29,8 @@ class Metric:
     with `Preprocessing.restore_target` for rmse and mae in the data's own unit (r2 is the same in any unit).
 
     Shape: outputs (rows, classes) logits, (rows, 1) or (rows,) logits of the second of two classes, or (rows,
-    1) or (rows,) values; targets (rows,) int64, or (rows, 1) or (rows,) values → one number.
+    1) or (rows,) values; targets (rows,) int64, or (rows, 1) or (rows,) values → one number. Of masks every pixel is a
+    row: outputs (rows, classes, height, width), targets (rows, height, width).
 
     The result is NaN where the score is not defined: outputs that are not finite, or targets of one class for
     roc_auc. A row's log loss ends at −log ε = 36.04, ε the float64 spacing at 1, as in scikit-learn.
@@ -60,8 +62,22 @@ class Metric:
         Raises:
             InputError: outputs and targets do not fit each other, or targets are not finite.
         """
-        own = targets.shape[:2] == outputs.shape[:2]
+        own = targets.ndim == 4 if outputs.ndim == 5 else targets.shape[:2] == outputs.shape[:2]
         return _scores(self, outputs.detach(), targets.detach() if own else targets.detach()[None])
+
+    def of_classes(self, named: torch.Tensor, targets: torch.Tensor, classes: int) -> float:
+        """The score of named classes, where outputs are not kept; for metrics that need labels alone.
+
+        Shape: named and targets alike, (rows, …) whole numbers; classes: how many there are.
+
+        Raises:
+            InputError: a metric that needs more.
+        """
+        if self.needs != "labels":
+            able = ", ".join(LABELS)
+            raise InputError(f"{self.name}: of masks there are scores of named classes only; take one of {able}.")
+        y, found = (t.reshape(1, -1).cpu().numpy().astype(np.int64) for t in (targets, named))
+        return float(LABELS[self.name](y, found, max(2, classes))[0])
 
 
 METRICS: Mapping[str, Metric] = {
@@ -70,6 +86,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("accuracy", True, "labels"),
         Metric("balanced_accuracy", True, "labels"),
         Metric("f1_macro", True, "labels"),
+        Metric("iou", True, "labels"),
         Metric("roc_auc", True, "scores"),
         Metric("log_loss", False, "scores"),
         Metric("r2", True, "values"),
@@ -78,7 +95,7 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 
-UNIT = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc")
+UNIT = ("accuracy", "balanced_accuracy", "f1_macro", "iou", "roc_auc")
 """Metrics that lie between 0 and 1."""
 
 
@@ -96,13 +113,15 @@ def metric(name: str) -> Metric:
 def default_metric(spec: TaskSpec, y: torch.Tensor | Array) -> str:
     """The metric to compare by if none is named.
 
-    r2 for regression; accuracy where the largest class has fewer than twice the rows of the smallest; else
-    balanced_accuracy, which a network cannot win by always naming the largest class.
+    r2 for regression, iou for masks; accuracy where the largest class has fewer than twice the rows of the smallest;
+    else balanced_accuracy, which a network cannot win by always naming the largest class.
 
     Shape: y (rows,) class indices.
     """
     if spec.task == "regression":
         return "r2"
+    if spec.task == "segmentation":
+        return "iou"
     counts = np.bincount(np.asarray(y).reshape(-1), minlength=len(spec.classes))
     return "accuracy" if counts.max() < 2 * counts.min() else "balanced_accuracy"
 
@@ -110,6 +129,8 @@ def default_metric(spec: TaskSpec, y: torch.Tensor | Array) -> str:
 def _scores(measure: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> list[float]:
     """The score of each member's raw outputs (members, rows, …); targets (members, rows, …) or (1, rows, …)."""
     targets = targets.cpu()
+    if outputs.ndim == 5 and targets.ndim == 4:
+        outputs, targets = outputs.movedim(2, -1).flatten(1, 3), targets.flatten(1)
     _check(measure, outputs, targets)
     finite = torch.isfinite(outputs.flatten(1).abs().amax(1)).cpu().numpy()
     # Sums over rows are NumPy's: it adds a contiguous row in one order whatever the number of members and threads,
@@ -119,7 +140,11 @@ def _scores(measure: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> li
             found = VALUES[measure.name](targets, outputs)
         else:
             logits = outputs if outputs.ndim == 3 else outputs[..., None]
-            found = CLASSES[measure.name](targets.long(), logits)
+            y, classes = targets.long(), max(2, logits.shape[-1])
+            if measure.needs == "scores":
+                found = SCORES[measure.name](y, logits)
+            else:
+                found = LABELS[measure.name](y.numpy(), predicted(logits).cpu().numpy(), classes)
     scores: list[float] = np.where(finite, found, np.nan).tolist()
     return scores
 

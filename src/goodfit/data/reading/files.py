@@ -22,6 +22,7 @@ import pandas as pd
 from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.columns import number
+from goodfit.data.reading.members import member
 from goodfit.data.reading.text_files import LINES, read_lines
 from goodfit.errors import InputError, MissingExtra, near
 
@@ -162,11 +163,11 @@ def check_header(sample: str, separator: str, path: Path) -> list[str]:
     return names
 
 
-def read_npz(path: Path, target: str | None) -> Archive:
+def read_npz(path: Path, target: str | None, cache: Path | None = None) -> Archive:
     """Features and targets from an npz archive.
 
     Known keys: x_train, y_train with x_test, y_test; x, y; X, y; data, target. `target` names another key for
-    y.
+    y. `cache`: where arrays lie that do not fit into memory.
 
     Raises:
         InputError: the file cannot be read, holds objects, or has none of these keys.
@@ -175,11 +176,11 @@ def read_npz(path: Path, target: str | None) -> Archive:
         with np.load(path, allow_pickle=False) as archive:
             keys = list(archive.files)
             x_key, y_key = _pair(keys, target, path)
-            x, y = archive[x_key], archive[y_key]
+            x, y = member(archive, x_key, cache), member(archive, y_key, cache)
             official = ("x_test", y_key.replace("train", "test"))
             test = None
             if x_key == "x_train" and all(key in keys for key in official):
-                test = (archive[official[0]], archive[official[1]])
+                test = (member(archive, official[0], cache), member(archive, official[1], cache))
     except (*BROKEN, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, InputError):
             raise

@@ -35,20 +35,25 @@ def look(file: Path) -> tuple[tuple[int, int], bool]:
     Raises:
         OSError: it is no image, or damaged at its beginning.
     """
-    with _pillow().open(file) as image:
+    with pillow().open(file) as image:
         width, height = image.size
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # a camera that was held upright
         return ((width, height) if turned else (height, width)), image.mode in GREY
 
 
-def common(looks: Sequence[tuple[tuple[int, int], bool]], size: Size, names: Callable[[Sequence[int]], str]) -> Form:
-    """The form for all images: grey where all are, else of three colours.
+def common(
+    looks: Sequence[tuple[tuple[int, int], bool]],
+    size: Size,
+    names: Callable[[Sequence[int]], str],
+    what: str = "images",
+) -> Form:
+    """The form for all images: grey where all are, else of three colours. `what`: what errors call them.
 
     Raises:
         InputError: different sizes where no size is given, or a size that is none.
     """
     if not looks:
-        raise InputError("load: none of the images can be read; mend or replace them.")
+        raise InputError(f"load: none of the {what} can be read; mend or replace them.")
     channels = 1 if all(grey for _, grey in looks) else 3
     if size is not None:
         height, width = (size, size) if isinstance(size, int) else size
@@ -60,7 +65,7 @@ def common(looks: Sequence[tuple[tuple[int, int], bool]], size: Size, names: Cal
     if len(sizes) > 1:
         others = [i for i, (found, _) in enumerate(looks) if found != usual]
         raise InputError(
-            f"load: images must have one size; most are {usual[0]} × {usual[1]} (height × width), {len(others)} are "
+            f"load: {what} must have one size; most are {usual[0]} × {usual[1]} (height × width), {len(others)} are "
             f"not ({names(others)}); give size={min(usual)} to bring all to one."
         )
     return Form(usual, channels)
@@ -72,25 +77,25 @@ def decode(file: Path, form: Form) -> Array:
     Raises:
         OSError: the file is damaged.
     """
-    pillow = _pillow()
+    library = pillow()
     from PIL import ImageOps
 
-    with pillow.open(file) as opened:
+    with library.open(file) as opened:
         opened.load()
         image = ImageOps.exif_transpose(opened)
     if image.mode == "F":
         raise ValueError("its values are floating-point numbers, of which black and white are not known")
     if image.mode in DEEP:
         values = np.asarray(image, np.float64).clip(0, 65535)
-        image = pillow.fromarray((values / 257).round().astype(np.uint8))
+        image = library.fromarray((values / 257).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-        white = pillow.new("RGBA", image.size, "white")
-        image = pillow.alpha_composite(white, image)
+        white = library.new("RGBA", image.size, "white")
+        image = library.alpha_composite(white, image)
     image = image.convert("L" if form.channels == 1 else "RGB")
     height, width = form.size
     if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), pillow.Resampling.BILINEAR)
+        image = ImageOps.fit(image, (width, height), library.Resampling.BILINEAR)
     pixels = np.asarray(image)
     return pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1)
 
@@ -127,10 +132,15 @@ def tile(rows: Sequence[Sequence[Array]], least: int = 64, gap: int = 4) -> Arra
 
 def _picture(shades: Array) -> Any:
     last = shades.transpose(1, 2, 0)
-    return _pillow().fromarray(np.ascontiguousarray(last[..., 0] if last.shape[-1] == 1 else last[..., :3]))
+    return pillow().fromarray(np.ascontiguousarray(last[..., 0] if last.shape[-1] == 1 else last[..., :3]))
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """Pillow's module of images.
+
+    Raises:
+        MissingExtra: it is not there.
+    """
     try:
         from PIL import Image
     except (ImportError, RuntimeError, OSError) as error:

@@ -17,6 +17,8 @@ from goodfit.errors import InputError, MissingExtra
 
 LOG = logging.getLogger("goodfit")
 Damaged: TypeAlias = Literal["refuse", "skip"]
+Names: TypeAlias = Callable[[Sequence[int]], str]
+"""Some files' names, by number."""
 HIDDEN = (".", "_")
 """How the names of files and folders begin that are nobody's data (.DS_Store, __MACOSX)."""
 MANY = 500
@@ -57,7 +59,7 @@ def listing(root: Path, what: str, suffixes: Collection[str]) -> Listing:
     Raises:
         InputError: no folder of a class, or no such file in them.
     """
-    found = [(file, child.name) for child in folders(root) for file in _files(child) if ending(file) in suffixes]
+    found = [(file, child.name) for child in folders(root) for file in files(child) if ending(file) in suffixes]
     if not found:
         loose = [file for file in root.iterdir() if file.is_file() and ending(file) in suffixes]
         if loose:
@@ -72,13 +74,39 @@ def listing(root: Path, what: str, suffixes: Collection[str]) -> Listing:
     empty = [child.name for child in folders(root) if child.name not in {label for _, label in found}]
     if empty:
         LOG.warning("load: no %s in %s of '%s'; left out", what, listed(empty), root.name)
-    files, labels = zip(*found, strict=True)
-    return Listing(root, files, labels)
+    chosen, labels = zip(*found, strict=True)
+    return Listing(root, chosen, labels)
+
+
+def unsorted(path: Path, what: str, suffixes: Collection[str]) -> Listing:
+    """A file, or all files below a folder that have certain endings; their names stand for their classes.
+
+    Raises:
+        InputError: no such file.
+    """
+    root = path.parent if path.is_file() else path
+    found = [path] if path.is_file() else [file for file in files(root) if ending(file) in suffixes]
+    if not found or not {ending(file) for file in found} <= set(suffixes):
+        raise InputError(
+            f"predict: the network has learned from {what}, '{path.name}' holds none ({', '.join(sorted(suffixes))})."
+        )
+    others = 0 if path.is_file() else len(files(root)) - len(found)
+    if others:
+        LOG.warning("predict: %d other files of '%s' are left out", others, root.name)
+    return Listing(root, tuple(found), tuple(str(file.relative_to(root)) for file in found))
+
+
+def tell_sizes(sizes: Sequence[tuple[int, int]], size: tuple[int, int], names: Names, what: str) -> None:
+    """Say which images or clips are brought to a (height, width) that was not asked for."""
+    others = [at for at, own in enumerate(sizes) if own != size]
+    if others:
+        said = f"{len(others)} of {len(sizes)} {what} are brought to {size[0]} × {size[1]} (height × width)"
+        LOG.warning("load: %s: %s", said, names(others))
 
 
 def endings(root: Path) -> Counter[str]:
     """The endings of all files below a folder, and how many have each."""
-    return Counter(ending(file) for file in _files(root))
+    return Counter(ending(file) for file in files(root))
 
 
 def folders(root: Path) -> list[Path]:
@@ -86,7 +114,8 @@ def folders(root: Path) -> list[Path]:
     return sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith(HIDDEN))
 
 
-def _files(folder: Path) -> list[Path]:
+def files(folder: Path) -> list[Path]:
+    """All files below a folder, sorted; hidden ones are nobody's data."""
     found = (Path(top) / name for top, _, names in os.walk(folder) for name in names if not name.startswith(HIDDEN))
     return sorted(found)
 
@@ -109,8 +138,8 @@ def parted(found: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
     return list(found), {i: str(each) for i, each in enumerate(found) if isinstance(each, Damage)}
 
 
-def over(items: Sequence[Any], work: Callable[[Any], Any], title: str) -> list[Any]:
-    """The work's results for all items, or a `Damage` each, in threads and with a progress bar."""
+def over(items: Sequence[Any], work: Callable[[Any], Any], title: str, many: int = MANY) -> list[Any]:
+    """The work's results for all items, or a `Damage` each, in threads and with a progress bar where they are many."""
     from rich.console import Console
     from rich.progress import track
 
@@ -122,7 +151,7 @@ def over(items: Sequence[Any], work: Callable[[Any], Any], title: str) -> list[A
         except Exception as error:  # noqa: BLE001  (decoders raise all kinds for damaged files)
             return Damage((str(error).strip().splitlines() or [type(error).__name__])[0].split(" '")[0])
 
-    shown = sys.stderr.isatty() and len(items) > MANY
+    shown = sys.stderr.isatty() and len(items) > many
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         console = Console(stderr=True)
         mapped = pool.map(attempt, items)

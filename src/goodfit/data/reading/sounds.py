@@ -1,4 +1,4 @@
-"""Sound files as arrays: one channel, one rate, one length. The only place that imports soundfile."""
+"""Sound files as arrays of one rate and one length. The only place that imports soundfile."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import numpy as np
 
 from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
+from goodfit.data.reading.asked import Asked
+from goodfit.data.reading.cache import Make, left
 from goodfit.data.reading.files import BROKEN
 from goodfit.data.reading.listing import LOG, Damaged, Listing, over, parted
 from goodfit.errors import InputError, MissingExtra
@@ -25,32 +27,11 @@ SHORT = 16
 FULL = 0.999
 """The share of full scale from which on a value counts as clipped, and the share of such values that is told."""
 CLIPPED = 0.01
+FULL_INT16 = 32768
+REMEDY = "; length= (in seconds) sets another"
 WHOLE = 0.9
 """The share of the samples that a file says it has which it must have: of mp3 files the number is an estimate."""
 RATES = ("rate", "sample_rate")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """To which rate (samples per second) and length (seconds) sounds are to be brought; None: to what most have.
-
-    Raises:
-        InputError: a rate that is no whole number of at least 1, or a length that is not positive.
-    """
-
-    rate: int | None = None
-    length: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        rate, length = self.rate, self.length
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int) or rate < 1):
-            raise InputError(f"load: rate must be a whole number of samples per second, got {rate!r}.")
-        if length is not None and (isinstance(length, bool | str) or not 0 < length < math.inf):
-            raise InputError(f"load: length must be a positive number of seconds, got {length!r}.")
-
-
-ANY = Asked()
 
 
 @dataclass(frozen=True)
@@ -59,6 +40,7 @@ class Form:
 
     rate: int
     samples: int
+    channels: int = 1
 
 
 @dataclass
@@ -68,9 +50,9 @@ class Remarks:
     found: dict[str, list[int]] = field(default_factory=dict)
 
     def hear(self, at: int, clip: Array, full: float) -> None:
-        """Look at a clip (time,) whose values have `full` as their largest possible size."""
+        """Look at a clip (…, time) whose values have `full` as their largest possible size."""
         loudness = np.abs(clip.astype(np.float32))
-        if len(clip) < SHORT:
+        if clip.shape[-1] < SHORT:
             self.found.setdefault(f"shorter than {SHORT} samples", []).append(at)
         elif not loudness.any():
             self.found.setdefault("silent", []).append(at)
@@ -83,81 +65,104 @@ class Remarks:
             LOG.warning("load: %d of %d clips are %s: %s", len(rows), total, what, names(sorted(rows)))
 
 
-def look(file: Path) -> tuple[int, int]:
-    """A sound's rate and its number of samples; it is not decoded.
+def look(file: Path) -> tuple[int, int, int]:
+    """A sound's rate, its number of samples, and of channels; it is not decoded.
 
     Raises:
         RuntimeError: it is no sound, or damaged at its beginning.
     """
     info = _soundfile().info(str(file))
-    return int(info.samplerate), int(info.frames)
+    return int(info.samplerate), int(info.frames), int(info.channels)
 
 
 def decode(file: Path, form: Form) -> Array:
-    """A sound's samples (time,) as float32 between −1 and 1, at the form's rate, at most as many as it has.
+    """A sound's samples (channels, time) as float32 between −1 and 1, at the form's rate, at most as many as it has.
 
-    Channels are averaged.
+    Where the form has one channel, a sound's channels are averaged.
 
     Raises:
         RuntimeError: the file is damaged.
     """
-    own, frames = look(file)
+    own, frames, _ = look(file)
     wanted = -(-form.samples * own // form.rate) + 64  # some more for the filter's edge
     read, _ = _soundfile().read(str(file), frames=wanted, dtype="float32", always_2d=True)
     if len(read) < WHOLE * min(wanted, frames):
         raise ValueError(f"it ends after {len(read)} of {frames} samples")
     if not np.isfinite(read).all():
         raise ValueError("it holds values that are no numbers")
-    return resampled(read.mean(1), own, form.rate)[: form.samples]
+    mixed = read.mean(1)[None] if form.channels == 1 else np.ascontiguousarray(read.T)
+    return resampled(mixed, own, form.rate)[:, : form.samples]
 
 
-def decoded(each: Listing, asked: Asked, damaged: Damaged, form: Form | None = None) -> tuple[Array, Array, Form]:
-    """The sounds (rows, 1, time) of a folder and their classes, and the form in which they are."""
+def decoded(
+    each: Listing, asked: Asked, damaged: Damaged, form: Form | None = None, make: Make = np.zeros
+) -> tuple[Array, Array, Form]:
+    """The sounds (rows, channels, time) of a folder and their classes, and the form in which they are."""
     looks, unreadable = parted(over(each.files, look, "looking at sounds"))
     good = [i for i in range(len(each.files)) if i not in unreadable]
     if not good:
         each.tell(unreadable, damaged)
-    rates, lengths = (np.array([looks[i][part] for i in good]) for part in (0, 1))
+    rates, lengths, channels = (np.array([looks[i][part] for i in good]) for part in (0, 1, 2))
+
+    def names(rows: Sequence[int]) -> str:
+        return each.names(each.files[good[i]] for i in rows)
+
+    remedy = REMEDY if form is None else ""
     if form is None:
-        form = _common(rates, lengths, asked)
-        _tell_rates(rates, form.rate, lambda rows: each.names(each.files[good[i]] for i in rows))
-    x = np.zeros((len(good), 1, form.samples), np.float32)
+        form = _common(rates, lengths, channels, asked)
+        _tell_rates(rates, form.rate, names)
+    _check_channels(channels, form.channels, names)
+    x = make((len(good), form.channels, form.samples), np.float32)
     remarks = Remarks()
 
     def into(at: int) -> None:
         clip = decode(each.files[good[at]], form)
-        x[at, 0, : len(clip)] = clip
+        x[at, :, : clip.shape[-1]] = clip
         remarks.hear(at, clip, 1.0)
 
     _, broken = parted(over(range(len(good)), into, "decoding sounds"))
     each.tell(unreadable | {good[at]: why for at, why in broken.items()}, damaged)
-    remarks.tell(len(good), lambda rows: each.names(each.files[good[at]] for at in rows))
+    remarks.tell(len(good), names)
     kept = [at for at in range(len(good)) if at not in broken]
-    _tell_lengths((lengths / rates)[kept], form.samples / form.rate, "s")
+    _tell_lengths((lengths / rates)[kept], form.samples / form.rate, "s", remedy)
     labels = np.array([each.labels[good[at]] for at in kept])
-    return (x if len(kept) == len(good) else x[kept]), labels, form
+    return left(x, kept), labels, form
 
 
 def resampled(x: Array, before: int, after: int) -> Array:
-    """A sound (time,) at another rate.
+    """A sound (…, time) at another rate.
 
     >>> resampled(np.zeros(441), 44100, 8000).shape
     (80,)
     """
-    if before == after or not len(x):
+    if before == after or not x.shape[-1]:
         return x
     from scipy.signal import resample_poly
 
     shared = math.gcd(before, after)
-    changed: Array = resample_poly(x, after // shared, before // shared).astype(np.float32)
+    changed: Array = resample_poly(x, after // shared, before // shared, axis=-1).astype(np.float32)
     return changed
 
 
-def _common(rates: Array, lengths: Array, asked: Asked) -> Form:
-    """The form for clips of these rates and lengths (in samples)."""
-    rate = asked.rate or int(Counter(rates.tolist()).most_common(1)[0][0])
+def _common(rates: Array, lengths: Array, channels: Array, asked: Asked) -> Form:
+    """The form for clips of these rates, lengths (in samples) and numbers of channels."""
+    rate = asked.rate or _usual(rates)
     seconds = asked.length or float(np.percentile(lengths / rates, COVERED))
-    return Form(rate, max(1, round(seconds * rate)))
+    return Form(rate, max(1, round(seconds * rate)), 1 if asked.mono else _usual(channels))
+
+
+def _usual(values: Array) -> int:
+    return int(Counter(values.tolist()).most_common(1)[0][0])
+
+
+def _check_channels(channels: Array, wanted: int, names: Callable[[Sequence[int]], str]) -> None:
+    """Refuse sounds that have not the channels which are kept."""
+    others = [i for i, own in enumerate(channels) if own != wanted]
+    if wanted != 1 and others:
+        raise InputError(
+            f"load: sounds whose channels are kept must have as many each; {len(others)} of {len(channels)} have not "
+            f"{wanted} ({names(others)}); leave them out, or average channels (mono=True)."
+        )
 
 
 def _tell_rates(rates: Array, rate: int, names: Callable[[Sequence[int]], str]) -> None:
@@ -166,13 +171,13 @@ def _tell_rates(rates: Array, rate: int, names: Callable[[Sequence[int]], str]) 
         LOG.warning("load: %d of %d clips are brought to the rate %d: %s", len(others), len(rates), rate, names(others))
 
 
-def _tell_lengths(lengths: Array, length: float, unit: str) -> None:
+def _tell_lengths(lengths: Array, length: float, unit: str, remedy: str) -> None:
     """Say what is cut off and filled up, where clips differ in length."""
     longer, shorter = int((lengths > length * (1 + 1e-9)).sum()), int((lengths < length * (1 - 1e-9)).sum())
     if longer or shorter:
         LOG.warning(
             "load: clips of %.4g to %.4g %s are brought to %.4g: the end of %d is cut off, %d are filled up with "
-            "silence; length= (in seconds) sets another", min(lengths), max(lengths), unit, length, longer, shorter,
+            "silence%s", min(lengths), max(lengths), unit, length, longer, shorter, remedy,
         )  # fmt: skip
 
 
@@ -197,10 +202,11 @@ def is_archive(path: Path) -> bool:
         return False  # it is told where arrays are read
 
 
-def read_archive(path: Path, asked: Asked) -> Clips:
+def read_archive(path: Path, asked: Asked, form: Form | None = None) -> Clips:
     """Clips from an npz archive with `samples`, `lengths` and one value per clip in other arrays.
 
-    Its rate is in an array `rate` or `sample_rate`, or is the one asked for.
+    Its rate is in an array `rate` or `sample_rate`, or is the one asked for. int16 becomes floats between −1 and 1, as
+    in files. With a `form`, clips come out in it (rate 0: at any rate).
 
     Raises:
         InputError: arrays that do not fit each other, or a length in seconds without a rate.
@@ -224,26 +230,32 @@ def read_archive(path: Path, asked: Asked) -> Clips:
             f"load: lengths of '{path.name}' add up to {int(lengths.sum())}, but it has {len(samples)} samples."
         )
     clips = np.split(samples, np.cumsum(lengths)[:-1])
-    return Clips(*_together(clips, own, asked), found)
+    if form is None:
+        return Clips(*_together(clips, own, asked), found)
+    asked = Asked(form.rate or None, form.samples / form.rate if form.rate else None)
+    return Clips(*_together(clips, own, asked, form.samples), found)
 
 
-def _together(clips: Sequence[Array], own: int, asked: Asked) -> tuple[Array, int]:
-    """Clips as one array (rows, 1, time), and their rate."""
+def _together(clips: Sequence[Array], own: int, asked: Asked, samples: int = 0) -> tuple[Array, int]:
+    """Clips as one array (rows, 1, time) of that many samples, 0: as asked, and their rate."""
     remarks = Remarks()
-    full = 32767.0 if clips[0].dtype == np.int16 else 1.0
+    if clips[0].dtype == np.int16:
+        clips = [clip / np.float32(FULL_INT16) for clip in clips]
     for at, clip in enumerate(clips):
-        remarks.hear(at, clip, full)
+        remarks.hear(at, clip, 1.0)
     rate = asked.rate or own
     if asked.length and not rate:
         raise InputError("load: length is in seconds, and the rate of these sounds is not known; give rate=.")
     changed = clips if own in (0, rate) else [resampled(clip.astype(np.float32), own, rate) for clip in clips]
     lengths = np.array([len(clip) for clip in changed])
-    samples = round(asked.length * rate) if asked.length else round(float(np.percentile(lengths, COVERED)))
+    remedy = "" if samples else REMEDY
+    if not samples:
+        samples = round(asked.length * rate) if asked.length else round(float(np.percentile(lengths, COVERED)))
     x = np.zeros((len(clips), 1, max(1, samples)), changed[0].dtype)
     for at, clip in enumerate(changed):
         x[at, 0, : len(clip)] = clip[:samples]
     remarks.tell(len(clips), lambda rows: "row " + listed([str(row) for row in rows]))
-    _tell_lengths(lengths / (rate or 1), x.shape[-1] / (rate or 1), "s" if rate else "samples")
+    _tell_lengths(lengths / (rate or 1), x.shape[-1] / (rate or 1), "s" if rate else "samples", remedy)
     return x, rate
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.data.masks import is_masks
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import beta, blend, boxes, chosen, columns
 from goodfit.stages.units import per_unit, together
@@ -21,9 +22,11 @@ class CutMix(Change):
     replaced; (x′, y′) is a random partner of the same batch. The region of an image is a box of the image's
     proportions and the share 1 − λ₀, λ₀ ~ Beta(alpha, alpha), anywhere (what lies over the border is cut off); that of
     a table's row is a random subset of its columns, each with probability 1 − λ₀; the columns that tell one category
-    together are one column in this, also for λ. Drawn per sample; a sample is left alone with probability 1 − p.
+    together are one column in this, also for λ. Of masks the box is replaced as that of their images. Drawn per sample;
+    a sample is left alone with probability 1 − p.
 
-    Shape: x (batch, channel, space…) or (batch, features), y (batch, class) or (batch, outputs).
+    Shape: x (batch, channel, space…) or (batch, features), y (batch, class) or (batch, outputs) or, masks, (batch,
+    class, height, width).
 
     Helps when: rows are few and what decides the class is spread over the input; in tables with many columns.
     Hurts when: the deciding part is small (the box may hide it), or columns only mean something together.
@@ -75,5 +78,7 @@ class CutMix(Change):
 
     def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         inside, partner = draw  # (batch, 1, space…) or (batch, features)
+        if is_masks(x, y):
+            return torch.where(inside, x[partner], x), torch.where(inside, y[partner], y)
         kept = 1 - per_unit(inside, inputs).flatten(1).to(y.dtype).mean(1)
         return torch.where(together(inside, inputs), x[partner], x), blend(y, kept, partner)

@@ -19,7 +19,7 @@ class DisturbLabel(Change):
     Formula: with probability `rate`, y ← the label of a class drawn evenly from all of them (its own one too), anew per
     sample and epoch: a label stays with probability 1 − rate · (classes − 1) / classes.
 
-    Shape: y (batch, class), class probabilities; rows still sum to one.
+    Shape: y (batch, class) or, of masks, (batch, class, height, width), class probabilities; they still sum to one.
 
     Helps when: classes are many and the network learns every label by heart.
     Hurts when: labels are noisy already, or training is short; together with label smoothing (the same on average).
@@ -46,10 +46,10 @@ class DisturbLabel(Change):
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
-        rows, classes = y.shape
-        label = torch.randint(classes, (rows, 1), generator=generator, device=y.device)
-        drawn = (label == torch.arange(classes, device=y.device)).to(y.dtype)
-        return chosen(self.rate, rows, generator, y.device)[:, None], drawn
+        classes, places = y.shape[1], (len(y), 1, *y.shape[2:])
+        label = torch.randint(classes, places, generator=generator, device=y.device)
+        drawn = (label == torch.arange(classes, device=y.device).reshape(-1, *[1] * (y.ndim - 2))).to(y.dtype)
+        return chosen(self.rate, label.numel(), generator, y.device).reshape(places), drawn
 
     def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, torch.where(draw[0], draw[1], y)

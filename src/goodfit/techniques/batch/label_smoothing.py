@@ -17,7 +17,7 @@ class LabelSmoothing(Change):
 
     Formula: y ← (1 − amount) · y + amount / classes.
 
-    Shape: y (batch, class), class probabilities; rows still sum to one.
+    Shape: y (batch, class) or, of masks, (batch, class, height, width), class probabilities; they still sum to one.
 
     Helps when: labels are partly wrong, or the network is too sure of itself.
     Hurts when: the metric is a log-loss or a ranking; together with MixUp (both soften the labels).
@@ -45,4 +45,4 @@ class LabelSmoothing(Change):
         return ()
 
     def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        return x, (1 - self.amount) * y + self.amount / y.shape[-1]
+        return x, (1 - self.amount) * y + self.amount / y.shape[1]

@@ -20,8 +20,8 @@ class ClassWeights(OnLoss):
     "balanced"; 0: all rows alike. A soft target takes the mean weight of its classes. The loss of the History stays
     the one without weights; the term is the difference.
 
-    Shape: y (batch,) class numbers or (batch, class) probabilities; losses (batch,): one that gives a single number
-    for the whole batch is an error.
+    Shape: y (batch,) class numbers or (batch, class) probabilities; losses (batch,); of masks one more height and width
+    each. A loss that gives a single number for the whole batch is an error.
 
     Helps when: classes are unbalanced and the metric treats them alike (balanced accuracy, macro F1).
     Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has
@@ -60,7 +60,10 @@ class ClassWeights(OnLoss):
         if shares is None:
             raise InputError("ClassWeights: the shares of the classes must be known, got none; give `frequencies`.")
         excess = self._weights(shares.to(rows.dtype)) - 1  # (class,)
-        extra = (y.to(rows.dtype) * excess).sum(1) if y.is_floating_point() else excess[y]  # (batch,)
+        if y.is_floating_point():
+            extra = (y.to(rows.dtype) * excess.reshape(-1, *[1] * (y.ndim - 2))).sum(1)  # (batch, …)
+        else:
+            extra = excess[y.long()]
         return (extra * rows).mean()
 
     def _weights(self, shares: Tensor) -> Tensor:

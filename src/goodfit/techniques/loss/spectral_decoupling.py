@@ -45,4 +45,5 @@ class SpectralDecoupling(OnLoss):
         return ()
 
     def term(self, forward: Forward, draw: Draw) -> Tensor:
-        return self.strength * 0.5 * forward.output.square().sum() / len(forward.output)
+        squares = forward.output.square()
+        return self.strength * 0.5 * (squares.sum(1) if squares.ndim > 1 else squares).mean()

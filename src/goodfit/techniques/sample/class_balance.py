@@ -59,7 +59,7 @@ class ClassBalance(OnSample):
 
     def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
         if y.is_floating_point() or y.ndim != 1:
-            raise InputError("ClassBalance: it acts on class labels; the target is a number. Leave it out.")
+            raise InputError("ClassBalance: it acts on one class label per row; the targets have none. Leave it out.")
         members = [rows[y[rows.to(y.device)].to(rows.device) == c] for c in y.unique().tolist()]
         largest = max(map(len, members), default=0)
         return torch.cat([rows, *(_repeats(own, self._count(len(own), largest), generator) for own in members)])

@@ -58,7 +58,7 @@ class Smote(Synthesis):
 
     def made(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         if y.is_floating_point() or y.ndim != 1:
-            raise InputError("Smote: it acts on class labels; the target is a number. Leave it out.")
+            raise InputError("Smote: it acts on one class label per row; the targets have none. Leave it out.")
         if inputs.kind != "table" or x.ndim != 2:
             raise InputError(f"Smote: it acts on table data; these inputs are {inputs.kind} data. Leave it out.")
         counts = y.bincount().tolist()

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from goodfit import surgery
 from goodfit.data import Inputs
+from goodfit.data.task import Task
 from goodfit.errors import InputError
 from goodfit.linter import Context
 from goodfit.recipe import Recipe
@@ -77,6 +78,13 @@ class Loop:
         return int(self.data[1].max()) + 1
 
     @property
+    def task(self) -> Task:
+        """What the training rows' targets are; numbers where there are none."""
+        if not self.classes:
+            return "regression"
+        return "segmentation" if self.data and self.data[1].ndim > 2 else "classification"
+
+    @property
     def total(self) -> int:
         """Optimizer steps of the whole training; 0 where that is not known."""
         return (self.epochs or 0) * (self.steps_per_epoch or 0)
@@ -87,7 +95,7 @@ class Loop:
         inputs = None if self.data is None else self.data[0]
         return Context(
             optimizer=type(self.optimizer).__name__.lower() if self.optimizer else "adam", epochs=self.epochs,
-            task="classification" if self.classes else "regression", rows=None if inputs is None else len(inputs),
+            task=self.task, rows=None if inputs is None else len(inputs),
             integer_inputs=inputs is not None and not inputs.is_floating_point(), own_loop=False,
         )  # fmt: skip
 

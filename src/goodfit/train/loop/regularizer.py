@@ -108,7 +108,7 @@ class Regularizer:
         self._begin()
 
     def _make_stages(self) -> None:
-        recipe, loop, classes = self.recipe, self.loop, self.loop.classes
+        recipe, loop = self.recipe, self.loop
         asks.check_statistics(self.model, recipe, loop)
         if loop.optimizer is not None:
             for own, host in self.attachment.inserted():
@@ -120,7 +120,7 @@ class Regularizer:
                 self.attachment.noises.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
         self.batches = BatchStage(recipe, self.attachment, loop.facts(self.device))
         self.terms = LossStage(recipe, self.attachment, loop.frequencies(self.device))
-        self.shadow = Shadow.of(self.model, recipe.at(OnEval), "classification" if classes else "regression")
+        self.shadow = Shadow.of(self.model, recipe.at(OnEval), loop.task)
         self.attachment.source.generator = self.noise
         if self.terms.techniques:
             seen = Witness(self.attachment.source)
@@ -141,6 +141,8 @@ class Regularizer:
 
     def batch(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The batch to train on: x (batch, …), y (batch,) or (batch, class), which may become probabilities.
+
+        Masks y (batch, height, width) or (batch, class, height, width) of images move with them.
 
         only: whom augmentations may change (batch,), where a technique spares some rows; see `again`.
         """

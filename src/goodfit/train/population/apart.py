@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from joblib import Parallel, delayed
 
+from goodfit.data.storage import large
 from goodfit.errors import TrainingError
 from goodfit.train.fitting import fit
 from goodfit.train.losses import Loss
@@ -32,7 +33,8 @@ def fit_apart(
     took = time.perf_counter() - began
     cores = processes or (torch.get_num_threads() if first.split.train.x.device.type == "cpu" else 1)
     side_by_side = min(cores, len(others), os.cpu_count() or 1)
-    if side_by_side < 2 or took * len(others) < WORTH:
+    size = sum(part.x.nbytes for part in first.split.parts.values())  # each process gets a copy
+    if side_by_side < 2 or took * len(others) < WORTH or large(side_by_side * size):
         yield from ((job.number, fit_alone(networks, job, loss)) for job in others)
         return
     running = Parallel(n_jobs=side_by_side, return_as="generator_unordered", batch_size=1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Split
+from goodfit.data.storage import joined
 from goodfit.train.batches import spread
 from goodfit.train.evaluate import training_sample
 from goodfit.train.population.member import Member
@@ -26,13 +27,13 @@ class Pool:
     def __init__(self, splits: Sequence[Split], attacked: bool, dtype: torch.dtype) -> None:
         self.splits = {id(split): split for split in splits}
         parts = [split.train for split in self.splits.values()]
-        self.x = parts[0].x if len(parts) == 1 else torch.cat([part.x for part in parts])
+        self.x = joined([part.x for part in parts])
         self.y = parts[0].y if len(parts) == 1 else torch.cat([part.y for part in parts])
         starts = torch.tensor([0, *(len(part) for part in parts)]).cumsum(0).tolist()
         self.starts = dict(zip(self.splits, starts, strict=False))
         self.dtype, self.device = dtype, self.x.device
         spec = splits[0].spec
-        classes = len(spec.classes) if spec.task == "classification" else 0
+        classes = len(spec.classes)
         self.scales = {k: spread(s.train.x) if attacked else s.train.x.new_ones(()) for k, s in self.splits.items()}
         self.shares = {k: shares(s.train.y, classes) if classes else None for k, s in self.splits.items()}
         self.samples: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}

@@ -12,6 +12,7 @@ from torch.func import vmap
 from goodfit.data import Metric
 from goodfit.train.course import broken, lost
 from goodfit.train.evaluate import ROWS
+from goodfit.train.losses import by_row
 from goodfit.train.population.data import Sets
 from goodfit.train.population.member import Member
 from goodfit.train.population.program import Program, State
@@ -97,7 +98,8 @@ class Measuring:
         outputs, *losses = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
         if losses:
             return outputs, losses[0]
-        return outputs, vmap(self.program.criterion.rows, in_dims=(0, side))(outputs, y)
+        criterion = self.program.criterion
+        return outputs, vmap(lambda output, y: by_row(criterion.rows(output, y)), in_dims=(0, side))(outputs, y)
 
 
 def _padded(t: Tensor, size: int, dim: int) -> Tensor:

@@ -18,7 +18,7 @@ from goodfit.train.attach import attach_layers
 from goodfit.train.batches import BatchStage, Facts
 from goodfit.train.cost import Cost
 from goodfit.train.gradients import chain
-from goodfit.train.losses import Criterion
+from goodfit.train.losses import Criterion, by_row
 from goodfit.train.population.own_noise import OwnNoise
 from goodfit.train.population.source import Told
 from goodfit.train.population.update import Rates, Update
@@ -169,7 +169,7 @@ class Program:
         self.model.eval()
         with OwnNoise(self.source):
             outputs = self.network(weights, _copy(buffers), x)
-        return (outputs, self.criterion.rows(outputs, y)) if self.criterion.by_row else (outputs,)
+        return (outputs, by_row(self.criterion.rows(outputs, y))) if self.criterion.by_row else (outputs,)
 
     def penalties(self, weights: Sequence[Tensor], strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         """The values of the weight penalties."""

