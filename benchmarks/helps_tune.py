@@ -49,7 +49,10 @@ class Search:
 SEARCHES = (
     Search(
         "Spoken",
-        ("spec_augment", "speed=0.1", "speed=0.2", "speed=0.15, spec_augment", "mixup=0.4"),
+        (
+            "spec_augment", "speed=0.1", "speed=0.2", "speed=0.15, spec_augment", "speed=0.1, sound_noise",
+            "speed=0.1, cutmix(alpha=1.0, p=0.5)", "mixup=0.4",
+        ),
         (("", {"learning_rate": 0.001}),),
     ),
     Search(
@@ -57,7 +60,7 @@ SEARCHES = (
         (
             "word_dropout=0.3", "word_dropout=0.5", "word_removal(0.3, by=tf_idf)", "synonyms=0.2",
             "word_removal(0.3, by=tf_idf), word_dropout=0.5", "character_noise=0.2, word_dropout=0.5",
-            "synonyms=0.2, word_dropout=0.5",
+            "synonyms=0.2, word_dropout=0.5", "random_swap=0.1",
         ),
         (
             ("class_balance", {"epochs": 200}), ("class_balance", {"learning_rate": 0.003}),

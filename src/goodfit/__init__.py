@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
     from goodfit.train import Checkpoints, Run, Training, fit
-    from goodfit.train.augment import augment
     from goodfit.train.loop import attach
     from goodfit.train.many import fit_many
 
@@ -32,7 +31,6 @@ _HOMES = {
     "Split": "data",
     "Training": "train",
     "attach": "train.loop",
-    "augment": "train.augment",
     "compress": "compression",
     "diagnose": "diagnosis",
     "explain": "explanation",
@@ -54,7 +52,6 @@ __all__ = [
     "Split",
     "Training",
     "attach",
-    "augment",
     "compress",
     "diagnose",
     "explain",

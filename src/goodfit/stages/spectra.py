@@ -14,8 +14,6 @@ OVERLAP = 4
 """How many windows cover each value."""
 LOCKED = 5
 """Bins that a tone is in under a Hann window."""
-LEAST = 1e-30
-"""The size up to which a complex number points nowhere."""
 FINE = 20
 """Bits behind the point of a rate by which positions are counted: floats would not hold those in long sounds."""
 
@@ -83,20 +81,15 @@ def stretched(found: Tensor, rate: Tensor, count: int) -> Tensor:
     before = at.floor().clamp(max=last)
     share = (at - before)[..., None, None]
     rows, before = torch.arange(len(found), device=rate.device)[:, None], before.long()
-    size = found.abs()
-    heading = _headings(found)  # phases as numbers of size 1, for which no angle is needed
-    turn = heading[:, 1:] * heading[:, :-1].conj()
-    sizes, own = torch.lerp(size[rows, before], size[rows, before + 1], share), heading[rows, before]
-    steps = torch.cat([own[:, :1], turn[rows, before[:, :-1]]], 1)
-    turned = torch.view_as_real(steps.cumprod(1) * own.conj()) * sizes.square()[..., None]
-    strongest = torch.complex(*(_locked(part).mean(-2, keepdim=True) for part in turned.unbind(-1)))
-    return own * _headings(strongest) * sizes
-
-
-def _headings(found: Tensor) -> Tensor:
-    """Complex numbers divided by their sizes; 1 where there is next to nothing."""
-    size = found.abs()
-    return torch.where(size > LEAST, found / size.clamp_min(LEAST), 1.0)
+    real, imaginary = torch.view_as_real(found).unbind(-1)  # compilers know no complex numbers
+    size, phase = torch.hypot(real, imaginary), torch.atan2(imaginary, real)
+    turns, own = phase.diff(dim=1)[rows, before], phase[rows, before]
+    sizes = torch.lerp(size[rows, before], size[rows, before + 1], share)
+    turned = own[:, :1] + turns.cumsum(1) - turns - own
+    power = sizes.square()
+    across, along = (_locked(power * part).mean(-2, keepdim=True) for part in (turned.sin(), turned.cos()))
+    angle = own + torch.atan2(across, along)
+    return torch.complex(sizes * angle.cos(), sizes * angle.sin())
 
 
 def _locked(x: Tensor) -> Tensor:

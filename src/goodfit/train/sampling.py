@@ -12,7 +12,7 @@ from goodfit.surgery import NORMS, copied
 from goodfit.technique import Technique
 from goodfit.train.attach import attach_layers
 from goodfit.train.committee import Committee
-from goodfit.train.evaluate import ROWS
+from goodfit.train.evaluate import at_once
 from goodfit.train.seeds import generator, stream
 
 OWN_NOISE = (nn.modules.dropout._DropoutNd, nn.RNNBase)
@@ -37,7 +37,7 @@ def sampled(model: nn.Module, recipe: Recipe, x: Tensor, times: int, seed: int) 
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(stream(seed, 0, "user"))
         chosen = (networks[i % len(networks)] for i in range(times))
-        return torch.stack([torch.cat([network(rows) for rows in x.split(ROWS)]) for network in chosen])
+        return torch.stack([torch.cat([network(rows) for rows in x.split(at_once(x))]) for network in chosen])
 
 
 def _random(technique: Technique) -> bool:

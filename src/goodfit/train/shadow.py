@@ -14,7 +14,7 @@ from goodfit.errors import InputError
 from goodfit.stages import Averaged, Clock, Ensemble, OnEval, Pulling
 from goodfit.surgery import copied
 from goodfit.train.committee import Committee
-from goodfit.train.evaluate import ROWS
+from goodfit.train.evaluate import at_once
 
 
 @dataclass
@@ -72,7 +72,9 @@ class Shadow:
                     f"{type(self.technique).__name__}: batch norms need their statistics anew for averaged weights; "
                     "give the training rows: data=(x, y)."
                 )
-            update_bn([rows for rows in x.split(ROWS) if len(rows) > 1], self.copy, next(self.copy.parameters()).device)
+            update_bn(
+                [rows for rows in x.split(at_once(x)) if len(rows) > 1], self.copy, next(self.copy.parameters()).device
+            )
         return self.copy
 
     def tensors(self) -> dict[str, Tensor]:

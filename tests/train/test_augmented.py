@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from goodfit import InputError, augment
+from goodfit import InputError
 from goodfit.data import Inputs
 from goodfit.stages import Moving, Policy
 from goodfit.techniques import ALL
+from goodfit.train import augment
 
 
 def gen(seed: int = 0) -> torch.Generator:
