@@ -118,6 +118,31 @@ def moving_digits(folder: Path, seed: int, frames: int = 6) -> gf.Split:
     return tested(*made, seed)
 
 
+def cluttered(digits: np.ndarray, rng: np.random.Generator, rows: int, side: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Images of a digit on clutter (strokes of other digits, blocks, noise), and masks of the digit's strokes."""
+    images, masks = np.zeros((rows, side, side), np.uint8), np.zeros((rows, side, side), np.uint8)
+    for image, mask in zip(images, masks, strict=True):
+        shades = rng.integers(0, 100, (5, 5)).repeat(8, 0).repeat(8, 1) + rng.normal(0, 15, (side, side))
+        for _ in range(6):  # pieces of other digits, too small to be one
+            piece = digits[rng.integers(len(digits)), 8:18, 8:18]
+            top, left = rng.integers(0, side - 10, 2)
+            shades[top : top + 10, left : left + 10] += 0.8 * piece
+        top, left = rng.integers(0, side - 28, 2)
+        digit = digits[rng.integers(len(digits))]
+        shades[top : top + 28, left : left + 28] += 0.8 * digit
+        mask[top : top + 28, left : left + 28] = digit > 100
+        image[:] = shades.clip(0, 255)
+    return images, masks
+
+
+def digits_on_clutter(folder: Path, seed: int) -> gf.Split:
+    """20 images of digits on clutter with their masks to train on, 500 to test on."""
+    rng = np.random.default_rng(seed)
+    with np.load(folder / "mnist.npz") as file:
+        made = [cluttered(file[f"x_{part}"], rng, rows) for part, rows in (("train", pool(20)), ("test", 500))]
+    return tested(*(gf.load(pair) for pair in made), seed)
+
+
 QUESTIONS = (
     Question(
         "MNIST, 1,000 training digits", digits, "cnn:16-32",
@@ -143,6 +168,11 @@ QUESTIONS = (
     Question(
         "Moving digits, left or right, 100 training clips", moving_digits, "cnn:8-16",
         "vertical_flip=0.5, shift=0.1, brightness=0.2, frame_drop=0.1", gf.Training(epochs=60, batch_size=32),
+    ),
+    Question(
+        "Masks of digits on clutter, 20 training images", digits_on_clutter, "unet:8-16-32",
+        "horizontal_flip, vertical_flip, cutmix",
+        gf.Training(epochs=150, batch_size=10, learning_rate=0.01, schedule="cosine"),
     ),
 )  # fmt: skip
 

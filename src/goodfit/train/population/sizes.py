@@ -8,8 +8,11 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from goodfit.stages import Clock
+from goodfit.surgery import copied
 from goodfit.train.population.jobs import Job, Networks
 from goodfit.train.seeds import generator
 from goodfit.train.solo import Solo
@@ -56,12 +59,25 @@ def solo_seconds(networks: Networks, job: Job) -> float:
     return timed(lambda: solo.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
 
 
-def products_seconds(weights: int, job: Job) -> float:
-    """Seconds that the products of a step would take at the rate of a large one, each weight being used once a row."""
-    x = job.split.train.x
+def products_seconds(networks: Networks, job: Job) -> float:
+    """Seconds that the products of a step would take at the rate of a large one, convolutions at a third of it."""
+    x, network = job.split.train.x, networks.template(job.split)
     square = torch.ones(SIDE, SIDE, device=x.device)
     rate = 2 * SIDE**3 / timed(lambda: square @ square)
-    return 6 * weights * min(job.training.batch_size, len(x)) / rate
+    return 3 * operations(network, x[: job.training.batch_size]) / rate
+
+
+def operations(network: nn.Module, x: Tensor) -> int:
+    """Operations of a pass over rows x (batch, …), additions included; those of convolutions count thrice.
+
+    >>> operations(nn.Linear(10, 5), torch.zeros(4, 10)), operations(nn.Conv1d(1, 2, 3), torch.zeros(4, 1, 10))
+    (400, 1152)
+    """
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        copied(network).eval()(x)
+    found = counter.get_flop_counts().get("Global", {})
+    counted = sum(3 * n if "conv" in str(operation) else n for operation, n in found.items())
+    return max(counted, 2 * len(x) * sum(p.numel() for p in network.parameters() if p.ndim > 1 and counted == 0))
 
 
 def timed(call: Callable[[], object], times: int = 3) -> float:

@@ -158,7 +158,7 @@ class Population:
         """The seconds for a member's step below which training together pays; 0 where it is mostly arithmetic."""
         with torch.random.fork_rng():
             seconds = solo_seconds(self.networks, self.jobs[0])
-        bound = products_seconds(self.weights, self.jobs[0]) > BOUND * seconds
+        bound = products_seconds(self.networks, self.jobs[0]) > BOUND * seconds
         return 0.0 if bound else MARGIN * seconds / self.lanes
 
     def _timed(self, calls: Calls) -> float:
