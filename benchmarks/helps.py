@@ -172,7 +172,7 @@ QUESTIONS = (
     Question(
         "Masks of digits on clutter, 20 training images", digits_on_clutter, "unet:8-16-32",
         "horizontal_flip, vertical_flip, cutmix",
-        gf.Training(epochs=150, batch_size=10, learning_rate=0.01, schedule="cosine"),
+        gf.Training(epochs=150, batch_size=4, learning_rate=0.01, schedule="cosine"),
     ),
 )  # fmt: skip
 
