@@ -76,7 +76,7 @@ def operations(network: nn.Module, x: Tensor) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         copied(network).eval()(x)
     found = counter.get_flop_counts().get("Global", {})
-    counted = sum(3 * n if "conv" in str(operation) else n for operation, n in found.items())
+    counted: int = sum(3 * n if "conv" in str(operation) else n for operation, n in found.items())
     return max(counted, 2 * len(x) * sum(p.numel() for p in network.parameters() if p.ndim > 1 and counted == 0))
 
 
