@@ -130,8 +130,19 @@ def test_soft_masks_move_as_hard_ones_do(split):
             Augmenting(Recipe.of("rotation=40, zoom=0.3, elastic=1"), source, split.spec.inputs, ())(x, given)[1]
         )
     assert torch.equal(made[1].argmax(1), made[0].long())
-    assert torch.allclose(made[1].sum(1), torch.ones(()))
+    assert set(made[1].sum(1).unique().tolist()) == {0.0, 1.0}  # nothing is known of what came in from beyond
     assert not torch.equal(made[0], y)
+
+
+def test_targets_of_one_channel_move_as_they_are(split):
+    """Masks as floats, as for a loss of one logit, and depths."""
+    x, depth = split.train.x, split.train.x.abs()
+    source, recipe = Source(torch.Generator().manual_seed(4)), Recipe.of("horizontal_flip(1.0)")
+    made = Augmenting(recipe, source, split.spec.inputs, ())(x, depth)[1]
+    assert torch.equal(made, depth.flip(-1))
+    turned = Augmenting(Recipe.of("rotation=40"), source, split.spec.inputs, ())(x, depth)[1]
+    assert set(turned.unique().tolist()) <= {0.0, *depth.unique().tolist()}
+    assert float(turned.std()) > 0
 
 
 def test_what_masks_cannot_follow_is_refused(split):

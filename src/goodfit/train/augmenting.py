@@ -113,11 +113,11 @@ class Augmenting:
                 yield Act(acting, rows, draw)
 
     def _moved_masks(self, y: Tensor, acts: Sequence[Act]) -> Tensor:
-        """Masks moved as their images: each pixel gets the class of the nearest one, or, beyond the border, class 0."""
-        moved = self._moved(y if y.is_floating_point() else y.float(), acts, nearest=True)
-        if y.ndim == 4:  # probabilities: beyond the border they are those of class 0
-            moved = torch.cat([moved[:, :1] + (1 - moved.sum(1, keepdim=True)), moved[:, 1:]], 1)
-        return moved.to(y.dtype)
+        """Masks moved as their images: each pixel gets the value of the nearest one, or, beyond the border, 0.
+
+        So probabilities (batch, class, height, width) are all 0 there, and such pixels count for nothing.
+        """
+        return self._moved(y if y.is_floating_point() else y.float(), acts, nearest=True).to(y.dtype)
 
     def _moved(self, x: Tensor, acts: Sequence[Act], nearest: bool = False) -> Tensor:
         """Everything that moves pixels, as one resampling; samples that nothing moves keep their bits."""

@@ -142,7 +142,8 @@ class Regularizer:
     def batch(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The batch to train on: x (batch, …), y (batch,) or (batch, class), which may become probabilities.
 
-        Masks y (batch, height, width) or (batch, class, height, width) of images move with them.
+        Masks y (batch, height, width) or (batch, class, height, width) of images, and whatever else has their height
+        and width, move with them; beyond the border they are 0.
 
         only: whom augmentations may change (batch,), where a technique spares some rows; see `again`.
         """
