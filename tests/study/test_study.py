@@ -345,3 +345,4 @@ def test_default_training_sees_enough_rows_and_no_more() -> None:
     assert default_training(100) == Training(epochs=60, batch_size=64)
     assert default_training(8000).epochs == 50
     assert default_training(10_000_000) == Training(epochs=10, batch_size=128)
+    assert default_training(100, "segmentation") == Training(epochs=60, batch_size=16)

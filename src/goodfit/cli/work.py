@@ -97,13 +97,13 @@ def _least(model: str, split: gf.Split, training: Training) -> int:
     return int(training.batch_size * max(p.numel() for p in network.parameters()) < LARGE)
 
 
-def _training(rows: int, asked: Mapping[str, Any]) -> Training:
+def _training(split: gf.Split, asked: Mapping[str, Any]) -> Training:
     given = {name: value for name, value in asked.items() if value is not None}
     if "metric" in given:
         from goodfit.data import metric
 
         metric(given["metric"])  # a misspelt name ends here, before any work
-    return Training.of(default_training(rows).values() | given)
+    return Training.of(default_training(len(split.train), split.spec.task).values() | given)
 
 
 def run_study(
@@ -122,7 +122,7 @@ def run_study(
     data = source.load()
     folder = refuse_full(out.folder or Path(f"goodfit-{data.name}"), out.force)
     split = data.split(0)
-    training = _training(len(split.train), asked)
+    training = _training(split, asked)
     show.data(data)
     with _threads(threads):  # of runs side by side, each takes one
         answer = gf.run_study(
@@ -151,7 +151,7 @@ def run_fit(
     elif out.resume or out.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
     split, model = data.split(seed), asked_for or usual(data.kind, data.task)
-    training = _training(len(split.train), asked)
+    training = _training(split, asked)
     with _threads(threads, _least(model, split, training)):
         run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
     show.run(run)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from goodfit.report import theme
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import digits, summary
-from goodfit.report.numbers import DASH, duration, finite, number, percent, span
+from goodfit.report.numbers import DASH, duration, finite, headed, number, percent, span
 from goodfit.report.page import REFERENCE, Page, Row, Strip, Weights
 
 STANDING_MARKS = {"better": "●", "worse": "■", "open": "○", REFERENCE: ""}
@@ -121,6 +121,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.filters["headed"] = headed
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment
 

@@ -105,3 +105,12 @@ def shorten(text: str, length: int) -> str:
             return whole
     head = (length - 1) * 3 // 5
     return text[:head] + "…" + text[len(text) - (length - 1 - head) :]
+
+
+def headed(name: str) -> str:
+    """A metric's name as it begins a line.
+
+    >>> headed("accuracy"), headed("iou")
+    ('Accuracy', 'IoU')
+    """
+    return "IoU" if name == "iou" else name[:1].upper() + name[1:]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from goodfit.data import Dataset, Part, Split, default_metric, metric
+from goodfit.data.task import Task
 from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
@@ -23,13 +24,14 @@ UPDATES = 400_000
 """Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""
 
 
-def default_training(rows: int) -> Training:
-    """Epochs and batch size by the number of training rows.
+def default_training(rows: int, task: Task = "classification") -> Training:
+    """Epochs and batch size by the number of training rows; smaller batches of masks, each of which is many targets.
 
     >>> default_training(1000).epochs, default_training(36_000).epochs, default_training(36_000).batch_size
     (60, 11, 128)
     """
-    return Training(epochs=min(60, max(10, UPDATES // max(1, rows))), batch_size=64 if rows < 10_000 else 128)
+    size = 16 if task == "segmentation" else 64
+    return Training(epochs=min(60, max(10, UPDATES // max(1, rows))), batch_size=size if rows < 10_000 else 2 * size)
 
 
 def run_study(
@@ -62,7 +64,7 @@ def run_study(
         raise InputError(f"study: seeds must be a whole number of at least 1, got {seeds!r}.")
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
-    training = training or default_training(len(first.train))
+    training = training or default_training(len(first.train), first.spec.task)
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(first.spec, first.train.y))
     plan = named([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec, catalogue)
