@@ -33,7 +33,8 @@ def fit_apart(
     took = time.perf_counter() - began
     cores = processes or (torch.get_num_threads() if first.split.train.x.device.type == "cpu" else 1)
     side_by_side = min(cores, len(others), os.cpu_count() or 1)
-    size = sum(part.x.nbytes for part in first.split.parts.values())  # each process gets a copy
+    rows = sum(len(part) for part in first.split.parts.values())
+    size = rows * first.split.train.x[:1].nbytes  # each process gets a copy
     if side_by_side < 2 or took * len(others) < WORTH or large(side_by_side * size):
         yield from ((job.number, fit_alone(networks, job, loss)) for job in others)
         return
