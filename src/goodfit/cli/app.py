@@ -100,14 +100,10 @@ def study(
     Trains the plain network, techniques alone, and a combined recipe, over several seeds; prints a ranked table
     and writes a report, the best recipe and its weights.
     """
+    given = locals()
     from goodfit.cli import work
 
-    asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
-             "schedule": schedule, "metric": metric}  # fmt: skip
-    source = work.Source(
-        data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten, cache, frames, mono
-    )
-    place = work.Out(out, force, _command())
+    source, asked, place = work.Source.of(given), work.asked(given), work.Out(out, force, _command())
     code = work.run_study(source, model, recipe or [], seeds, catalogue, population, asked, place, threads)
     raise typer.Exit(code)
 
@@ -145,17 +141,11 @@ def fit(
     threads: o.Threads = 0,
 ) -> None:
     """Train one network with a recipe and say whether it overfits."""
+    given = locals()
     from goodfit.cli import work
 
-    asked = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "optimizer": optimizer,
-             "schedule": schedule, "metric": metric}  # fmt: skip
-    source, place = (
-        work.Source(
-            data, target, groups, time, task, kind, size, skip_damaged, text, rate, length, whiten, cache, frames, mono
-        ),
-        work.Out(out, force, _command(), every, resume),
-    )
-    raise typer.Exit(work.run_fit(source, model, recipe, seed, asked, place, threads))
+    source, place = work.Source.of(given), work.Out(out, force, _command(), every, resume)
+    raise typer.Exit(work.run_fit(source, model, recipe, seed, work.asked(given), place, threads))
 
 
 @app.command(epilog='Example: `goodfit augment photos --recipe "rotation=15, zoom=0.2, brightness=0.3" --show 12`')
@@ -166,6 +156,7 @@ def augment(
     show: Annotated[int, typer.Option(min=1, help="Variants of each sample.")] = 12,
     samples: Annotated[int, typer.Option(min=1, help="Samples, of different classes.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    task: o.Task = None,
     kind: o.Kind = None,
     size: o.Size = None,
     text: o.Text = None,
@@ -173,19 +164,17 @@ def augment(
     length: o.Length = None,
     frames: o.Frames = None,
     mono: o.Mono = True,
+    whiten: o.Whiten = None,
     skip_damaged: o.SkipDamaged = False,
     cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the page; goodfit-augment-NAME if not given.")] = None,
     force: o.Force = False,
 ) -> None:
     """Show what augmentation makes of your data: variants of a sample, as a page and as a picture."""
+    given = locals()
     from goodfit.cli import work
 
-    source = work.Source(
-        data, target, kind=kind, size=size, skip_damaged=skip_damaged, text=text, rate=rate, length=length, cache=cache,
-        frames=frames, mono=mono,
-    )  # fmt: skip
-    work.show_variants(source, recipe, show, samples, seed, out, force)
+    work.show_variants(work.Source.of(given), recipe, show, samples, seed, out, force)
 
 
 @app.command(epilog="Example: `goodfit diagnose goodfit-digits`")

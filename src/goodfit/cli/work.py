@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,11 @@ class Source:
     cache: Path | None = None
     frames: int | None = None
     mono: bool = True
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Source:
+        """From all options of a command, by their names."""
+        return cls(**{field.name: options[field.name] for field in fields(cls) if field.name in options})
 
     def load(self) -> gf.Dataset:
         """Load and check it."""
@@ -95,6 +100,11 @@ def _least(model: str, split: gf.Split, training: Training) -> int:
     """1 for a network that is too small for more threads, else 0."""
     network = build(model, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
     return int(training.batch_size * max(p.numel() for p in network.parameters()) < LARGE)
+
+
+def asked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of all options of a command is for training."""
+    return {field.name: options[field.name] for field in fields(Training) if field.name in options}
 
 
 def _training(split: gf.Split, asked: Mapping[str, Any]) -> Training:

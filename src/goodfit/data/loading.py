@@ -66,6 +66,11 @@ class Reading:
     kind: Kind | None
     cache: Path | None
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.damaged not in ("refuse", "skip"):
+            raise InputError(f"load: damaged must be 'refuse' or 'skip', got {self.damaged!r}.")
+
 
 def load(
     source: object,

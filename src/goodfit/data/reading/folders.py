@@ -16,10 +16,9 @@ from goodfit.data.reading import sounds, videos
 from goodfit.data.reading.asked import ANY, Asked, check_asked
 from goodfit.data.reading.cache import Make, Wanted, kept, left
 from goodfit.data.reading.images import SUFFIXES, Form, Size, common, decode, look
-from goodfit.data.reading.listing import Damaged, Listing, endings, folders, listing, over, parted, tell_sizes
+from goodfit.data.reading.listing import Damaged, Listing, endings, listing, over, parted, roots, tell_sizes
 from goodfit.errors import InputError
 
-PARTS = ("train", "test")
 ENDINGS: dict[Kind, frozenset[str]] = {"image": SUFFIXES, "sound": sounds.SUFFIXES, "video": videos.SUFFIXES}
 """Kind → how the names of its files end."""
 FORMS: dict[Kind, type[Any]] = {"image": Form, "sound": sounds.Form, "video": videos.Form}
@@ -58,17 +57,13 @@ def read_folder(
         InputError: no classes, no files, images of different sizes without `size`, damaged files.
         MissingExtra: pillow, soundfile or av is not there.
     """
-    if damaged not in ("refuse", "skip"):
-        raise InputError(f"load: damaged must be 'refuse' or 'skip', got {damaged!r}.")
     found = _told(path, kind)
     if found == "sound" and size is not None:
         raise InputError(f"load: size is for images, '{path.name}' holds sounds; give length= in seconds.")
     check_asked(asked, found, True)
-    inner = {child.name.lower(): child for child in folders(path)}
-    roots = [inner[name] for name in PARTS] if set(inner) == set(PARTS) else [path]
     form: Any = None
     made = []
-    for each in [listing(root, NAMES[found], endings_of(found, kind is not None)) for root in roots]:
+    for each in [listing(root, NAMES[found], endings_of(found, kind is not None)) for root in roots(path)]:
         wanted = Wanted(each.root, each.files, (found, size, asked, form), len(each.files))
         work = partial(_decoded, found, each, size, asked, damaged, form)
         (x, y), form = kept(wanted, cache, damaged, FORMS[found], work)

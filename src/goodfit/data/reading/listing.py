@@ -19,6 +19,8 @@ LOG = logging.getLogger("goodfit")
 Damaged: TypeAlias = Literal["refuse", "skip"]
 Names: TypeAlias = Callable[[Sequence[int]], str]
 """Some files' names, by number."""
+PARTS = ("train", "test")
+"""The folders of data that is divided already."""
 HIDDEN = (".", "_")
 """How the names of files and folders begin that are nobody's data (.DS_Store, __MACOSX)."""
 MANY = 500
@@ -112,6 +114,12 @@ def endings(root: Path) -> Counter[str]:
 def folders(root: Path) -> list[Path]:
     """The folders in a folder, sorted."""
     return sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith(HIDDEN))
+
+
+def roots(path: Path) -> list[Path]:
+    """The folders `train` and `test` of a folder that holds these and nothing else; else the folder itself."""
+    inner = {child.name.lower(): child for child in folders(path)}
+    return [inner[name] for name in PARTS] if set(inner) == set(PARTS) else [path]
 
 
 def files(folder: Path) -> list[Path]:

@@ -15,13 +15,12 @@ from goodfit.data.masks import COLOUR, MOST
 from goodfit.data.reading import images
 from goodfit.data.reading.cache import Make, Wanted, kept, left
 from goodfit.data.reading.images import SUFFIXES, Form, Size
-from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, files, folders, over, parted
+from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, files, folders, over, parted, roots
 from goodfit.errors import InputError
 
 IMAGES = ("images", "image", "imgs", "img")
 MASKS = ("masks", "mask", "labels", "annotations", "segmentations")
 """Names of the folders, in small letters."""
-PARTS = ("train", "test")
 ENDINGS = ("_mask", "-mask", "_gt", "_label", "_labels", "_segmentation")
 """What a mask's name may have behind that of its image."""
 LOSSY = (".jpg", ".jpeg", ".webp")
@@ -30,7 +29,7 @@ Couple: TypeAlias = tuple[Path, Path]
 
 def holds_masks(path: Path) -> bool:
     """Whether a folder holds a folder of images and one of masks, or such folders in `train` and in `test`."""
-    return all(_folders(root) for root in _roots(path))
+    return all(_folders(root) for root in roots(path))
 
 
 def images_of(path: Path) -> Path:
@@ -54,7 +53,7 @@ def read_folder(
     """
     form: Form | None = None
     made = []
-    for root in _roots(path):
+    for root in roots(path):
         couples = list(_couples(root, damaged))
         wanted = Wanted(root, [file for couple in couples for file in couple], ("masks", size, form), len(couples))
         (x, y), form = kept(wanted, cache, damaged, Form, partial(_decoded, root, couples, size, damaged, form))
@@ -132,11 +131,6 @@ def _look(couple: Couple) -> tuple[tuple[int, int], bool]:
     if image[0] != mask[0]:
         raise ValueError(f"its mask has {mask[0][0]} × {mask[0][1]} pixels, the image {image[0][0]} × {image[0][1]}")
     return image
-
-
-def _roots(path: Path) -> list[Path]:
-    inner = {child.name.lower(): child for child in folders(path)}
-    return [inner[name] for name in PARTS] if set(inner) == set(PARTS) else [path]
 
 
 def _folders(root: Path) -> Couple | None:

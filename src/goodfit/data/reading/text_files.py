@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from goodfit.data.checks import listed
+from goodfit.data.reading.listing import HIDDEN, LOG, Damaged, Listing, listing, over, parted, roots
 from goodfit.data.text.texts import COLUMN
 from goodfit.errors import InputError
 
-LOG = logging.getLogger("goodfit")
 LINES, TXT = (".jsonl", ".ndjson"), ".txt"
-HIDDEN = (".", "_")
-PARTS = ("train", "test")
-Damaged: TypeAlias = Literal["refuse", "skip"]
 Texts: TypeAlias = tuple[pd.DataFrame, "pd.Series[Any]"]
 """Texts and the names of their classes."""
 
@@ -61,31 +57,25 @@ def read_folder(path: Path, damaged: Damaged = "refuse") -> tuple[Texts, Texts |
     Raises:
         InputError: files that are not UTF-8, unless damaged="skip".
     """
-    inner = {child.name.lower(): child for child in _folders(path)}
-    if set(inner) == set(PARTS):
-        return _read(inner["train"], damaged), _read(inner["test"], damaged)
-    return _read(path, damaged), None
+    made = []
+    for root in roots(path):
+        each = listing(root, "texts", {TXT})
+        texts, rows = decoded(each, damaged)
+        frame = pd.DataFrame({COLUMN: pd.Series(texts, dtype=object)})
+        made.append((frame, pd.Series([each.labels[at] for at in rows], name="class", dtype=object)))
+    return made[0], made[1] if len(made) > 1 else None
 
 
-def _read(root: Path, damaged: str) -> Texts:
-    texts, labels, wrong = [], [], []
-    for folder in _folders(root):
-        found = [(Path(top) / name) for top, _, names in os.walk(folder) for name in names]
-        files = sorted(file for file in found if file.suffix.lower() == TXT and not file.name.startswith(HIDDEN))
-        if not files:
-            LOG.warning("load: no %s files in '%s'; left out", TXT, folder.name)
-        for file in files:
-            try:
-                texts.append(file.read_text(encoding="utf-8-sig"))
-                labels.append(folder.name)
-            except (OSError, UnicodeError):
-                wrong.append(str(file.relative_to(root)))
-    _tell(root, "files", wrong, len(texts), damaged)
-    return pd.DataFrame({COLUMN: pd.Series(texts, dtype=object)}), pd.Series(labels, name="class", dtype=object)
+def decoded(each: Listing, damaged: Damaged) -> tuple[list[str], list[int]]:
+    """The texts of files, and the numbers of those that could be read.
 
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith(HIDDEN))
+    Raises:
+        InputError: files that are not UTF-8, unless damaged="skip".
+    """
+    found, unreadable = parted(over(each.files, lambda file: file.read_text(encoding="utf-8-sig"), "reading texts"))
+    each.tell(unreadable, damaged)
+    rows = [at for at in range(len(found)) if at not in unreadable]
+    return [found[at] for at in rows], rows
 
 
 def _object(line: str) -> dict[str, Any] | None:

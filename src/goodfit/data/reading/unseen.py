@@ -12,9 +12,10 @@ from goodfit.data.reading import images, sounds, videos
 from goodfit.data.reading.asked import ANY
 from goodfit.data.reading.files import features, header
 from goodfit.data.reading.folders import ENDINGS, NAMES, decoded, endings_of
-from goodfit.data.reading.listing import Damaged, ending, over, parted, unsorted
+from goodfit.data.reading.listing import Damaged, ending, unsorted
 from goodfit.data.reading.masks import images_of
 from goodfit.data.reading.text_files import TXT
+from goodfit.data.reading.text_files import decoded as decoded_texts
 from goodfit.data.tables import Preprocessing
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
@@ -102,7 +103,5 @@ def _is_text(path: Path, column: str) -> bool:
 
 def _texts(path: Path, damaged: Damaged) -> Unseen:
     each = unsorted(path.resolve(), "texts", {TXT})
-    found, unreadable = parted(over(each.files, lambda file: file.read_text(encoding="utf-8-sig"), "reading texts"))
-    each.tell(unreadable, damaged)
-    rows = [at for at in range(len(found)) if at not in unreadable]
-    return Unseen([found[at] for at in rows], tuple(each.labels[at] for at in rows))
+    texts, rows = decoded_texts(each, damaged)
+    return Unseen(texts, tuple(each.labels[at] for at in rows))
