@@ -8,10 +8,11 @@ import numpy as np
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array, ArrayFeatures
+from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.restoring import restore_array
 from goodfit.report.cells import plain, target_text
 from goodfit.report.page import Line, Shown, Strip
+from goodfit.types import Array
 
 MOST = 6
 """Channels that are shown."""

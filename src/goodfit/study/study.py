@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from goodfit.checks import whole_number
 from goodfit.data import Dataset, Part, Split, default_metric, metric
 from goodfit.data.task import Task
 from goodfit.errors import InputError, TrainingError
@@ -53,15 +54,14 @@ def run_study(
     that can act on this network), and a combined recipe. Each seed draws its own train, stop and validation parts,
     starting weights, batches and noise, and all recipes share them, so that differences to plain are paired; the test
     part is the same for all and is opened once, at the end, for plain and for the best recipe. A network of your own
-    starts anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that is
-    faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
+    starts anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that
+    is faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
     `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
 
     Raises:
         InputError: fewer than one seed, or network, recipes and data do not fit each other.
     """
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise InputError(f"study: seeds must be a whole number of at least 1, got {seeds!r}.")
+    seeds = whole_number("study", "seeds", seeds, 1)
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
     training = training or default_training(len(first.train), first.spec.task)

@@ -6,7 +6,6 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,8 +13,7 @@ from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, MissingExtra
 from goodfit.stages import Synthesis
 from goodfit.technique import knob
-
-Array = npt.NDArray[Any]
+from goodfit.types import Array
 
 
 class Smote(Synthesis):
