@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from goodfit.errors import InputError, near
+from goodfit.reference import Reference
 
 Value = float | int | bool | str
 
@@ -171,6 +172,8 @@ def _plain(value: Any, default: Value) -> Any:
 class Technique(Record):
     """One way to regularize: knobs, plus pure functions on tensors. Its base class says where it acts."""
 
+    references: ClassVar[tuple[Reference, ...]] = ()
+    """The publications that the technique comes from."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """Other names by which recipes may call it."""
     light: ClassVar[bool] = True
