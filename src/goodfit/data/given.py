@@ -25,9 +25,9 @@ def from_tensors(
 
     Shape: each (x (rows, …) float, y (rows,) int64 class indices, or (rows,) or (rows, outputs) floats, or masks (rows,
     height, width) of whole numbers for images). Without `validation` or `test` the stop rows
-    take their place, and `note` says so. `kind`: what the rows are, where their shape does not say it (see `Inputs`): three
-    dimensions are series, four are images; rows of "text" are the numbers of words, 0 where a text has ended and 1 for
-    unknown words.
+    take their place, and `note` says so. `kind`: what the rows are, where their shape does not say it (see `Inputs`):
+    three dimensions are series, four are images; rows of "text" are the numbers of words, 0 where a text has ended and
+    1 for unknown words.
 
     Raises:
         InputError: shapes or types that do not fit each other.
