@@ -11,6 +11,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Self, TypeAlias, dataclass_transform
 
 from goodfit.errors import InputError, near
@@ -26,8 +27,8 @@ class Knob:
     The bounds give the error message and the invalid values that the contract tests try. `search` is the range (or the
     choices) that a study explores. `neutral` is the value with which training is bit-identical to training without the
     technique. `main` marks the knob that a recipe's `name=value` sets (without it: the first that has a neutral
-    value). `type` is the type of the values where the default is None, which is then allowed too. With `pair`, a pair
-    of such numbers is allowed.
+    value). `value_type` is `float`, `int`, `bool` or `str`; it must be given where the default is None, which is then
+    allowed too. With `pair`, a pair of numbers is allowed.
     """
 
     default: Any
@@ -42,13 +43,13 @@ class Knob:
     main: bool = False
     unit: str = ""
     doc: str = ""
-    type: type | None = None
+    value_type: type = NoneType
     pair: bool = False
 
-    @property
-    def value_type(self) -> type:
-        """The type of the values: `float`, `int`, `bool` or `str`."""
-        return self.type or type(self.default)
+    def __post_init__(self) -> None:
+        """Take the type of the values from the default where it is not declared."""
+        if self.value_type is NoneType:
+            object.__setattr__(self, "value_type", type(self.default))
 
     @property
     def optional(self) -> bool:
@@ -62,7 +63,7 @@ class Knob:
         'in [0, 1)'
         >>> Knob("min", choices=("min", "max")).rule()
         "one of 'min', 'max'"
-        >>> Knob(None, type=int, low=1, pair=True).rule()
+        >>> Knob(None, value_type=int, low=1, pair=True).rule()
         'a whole number in [1, inf), a pair of such numbers, or None'
         """
         rules = [self._rule_of_one()]
