@@ -25,7 +25,7 @@ COUNTS = ("accuracy", "balanced_accuracy", "f1_macro")
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One run of a study: its recipe, its seed, and what it reached on the select part."""
+    """One run of a study: its recipe, its seed, and what it reached on the validation part."""
 
     candidate: Candidate
     seed: int
@@ -129,8 +129,8 @@ class Study:
         labels = Counter(o.verdict.label for o in trials if o.verdict)
         return RankedRecipe(
             self.of(label)[0].candidate,
-            self.estimate([o.score for o in trials], "select"),
-            None if label == PLAIN else self._interval(differences, "select"),
+            self.estimate([o.score for o in trials], "validation"),
+            None if label == PLAIN else self._interval(differences, "validation"),
             wins=len(better),
             verdict=labels.most_common(1)[0][0] if labels else "failed",
             gap=_mean([_gap(o.run, self.metric) for o in trials if o.run]),
@@ -156,7 +156,7 @@ class Study:
 
 
 def build_trial(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Trial:
-    """The trial of a finished run: its score and loss on the select part, and its verdict."""
+    """The trial of a finished run: its score and loss on the validation part, and its verdict."""
     return Trial(candidate, seed, *scores, seconds, run, diagnose(run))
 
 

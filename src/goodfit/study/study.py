@@ -47,18 +47,30 @@ def run_study(
     progress: bool | None = None,
     on_trial: Callable[[Study], None] | None = None,
 ) -> Study:
-    """Compare recipes on a data set: which helps, by how much, how sure.
+    """Train every recipe with several seeds and compare the scores.
 
-    Without `recipes`: the plain network, the usual techniques alone at their defaults (`catalogue`: every technique
-    that can act on this network), and a combined recipe. Each seed draws its own train, stop and select parts, starting
-    weights, batches and noise, and all recipes share them, so that differences to plain are paired; the test part is
-    the same for all and is opened once, at the end, for plain and for the best recipe. A network of your own starts
-    anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that is
-    faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
-    `on_trial` is called after every run. Ctrl-C returns the study with the runs that were finished.
+    All recipes share the splits, starting weights, batches and noise of a seed, so that differences from the plain
+    network are paired. Each seed draws its own train, stop and validation parts; the test part is the same for all
+    seeds and is evaluated once, at the end, for the plain network and the best recipe. Ctrl-C returns the study with
+    the runs that are finished.
+
+    Args:
+        data: the data set.
+        model: a reference network by name, or a module. A module is reinitialized for each seed (`reset_parameters` of
+            its layers).
+        recipes: the recipes to compare with the plain network. If empty: the usual techniques at their defaults, each
+            alone, and one combined recipe.
+        training: the training settings; by default, `default_training` for the number of training rows.
+        seeds: the number of seeds per recipe.
+        catalogue: without `recipes`, compare every technique that can act on this network, not only the usual ones.
+        loss: a loss that replaces the default of the task.
+        population: train runs with the same structure together as stacked tensors: `True` wherever possible, `False`
+            never, `None` where it is faster. The results agree up to rounding.
+        progress: show a progress bar; by default, only in a terminal.
+        on_trial: called with the study after every run.
 
     Raises:
-        InputError: fewer than one seed, or network, recipes and data do not fit each other.
+        InputError: `seeds` is less than 1, or network, recipes and data do not fit each other.
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise InputError(f"study: seeds must be a whole number of at least 1, got {seeds!r}.")
@@ -119,10 +131,10 @@ def _try_on(
 
 
 def _to_trial(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Trial:
-    """A finished run with the score of its kept weights on the select part."""
+    """A finished run with the score of its kept weights on the validation part."""
     if isinstance(result, TrainingError):
         return Trial(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
-    reached = scores(result, job.split.select, loss)
+    reached = scores(result, job.split.validation, loss)
     return build_trial(candidate, job.seed, result, reached, sum(result.history["seconds"]))
 
 
