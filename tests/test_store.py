@@ -14,7 +14,7 @@ from torch import nn
 
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
-from goodfit.store import load_run, refuse_full, save_run, writable
+from goodfit.store import check_output_folder, check_writable, load_run, save_run
 from goodfit.train import Run, Training, fit
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
@@ -223,8 +223,8 @@ def test_a_folder_with_results_is_refused_without_force(run: Run, folder: Path) 
 
 
 def test_an_empty_or_absent_folder_is_taken(tmp_path: Path) -> None:
-    assert refuse_full(tmp_path, False) == tmp_path
-    assert refuse_full(tmp_path / "a" / "b", False) == tmp_path / "a" / "b"
+    assert check_output_folder(tmp_path, False) == tmp_path
+    assert check_output_folder(tmp_path / "a" / "b", False) == tmp_path / "a" / "b"
     assert not (tmp_path / "a").exists()
 
 
@@ -233,10 +233,10 @@ def test_an_empty_or_absent_folder_is_taken(tmp_path: Path) -> None:
 def test_a_file_in_the_way(tmp_path: Path, name: str, force: bool) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="file' is a file; name a folder"):
-        refuse_full(tmp_path / name, force)
+        check_output_folder(tmp_path / name, force)
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(InputError, match="may not be written to"):
-        writable(tmp_path / "new" / "run.json")
+        check_writable(tmp_path / "new" / "run.json")

@@ -13,7 +13,7 @@ from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.train.attach import attach_layers
 from goodfit.train.files import read_json, read_tensors, write_bytes, write_json, write_tensors
 from goodfit.train.run import Run
@@ -22,19 +22,19 @@ from goodfit.train.settings import Training
 FORMAT = 1
 
 
-def refuse_full(folder: str | Path, force: bool) -> Path:
+def check_output_folder(folder: str | Path, force: bool) -> Path:
     """The folder, which must be empty or absent unless overwriting is asked for.
 
     Raises:
         InputError: it holds files already, or cannot be made.
     """
-    path = writable(Path(folder) / "run.json").parent
+    path = check_writable(Path(folder) / "run.json").parent
     if path.is_dir() and any(path.iterdir()) and not force:
         raise InputError(f"--out: '{folder}' holds earlier results; choose another folder or overwrite with --force.")
     return path
 
 
-def writable(path: Path) -> Path:
+def check_writable(path: Path) -> Path:
     """The path of a file to come; the folder that it needs must be one, and writable.
 
     Raises:
@@ -48,7 +48,7 @@ def writable(path: Path) -> Path:
     return path
 
 
-def forget(folder: Path) -> None:
+def remove_old_results(folder: Path) -> None:
     """Take out what earlier results are found by, so that a folder never answers with two of them."""
     for name in ("run.json", "best/run.json", "plain/run.json"):
         (folder / name).unlink(missing_ok=True)
@@ -60,8 +60,8 @@ def save_run(run: Run, folder: str | Path, *, force: bool = False) -> Path:
     Raises:
         InputError: the folder holds files already and `force` is not set.
     """
-    path = refuse_full(folder, force)
-    forget(path)
+    path = check_output_folder(folder, force)
+    remove_old_results(path)
     write_tensors(path / "best.safetensors", run.best, {"epoch": run.best_epoch})
     write_tensors(path / "last.safetensors", run.last, {"epoch": run.epochs})
     write_bytes(path / "recipe.yaml", run.recipe.to_yaml().encode())
@@ -114,7 +114,7 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")
     words = spec.inputs.vocabulary
-    network = copied(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, words)
+    network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, words)
     attach_layers(network, recipe).silence()
     best, last = read_tensors(path / "best.safetensors")[0], read_tensors(path / "last.safetensors")[0]
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from torch import nn
 
-from goodfit.linter import Remark, averages
+from goodfit.linter import LintMessage, averages
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_several_fires(one: One) -> None:
-    remark = one(averages.several, "ema, lookahead")
-    assert (remark.severity, remark.techniques) == ("error", ("ema", "lookahead"))
+    message = one(averages.several, "ema, lookahead")
+    assert (message.severity, message.techniques) == ("error", ("ema", "lookahead"))
 
 
 def test_several_is_silent(ask: Ask) -> None:
@@ -61,13 +61,17 @@ def test_short_cycles_is_silent(ask: Ask) -> None:
 
 def test_stopped_before_fires(one: One) -> None:
     swa = one(averages.stopped_before, "swa, early_stopping")
-    assert (swa.techniques, "Averaging" in swa.citation, "part" in swa.remedy) == (
+    assert (swa.techniques, "Averaging" in str(swa.citation), "part" in swa.remedy) == (
         ("swa", "early_stopping"),
         True,
         True,
     )
     cycles = one(averages.stopped_before, "up, snapshot_ensemble")
-    assert ("restart" in cycles.reason, "Snapshot" in cycles.citation, "a cycle" in cycles.remedy) == (True, True, True)
+    assert ("restart" in cycles.reason, "Snapshot" in str(cycles.citation), "a cycle" in cycles.remedy) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_stopped_before_is_silent(ask: Ask) -> None:

@@ -14,8 +14,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     import goodfit as gf
     from goodfit.diagnosis import Verdict
-    from goodfit.linter import Remark
-    from goodfit.study import Ranked, Study
+    from goodfit.linter import LintMessage
+    from goodfit.study import RankedRecipe, Study
 
 WIDTH = 110
 WARNED = ": warning: "
@@ -61,8 +61,8 @@ def run(done: gf.Run) -> None:
     from goodfit.diagnosis import diagnose
 
     verdict(diagnose(done), str(done.recipe))
-    for remark in done.facts.get("remarks", ()):
-        line(remark)
+    for message in done.facts.get("warnings", ()):
+        line(message)
     if done.stopped:
         line(f"stopped: {done.stopped}")
     if done.epochs:
@@ -122,23 +122,23 @@ def ranking(answer: Study) -> Table:
     return table
 
 
-def _cells(r: Ranked) -> list[str]:
+def _cells(r: RankedRecipe) -> list[str]:
     spread = f"{r.score.low:.4f} … {r.score.high:.4f}" if r.score.n > 1 else "one seed"
     cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", spread]
     if r.difference is None:
         cells += ["", "", ""]
     else:
         d = r.difference
-        mark = "*" if d.sure else " "
+        mark = "*" if d.significant else " "
         interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.n > 1 else "one seed"
         cells += [f"{d.mean:+.4f}{mark}", interval, f"{r.wins}/{d.n}"]
     return [*cells, f"{r.gap:+.4f}", r.verdict]
 
 
-def explanation(told: Any, recipe: gf.Recipe, remarks: Sequence[Remark]) -> None:
+def explanation(told: Any, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
     """The rows of `explain`, and what the linter says."""
     console().print(told.table(str(recipe)))
     for text in told.elsewhere:
         line(f"on the run as a whole: {text}")
-    for remark in remarks:
-        line(str(remark))
+    for message in messages:
+        line(str(message))

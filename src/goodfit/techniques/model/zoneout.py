@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Recurrent, selector
 from goodfit.stages.draws import bits, kept, rounded
 from goodfit.technique import knob
@@ -29,13 +30,19 @@ class Zoneout(Recurrent):
     >>> zoneout.expected(new, old, cell=False).tolist()
     [[0.75, 0.75, 0.75, 0.75]]
     >>> drawn = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
-    >>> zoneout.kept(new, old, False, 0, (drawn, drawn)).tolist()
+    >>> zoneout.state(new, old, False, 0, (drawn, drawn)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
-
-    Reference: D. Krueger et al., “Zoneout: regularizing RNNs by randomly preserving hidden activations”, ICLR, 2017,
-    https://arxiv.org/abs/1606.01305
     """
 
+    references = (
+        Reference(
+            authors=("D. Krueger", "et al."),
+            title="Zoneout: regularizing RNNs by randomly preserving hidden activations",
+            venue="ICLR",
+            year=2017,
+            url="https://arxiv.org/abs/1606.01305",
+        ),
+    )
     alone: ClassVar[str] = "a recurrence is computed time step by time step"
     in_evaluation: ClassVar[bool] = True
     rate: float = knob(
@@ -68,10 +75,10 @@ class Zoneout(Recurrent):
     def inputs(self, x: Tensor, draw: Draw) -> Tensor:
         return x
 
-    def fed(self, h: Tensor, draw: Draw) -> Tensor:
+    def hidden(self, h: Tensor, draw: Draw) -> Tensor:
         return h
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         drawn = draw[cell][time]
         if drawn.shape != new.shape:
             raise InputError(

@@ -93,13 +93,13 @@ class Regularizer:
         self.y: Tensor | None = None
         self.stopping, self.orders = Stopping(recipe), Orders(recipe, loop.data[1] if loop.data else None, loop.seed)
         self.stepper: OwnStep | None = None
-        remarks = recipe.lint(self.model, loop.context)
+        messages = recipe.lint(self.model, loop.context)
         asks.claim(self.model)
         self.attachment = Attachment(self.model)
         try:
             self.attachment = attach_layers(self.model, recipe)
             self._make_stages()
-            refuse_contradictions(remarks)
+            refuse_contradictions(messages)
         except BaseException:
             self._take_out()
             self._take_layers_out()

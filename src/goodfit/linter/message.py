@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from goodfit.reference import Reference
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """The worst first. error: it cannot do what it says; warning: it works against itself; note: worth knowing."""
@@ -55,10 +57,10 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Remark:
+class LintMessage:
     """One thing about a recipe that is wrong or doubtful: why, who says so, and what to do.
 
-    >>> print(Remark("note", ("sam", "batch_norm"), ("0", "2"), "the reason", "A. Author, 2020", "do this"))
+    >>> print(LintMessage("note", ("sam", "batch_norm"), ("0", "2"), "the reason", "A. Author, 2020", "do this"))
     note: sam, batch_norm at 0, 2: the reason; do this. [A. Author, 2020]
     """
 
@@ -67,7 +69,7 @@ class Remark:
     where: tuple[str, ...]
     """Layers or tensors."""
     reason: str
-    citation: str
+    citation: Reference | str
     remedy: str
 
     def __str__(self) -> str:
