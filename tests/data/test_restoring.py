@@ -12,7 +12,7 @@ import pytest
 from goodfit.data import load
 from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.encoding import TableFeatures
-from goodfit.data.inputs import Taken
+from goodfit.data.inputs import InputOptions
 from goodfit.data.restoring import MISSING, OTHER, CategoryAt, restore, restore_array, standing
 from goodfit.errors import InputError
 
@@ -98,7 +98,7 @@ def test_arrays_come_back() -> None:
     features = ArrayFeatures.fit(flat)
     np.testing.assert_allclose(restore_array(features, features.transform(flat)), flat, rtol=1e-5)
     series = rng.normal(-3, 2, (20, 2, 9))
-    features = ArrayFeatures.fit(series, Taken("series"))
+    features = ArrayFeatures.fit(series, InputOptions("series"))
     np.testing.assert_allclose(restore_array(features, features.transform(series)), series, rtol=1e-5, atol=1e-5)
     shades = rng.integers(0, 256, (20, 6)).astype(np.uint8)
     features = ArrayFeatures.fit(shades)
@@ -107,6 +107,6 @@ def test_arrays_come_back() -> None:
 
 def test_whitened_images_do_not_come_back() -> None:
     shades = np.random.default_rng(0).integers(0, 256, (30, 1, 4, 4)).astype(np.uint8)
-    features = ArrayFeatures.fit(shades, Taken("image", whiten=0.1))
+    features = ArrayFeatures.fit(shades, InputOptions("image", whiten=0.1))
     with pytest.raises(InputError, match="restore: whitened images cannot be brought back"):
         restore_array(features, features.transform(shades))
