@@ -87,7 +87,7 @@ def test_data_of_which_copies_do_not_fit_stay_in_one_process(
     three: Split, processes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = sum(part.x.nbytes for part in three.parts.values())
-    monkeypatch.setattr("goodfit.data.storage.free", lambda: 4 * (2 * size - 1))
+    monkeypatch.setattr("goodfit.data.storage.free_memory", lambda: 4 * (2 * size - 1))
     networks = Networks("mlp:4", fresh=False)
     jobs = [Checker(networks, None)(three, Recipe.of(""), SHORT).job(i, i, three) for i in range(3)]
     assert [number for number, _ in fit_apart(networks, jobs, None, processes=2)] == [0, 1, 2]

@@ -60,5 +60,5 @@ def test_a_committee_takes_turns(three: Split, net: Net) -> None:
 def test_without_noise_there_is_nothing_to_sample(three: Split, net: Net) -> None:
     with pytest.raises(InputError, match="neither the recipe nor the network has noise"):
         run_of("l2=1e-3", three, net()).sampled(three.validation.x)
-    with pytest.raises(InputError, match="times must be a whole number of at least 1, got 0"):
+    with pytest.raises(InputError, match="times must be a whole number of at least 1, got times=0"):
         run_of("dropout=0.5", three, net()).sampled(three.validation.x, times=0)

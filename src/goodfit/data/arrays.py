@@ -17,8 +17,8 @@ from goodfit.data.layout import arrange
 from goodfit.data.storage import Picked, is_mapped, parts, pieces, room
 from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
+from goodfit.types import Array
 
-Array: TypeAlias = npt.NDArray[Any]
 Features: TypeAlias = pd.DataFrame | Array
 
 

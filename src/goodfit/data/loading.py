@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from goodfit.data.arrays import Array, Features, as_array, as_features
+from goodfit.data.arrays import Features, as_array, as_features
 from goodfit.data.checks import check_columns, check_length, check_names
 from goodfit.data.columns import tidy
 from goodfit.data.dataset import Dataset
@@ -34,6 +34,7 @@ from goodfit.data.task import Targets, Task, encode, encode_like, target_series
 from goodfit.data.text.columns import only_text, text_column
 from goodfit.data.text.texts import as_texts
 from goodfit.errors import InputError, near
+from goodfit.types import Array
 
 USUAL_TARGETS = ("target", "class", "label", "y")
 

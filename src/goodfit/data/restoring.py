@@ -8,10 +8,11 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
-from goodfit.data.arrays import Array, ArrayFeatures
+from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import CategoryColumn, NumberColumn, TableFeatures
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 MISSING, OTHER = "(missing)", "(other)"
 """A value that is not there; a category that is none of the known ones (rare or unseen in training)."""

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goodfit.data.arrays import Array, ArrayFeatures, Features
+from goodfit.data.arrays import ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
 from goodfit.data.inputs import PLAIN, Inputs, Taken
 from goodfit.data.storage import Picked
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from goodfit.data.arrays import Array
+from goodfit.types import Array
 
 COLOURS = (
     ("blue", (43, 102, 230)), ("orange", (235, 120, 20)), ("green", (20, 150, 90)), ("magenta", (190, 50, 150)),

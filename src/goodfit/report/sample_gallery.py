@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array
 from goodfit.data.reading.images import encode, encode_clip, tile
 from goodfit.recipe import Recipe
 from goodfit.report.mask_overlay import mask_legend, overlay_mask
@@ -22,6 +21,7 @@ from goodfit.report.series_charts import series_gallery
 from goodfit.report.table_diff import table_gallery
 from goodfit.train.batched import seen, targets
 from goodfit.train.variants import asked, examples, variants, with_targets
+from goodfit.types import Array
 
 PLAYED = 8000
 """Samples per second at which sounds of an unknown rate are played."""

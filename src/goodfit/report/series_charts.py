@@ -8,10 +8,11 @@ import numpy as np
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array, ArrayFeatures
+from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.restoring import restore_array
 from goodfit.report.page import Feature, SampleGallery, SampleView
 from goodfit.report.table_diff import format_value, target_text
+from goodfit.types import Array
 
 MOST = 6
 """Channels that are shown."""

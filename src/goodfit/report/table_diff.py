@@ -12,10 +12,11 @@ import numpy as np
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array, ArrayFeatures
+from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.encoding import CategoryColumn, NumberColumn, TableFeatures
 from goodfit.data.restoring import MISSING, OTHER, At, CategoryAt, NumberAt, standing
 from goodfit.report.page import Cell, Feature, SampleGallery, SampleView
+from goodfit.types import Array
 
 MOST = 20
 """Columns of a row that are shown."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from goodfit.checks import whole_number
 from goodfit.data import Dataset, Part, Split, default_metric, metric
 from goodfit.data.task import Task
 from goodfit.errors import InputError, TrainingError
@@ -72,8 +73,7 @@ def run_study(
     Raises:
         InputError: `seeds` is less than 1, or network, recipes and data do not fit each other.
     """
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise InputError(f"study: seeds must be a whole number of at least 1, got {seeds!r}.")
+    seeds = whole_number("study", "seeds", seeds, 1)
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
     training = training or default_training(len(first.train), first.spec.task)

@@ -20,8 +20,9 @@ from PIL import Image
 from goodfit.data import load, storage
 from goodfit.data.reading import folders, images, sounds
 from goodfit.data.reading.cache import STALE, Wanted, kept, left
-from goodfit.data.storage import Array, is_mapped
+from goodfit.data.storage import is_mapped
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 Counted = list[Path]
 

@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from goodfit.data.reading.listing import LOG, Damaged
-from goodfit.data.storage import Array, keeping, large, reserve, usual_folder
+from goodfit.data.storage import keeping, large, reserve, usual_folder
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 F = TypeVar("F")
 Make: TypeAlias = Callable[[tuple[int, ...], npt.DTypeLike], Array]

@@ -19,12 +19,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.columns import number
 from goodfit.data.reading.members import member
 from goodfit.data.reading.text_files import LINES, read_lines
 from goodfit.errors import InputError, MissingExtra, near
+from goodfit.types import Array
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.inputs import Kind
 from goodfit.data.reading import sounds, videos
 from goodfit.data.reading.asked import ANY, Asked, check_asked
@@ -18,6 +17,7 @@ from goodfit.data.reading.cache import Make, Wanted, kept, left
 from goodfit.data.reading.images import SUFFIXES, Form, Size, common, decode, look
 from goodfit.data.reading.listing import Damaged, Listing, endings, listing, over, parted, roots, tell_sizes
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 ENDINGS: dict[Kind, frozenset[str]] = {"image": SUFFIXES, "sound": sounds.SUFFIXES, "video": videos.SUFFIXES}
 """Kind → how the names of its files end."""

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.masks import COLOUR, MOST
 from goodfit.data.reading import images
@@ -17,6 +16,7 @@ from goodfit.data.reading.cache import Make, Wanted, kept, left
 from goodfit.data.reading.images import SUFFIXES, Form, Size
 from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, files, folders, over, parted, roots
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 IMAGES = ("images", "image", "imgs", "img")
 MASKS = ("masks", "mask", "labels", "annotations", "segmentations")

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.storage import Array, large, parts, room
+from goodfit.data.storage import large, parts, room
+from goodfit.types import Array
 
 HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.reading.asked import Asked
 from goodfit.data.reading.cache import Make, left
 from goodfit.data.reading.images import Size, common
 from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, over, parted, tell_sizes
 from goodfit.errors import MissingExtra
+from goodfit.types import Array
 
 SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".mts", ".3gp",
