@@ -24,7 +24,7 @@ STEPS = (1.0, 60.0, 3600.0, 86400.0)
 
 @dataclass(frozen=True)
 class NumberInputs:
-    """A column of numbers or dates, with the positions of its inputs: the value and the 0/1 indicator of missing values.
+    """A column of numbers or dates, with the positions of its two inputs: the value, and 1 where it is missing.
 
     A position is None if the column has no such input.
     """
@@ -34,7 +34,7 @@ class NumberInputs:
     missing: int | None
 
     def values(self, x: Array) -> Floats:
-        """The numbers (dates: seconds since 1970), rounded to the precision of float32; missing ones are the fill value.
+        """The numbers (dates: seconds since 1970), rounded to the precision of float32; the fill value where missing.
 
         Shape: x (rows, features) → (rows,).
         """
