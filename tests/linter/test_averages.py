@@ -61,13 +61,17 @@ def test_short_cycles_is_silent(ask: Ask) -> None:
 
 def test_stopping_before_average_fires(one: One) -> None:
     swa = one(averages.stopping_before_average, "swa, early_stopping")
-    assert (swa.techniques, "Averaging" in swa.citation, "averaging period" in swa.remedy) == (
+    assert (swa.techniques, "Averaging" in str(swa.citation), "averaging period" in swa.remedy) == (
         ("swa", "early_stopping"),
         True,
         True,
     )
     cycles = one(averages.stopping_before_average, "up, snapshot_ensemble")
-    assert ("restart" in cycles.reason, "Snapshot" in cycles.citation, "a cycle" in cycles.remedy) == (True, True, True)
+    assert ("restart" in cycles.reason, "Snapshot" in str(cycles.citation), "a cycle" in cycles.remedy) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_stopping_before_average_is_silent(ask: Ask) -> None:

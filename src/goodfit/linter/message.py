@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from goodfit.reference import Reference
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """From the most severe. error: a technique cannot work as requested; warning: it counteracts itself or another
@@ -69,7 +71,7 @@ class LintMessage:
     where: tuple[str, ...]
     """Names of layers or tensors."""
     reason: str
-    citation: str
+    citation: Reference | str
     remedy: str
 
     def __str__(self) -> str:
