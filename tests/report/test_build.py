@@ -34,8 +34,8 @@ Net = Callable[..., nn.Sequential]
 
 
 @pytest.fixture(scope="module")
-def run(three: Split) -> Run:
-    return fit("mlp:8", three, "l1=0.05, early_stopping=5", SHORT, seed=3)
+def run(three_class_split: Split) -> Run:
+    return fit("mlp:8", three_class_split, "l1=0.05, early_stopping=5", SHORT, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -186,8 +186,8 @@ def test_the_page_of_a_run(run: Run) -> None:
     assert Recipe.from_yaml(page.reproduce[1][1]) == run.recipe
 
 
-def test_the_page_of_a_network_of_ones_own(three: Split, net: Net) -> None:
-    page = run_page(fit(net(), three, "batch_norm", SHORT))
+def test_the_page_of_a_network_of_ones_own(three_class_split: Split, make_net: Net) -> None:
+    page = run_page(fit(make_net(), three_class_split, "batch_norm", SHORT))
     assert dict(page.facts)["Network"] == "own"
     assert page.actions[0][:4] == ("0", "Linear", "", "batch_norm behind it")
     assert "0.weight" in [t.name for t in page.weights[0].tensors]

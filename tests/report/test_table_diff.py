@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from goodfit.data import Inputs, Split, load
-from goodfit.data.given import from_tensors
+from goodfit.data.tensors import from_tensors
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.page import SampleGallery

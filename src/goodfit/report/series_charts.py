@@ -9,7 +9,7 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.data.arrays import ArrayFeatures
-from goodfit.data.restoring import restore_array
+from goodfit.data.inverse_transform import inverse_transform_array
 from goodfit.report.page import Feature, SampleGallery, SampleView
 from goodfit.report.table_diff import format_value, target_text
 from goodfit.types import Array
@@ -53,7 +53,7 @@ def to_data_units(split: Split, x: Tensor) -> Array:
     Shape: (…, channel, time) → the same, float64.
     """
     features, values = split.preprocessing and split.preprocessing.features, x.detach().cpu().double().numpy()
-    return restore_array(features, values) if isinstance(features, ArrayFeatures) else values
+    return inverse_transform_array(features, values) if isinstance(features, ArrayFeatures) else values
 
 
 def svg_path(values: Array, low: float, high: float) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from goodfit.data import Split
 from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.encoding import CategoryColumn, NumberColumn, TableFeatures
-from goodfit.data.restoring import MISSING, OTHER, At, CategoryAt, NumberAt, standing
+from goodfit.data.inverse_transform import MISSING, OTHER, CategoryInputs, ColumnInputs, NumberInputs, column_inputs
 from goodfit.report.page import Cell, Feature, SampleGallery, SampleView
 from goodfit.types import Array
 
@@ -31,11 +31,11 @@ DAY = 86400.0
 class NumberFormat:
     """How a column of numbers or dates is written; decimals: places behind the point, of dates of days."""
 
-    at: NumberAt
+    at: NumberInputs
     decimals: int
 
     @classmethod
-    def of(cls, at: NumberAt, x: Array) -> NumberFormat:
+    def of(cls, at: NumberInputs, x: Array) -> NumberFormat:
         """As finely as its values x (rows, features) are given, but with three to five digits of its spread."""
         values, scale = at.values(x), at.column.scale / (DAY if at.column.kind == "date" else 1.0)
         values = values / DAY if at.column.kind == "date" else values
@@ -77,7 +77,7 @@ class NumberFormat:
 class CategoryFormat:
     """How a column of categories is written."""
 
-    at: CategoryAt
+    at: CategoryInputs
 
     def text(self, row: Array) -> str:
         """The category in words, or shares of several, of a row (features,)."""
@@ -120,18 +120,18 @@ def table_gallery(split: Split, row: int, label: str, made: tuple[Tensor, Tensor
 def input_formats(split: Split) -> list[Column]:
     """How the inputs of a table are written."""
     x = split.train.x[:ROWS].cpu().numpy()
-    return [_column(at, x) for at in standing(_features(split))]
+    return [_column(at, x) for at in column_inputs(_features(split))]
 
 
 def target_formats(split: Split) -> list[Column]:
     """How the targets are written: shares of classes, or numbers."""
     spec, known = split.spec, split.preprocessing
     if spec.classes:
-        return [CategoryFormat(CategoryAt(CategoryColumn(spec.target, spec.classes), 0))]
+        return [CategoryFormat(CategoryInputs(CategoryColumn(spec.target, spec.classes), 0))]
     mean, scale = (known.target_mean, known.target_scale) if known else (0.0, 1.0)
     names = [spec.target] if spec.n_outputs == 1 else [f"{spec.target} {i}" for i in range(spec.n_outputs)]
     y = split.train.y[:ROWS].cpu().numpy()
-    return [_column(NumberAt(_number(name, mean, scale), i, None), y) for i, name in enumerate(names)]
+    return [_column(NumberInputs(_number(name, mean, scale), i, None), y) for i, name in enumerate(names)]
 
 
 def target_text(split: Split, y: Tensor) -> str:
@@ -156,8 +156,8 @@ def _number(name: str, mean: float, scale: float) -> NumberColumn:
     return NumberColumn(name, "number", value=True, indicator=False, fill=0.0, mean=mean, scale=scale)
 
 
-def _column(at: At, x: Array) -> Column:
-    return CategoryFormat(at) if isinstance(at, CategoryAt) else NumberFormat.of(at, x)
+def _column(at: ColumnInputs, x: Array) -> Column:
+    return CategoryFormat(at) if isinstance(at, CategoryInputs) else NumberFormat.of(at, x)
 
 
 def _line(column: Column, raw: Array, made: Array) -> list[Cell]:

@@ -92,10 +92,10 @@ def kept(
         making.clear()
 
 
-def left(x: Array, rows: Sequence[int]) -> Array:
+def compact_rows(x: Array, rows: Sequence[int]) -> Array:
     """The rows of x with these numbers, in their order, moved to the front: x itself is overwritten.
 
-    >>> left(np.array([[1], [2], [3]]), [0, 2]).tolist()
+    >>> compact_rows(np.array([[1], [2], [3]]), [0, 2]).tolist()
     [[1], [3]]
     """
     for to, at in enumerate(rows):

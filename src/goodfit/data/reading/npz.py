@@ -18,7 +18,7 @@ HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
 }
 
 
-def member(archive: Any, key: str, folder: Path | None = None) -> Array:
+def read_array(archive: Any, key: str, folder: Path | None = None) -> Array:
     """An array of an archive that `numpy.load` has opened, read piece by piece where it is large.
 
     `folder`: where the file lies that it is then in, until nobody needs it any more; none: in
