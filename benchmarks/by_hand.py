@@ -7,7 +7,7 @@ from loops import adam
 from problems import Problem
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import WeightAverager, get_ema_multi_avg_fn
 
 from goodfit.techniques import ALL
 
@@ -176,12 +176,12 @@ def _sam(problem: Problem, model: nn.Sequential) -> Step:
 
 def _ema(problem: Problem, model: nn.Sequential) -> Step:
     decay = 0.5 ** (1 / (DEFAULT["ema"].half_life * problem.steps))
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    average = WeightAverager(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
     return whole_step(problem, model, after=lambda: average.update_parameters(model))
 
 
 def _swa(problem: Problem, model: nn.Sequential) -> Step:
-    average, done = AveragedModel(model), 0
+    average, done = WeightAverager(model), 0
 
     def after() -> None:
         nonlocal done

@@ -15,7 +15,9 @@ from torch import nn
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.store import load_run, refuse_full, save_run, writable
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
 Net = Callable[..., nn.Sequential]

@@ -17,8 +17,9 @@ from goodfit.report import write_report, write_variants
 from goodfit.report.cells import columns, plain, table, target_text, targets
 from goodfit.report.page import Strip
 from goodfit.report.strips import strips
-from goodfit.train import Training, fit
 from goodfit.train.batched import targets as soft
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def people(rows: int = 200, task: str = "classification") -> pd.DataFrame:

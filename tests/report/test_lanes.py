@@ -14,8 +14,9 @@ from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.lanes import HEIGHT, MARGIN, WIDTH, own_units, path
 from goodfit.report.strips import strips
-from goodfit.train import Training, fit
 from goodfit.train.batched import seen
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.variants import examples
 
 

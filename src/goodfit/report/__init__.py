@@ -11,7 +11,7 @@ from goodfit.report.build import headline, interval_text, run_page, shown, study
 from goodfit.report.html import render_charts, render_strips, write, write_text
 from goodfit.report.strips import sheet, strips
 from goodfit.study import Study
-from goodfit.train import Run
+from goodfit.train.run import Run
 
 __all__ = ["headline", "interval_text", "write_report", "write_variants"]
 

@@ -14,11 +14,12 @@ from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
 from goodfit.study.plan import PLAIN, Candidate, candidates, named
 from goodfit.study.result import Outcome, Study, judged
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
 from goodfit.train.evaluate import measure
+from goodfit.train.fit_many import bar_of, train_all
 from goodfit.train.losses import LOSSES, Criterion, Loss
-from goodfit.train.many import bar_of, train_all
 from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
+from goodfit.train.run import Run
 
 UPDATES = 400_000
 """Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""

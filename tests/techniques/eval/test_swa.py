@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import WeightAverager
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import SWA, BatchNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def clock(step: int, per_epoch: int = 2, epochs: int = 8) -> Clock:
@@ -45,7 +46,7 @@ def test_equals_torch_s_averaged_model() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Linear(3, 2).double()
-        theirs, ours = AveragedModel(model), SWA(0.5)
+        theirs, ours = WeightAverager(model), SWA(0.5)
         state = ours.start(list(model.parameters()))
         for step in range(1, 21):  # ten epochs of two steps
             with torch.no_grad():

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.population import apart
+from goodfit.train.run import Run
 
 
 @pytest.fixture

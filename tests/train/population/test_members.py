@@ -12,10 +12,11 @@ from torch import nn
 
 from goodfit.data import Split, load
 from goodfit.errors import TrainingError
-from goodfit.train import Run, Training
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
 from goodfit.train.population import train as populations
-from goodfit.train.population.sizes import AT_ONCE
+from goodfit.train.population.capacity import AT_ONCE
+from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
 Doubled = Callable[[Split], Split]

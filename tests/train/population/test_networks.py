@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from goodfit.data import Split
-from goodfit.train import Training, weights
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
 from goodfit.train.population import update
+from goodfit.train.stages import on_weights as weights
 
 together = partial(fit_many, population=True)
 Linear, ReLU, Sequential = nn.Linear, nn.ReLU, nn.Sequential
