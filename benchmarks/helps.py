@@ -61,7 +61,7 @@ def pool(rows: int) -> int:
 
 
 def few(train: Dataset, test: Dataset, rows: int, seed: int) -> gf.Split:
-    """So many rows to train on, a sixth of that to watch, all others in the select part, and test rows apart."""
+    """So many rows to train on, a sixth of that to watch, all others in the validation part, and test rows apart."""
     whole, watched = len(train), round(rows / 6)
     sizes = rows / whole, watched / whole, 1 - (rows + watched) / whole, 0.0
     return dataclasses.replace(train, test=(test.x, test.y)).split(seed, sizes=sizes)

@@ -1,9 +1,9 @@
 """Which recipes helps.py tests: candidates beside the plain network, scored on rows that are not tested there.
 
 Usage: python benchmarks/helps_tune.py --data ../shared/data [--only NAME] [--seeds 6]
-Scores are those of select parts, by other seeds than those of helps.py. They hold all rows of the sounds and messages
-that are neither trained on nor tested. Every row of credit-g is tested by some seed of helps.py: another table of
-people, with numbers and categories, stands in for it. The last lines of a question are the plain network trained
+Scores are those of validation parts, by other seeds than those of helps.py. They hold all rows of the sounds and
+messages that are neither trained on nor tested. Every row of credit-g is tested by some seed of helps.py: another table
+of people, with numbers and categories, stands in for it. The last lines of a question are the plain network trained
 otherwise.
 """
 
@@ -87,7 +87,7 @@ def lines(search: Search, data: Path, seeds: int) -> Iterator[str]:
         )))  # fmt: skip
     plain: list[tuple[float, float]] = []
     for recipe, asked in tried:
-        found = [trained(asked, [recipe], split, "select", seed)[0] for seed, split in splits.items()]
+        found = [trained(asked, [recipe], split, "validation", seed)[0] for seed, split in splits.items()]
         plain = plain or found
         cells = []
         for own, its in zip(zip(*found, strict=True), zip(*plain, strict=True), strict=True):

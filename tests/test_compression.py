@@ -317,7 +317,7 @@ def test_a_run_on_real_data(recipe: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         run = fit(mlp(30, 2, (32, 32)), split, recipe, Training(epochs=12, learning_rate=0.01))
-    small, x = compress(run), split.select.x
+    small, x = compress(run), split.validation.x
     torch.testing.assert_close(small.model(x), run.outputs(x), rtol=1e-4, atol=1e-5)
     idle = int((run.model[2].weight == 0).all(0).sum())  # units of the first layer that nothing leaves
     assert idle + int((run.model[0].weight == 0).all(1).sum()) > 0

@@ -54,7 +54,7 @@ def test_a_study_prints_ranking_verdict_and_places(goodfit: Cli, csv: Path, fold
                       "--force"))  # fmt: skip
     assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
     assert "the plain network" in text
-    assert "accuracy on the select part (higher is better), 2 seeds" in text
+    assert "accuracy on the validation part (higher is better), 2 seeds" in text
     assert "test part, opened once: plain" in text
     assert text.splitlines()[-1] == f"written to {folder}; open {folder / 'report.html'}"
 

@@ -201,7 +201,7 @@ def test_each_knob_changes_the_trained_network(
     if issubclass(technique, OnEpoch):
         assert (a.epochs, a.kept_epoch) != (b.epochs, b.kept_epoch)
     else:
-        x = place.split.select.x
+        x = place.split.validation.x
         assert not torch.equal(a.outputs(x), b.outputs(x))
 
 

@@ -18,7 +18,7 @@ def test_test_rows_depend_on_the_test_seed_only() -> None:
     data = load("wine")
     a, b, c = data.split(0), data.split(1), data.split(0, test_seed=5)
     assert rows(a, "test") == rows(b, "test") != rows(c, "test")
-    for part in ("train", "stop", "select"):
+    for part in ("train", "stop", "validation"):
         assert rows(a, part) != rows(b, part)
     assert rows(a, "train") == rows(data.split(0), "train")
     for fold in data.folds(4, seed=9):
@@ -29,9 +29,9 @@ def test_test_rows_depend_on_the_test_seed_only() -> None:
 def test_folds_cover_everything_once(name: str) -> None:
     data = load(name)
     folds = data.folds(5, 2)
-    selected = [row for f in folds for row in rows(f, "select")]
+    selected = [row for f in folds for row in rows(f, "validation")]
     assert sorted(selected + rows(folds[0], "test")) == list(range(len(data)))
-    assert rows(data.folds(5, 3)[0], "select") != rows(folds[0], "select")
+    assert rows(data.folds(5, 3)[0], "validation") != rows(folds[0], "validation")
 
 
 def test_strata_have_the_classes_shares() -> None:

@@ -14,7 +14,7 @@ def test_parts_are_taken_as_they_are() -> None:
     assert split.spec.classes == ("0", "1")
     assert split.preprocessing is None
     assert "stop rows" in split.note
-    assert split.duplicates.counts["stop", "select"] == 4
+    assert split.duplicates.counts["stop", "validation"] == 4
     assert split.duplicates.counts["train", "stop"] == 0
 
 

@@ -17,12 +17,12 @@ def test_every_row_is_in_one_part(how: str) -> None:
     rng = np.random.default_rng(0)
     given = layout(how, classes=rng.integers(0, 3, 100), groups=np.arange(100) // 2, rank=rng.permutation(100))
     d = divide(given, COUNTS, seed=3, test_seed=0)
-    rows = np.concatenate([d.train, d.stop, d.select, d.test])
+    rows = np.concatenate([d.train, d.stop, d.validation, d.test])
     assert sorted(rows.tolist()) == list(range(100))
     for f in divide_folds(given, 4, COUNTS, seed=3, test_seed=0):
-        rows = np.concatenate([f.train, f.stop, f.select, f.test])
+        rows = np.concatenate([f.train, f.stop, f.validation, f.test])
         assert len(set(rows.tolist())) == len(rows)
-        assert min(len(f.train), len(f.stop), len(f.select), len(f.test)) > 0
+        assert min(len(f.train), len(f.stop), len(f.validation), len(f.test)) > 0
 
 
 def test_single_rows_of_a_class_stay_in_training() -> None:
@@ -44,7 +44,7 @@ def test_groups_are_whole_and_sizes_near() -> None:
     groups = rng.integers(0, 60, 1000)
     classes = rng.integers(0, 2, 1000)
     d = divide(layout("grouped", 1000, groups=groups, classes=classes), (100, 150, 150), seed=0, test_seed=0)
-    parts = [set(groups[rows]) for rows in (d.train, d.stop, d.select, d.test)]
+    parts = [set(groups[rows]) for rows in (d.train, d.stop, d.validation, d.test)]
     assert sum(len(p) for p in parts) == len(set.union(*parts))
     assert abs(len(d.test) - 150) < 40
     assert abs(classes[d.test].mean() - classes.mean()) < 0.1
@@ -64,7 +64,7 @@ def test_too_few_groups_or_rows() -> None:
 def test_equal_times_stay_together() -> None:
     rank = np.repeat(np.arange(20), 5)
     d = divide(layout("time", rank=rank), (8, 16, 17), seed=0, test_seed=0)
-    parts = [set(rank[rows]) for rows in (d.train, d.stop, d.select, d.test)]
+    parts = [set(rank[rows]) for rows in (d.train, d.stop, d.validation, d.test)]
     assert sum(len(p) for p in parts) == 20
     assert d.note == ""
     few = divide(layout("time", rank=np.repeat([0, 1], 50)), (8, 16, 17), seed=0, test_seed=0)
@@ -76,6 +76,6 @@ def test_time_folds_only_look_back() -> None:
     folds = divide_folds(layout("time", 200, rank=rank), 4, (20, 30, 30), seed=0, test_seed=0)
     for f in folds:
         assert rank[f.train].max() < rank[f.stop].min()
-        assert rank[f.stop].max() < rank[f.select].min()
-        assert rank[f.select].max() < rank[f.test].min()
+        assert rank[f.stop].max() < rank[f.validation].min()
+        assert rank[f.validation].max() < rank[f.test].min()
     assert len(folds) == 4

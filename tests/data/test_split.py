@@ -29,7 +29,7 @@ def test_tensors_are_what_a_network_needs() -> None:
 def test_only_train_has_the_type_that_may_be_augmented() -> None:
     split = load("iris").split()
     assert isinstance(split.train, TrainPart)
-    for part in (split.stop, split.select, split.test):
+    for part in (split.stop, split.validation, split.test):
         assert type(part) is Part
     with pytest.raises(dataclasses.FrozenInstanceError):
         split.train.x = split.test.x  # type: ignore[misc]
@@ -117,7 +117,7 @@ def test_copies_in_an_official_test_part(tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 256, (60, 4, 4), np.uint8)
     np.savez(tmp_path / "a.npz", x_train=x, y_train=[0, 1] * 30, x_test=x[:20], y_test=[0, 1] * 10)
     counts = load(tmp_path / "a.npz").split().duplicates.counts
-    assert counts["train", "test"] + counts["stop", "test"] + counts["select", "test"] == 20
+    assert counts["train", "test"] + counts["stop", "test"] + counts["validation", "test"] == 20
 
 
 def test_parts_of_unequal_lengths_are_refused() -> None:

@@ -142,7 +142,7 @@ def sample_page() -> Page:
         subtitle="15 recipes on 34,300 digits, compared on the same three seeds and the same rows.",
         facts=(
             ("Data", "digits, 49,000 rows"),
-            ("Train / stop / select", "34,300 / 7,350 / 7,350"),
+            ("Train / stop / validation", "34,300 / 7,350 / 7,350"),
             ("Network", "784-500-500-500-10, ReLU"),
             ("Weights", "897,010"),
             ("Seeds", "3"),

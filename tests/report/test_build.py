@@ -54,7 +54,7 @@ def by_hand(scores: dict[str, list[float | None]], metric: str = "accuracy") -> 
             score = math.nan if value is None else value
             outcomes.append(Outcome(Candidate(text or "plain", Recipe.of(text)), seed, score, 0.0, 1.0, run))
     spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
-    rows = {"train": 100, "stop": 20, "select": 25, "test": 25}
+    rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
     return Study("hand", spec, metric, "mlp", Training(), (0, 1), rows, outcomes)
 
 
@@ -223,7 +223,7 @@ def test_the_page_of_a_study(study: Study) -> None:
     assert [name for name, _ in page.test] == list(study.test)
     facts = dict(page.facts)
     assert facts["Target"] == "target (3 classes)"
-    assert facts["Rows"] == "train 91, stop 15, select 22, test 22"
+    assert facts["Rows"] == "train 91, stop 15, validation 22, test 22"
     assert facts["Seeds"] == "2"
     assert any("2 seeds give wide intervals" in note for note in page.notes)
     assert any("With 2 recipes compared" in note for note in page.notes)

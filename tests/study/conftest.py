@@ -30,7 +30,7 @@ def quick() -> Training:
 
 @pytest.fixture
 def hand() -> Callable[..., Study]:
-    """A study from scores by recipe (None: that run failed); 100 training, 25 select and 25 test rows."""
+    """A study from scores by recipe (None: that run failed); 100 training, 25 validation and 25 test rows."""
 
     def make(scores: Mapping[str, Sequence[float | None]], metric: str = "accuracy", **options: Any) -> Study:
         outcomes = []
@@ -42,7 +42,7 @@ def hand() -> Callable[..., Study]:
                 failure = "" if run else "it diverged"
                 score = float("nan") if value is None else value
                 outcomes.append(Outcome(candidate, seed, score, 0.0, 1.0 + seed, run, None, failure))
-        rows = {"train": 100, "stop": 20, "select": 25, "test": 25}
+        rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
         made = {"name": "hand", "spec": SPEC, "metric": metric, "network": "mlp", "training": Training()} | options
         return Study(**made, seeds=tuple(range(seeds)), rows=rows, outcomes=outcomes)
 

@@ -85,7 +85,7 @@ def test_runs_of_one_seed_share_parts_and_starting_weights(iris: Dataset, quick:
         assert len({id(c.split) for c in fits if c.seed == seed}) == 1
     zero, one = fits[0].split, fits[3].split
     assert not np.array_equal(zero.train.rows, one.train.rows)
-    assert not np.array_equal(zero.select.rows, one.select.rows)
+    assert not np.array_equal(zero.validation.rows, one.validation.rows)
     assert np.array_equal(zero.test.rows, one.test.rows)
     assert not set(zero.test.rows) & set(one.train.rows)
 
@@ -94,16 +94,16 @@ def study_label(study: Study) -> str:
     return study.outcomes[2].candidate.label
 
 
-def test_scores_are_those_of_the_select_part(iris: Dataset, quick: Training) -> None:
+def test_scores_are_those_of_the_validation_part(iris: Dataset, quick: Training) -> None:
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=1)
     split = iris.split(0)
     for outcome in study.outcomes:
         assert outcome.run is not None
-        hits = outcome.run.outputs(split.select.x).argmax(1) == split.select.y
+        hits = outcome.run.outputs(split.validation.x).argmax(1) == split.validation.y
         assert outcome.score == pytest.approx(float(hits.float().mean()))
-        loss = nn.functional.cross_entropy(outcome.run.outputs(split.select.x), split.select.y)
+        loss = nn.functional.cross_entropy(outcome.run.outputs(split.validation.x), split.validation.y)
         assert outcome.loss == pytest.approx(float(loss), rel=1e-5)
-        assert (outcome.score, outcome.loss) == scores(outcome.run, split.select)
+        assert (outcome.score, outcome.loss) == scores(outcome.run, split.validation)
 
 
 def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
@@ -338,7 +338,7 @@ def test_regression_is_ranked_by_its_error_or_fit() -> None:
 def test_a_loss_of_ones_own_scores_too(iris: Dataset, quick: Training) -> None:
     loss = nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1)
     study = run_study(iris, "mlp:8", ["l2=1e-3"], quick, seeds=1, loss=loss)
-    run, part = study.run_of("plain"), iris.split(0).select
+    run, part = study.run_of("plain"), iris.split(0).validation
     assert study.outcomes[0].loss == pytest.approx(float(loss(run.outputs(part.x), part.y).mean()))
 
 

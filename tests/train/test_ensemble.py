@@ -44,13 +44,13 @@ def test_weights_tell_how_many_members(net: Net) -> None:
 def test_a_run_of_snapshots_keeps_saves_and_loads(more: str, three: Split, net: Net, tmp_path: Path) -> None:
     model = net()
     run = fit(model, three, f"snapshot_ensemble=3{more}", Training(epochs=6, batch_size=32, learning_rate=0.05))
-    output = run.outputs(three.select.x)
+    output = run.outputs(three.validation.x)
     if not more:
         assert isinstance(run.model, EnsembleModel)
         assert len(run.model.committee) == 3
     save_run(run, tmp_path / "run")
     again = load_run(tmp_path / "run", model)
-    assert torch.equal(again.outputs(three.select.x), output)
+    assert torch.equal(again.outputs(three.validation.x), output)
     for which in ("last", "best", "last"):
         kept, loaded = copy.deepcopy(run).keep(which), again.keep(which)
-        assert torch.equal(kept.outputs(three.select.x), loaded.outputs(three.select.x))
+        assert torch.equal(kept.outputs(three.validation.x), loaded.outputs(three.validation.x))

@@ -180,7 +180,7 @@ def test_a_study_of_masks_compares_by_iou(split):
     study = run_study(load(toy()), "unet:4-4", ["rotation=10", "label_smoothing"], QUICK, seeds=2)
     assert study.metric == "iou"
     for outcome in study.outcomes:
-        part = load(toy()).split(outcome.seed).select
+        part = load(toy()).split(outcome.seed).validation
         named = outcome.run.predict(part.x)
         assert outcome.score == pytest.approx(jaccard_score(part.y.flatten(), named.flatten(), average="macro"))
 

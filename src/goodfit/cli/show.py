@@ -103,7 +103,7 @@ def ranking(answer: Study) -> Table:
     """The ranked table."""
     up = "higher" if answer.higher_is_better else "lower"
     table = Table(
-        title=f"{answer.metric} on the select part ({up} is better), {len(answer.seeds)} seeds",
+        title=f"{answer.metric} on the validation part ({up} is better), {len(answer.seeds)} seeds",
         title_justify="left",
     )
     for name in (

@@ -72,7 +72,7 @@ class Dataset:
         how: Way = "auto",
         test_seed: int = 0,
     ) -> Split:
-        """Divide into train, stop, select and test.
+        """Divide into train, stop, validation and test.
 
         `how="auto"` is by group where groups were given, by time where times were given, else stratified for
         classes
@@ -98,7 +98,7 @@ class Dataset:
         how: Way = "auto",
         test_seed: int = 0,
     ) -> list[Split]:
-        """k splits for cross-validation: fold i is the select part, one test part is common to all.
+        """k splits for cross-validation: fold i is the validation part, one test part is common to all.
 
         Of `sizes` only stop and test count, what is left is divided by k. The test rows are those of `split`
         with the same `test_seed` and sizes.

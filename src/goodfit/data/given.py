@@ -16,7 +16,7 @@ from goodfit.errors import InputError
 def from_tensors(
     train: tuple[torch.Tensor, torch.Tensor],
     stop: tuple[torch.Tensor, torch.Tensor],
-    select: tuple[torch.Tensor, torch.Tensor] | None = None,
+    validation: tuple[torch.Tensor, torch.Tensor] | None = None,
     test: tuple[torch.Tensor, torch.Tensor] | None = None,
     name: str = "tensors",
     kind: Kind | None = None,
@@ -24,15 +24,15 @@ def from_tensors(
     """Parts that you divided and preprocessed yourself, taken as they are (nothing is copied or scaled).
 
     Shape: each (x (rows, …) float, y (rows,) int64 class indices, or (rows,) or (rows, outputs) floats, or masks (rows,
-    height, width) of whole numbers for images). `select` and `test` default to the stop rows; then scores on them are
-    no news, which `note` says. `kind`: what the rows are, where their shape does not say it (see `Inputs`): three
-    dimensions are series, four are images; rows of "text" are the numbers of words, 0 where a text has ended and 1 for
-    unknown words.
+    height, width) of whole numbers for images). Without `validation` or `test` the stop rows
+    take their place, and `note` says so. `kind`: what the rows are, where their shape does not say it (see `Inputs`):
+    three dimensions are series, four are images; rows of "text" are the numbers of words, 0 where a text has ended and
+    1 for unknown words.
 
     Raises:
         InputError: shapes or types that do not fit each other.
     """
-    given = {"train": train, "stop": stop, "select": select or stop, "test": test or stop}
+    given = {"train": train, "stop": stop, "validation": validation or stop, "test": test or stop}
     for part, (x, y) in given.items():
         if len(x) != len(y) or x.shape[1:] != train[0].shape[1:] or x.is_floating_point() == (kind == "text"):
             what = "whole-number" if kind == "text" else "float"
@@ -60,7 +60,7 @@ def from_tensors(
         Inputs.of(torch.cat([x for x, _ in given.values()]) if kind == "text" else train[0], kind),
     )
     parts = {k: Part(x, y, np.arange(len(x))) for k, (x, y) in shaped.items() if k != "train"}
-    note = "" if select and test else "select and test are the stop rows where they were not given"
+    note = "" if validation and test else "validation and test are the stop rows where they were not given"
     return Split(TrainPart(*shaped["train"], np.arange(len(train[0]))), **parts, spec=spec, preprocessing=None, seed=0,
                  how="given", duplicates=_duplicates(shaped), note=note)  # fmt: skip
 

@@ -43,37 +43,37 @@ class Division:
 
     train: Rows
     stop: Rows
-    select: Rows
+    validation: Rows
     test: Rows
     note: str = ""
 
 
 def divide(layout: Layout, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> Division:
-    """Divide all rows: `counts` are those of stop, select and test; train is the rest.
+    """Divide all rows: `counts` are those of stop, validation and test; train is the rest.
 
     The test rows depend on `test_seed` alone, the others on `seed` too.
 
     Raises:
         InputError: too few rows, or too few groups.
     """
-    stop_count, select_count, test_count = counts
+    stop_count, validation_count, test_count = counts
     if layout.how == "time":
         return _by_time(layout, counts)
     rest, test, notes = np.arange(layout.n), np.empty(0, np.int64), []
     if test_count:
         rest, test, note = carve(layout, rest, test_count, _state(test_seed, 0), parts_left=3)
         notes.append(note)
-    rest, select, note = carve(layout, rest, select_count, _state(seed, 1), parts_left=2)
+    rest, validation, note = carve(layout, rest, validation_count, _state(seed, 1), parts_left=2)
     notes.append(note)
     train, stop, note = carve(layout, rest, stop_count, _state(seed, 2), parts_left=1)
     notes.append(note)
-    return Division(train, stop, select, test, _joined(notes))
+    return Division(train, stop, validation, test, _joined(notes))
 
 
 def divide_folds(layout: Layout, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
-    """k divisions with one test part: every other row is in the select part of exactly one of them.
+    """k divisions with one test part: every other row is in the validation part of exactly one of them.
 
-    In time order fold i selects on the i-th stretch of time and trains on what came before it.
+    In time order fold i validates on the i-th stretch of time and trains on what came before it.
 
     Raises:
         InputError: too few rows or groups for k folds.
@@ -84,12 +84,12 @@ def divide_folds(layout: Layout, k: int, counts: tuple[int, int, int], *, seed: 
     dev, test, first = np.arange(layout.n), np.empty(0, np.int64), ""
     if test_count:
         dev, test, first = carve(layout, dev, test_count, _state(test_seed, 0), parts_left=3)
-    selects, second = _fold_rows(layout, dev, k, _state(seed, 3))
+    validations, second = _fold_rows(layout, dev, k, _state(seed, 3))
     divisions = []
-    for i, select in enumerate(selects):
-        rest = np.setdiff1d(dev, select, assume_unique=True)
+    for i, validation in enumerate(validations):
+        rest = np.setdiff1d(dev, validation, assume_unique=True)
         train, stop, third = carve(layout, rest, stop_count, _state(seed, 4 + i), parts_left=1)
-        divisions.append(Division(train, stop, select, test, _joined([first, second, third])))
+        divisions.append(Division(train, stop, validation, test, _joined([first, second, third])))
     return divisions
 
 
@@ -175,7 +175,7 @@ def _imbalance(groups: Rows, table: Rows, count: int) -> float:
 
 
 def _fold_rows(layout: Layout, dev: Rows, k: int, state: int) -> tuple[list[Rows], str]:
-    """The select rows of each fold."""
+    """The validation rows of each fold."""
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
     y, groups, note = layout.strata[dev], None, ""
@@ -189,24 +189,24 @@ def _fold_rows(layout: Layout, dev: Rows, k: int, state: int) -> tuple[list[Rows
         splitter = StratifiedKFold(k, shuffle=True, random_state=state)
         counts = np.bincount(y)
         if counts[counts > 0].min() < k:
-            note = f"a class has fewer than {k} rows: not every fold selects on it"
+            note = f"a class has fewer than {k} rows: some folds have no validation row of it"
     else:
         splitter = KFold(k, shuffle=True, random_state=state)
     if len(dev) < 2 * k:
         raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds; lower k or give more rows.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # rare classes: said in the note
-        return [dev[select] for _, select in splitter.split(dev, y, groups)], note
+        return [dev[validation] for _, validation in splitter.split(dev, y, groups)], note
 
 
 def _by_time(layout: Layout, counts: tuple[int, int, int]) -> Division:
-    """Oldest rows train, then stop, select, and the newest test; equal times stay together if possible."""
+    """Oldest rows train, then stop, validation, and the newest test; equal times stay together if possible."""
     assert layout.rank is not None
     order = np.argsort(layout.rank, kind="stable")
-    ends = layout.n - np.cumsum(counts[::-1])[::-1]  # (first stop, first select, first test)
+    ends = layout.n - np.cumsum(counts[::-1])[::-1]  # (first stop, first validation, first test)
     cuts, note = _cuts(layout.rank[order], ends)
-    train, stop, select, test = np.split(order, cuts)
-    return Division(train, stop, select, test, note)
+    train, stop, validation, test = np.split(order, cuts)
+    return Division(train, stop, validation, test, note)
 
 
 def _cuts(rank: Rows, wanted: Rows) -> tuple[Rows, str]:
@@ -231,10 +231,10 @@ def _time_folds(layout: Layout, k: int, stop_count: int, test_count: int) -> lis
         raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds in time order; lower k.")
     share = stop_count / len(dev)
     divisions = []
-    for past, select in TimeSeriesSplit(k).split(dev):
-        stop = max(1, round(share * (len(past) + len(select))))
+    for past, validation in TimeSeriesSplit(k).split(dev):
+        stop = max(1, round(share * (len(past) + len(validation))))
         stop = min(stop, len(past) - LEAST_TRAIN)
-        divisions.append(Division(dev[past[:-stop]], dev[past[-stop:]], dev[select], test))
+        divisions.append(Division(dev[past[:-stop]], dev[past[-stop:]], dev[validation], test))
     return divisions
 
 

@@ -1,4 +1,4 @@
-"""Data divided once and for all into train, stop, select and test; only train may be augmented."""
+"""Data divided once and for all into train, stop, validation and test; only train may be augmented."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
 from goodfit.errors import InputError
 
-PARTS = ("train", "stop", "select", "test")
+PARTS = ("train", "stop", "validation", "test")
 SIZES = (0.6, 0.1, 0.15, 0.15)
 
 
@@ -59,7 +59,7 @@ class Part:
 class TrainPart(Part):
     """The training rows: the only part whose type augmentation, sampling and noise accept.
 
-    Whatever changes examples takes a `TrainPart`; `stop`, `select` and `test` are plain `Part`s and cannot be
+    Whatever changes examples takes a `TrainPart`; `stop`, `validation` and `test` are plain `Part`s and cannot be
     passed.
     """
 
@@ -68,15 +68,14 @@ class TrainPart(Part):
 class Split:
     """Four parts with what was learned from the first: the data side of every run.
 
-    `stop` decides when a run ends, `select` which recipe is taken, `test` is opened once, at the end. `how`
-    names the division used, `note` what could not be done as asked ("" if nothing),
-    `duplicates` counts rows in two parts.
-    `preprocessing` is None where the parts were given as tensors.
+    `stop` is for early stopping, `validation` for comparing recipes; `test` is used once, at the end. `how` names the
+    method of division, `note` says what could not be done as requested ("" if nothing), and `duplicates` counts the
+    rows that occur in two parts. `preprocessing` is None if the split was made with `from_tensors`.
     """
 
     train: TrainPart
     stop: Part
-    select: Part
+    validation: Part
     test: Part
     spec: TaskSpec
     preprocessing: Preprocessing | None
@@ -88,7 +87,7 @@ class Split:
     @property
     def parts(self) -> dict[str, Part]:
         """The four parts by name."""
-        return {"train": self.train, "stop": self.stop, "select": self.select, "test": self.test}
+        return {"train": self.train, "stop": self.stop, "validation": self.validation, "test": self.test}
 
     @property
     def text(self) -> str:
@@ -147,7 +146,7 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
 
 
 def part_counts(n: int, sizes: tuple[float, float, float, float], official: bool) -> tuple[int, int, int]:
-    """Rows of stop, select and test for n rows; with an official test part the first three sizes share them.
+    """Rows of stop, validation and test for n rows; with an official test part the first three sizes share them.
 
     >>> part_counts(1000, (0.6, 0.1, 0.15, 0.15), official=False)
     (100, 150, 150)
@@ -165,7 +164,7 @@ def part_counts(n: int, sizes: tuple[float, float, float, float], official: bool
             raise InputError(
                 f"split: {n} rows leave {max(count, 0)} for {name} at size {shares[name]:g}; give more rows or size."
             )
-    return counts["stop"], counts["select"], counts.get("test", 0)
+    return counts["stop"], counts["validation"], counts.get("test", 0)
 
 
 def check_sizes(sizes: tuple[float, ...], official: bool) -> None:
@@ -174,7 +173,7 @@ def check_sizes(sizes: tuple[float, ...], official: bool) -> None:
     Raises:
         InputError: says the rule and the given sizes.
     """
-    rule = "split: sizes must be four positive numbers (train, stop, select, test) with sum 1"
+    rule = "split: sizes must be four positive numbers (train, stop, validation, test) with sum 1"
     try:
         values = [float(size) for size in sizes]
     except (TypeError, ValueError) as error:

@@ -238,8 +238,8 @@ def interval_text(e: Estimate, digits: int = 4) -> str:
 def _study_notes(study: Study) -> list[str]:
     others = len({o.candidate.label for o in study.outcomes}) - 1
     notes = [
-        "Scores are measured on the select part, which neither training nor early stopping has seen; differences are "
-        "paired by seed (same rows, same starting weights, same batches).",
+        "Scores are measured on the validation part, which neither training nor early stopping has seen; differences "
+        "are paired by seed (same rows, same starting weights, same batches).",
         f"With {others} recipes compared, about one in twenty intervals excludes zero by chance, and the best of "
         "many looks better than it is: the test part tells.",
     ]

@@ -26,7 +26,7 @@ COUNTS = ("accuracy", "balanced_accuracy", "f1_macro")
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One run of a study: its recipe, its seed, and what it reached on the select part."""
+    """One run of a study: its recipe, its seed, and what it reached on the validation part."""
 
     candidate: Candidate
     seed: int
@@ -130,8 +130,8 @@ class Study:
         labels = Counter(o.verdict.label for o in outcomes if o.verdict)
         return Ranked(
             self.of(label)[0].candidate,
-            self.estimate([o.score for o in outcomes], "select"),
-            None if label == PLAIN else self._interval(differences, "select"),
+            self.estimate([o.score for o in outcomes], "validation"),
+            None if label == PLAIN else self._interval(differences, "validation"),
             wins=len(better),
             verdict=labels.most_common(1)[0][0] if labels else "failed",
             gap=_mean([_gap(o.run, self.metric) for o in outcomes if o.run]),
@@ -157,7 +157,7 @@ class Study:
 
 
 def judged(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Outcome:
-    """The outcome of a finished run: its score and loss on the select part, and its verdict."""
+    """The outcome of a finished run: its score and loss on the validation part, and its verdict."""
     return Outcome(candidate, seed, *scores, seconds, run, diagnose(run))
 
 

@@ -51,10 +51,10 @@ def run_study(
     """Compare recipes on a data set: which helps, by how much, how sure.
 
     Without `recipes`: the plain network, the usual techniques alone at their defaults (`catalogue`: every technique
-    that can act on this network), and a combined recipe. Each seed draws its own train, stop and select parts, starting
-    weights, batches and noise, and all recipes share them, so that differences to plain are paired; the test part is
-    the same for all and is opened once, at the end, for plain and for the best recipe. A network of your own starts
-    anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that is
+    that can act on this network), and a combined recipe. Each seed draws its own train, stop and validation parts,
+    starting weights, batches and noise, and all recipes share them, so that differences to plain are paired; the test
+    part is the same for all and is opened once, at the end, for plain and for the best recipe. A network of your own
+    starts anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that is
     faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
     `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
 
@@ -120,10 +120,10 @@ def _try_on(
 
 
 def _outcome(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Outcome:
-    """A finished run with the score of its kept weights on the select part."""
+    """A finished run with the score of its kept weights on the validation part."""
     if isinstance(result, TrainingError):
         return Outcome(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
-    reached = scores(result, job.split.select, loss)
+    reached = scores(result, job.split.validation, loss)
     return judged(candidate, job.seed, result, reached, sum(result.history["seconds"]))
 
 

@@ -139,7 +139,7 @@ def test_an_official_test_part(pets: Path, put: Put, tmp_path: Path) -> None:
     pets.rename(tmp_path / "parted" / "train")
     split = load(tmp_path / "parted").split()
     assert len(split.test) == 8
-    assert len(split.train) + len(split.stop) + len(split.select) == 24
+    assert len(split.train) + len(split.stop) + len(split.validation) == 24
 
 
 def test_folders_without_classes(tmp_path: Path, put: Put, pets: Path) -> None:

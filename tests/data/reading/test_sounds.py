@@ -179,7 +179,7 @@ def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put,
     tones.rename(tmp_path / "parted" / "train")
     split = load(tmp_path / "parted").split()
     assert split.test.x.shape == (8, 1, 4000)
-    assert len(split.train) + len(split.stop) + len(split.select) == 20
+    assert len(split.train) + len(split.stop) + len(split.validation) == 20
 
 
 def test_what_does_not_fit(tones: Path, put: Put) -> None:

@@ -340,7 +340,7 @@ def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, 
     acts.rename(tmp_path / "parted" / "train")
     split = load(tmp_path / "parted", frames=4).split()
     assert split.test.x.shape == (8, 3, 4, 12, 16)
-    assert len(split.train) + len(split.stop) + len(split.select) == 12
+    assert len(split.train) + len(split.stop) + len(split.validation) == 12
 
 
 def test_what_does_not_fit(acts: Path, put: Put) -> None:

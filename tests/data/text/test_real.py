@@ -24,6 +24,6 @@ def test_trained(shared: Callable[[str], Path], name: str) -> None:
     assert (split.train.x == 0).any(1).float().mean() > 0.9  # few texts fill the whole length
     run = fit("bag:16-16", split, "synonyms=0.2, random_deletion=0.1", Training(epochs=2, learning_rate=0.01))
     assert run.history["train_loss"][1] < run.history["train_loss"][0] < run.facts["baseline_loss"]
-    raw = data.x.iloc[split.select.rows]
-    assert torch.equal(torch.from_numpy(run.preprocessing.transform(raw)), split.select.x)
-    assert set(run.predict(split.select.x)) == set(data.classes)
+    raw = data.x.iloc[split.validation.rows]
+    assert torch.equal(torch.from_numpy(run.preprocessing.transform(raw)), split.validation.x)
+    assert set(run.predict(split.validation.x)) == set(data.classes)
