@@ -21,8 +21,7 @@ from goodfit.techniques import L2
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import apart
-from goodfit.train.population import train as populations
+from goodfit.train.population import scheduler, solo_processes
 from goodfit.train.population.vectorized import MemberBatch
 from goodfit.train.rng import stream
 from goodfit.train.run import Run
@@ -165,7 +164,7 @@ def test_as_many_trainings_as_recipes(count: int, three: Split) -> None:
 def test_a_recipe_that_does_not_fit(recipe: str, message: str, three: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
     monkeypatch.setattr(MemberBatch, "train_epoch", lambda crowd: begun.append("together"))
-    monkeypatch.setattr(apart, "fit_alone", lambda *args: begun.append("apart"))
+    monkeypatch.setattr(solo_processes, "fit_alone", lambda *args: begun.append("apart"))
     with pytest.raises(InputError) as error:
         fit_many("mlp:4", three, ["", "l2=0.1", recipe], SHORT)
     assert message in str(error.value)
@@ -182,14 +181,14 @@ def test_a_recipe_that_does_not_fit(recipe: str, message: str, three: Split, mon
 def test_without_a_population(three: Split, doubled: Any, net: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     model, split = net().double(), doubled(three)
     stacked: Any = together(model, split, RECIPES, SHORT, seeds=(0, 1))
-    monkeypatch.setattr(populations.Population, "train", None)
+    monkeypatch.setattr(scheduler.Population, "train", None)
     assert_close(fit_many(model, split, RECIPES, SHORT, seeds=(0, 1), population=False), stacked, 1e-12)
 
 
 def test_where_a_population_does_not_pay(three: Split, net: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     model = net()
-    monkeypatch.setattr(populations.Population, "prepare", lambda population, forced: False)
-    monkeypatch.setattr(populations.Population, "train", None)
+    monkeypatch.setattr(scheduler.Population, "prepare", lambda population, forced: False)
+    monkeypatch.setattr(scheduler.Population, "train", None)
     runs = fit_many(model, three, RECIPES, SHORT, seeds=(0, 1))
     assert_close(runs, [fit(model, three, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0)
 
@@ -241,7 +240,7 @@ def test_interrupted_before_an_epoch_was_over(three: Split, interrupted: Callabl
 def test_interrupted_while_others_wait(
     three: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(populations, "at_once", lambda *_: 2)
+    monkeypatch.setattr(scheduler, "at_once", lambda *_: 2)
     interrupted(4)
     recipes = ["", "l2=0.1", "l2=0.2", "l2=0.3", "sam", "snapshot_ensemble"]
     *stacked, sam, snapshots = together("mlp:4", three, recipes, SHORT)

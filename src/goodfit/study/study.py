@@ -54,8 +54,8 @@ def run_study(
     that can act on this network), and a combined recipe. Each seed draws its own train, stop and validation parts,
     starting weights, batches and noise, and all recipes share them, so that differences to plain are paired; the test
     part is the same for all and is opened once, at the end, for plain and for the best recipe. A network of your own
-    starts anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that is
-    faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
+    starts anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that
+    is faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
     `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
 
     Raises:

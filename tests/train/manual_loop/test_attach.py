@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import WeightAverager, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from goodfit.data import Split
 from goodfit.techniques import EMA, L1, L2, SAM, ClipGradNorm, MaxNorm, WeightDecay
@@ -199,7 +199,7 @@ def test_l1_is_the_proximal_step_of_each_group_s_own_rate(data: Split, twins: Tw
 
 def test_ema_is_torch_s_averaged_model(data: Split, twins: Twins) -> None:
     mine, hand = twins()
-    averaged = WeightAverager(hand, multi_avg_fn=get_ema_multi_avg_fn(0.5 ** (1 / (2 * 3))))
+    averaged = AveragedModel(hand, multi_avg_fn=get_ema_multi_avg_fn(0.5 ** (1 / (2 * 3))))
     averaged.update_parameters(hand)  # torch's first update copies the weights as they are; ours starts from them
     by_hand(hand, torch.optim.Adam(hand.parameters(), lr=0.05), data, after=lambda: averaged.update_parameters(hand))
     same(ours(mine, EMA(2.0), torch.optim.Adam(mine.parameters(), lr=0.05), data, steps_per_epoch=3), averaged.module)

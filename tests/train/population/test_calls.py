@@ -19,8 +19,7 @@ from torch import nn
 from goodfit.data import Split
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import graphs, tracing
-from goodfit.train.population import train as populations
+from goodfit.train.population import calls, graph, scheduler
 from goodfit.train.population.vectorized import MemberBatch
 from goodfit.train.run import Run
 
@@ -43,7 +42,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
 
     def noting(name: str) -> Callable[..., Any]:
-        call = getattr(tracing, name)
+        call = getattr(calls, name)
 
         def note(*args: Any) -> Any:
             found.setdefault(name, []).append(call(*args))
@@ -52,7 +51,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
         return note
 
     for name in ("traced", "compiled"):
-        monkeypatch.setattr(tracing, name, noting(name))
+        monkeypatch.setattr(calls, name, noting(name))
     return found
 
 
@@ -77,8 +76,8 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, compiling: bool) -> None:
         "WARM": wait,
         "PROGRAMS": programs,
     }.items():
-        monkeypatch.setattr(tracing, name, value)
-    monkeypatch.setattr(graphs, "PROGRAMS", programs)
+        monkeypatch.setattr(calls, name, value)
+    monkeypatch.setattr(graph, "PROGRAMS", programs)
 
 
 def trained(model: nn.Module, data: Split, recipes: list[str], optimizer: str) -> list[Run]:
@@ -122,14 +121,14 @@ def test_a_graph_for_one_size_of_batch_alone(
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     assert len({run.epochs for run in mapped}) > 3
     forced(monkeypatch, compiling=False)
-    settle, sizes = tracing.Calls._settle, set()
+    settle, sizes = calls.Calls._settle, set()
 
     def full_only(calls: Any, form: Any, name: Any, function: Any, given: Any, way: Any) -> None:
-        if name == tracing.STEP and given[-1].leaves[0].shape[1] == 20:
+        if name == calls.STEP and given[-1].leaves[0].shape[1] == 20:
             settle(calls, form, name, function, given, way)
             sizes.add(20)
 
-    monkeypatch.setattr(tracing.Calls, "_settle", full_only)
+    monkeypatch.setattr(calls.Calls, "_settle", full_only)
     equal(together(model, data, recipes, training, seeds=(0, 1, 2)), mapped)
     assert sizes == {20}
 
@@ -192,12 +191,12 @@ def test_members_are_trained_in_processes_side_by_side(
     training = Training(epochs=8, batch_size=20, learning_rate=0.05)
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     forced(monkeypatch, compiling=True)
-    monkeypatch.setattr(tracing, "compiled", lambda graph, *_: graph)  # no need of a compiler here
-    monkeypatch.setattr(populations, "at_once", lambda *_: 3)
-    monkeypatch.setattr(populations, "SHORT", 0.0)
-    monkeypatch.setattr(populations, "possible", lambda: 2)
+    monkeypatch.setattr(calls, "compiled", lambda graph, *_: graph)  # no need of a compiler here
+    monkeypatch.setattr(scheduler, "at_once", lambda *_: 3)
+    monkeypatch.setattr(scheduler, "SHORT", 0.0)
+    monkeypatch.setattr(scheduler, "possible", lambda: 2)
     lanes: list[int] = []
-    begin, epoch, here = populations.side_by_side, MemberBatch.train_epoch, os.getpid()
+    begin, epoch, here = scheduler.side_by_side, MemberBatch.train_epoch, os.getpid()
 
     def noting(makers: Any, stop: Any) -> Any:
         lanes.append(len(makers))
@@ -208,7 +207,7 @@ def test_members_are_trained_in_processes_side_by_side(
             os.kill(os.getpid(), signal.SIGKILL)
         epoch(crowd)
 
-    monkeypatch.setattr(populations, "side_by_side", noting)
+    monkeypatch.setattr(scheduler, "side_by_side", noting)
     if killed:
         monkeypatch.setattr(MemberBatch, "train_epoch", dying)
     runs = together(model, data, recipes, training, seeds=(0, 1, 2))

@@ -14,7 +14,7 @@ from goodfit.errors import TrainingError
 from goodfit.recipe import Recipe
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.population import apart
+from goodfit.train.population import solo_processes
 from goodfit.train.population.jobs import Checker, Job, Networks
 from goodfit.train.population.solo_processes import fit_apart
 
@@ -37,14 +37,14 @@ class Own(nn.Module):
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many processes were started, each time."""
     seen: list[int] = []
-    parallel = apart.Parallel
+    parallel = solo_processes.Parallel
 
     def note(n_jobs: int, **options: Any) -> Any:
         seen.append(n_jobs)
         return parallel(n_jobs=n_jobs, **options)
 
-    monkeypatch.setattr(apart, "WORTH", 0.0)
-    monkeypatch.setattr(apart, "Parallel", note)
+    monkeypatch.setattr(solo_processes, "WORTH", 0.0)
+    monkeypatch.setattr(solo_processes, "Parallel", note)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     return seen
 
@@ -77,7 +77,7 @@ def test_processes_give_what_fit_does(three: Split, processes: list[int]) -> Non
 def test_no_process_is_started_for_one_run_or_on_one_core(
     count: int, cores: int, three: Split, processes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "fit_alone", lambda networks, job, loss: job.number)
+    monkeypatch.setattr(solo_processes, "fit_alone", lambda networks, job, loss: job.number)
     checker: Callable[..., Any] = Checker(networks := Networks("mlp:4", fresh=False), None)
     jobs: list[Job] = [checker(three, Recipe(), SHORT).job(i, i, three) for i in range(count)]
     assert list(fit_apart(networks, jobs, None, cores)) == [(i, i) for i in range(count)]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from goodfit.train.population import lanes
+from goodfit.train.population import workers
 from goodfit.train.population.workers import Shared, WorkerDiedError, possible, side_by_side
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux alone")
@@ -155,5 +155,5 @@ def test_a_lane_opens_no_lanes_of_its_own() -> None:
 
 
 def test_no_lanes_where_processes_cannot_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes.sys, "platform", "darwin")
+    monkeypatch.setattr(workers.sys, "platform", "darwin")
     assert possible() == 1
