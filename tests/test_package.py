@@ -33,7 +33,7 @@ def test_every_name_is_there_and_documented(name: str) -> None:
 
 
 def test_every_home_is_exported() -> None:
-    assert set(goodfit._HOMES) == set(goodfit.__all__) - {"models", "techniques"}
+    assert set(goodfit._HOMES) == set(goodfit.__all__)
 
 
 def test_dir_lists_them() -> None:

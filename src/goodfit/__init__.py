@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from goodfit._lazy import lazy
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
@@ -41,8 +42,10 @@ _HOMES = {
     "fit_many": "train.fit_many",
     "load": "data",
     "load_run": "store",
+    "models": "models",
     "run_study": "study",
     "save_run": "store",
+    "techniques": "techniques",
     "write_report": "report",
 }
 
@@ -70,14 +73,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for, so that `import goodfit` does not wait for torch."""
-    if name in ("models", "techniques"):
-        return importlib.import_module(f"goodfit.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"goodfit.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'goodfit' has no attribute '{name}'")
+__getattr__, _names = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_names(), "__version__"]

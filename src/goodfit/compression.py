@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.surgery.cut import Cut, apply, fold_norms, idle
 from goodfit.surgery.segments import Segment, follow
-from goodfit.surgery.slots import ordered_layers
-from goodfit.surgery.tracing import Traced, Untraceable, traced
+from goodfit.surgery.tracing import Trace, UntraceableError, trace_graph
+from goodfit.surgery.weight_ref import ordered_layers
 
 ROWS = 256
 """Rows of noise that a network is tried on where no sample is given."""
@@ -203,10 +203,10 @@ class _Work:
             return
         self._fold_norms()
         try:
-            trace = traced(self.model)
+            trace = trace_graph(self.model)
             while self._round(trace, sample):
                 pass
-        except Untraceable as reason:
+        except UntraceableError as reason:
             self.reasons["the network"] = f"its forward pass cannot be traced ({reason})"
 
     def _fold_norms(self) -> None:
@@ -215,7 +215,7 @@ class _Work:
         if not self.judge.same(self.model):
             self.model = before
 
-    def _round(self, trace: Traced, sample: Tensor) -> bool:
+    def _round(self, trace: Trace, sample: Tensor) -> bool:
         """One pass over all segments; whether any unit went. The inputs come last, when all units are gone."""
         segments, reasons = follow(trace, self.model, sample)
         self.reasons = reasons | self.refused

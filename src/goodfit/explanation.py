@@ -105,7 +105,7 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
     lines = [_layer_line(layer, model, recipe) for layer in surgery.layers(model, "kernel bias")]
     for technique in recipe.at(BranchNoise):
         lines += _branch_lines(model, technique)
-    lines += [_tensor_line(slot, chosen) for slot in surgery.slots(model)]
+    lines += [_tensor_line(ref, chosen) for ref in surgery.weight_refs(model)]
     whole = [t for t in recipe if not (isinstance(t, OnWeights | OnModel) or getattr(t, "watches", False))]
     return Explanation(tuple(lines), tuple(_whole(t) for t in whole))
 
@@ -159,7 +159,7 @@ def _said(technique: Technique) -> str:
 
 
 def _branch_lines(model: nn.Module, technique: BranchNoise) -> list[Line]:
-    found = surgery.branches(model, technique.on, type(technique).__name__)
+    found = surgery.residual_branches(model, technique.on, type(technique).__name__)
     texts = [_said(technique.branch(number / len(found))) for number in range(1, len(found) + 1)]
     return [
         Line(name, type(module).__name__, "", (f"{text} on the branch that ends here",), ())
@@ -167,36 +167,36 @@ def _branch_lines(model: nn.Module, technique: BranchNoise) -> list[Line]:
     ]
 
 
-def _tensor_line(slot: surgery.Slot, chosen: dict[OnWeights | WeightPerturbation, set[str]]) -> Line:
+def _tensor_line(ref: surgery.WeightRef, chosen: dict[OnWeights | WeightPerturbation, set[str]]) -> Line:
     acting, absent = [], []
     for technique, names in chosen.items():
-        why = _reason(technique, slot, names)
+        why = _reason(technique, ref, names)
         if why:
             absent.append(f"{technique.name()}: {why}")
         else:
-            acting.append(_said(technique) + _units(technique, slot))
-    shape = "×".join(map(str, slot.tensor.shape))
-    return Line(slot.name, slot.kind, shape, tuple(acting), tuple(absent))
+            acting.append(_said(technique) + _units(technique, ref))
+    shape = "×".join(map(str, ref.tensor.shape))
+    return Line(ref.name, ref.kind, shape, tuple(acting), tuple(absent))
 
 
-def _reason(technique: OnWeights | WeightPerturbation, slot: surgery.Slot, names: set[str]) -> str:
-    if slot.name not in names:
-        if slot.form == surgery.PART:
+def _reason(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef, names: set[str]) -> str:
+    if ref.name not in names:
+        if ref.role == surgery.COMPONENT:
             return "part of a reparametrised weight"
-        return "not of a known layer; name it in on=" if slot.kind == "other" else f"on={technique.on!r}"
+        return "not of a known layer; name it in on=" if ref.kind == "other" else f"on={technique.on!r}"
     if isinstance(technique, OnWeights):
-        return why_not(technique, slot)
-    return "" if slot.form == surgery.PLAIN else "part of a reparametrised weight"
+        return why_not(technique, ref)
+    return "" if ref.role == surgery.DIRECT else "part of a reparametrised weight"
 
 
-def _units(technique: OnWeights | WeightPerturbation, slot: surgery.Slot) -> str:
+def _units(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef) -> str:
     if isinstance(technique, WeightPerturbation):
         return " in each forward pass"
     if not isinstance(technique, Scaling):
         return ""
-    blocks = slot.blocks()
+    blocks = ref.blocks()
     reduced = math.prod(blocks[0].shape[a] for a in technique.axes(blocks[0].ndim))
-    return f" on the {reduced} weights into each of {slot.tensor.numel() // reduced} units"
+    return f" on the {reduced} weights into each of {ref.tensor.numel() // reduced} units"
 
 
 def _whole(technique: Technique) -> str:

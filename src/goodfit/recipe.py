@@ -16,7 +16,7 @@ from torch import nn
 from goodfit.citations import bibtex
 from goodfit.errors import InputError, near
 from goodfit.keras_names import techniques_from_keras
-from goodfit.linter import Context, Remark, lint
+from goodfit.linter import Context, LintMessage, lint
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -94,10 +94,10 @@ class Recipe:
         """A recipe with further techniques behind these."""
         return Recipe(self.techniques + more)
 
-    def lint(self, model: nn.Module, context: Context | None = None) -> list[Remark]:
+    def lint(self, model: nn.Module, context: Context | None = None) -> list[LintMessage]:
         """What is wrong or doubtful about this recipe on a network, the worst first, with reasons and remedies.
 
-        >>> [str(remark)[:44] for remark in Recipe.of("l2=1e-4, weight_decay=0.01").lint(nn.Linear(2, 1))]
+        >>> [str(message)[:44] for message in Recipe.of("l2=1e-4, weight_decay=0.01").lint(nn.Linear(2, 1))]
         ['warning: l2, weight_decay at weight: both sh']
         """
         return lint(self.techniques, model, context)
@@ -180,8 +180,10 @@ def find(name: str) -> type[Technique]:
     names = {known: known for known in ALL} | {alias: known for known, t in ALL.items() for alias in t.aliases}
     plain = {re.sub(r"[_-]", "", said): known for said, known in names.items()}
     key = plain.get(re.sub(r"[_-]", "", name.lower()))
-    if key is None and name == "callable":
-        raise InputError("callable: a function is not part of a recipe's text; give Callable(…) in Python.")
+    if key is None and name == "custom_transform":
+        raise InputError(
+            "custom_transform: a recipe's text cannot contain a function; pass CustomTransform(…) in Python."
+        )
     if key is None:
         raise InputError(f"recipe: there is no technique '{name}'.{near(name, ALL)}")
     return ALL[key]

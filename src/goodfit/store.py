@@ -14,7 +14,7 @@ from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
 from goodfit.serialization import read_json, read_tensors, write_bytes, write_json, write_tensors
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.train.config import Training
 from goodfit.train.run import Run
 from goodfit.train.stages.on_model import attach_layers
@@ -114,7 +114,7 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")
     words = spec.inputs.vocabulary
-    network = copied(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, words)
+    network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, words)
     attach_layers(network, recipe).silence()
     best, last = read_tensors(path / "best.safetensors")[0], read_tensors(path / "last.safetensors")[0]
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from goodfit.linter import Context, Remark
+from goodfit.linter import Context, LintMessage
 from goodfit.linter.view import View
 from goodfit.recipe import Recipe
 
@@ -18,10 +18,10 @@ def plain() -> nn.Sequential:
 
 
 @pytest.fixture
-def ask() -> Callable[..., list[Remark]]:
+def ask() -> Callable[..., list[LintMessage]]:
     """What one rule says of a recipe, on a plain network unless another one is given."""
 
-    def run(rule: Any, recipe: str, model: nn.Module | None = None, **context: Any) -> list[Remark]:
+    def run(rule: Any, recipe: str, model: nn.Module | None = None, **context: Any) -> list[LintMessage]:
         view = View(tuple(Recipe.of(recipe)), plain() if model is None else model)
         return list(rule(view, Context(**context)))
 
@@ -29,12 +29,12 @@ def ask() -> Callable[..., list[Remark]]:
 
 
 @pytest.fixture
-def one(ask: Callable[..., list[Remark]]) -> Callable[..., Remark]:
-    """The one remark that a rule makes."""
+def one(ask: Callable[..., list[LintMessage]]) -> Callable[..., LintMessage]:
+    """The one message that a rule makes."""
 
-    def run(*args: Any, **context: Any) -> Remark:
+    def run(*args: Any, **context: Any) -> LintMessage:
         found = ask(*args, **context)
-        assert len(found) == 1, [str(remark) for remark in found]
+        assert len(found) == 1, [str(message) for message in found]
         return found[0]
 
     return run

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from torch import nn
 
-from goodfit.linter import Remark, averages
+from goodfit.linter import LintMessage, averages
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_several_fires(one: One) -> None:
-    remark = one(averages.several, "ema, lookahead")
-    assert (remark.severity, remark.techniques) == ("error", ("ema", "lookahead"))
+    message = one(averages.several, "ema, lookahead")
+    assert (message.severity, message.techniques) == ("error", ("ema", "lookahead"))
 
 
 def test_several_is_silent(ask: Ask) -> None:

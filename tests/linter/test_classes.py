@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 from torch import nn
 
-from goodfit.linter import Remark, classes
+from goodfit.linter import LintMessage, classes
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_corrected_twice_fires(one: One) -> None:
-    remark = one(classes.corrected_twice, "class_balance=1.0, class_weights=0.5")
-    assert (remark.severity, "1.5 in all" in remark.reason) == ("warning", True)
+    message = one(classes.corrected_twice, "class_balance=1.0, class_weights=0.5")
+    assert (message.severity, "1.5 in all" in message.reason) == ("warning", True)
 
 
 def test_corrected_twice_is_silent(ask: Ask) -> None:
@@ -22,8 +22,8 @@ def test_corrected_twice_is_silent(ask: Ask) -> None:
 
 
 def test_weights_with_soft_labels_fires(one: One) -> None:
-    remark = one(classes.weights_with_soft_labels, "class_weights, label_smoothing")
-    assert (remark.techniques, "104776" in remark.citation) == (("class_weights", "label_smoothing"), True)
+    message = one(classes.weights_with_soft_labels, "class_weights, label_smoothing")
+    assert (message.techniques, "104776" in message.citation) == (("class_weights", "label_smoothing"), True)
 
 
 def test_weights_with_soft_labels_is_silent(ask: Ask) -> None:
@@ -55,8 +55,8 @@ def test_weights_fade_is_silent(held: str, ask: Ask, normed: nn.Sequential) -> N
 
 def test_too_few_to_synthesise_fires(one: One) -> None:
     assert one(classes.too_few_to_synthesise, "smote", smallest_class=1).severity == "warning"
-    remark = one(classes.too_few_to_synthesise, "smote(k=7)", smallest_class=7)
-    assert (remark.severity, remark.remedy) == ("note", "set k below 7, or take class_balance")
+    message = one(classes.too_few_to_synthesise, "smote(k=7)", smallest_class=7)
+    assert (message.severity, message.remedy) == ("note", "set k below 7, or take class_balance")
 
 
 def test_too_few_to_synthesise_is_silent(ask: Ask) -> None:

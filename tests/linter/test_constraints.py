@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from torch import nn
 
-from goodfit.linter import Remark, constraints
+from goodfit.linter import LintMessage, constraints
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_unit_norm_with_bounds_fires(one: One) -> None:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from goodfit.linter import Remark, dropout
+from goodfit.linter import LintMessage, dropout
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 class Home(nn.Module):
@@ -33,8 +33,8 @@ def own(*modules: nn.Module) -> nn.Sequential:
 
 def test_before_batch_norm_fires(one: One, normed: nn.Sequential) -> None:
     # The dropout stands in front of layers 3 and 6; only layer 3 has a batch norm behind it.
-    remark = one(dropout.before_batch_norm, "dropout=0.25", normed)
-    assert (remark.severity, remark.techniques, remark.where) == ("warning", ("dropout",), ("3",))
+    message = one(dropout.before_batch_norm, "dropout=0.25", normed)
+    assert (message.severity, message.techniques, message.where) == ("warning", ("dropout",), ("3",))
     assert one(dropout.before_batch_norm, "dropout=0.25, batch_norm").techniques == ("dropout", "batch_norm")
     assert one(dropout.before_batch_norm, "dropout=0.25, batch_norm").where == ("2",)
     assert one(dropout.before_batch_norm, "gaussian_dropout=0.25, ghost_batch_norm").where == ("2",)
@@ -66,9 +66,9 @@ def test_before_batch_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
 
 
 def test_twice_fires(one: One) -> None:
-    remark = one(dropout.twice, "dropout=0.25, gaussian_dropout=0.1")
-    assert (remark.severity, remark.techniques) == ("warning", ("dropout", "gaussian_dropout"))
-    assert remark.where == ("2", "4")
+    message = one(dropout.twice, "dropout=0.25, gaussian_dropout=0.1")
+    assert (message.severity, message.techniques) == ("warning", ("dropout", "gaussian_dropout"))
+    assert message.where == ("2", "4")
     assert one(dropout.twice, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.5))).where == ("3",)
 
 
@@ -127,9 +127,9 @@ def test_plain_with_selu_is_silent(ask: Ask) -> None:
 
 def test_in_narrow_layers_fires(one: One) -> None:
     net = nn.Sequential(nn.Linear(4, 15), nn.ReLU(), nn.Linear(15, 16), nn.ReLU(), nn.Linear(16, 2))
-    remark = one(dropout.in_narrow_layers, "dropout=0.5", net)
-    assert remark.where == ("2",)
-    assert "= 2" in remark.remedy
+    message = one(dropout.in_narrow_layers, "dropout=0.5", net)
+    assert message.where == ("2",)
+    assert "= 2" in message.remedy
 
 
 def test_in_narrow_layers_is_silent(ask: Ask) -> None:

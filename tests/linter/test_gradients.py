@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from torch import nn
 
-from goodfit.linter import Remark, gradients
+from goodfit.linter import LintMessage, gradients
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_sam_with_batch_norm_fires(one: One, normed: nn.Sequential) -> None:

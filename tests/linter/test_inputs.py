@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from torch import nn
 
-from goodfit.linter import Remark, inputs
+from goodfit.linter import LintMessage, inputs
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix", "cut_out", "fgsm", "jacobian_penalty"])
@@ -22,9 +22,9 @@ def test_codes_is_silent(ask: Ask) -> None:
 
 
 def test_categories_fires(one: One) -> None:
-    remark = one(inputs.categories, "mixup(categories='blend'), gaussian_noise, fgsm", categories=True)
-    assert remark.techniques == ("mixup", "fgsm", "gaussian_noise")
-    assert "column_noise" in remark.remedy
+    message = one(inputs.categories, "mixup(categories='blend'), gaussian_noise, fgsm", categories=True)
+    assert message.techniques == ("mixup", "fgsm", "gaussian_noise")
+    assert "column_noise" in message.remedy
 
 
 def test_categories_is_silent(ask: Ask) -> None:

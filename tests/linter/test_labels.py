@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from goodfit.linter import Remark, labels
+from goodfit.linter import LintMessage, labels
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 @pytest.mark.parametrize("mixing", ["mixup", "cutmix", "manifold_mixup"])

@@ -14,7 +14,7 @@ from torch import nn
 
 from goodfit import linter, techniques
 from goodfit.citations import parse
-from goodfit.linter import Context, Remark, lint, sources
+from goodfit.linter import Context, LintMessage, lint, sources
 from goodfit.recipe import Recipe
 
 HERE = Path(__file__).parent
@@ -67,9 +67,9 @@ def test_worst_first_and_one_line_each() -> None:
     found = lint(tuple(recipe), net, Context(batch_size=4, metric="log_loss", epochs=3))
     assert [r.severity for r in found] == sorted((r.severity for r in found), key=("error", "warning", "note").index)
     assert {"error", "warning", "note"} == {r.severity for r in found}
-    for remark in found:
-        assert re.fullmatch(rf"{remark.severity}: [^\n]+: [^\n]+; [^\n]+\.( \[[^\n]+\])?", str(remark))
-        assert set(remark.techniques) <= {t.name() for t in recipe}
+    for message in found:
+        assert re.fullmatch(rf"{message.severity}: [^\n]+: [^\n]+; [^\n]+\.( \[[^\n]+\])?", str(message))
+        assert set(message.techniques) <= {t.name() for t in recipe}
 
 
 def test_usual_recipes_are_not_faulted() -> None:
@@ -94,7 +94,7 @@ def test_every_technique_alone_on_every_kind_of_network(name: str) -> None:
     before = torch.get_rng_state()
     for net in networks:
         found = lint([technique], net, Context(batch_size=8, accumulate=2, epochs=2, own_loop=True))
-        assert all(isinstance(remark, Remark) for remark in found)
+        assert all(isinstance(message, LintMessage) for message in found)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -106,6 +106,6 @@ def test_neutral_techniques_are_not_there() -> None:
 
 
 def test_a_long_list_of_places_is_cut_in_the_text() -> None:
-    remark = Remark("note", ("l2",), tuple("abcdef"), "why", "", "do")
-    assert str(remark) == "note: l2 at a, b, c, d and 2 more: why; do."
-    assert str(Remark("note", (), ("",), "why", "", "do")) == "note: the network at (network): why; do."
+    message = LintMessage("note", ("l2",), tuple("abcdef"), "why", "", "do")
+    assert str(message) == "note: l2 at a, b, c, d and 2 more: why; do."
+    assert str(LintMessage("note", (), ("",), "why", "", "do")) == "note: the network at (network): why; do."

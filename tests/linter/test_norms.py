@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 from torch import nn
 
-from goodfit.linter import Remark, norms
+from goodfit.linter import LintMessage, norms
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_tiny_batches_fires(one: One, normed: nn.Sequential) -> None:
-    remark = one(norms.tiny_batches, "batch_norm", batch_size=8)
-    assert (remark.techniques, remark.where) == (("batch_norm", "batch_norm"), ("0", "2"))
-    assert str(remark).startswith("warning: batch_norm at 0, 2: a batch norm sees 8 rows")
+    message = one(norms.tiny_batches, "batch_norm", batch_size=8)
+    assert (message.techniques, message.where) == (("batch_norm", "batch_norm"), ("0", "2"))
+    assert str(message).startswith("warning: batch_norm at 0, 2: a batch norm sees 8 rows")
     assert one(norms.tiny_batches, "", normed, batch_size=15).where == ("1", "4")
     assert "8 rows" in one(norms.tiny_batches, "batch_norm", batch_size=64, accumulate=8).reason
     assert "9 rows" in one(norms.tiny_batches, "batch_norm", batch_size=64, rows=9).reason

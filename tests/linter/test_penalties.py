@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 from torch import Tensor, nn
 
-from goodfit.linter import Remark, penalties
+from goodfit.linter import LintMessage, penalties
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 class Residual(nn.Module):
@@ -35,8 +35,8 @@ class Block(nn.Module):
 
 @pytest.mark.parametrize("recipe", ["l2=1e-4", "weight_decay=0.01", "elastic_net(l1=0.0, l2=1e-4)"])
 def test_decay_before_norm_fires(recipe: str, one: One, normed: nn.Sequential) -> None:
-    remark = one(penalties.decay_before_norm, recipe, normed)
-    assert (remark.severity, remark.where) == ("note", ("0.weight", "3.weight"))
+    message = one(penalties.decay_before_norm, recipe, normed)
+    assert (message.severity, message.where) == ("note", ("0.weight", "3.weight"))
     assert one(penalties.decay_before_norm, f"{recipe}, batch_norm").where == ("0.weight", "2.weight")
     assert one(penalties.decay_before_norm, f"{recipe}, layer_norm(on='kernel 2')").where == ("2.weight",)
 
@@ -78,8 +78,8 @@ def test_decay_before_norm_is_silent_on_other_tensors(ask: Ask, normed: nn.Seque
 
 def test_zeros_before_norm_fires(one: One, normed: nn.Sequential) -> None:
     for recipe in ("l1=1e-4", "elastic_net(l1=1e-4, l2=0.0)", "group_lasso=1e-4"):
-        remark = one(penalties.zeros_before_norm, recipe, normed)
-        assert (remark.severity, remark.where) == ("warning", ("0.weight", "3.weight"))
+        message = one(penalties.zeros_before_norm, recipe, normed)
+        assert (message.severity, message.where) == ("warning", ("0.weight", "3.weight"))
 
 
 def test_zeros_before_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
@@ -89,9 +89,9 @@ def test_zeros_before_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
 
 
 def test_l2_with_weight_decay_fires(one: One) -> None:
-    remark = one(penalties.l2_with_weight_decay, "l2=1e-4, weight_decay=0.01")
-    assert (remark.severity, remark.techniques) == ("warning", ("l2", "weight_decay"))
-    assert remark.where == ("0.weight", "2.weight", "4.weight")
+    message = one(penalties.l2_with_weight_decay, "l2=1e-4, weight_decay=0.01")
+    assert (message.severity, message.techniques) == ("warning", ("l2", "weight_decay"))
+    assert message.where == ("0.weight", "2.weight", "4.weight")
     sgd = one(penalties.l2_with_weight_decay, "l2=0.01, weight_decay=0.01", optimizer="sgd")
     assert (sgd.severity, "weight_decay=0.03" in sgd.reason) == ("note", True)
     partly = one(penalties.l2_with_weight_decay, "elastic_net(l1=0.0, l2=0.1), weight_decay(0.01, on=last)")
@@ -114,8 +114,8 @@ def test_l2_under_adam_is_silent(ask: Ask) -> None:
 
 
 def test_same_penalty_twice_fires(one: One) -> None:
-    remark = one(penalties.same_penalty_twice, "elastic_net(l1=0.0, l2=0.1), l2=0.2")
-    assert (remark.techniques, "0.3" in remark.reason) == (("elastic_net", "l2"), True)
+    message = one(penalties.same_penalty_twice, "elastic_net(l1=0.0, l2=0.1), l2=0.2")
+    assert (message.techniques, "0.3" in message.reason) == (("elastic_net", "l2"), True)
     assert one(penalties.same_penalty_twice, "l1=0.25, elastic_net(l1=0.25, l2=0.0)").techniques == (
         "elastic_net",
         "l1",
@@ -139,8 +139,8 @@ def test_zeros_come_back_is_silent(ask: Ask) -> None:
 
 
 def test_biases_and_norms_fires(one: One, normed: nn.Sequential) -> None:
-    remark = one(penalties.biases_and_norms, "weight_decay(0.01, on='kernel norm bias first')", normed)
-    assert remark.where == ("0.bias",)
+    message = one(penalties.biases_and_norms, "weight_decay(0.01, on='kernel norm bias first')", normed)
+    assert message.where == ("0.bias",)
     assert one(penalties.biases_and_norms, "l2(0.01, on='norm 1')", normed).where == ("1.weight", "1.bias")
 
 

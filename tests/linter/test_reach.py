@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from torch import nn
 
-from goodfit.linter import Remark, reach
+from goodfit.linter import LintMessage, reach
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_nothing_matched_fires(one: One) -> None:
-    remark = one(reach.nothing_matched, "l2(0.1, on=Liner)")
-    assert (remark.severity, "Did you mean 'Linear'" in remark.reason) == ("error", True)
+    message = one(reach.nothing_matched, "l2(0.1, on=Liner)")
+    assert (message.severity, "Did you mean 'Linear'" in message.reason) == ("error", True)
 
 
 def test_nothing_matched_is_silent(ask: Ask) -> None:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from goodfit.linter import Remark, stopping
+from goodfit.linter import LintMessage, stopping
 
-Ask = Callable[..., list[Remark]]
-One = Callable[..., Remark]
+Ask = Callable[..., list[LintMessage]]
+One = Callable[..., LintMessage]
 
 
 def test_watching_training_fires(one: One) -> None:
@@ -20,8 +20,8 @@ def test_watching_training_is_silent(ask: Ask) -> None:
 
 
 def test_coarse_accuracy_fires(one: One) -> None:
-    remark = one(stopping.coarse_accuracy, "early_stopping(5, monitor=val_accuracy)", stop_rows=100)
-    assert "on 100 rows stop_accuracy moves in steps of 0.01" in remark.reason
+    message = one(stopping.coarse_accuracy, "early_stopping(5, monitor=val_accuracy)", stop_rows=100)
+    assert "on 100 rows stop_accuracy moves in steps of 0.01" in message.reason
 
 
 def test_coarse_accuracy_is_silent(ask: Ask) -> None:
@@ -49,8 +49,8 @@ def test_keeps_the_last_is_silent(ask: Ask) -> None:
 
 
 def test_never_late_fires(one: One) -> None:
-    remark = one(stopping.never_late, "dropout(0.2, schedule=late), early_stopping=5")
-    assert remark.techniques == ("dropout", "early_stopping")
+    message = one(stopping.never_late, "dropout(0.2, schedule=late), early_stopping=5")
+    assert message.techniques == ("dropout", "early_stopping")
 
 
 def test_never_late_is_silent(ask: Ask) -> None:

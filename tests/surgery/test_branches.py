@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import InputError
-from goodfit.surgery import branches
+from goodfit.surgery import residual_branches
 
 
 class Model(nn.Module):
@@ -58,7 +58,7 @@ def pre_norm(width: int = 4) -> Model:
 
 
 def names(model: nn.Module, on: str = "") -> list[str]:
-    found = branches(model, on, "DropPath")
+    found = residual_branches(model, on, "DropPath")
     assert all(model.get_submodule(name) is module for name, module in found)
     return [name for name, _ in found]
 
@@ -170,7 +170,7 @@ def test_sums_that_are_no_branches() -> None:
     }
     for case, (model, additions) in cases.items():
         with pytest.raises(InputError) as raised:
-            branches(model, "", "DropPath")
+            residual_branches(model, "", "DropPath")
         assert str(raised.value) == (
             f"DropPath: the network must have residual branches, found none (looked at {additions} additions); name "
             "the modules that end a branch with on=."
@@ -184,15 +184,15 @@ def test_branches_that_end_in_no_module() -> None:
         with pytest.raises(
             InputError, match="DropPath: a residual branch must end in a module that returns one tensor"
         ):
-            branches(model, "", "DropPath")
+            residual_branches(model, "", "DropPath")
     with pytest.raises(InputError, match=r"got 'relu' in '1'; name the modules"):
-        branches(nn.Sequential(pre_norm(), function), "", "DropPath")
+        residual_branches(nn.Sequential(pre_norm(), function), "", "DropPath")
 
 
 def test_a_forward_pass_that_cannot_be_traced() -> None:
     model = Model(lambda s, x: x + s.mlp(x) if x.sum() > 0 else x, mlp=Mlp())
     with pytest.raises(InputError, match=r"DropPath: .* cannot be traced \(TraceError: .*name the modules .* with on="):
-        branches(model, "", "DropPath")
+        residual_branches(model, "", "DropPath")
     assert names(model, "mlp") == ["mlp"]
 
 
@@ -215,9 +215,9 @@ def test_no_match_lists_near_names() -> None:
     model = nn.Sequential(pre_norm())
     for on, hint in (("0.mpl", "Did you mean '0.mlp'"), ("Lineer", "Did you mean 'Linear'")):
         with pytest.raises(InputError, match=f"DropPath: on must match a module of the network, got on='{on}'. {hint}"):
-            branches(model, on, "DropPath")
+            residual_branches(model, on, "DropPath")
     with pytest.raises(InputError, match=r"got on='\*', which chooses 'attention' \(MultiheadAttention\)"):
-        branches(Model(lambda s, x: x, attention=nn.MultiheadAttention(4, 2)), "*", "DropPath")
+        residual_branches(Model(lambda s, x: x, attention=nn.MultiheadAttention(4, 2)), "*", "DropPath")
 
 
 def test_the_network_and_the_generators_are_left_alone() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.surgery.cut import apply, fold_norms, idle
 from goodfit.surgery.hooks import append_layer
 from goodfit.surgery.segments import follow
-from goodfit.surgery.tracing import traced
+from goodfit.surgery.tracing import trace_graph
 
 
 def normal(*shape: int) -> Tensor:
@@ -30,7 +30,7 @@ def settled(model: nn.Module) -> nn.Module:
 
 def cut_first(model: nn.Module, x: Tensor) -> list[bool]:
     """Cut the first segment; says which units stayed."""
-    segment = follow(traced(model), model, x)[0][0]
+    segment = follow(trace_graph(model), model, x)[0][0]
     cut = idle(model, segment)
     apply(model, segment, cut)
     return cut.keep.tolist()
@@ -104,7 +104,7 @@ def test_a_constant_that_is_not_the_same_everywhere() -> None:
     )
     with torch.no_grad():
         model[0].weight[0] = 0
-    segment = follow(traced(model), model, x)[0][0]
+    segment = follow(trace_graph(model), model, x)[0][0]
     cut = idle(model, segment)
     assert (cut.keep.tolist(), cut.removes, cut.stuck) == ([True, True], False, 1)
 
@@ -122,7 +122,7 @@ def test_not_a_number_is_not_zero() -> None:
     model = settled(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)))
     with torch.no_grad():
         model[0].weight[0], model[1].weight[:, 1] = float("nan"), float("nan")
-    assert not idle(model, follow(traced(model), model, normal(4, 2))[0][0]).removes
+    assert not idle(model, follow(trace_graph(model), model, normal(4, 2))[0][0]).removes
 
 
 @pytest.mark.parametrize("affine", [True, False])

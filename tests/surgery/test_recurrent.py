@@ -9,19 +9,19 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from goodfit.errors import InputError
-from goodfit.surgery import swapped, unrolled
+from goodfit.surgery import replace_parameters, unroll
 
 
 class Plain:
     """Steps that change nothing."""
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         return x
 
-    def fed(self, h: Tensor) -> Tensor:
+    def hidden(self, h: Tensor) -> Tensor:
         return h
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         return new
 
 
@@ -32,11 +32,11 @@ class Noted(Plain):
     begun: list[tuple[int, ...]] = field(default_factory=list)
     told: list[tuple[bool, int]] = field(default_factory=list)
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         self.begun.append((*x.shape, *h.shape))
         return x
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         self.told.append((cell, time))
         return new
 
@@ -74,7 +74,7 @@ def flat(result: Any) -> list[Tensor]:
 
 def check(layer: nn.RNNBase, x: Any, hx: Any) -> None:
     """Outputs, states and all gradients are torch's."""
-    ours, torchs = flat(unrolled(layer, x, hx, Plain())), flat(layer(x, hx))
+    ours, torchs = flat(unroll(layer, x, hx, Plain())), flat(layer(x, hx))
     leaves = list(layer.parameters())
     leaves += [t for t in (x, *(hx if isinstance(hx, tuple) else (hx,))) if isinstance(t, Tensor) and t.requires_grad]
     assert [t.shape for t in ours] == [t.shape for t in torchs]
@@ -118,7 +118,7 @@ def test_packed(kind: str, ordered: bool) -> None:
         layer = make(kind, num_layers=2, bidirectional=True, batch_first=first)
         check(layer, packed, None)
         check(layer, packed, start(layer, 4))
-        output, _ = unrolled(layer, packed, None, Plain())
+        output, _ = unroll(layer, packed, None, Plain())
         assert isinstance(output, PackedSequence)
         for a, b in zip(output, layer(packed)[0], strict=True):
             assert (a is None and b is None) or torch.allclose(a, b, rtol=1e-12, atol=1e-12)
@@ -128,20 +128,20 @@ def test_its_own_dropout_is_drawn_as_torch_draws_it() -> None:
     layer = make("lstm", num_layers=3, dropout=0.5, bidirectional=True)
     for x in (normal(5, 2, 3), pack_sequence([normal(n, 3) for n in (5, 3, 1)])):
         results = []
-        for run in (lambda x=x: unrolled(layer, x, None, Plain()), lambda x=x: layer(x)):
+        for run in (lambda x=x: unroll(layer, x, None, Plain()), lambda x=x: layer(x)):
             with torch.random.fork_rng():
                 torch.manual_seed(7)
                 results.append(flat(run()))
         assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-12) for a, b in zip(*results, strict=True))
         plain = flat(layer.eval()(x))
         assert not torch.allclose(results[0][0], plain[0])
-        assert torch.allclose(flat(unrolled(layer, x, None, Plain()))[0], plain[0], rtol=1e-12, atol=1e-12)
+        assert torch.allclose(flat(unroll(layer, x, None, Plain()))[0], plain[0], rtol=1e-12, atol=1e-12)
         layer.train()
 
 
 def test_steps_are_told_what_they_act_on() -> None:
     noted = Noted()
-    unrolled(make("lstm", num_layers=2, bidirectional=True), normal(2, 5, 3), None, noted)
+    unroll(make("lstm", num_layers=2, bidirectional=True), normal(2, 5, 3), None, noted)
     assert noted.begun == [(2, 5, 3, 5, 4)] * 2 + [(2, 5, 8, 5, 4)] * 2
     forwards, backwards = [(c, t) for t in (0, 1) for c in (False, True)], [(c, t) for t in (1, 0) for c in (0, 1)]
     assert noted.told == (forwards + backwards) * 2
@@ -151,13 +151,13 @@ def test_what_steps_return_is_used_by_hand() -> None:
     """h ← (kept) tanh(w x + u fed(h)): input doubled, state fed in thirds, half of the old state kept."""
 
     class Steps(Plain):
-        def begin(self, x: Tensor, h: Tensor) -> Tensor:
+        def inputs(self, x: Tensor, h: Tensor) -> Tensor:
             return 2 * x
 
-        def fed(self, h: Tensor) -> Tensor:
+        def hidden(self, h: Tensor) -> Tensor:
             return h / 3
 
-        def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+        def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
             return (new + old) / 2
 
     layer = nn.RNN(1, 1, bias=False).double()
@@ -167,46 +167,46 @@ def test_what_steps_return_is_used_by_hand() -> None:
     x = torch.tensor([1.0, -2.0], dtype=torch.float64)
     first = torch.tanh(x[0]) / 2
     second = (torch.tanh(x[1] + 0.2 * first) + first) / 2
-    output, h = unrolled(layer, x.reshape(2, 1, 1), None, Steps())
+    output, h = unroll(layer, x.reshape(2, 1, 1), None, Steps())
     torch.testing.assert_close(output.flatten(), torch.stack([first, second]), rtol=1e-14, atol=0)
     torch.testing.assert_close(h.flatten(), second.reshape(1), rtol=1e-14, atol=0)
 
 
 def test_several_act_one_after_another() -> None:
     class Less(Plain):
-        def fed(self, h: Tensor) -> Tensor:
+        def hidden(self, h: Tensor) -> Tensor:
             return h - 1
 
-        def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+        def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
             return new - 0.5
 
     class Half(Less):
-        def fed(self, h: Tensor) -> Tensor:
+        def hidden(self, h: Tensor) -> Tensor:
             return h / 2
 
-        def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+        def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
             return (new + old) / 2
 
     layer = nn.RNN(1, 1, bias=False).double()
     with torch.no_grad():
         layer.weight_hh_l0.fill_(0.6)
-    output, _ = unrolled(layer, torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), 3.0).double(), Less(), Half())
+    output, _ = unroll(layer, torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), 3.0).double(), Less(), Half())
     assert output.item() == pytest.approx((torch.tensor(0.6).tanh().item() - 0.5 + 3) / 2, rel=1e-7)
     x = normal(4, 2, 3)
-    torch.testing.assert_close(unrolled(make("gru"), x, None)[0], make("gru")(x)[0], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(unroll(make("gru"), x, None)[0], make("gru")(x)[0], rtol=1e-12, atol=1e-12)
 
 
 def test_swapped_weights_are_used() -> None:
     layer, x = make("gru"), normal(3, 2, 3)
-    with swapped(layer, {"weight_hh_l0": torch.zeros(12, 4, dtype=torch.float64)}):
-        ours, torchs = unrolled(layer, x, None, Plain())[0], layer(x)[0]
+    with replace_parameters(layer, {"weight_hh_l0": torch.zeros(12, 4, dtype=torch.float64)}):
+        ours, torchs = unroll(layer, x, None, Plain())[0], layer(x)[0]
     torch.testing.assert_close(ours, torchs, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(ours, layer(x)[0])
 
 
 def test_under_vmap() -> None:
     layer, x = make("lstm"), normal(6, 5, 2, 3)
-    together = torch.func.vmap(lambda row: unrolled(layer, row, None, Plain())[0])(x)
+    together = torch.func.vmap(lambda row: unroll(layer, row, None, Plain())[0])(x)
     for one, row in zip(together, x, strict=True):
         torch.testing.assert_close(one, layer(row)[0], rtol=1e-12, atol=1e-12)
 
@@ -214,6 +214,6 @@ def test_under_vmap() -> None:
 def test_wrong_shapes_are_refused() -> None:
     layer = make("lstm")
     with pytest.raises(InputError, match=r"LSTM: hx must have shape \(1, 2, 4\) and \(1, 2, 4\), got \(1, 1, 4\)"):
-        unrolled(layer, normal(5, 2, 3), (normal(1, 1, 4), normal(1, 1, 4)), Plain())
+        unroll(layer, normal(5, 2, 3), (normal(1, 1, 4), normal(1, 1, 4)), Plain())
     with pytest.raises(InputError, match="LSTM: its input must have 2 or 3 dimensions"):
-        unrolled(layer, normal(3), None, Plain())
+        unroll(layer, normal(3), None, Plain())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.surgery.segments import Segment, follow
-from goodfit.surgery.tracing import Untraceable, traced
+from goodfit.surgery.tracing import UntraceableError, trace_graph
 
 
 class Model(nn.Module):
@@ -26,7 +26,7 @@ class Model(nn.Module):
 
 
 def walk(model: nn.Module, *shape: int) -> tuple[dict[str | None, Segment], dict[str, str]]:
-    found, reasons = follow(traced(model.eval()), model, torch.ones(2, *shape))
+    found, reasons = follow(trace_graph(model.eval()), model, torch.ones(2, *shape))
     return {segment.source: segment for segment in found}, reasons
 
 
@@ -138,7 +138,7 @@ def test_reasons() -> None:
 
 def test_a_sample_that_does_not_fit() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
-    with pytest.raises(Untraceable, match="RuntimeError"):
+    with pytest.raises(UntraceableError, match="RuntimeError"):
         walk(model, 2)
 
 

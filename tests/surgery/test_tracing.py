@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.surgery.tracing import Untraceable, asks_shape, called, flows, traced
+from goodfit.surgery.tracing import UntraceableError, call_name, data_inputs, reads_shape, trace_graph
 
 
 class Block(nn.Module):
@@ -18,13 +18,13 @@ class Block(nn.Module):
 
 def test_a_graph_of_torchs_modules_and_functions() -> None:
     model = nn.Sequential(Block(), nn.Linear(2, 1))
-    trace = traced(model)
+    trace = trace_graph(model)
     nodes = {node.name: node for node in trace.graph.nodes}
-    assert [called(node) for node in nodes.values()] == [
+    assert [call_name(node) for node in nodes.values()] == [
         "input", "0.body.0", "0.body.1", "0.scale", "mul", "getattr", "getitem", "reshape", "1", "output",
     ]  # fmt: skip
-    assert flows(nodes["mul"]) == [nodes["_0_body_1"]]  # the weight does not flow
-    assert [name for name, node in nodes.items() if asks_shape(node)] == ["getattr_1"]
+    assert data_inputs(nodes["mul"]) == [nodes["_0_body_1"]]  # the weight does not flow
+    assert [name for name, node in nodes.items() if reads_shape(node)] == ["getattr_1"]
     assert trace.calls == {
         "0": [nodes["reshape"]], "0.body": [nodes["_0_body_1"]], "0.body.0": [nodes["_0_body_0"]],
         "0.body.1": [nodes["_0_body_1"]], "1": [nodes["_1"]],
@@ -34,7 +34,7 @@ def test_a_graph_of_torchs_modules_and_functions() -> None:
 def test_the_copy_shares_parameters_and_nothing_else() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     model[0].register_forward_hook(print)
-    network = traced(model).network
+    network = trace_graph(model).network
     assert network[0].weight is model[0].weight
     assert network[1].running_mean is not model[1].running_mean
     assert not network[0]._forward_hooks
@@ -47,7 +47,7 @@ def test_the_mode_is_the_networks() -> None:
             return x.relu() if self.training else x.tanh()
 
     for training, name in ((True, "relu"), (False, "tanh")):
-        assert any(called(node) == name for node in traced(Switch().train(training)).graph.nodes)
+        assert any(call_name(node) == name for node in trace_graph(Switch().train(training)).graph.nodes)
 
 
 def test_what_passes_through_a_module_is_not_put_out_by_it() -> None:
@@ -55,7 +55,7 @@ def test_what_passes_through_a_module_is_not_put_out_by_it() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x
 
-    calls = traced(nn.Sequential(nn.Linear(2, 2), Pass())).calls
+    calls = trace_graph(nn.Sequential(nn.Linear(2, 2), Pass())).calls
     assert calls["1"] == [None]
     assert calls["0"] != [None]
 
@@ -65,9 +65,9 @@ def test_the_reason_is_told() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x if x.sum() > 0 else -x
 
-    with pytest.raises(Untraceable, match="TraceError: symbolically traced variables cannot be used as inputs"):
-        traced(Branching())
+    with pytest.raises(UntraceableError, match="TraceError: symbolically traced variables cannot be used as inputs"):
+        trace_graph(Branching())
     stuck = nn.Linear(2, 2)
     stuck.file = open(__file__)  # noqa: SIM115, PTH123 - something that cannot be copied
-    with stuck.file, pytest.raises(Untraceable, match="TypeError"):
-        traced(stuck)
+    with stuck.file, pytest.raises(UntraceableError, match="TypeError"):
+        trace_graph(stuck)

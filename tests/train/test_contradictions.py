@@ -44,8 +44,8 @@ def test_a_study_refuses_before_its_first_run() -> None:
 
 def test_what_is_only_doubtful_is_told(three: Split, net: Callable[..., nn.Sequential]) -> None:
     run = fit(net(), three, "l2=1e-3, weight_decay=0.1", SHORT)
-    (remark,) = run.facts["remarks"]
-    assert remark.startswith("warning: l2, weight_decay at 0.weight")
+    (message,) = run.facts["warnings"]
+    assert message.startswith("warning: l2, weight_decay at 0.weight")
     assert run.facts["acts"][3][3] == "l2=0.001, weight_decay=0.1"
     study = run_study(load("iris"), "mlp:4", ["l2=1e-3, weight_decay=0.1"], SHORT, seeds=1)
     assert any(note.startswith("l2=0.001, weight_decay=0.1: warning: l2, weight_decay at") for note in study.notes)

@@ -73,8 +73,8 @@ def test_what_fit_says_of_each_run(three: Split) -> None:
     runs: Any = fit_many("mlp:4", splits, recipes, training, population=True)
     others = [fit("mlp:4", split, r, training, seed=seed) for r in recipes for seed, split in splits.items()]
     assert [run.facts for run in runs] == [other.facts for other in others]
-    remarks, acts = ([str(run.facts[name]) for run in runs[:3]] for name in ("remarks", "acts"))
-    assert remarks[0] == remarks[2] != remarks[1]  # 8 rows are few for batch norm
+    messages, acts = ([str(run.facts[name]) for run in runs[:3]] for name in ("warnings", "acts"))
+    assert messages[0] == messages[2] != messages[1]  # 8 rows are few for batch norm
     assert acts[0] == acts[1] != acts[2]  # a column less
 
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import jaccard_score
 
 from goodfit import InputError, Training, attach, fit, fit_many, load, run_study
-from goodfit.callable import Callable
+from goodfit.custom_transform import CustomTransform
 from goodfit.data import metric
 from goodfit.models import build
 from goodfit.recipe import Recipe
@@ -151,11 +151,11 @@ def test_what_masks_cannot_follow_is_refused(split):
         ("smote", "acts on one class label per row; the targets have none"),
         ("target_noise", "targets that are numbers, and the task is segmentation|it acts on numbers"),
         (Recipe.of("rotation(15, classes='1')"), "classes= names classes of samples; the targets are masks"),
-        (Recipe((Callable(lambda x: x.flip(-1)),)), "masks cannot follow what it does"),
+        (Recipe((CustomTransform(lambda x: x.flip(-1)),)), "masks cannot follow what it does"),
     ]:
         with pytest.raises(InputError, match=said):
             fit("unet:4-4", split, recipe, QUICK)
-    still = Recipe((Callable(lambda x: x * 0.5, still=True),))
+    still = Recipe((CustomTransform(lambda x: x * 0.5, still=True),))
     assert fit("unet:4-4", split, still, Training(epochs=1, batch_size=16)).epochs == 1
 
 

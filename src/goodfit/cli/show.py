@@ -14,7 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     import goodfit as gf
     from goodfit.diagnosis import Verdict
-    from goodfit.linter import Remark
+    from goodfit.linter import LintMessage
     from goodfit.study import Ranked, Study
 
 WIDTH = 110
@@ -61,8 +61,8 @@ def run(done: gf.Run) -> None:
     from goodfit.diagnosis import diagnose
 
     verdict(diagnose(done), str(done.recipe))
-    for remark in done.facts.get("remarks", ()):
-        line(remark)
+    for message in done.facts.get("warnings", ()):
+        line(message)
     if done.stopped:
         line(f"stopped: {done.stopped}")
     if done.epochs:
@@ -135,10 +135,10 @@ def _cells(r: Ranked) -> list[str]:
     return [*cells, f"{r.gap:+.4f}", r.verdict]
 
 
-def explanation(told: Any, recipe: gf.Recipe, remarks: Sequence[Remark]) -> None:
+def explanation(told: Any, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
     """The rows of `explain`, and what the linter says."""
     console().print(told.table(str(recipe)))
     for text in told.elsewhere:
         line(f"on the run as a whole: {text}")
-    for remark in remarks:
-        line(str(remark))
+    for message in messages:
+        line(str(message))

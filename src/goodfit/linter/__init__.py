@@ -19,29 +19,29 @@ from goodfit.linter import (
     reach,
     stopping,
 )
-from goodfit.linter.remark import SEVERITIES, Context, Remark
+from goodfit.linter.message import SEVERITIES, Context, LintMessage
 from goodfit.linter.view import View
 from goodfit.technique import Technique
 
-__all__ = ["RULES", "Context", "Remark", "lint"]
+__all__ = ["RULES", "Context", "LintMessage", "lint"]
 
-Rule = Callable[[View, Context], Iterator[Remark]]
+Rule = Callable[[View, Context], Iterator[LintMessage]]
 SUBJECTS = (reach, dropout, norms, penalties, constraints, labels, classes, inputs, gradients, averages, stopping)
 RULES: tuple[Rule, ...] = tuple(rule for subject in SUBJECTS for rule in subject.RULES)
 """Every rule, by subject: a function of the recipe on its network and of what else is known."""
 
 
-def lint(techniques: Sequence[Technique], model: nn.Module, context: Context | None = None) -> list[Remark]:
+def lint(techniques: Sequence[Technique], model: nn.Module, context: Context | None = None) -> list[LintMessage]:
     """What is wrong or doubtful about these techniques on this network, the worst first.
 
     Nothing is run: the network's modules are looked at in the order of their registration, and what a forward pass
     computes beside them (`F.dropout`) is not seen.
 
     >>> from goodfit.techniques import L2, WeightDecay
-    >>> for remark in lint([L2(1e-4), WeightDecay(0.01)], nn.Linear(2, 1)):
-    ...     print(remark.severity, remark.techniques, remark.where, remark.remedy)
+    >>> for message in lint([L2(1e-4), WeightDecay(0.01)], nn.Linear(2, 1)):
+    ...     print(message.severity, message.techniques, message.where, message.remedy)
     warning ('l2', 'weight_decay') ('weight',) keep weight_decay
     """
     view = View(techniques, model)
-    found = [remark for rule in RULES for remark in rule(view, context or Context())]
-    return sorted(found, key=lambda remark: SEVERITIES.index(remark.severity))
+    found = [message for rule in RULES for message in rule(view, context or Context())]
+    return sorted(found, key=lambda message: SEVERITIES.index(message.severity))

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from goodfit.linter import sources
 from goodfit.linter.labels import measures
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.penalties import shrinking
-from goodfit.linter.remark import Context, Remark
 from goodfit.linter.stopping import rules
 from goodfit.linter.view import View, names, number
 
 BALANCING = ("class_balance", "class_weights", "smote")
 
 
-def corrected_twice(view: View, context: Context) -> Iterator[Remark]:
+def corrected_twice(view: View, context: Context) -> Iterator[LintMessage]:
     """Rare classes drawn more often and weighted more: together beyond balance."""
     both = view.named(*BALANCING)
     total = sum(number(t, "strength") for t in both)
     if len(both) > 1 and total > 1:
-        yield Remark(
+        yield LintMessage(
             "warning",
             names(both),
             (),
@@ -30,11 +30,11 @@ def corrected_twice(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def weights_with_soft_labels(view: View, context: Context) -> Iterator[Remark]:
+def weights_with_soft_labels(view: View, context: Context) -> Iterator[LintMessage]:
     """Class weights beside softened labels: each row's weight is a mean over the classes its target names."""
     soft = view.named("label_smoothing", "mixup", "cutmix", "manifold_mixup")
     if soft and view.has("class_weights"):
-        yield Remark(
+        yield LintMessage(
             "note",
             ("class_weights", *names(soft)),
             (),
@@ -45,12 +45,12 @@ def weights_with_soft_labels(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def balance_against_metric(view: View, context: Context) -> Iterator[Remark]:
+def balance_against_metric(view: View, context: Context) -> Iterator[LintMessage]:
     """Balanced classes where the metric reads probabilities or a ranking."""
     kind, used = measures(context.metric), view.named(*BALANCING)
     if used and kind:
         what = "the probability of rare classes comes out too high" if kind == "probabilities" else "it does not gain"
-        yield Remark(
+        yield LintMessage(
             "warning" if kind == "probabilities" else "note",
             names(used),
             (),
@@ -60,11 +60,11 @@ def balance_against_metric(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def weights_fade(view: View, context: Context) -> Iterator[Remark]:
+def weights_fade(view: View, context: Context) -> Iterator[LintMessage]:
     """Weighted rows lose their effect once a network fits all of them, unless something keeps it from that."""
     held = shrinking(view) or any(place.kind == "batch_norm" for place in view.flow)
     if view.has("class_weights") and not held and not rules(view):
-        yield Remark(
+        yield LintMessage(
             "note",
             ("class_weights",),
             (),
@@ -74,13 +74,13 @@ def weights_fade(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def too_few_to_synthesise(view: View, context: Context) -> Iterator[Remark]:
+def too_few_to_synthesise(view: View, context: Context) -> Iterator[LintMessage]:
     """Rows made between neighbours, where the rarest class hardly has any."""
     found, rows = view.get("smote"), context.smallest_class
     if found is None or rows is None or rows > number(found, "k"):
         return
     few = "row, which is repeated: there is no other to make rows with" if rows == 1 else "rows to make rows between"
-    yield Remark(
+    yield LintMessage(
         "warning" if rows == 1 else "note",
         ("smote",),
         (),

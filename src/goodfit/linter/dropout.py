@@ -9,7 +9,7 @@ from torch import nn
 from goodfit import surgery
 from goodfit.linter import sources
 from goodfit.linter.flow import DROPOUTS, Place, own_code, own_dropouts
-from goodfit.linter.remark import Context, Remark, Severity
+from goodfit.linter.message import Context, LintMessage, Severity
 from goodfit.linter.view import View, names, number
 from goodfit.stages import BranchNoise, Noise, Recurrent, WeightPerturbation
 
@@ -17,7 +17,7 @@ NARROW = 16
 """Units below which dropping some leaves too few."""
 
 
-def before_batch_norm(view: View, context: Context) -> Iterator[Remark]:
+def before_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
     """Dropout whose output reaches a batch norm through at most one layer: the variance that the norm learns is wrong.
 
     The network's own `nn.Dropout` counts too, in the order of registration; outside an `nn.Sequential` that is a guess,
@@ -38,7 +38,7 @@ def before_batch_norm(view: View, context: Context) -> Iterator[Remark]:
         if place.kind in ("batch_norm", "norm"):
             waiting = []
     for (severity, who), where in hits.items():
-        yield Remark(
+        yield LintMessage(
             severity,
             who,
             tuple(where),
@@ -49,7 +49,7 @@ def before_batch_norm(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def twice(view: View, context: Context) -> Iterator[Remark]:
+def twice(view: View, context: Context) -> Iterator[LintMessage]:
     """Two dropouts on the same input: the shares that are kept multiply."""
     run: list[Place] = []
     hits: dict[tuple[str, ...], list[str]] = {}
@@ -64,14 +64,14 @@ def twice(view: View, context: Context) -> Iterator[Remark]:
             run = []
     for who, where in hits.items():
         reason = "several dropouts act on the inputs of these layers, and the shares that they keep multiply"
-        yield Remark("warning", who, tuple(where), reason, "", "keep one of them")
+        yield LintMessage("warning", who, tuple(where), reason, "", "keep one of them")
 
 
-def own_too(view: View, context: Context) -> Iterator[Remark]:
+def own_too(view: View, context: Context) -> Iterator[LintMessage]:
     """The network has dropout of its own, and the recipe adds more."""
     own = own_dropouts(view.model)
     if own and view.has(*DROPOUTS):
-        yield Remark(
+        yield LintMessage(
             "note",
             names(view.named(*DROPOUTS)),
             tuple(own),
@@ -81,13 +81,13 @@ def own_too(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def on_maps(view: View, context: Context) -> Iterator[Remark]:
+def on_maps(view: View, context: Context) -> Iterator[LintMessage]:
     """Single units dropped from maps: their neighbours carry the same information."""
     for technique in view.named("dropout"):
         assert isinstance(technique, Noise)
         spatial = [x for x in view.layers(technique) if not x.first and (surgery.features(x.module) or (0, 0))[1]]
         if spatial:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 tuple(layer.name for layer in spatial),
@@ -97,11 +97,11 @@ def on_maps(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def alpha_without_selu(view: View, context: Context) -> Iterator[Remark]:
+def alpha_without_selu(view: View, context: Context) -> Iterator[LintMessage]:
     """AlphaDropout keeps mean and variance of SELU's outputs only."""
     if view.has("alpha_dropout") and not _has_selu(view.model):
         code = " (F.selu in a forward pass cannot be seen)" if own_code(view.model) else ""
-        yield Remark(
+        yield LintMessage(
             "warning",
             ("alpha_dropout",),
             (),
@@ -111,11 +111,11 @@ def alpha_without_selu(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def plain_with_selu(view: View, context: Context) -> Iterator[Remark]:
+def plain_with_selu(view: View, context: Context) -> Iterator[LintMessage]:
     """Plain dropout moves mean and variance away from where SELU keeps them."""
     used = view.named("dropout", "gaussian_dropout")
     if used and _has_selu(view.model):
-        yield Remark(
+        yield LintMessage(
             "note",
             names(used),
             (),
@@ -125,7 +125,7 @@ def plain_with_selu(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def in_narrow_layers(view: View, context: Context) -> Iterator[Remark]:
+def in_narrow_layers(view: View, context: Context) -> Iterator[LintMessage]:
     """Dropout among few units: Srivastava's appendix A asks for n / (1 − rate) units where n would do without."""
     for technique in view.named("dropout", "alpha_dropout", "spatial_dropout"):
         assert isinstance(technique, Noise)
@@ -133,7 +133,7 @@ def in_narrow_layers(view: View, context: Context) -> Iterator[Remark]:
         narrow = [layer.name for layer in inside if 0 < _incoming(layer.module) < NARROW]
         if narrow:
             rate = number(technique, "rate")
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 tuple(narrow),
@@ -143,12 +143,12 @@ def in_narrow_layers(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def r_drop_without_noise(view: View, context: Context) -> Iterator[Remark]:
+def r_drop_without_noise(view: View, context: Context) -> Iterator[LintMessage]:
     """R-Drop compares two passes: without anything random in them they are equal, and the term is zero."""
     random = [t for t in view.techniques if isinstance(t, Noise | BranchNoise | WeightPerturbation | Recurrent)]
     if view.has("r_drop") and not random and not own_dropouts(view.model):
         hidden = own_code(view.model)
-        yield Remark(
+        yield LintMessage(
             "warning" if hidden else "error",
             ("r_drop",),
             (),

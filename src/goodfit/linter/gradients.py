@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.remark import Context, Remark
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
 
 LITTLE = 0.1
 """A bound on the gradient's norm that nearly every gradient exceeds."""
 
 
-def sam_with_batch_norm(view: View, context: Context) -> Iterator[Remark]:
+def sam_with_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
     """SAM's second pass must not touch running statistics, and acts mostly through the norm's scale and shift."""
     where = tuple(place.name for place in view.flow if place.kind == "batch_norm")
     if view.has("sam") and where:
-        yield Remark(
+        yield LintMessage(
             "note",
             ("sam",),
             where,
@@ -27,10 +27,10 @@ def sam_with_batch_norm(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def sam_with_accumulation(view: View, context: Context) -> Iterator[Remark]:
+def sam_with_accumulation(view: View, context: Context) -> Iterator[LintMessage]:
     """SAM over an accumulated batch looks for flatness over all of it, where less rows per move do better."""
     if view.has("sam") and context.accumulate > 1:
-        yield Remark(
+        yield LintMessage(
             "note",
             ("sam",),
             (),
@@ -41,12 +41,12 @@ def sam_with_accumulation(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def little_bound_under_adam(view: View, context: Context) -> Iterator[Remark]:
+def little_bound_under_adam(view: View, context: Context) -> Iterator[LintMessage]:
     """A bound that always binds: Adam divides by the size of the gradient anyway."""
     for technique in view.named("clip_grad_norm"):
         bound = number(technique, "max_norm")
         if bound < LITTLE and context.adaptive:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 ("clip_grad_norm",),
                 (),
@@ -57,12 +57,12 @@ def little_bound_under_adam(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def bounded_twice(view: View, context: Context) -> Iterator[Remark]:
+def bounded_twice(view: View, context: Context) -> Iterator[LintMessage]:
     """Clipping beside a loss whose gradient is bounded per row."""
     clipping = view.named("clip_grad_norm", "clip_grad_value")
     if clipping and context.loss in ("huber", "mae", "l1", "smooth_l1"):
         reason = f"the {context.loss} loss bounds the gradient of each row already"
-        yield Remark(
+        yield LintMessage(
             "note", names(clipping), (), reason, "", "leave it out unless the network itself magnifies gradients"
         )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.remark import Context, Remark
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names
 from goodfit.stages import Noise, OnBatch
 from goodfit.technique import Technique
 
 
-def codes(view: View, context: Context) -> Iterator[Remark]:
+def codes(view: View, context: Context) -> Iterator[LintMessage]:
     """Arithmetic on inputs that are codes, such as the numbers of tokens."""
     found = [t for t in view.techniques if isinstance(t, OnBatch) and t.inputs == "floats"]
     if context.integer_inputs and (found or view.has("jacobian_penalty")):
-        yield Remark(
+        yield LintMessage(
             "error",
             names([*found, *view.named("jacobian_penalty")]),
             (),
@@ -25,12 +25,12 @@ def codes(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def categories(view: View, context: Context) -> Iterator[Remark]:
+def categories(view: View, context: Context) -> Iterator[LintMessage]:
     """Blends of category codes, or noise on them, are no categories."""
     blending = [t for t in view.named("mixup") if t.values()["categories"] == "blend"]
     found = [*blending, *view.named("fgsm"), *_noisy_inputs(view)]
     if context.categories and not context.integer_inputs and found:
-        yield Remark(
+        yield LintMessage(
             "warning",
             names(found),
             (),
@@ -40,11 +40,11 @@ def categories(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def attacks_in_batch_norm(view: View, context: Context) -> Iterator[Remark]:
+def attacks_in_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
     """Clean and adversarial rows share the statistics of a batch norm, though they are distributed differently."""
     where = tuple(place.name for place in view.flow if place.kind == "batch_norm")
     if view.has("fgsm") and where:
-        yield Remark(
+        yield LintMessage(
             "note",
             ("fgsm",),
             where,
@@ -55,12 +55,12 @@ def attacks_in_batch_norm(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def sparse_relu(view: View, context: Context) -> Iterator[Remark]:
+def sparse_relu(view: View, context: Context) -> Iterator[LintMessage]:
     """KL sparsity compares mean activations with a share, which only units in (0, 1) have."""
     bounded = any(type(module).__name__ in ("Sigmoid", "Hardsigmoid") for module in view.model.modules())
     unbounded = any(type(module).__name__ in ("ReLU", "LeakyReLU", "GELU", "SiLU") for module in view.model.modules())
     if view.has("kl_sparsity") and unbounded and not bounded:
-        yield Remark(
+        yield LintMessage(
             "warning",
             ("kl_sparsity",),
             (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.remark import Context, Remark
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names
 from goodfit.stages import OnSample
 
@@ -26,11 +26,11 @@ def measures(metric: str) -> str:
     return "ranking" if any(word in plain for word in RANKINGS) else ""
 
 
-def smoothing_with_mixing(view: View, context: Context) -> Iterator[Remark]:
+def smoothing_with_mixing(view: View, context: Context) -> Iterator[LintMessage]:
     """Label smoothing beside mixed samples, which smooth the labels too."""
     mixing = view.named(*MIXING)
     if mixing and view.has("label_smoothing"):
-        yield Remark(
+        yield LintMessage(
             "note",
             ("label_smoothing", *names(mixing)),
             (),
@@ -40,10 +40,10 @@ def smoothing_with_mixing(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def smoothing_with_confidence_penalty(view: View, context: Context) -> Iterator[Remark]:
+def smoothing_with_confidence_penalty(view: View, context: Context) -> Iterator[LintMessage]:
     """Label smoothing beside the confidence penalty: two divergences from the uniform distribution."""
     if view.has("label_smoothing") and view.has("confidence_penalty"):
-        yield Remark(
+        yield LintMessage(
             "note",
             ("label_smoothing", "confidence_penalty"),
             (),
@@ -54,10 +54,10 @@ def smoothing_with_confidence_penalty(view: View, context: Context) -> Iterator[
         )
 
 
-def smoothing_with_wrong_labels(view: View, context: Context) -> Iterator[Remark]:
+def smoothing_with_wrong_labels(view: View, context: Context) -> Iterator[LintMessage]:
     """Label smoothing beside DisturbLabel, whose expectation it is."""
     if view.has("label_smoothing") and view.has("disturb_label"):
-        yield Remark(
+        yield LintMessage(
             "note",
             ("label_smoothing", "disturb_label"),
             (),
@@ -67,7 +67,7 @@ def smoothing_with_wrong_labels(view: View, context: Context) -> Iterator[Remark
         )
 
 
-def smoothing_against_metric(view: View, context: Context) -> Iterator[Remark]:
+def smoothing_against_metric(view: View, context: Context) -> Iterator[LintMessage]:
     """Softened labels where the metric reads probabilities or their order."""
     softening = view.named("label_smoothing", "disturb_label")
     kind, metric = measures(context.metric), context.metric
@@ -78,14 +78,14 @@ def smoothing_against_metric(view: View, context: Context) -> Iterator[Remark]:
     if softening and kind:
         reason, source = reasons[kind]
         remedy = "leave it out, or judge by a metric of labels such as accuracy"
-        yield Remark("warning", names(softening), (), reason, source, remedy)
+        yield LintMessage("warning", names(softening), (), reason, source, remedy)
 
 
-def mixing_twice(view: View, context: Context) -> Iterator[Remark]:
+def mixing_twice(view: View, context: Context) -> Iterator[LintMessage]:
     """Several ways of mixing samples on the same batch."""
     mixing = view.named(*MIXING)
     if len(mixing) > 1:
-        yield Remark(
+        yield LintMessage(
             "note",
             names(mixing),
             (),
@@ -96,11 +96,11 @@ def mixing_twice(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def mixing_numbers(view: View, context: Context) -> Iterator[Remark]:
+def mixing_numbers(view: View, context: Context) -> Iterator[LintMessage]:
     """Mixed samples of a regression: the number between two targets may belong to no input between them."""
     mixing = view.named(*MIXING)
     if mixing and context.task == "regression":
-        yield Remark(
+        yield LintMessage(
             "note",
             names(mixing),
             (),
@@ -110,7 +110,7 @@ def mixing_numbers(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def wrong_targets(view: View, context: Context) -> Iterator[Remark]:
+def wrong_targets(view: View, context: Context) -> Iterator[LintMessage]:
     """Techniques for classes in a regression, and the other way round."""
     wanted = {"labels": ("classification", "segmentation"), "numbers": ("regression",)}
     for technique in view.techniques:
@@ -118,7 +118,7 @@ def wrong_targets(view: View, context: Context) -> Iterator[Remark]:
         by_row = isinstance(technique, OnSample) and needs == "labels" and context.task == "segmentation"
         if by_row or context.task not in wanted.get(needs, (context.task,)):
             reason = f"it is for targets that are {needs}, and the task is {context.task}"
-            yield Remark("error", names([technique]), (), reason, "", "leave it out")
+            yield LintMessage("error", names([technique]), (), reason, "", "leave it out")
 
 
 RULES = (

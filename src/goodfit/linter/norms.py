@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from goodfit.linter import sources
 from goodfit.linter.flow import Place
-from goodfit.linter.remark import Context, Remark
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
 from goodfit.stages import Normalisation
 
@@ -14,11 +14,11 @@ TINY = 16
 """Rows below which a batch's statistics are too noisy (Wu & He 2018, figure 1)."""
 
 
-def tiny_batches(view: View, context: Context) -> Iterator[Remark]:
+def tiny_batches(view: View, context: Context) -> Iterator[LintMessage]:
     """Batch norm on few rows at a time."""
     found = [place for place in view.flow if place.kind == "batch_norm"]
     if found and context.part is not None and context.part < TINY:
-        yield Remark(
+        yield LintMessage(
             "warning",
             names([p.technique for p in found if p.technique]),
             tuple(p.name for p in found),
@@ -28,11 +28,11 @@ def tiny_batches(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def accumulated(view: View, context: Context) -> Iterator[Remark]:
+def accumulated(view: View, context: Context) -> Iterator[LintMessage]:
     """Batch norm under gradient accumulation normalises each part by itself."""
     found = [place for place in view.flow if place.kind == "batch_norm"]
     if found and context.accumulate > 1 and context.batch_size:
-        yield Remark(
+        yield LintMessage(
             "note",
             names([p.technique for p in found if p.technique]),
             tuple(p.name for p in found),
@@ -43,19 +43,21 @@ def accumulated(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def ghost_size(view: View, context: Context) -> Iterator[Remark]:
+def ghost_size(view: View, context: Context) -> Iterator[LintMessage]:
     """Ghost batches as large as the batch are plain batch norm; small ones are noisy."""
     for technique in view.named("ghost_batch_norm"):
         size = int(number(technique, "size"))
         if context.part is not None and size >= context.part:
             reason = f"its ghost batches of {size} rows are not smaller than the {context.part} rows of a batch"
-            yield Remark("note", names([technique]), (), reason, sources.HOFFER, "lower its size, or take batch_norm")
+            yield LintMessage(
+                "note", names([technique]), (), reason, sources.HOFFER, "lower its size, or take batch_norm"
+            )
         elif size < TINY:
             reason = f"its ghost batches of {size} rows have noisy statistics (below about {TINY})"
-            yield Remark("warning", names([technique]), (), reason, sources.WU, "raise its size")
+            yield LintMessage("warning", names([technique]), (), reason, sources.WU, "raise its size")
 
 
-def twice(view: View, context: Context) -> Iterator[Remark]:
+def twice(view: View, context: Context) -> Iterator[LintMessage]:
     """Two normalisations in a row: the second undoes what the first has learned, but for its features' proportions."""
     last: Place | None = None
     where: list[str] = []
@@ -68,7 +70,7 @@ def twice(view: View, context: Context) -> Iterator[Remark]:
             where += [last.name, place.name]
         last = place
     if where:
-        yield Remark(
+        yield LintMessage(
             "warning",
             names([t for t in view.techniques if isinstance(t, Normalisation)]),
             tuple(dict.fromkeys(where)),

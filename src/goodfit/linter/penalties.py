@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.remark import Context, Remark
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
 from goodfit.technique import Technique
 
@@ -28,12 +28,12 @@ def normed_tensors(view: View, technique: Technique) -> tuple[str, ...]:
     return tuple(s.name for s in view.tensors(technique) if s.kind == "kernel" and s.layer in view.normalised)
 
 
-def decay_before_norm(view: View, context: Context) -> Iterator[Remark]:
+def decay_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
     """L2 or decay on weights whose scale a normalisation takes away: it acts through the learning rate alone."""
     for technique in shrinking(view):
         where = normed_tensors(view, technique)
         if where:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 where,
@@ -44,12 +44,12 @@ def decay_before_norm(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def zeros_before_norm(view: View, context: Context) -> Iterator[Remark]:
+def zeros_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
     """A penalty for zeros on weights whose scale is free: all of them shrink together, at no loss."""
     for technique in zeroing(view):
         where = normed_tensors(view, technique)
         if where:
-            yield Remark(
+            yield LintMessage(
                 "warning",
                 names([technique]),
                 where,
@@ -60,7 +60,7 @@ def zeros_before_norm(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def l2_with_weight_decay(view: View, context: Context) -> Iterator[Remark]:
+def l2_with_weight_decay(view: View, context: Context) -> Iterator[LintMessage]:
     """L2 and decoupled decay on the same weights."""
     for decay in view.named("weight_decay"):
         for penalty in (t for t in shrinking(view) if t.name() != "weight_decay"):
@@ -70,18 +70,22 @@ def l2_with_weight_decay(view: View, context: Context) -> Iterator[Remark]:
                     "both shrink the same weights, the penalty by steps that the optimizer rescales and the decay by "
                     "steps that it does not: they cannot be tuned apart"
                 )
-                yield Remark("warning", names([penalty, decay]), where, reason, sources.LOSHCHILOV, "keep weight_decay")
+                yield LintMessage(
+                    "warning", names([penalty, decay]), where, reason, sources.LOSHCHILOV, "keep weight_decay"
+                )
             elif where:
                 total = number(decay, "rate") + 2 * number(penalty, "l2")
                 reason = f"under SGD both do the same and add up to weight_decay={total:g}"
-                yield Remark("note", names([penalty, decay]), where, reason, sources.LOSHCHILOV, "keep one of them")
+                yield LintMessage(
+                    "note", names([penalty, decay]), where, reason, sources.LOSHCHILOV, "keep one of them"
+                )
 
 
-def l2_under_adam(view: View, context: Context) -> Iterator[Remark]:
+def l2_under_adam(view: View, context: Context) -> Iterator[LintMessage]:
     """Adam divides L2's gradient like any other: weights with large gradients are hardly shrunk."""
     alone = [t for t in shrinking(view) if t.name() != "weight_decay"]
     if alone and context.adaptive and not view.has("weight_decay"):
-        yield Remark(
+        yield LintMessage(
             "note",
             names(alone),
             (),
@@ -92,7 +96,7 @@ def l2_under_adam(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def same_penalty_twice(view: View, context: Context) -> Iterator[Remark]:
+def same_penalty_twice(view: View, context: Context) -> Iterator[LintMessage]:
     """An elastic net beside the penalties it is made of."""
     for net in view.named("elastic_net"):
         for single in view.named("l1", "l2"):
@@ -100,14 +104,14 @@ def same_penalty_twice(view: View, context: Context) -> Iterator[Remark]:
             if where and number(net, single.name()) > 0:
                 total = number(net, single.name()) + number(single, single.name())
                 reason = f"both hold {single.name()}, which adds up to {total:g} on the same weights"
-                yield Remark("note", names([net, single]), where, reason, "", "put it into one of them")
+                yield LintMessage("note", names([net, single]), where, reason, "", "put it into one of them")
 
 
-def zeros_come_back(view: View, context: Context) -> Iterator[Remark]:
+def zeros_come_back(view: View, context: Context) -> Iterator[LintMessage]:
     """A penalty for zeros whose strength has gone at the end: gradients move the weights away from zero again."""
     found = [t for t in zeroing(view) if getattr(t, "schedule", "") in FALLING]
     if found:
-        yield Remark(
+        yield LintMessage(
             "warning",
             names(found),
             (),
@@ -117,12 +121,12 @@ def zeros_come_back(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def biases_and_norms(view: View, context: Context) -> Iterator[Remark]:
+def biases_and_norms(view: View, context: Context) -> Iterator[LintMessage]:
     """Shrinking of biases and of a normalisation's scale and shift."""
     for technique in shrinking(view):
         where = tuple(s.name for s in view.tensors(technique) if s.kind in ("bias", "norm"))
         if where:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 where,
@@ -132,11 +136,11 @@ def biases_and_norms(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def adamw_s_own_decay(view: View, context: Context) -> Iterator[Remark]:
+def adamw_s_own_decay(view: View, context: Context) -> Iterator[LintMessage]:
     """torch's AdamW decays by 0.01 unless told otherwise; `fit` tells it, an own loop must."""
     decaying = shrinking(view)
     if decaying and context.optimizer.lower() == "adamw" and context.own_loop is not False:
-        yield Remark(
+        yield LintMessage(
             "note" if context.own_loop is None else "warning",
             names(decaying),
             (),
@@ -146,18 +150,18 @@ def adamw_s_own_decay(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def too_many_directions(view: View, context: Context) -> Iterator[Remark]:
+def too_many_directions(view: View, context: Context) -> Iterator[LintMessage]:
     """More vectors than dimensions cannot be orthogonal to each other."""
     for technique in view.named("orthogonal"):
         units = getattr(technique, "over", "units") == "units"
         shapes = [(s.name, block) for s in view.tensors(technique) for block in s.blocks()]
         crowded = []
-        for slot, block in shapes:
+        for ref, block in shapes:
             vectors = len(block) if units else block.shape[1]
             if vectors > block.numel() // vectors:
-                crowded.append(slot)
+                crowded.append(ref)
         if crowded:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 tuple(dict.fromkeys(crowded)),

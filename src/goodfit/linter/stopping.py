@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.remark import Context, Remark
+from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
 from goodfit.stages import OnEpoch
 
@@ -18,12 +18,12 @@ def rules(view: View) -> list[OnEpoch]:
     return [t for t in view.techniques if isinstance(t, OnEpoch) and t.name() != "divergence_stop"]
 
 
-def watching_training(view: View, context: Context) -> Iterator[Remark]:
+def watching_training(view: View, context: Context) -> Iterator[LintMessage]:
     """A stopping rule that watches the training rows never sees overfitting."""
     for technique in rules(view):
         monitor = technique.watch().monitor
         if not monitor.startswith("stop_"):
-            yield Remark(
+            yield LintMessage(
                 "warning",
                 names([technique]),
                 (),
@@ -33,12 +33,12 @@ def watching_training(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def coarse_accuracy(view: View, context: Context) -> Iterator[Remark]:
+def coarse_accuracy(view: View, context: Context) -> Iterator[LintMessage]:
     """Accuracy on few rows moves in steps, and best epochs are luck."""
     for technique in rules(view):
         monitor = technique.watch().monitor
         if "accuracy" in monitor and context.stop_rows is not None and context.stop_rows < COARSE:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 (),
@@ -49,12 +49,12 @@ def coarse_accuracy(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def never_stops(view: View, context: Context) -> Iterator[Remark]:
+def never_stops(view: View, context: Context) -> Iterator[LintMessage]:
     """A patience that training cannot exceed."""
     for technique in view.named("early_stopping"):
         needed = number(technique, "patience") + number(technique, "start_from_epoch")
         if context.epochs is not None and needed >= context.epochs:
-            yield Remark(
+            yield LintMessage(
                 "note",
                 names([technique]),
                 (),
@@ -64,11 +64,11 @@ def never_stops(view: View, context: Context) -> Iterator[Remark]:
             )
 
 
-def keeps_the_last(view: View, context: Context) -> Iterator[Remark]:
+def keeps_the_last(view: View, context: Context) -> Iterator[LintMessage]:
     """A stopping rule that keeps the weights from after the best epoch."""
     found = rules(view)
     if found and not any(technique.watch().restore for technique in found):
-        yield Remark(
+        yield LintMessage(
             "note",
             names(found),
             (),
@@ -78,11 +78,11 @@ def keeps_the_last(view: View, context: Context) -> Iterator[Remark]:
         )
 
 
-def never_late(view: View, context: Context) -> Iterator[Remark]:
+def never_late(view: View, context: Context) -> Iterator[LintMessage]:
     """Strengths that act late in the planned epochs, and a rule that stops before."""
     late = [t for t in view.techniques if getattr(t, "schedule", "") == "late"]
     if late and rules(view):
-        yield Remark(
+        yield LintMessage(
             "warning",
             names([*late, *rules(view)]),
             (),

@@ -44,7 +44,7 @@ class View:
         """The first technique of this name."""
         return next(iter(self.named(name)), None)
 
-    def tensors(self, technique: Technique) -> list[surgery.Slot]:
+    def tensors(self, technique: Technique) -> list[surgery.WeightRef]:
         """The weight tensors that a technique's selector chooses and that it acts on; none where it matches nothing."""
         try:
             chosen = surgery.select(self.model, str(getattr(technique, "on", "kernel")))
@@ -54,7 +54,7 @@ class View:
 
     def shared(self, *techniques: Technique) -> tuple[str, ...]:
         """The names of the tensors that all of these act on."""
-        each = [[slot.name for slot in self.tensors(t)] for t in techniques]
+        each = [[ref.name for ref in self.tensors(t)] for t in techniques]
         return tuple(name for name in each[0] if all(name in names for names in each[1:]))
 
     def layers(self, technique: OnModel) -> list[surgery.Layer]:

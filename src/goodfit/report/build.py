@@ -20,7 +20,7 @@ from goodfit.stages import OnSample
 from goodfit.study import Ranked, Study
 from goodfit.study.plan import PLAIN
 from goodfit.study.statistics import Estimate
-from goodfit.surgery import slots
+from goodfit.surgery import weight_refs
 from goodfit.train.batched import acting
 from goodfit.train.rng import generator
 from goodfit.train.run import Run
@@ -100,7 +100,7 @@ def run_page(run: Run, reproduce: tuple[tuple[str, str], ...] = ()) -> p.Page:
             ("The recipe", run.recipe.to_yaml() if len(run.recipe) else "# no technique: plain\n"),
         ),
         notes=(
-            *run.facts.get("remarks", ()),
+            *run.facts.get("warnings", ()),
             "One run says nothing of chance: `goodfit study` compares recipes over several seeds.",
         ),
         created=_now(),
@@ -179,7 +179,7 @@ def curve(run: Run, label: str, seed: int) -> p.Curve:
 
 def weights(run: Run, label: str) -> p.Weights:
     """Histograms of the kept kernels."""
-    kernels = [s for s in slots(run.model) if s.kind == "kernel"]
+    kernels = [s for s in weight_refs(run.model) if s.kind == "kernel"]
     return p.Weights(label, tuple(_histogram(s.name, s.tensor.detach().cpu().double()) for s in kernels))
 
 

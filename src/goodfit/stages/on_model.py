@@ -95,11 +95,11 @@ class Recurrent(Scheduled, OnModel, ABC):
         """The sequence that the layer sees (time, batch, features)."""
 
     @abstractmethod
-    def fed(self, h: Tensor, draw: Draw) -> Tensor:
+    def hidden(self, h: Tensor, draw: Draw) -> Tensor:
         """The hidden state as it enters the recurrent product (batch, hidden)."""
 
     @abstractmethod
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         """The state after a time step (batch, hidden); `cell`: it is an LSTM's cell state."""
 
     @abstractmethod

@@ -19,17 +19,17 @@ def acting_noises(technique: Noise, chosen: Sequence[surgery.Layer]) -> Iterator
             yield layer, noise
 
 
-def why_not(technique: OnWeights, slot: surgery.Slot) -> str:
+def why_not(technique: OnWeights, ref: surgery.WeightRef) -> str:
     """Why a technique does not act on a tensor that its selector chooses; empty where it does.
 
     A weight-normed layer holds the norms of its units' weights: what scales weights, or penalises their squares, acts
     on those, with the same effect. Other techniques need the weights themselves.
     """
-    if not slot.tensor.requires_grad:
+    if not ref.tensor.requires_grad:
         return "frozen"
-    if slot.form == surgery.MAGNITUDE and not _scales(technique):
+    if ref.role == surgery.MAGNITUDE and not _scales(technique):
         return "weight-normed: the layer holds norms, not weights"
-    if technique.matrices and slot.tensor.ndim < 2:
+    if technique.matrices and ref.tensor.ndim < 2:
         return "one number per unit has no incoming weights"
     return ""
 

@@ -115,7 +115,7 @@ def _try_on(
             continue
         fitting.append(candidate)
         checked.append(found)
-        remarks += [f"{candidate.label}: {remark}" for remark in found.known["remarks"]]
+        remarks += [f"{candidate.label}: {remark}" for remark in found.known["warnings"]]
     return fitting, checked, remarks
 
 

@@ -1,56 +1,56 @@
 """Looking into a user's network and hooking onto it; knows nothing of techniques."""
 
-from goodfit.surgery.around import Around, Plain, around, swapped
-from goodfit.surgery.branches import branches
-from goodfit.surgery.copies import copied
+from goodfit.surgery.branches import residual_branches
+from goodfit.surgery.copies import copy_module
+from goodfit.surgery.forward_wrap import Forward, ForwardWrapper, replace_parameters, wrap_forward
 from goodfit.surgery.hooks import append_layer, change_input, change_output
-from goodfit.surgery.layers import Layer, features, has_batch_norm, layers, owner, train_mode
-from goodfit.surgery.recurrent import Steps, unrolled
-from goodfit.surgery.slots import (
-    KINDS,
+from goodfit.surgery.layers import Layer, features, has_batch_norm, layers, owning_layer, set_train_mode
+from goodfit.surgery.recurrent import StepHooks, unroll
+from goodfit.surgery.weight_ref import (
+    COMPONENT,
+    DIRECT,
     MAGNITUDE,
     NORMS,
-    PART,
-    PLAIN,
+    WEIGHT_KINDS,
     WEIGHTED,
     Selector,
-    Slot,
+    WeightRef,
     kind_of,
     ordered_layers,
     select,
-    slots,
     units_first,
+    weight_refs,
 )
 
 __all__ = [
-    "KINDS",
+    "COMPONENT",
+    "DIRECT",
     "MAGNITUDE",
     "NORMS",
-    "PART",
-    "PLAIN",
     "WEIGHTED",
-    "Around",
+    "WEIGHT_KINDS",
+    "Forward",
+    "ForwardWrapper",
     "Layer",
-    "Plain",
     "Selector",
-    "Slot",
-    "Steps",
+    "StepHooks",
+    "WeightRef",
     "append_layer",
-    "around",
-    "branches",
     "change_input",
     "change_output",
-    "copied",
+    "copy_module",
     "features",
     "has_batch_norm",
     "kind_of",
     "layers",
     "ordered_layers",
-    "owner",
+    "owning_layer",
+    "replace_parameters",
+    "residual_branches",
     "select",
-    "slots",
-    "swapped",
-    "train_mode",
+    "set_train_mode",
     "units_first",
-    "unrolled",
+    "unroll",
+    "weight_refs",
+    "wrap_forward",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from torch import fx, nn
 
 from goodfit.errors import InputError, near
-from goodfit.surgery.tracing import TRANSFORMERS, Traced, Untraceable, called, flows, traced
+from goodfit.surgery.tracing import TRANSFORMERS, Trace, UntraceableError, call_name, data_inputs, trace_graph
 
 ADDITIONS = ("add", "add_", "iadd")
 SCALINGS = ("mul", "mul_", "imul", "truediv", "div", "dropout")
@@ -16,7 +16,7 @@ SEVERAL = (nn.MultiheadAttention, nn.RNNBase)
 """torch's layers that return more than one tensor."""
 
 
-def branches(model: nn.Module, on: str, who: str) -> list[tuple[str, nn.Module]]:
+def residual_branches(model: nn.Module, on: str, who: str) -> list[tuple[str, nn.Module]]:
     """The modules whose output is a residual branch, in order, by name.
 
     With an empty `on` they are found: those of torch's transformer layers, and in the traced network the additions
@@ -29,7 +29,7 @@ def branches(model: nn.Module, on: str, who: str) -> list[tuple[str, nn.Module]]
     ...         self.one, self.two = nn.Linear(2, 3), nn.Linear(3, 2)
     ...     def forward(self, x):
     ...         return x + self.two(self.one(x).relu())
-    >>> [name for name, module in branches(nn.Sequential(Block(), Block()), "", "DropPath")]
+    >>> [name for name, module in residual_branches(nn.Sequential(Block(), Block()), "", "DropPath")]
     ['0.two', '1.two']
 
     Raises:
@@ -40,8 +40,8 @@ def branches(model: nn.Module, on: str, who: str) -> list[tuple[str, nn.Module]]
     if _torchs(model):
         return list(_transformer_branches("", model))
     try:
-        trace = traced(model)
-    except Untraceable as reason:
+        trace = trace_graph(model)
+    except UntraceableError as reason:
         known = list(_transformer_branches("", model))
         if known:
             return known
@@ -66,7 +66,7 @@ def _transformer_branches(path: str, module: nn.Module) -> Iterator[tuple[str, n
                 yield f"{name}.dropout{number}".lstrip("."), part.get_submodule(f"dropout{number}")
 
 
-def _found(model: nn.Module, trace: Traced, who: str) -> list[tuple[str, nn.Module]]:
+def _found(model: nn.Module, trace: Trace, who: str) -> list[tuple[str, nn.Module]]:
     additions = [node for node in trace.graph.nodes if _is_addition(node)]
     ends = {node: _unscaled(branch) for node in additions if (branch := _branch(node)) is not None}
     found: dict[int, tuple[str, nn.Module]] = {}
@@ -96,12 +96,12 @@ def _found(model: nn.Module, trace: Traced, who: str) -> list[tuple[str, nn.Modu
 
 
 def _is_addition(node: fx.Node) -> bool:
-    return node.op in ("call_function", "call_method") and called(node) in ADDITIONS and len(flows(node)) == 2
+    return node.op in ("call_function", "call_method") and call_name(node) in ADDITIONS and len(data_inputs(node)) == 2
 
 
 def _branch(addition: fx.Node) -> fx.Node | None:
     """The operand that is the branch; None where the operands come from nowhere in common, or equally far."""
-    a, b = flows(addition)
+    a, b = data_inputs(addition)
     from_a, from_b = _distances(a), _distances(b)
     shared = [n for n in from_a if n in from_b]
     if not shared:
@@ -119,7 +119,7 @@ def _distances(node: fx.Node) -> dict[fx.Node, int]:
         if before in least:
             done[before] = least.pop(before)
             step = done[before] + (before.op == "call_module")
-            for source in flows(before):
+            for source in data_inputs(before):
                 least[source] = min(step, least.get(source, step))
         before = before.prev
     return done
@@ -127,12 +127,12 @@ def _distances(node: fx.Node) -> dict[fx.Node, int]:
 
 def _unscaled(branch: fx.Node) -> fx.Node:
     """What a branch is before it is multiplied by a number or a weight of its own."""
-    while branch.op != "call_module" and called(branch) in SCALINGS and len(flows(branch)) == 1:
-        branch = flows(branch)[0]
+    while branch.op != "call_module" and call_name(branch) in SCALINGS and len(data_inputs(branch)) == 1:
+        branch = data_inputs(branch)[0]
     return branch
 
 
-def _hookable(end: fx.Node, trace: Traced, ends: set[fx.Node]) -> str | None:
+def _hookable(end: fx.Node, trace: Trace, ends: set[fx.Node]) -> str | None:
     """The outermost module that puts this branch out, and nothing but branches wherever else it is called."""
     names = [name for name, calls in trace.calls.items() if end in calls and all(call in ends for call in calls)]
     return min(names, key=lambda name: name.count("."), default=None)

@@ -7,12 +7,12 @@ import copy
 from torch import Tensor, nn
 
 
-def copied(model: nn.Module) -> nn.Module:
+def copy_module(model: nn.Module) -> nn.Module:
     """A deep copy, also of layers that hold a tensor computed from weights, which torch refuses to copy.
 
     Such are those of the old `torch.nn.utils.weight_norm`; they compute it anew in every forward pass.
 
-    >>> twin = copied(net := nn.Linear(2, 2))
+    >>> twin = copy_module(net := nn.Linear(2, 2))
     >>> twin is net, bool((twin.weight == net.weight).all())
     (False, True)
     """

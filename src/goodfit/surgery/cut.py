@@ -31,11 +31,11 @@ def idle(network: nn.Module, segment: Segment) -> Cut:
     """The units of a segment that nothing leaves, or nothing enters; one always stays.
 
     >>> from goodfit.surgery.segments import follow
-    >>> from goodfit.surgery.tracing import traced
+    >>> from goodfit.surgery.tracing import trace_graph
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> with torch.no_grad():
     ...     _ = net[0].weight[1].zero_(), net[2].weight[:, 2].zero_()
-    >>> cut = idle(net, follow(traced(net), net, torch.ones(1, 2))[0][0])
+    >>> cut = idle(net, follow(trace_graph(net), net, torch.ones(1, 2))[0][0])
     >>> cut.keep.tolist(), cut.fold.tolist()
     ([True, False, False], [False, True, False])
     """

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from goodfit.surgery.slots import NORMS, Slot, chosen_places, ordered_layers
+from goodfit.surgery.weight_ref import NORMS, WeightRef, chosen_places, ordered_layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,19 +23,19 @@ class Layer:
 
 def layers(model: nn.Module, on: str, who: str = "selector") -> list[Layer]:
     """The layers whose tensors a selector chooses; `first` and `last` are told among all layers with weights."""
-    chosen = {id(slot.module) for slot in chosen_places(model, on, who)}
+    chosen = {id(ref.module) for ref in chosen_places(model, on, who)}
     every = ordered_layers(model)
     end = len(every) - 1
     return [Layer(n, m, i == 0, i == end) for i, (n, m) in enumerate(every) if id(m) in chosen]
 
 
-def owner(model: nn.Module, slot: Slot) -> tuple[nn.Module, str]:
+def owning_layer(model: nn.Module, ref: WeightRef) -> tuple[nn.Module, str]:
     """The layer whose forward pass uses a tensor, and the tensor's name in it."""
-    own = slot.name[len(slot.layer) + 1 :] if slot.layer else slot.name
+    own = ref.name[len(ref.layer) + 1 :] if ref.layer else ref.name
     for module in model.modules():
-        if isinstance(module, nn.MultiheadAttention) and module.out_proj is slot.module:
+        if isinstance(module, nn.MultiheadAttention) and module.out_proj is ref.module:
             return module, f"out_proj.{own}"
-    return slot.module, own
+    return ref.module, own
 
 
 def features(module: nn.Module) -> tuple[int, int] | None:
@@ -52,11 +52,11 @@ def has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(m, _NormBase) and m.running_mean is not None for m in model.modules())
 
 
-def train_mode(model: nn.Module) -> None:
+def set_train_mode(model: nn.Module) -> None:
     """Training mode, but for normalisations that the user froze: their statistics stay what they are.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).requires_grad_(False))
-    >>> train_mode(net)
+    >>> set_train_mode(net)
     >>> net[0].training, net[1].training
     (True, False)
     """

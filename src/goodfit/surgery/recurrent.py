@@ -17,27 +17,27 @@ State = tuple[Tensor, ...]
 """The hidden state (batch, hidden), and for an LSTM its cell state (batch, cells)."""
 
 
-class Steps(Protocol):
+class StepHooks(Protocol):
     """What acts at each step of a recurrence; where every method returns what it is given, torch's own remains."""
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         """The sequence (time, batch, features) that one layer and direction sees, h like its hidden state.
 
         Called once per layer and direction, before its steps.
         """
         ...
 
-    def fed(self, h: Tensor) -> Tensor:
+    def hidden(self, h: Tensor) -> Tensor:
         """The hidden state (batch, hidden) as it enters the recurrent product."""
         ...
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         """The state after a step; `cell`: the LSTM's cell state; `time`: the place in the sequence."""
         ...
 
 
-def unrolled(
-    layer: nn.RNNBase, x: Tensor | PackedSequence, hx: Tensor | State | None, *steps: Steps
+def unroll(
+    layer: nn.RNNBase, x: Tensor | PackedSequence, hx: Tensor | State | None, *steps: StepHooks
 ) -> tuple[Tensor | PackedSequence, Tensor | State]:
     """What `layer(x, hx)` returns, computed step by step; `steps` may act at each, one after another.
 
@@ -45,7 +45,7 @@ def unrolled(
     without a batch, or packed, where the rows of a sequence that has ended stay as they are.
 
     >>> layer, x = nn.LSTM(3, 4, num_layers=2, bidirectional=True), torch.ones(5, 2, 3)
-    >>> output, (h, c) = unrolled(layer, x, None)
+    >>> output, (h, c) = unroll(layer, x, None)
     >>> torch.allclose(output, layer(x)[0], atol=1e-6), tuple(h.shape)
     (True, (4, 2, 4))
 
@@ -72,21 +72,21 @@ def unrolled(
 class _All:
     """Several that act at each step, in their order; none changes nothing."""
 
-    parts: tuple[Steps, ...]
+    parts: tuple[StepHooks, ...]
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         for part in self.parts:
-            x = part.begin(x, h)
+            x = part.inputs(x, h)
         return x
 
-    def fed(self, h: Tensor) -> Tensor:
+    def hidden(self, h: Tensor) -> Tensor:
         for part in self.parts:
-            h = part.fed(h)
+            h = part.hidden(h)
         return h
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         for part in self.parts:
-            new = part.kept(new, old, cell, time)
+            new = part.state(new, old, cell, time)
         return new
 
 
@@ -125,7 +125,7 @@ def _start(layer: nn.RNNBase, x: Tensor, hx: Tensor | State | None) -> State:
 
 
 def _layers(
-    layer: nn.RNNBase, x: Tensor, start: State, alive: Tensor | None, steps: Steps
+    layer: nn.RNNBase, x: Tensor, start: State, alive: Tensor | None, steps: StepHooks
 ) -> tuple[Tensor, State]:  # fmt: skip
     directions = 2 if layer.bidirectional else 1
     ends = []
@@ -150,13 +150,13 @@ def _dropped(x: Tensor, rate: float, alive: Tensor | None) -> Tensor:
     return x.masked_scatter(alive, F.dropout(x[alive.squeeze(-1)], rate))
 
 
-def _pass(cell: _Cell, x: Tensor, state: State, alive: Tensor | None, steps: Steps) -> tuple[Tensor, State]:
+def _pass(cell: _Cell, x: Tensor, state: State, alive: Tensor | None, steps: StepHooks) -> tuple[Tensor, State]:
     """One direction of one layer: its outputs (time, batch, hidden) and its last state."""
-    gates = F.linear(steps.begin(x, state[0]), cell.w_ih, cell.b_ih).unbind(0)
+    gates = F.linear(steps.inputs(x, state[0]), cell.w_ih, cell.b_ih).unbind(0)
     outputs: list[Tensor] = [x] * len(gates)
     for time in reversed(range(len(gates))) if cell.backward else range(len(gates)):
-        new = cell.step(gates[time], steps.fed(state[0]), state)
-        kept = tuple(steps.kept(n, old, i == 1, time) for i, (n, old) in enumerate(zip(new, state, strict=True)))
+        new = cell.step(gates[time], steps.hidden(state[0]), state)
+        kept = tuple(steps.state(n, old, i == 1, time) for i, (n, old) in enumerate(zip(new, state, strict=True)))
         if alive is not None:
             kept = tuple(torch.where(alive[time], k, old) for k, old in zip(kept, state, strict=True))
         state, outputs[time] = kept, kept[0]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from goodfit.surgery.slots import ordered_layers
-from goodfit.surgery.tracing import HOOKS, Traced, Untraceable, asks_shape, called
+from goodfit.surgery.tracing import HOOKS, Trace, UntraceableError, call_name, reads_shape
+from goodfit.surgery.weight_ref import ordered_layers
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # fmt: off
@@ -52,25 +52,25 @@ class Segment:
 class _Chart:
     """A network's graph, with the values that a sample has there and the modules that cannot be changed."""
 
-    trace: Traced
+    trace: Trace
     network: nn.Module
     values: dict[fx.Node, Any]
     odd: dict[str, str]  # module → why not
 
 
-def follow(trace: Traced, network: nn.Module, sample: Tensor) -> tuple[list[Segment], dict[str, str]]:
+def follow(trace: Trace, network: nn.Module, sample: Tensor) -> tuple[list[Segment], dict[str, str]]:
     """The segments of a network, and why the units of other layers cannot be followed.
 
     `trace` is that of the network (or of one with the same modules), `sample` some rows of its input.
 
-    >>> from goodfit.surgery.tracing import traced
+    >>> from goodfit.surgery.tracing import trace_graph
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 1))
-    >>> found, reasons = follow(traced(net), net, torch.ones(2, 2))
+    >>> found, reasons = follow(trace_graph(net), net, torch.ones(2, 2))
     >>> [(segment.source, segment.target, segment.units) for segment in found], reasons
     ([('0', '2', 3), (None, '0', 2)], {'2': 'goes into LayerNorm'})
 
     Raises:
-        Untraceable: the graph does not run on the sample.
+        UntraceableError: the graph does not run on the sample.
     """
     chart = _Chart(trace, network, _values(trace, network, sample), _odd(trace, network))
     found: list[Segment] = []
@@ -143,19 +143,19 @@ def _segment(chart: _Chart, node: fx.Node, source: str | None, labels: Tensor, a
 
 
 def _only_user(node: fx.Node) -> fx.Node:
-    users = [user for user in node.users if not asks_shape(user)]
+    users = [user for user in node.users if not reads_shape(user)]
     if len(users) != 1:
         raise Stop(f"its output is used in {len(users)} places")
     if users[0].op == "output":
         raise Stop("")
     if any(n is not node and not _is_shape(n) for n in users[0].all_input_nodes):
-        raise Stop(f"goes into {called(users[0])} with something else")
+        raise Stop(f"goes into {call_name(users[0])} with something else")
     return users[0]
 
 
 def _is_shape(node: fx.Node) -> bool:
     inputs = node.all_input_nodes
-    return asks_shape(node) or (node.op == "call_function" and bool(inputs) and all(map(_is_shape, inputs)))
+    return reads_shape(node) or (node.op == "call_function" and bool(inputs) and all(map(_is_shape, inputs)))
 
 
 def _module(chart: _Chart, node: fx.Node) -> nn.Module | None:
@@ -171,7 +171,7 @@ def _through(
     chart: _Chart, node: fx.Node, module: nn.Module | None, labels: Tensor, between: list[tuple[str, Tensor]]
 ) -> Tensor:
     """The unit of each number of a row behind a node, from those in front of it."""
-    name = called(node) if module is None else type(module).__name__
+    name = call_name(node) if module is None else type(module).__name__
     after = chart.values[node]
     shape = after.shape[1:] if isinstance(after, Tensor) else torch.Size()
     if shape == labels.shape and (name in FUNCTIONS if module is None else type(module) in POINTWISE):
@@ -209,7 +209,7 @@ def _pools(node: fx.Node, name: str, ndim: int) -> bool:
     return name == "mean" and ndim > 1 and {d % (ndim + 1) for d in dims if isinstance(d, int)} == {*range(2, ndim + 1)}
 
 
-def _odd(trace: Traced, network: nn.Module) -> dict[str, str]:
+def _odd(trace: Trace, network: nn.Module) -> dict[str, str]:
     times = Counter(id(p) for m in network.modules() for p in m._parameters.values() if p is not None)
     lent = [str(node.target) for node in trace.graph.nodes if node.op == "get_attr"]
     odd: dict[str, str] = {}
@@ -230,7 +230,7 @@ def _odd(trace: Traced, network: nn.Module) -> dict[str, str]:
 class _Reader(fx.Interpreter):
     """Runs a graph with the network's modules and keeps every value."""
 
-    def __init__(self, trace: Traced, network: nn.Module) -> None:
+    def __init__(self, trace: Trace, network: nn.Module) -> None:
         super().__init__(network, graph=trace.graph)
         self.spare, self.seen = trace.network, dict[fx.Node, Any]()
 
@@ -246,11 +246,11 @@ class _Reader(fx.Interpreter):
             return getattr(self.spare.get_submodule(owner), name)
 
 
-def _values(trace: Traced, network: nn.Module, sample: Tensor) -> dict[fx.Node, Any]:
+def _values(trace: Trace, network: nn.Module, sample: Tensor) -> dict[fx.Node, Any]:
     reader = _Reader(trace, network)
     try:
         with torch.no_grad():
             reader.run(sample[:2])
     except Exception as error:  # the network's own code runs here and may raise anything
-        raise Untraceable(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from error
+        raise UntraceableError(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from error
     return reader.seen

@@ -20,12 +20,12 @@ SHAPE = ("size", "dim", "ndim", "shape", "numel", "nelement", "device", "dtype",
 TRANSFORMERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
 
 
-class Untraceable(Exception):  # noqa: N818
+class UntraceableError(Exception):
     """The network's forward pass cannot be written down as a graph; the message is the reason."""
 
 
 @dataclass(frozen=True, eq=False)
-class Traced:
+class Trace:
     """A network's graph. `calls`: module → what each of its calls put out; None where that was not one tensor."""
 
     graph: fx.Graph
@@ -56,17 +56,17 @@ class _Tracer(fx.Tracer):
         return output
 
 
-def traced(model: nn.Module) -> Traced:
+def trace_graph(model: nn.Module) -> Trace:
     """The graph of a network's forward pass, in the mode (training or evaluation) that it is in.
 
     A copy is traced, without hooks, which shares nothing with the network but its parameters; the random generators
     are left as they were.
 
-    >>> [node.target for node in traced(nn.Sequential(nn.Linear(2, 2), nn.ReLU())).graph.nodes]
+    >>> [node.target for node in trace_graph(nn.Sequential(nn.Linear(2, 2), nn.ReLU())).graph.nodes]
     ['input', '0', '1', 'output']
 
     Raises:
-        Untraceable: the forward pass branches on values, or does what cannot be written down.
+        UntraceableError: the forward pass branches on values, or does what cannot be written down.
     """
     try:
         with _undisturbed():
@@ -75,23 +75,23 @@ def traced(model: nn.Module) -> Traced:
             graph = tracer.trace(network)
     except Exception as error:  # the network's own code runs here and may raise anything
         said = str(error).strip().splitlines() or [""]
-        raise Untraceable(f"{type(error).__name__}: {said[0]}") from error
-    return Traced(graph, network, tracer.notes.calls)
+        raise UntraceableError(f"{type(error).__name__}: {said[0]}") from error
+    return Trace(graph, network, tracer.notes.calls)
 
 
-def flows(node: fx.Node) -> list[fx.Node]:
+def data_inputs(node: fx.Node) -> list[fx.Node]:
     """The nodes whose values go into a node's value; weights, and what only asks for shapes, do not count."""
-    return [n for n in node.all_input_nodes if n.op != "get_attr" and not asks_shape(n)]
+    return [n for n in node.all_input_nodes if n.op != "get_attr" and not reads_shape(n)]
 
 
-def asks_shape(node: fx.Node) -> bool:
+def reads_shape(node: fx.Node) -> bool:
     """Whether a node asks a tensor for its shape, kind or place."""
     if node.target is getattr:
         return node.args[1] in SHAPE
-    return node.op in ("call_method", "call_function") and called(node) in SHAPE
+    return node.op in ("call_method", "call_function") and call_name(node) in SHAPE
 
 
-def called(node: fx.Node) -> str:
+def call_name(node: fx.Node) -> str:
     """The name of the function, method or module that a node calls."""
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
 

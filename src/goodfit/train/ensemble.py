@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 
 
 class EnsembleModel(nn.Module):
@@ -37,6 +37,6 @@ def holding(network: nn.Module, weights: Mapping[str, Tensor], task: str) -> nn.
     network = network.committee[0] if isinstance(network, EnsembleModel) else network
     numbers = {name.split(".")[1] for name in weights if name.startswith("committee.")}
     if numbers and not any(name.startswith("committee.") for name in network.state_dict()):
-        network = EnsembleModel([copied(network) for _ in numbers], task)
+        network = EnsembleModel([copy_module(network) for _ in numbers], task)
     network.load_state_dict(weights)
     return network

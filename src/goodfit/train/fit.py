@@ -14,10 +14,10 @@ from torch import nn
 from goodfit.data import Split, default_metric
 from goodfit.errors import InputError
 from goodfit.explanation import explain
-from goodfit.linter import Remark
+from goodfit.linter import LintMessage
 from goodfit.models import build
 from goodfit.recipe import Recipe
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.technique import Technique
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
@@ -72,15 +72,15 @@ def fit(
     if isinstance(model, str):
         trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
     else:
-        trained = copied(model)
+        trained = copy_module(model)
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(spec, split.train.y))
     with torch.random.fork_rng():
         criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
-        remarks = recipe.lint(trained, context(split, training, criterion.name)) + restless(trained, x)
-        known = told(trained, recipe, remarks)
+        messages = recipe.lint(trained, context(split, training, criterion.name)) + restless(trained, x)
+        known = told(trained, recipe, messages)
         solo = Trainer(trained, split, recipe, training, criterion, seed)
-        refuse_contradictions(remarks)
+        refuse_contradictions(messages)
         with Bar(training.epochs, solo.metric.name, progress) as bar:
             interrupted = solo.run(checkpoints, bar)
         run = _finish(solo, interrupted, network)
@@ -88,13 +88,13 @@ def fit(
         return run
 
 
-def told(network: nn.Module, recipe: Recipe, remarks: Sequence[Remark]) -> dict[str, Any]:
+def told(network: nn.Module, recipe: Recipe, messages: Sequence[LintMessage]) -> dict[str, Any]:
     """What acts where on the network as it was given, and what the linter finds doubtful, as plain data."""
     explained = explain(network, recipe)
     return {
         "acts": [list(row) for row in explained.rows()],
         "acts_on_the_whole": list(explained.elsewhere),
-        "remarks": [str(remark) for remark in remarks if remark.severity == "warning"],
+        "warnings": [str(message) for message in messages if message.severity == "warning"],
     }
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import BranchNoise, Learned, Noise, Recurrent, WeightPerturbation
-from goodfit.surgery import NORMS, copied
+from goodfit.surgery import NORMS, copy_module
 from goodfit.technique import Technique
 from goodfit.train.ensemble import EnsembleModel
 from goodfit.train.evaluate import at_once
@@ -31,7 +31,7 @@ def sampled(model: nn.Module, recipe: Recipe, x: Tensor, times: int, seed: int) 
         raise InputError("sampled: neither the recipe nor the network has noise; every answer would be the same.")
     noise, networks = generator(seed, 0, "noise", x.device), []
     for member in members:
-        attachment = attach_layers(copied(member), noises)
+        attachment = attach_layers(copy_module(member), noises)
         attachment.source.generator = noise
         networks.append(_in_training(attachment.model))
     with torch.random.fork_rng(), torch.no_grad():

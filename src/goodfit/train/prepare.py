@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.linter import Context, Remark
+from goodfit.linter import Context, LintMessage
 from goodfit.train.config import Training
 
 
@@ -23,12 +23,12 @@ def context(split: Split, training: Training, loss: str) -> Context:
     )  # fmt: skip
 
 
-def refuse_contradictions(remarks: Sequence[Remark]) -> None:
+def refuse_contradictions(messages: Sequence[LintMessage]) -> None:
     """Refuse a recipe that contradicts itself, the network or the data, with the linter's reason.
 
     Raises:
-        InputError: a remark is an error.
+        InputError: a message is an error.
     """
-    for remark in remarks:
-        if remark.severity == "error":
-            raise InputError("recipe: " + str(remark).removeprefix("error: "))
+    for message in messages:
+        if message.severity == "error":
+            raise InputError("recipe: " + str(message).removeprefix("error: "))

@@ -71,7 +71,7 @@ class Trainer:
         """Train over all rows once; the loss of each batch."""
         x, y, device = self.train.x, self.train.y, self.train.x.device
         noise = generator(self.seed, epoch, "noise", device)
-        surgery.train_mode(self.model)
+        surgery.set_train_mode(self.model)
         batches = epoch_batches(self.on_sample, self.train, self.seed, epoch, self.training.batch_size)
         total, done = len(batches) * self.training.epochs, len(batches) * (epoch - 1)
         changed = again(torch.cat([*batches])).split([len(rows) for rows in batches]) if self.spares else None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from goodfit.recipe import Recipe
 from goodfit.stages.draws import inverted, rounded
-from goodfit.surgery import layers, unrolled
+from goodfit.surgery import layers, unroll
 from goodfit.techniques import VariationalDropout
 from goodfit.train.stages.on_model import attach_layers
 
@@ -24,14 +24,14 @@ class Drawn:
     def __init__(self, technique: VariationalDropout, draw: tuple[Tensor, ...]) -> None:
         self.technique, self.draw = technique, draw
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         return self.technique.inputs(x, self.draw)
 
-    def fed(self, h: Tensor) -> Tensor:
-        return self.technique.fed(h, self.draw)
+    def hidden(self, h: Tensor) -> Tensor:
+        return self.technique.hidden(h, self.draw)
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
-        return self.technique.kept(new, old, cell, time, self.draw)
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+        return self.technique.state(new, old, cell, time, self.draw)
 
 
 def make(kind: type[nn.RNNBase], *sizes: int) -> nn.RNNBase:
@@ -45,7 +45,7 @@ def test_shares_scale_and_one_mask_for_all_times(rate: float, recurrent_rate: fl
     dropout = VariationalDropout(rate, recurrent_rate)
     x, h = torch.full((3, 200, 300), 2.0, dtype=torch.float64), torch.full((200, 400), -3.0, dtype=torch.float64)
     draw = dropout.draw(x, h, generator())
-    seen, fed = dropout.inputs(x, draw), dropout.fed(h, draw)
+    seen, fed = dropout.inputs(x, draw), dropout.hidden(h, draw)
     assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen[0], seen[2])
     for changed, value, share in ((seen[0], 2.0, rate), (fed, -3.0, recurrent_rate)):
@@ -67,7 +67,7 @@ def test_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
         layer.bias_hh_l0.zero_()
     masks = decided(torch.tensor([[1.0]])), decided(torch.tensor([[0.0, 1.0]]))
     x = torch.tensor([1.0, 2.0]).double().reshape(2, 1, 1)
-    output, _ = unrolled(layer, x, None, Drawn(VariationalDropout(0.5, 0.25), masks))
+    output, _ = unroll(layer, x, None, Drawn(VariationalDropout(0.5, 0.25), masks))
     first = torch.tanh(torch.tensor([1.0, -0.5]).double())
     fed = first[1] / 0.75
     second = torch.tanh(torch.stack([2.0 + 0.2 * fed, -1.0 + 0.4 * fed]))
@@ -91,7 +91,7 @@ def test_it_is_keras_with_the_same_masks() -> None:
     for row in x:
         h, states = cell(row, states, training=True)
         expected.append(h.detach())
-    output, _ = unrolled(layer, x, None, Drawn(dropout, draw))
+    output, _ = unroll(layer, x, None, Drawn(dropout, draw))
     torch.testing.assert_close(output.detach(), torch.stack(expected), rtol=0, atol=1e-6)  # Keras rounds to float32
     assert not torch.allclose(output, layer(x)[0])
 
@@ -102,8 +102,8 @@ def test_neutral_is_the_identity_to_the_bit() -> None:
     h = torch.randn(2, 4, generator=generator(1))
     draw = dropout.draw(x, h, generator())
     assert torch.equal(dropout.inputs(x, draw), x)
-    assert torch.equal(dropout.fed(h, draw), h)
-    assert dropout.kept(h, h + 1, False, 0, draw) is h
+    assert torch.equal(dropout.hidden(h, draw), h)
+    assert dropout.state(h, h + 1, False, 0, draw) is h
     assert dropout.expected(h, h + 1, False) is h
     assert not dropout.in_evaluation
 
@@ -113,7 +113,7 @@ def test_strengths_may_be_tensors() -> None:
     x, h = torch.ones(2, 50, 60), torch.ones(50, 60)
     draw = dropout.draw(x, h, generator())
     assert sorted(set(dropout.inputs(x, draw).flatten().tolist())) == [0.0, 2.0]
-    assert sorted(set(dropout.fed(h, draw).flatten().tolist())) == [0.0, 4.0]
+    assert sorted(set(dropout.hidden(h, draw).flatten().tolist())) == [0.0, 4.0]
 
 
 def test_recurrent_layers_are_chosen() -> None:
@@ -130,6 +130,6 @@ def test_in_a_network_it_acts_in_training_only() -> None:
     assert not torch.allclose(first, plain)
     assert not torch.allclose(first, second)
     draw = VariationalDropout(0.5, 0.5).draw(x, x.new_zeros(2, 4), generator(2))
-    expected, _ = unrolled(layer, x, None, Drawn(VariationalDropout(0.5, 0.5), draw))
+    expected, _ = unroll(layer, x, None, Drawn(VariationalDropout(0.5, 0.5), draw))
     assert torch.equal(first, expected)
     assert torch.equal(layer.eval()(x)[0], plain)

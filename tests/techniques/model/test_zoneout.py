@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages.draws import kept, rounded
-from goodfit.surgery import layers, unrolled
+from goodfit.surgery import layers, unroll
 from goodfit.techniques import Zoneout
 from goodfit.train.stages.on_model import attach_layers
 
@@ -25,16 +25,16 @@ class Drawn:
     def __init__(self, technique: Zoneout, draw: tuple[Tensor, ...] | None) -> None:
         self.technique, self.draw = technique, draw
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         return x if self.draw is None else self.technique.inputs(x, self.draw)
 
-    def fed(self, h: Tensor) -> Tensor:
-        return h if self.draw is None else self.technique.fed(h, self.draw)
+    def hidden(self, h: Tensor) -> Tensor:
+        return h if self.draw is None else self.technique.hidden(h, self.draw)
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         if self.draw is None:
             return self.technique.expected(new, old, cell)
-        return self.technique.kept(new, old, cell, time, self.draw)
+        return self.technique.state(new, old, cell, time, self.draw)
 
 
 def make(kind: type[nn.RNNBase], *sizes: int, **options: int) -> nn.RNNBase:
@@ -68,9 +68,9 @@ def test_training_and_evaluation_are_the_papers_equations() -> None:
     draw = zoneout.draw(x, x.new_zeros(2, 4), generator(1))
     stays = [1 - kept(d, rounded(rate), torch.float64).numpy() for d, rate in zip(draw, (0.3, 0.6), strict=True)]
     assert 0 < stays[0].mean() < stays[1].mean() < 1
-    output, _ = unrolled(layer, x, None, Drawn(zoneout, draw))
+    output, _ = unroll(layer, x, None, Drawn(zoneout, draw))
     np.testing.assert_allclose(output.detach().numpy(), lstm_in_numpy(layer, x, *stays), rtol=1e-10, atol=1e-13)
-    output, _ = unrolled(layer, x, None, Drawn(zoneout, None))
+    output, _ = unroll(layer, x, None, Drawn(zoneout, None))
     expected = lstm_in_numpy(layer, x, np.full((6, 2, 4), rounded(0.3)), np.full((6, 2, 4), rounded(0.6)))
     np.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-10, atol=1e-13)
 
@@ -79,7 +79,7 @@ def test_shares_and_new_masks_at_every_step() -> None:
     zoneout, new, old = Zoneout(0.2, cell_rate=0.7), torch.zeros(50, 60), torch.ones(50, 60)
     draw = zoneout.draw(torch.ones(20, 50, 1), new, generator())
     for cell, share in ((False, 0.2), (True, 0.7)):
-        stays = torch.stack([zoneout.kept(new, old, cell, t, draw) for t in range(20)])
+        stays = torch.stack([zoneout.state(new, old, cell, t, draw) for t in range(20)])
         assert set(stays.unique().tolist()) == {0.0, 1.0}
         assert float(stays.mean()) == pytest.approx(share, abs=0.01)
         assert len({tuple(step.flatten().tolist()) for step in stays}) == 20
@@ -94,10 +94,10 @@ def test_one_unit_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
         layer.weight_ih_l0.fill_(1.0)
     x = torch.tensor([0.5, 1.0, -1.0, 2.0]).double().reshape(4, 1, 1)
     drawn = decided(torch.tensor([1.0, 0.0, 0.0, 1.0]).reshape(4, 1, 1))
-    output, _ = unrolled(layer, x, None, Drawn(Zoneout(0.5), (drawn, drawn)))
+    output, _ = unroll(layer, x, None, Drawn(Zoneout(0.5), (drawn, drawn)))
     a, b, c, d = np.tanh([0.5, 1.0, -1.0, 2.0])
     np.testing.assert_allclose(output.detach().flatten().numpy(), [a, a, a, d], rtol=1e-14)
-    output, _ = unrolled(layer, x, None, Drawn(Zoneout(0.5), None))
+    output, _ = unroll(layer, x, None, Drawn(Zoneout(0.5), None))
     halves = [a / 2, a / 4 + b / 2, a / 8 + b / 4 + c / 2, a / 16 + b / 8 + c / 4 + d / 2]
     np.testing.assert_allclose(output.detach().flatten().numpy(), halves, rtol=1e-14)
 
@@ -106,7 +106,7 @@ def test_evaluation_is_the_mean_over_draws() -> None:
     zoneout, new, old = Zoneout(0.3, cell_rate=0.8), normal(2, 4), normal(3, 2, 4)[2]
     draw = zoneout.draw(torch.ones(20_000, 2, 1), new, generator())
     for cell in (False, True):
-        mean = torch.stack([zoneout.kept(new, old, cell, t, draw) for t in range(20_000)]).mean(0)
+        mean = torch.stack([zoneout.state(new, old, cell, t, draw) for t in range(20_000)]).mean(0)
         torch.testing.assert_close(mean, zoneout.expected(new, old, cell), atol=0.05, rtol=0)
     assert zoneout.in_evaluation
 
@@ -116,9 +116,9 @@ def test_neutral_is_the_identity_to_the_bit() -> None:
     new, old = normal(2, 4), normal(3, 2, 4)[2]
     draw = zoneout.draw(x, new, generator())
     assert zoneout.inputs(x, draw) is x
-    assert zoneout.fed(new, draw) is new
+    assert zoneout.hidden(new, draw) is new
     for cell in (False, True):
-        assert torch.equal(zoneout.kept(new, old, cell, 3, draw), new)
+        assert torch.equal(zoneout.state(new, old, cell, 3, draw), new)
         assert torch.equal(zoneout.expected(new, old, cell), new)
 
 
@@ -127,7 +127,7 @@ def test_strengths_may_be_tensors_and_dtype_is_kept() -> None:
     new, old = torch.zeros(20, 30), torch.ones(20, 30)
     draw = zoneout.draw(torch.ones(50, 20, 1), new, generator())
     for cell, share in ((False, 0.5), (True, 0.9)):
-        stays = torch.stack([zoneout.kept(new, old, cell, t, draw) for t in range(50)])
+        stays = torch.stack([zoneout.state(new, old, cell, t, draw) for t in range(50)])
         assert float(stays.mean()) == pytest.approx(share, abs=0.01)
         assert stays.dtype == torch.float32
     assert zoneout.expected(torch.ones(2), torch.zeros(2), True).dtype == torch.float32
@@ -137,7 +137,7 @@ def test_states_of_two_sizes_are_refused() -> None:
     layer, x, zoneout = make(nn.LSTM, 3, 4, proj_size=2), normal(5, 2, 3), Zoneout(0.5)
     draw = zoneout.draw(x, x.new_zeros(2, 2), generator())
     with pytest.raises(InputError, match="Zoneout: cell state and hidden state must be of one size"):
-        unrolled(layer, x, None, Drawn(zoneout, draw))
+        unroll(layer, x, None, Drawn(zoneout, draw))
 
 
 def test_recurrent_layers_are_chosen() -> None:
@@ -152,7 +152,7 @@ def test_in_a_network_evaluation_is_the_expectation_and_it_stays() -> None:
     attachment.source.generator = generator(2)
     first, second = layer(x)[0], layer(x)[0]
     assert not torch.allclose(first, second)
-    expected = unrolled(layer, x, None, Drawn(zoneout, None))[0]
+    expected = unroll(layer, x, None, Drawn(zoneout, None))[0]
     assert torch.equal(attachment.silence().eval()(x)[0], expected)
     assert not torch.allclose(expected, plain)
     assert torch.equal(attachment.detach()(x)[0], plain)

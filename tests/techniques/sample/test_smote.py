@@ -128,18 +128,18 @@ def test_in_training(unbalanced: Split) -> None:
     settings = Training(epochs=2, batch_size=16)
     plain, run = fit("mlp:4", unbalanced, "", settings), fit("mlp:4", unbalanced, "smote", settings)
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
-    assert run.facts["remarks"] == []
+    assert run.facts["warnings"] == []
     recipes = ["", "smote", "smote=0.5, class_balance"]
     many = fit_many("mlp:4", unbalanced, recipes, settings, seeds=(0, 1), population=True)
     assert all(torch.equal(many[2].last[name], weight) for name, weight in run.last.items())
 
 
-def test_a_single_row_is_remarked() -> None:
+def test_a_single_row_gives_a_warning() -> None:
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     y = (torch.arange(40) == 7).long()
     split = from_tensors((x, y), (x, (torch.arange(40) > 20).long()))
     run = fit(nn.Linear(3, 2), split, "smote", Training(epochs=1, batch_size=16))
-    assert any("the rarest class has 1 row, which is repeated" in remark for remark in run.facts["remarks"])
+    assert any("the rarest class has 1 row, which is repeated" in message for message in run.facts["warnings"])
 
 
 def test_refused(numbers: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.surgery import Slot, select
+from goodfit.surgery import WeightRef, select
 from goodfit.techniques import MaxNorm
 from goodfit.train.stages.on_weights import scale
 
@@ -45,10 +45,10 @@ def rows_of_the_jacobian(layer: nn.Module, shape: tuple[int, ...]) -> Tensor:
     return whole[(slice(None), *middle)].flatten(1)
 
 
-def norms(slot: Slot) -> Tensor:
+def norms(ref: WeightRef) -> Tensor:
     """One norm per unit, in the order of the blocks."""
     axes = MaxNorm().axes
-    blocks = [w.detach() for w in slot.blocks()]
+    blocks = [w.detach() for w in ref.blocks()]
     return torch.cat([torch.linalg.vector_norm(w, dim=axes(w.ndim), keepdim=True).flatten() for w in blocks])
 
 
@@ -56,10 +56,10 @@ def norms(slot: Slot) -> Tensor:
 def test_norms_are_those_of_what_flows_in(kind: str) -> None:
     make, shape = LINEAR[kind]
     layer = filled(make())
-    (slot,) = select(nn.Sequential(layer), "kernel")
+    (ref,) = select(nn.Sequential(layer), "kernel")
     incoming = rows_of_the_jacobian(layer, shape).norm(dim=1)
     assert incoming.shape == (8,)
-    torch.testing.assert_close(norms(slot), incoming, rtol=1e-12, atol=0)
+    torch.testing.assert_close(norms(ref), incoming, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("kind", LINEAR)
@@ -80,31 +80,31 @@ def test_max_norm_scales_whole_units_and_no_other(kind: str) -> None:
 
 def test_a_vector_of_an_embedding_is_a_unit() -> None:
     layer = filled(nn.Embedding(6, 3))
-    (slot,) = select(nn.Sequential(layer), "kernel")
+    (ref,) = select(nn.Sequential(layer), "kernel")
     expected = torch.stack([layer(torch.tensor(token)).detach().norm() for token in range(6)])
-    torch.testing.assert_close(norms(slot), expected, rtol=1e-14, atol=0)
-    assert [tuple(w.shape) for w in slot.blocks()] == [(6, 3)]
+    torch.testing.assert_close(norms(ref), expected, rtol=1e-14, atol=0)
+    assert [tuple(w.shape) for w in ref.blocks()] == [(6, 3)]
 
 
 @pytest.mark.parametrize(("make", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
 def test_each_gate_of_a_recurrent_unit_is_a_unit(make: type[nn.RNNBase], gates: int) -> None:
     layer = filled(make(5, 3))
-    slots = {slot.name: slot for slot in select(nn.Sequential(layer), "kernel")}
-    assert list(slots) == ["0.weight_ih_l0", "0.weight_hh_l0"]
-    for slot, incoming in zip(slots.values(), (5, 3), strict=True):
-        assert [tuple(w.shape) for w in slot.blocks()] == [(3, incoming)] * gates
-        by_loop = [sum(float(x) ** 2 for x in row) ** 0.5 for row in slot.tensor.detach()]
-        assert norms(slot).tolist() == pytest.approx(by_loop, rel=1e-12)
+    refs = {ref.name: ref for ref in select(nn.Sequential(layer), "kernel")}
+    assert list(refs) == ["0.weight_ih_l0", "0.weight_hh_l0"]
+    for ref, incoming in zip(refs.values(), (5, 3), strict=True):
+        assert [tuple(w.shape) for w in ref.blocks()] == [(3, incoming)] * gates
+        by_loop = [sum(float(x) ** 2 for x in row) ** 0.5 for row in ref.tensor.detach()]
+        assert norms(ref).tolist() == pytest.approx(by_loop, rel=1e-12)
 
 
 def test_queries_keys_and_values_of_attention_are_units_of_their_own() -> None:
     layer = filled(nn.MultiheadAttention(4, 2, bias=False))
-    slots = {slot.name: slot for slot in select(nn.Sequential(layer), "kernel")}
-    assert [tuple(w.shape) for w in slots["0.in_proj_weight"].blocks()] == [(4, 4)] * 3
+    refs = {ref.name: ref for ref in select(nn.Sequential(layer), "kernel")}
+    assert [tuple(w.shape) for w in refs["0.in_proj_weight"].blocks()] == [(4, 4)] * 3
     with torch.no_grad():
         projected = torch.nn.functional.linear(torch.eye(4, dtype=torch.float64), layer.in_proj_weight)  # (input, unit)
-    torch.testing.assert_close(norms(slots["0.in_proj_weight"]), projected.norm(dim=0), rtol=1e-12, atol=0)
-    assert [tuple(w.shape) for w in slots["0.out_proj.weight"].blocks()] == [(4, 4)]
+    torch.testing.assert_close(norms(refs["0.in_proj_weight"]), projected.norm(dim=0), rtol=1e-12, atol=0)
+    assert [tuple(w.shape) for w in refs["0.out_proj.weight"].blocks()] == [(4, 4)]
 
 
 def test_numbers_of_a_transposed_convolution_by_hand() -> None:

@@ -26,19 +26,19 @@ LAYERS = {
 def test_incoming_weights_of_each_unit(kind: str) -> None:
     make, axes = LAYERS[kind]
     layer = make()
-    slot = select(nn.Sequential(layer), "kernel")[0]
+    ref = select(nn.Sequential(layer), "kernel")[0]
     with torch.no_grad():
-        slot.tensor.normal_(generator=torch.Generator().manual_seed(0))
-        before = slot.tensor.detach().clone()
+        ref.tensor.normal_(generator=torch.Generator().manual_seed(0))
+        before = ref.tensor.detach().clone()
         norms = before.square().sum(axes).sqrt()
         assert norms.shape == (8,)
-        slot.tensor.mul_(C / norms.median())  # half of the units inside, half outside
-        before = slot.tensor.detach().clone()
-        scale(MaxNorm(C), slot)
-    norms, after = before.square().sum(axes).sqrt(), slot.tensor.detach()
+        ref.tensor.mul_(C / norms.median())  # half of the units inside, half outside
+        before = ref.tensor.detach().clone()
+        scale(MaxNorm(C), ref)
+    norms, after = before.square().sum(axes).sqrt(), ref.tensor.detach()
     inside = norms <= C * (1 - 1e-6)
     assert 0 < int(inside.sum()) < 8
-    units = [torch.cat(slot.blocks(w)) for w in (after, before)]
+    units = [torch.cat(ref.blocks(w)) for w in (after, before)]
     assert torch.equal(units[0][inside], units[1][inside])
     assert bool((after.square().sum(axes).sqrt() <= C * (1 + 1e-6)).all())
     outside = norms > C * (1 + 1e-6)
@@ -48,13 +48,13 @@ def test_incoming_weights_of_each_unit(kind: str) -> None:
 
 def test_numbers_by_hand() -> None:
     layer = nn.Linear(2, 3)
-    slot = select(layer, "kernel")[0]
+    ref = select(layer, "kernel")[0]
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]))
-        scale(MaxNorm(2.5), slot)
+        scale(MaxNorm(2.5), ref)
         torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 2.0], [0.3, 0.4], [0.0, 0.0]]))
         layer.weight.copy_(torch.tensor([[3.0, 0.1], [0.0, 0.2], [4.0, 0.2]]))
-        scale(MaxNorm(2.5, axis=0), slot)
+        scale(MaxNorm(2.5, axis=0), ref)
     torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 0.1], [0.0, 0.2], [2.0, 0.2]]))
 
 

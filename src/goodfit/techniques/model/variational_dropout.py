@@ -64,10 +64,10 @@ class VariationalDropout(Recurrent):
     def inputs(self, x: Tensor, draw: Draw) -> Tensor:
         return x * inverted(draw[0], self.rate, x.dtype)
 
-    def fed(self, h: Tensor, draw: Draw) -> Tensor:
+    def hidden(self, h: Tensor, draw: Draw) -> Tensor:
         return h * inverted(draw[1], self.recurrent_rate, h.dtype)
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         return new
 
     def expected(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:

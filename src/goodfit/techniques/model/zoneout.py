@@ -29,7 +29,7 @@ class Zoneout(Recurrent):
     >>> zoneout.expected(new, old, cell=False).tolist()
     [[0.75, 0.75, 0.75, 0.75]]
     >>> drawn = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
-    >>> zoneout.kept(new, old, False, 0, (drawn, drawn)).tolist()
+    >>> zoneout.state(new, old, False, 0, (drawn, drawn)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
 
     Reference: D. Krueger et al., “Zoneout: regularizing RNNs by randomly preserving hidden activations”, ICLR, 2017,
@@ -68,10 +68,10 @@ class Zoneout(Recurrent):
     def inputs(self, x: Tensor, draw: Draw) -> Tensor:
         return x
 
-    def fed(self, h: Tensor, draw: Draw) -> Tensor:
+    def hidden(self, h: Tensor, draw: Draw) -> Tensor:
         return h
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         drawn = draw[cell][time]
         if drawn.shape != new.shape:
             raise InputError(

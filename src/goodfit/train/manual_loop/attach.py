@@ -96,13 +96,13 @@ class Regularizer:
             EpochSampler(recipe, loop.data[1] if loop.data else None, loop.seed),
         )
         self.stepper: OptimizerStep | None = None
-        remarks = recipe.lint(self.model, loop.context)
+        messages = recipe.lint(self.model, loop.context)
         checks.claim(self.model)
         self.attachment = Attachment(self.model)
         try:
             self.attachment = attach_layers(self.model, recipe)
             self._make_stages()
-            refuse_contradictions(remarks)
+            refuse_contradictions(messages)
         except BaseException:
             self._take_out()
             self._take_layers_out()

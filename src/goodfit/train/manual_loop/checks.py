@@ -230,12 +230,12 @@ def ready(recipe: Recipe, calls: Collection[str], optimizer: Optimizer) -> None:
 
 def twice_decayed(weights: WeightUpdater) -> Iterator[str]:
     """What to say where the optimizer's own weight decay acts beside the recipe's."""
-    for technique, slots in weights.chosen:
+    for technique, refs in weights.chosen:
         if isinstance(technique, Quadratic):
             shrinks = technique.coefficient() > 0
         else:
             shrinks = isinstance(technique, Decay) and technique.factor(1.0) < 1
-        held = [(slot.name, weights.group(slot.tensor).get("weight_decay", 0.0)) for slot in slots if shrinks]
+        held = [(ref.name, weights.group(ref.tensor).get("weight_decay", 0.0)) for ref in refs if shrinks]
         names = [name for name, rate in held if rate]
         if names:
             rates = ", ".join(dict.fromkeys(f"{float(rate):g}" for _, rate in held if rate))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from goodfit.stages import Clock
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.train.population.jobs import Job, Networks
 from goodfit.train.rng import generator
 from goodfit.train.trainer import Trainer
@@ -74,7 +74,7 @@ def operations(network: nn.Module, x: Tensor) -> int:
     (400, 1152)
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        copied(network).eval()(x)
+        copy_module(network).eval()(x)
     found = counter.get_flop_counts().get("Global", {})
     counted: int = sum(3 * n if "conv" in str(operation) else n for operation, n in found.items())
     return max(counted, 2 * len(x) * sum(p.numel() for p in network.parameters() if p.ndim > 1 and counted == 0))

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split, default_metric
-from goodfit.linter import Remark
+from goodfit.linter import LintMessage
 from goodfit.models import build, initialise, reset
 from goodfit.recipe import Recipe
 from goodfit.stages import OnSample
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.technique import Technique
 from goodfit.train.config import Training
 from goodfit.train.fit import told
@@ -62,7 +62,7 @@ class Networks:
         """A network of its own to work with."""
         if isinstance(self.given, str):
             return build(self.given, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
-        return copied(self.given)
+        return copy_module(self.given)
 
     def restart(self, network: nn.Module, seed: int) -> None:
         """Give a template the weights with which a run begins."""
@@ -114,7 +114,7 @@ class Ground:
     metric: str  # where none is named
     network: nn.Module
     output: Tensor  # for two rows
-    remarks: tuple[Remark, ...]
+    messages: tuple[LintMessage, ...]
 
 
 class Checker:
@@ -141,12 +141,12 @@ class Checker:
                 training = training.with_values(metric=ground.metric)
             criterion = choose(training.loss, self.loss, split.spec, ground.output)
             seen = context(split, training, criterion.name)
-            key = ground.kind, ground.remarks, seen, recipe, training
+            key = ground.kind, ground.messages, seen, recipe, training
             if key not in self.found:
-                remarks = [*recipe.lint(ground.network, seen), *ground.remarks]
-                known, alone = told(ground.network, recipe, remarks), why_alone(ground.network, recipe, training)
+                messages = [*recipe.lint(ground.network, seen), *ground.messages]
+                known, alone = told(ground.network, recipe, messages), why_alone(ground.network, recipe, training)
                 self._begin(split, recipe, training, criterion)
-                refuse_contradictions(remarks)
+                refuse_contradictions(messages)
                 self.found[key] = Checked(recipe, training, criterion, known, alone)
         return self.found[key]
 
@@ -164,7 +164,7 @@ class Checker:
         ground = self.grounds[split]
         key = ground.kind, settings(training), tuple(_outline(technique) for technique in recipe)
         if key not in self.begun:
-            Trainer(copied(ground.network), split, recipe, training, criterion, 0)
+            Trainer(copy_module(ground.network), split, recipe, training, criterion, 0)
             self.begun.add(key)
 
 

@@ -126,7 +126,7 @@ class Program:
     @contextmanager
     def _training(self) -> Iterator[None]:
         """Training mode, in which the techniques act."""
-        surgery.train_mode(self.model)
+        surgery.set_train_mode(self.model)
         self.source.generator = torch.default_generator  # only as a sign: nothing is drawn from it
         try:
             with DropoutMode(self.source):

@@ -15,7 +15,7 @@ import torch
 from goodfit.data import Split, metric
 from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Attack
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.train.config import Training
 from goodfit.train.fit import TrainingOutcome, facts, finished
 from goodfit.train.population.bar import ManyBar, now
@@ -77,7 +77,7 @@ class Population:
         aligned = {job.number: self.structure.align(job.recipe) for job in self.jobs}
         recipe = example(self.structure, [recipe for recipe, _ in aligned.values()])
         network = self.networks.template(first.split)
-        self.bare = attach_layers(copied(network), recipe)
+        self.bare = attach_layers(copy_module(network), recipe)
         self.bare.silence()
         facts = DataStats.of(first.split, recipe)
         self.program = Program(network, recipe, training=first.training, criterion=first.criterion, facts=facts)
@@ -247,7 +247,7 @@ class Population:
             return TrainingError(ended.failure)
         job, member = self.by_number[ended.number], self.members[ended.number]
         member.course.restore(ended.course)
-        network = copied(self.bare.model)
+        network = copy_module(self.bare.model)
         weights = {}
         for name, state in (("best", ended.best), ("last", ended.last)):
             self.program.fill(network, state["weights"], state["buffers"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.recipe import Recipe
 from goodfit.stages import Decay, Draw, OnWeights, Penalty, Projection, Proximal, Quadratic, Scaling, Smooth
-from goodfit.surgery import Slot
+from goodfit.surgery import WeightRef
 from goodfit.train.config import Training
 from goodfit.train.stages.hooks import StepContext
 from goodfit.train.stages.on_weights import LARGE, blocks, resolve
@@ -38,10 +38,10 @@ class Update:
         self.chosen = resolve(model, recipe)
         self.penalties = any(isinstance(t, Penalty) for t, _ in self.chosen)
         self.unused: set[int] = set()  # numbers of weights that no gradient reaches
-        self.every = {number: self._every(t, slots) for number, (t, slots) in enumerate(self.chosen)}
+        self.every = {number: self._every(t, refs) for number, (t, refs) in enumerate(self.chosen)}
 
-    def _every(self, technique: OnWeights, slots: list[Slot]) -> int:
-        large = sum([s.tensor.numel() for s in slots]) > LARGE
+    def _every(self, technique: OnWeights, refs: list[WeightRef]) -> int:
+        large = sum([s.tensor.numel() for s in refs]) > LARGE
         cheap = isinstance(technique, Proximal) and not self.adaptive
         return technique.every if large and not cheap else 1
 
@@ -49,10 +49,10 @@ class Update:
         """The optimizer's memory, and what projections carry, before the first step."""
         memory = [[torch.zeros_like(w) for w in weights] for _ in range(2 if self.adaptive else 1)]
         carried = {
-            f"{number} {slot.name}": [t.start(block) for block in self._blocks(t, slot, weights)]
-            for number, (t, slots) in enumerate(self.chosen)
+            f"{number} {ref.name}": [t.start(block) for block in self._blocks(t, ref, weights)]
+            for number, (t, refs) in enumerate(self.chosen)
             if isinstance(t, Projection)
-            for slot in slots
+            for ref in refs
         }
         return memory, carried
 
@@ -68,58 +68,60 @@ class Update:
     ) -> tuple[list[Tensor], list[list[Tensor]], Carried]:
         """The next weights, memory and carried tensors; `grads` may be overwritten."""
         weights, grads = list(weights), list(grads)
-        now = [(source.now(t, f"weights {i}"), slots) for i, (t, slots) in enumerate(self.chosen)]
-        for technique, slots in now:
+        now = [(source.now(t, f"weights {i}"), refs) for i, (t, refs) in enumerate(self.chosen)]
+        for technique, refs in now:
             if isinstance(technique, Smooth):
-                self._add_gradients(technique, slots, weights, grads)
+                self._add_gradients(technique, refs, weights, grads)
         cautious = []
-        for technique, slots in now:
+        for technique, refs in now:
             if isinstance(technique, Decay):
-                for i in self._used(slots):
+                for i in self._used(refs):
                     if technique.agrees_only():
                         cautious.append((technique, i, weights[i]))
                     else:
                         weights[i] = weights[i] * technique.factor(rates.rate)  # type: ignore[arg-type]
-        for technique, slots in now:
+        for technique, refs in now:
             if isinstance(technique, Quadratic):
-                for i in self._used(slots):
+                for i in self._used(refs):
                     grads[i] = grads[i] + technique.coefficient() * weights[i]
         pairs = zip(weights, grads, *memory, strict=True)
         moved, *memory = map(list, zip(*(self._optimize(w, g, m, rates) for w, g, *m in pairs), strict=True))
         for decay, i, before in cautious:
             agrees = (moved[i] - before) * before <= 0
             moved[i] = moved[i] - before * agrees * (1 - decay.factor(rates.rate))  # type: ignore[arg-type]
-        for number, (technique, slots) in enumerate(now):
+        for number, (technique, refs) in enumerate(now):
             if isinstance(technique, Proximal) and due[number]:
                 rate = rates.owed.get(number, rates.rate)
-                for slot in slots:
-                    if self.at[id(slot.tensor)] not in self.unused:
-                        self._prox(technique, slot, moved, memory[-1], rates, rate)
+                for ref in refs:
+                    if self.at[id(ref.tensor)] not in self.unused:
+                        self._prox(technique, ref, moved, memory[-1], rates, rate)
         carried = {name: list(draws) for name, draws in carried.items()}
-        for number, (technique, slots) in enumerate(now):
-            for slot in slots if due[number] else ():
+        for number, (technique, refs) in enumerate(now):
+            for ref in refs if due[number] else ():
                 if isinstance(technique, Scaling):
-                    self._scale(technique, slot, moved)
+                    self._scale(technique, ref, moved)
                 elif isinstance(technique, Projection):
-                    self._project(technique, slot, moved, carried[f"{number} {slot.name}"])
+                    self._project(technique, ref, moved, carried[f"{number} {ref.name}"])
         return moved, memory, carried
 
     def values(self, weights: Sequence[Tensor], source: StepContext) -> dict[str, Tensor]:
         """The value of each weight penalty."""
         columns: dict[str, Tensor] = {}
-        for number, (technique, slots) in enumerate(self.chosen):
+        for number, (technique, refs) in enumerate(self.chosen):
             if isinstance(technique, Penalty):
                 penalty = source.now(technique, f"weights {number}")
-                found = [penalty.value(b) for s in slots for b in self._blocks(penalty, s, weights)]
+                found = [penalty.value(b) for s in refs for b in self._blocks(penalty, s, weights)]
                 name = f"penalty_{technique.name()}"
                 columns[name] = sum(found, columns.get(name, torch.zeros_like(found[0])))
         return columns
 
-    def _add_gradients(self, technique: Smooth, slots: list[Slot], weights: list[Tensor], grads: list[Tensor]) -> None:
-        for slot in slots:
-            if self.at[id(slot.tensor)] not in self.unused:
-                parts = self._blocks(technique, slot, grads)
-                for block, part in zip(self._blocks(technique, slot, weights), parts, strict=True):
+    def _add_gradients(
+        self, technique: Smooth, refs: list[WeightRef], weights: list[Tensor], grads: list[Tensor]
+    ) -> None:
+        for ref in refs:
+            if self.at[id(ref.tensor)] not in self.unused:
+                parts = self._blocks(technique, ref, grads)
+                for block, part in zip(self._blocks(technique, ref, weights), parts, strict=True):
                     part.add_(technique.gradient(block))
 
     def _optimize(self, w: Tensor, grad: Tensor, memory: Sequence[Tensor], rates: Rates) -> tuple[Tensor, ...]:
@@ -134,14 +136,20 @@ class Update:
         return w - (rates.rate * both) * mean / (square.sqrt() + EPSILON * second), mean, square
 
     def _prox(
-        self, technique: Proximal, slot: Slot, weights: list[Tensor], squares: list[Tensor], rates: Rates, rate: Tensor
+        self,
+        technique: Proximal,
+        ref: WeightRef,
+        weights: list[Tensor],
+        squares: list[Tensor],
+        rates: Rates,
+        rate: Tensor,
     ) -> None:
         """With `step_size`: how far one unit of gradient, held for long, moves each weight."""
-        found = self._blocks(technique, slot, weights)
+        found = self._blocks(technique, ref, weights)
         if self.adaptive:
             second = rates.corrections[1]
-            sizes = (squares[self.at[id(slot.tensor)]] + (second * EPSILON) ** 2).rsqrt() * (rate * second)
-            steps = slot.blocks(sizes) if technique.by_unit else [sizes]
+            sizes = (squares[self.at[id(ref.tensor)]] + (second * EPSILON) ** 2).rsqrt() * (rate * second)
+            steps = ref.blocks(sizes) if technique.by_unit else [sizes]
         else:
             steps = [(rate / (1 - rates.memory[0])).clone() for _ in found]
         for block, step in zip(found, steps, strict=True):
@@ -149,23 +157,23 @@ class Update:
             if moved is not block:
                 block.copy_(moved)
 
-    def _scale(self, technique: Scaling, slot: Slot, weights: list[Tensor]) -> None:
-        for w in slot.blocks(weights[self.at[id(slot.tensor)]]):
+    def _scale(self, technique: Scaling, ref: WeightRef, weights: list[Tensor]) -> None:
+        for w in ref.blocks(weights[self.at[id(ref.tensor)]]):
             norm = torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True)
             w.mul_(technique.scale(norm))
 
-    def _project(self, technique: Projection, slot: Slot, weights: list[Tensor], carried: list[Draw]) -> None:
-        for i, block in enumerate(self._blocks(technique, slot, weights)):
+    def _project(self, technique: Projection, ref: WeightRef, weights: list[Tensor], carried: list[Draw]) -> None:
+        for i, block in enumerate(self._blocks(technique, ref, weights)):
             moved, carried[i] = technique.project(block, carried[i])
             if moved is not block:
                 block.copy_(moved)
 
-    def _blocks(self, technique: OnWeights, slot: Slot, tensors: Sequence[Tensor]) -> list[Tensor]:
-        return blocks(technique, slot, tensors[self.at[id(slot.tensor)]])
+    def _blocks(self, technique: OnWeights, ref: WeightRef, tensors: Sequence[Tensor]) -> list[Tensor]:
+        return blocks(technique, ref, tensors[self.at[id(ref.tensor)]])
 
-    def _used(self, slots: list[Slot]) -> list[int]:
+    def _used(self, refs: list[WeightRef]) -> list[int]:
         """The numbers of those weights that a gradient reaches."""
-        return [self.at[id(slot.tensor)] for slot in slots if self.at[id(slot.tensor)] not in self.unused]
+        return [self.at[id(ref.tensor)] for ref in refs if self.at[id(ref.tensor)] not in self.unused]
 
 
 EPSILON = 1e-8

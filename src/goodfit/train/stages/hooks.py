@@ -89,7 +89,7 @@ class WeightNoiseHook:
     source: StepContext
     tensors: tuple[tuple[str, LearnedStrengths, str], ...]  # name in the layer, learned strengths, site
 
-    def __call__(self, layer: nn.Module, plain: surgery.Plain, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __call__(self, layer: nn.Module, plain: surgery.Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer's output with perturbed weights in training, with its own otherwise."""
         if self.source.generator is None or not layer.training:
             return plain(*args, **kwargs)
@@ -97,7 +97,7 @@ class WeightNoiseHook:
         for name, learned, place in self.tensors:
             w, noise = _held(layer, name), self.source.now(self.noise, place, learned)
             moved[name] = noise.perturb(w, self.source.draw(noise, place, w))
-        with surgery.swapped(layer, moved):
+        with surgery.replace_parameters(layer, moved):
             return plain(*args, **kwargs)
 
 
@@ -116,7 +116,7 @@ class RecurrentHook:
     techniques: tuple[Recurrent, ...]
     source: StepContext
 
-    def __call__(self, layer: nn.Module, plain: surgery.Plain, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __call__(self, layer: nn.Module, plain: surgery.Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer's outputs, computed step by step where a technique acts."""
         generator = self.source.generator
         if generator is not None and layer.training:
@@ -127,7 +127,7 @@ class RecurrentHook:
         if not steps:
             return plain(*args, **kwargs)
         x, hx = args[0] if args else kwargs["input"], args[1] if len(args) > 1 else kwargs.get("hx")
-        return surgery.unrolled(layer, x, hx, *steps)  # type: ignore[arg-type]
+        return surgery.unroll(layer, x, hx, *steps)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -138,22 +138,22 @@ class _Steps:
     generator: torch.Generator | None
     drawn: Draw = ()
 
-    def begin(self, x: Tensor, h: Tensor) -> Tensor:
+    def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         """The sequence (time, batch, features) that one layer and direction sees; h is like its state."""
         if self.generator is None:
             return x
         self.drawn = self.technique.draw(x, h, self.generator)
         return self.technique.inputs(x, self.drawn)
 
-    def fed(self, h: Tensor) -> Tensor:
+    def hidden(self, h: Tensor) -> Tensor:
         """The hidden state that enters the recurrent product."""
-        return h if self.generator is None else self.technique.fed(h, self.drawn)
+        return h if self.generator is None else self.technique.hidden(h, self.drawn)
 
-    def kept(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
+    def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         """The state after a time step."""
         if self.generator is None:
             return self.technique.expected(new, old, cell)
-        return self.technique.kept(new, old, cell, time, self.drawn)
+        return self.technique.state(new, old, cell, time, self.drawn)
 
 
 @dataclass(frozen=True)

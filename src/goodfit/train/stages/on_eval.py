@@ -12,7 +12,7 @@ from torch.optim.swa_utils import update_bn
 from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.stages import Averaged, Clock, Ensemble, OnEval, Pulling
-from goodfit.surgery import copied
+from goodfit.surgery import copy_module
 from goodfit.train.ensemble import EnsembleModel
 from goodfit.train.evaluate import at_once
 
@@ -35,7 +35,7 @@ class WeightAverager:
         if len(techniques) > 1:
             names = ", ".join(t.name() for t in techniques)
             raise InputError(f"recipe: only one technique may choose the weights to keep, got {names}; keep one.")
-        return cls(techniques[0], model, copied(model), techniques[0].start(list(model.parameters())), task)
+        return cls(techniques[0], model, copy_module(model), techniques[0].start(list(model.parameters())), task)
 
     @torch.no_grad()
     def update(self, clock: Clock) -> None:
@@ -55,7 +55,7 @@ class WeightAverager:
             InputError: it has running statistics, and there are no rows.
         """
         if isinstance(self.technique, Ensemble):
-            members = [copied(self._filled(w, x)) for w in self.technique.members(self.state)]
+            members = [copy_module(self._filled(w, x)) for w in self.technique.members(self.state)]
             return EnsembleModel(members, self.task)
         assert isinstance(self.technique, Averaged)
         return self._filled(self.technique.weights(self.state), x)

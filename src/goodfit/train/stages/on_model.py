@@ -175,7 +175,7 @@ def _perturb(attachment: Attachment, technique: Noise, number: int) -> None:
 
 
 def _perturb_branches(attachment: Attachment, technique: BranchNoise, number: int) -> None:
-    found = surgery.branches(attachment.model, technique.on, _who(technique))
+    found = surgery.residual_branches(attachment.model, technique.on, _who(technique))
     for at, (name, module) in enumerate(found, start=1):
         depth = at / len(found)
         place = attachment.place(technique, name, Site(number, depth=depth))
@@ -185,21 +185,21 @@ def _perturb_branches(attachment: Attachment, technique: BranchNoise, number: in
 
 def _perturb_weights(attachment: Attachment, technique: WeightPerturbation, number: int) -> None:
     chosen = surgery.select(attachment.model, technique.on, _who(technique))
-    plain = [slot for slot in chosen if slot.form == surgery.PLAIN]
+    plain = [ref for ref in chosen if ref.role == surgery.DIRECT]
     if not plain:
         raise InputError(
             f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrised one; "
             "choose others with on=."
         )
     tensors: dict[int, tuple[nn.Module, list[tuple[str, LearnedStrengths, str]]]] = {}
-    for slot in plain:
-        layer, name = surgery.owner(attachment.model, slot)
-        place = attachment.place(technique, slot.name, Site(number))
-        learned = _learn(attachment, technique, slot.name, slot.tensor, place)
+    for ref in plain:
+        layer, name = surgery.owning_layer(attachment.model, ref)
+        place = attachment.place(technique, ref.name, Site(number))
+        learned = _learn(attachment, technique, ref.name, ref.tensor, place)
         tensors.setdefault(id(layer), (layer, []))[1].append((name, learned, place))
     for layer, named in tensors.values():
         hook = WeightNoiseHook(technique, attachment.source, tuple(named))
-        attachment.noises.append(surgery.around(layer, hook))
+        attachment.noises.append(surgery.wrap_forward(layer, hook))
 
 
 def _unroll(attachment: Attachment, techniques: Sequence[Recurrent]) -> None:
@@ -214,7 +214,7 @@ def _unroll(attachment: Attachment, techniques: Sequence[Recurrent]) -> None:
         for layer in recurrent:
             acting.setdefault(id(layer.module), (layer.module, []))[1].append(technique)
     for module, found in acting.values():
-        handle = surgery.around(module, RecurrentHook(tuple(found), attachment.source))
+        handle = surgery.wrap_forward(module, RecurrentHook(tuple(found), attachment.source))
         (attachment.stays if any(t.in_evaluation for t in found) else attachment.noises).append(handle)
 
 

@@ -30,7 +30,7 @@ from goodfit.stages import (
 from goodfit.train.optimizers import adaptive, step_size
 
 T = TypeVar("T", bound=OnWeights)
-Slots = list[surgery.Slot]
+WeightRefs = list[surgery.WeightRef]
 LARGE = 100_000
 """From so many weights on `OnWeights.every` is followed: a pass over them costs as much as the optimizer's."""
 
@@ -39,7 +39,7 @@ LARGE = 100_000
 class WeightUpdater:
     """Which techniques act on which tensors, around an optimizer's step."""
 
-    chosen: list[tuple[OnWeights, Slots]]
+    chosen: list[tuple[OnWeights, WeightRefs]]
     optimizer: Optimizer
     folded: list[tuple[Quadratic, ...]] | None
     """The quadratic penalties that each parameter group's `weight_decay` carries; None: they are added to gradients."""
@@ -61,10 +61,10 @@ class WeightUpdater:
         """Resolve every selector once and make the optimizer, which carries the quadratic penalties at no cost."""
         chosen = resolve(model, recipe)
         carriers: dict[int, tuple[Quadratic, ...]] = defaultdict(tuple)
-        for technique, slots in chosen:
+        for technique, refs in chosen:
             if isinstance(technique, Quadratic):
-                for slot in slots:
-                    carriers[id(slot.tensor)] += (technique,)
+                for ref in refs:
+                    carriers[id(ref.tensor)] += (technique,)
         grouped: dict[tuple[Quadratic, ...], list[nn.Parameter]] = defaultdict(list)
         for parameter in [*model.parameters(), *learned]:
             if parameter.requires_grad:
@@ -79,10 +79,10 @@ class WeightUpdater:
         """The stage around an optimizer of the user's, whose parameter groups stay as they are."""
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         chosen = []
-        for technique, slots in resolve(model, recipe):
-            stepped = [slot for slot in slots if id(slot.tensor) in held]
+        for technique, refs in resolve(model, recipe):
+            stepped = [ref for ref in refs if id(ref.tensor) in held]
             if not stepped:
-                names = ", ".join(slot.name for slot in slots[:5])
+                names = ", ".join(ref.name for ref in refs[:5])
                 raise InputError(
                     f"{type(technique).__name__}: the optimizer must hold a tensor that it acts on, found none of "
                     f"{names}; add them to the optimizer or choose others with on=."
@@ -92,19 +92,19 @@ class WeightUpdater:
 
     def __post_init__(self) -> None:
         self.groups = {id(p): i for i, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
-        for number, (technique, slots) in enumerate(self.chosen):
-            large = self.folded is not None and sum([s.tensor.numel() for s in slots]) > LARGE
+        for number, (technique, refs) in enumerate(self.chosen):
+            large = self.folded is not None and sum([s.tensor.numel() for s in refs]) > LARGE
             cheap = isinstance(technique, Proximal) and not adaptive(self.optimizer)
             self.every[number] = technique.every if large and not cheap else 1
             self.waiting[number] = []
-        for number, (technique, slots) in enumerate(self.chosen):
+        for number, (technique, refs) in enumerate(self.chosen):
             if isinstance(technique, Projection):
-                for slot in slots:
-                    self.carried[number, slot.name] = [technique.start(b.detach()) for b in blocks(technique, slot)]
+                for ref in refs:
+                    self.carried[number, ref.name] = [technique.start(b.detach()) for b in blocks(technique, ref)]
 
-    def of(self, kind: type[T]) -> list[tuple[T, Slots]]:
+    def of(self, kind: type[T]) -> list[tuple[T, WeightRefs]]:
         """The techniques of a kind with their tensors."""
-        return [(t, slots) for t, slots in self.chosen if isinstance(t, kind)]
+        return [(t, refs) for t, refs in self.chosen if isinstance(t, kind)]
 
     @torch.no_grad()
     def step(self, clock: Clock, step: Callable[[], Any] | None = None) -> None:
@@ -117,17 +117,17 @@ class WeightUpdater:
         (step or self.optimizer.step)()
         for decay, tensors in before:
             self._decay_where_it_agrees(decay, tensors)
-        for number, (technique, slots) in enumerate(self.chosen):
+        for number, (technique, refs) in enumerate(self.chosen):
             rates = self._due(number, clock)
-            for slot in slots if rates else ():
+            for ref in refs if rates else ():
                 if isinstance(technique, Proximal):
-                    self._prox(technique.at(done), slot, rates)
-        for number, (technique, slots) in enumerate(self.chosen):
-            for slot in slots if not self.waiting[number] else ():
+                    self._prox(technique.at(done), ref, rates)
+        for number, (technique, refs) in enumerate(self.chosen):
+            for ref in refs if not self.waiting[number] else ():
                 if isinstance(technique, Scaling):
-                    scale(technique.at(done), slot)
+                    scale(technique.at(done), ref)
                 elif isinstance(technique, Projection):
-                    self._project(technique.at(done), number, slot)
+                    self._project(technique.at(done), number, ref)
 
     def _due(self, number: int, clock: Clock) -> list[float]:
         """The learning rates of the steps for which a technique now acts; none where it waits on.
@@ -145,14 +145,14 @@ class WeightUpdater:
         if self.folded is not None:
             for group, quadratics in zip(self.optimizer.param_groups, self.folded, strict=True):
                 group["weight_decay"] = _coupled(quadratics, done)
-        for technique, slots in self.of(Smooth):
-            for slot, grad in [(s, s.tensor.grad) for s in slots if s.tensor.grad is not None]:
-                for block, part in zip(blocks(technique, slot), blocks(technique, slot, grad), strict=True):
+        for technique, refs in self.of(Smooth):
+            for ref, grad in [(s, s.tensor.grad) for s in refs if s.tensor.grad is not None]:
+                for block, part in zip(blocks(technique, ref), blocks(technique, ref, grad), strict=True):
                     part.add_(technique.at(done).gradient(block))
 
     def _add_quadratics(self, done: float) -> None:
-        for technique, slots in self.of(Quadratic):
-            live = [(s.tensor.detach(), s.tensor.grad) for s in slots if s.tensor.grad is not None]
+        for technique, refs in self.of(Quadratic):
+            live = [(s.tensor.detach(), s.tensor.grad) for s in refs if s.tensor.grad is not None]
             if live:
                 weights, grads = zip(*live, strict=True)
                 torch._foreach_add_(grads, weights, alpha=technique.at(done).coefficient())
@@ -160,8 +160,8 @@ class WeightUpdater:
     def _decay(self, done: float) -> list[tuple[Decay, list[tuple[Tensor, Tensor]]]]:
         """Shrink the weights; those that decay only in agreement with the step are returned as they were."""
         later: list[tuple[Decay, list[tuple[Tensor, Tensor]]]] = []
-        for technique, slots in self.of(Decay):
-            decay, live = technique.at(done), [s.tensor for s in slots if s.tensor.grad is not None]
+        for technique, refs in self.of(Decay):
+            decay, live = technique.at(done), [s.tensor for s in refs if s.tensor.grad is not None]
             if decay.agrees_only():
                 later.append((decay, [(w, w.detach().clone()) for w in live]))
                 continue
@@ -184,26 +184,26 @@ class WeightUpdater:
     def _rate(self, w: Tensor) -> float:
         return float(self.group(w)["lr"])
 
-    def _prox(self, proximal: Proximal, slot: surgery.Slot, rates: list[float]) -> None:
-        if slot.tensor.grad is None:
+    def _prox(self, proximal: Proximal, ref: surgery.WeightRef, rates: list[float]) -> None:
+        if ref.tensor.grad is None:
             return
-        w = slot.tensor
+        w = ref.tensor
         out = self.spare.setdefault(id(w), torch.empty_like(w))
         rate = sum(rates) if len(rates) > 1 else self._rate(w)
         step = step_size(self.optimizer, self.group(w), w, rate, out)
         pairs: list[tuple[Tensor, Tensor | float]]
         if isinstance(step, Tensor):
-            pairs = list(zip(blocks(proximal, slot), blocks(proximal, slot, step), strict=True))
+            pairs = list(zip(blocks(proximal, ref), blocks(proximal, ref, step), strict=True))
         else:
-            pairs = [(block, step) for block in blocks(proximal, slot)]
+            pairs = [(block, step) for block in blocks(proximal, ref)]
         for block, size in pairs:
             moved = proximal.prox(block, size)
             if moved is not block:
                 block.copy_(moved)
 
-    def _project(self, technique: Projection, number: int, slot: surgery.Slot) -> None:
-        carried = self.carried[number, slot.name]
-        for i, block in enumerate(blocks(technique, slot)):
+    def _project(self, technique: Projection, number: int, ref: surgery.WeightRef) -> None:
+        carried = self.carried[number, ref.name]
+        for i, block in enumerate(blocks(technique, ref)):
             moved, carried[i] = technique.project(block, carried[i])
             if moved is not block:
                 block.copy_(moved)
@@ -212,10 +212,10 @@ class WeightUpdater:
     def values(self, done: float = 0.0) -> dict[str, float]:
         """The value of each penalty now, as columns of the History."""
         columns: dict[str, float] = defaultdict(float)
-        for technique, slots in self.of(Penalty):
+        for technique, refs in self.of(Penalty):
             penalty = technique.at(done)
             columns[f"penalty_{penalty.name()}"] += sum(
-                float(penalty.value(b)) for s in slots for b in blocks(penalty, s)
+                float(penalty.value(b)) for s in refs for b in blocks(penalty, s)
             )
         return dict(columns)
 
@@ -235,14 +235,14 @@ class WeightUpdater:
                 states[i] = tuple(tensors[f"{number}.{name}.{i}.{j}"] for j in range(len(draw)))
 
 
-def blocks(technique: OnWeights, slot: surgery.Slot, like: Tensor | None = None) -> list[Tensor]:
+def blocks(technique: OnWeights, ref: surgery.WeightRef, like: Tensor | None = None) -> list[Tensor]:
     """The tensor (or one of its shape) as a technique sees it: views with units first, or as it is held."""
-    return slot.blocks(like) if technique.by_unit else [slot.tensor if like is None else like]
+    return ref.blocks(like) if technique.by_unit else [ref.tensor if like is None else like]
 
 
-def scale(technique: Scaling, slot: surgery.Slot) -> None:
+def scale(technique: Scaling, ref: surgery.WeightRef) -> None:
     """Scale the groups of weights that lie outside; what lies inside is not touched."""
-    for w in slot.blocks():
+    for w in ref.blocks():
         norm = torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True)
         factor = technique.scale(norm)
         # Reading one flag is free on a CPU and spares a pass over the weights; elsewhere it would wait for the device.
@@ -250,21 +250,21 @@ def scale(technique: Scaling, slot: surgery.Slot) -> None:
             w.mul_(factor)
 
 
-def resolve(model: nn.Module, recipe: Recipe) -> list[tuple[OnWeights, Slots]]:
+def resolve(model: nn.Module, recipe: Recipe) -> list[tuple[OnWeights, WeightRefs]]:
     """Each OnWeights technique with the tensors that it acts on.
 
     Raises:
         InputError: there are none for one of them; the reasons by tensor.
     """
-    chosen: list[tuple[OnWeights, Slots]] = []
+    chosen: list[tuple[OnWeights, WeightRefs]] = []
     for technique in recipe.at(OnWeights):
         who = type(technique).__name__
-        slots = surgery.select(model, technique.on, who)
-        acting = [slot for slot in slots if not why_not(technique, slot)]
+        refs = surgery.select(model, technique.on, who)
+        acting = [ref for ref in refs if not why_not(technique, ref)]
         if not acting:
             by_reason: dict[str, list[str]] = defaultdict(list)
-            for slot in slots:
-                by_reason[why_not(technique, slot)].append(slot.name)
+            for ref in refs:
+                by_reason[why_not(technique, ref)].append(ref.name)
             reasons = "; ".join(f"{', '.join(names[:5])}: {why}" for why, names in by_reason.items())
             raise InputError(
                 f"{who}: on must choose a tensor that it can act on, got on={technique.on!r} ({reasons}); choose "

@@ -16,7 +16,7 @@ from goodfit.errors import InputError
 from goodfit.stages import Alteration, Draw
 
 
-class Callable(Alteration):
+class CustomTransform(Alteration):
     """A function that changes one sample (with `batched`: a batch of them), as part of a recipe.
 
     It is given a tensor of the sample's shape (channels in front) and returns a tensor or an array of that shape. With
@@ -29,7 +29,7 @@ class Callable(Alteration):
 
     Runs with it are trained one by one, and a recipe that holds it cannot be read back from its text.
 
-    >>> mirrored = Callable(lambda image: image.flip(-1))
+    >>> mirrored = CustomTransform(lambda image: image.flip(-1))
     >>> mirrored.alter(torch.tensor([[[[0.0, 1.0]]]]), (torch.zeros(1).long(),), Inputs("image"))
     tensor([[[[1., 0.]]]])
 
@@ -50,7 +50,7 @@ class Callable(Alteration):
         """Refuse what cannot be called."""
         super().__post_init__()
         if not callable(self.call):
-            raise InputError(f"Callable: call must be a function of one sample, got {self.call!r}.")
+            raise InputError(f"CustomTransform: call must be a function of one sample, got {self.call!r}.")
 
     @property
     def keeps_masks(self) -> bool:  # type: ignore[override]
@@ -79,7 +79,9 @@ class Callable(Alteration):
         made = torch.as_tensor(self.call(given.clone()))
         if made.shape != given.shape:
             what, shapes = "a batch" if self.batched else "a sample", (tuple(given.shape), tuple(made.shape))
-            raise InputError(f"Callable: {self._name()} must keep the shape of {what}, {shapes[0]}, got {shapes[1]}.")
+            raise InputError(
+                f"CustomTransform: {self._name()} must keep the shape of {what}, {shapes[0]}, got {shapes[1]}."
+            )
         return made
 
     def _name(self) -> str:

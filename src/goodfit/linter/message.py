@@ -55,10 +55,10 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Remark:
+class LintMessage:
     """One thing about a recipe that is wrong or doubtful: why, who says so, and what to do.
 
-    >>> print(Remark("note", ("sam", "batch_norm"), ("0", "2"), "the reason", "A. Author, 2020", "do this"))
+    >>> print(LintMessage("note", ("sam", "batch_norm"), ("0", "2"), "the reason", "A. Author, 2020", "do this"))
     note: sam, batch_norm at 0, 2: the reason; do this. [A. Author, 2020]
     """
 

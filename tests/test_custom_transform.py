@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.callable import Callable
+from goodfit.custom_transform import CustomTransform
 from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
@@ -30,17 +30,17 @@ def grainy(image: Tensor) -> Tensor:
 
 def test_each_sample_has_its_own_draw_that_follows_from_the_seed(augment: Augment) -> None:
     x, wide = torch.zeros(6, 1, 2, 2), Inputs("image", 0.0, 10.0)
-    found = augment([Callable(grainy)], x, inputs=wide)
+    found = augment([CustomTransform(grainy)], x, inputs=wide)
     assert found[:, 0, 0, 0].unique().numel() == 6
-    assert torch.equal(found, augment([Callable(grainy)], x, inputs=wide))
-    assert not torch.equal(found, augment([Callable(grainy)], x, inputs=wide, seed=1))
+    assert torch.equal(found, augment([CustomTransform(grainy)], x, inputs=wide))
+    assert not torch.equal(found, augment([CustomTransform(grainy)], x, inputs=wide, seed=1))
 
 
 def test_global_generators_are_left_alone(augment: Augment) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
-    augment([Callable(grainy)], torch.zeros(3, 1, 2, 2))
+    augment([CustomTransform(grainy)], torch.zeros(3, 1, 2, 2))
     with pytest.raises(ZeroDivisionError):
-        augment([Callable(lambda image: 1 / 0)], torch.zeros(3, 1, 2, 2))
+        augment([CustomTransform(lambda image: 1 / 0)], torch.zeros(3, 1, 2, 2))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])
     assert random.getstate() == before[2]
@@ -49,22 +49,24 @@ def test_global_generators_are_left_alone(augment: Augment) -> None:
 def test_images_arrive_between_zero_and_one(augment: Augment) -> None:
     seen: list[Tensor] = []
     inputs, x = Inputs("image", -2.0, 3.0), torch.tensor([-2.0, 3.0, 0.5, 1.0]).reshape(1, 1, 2, 2)
-    found = augment([Callable(lambda image: (seen.append(image), 1 - image)[1])], x, inputs=inputs)
+    found = augment([CustomTransform(lambda image: (seen.append(image), 1 - image)[1])], x, inputs=inputs)
     torch.testing.assert_close(seen[0].flatten(), torch.tensor([0.0, 1.0, 0.5, 0.6]))
     torch.testing.assert_close(found, 1 - x)
-    raw = augment([Callable(lambda image: image + 1, unit=False)], x, inputs=inputs)
+    raw = augment([CustomTransform(lambda image: image + 1, unit=False)], x, inputs=inputs)
     assert torch.equal(raw, (x + 1).clamp(max=3.0))  # the range is kept, whatever a function does
 
 
 def test_arrays_and_batches(augment: Augment) -> None:
     x = torch.rand(4, 3, 2, 2)
-    assert torch.equal(augment([Callable(lambda image: image.numpy()[..., ::-1].copy())], x), x.flip(-1))
-    assert torch.equal(augment([Callable(lambda images: images.flip(0), batched=True)], x), x.flip(0))
+    assert torch.equal(augment([CustomTransform(lambda image: image.numpy()[..., ::-1].copy())], x), x.flip(-1))
+    assert torch.equal(augment([CustomTransform(lambda images: images.flip(0), batched=True)], x), x.flip(0))
 
 
 def test_p_and_classes(augment: Augment) -> None:
     x, y = torch.zeros(200, 1, 2, 2), torch.arange(200) % 2
-    found = augment([Callable(lambda image: image + 1, p=0.5, classes="b")], x, y, classes=("a", "b"))[:, 0, 0, 0]
+    found = augment([CustomTransform(lambda image: image + 1, p=0.5, classes="b")], x, y, classes=("a", "b"))[
+        :, 0, 0, 0
+    ]
     assert float(found[y == 0].sum()) == 0
     assert 25 < float(found[y == 1].sum()) < 75
 
@@ -72,10 +74,13 @@ def test_p_and_classes(augment: Augment) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Callable("flip"), "Callable: call must be a function of one sample, got 'flip'"),
-        (lambda: Callable(lambda image: image[:1]), r"must keep the shape of a sample, \(3, 2, 2\), got \(1, 2, 2\)"),
+        (lambda: CustomTransform("flip"), "CustomTransform: call must be a function of one sample, got 'flip'"),
         (
-            lambda: Callable(lambda x: x[:1], batched=True),
+            lambda: CustomTransform(lambda image: image[:1]),
+            r"must keep the shape of a sample, \(3, 2, 2\), got \(1, 2, 2\)",
+        ),
+        (
+            lambda: CustomTransform(lambda x: x[:1], batched=True),
             r"must keep the shape of a batch, \(4, 3, 2, 2\), got \(1, 3",
         ),
     ],
@@ -88,17 +93,19 @@ def test_what_does_not_fit(make: Any, said: str, augment: Augment) -> None:
 def test_in_training_and_in_a_study_of_many(images: Split) -> None:
     torch.manual_seed(0)
     model, training = nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), Training(epochs=2, batch_size=32)
-    recipe = Recipe((Callable(grainy), Rotation(10.0), L2(1e-3)))
+    recipe = Recipe((CustomTransform(grainy), Rotation(10.0), L2(1e-3)))
     run = fit(model, images, recipe, training, progress=False)
     again = fit(model, images, recipe, training, progress=False)
     assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
-    many = fit_many(model, images, [recipe, Recipe((Callable(grainy), L2(1e-2)))], training, progress=False)
+    many = fit_many(model, images, [recipe, Recipe((CustomTransform(grainy), L2(1e-2)))], training, progress=False)
     assert [r.epochs for r in many] == [2, 2]  # type: ignore[union-attr]
     torch.testing.assert_close(many[0].last["1.weight"], run.last["1.weight"])  # type: ignore[union-attr]
 
 
 def test_its_text_cannot_be_read_back() -> None:
-    text = Recipe((Callable(grainy), L2(1e-3))).text()
-    assert text == "callable, l2=0.001"
-    with pytest.raises(InputError, match=r"callable: a function is not part of a recipe's text; give Callable\(…\) in"):
+    text = Recipe((CustomTransform(grainy), L2(1e-3))).text()
+    assert text == "custom_transform, l2=0.001"
+    with pytest.raises(
+        InputError, match=r"custom_transform: a recipe's text cannot contain a function; pass CustomTransform\(…\) in"
+    ):
         Recipe.of(text)

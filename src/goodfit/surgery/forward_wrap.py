@@ -9,18 +9,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-Plain = Callable[..., Any]
-Wrap = Callable[[nn.Module, Plain, tuple[Any, ...], dict[str, Any]], Any]
+Forward = Callable[..., Any]
+Wrap = Callable[[nn.Module, Forward, tuple[Any, ...], dict[str, Any]], Any]
 """(layer, its forward pass as it was, arguments) → output."""
 
 
 @dataclass(eq=False)
-class Around:
+class ForwardWrapper:
     """Stands in for `layer.forward`; a plain record, so that the network can be copied and pickled."""
 
     layer: nn.Module
     wrap: Wrap
-    inner: Around | None
+    inner: ForwardWrapper | None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's output, computed by `wrap`."""
@@ -38,22 +38,22 @@ class Around:
             else:
                 self.layer.forward = self.inner
             return
-        while isinstance(outer, Around):
+        while isinstance(outer, ForwardWrapper):
             if outer.inner is self:
                 outer.inner = self.inner
             outer = outer.inner
 
 
-def around(layer: nn.Module, wrap: Wrap) -> Around:
+def wrap_forward(layer: nn.Module, wrap: Wrap) -> ForwardWrapper:
     """Let `wrap(layer, plain, args, kwargs)` compute the layer's output; returns what `remove` undoes."""
     inner = layer.__dict__.get("forward")
-    made = Around(layer, wrap, inner if isinstance(inner, Around) else None)
+    made = ForwardWrapper(layer, wrap, inner if isinstance(inner, ForwardWrapper) else None)
     layer.forward = made
     return made
 
 
 @contextmanager
-def swapped(layer: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+def replace_parameters(layer: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
     """Other tensors in place of a layer's parameters (by their names in it, `out_proj.weight`), inside the block."""
     places = [(layer.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], t) for name, t in tensors.items()]
     before: list[tuple[nn.Module, str, Tensor | None]] = [(m, name, m._parameters[name]) for m, name, _ in places]

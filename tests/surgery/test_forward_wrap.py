@@ -19,7 +19,9 @@ class Times:
     def __init__(self, factor: float) -> None:
         self.factor = factor
 
-    def __call__(self, layer: nn.Module, plain: surgery.Plain, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def __call__(
+        self, layer: nn.Module, plain: surgery.Forward, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Tensor:
         return self.factor * plain(*args, **kwargs)
 
 
@@ -27,7 +29,7 @@ class Times:
 def test_several_nest_and_leave_in_any_order(first: int) -> None:
     layer, x = nn.Linear(3, 2), torch.ones(1, 3)
     plain = layer(x)
-    handles = [surgery.around(layer, Times(factor)) for factor in (2.0, 3.0, 5.0)]
+    handles = [surgery.wrap_forward(layer, Times(factor)) for factor in (2.0, 3.0, 5.0)]
     torch.testing.assert_close(layer(x), 30 * plain)
     handles[first].remove()
     torch.testing.assert_close(layer(x), 30 / (2.0, 3.0, 5.0)[first] * plain)
@@ -39,7 +41,7 @@ def test_several_nest_and_leave_in_any_order(first: int) -> None:
 
 def test_copies_and_pickles_stand_around_their_own_layer() -> None:
     layer, x = nn.Sequential(nn.Linear(3, 2)), torch.ones(1, 3)
-    surgery.around(layer[0], Times(2.0))
+    surgery.wrap_forward(layer[0], Times(2.0))
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         with torch.no_grad():
             twin[0].weight.zero_()
@@ -60,9 +62,9 @@ def test_swapped_weights_are_used_and_put_back_also_after_an_error(kind: type[nn
 
     before, own = output(), dict(layer.named_parameters())
     zeros = {name: torch.zeros_like(p) for name, p in own.items()}
-    with surgery.swapped(layer, zeros):
+    with surgery.replace_parameters(layer, zeros):
         assert not output().any()
-    with pytest.raises(KeyboardInterrupt), surgery.swapped(layer, zeros):
+    with pytest.raises(KeyboardInterrupt), surgery.replace_parameters(layer, zeros):
         raise KeyboardInterrupt
     assert torch.equal(output(), before)
     assert all(p is own[name] for name, p in layer.named_parameters())
@@ -70,7 +72,7 @@ def test_swapped_weights_are_used_and_put_back_also_after_an_error(kind: type[nn
 
 def test_gradients_reach_the_weights_through_a_swap() -> None:
     layer, x = nn.Linear(3, 2), torch.ones(1, 3)
-    with surgery.swapped(layer, {"weight": layer.weight * 2}):
+    with surgery.replace_parameters(layer, {"weight": layer.weight * 2}):
         layer(x).sum().backward()
     assert torch.equal(layer.weight.grad, torch.full((2, 3), 2.0))
 
@@ -78,18 +80,18 @@ def test_gradients_reach_the_weights_through_a_swap() -> None:
 def test_frozen_normalisations_stay_in_evaluation_mode() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.LayerNorm(2), nn.Dropout())
     model[1].requires_grad_(False)
-    surgery.train_mode(model.eval())
+    surgery.set_train_mode(model.eval())
     assert [m.training for m in model] == [True, False, True, True]
 
 
 def test_weight_normed_layers_say_what_their_parts_are() -> None:
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)), nn.Linear(2, 1))
-    kinds = {slot.name: (slot.kind, slot.form) for slot in surgery.slots(model)}
+    kinds = {ref.name: (ref.kind, ref.role) for ref in surgery.weight_refs(model)}
     assert kinds["0.parametrizations.weight.original0"] == ("kernel", "magnitude")
-    assert kinds["0.parametrizations.weight.original1"] == ("other", "part")
-    assert kinds["1.weight"] == ("kernel", "plain")
+    assert kinds["0.parametrizations.weight.original1"] == ("other", "component")
+    assert kinds["1.weight"] == ("kernel", "direct")
     spectral = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2))
-    assert {s.name: s.form for s in surgery.slots(spectral)}["parametrizations.weight.original"] == "part"
+    assert {s.name: s.role for s in surgery.weight_refs(spectral)}["parametrizations.weight.original"] == "component"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_ends_and_exclusions(on: str, names: list[str] | None) -> None:
         with pytest.raises(ValueError, match="on must match a weight tensor"):
             surgery.select(model, on)
     else:
-        assert [slot.name for slot in surgery.select(model, on)] == names
+        assert [ref.name for ref in surgery.select(model, on)] == names
 
 
 def test_a_norm_behind_a_linear_layer_takes_the_last_dimension_for_its_features() -> None:

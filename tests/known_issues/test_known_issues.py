@@ -190,16 +190,16 @@ def test_09_dropout_is_alive_at_evaluation(three: Split, net: Net) -> None:
     assert run.row["stop_loss"] == pytest.approx(
         float(F.cross_entropy(run.outputs(three.stop.x), three.stop.y)), rel=1e-5
     )
-    assert run.facts["remarks"] == []
+    assert run.facts["warnings"] == []
 
     class Always(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return F.dropout(x, 0.2)
 
-    (said,) = fit(nn.Sequential(Always(), net()), three, "", SHORT).facts["remarks"]
+    (said,) = fit(nn.Sequential(Always(), net()), three, "", SHORT).facts["warnings"]
     assert "differs between two passes in evaluation mode" in said
     assert "F.dropout without training=self.training" in said
-    assert fit(nn.Sequential(nn.Dropout(0.2), net()), three, "", SHORT).facts["remarks"] == []
+    assert fit(nn.Sequential(nn.Dropout(0.2), net()), three, "", SHORT).facts["warnings"] == []
 
 
 def test_10_injected_layers_rename_weights(net: Net) -> None:

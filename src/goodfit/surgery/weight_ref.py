@@ -26,14 +26,14 @@ WEIGHTED: tuple[type[nn.Module], ...] = (
     nn.MultiheadAttention,
 )
 NORMS: tuple[type[nn.Module], ...] = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.LocalResponseNorm)
-KINDS = ("kernel", "bias", "norm", "other")
+WEIGHT_KINDS = ("kernel", "bias", "norm", "other")
 ENDS = ("first", "last")
-PLAIN, MAGNITUDE, PART = "plain", "magnitude", "part"
-"""Forms: the weight itself; the norms of a weight-normed layer's units; part of another reparametrisation."""
+DIRECT, MAGNITUDE, COMPONENT = "direct", "magnitude", "component"
+"""Roles: the weight itself; the norms of a weight-normed layer's units; part of another reparametrisation."""
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
+class WeightRef:
     """One weight tensor of a network and what it is."""
 
     name: str
@@ -41,7 +41,7 @@ class Slot:
     kind: str  # kernel, bias, norm (scale and shift of a normalisation), other
     layer: str
     module: nn.Module
-    form: str = PLAIN
+    role: str = DIRECT
 
     def blocks(self, like: Tensor | None = None) -> list[Tensor]:
         """Views of the tensor (or of one of its shape) with the units first: (units, incoming, …).
@@ -81,15 +81,15 @@ def kind_of(module: nn.Module, parameter: str) -> str:
     return "other"
 
 
-def slots(model: nn.Module) -> list[Slot]:
+def weight_refs(model: nn.Module) -> list[WeightRef]:
     """Every weight tensor once (a tied one under its first name), in the order of registration."""
-    first: dict[int, Slot] = {}
-    for slot in places(model):
-        first.setdefault(id(slot.tensor), slot)
+    first: dict[int, WeightRef] = {}
+    for ref in places(model):
+        first.setdefault(id(ref.tensor), ref)
     return list(first.values())
 
 
-def places(model: nn.Module) -> Iterator[Slot]:
+def places(model: nn.Module) -> Iterator[WeightRef]:
     """Every place of a weight tensor: a tied one has several."""
     for layer, module in model.named_modules():
         if isinstance(module, parametrize.ParametrizationList):
@@ -97,22 +97,22 @@ def places(model: nn.Module) -> Iterator[Slot]:
         yield from _own(layer, module)
 
 
-def _own(layer: str, module: nn.Module) -> Iterator[Slot]:
+def _own(layer: str, module: nn.Module) -> Iterator[WeightRef]:
     prefix = f"{layer}." if layer else ""
     normed = {hook.name for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)}
     for name, tensor in module.named_parameters(recurse=False):
-        form = PLAIN
+        role = DIRECT
         if name[:-2] in normed:
-            form = MAGNITUDE if name.endswith("_g") else PART
-        kind = "other" if form == PART else kind_of(module, name)
-        yield Slot(prefix + name, tensor, kind, layer, module, form)
+            role = MAGNITUDE if name.endswith("_g") else COMPONENT
+        kind = "other" if role == COMPONENT else kind_of(module, name)
+        yield WeightRef(prefix + name, tensor, kind, layer, module, role)
     if parametrize.is_parametrized(module):
         for name, made in module.parametrizations.items():  # type: ignore[union-attr,operator]
             weight_norm = len(made) == 1 and isinstance(made[0], _WeightNorm)
             for part, tensor in made.named_parameters():
-                form = MAGNITUDE if weight_norm and part == "original0" else PART
-                kind = "other" if form == PART else kind_of(module, name)
-                yield Slot(f"{prefix}parametrizations.{name}.{part}", tensor, kind, layer, module, form)
+                role = MAGNITUDE if weight_norm and part == "original0" else COMPONENT
+                kind = "other" if role == COMPONENT else kind_of(module, name)
+                yield WeightRef(f"{prefix}parametrizations.{name}.{part}", tensor, kind, layer, module, role)
 
 
 def ordered_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -142,18 +142,18 @@ class Selector:
             ends = {"first": found[0][0], "last": found[-1][0]} if found else {}
             words = ["!" * w.startswith("!") + ends.get(w.lstrip("!"), w.lstrip("!")) for w in words]
         chosen = [w for w in words if not w.startswith("!")]
-        kinds = tuple(w for w in chosen if w in KINDS)
+        kinds = tuple(w for w in chosen if w in WEIGHT_KINDS)
         types = tuple(w for w in chosen if _is_type(w))
-        globs = tuple(w for w in chosen if w not in KINDS and not _is_type(w))
+        globs = tuple(w for w in chosen if w not in WEIGHT_KINDS and not _is_type(w))
         return cls(kinds or ("kernel",), types, globs, tuple(w[1:] for w in words if w.startswith("!")))
 
-    def matches(self, slot: Slot) -> bool:
+    def matches(self, ref: WeightRef) -> bool:
         """Whether a tensor is chosen."""
         return (
-            slot.kind in self.kinds
-            and (not self.types or any(t in self.types for t in _type_names(slot.module)))
-            and (not self.globs or any(_named(slot, g) for g in self.globs))
-            and not any(w == slot.kind or w in _type_names(slot.module) or _named(slot, w) for w in self.without)
+            ref.kind in self.kinds
+            and (not self.types or any(t in self.types for t in _type_names(ref.module)))
+            and (not self.globs or any(_named(ref, g) for g in self.globs))
+            and not any(w == ref.kind or w in _type_names(ref.module) or _named(ref, w) for w in self.without)
         )
 
 
@@ -161,18 +161,18 @@ def _is_type(word: str) -> bool:
     return word[:1].isupper() and "." not in word
 
 
-def _named(slot: Slot, glob: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for name in (slot.name, slot.layer))
+def _named(ref: WeightRef, glob: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, glob) for name in (ref.name, ref.layer))
 
 
 def _type_names(module: nn.Module) -> Iterator[str]:
     return (base.__name__ for base in type(module).__mro__)
 
 
-def chosen_places(model: nn.Module, on: str, who: str) -> list[Slot]:
+def chosen_places(model: nn.Module, on: str, who: str) -> list[WeightRef]:
     """Every place that a selector chooses; none is an error that lists near names."""
     selector, every = Selector.parse(on, model), list(places(model))
-    hit = [slot for slot in every if selector.matches(slot)]
+    hit = [ref for ref in every if selector.matches(ref)]
     if not hit:
         names = {s.name for s in every} | {s.layer for s in every if s.layer} | {type(s.module).__name__ for s in every}
         hint = near(on.split()[-1] if on.split() else "", names)
@@ -180,12 +180,12 @@ def chosen_places(model: nn.Module, on: str, who: str) -> list[Slot]:
     return hit
 
 
-def select(model: nn.Module, on: str, who: str = "selector") -> list[Slot]:
+def select(model: nn.Module, on: str, who: str = "selector") -> list[WeightRef]:
     """The tensors that a selector chooses, a tied one by any of its names; none is an error that lists near names.
 
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    >>> [slot.name for slot in select(net, "kernel 2")], [slot.name for slot in select(net, "kernel bias !last")]
+    >>> [ref.name for ref in select(net, "kernel 2")], [ref.name for ref in select(net, "kernel bias !last")]
     (['2.weight'], ['0.weight', '0.bias'])
     """
-    hit = {id(slot.tensor) for slot in chosen_places(model, on, who)}
-    return [slot for slot in slots(model) if id(slot.tensor) in hit]
+    hit = {id(ref.tensor) for ref in chosen_places(model, on, who)}
+    return [ref for ref in weight_refs(model) if id(ref.tensor) in hit]

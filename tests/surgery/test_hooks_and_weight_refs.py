@@ -34,7 +34,7 @@ def network() -> nn.Sequential:
 
 
 def test_kinds_follow_from_types() -> None:
-    kinds = {slot.name: slot.kind for slot in surgery.slots(network())}
+    kinds = {ref.name: ref.kind for ref in surgery.weight_refs(network())}
     assert kinds["embed.weight"] == kinds["rnn.weight_hh_l0"] == kinds["attention.in_proj_weight"] == "kernel"
     assert kinds["attention.out_proj.weight"] == kinds["conv.weight"] == kinds["head.weight"] == "kernel"
     assert kinds["rnn.bias_ih_l0"] == kinds["attention.bias_k"] == kinds["head.bias"] == "bias"
@@ -58,7 +58,7 @@ def test_kinds_follow_from_types() -> None:
     ],
 )
 def test_selectors(on: str, names: list[str]) -> None:
-    assert [slot.name for slot in surgery.select(network(), on)] == names
+    assert [ref.name for ref in surgery.select(network(), on)] == names
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_no_match_lists_near_names(on: str, hint: str) -> None:
 def test_tied_weights_count_once_as_tensors_and_twice_as_layers() -> None:
     model = nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 4), nn.Linear(4, 7, bias=False))
     model[2].weight = model[0].weight
-    assert [slot.name for slot in surgery.slots(model)] == ["0.weight", "1.weight", "1.bias"]
+    assert [ref.name for ref in surgery.weight_refs(model)] == ["0.weight", "1.weight", "1.bias"]
     assert [(layer.name, layer.first, layer.last) for layer in surgery.layers(model, "kernel")] == [
         ("0", True, False), ("1", False, False), ("2", False, True),
     ]  # fmt: skip
     assert [layer.name for layer in surgery.layers(model, "2")] == ["2"]
     for on in ("0", "2", "2.weight", "Linear 2"):  # a tied tensor answers to each of its names
-        assert [slot.name for slot in surgery.select(model, on)] == ["0.weight"]
+        assert [ref.name for ref in surgery.select(model, on)] == ["0.weight"]
 
 
 def test_layers_are_told_by_type_not_by_name() -> None:
@@ -106,13 +106,13 @@ def test_units_of_each_layout() -> None:
         nn.MultiheadAttention(4, 2): [(4, 4)] * 3,
     }
     for module, wanted in shapes.items():
-        slot = surgery.slots(module)[0]
-        assert [tuple(block.shape) for block in slot.blocks()] == wanted
+        ref = surgery.weight_refs(module)[0]
+        assert [tuple(block.shape) for block in ref.blocks()] == wanted
         with torch.no_grad():
-            for number, block in enumerate(slot.blocks()):
+            for number, block in enumerate(ref.blocks()):
                 block.fill_(number + 1)  # views: what is written there is written into the weight
-        assert float(slot.tensor.detach().min()) == 1
-        assert float(slot.tensor.detach().max()) == len(wanted)
+        assert float(ref.tensor.detach().min()) == 1
+        assert float(ref.tensor.detach().max()) == len(wanted)
 
 
 def test_features() -> None:

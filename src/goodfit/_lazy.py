@@ -1,0 +1,29 @@
+"""Names of a package that are imported when they are first used, so that importing the package is quick."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The functions `__getattr__` and `__dir__` of a package whose names are imported on first use.
+
+    Args:
+        package: the package's `__name__`.
+        homes: name → the module in which it is defined, relative to the package; a module of the same name stands for
+            itself (`{"models": "models"}`).
+
+    >>> load, names = lazy("goodfit", {"InputError": "errors", "errors": "errors"})
+    >>> load("InputError").__name__, load("errors").__name__, names()
+    ('InputError', 'goodfit.errors', ['InputError', 'errors'])
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        home = importlib.import_module(f"{package}.{homes[name]}")
+        return home if homes[name] == name else getattr(home, name)
+
+    return get, lambda: list(homes)
