@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow generate figures format technique bench lint types wheel
+.PHONY: help demo test check slow structure generate figures format technique bench lint types wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ wheel: $(VENV)/.dev ## quick tests against the built and installed wheel
 check: lint types wheel ## everything but the full test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src
 	$(BIN)/python tools/readme.py
+
+structure: $(VENV)/.dev ## measures of the code's structure, and words that it does not use
+	$(BIN)/python tools/structure.py --check
 
 generate: $(VENV)/.dev ## rewrite what follows from the technique files: the index and the pages
 	$(BIN)/python tools/index.py

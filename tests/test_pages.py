@@ -14,6 +14,7 @@ from rich.console import Console
 from torch import Tensor
 
 from goodfit import pages, techniques
+from goodfit.reference import Reference
 from goodfit.stages import OnSample, Penalty, selector
 from goodfit.technique import Technique, knob
 
@@ -29,13 +30,16 @@ class Sample(Penalty):
     Formula: cost = loss + a * b · Σ|w|
     over two lines, with `a * b` as code.
     Helps when: there is much to be seen.
-    Reference: A. Author, A title, 2020, https://example.org/a_b*c; second, 2021, https://example.org/d.
     Differs from the paper: in everything.
 
     >>> Sample().strength
     1e-05
     """
 
+    references = (
+        Reference(authors=("A. Author",), title="A title", year=2020, url="https://example.org/a_b*c"),
+        Reference(authors=("B. Author",), title="Another", year=2021, topic="second", url="https://example.org/d"),
+    )
     strength: float = knob(1e-5, low=0, search=(1e-6, 1e-2), log=True, neutral=0.0, unit="loss per |w|", doc="a * |w|")
     kind: str = knob("near", choices=("near", "far"), search=("near", "far"), doc="which")
     often: bool = knob(True, doc="whether")
@@ -122,8 +126,8 @@ def test_markdown_shows_signs_as_they_are() -> None:
 
 def test_addresses_are_links_without_the_sign_behind_them() -> None:
     text = pages.markdown(Sample)
-    assert "<https://example.org/a_b*c>; second" in text
-    assert "<https://example.org/d>." in text
+    assert "<https://example.org/a_b*c>; second: B. Author" in text
+    assert "<https://example.org/d>\n" in text
 
 
 def test_effect_has_its_figure() -> None:

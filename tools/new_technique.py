@@ -48,9 +48,17 @@ class {title}({base}):
 
     >>> {title}(0.1).strength
     0.1
-
-    Reference: (to be written): authors, title, where, year, link
     """
+
+    references = (
+        Reference(
+            authors=("(to be written)", "et al."),
+            title="(to be written)",
+            venue="(to be written)",
+            year=2020,
+            url="https://doi.org/(to be written)",
+        ),
+    )
 
 {knobs}
 
@@ -164,7 +172,11 @@ def abstract_methods(classes: dict[str, ast.ClassDef], base: str) -> list[ast.Fu
 def imports(trees: list[ast.Module], code: str) -> str:
     """The import lines for the names that the code uses: those of the stages, and what the stages import themselves."""
     used = set(re.findall(r"[A-Za-z_]\w*", code))
-    groups: list[list[str]] = [[], [], ["from goodfit.technique import knob"]]
+    groups: list[list[str]] = [
+        [],
+        [],
+        ["from goodfit.reference import Reference", "from goodfit.technique import knob"],
+    ]
     for node in (node for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)):
         module = (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
         names = sorted(alias.name for alias in node.names if alias.name in used)

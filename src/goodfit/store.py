@@ -22,19 +22,19 @@ from goodfit.train.stages.on_model import attach_layers
 FORMAT = 1
 
 
-def refuse_full(folder: str | Path, force: bool) -> Path:
+def check_output_folder(folder: str | Path, force: bool) -> Path:
     """The folder, which must be empty or absent unless overwriting is asked for.
 
     Raises:
         InputError: it holds files already, or cannot be made.
     """
-    path = writable(Path(folder) / "run.json").parent
+    path = check_writable(Path(folder) / "run.json").parent
     if path.is_dir() and any(path.iterdir()) and not force:
         raise InputError(f"--out: '{folder}' holds earlier results; choose another folder or overwrite with --force.")
     return path
 
 
-def writable(path: Path) -> Path:
+def check_writable(path: Path) -> Path:
     """The path of a file to come; the folder that it needs must be one, and writable.
 
     Raises:
@@ -48,7 +48,7 @@ def writable(path: Path) -> Path:
     return path
 
 
-def forget(folder: Path) -> None:
+def remove_old_results(folder: Path) -> None:
     """Take out what earlier results are found by, so that a folder never answers with two of them."""
     for name in ("run.json", "best/run.json", "plain/run.json"):
         (folder / name).unlink(missing_ok=True)
@@ -60,8 +60,8 @@ def save_run(run: Run, folder: str | Path, *, force: bool = False) -> Path:
     Raises:
         InputError: the folder holds files already and `force` is not set.
     """
-    path = refuse_full(folder, force)
-    forget(path)
+    path = check_output_folder(folder, force)
+    remove_old_results(path)
     write_tensors(path / "best.safetensors", run.best, {"epoch": run.best_epoch})
     write_tensors(path / "last.safetensors", run.last, {"epoch": run.epochs})
     write_bytes(path / "recipe.yaml", run.recipe.to_yaml().encode())

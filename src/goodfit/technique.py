@@ -6,6 +6,7 @@ import re
 from typing import Any, ClassVar
 
 from goodfit.knobs import Knob, Record, Value, knob
+from goodfit.reference import Reference
 
 __all__ = ["Knob", "Record", "Technique", "Value", "knob"]
 
@@ -13,6 +14,8 @@ __all__ = ["Knob", "Record", "Technique", "Value", "knob"]
 class Technique(Record):
     """One way to regularize: knobs, plus pure functions on tensors. Its base class says where it acts."""
 
+    references: ClassVar[tuple[Reference, ...]] = ()
+    """The publications that the technique comes from."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """Other names by which recipes may call it."""
     light: ClassVar[bool] = True

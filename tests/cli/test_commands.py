@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from goodfit import load, load_run
-from goodfit.study.plan import USUAL
+from goodfit.study.candidates import USUAL
 from goodfit.techniques import ALL
 from goodfit.train.run import same
 

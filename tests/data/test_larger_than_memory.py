@@ -18,8 +18,9 @@ import goodfit as gf
 from goodfit.data import Split, from_tensors, load, storage
 from goodfit.data.duplicates import row_codes
 from goodfit.data.split import PARTS
-from goodfit.data.storage import Array, is_mapped
+from goodfit.data.storage import is_mapped
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 RNG = np.random.default_rng(0)
 Keep = Callable[[Array], Array]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,30 +10,14 @@ import pytest
 import torch
 
 from goodfit.data import storage
-from goodfit.data.storage import Picked, chosen, free, is_mapped, joined, large, parts, pieces, room, usual_folder
+from goodfit.data.storage import Picked, chosen, is_mapped, joined, large, parts, pieces, room, usual_folder
 from goodfit.errors import InputError
+from goodfit.memory import free_memory
 
 
-def test_what_is_large() -> None:
-    assert large(int(0.5 * free()))
+def test_arrays_of_half_the_free_memory_are_large() -> None:
+    assert large(int(0.5 * free_memory()))
     assert not large(2**20)
-
-
-def test_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = free()
-    monkeypatch.setattr(storage, "CONTROL", tmp_path)
-    (tmp_path / "memory.stat").write_text("anon 1000\nfile 5000\n")
-    (tmp_path / "memory.max").write_text("3000\n")
-    assert free() == 2000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert free() > whole / 2
-
-
-def test_memory_of_systems_that_do_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "CONTROL", tmp_path)
-    monkeypatch.setattr(Path, "read_text", lambda *given, **options: (_ for _ in ()).throw(OSError))
-    monkeypatch.delattr(os, "sysconf", raising=False)
-    assert free() == storage.UNKNOWN
 
 
 def test_the_usual_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,13 +61,17 @@ def test_short_cycles_is_silent(ask: Ask) -> None:
 
 def test_stopped_before_fires(one: One) -> None:
     swa = one(averages.stopped_before, "swa, early_stopping")
-    assert (swa.techniques, "Averaging" in swa.citation, "part" in swa.remedy) == (
+    assert (swa.techniques, "Averaging" in str(swa.citation), "part" in swa.remedy) == (
         ("swa", "early_stopping"),
         True,
         True,
     )
     cycles = one(averages.stopped_before, "up, snapshot_ensemble")
-    assert ("restart" in cycles.reason, "Snapshot" in cycles.citation, "a cycle" in cycles.remedy) == (True, True, True)
+    assert ("restart" in cycles.reason, "Snapshot" in str(cycles.citation), "a cycle" in cycles.remedy) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_stopped_before_is_silent(ask: Ask) -> None:

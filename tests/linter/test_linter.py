@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from goodfit import linter, techniques
-from goodfit.citations import parse
 from goodfit.linter import Context, LintMessage, lint, sources
 from goodfit.recipe import Recipe
+from goodfit.reference import Reference
 
 HERE = Path(__file__).parent
 SUBJECTS = pytest.mark.parametrize("subject", linter.SUBJECTS, ids=lambda m: m.__name__.rsplit(".", 1)[-1])
@@ -50,11 +50,11 @@ def test_lists_of_names_exist() -> None:
     assert set(named) <= set(techniques.ALL)
 
 
-def test_every_source_is_a_reference() -> None:
-    named = {name: text for name, text in vars(sources).items() if name.isupper()}
-    for name, text in named.items():
+def test_every_source_is_a_reference_under_its_first_author() -> None:
+    named = {name: reference for name, reference in vars(sources).items() if name.isupper()}
+    for name, reference in named.items():
         if name != "PYTORCH":
-            (reference,) = parse(text, name)
+            assert isinstance(reference, Reference)
             surname = reference.authors[0].split()[-1].upper()
             assert name.split("_")[0] in surname.replace("Ü", "UE")
     used = "".join(inspect.getsource(subject) for subject in linter.SUBJECTS)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from goodfit.report.html import write
-from goodfit.report.page import Cell, Line, Page, Shown, Strip
+from goodfit.report.page import Cell, Feature, Page, SampleGallery, SampleView
 
 pytestmark = pytest.mark.browser
 SETTINGS = {
@@ -229,13 +229,19 @@ def test_prints_in_light_colours_on_paper_width(visit: Open, page: Page) -> None
 
 @pytest.mark.parametrize("setting", ["light", "small"])
 def test_wide_tables_and_charts_stay_in_their_boxes(visit: Open, page: Page, setting: str) -> None:
-    names = [Line("a_long_name_of_a_column_" * 3), *(Line(f"column {i}", "−1,234.5", "1,234.5") for i in range(5))]
-    row = Shown(cells=tuple(Cell("a category in many words", "−1,234.5", changed=True) for _ in names))
-    lanes = Shown(lanes=("M0 100L1000 100",) * 6, caption="a class 50 %, another class 50 %")
-    strips = (Strip("a row", row, (row,) * 12, tuple(names)), Strip("a series", lanes, (lanes,) * 12, tuple(names[1:])))
-    driver = visit(dataclasses.replace(page, strips=strips), setting)
+    names = [
+        Feature("a_long_name_of_a_column_" * 3),
+        *(Feature(f"column {i}", "−1,234.5", "1,234.5") for i in range(5)),
+    ]
+    row = SampleView(cells=tuple(Cell("a category in many words", "−1,234.5", changed=True) for _ in names))
+    series = SampleView(paths=("M0 100L1000 100",) * 6, caption="a class 50 %, another class 50 %")
+    galleries = (
+        SampleGallery("a row", row, (row,) * 12, tuple(names)),
+        SampleGallery("a series", series, (series,) * 12, tuple(names[1:])),
+    )
+    driver = visit(dataclasses.replace(page, galleries=galleries), setting)
     check(driver)
-    wider = "return [...document.querySelectorAll('.strip .scroll')].map(box => box.scrollWidth > box.clientWidth)"
+    wider = "return [...document.querySelectorAll('.gallery .scroll')].map(box => box.scrollWidth > box.clientWidth)"
     assert driver.execute_script(wider) == [True]
-    heights = "return [...document.querySelectorAll('.lane svg')].map(lane => lane.getBoundingClientRect().height)"
+    heights = "return [...document.querySelectorAll('.channel svg')].map(chart => chart.getBoundingClientRect().height)"
     assert min(driver.execute_script(heights)) >= 20

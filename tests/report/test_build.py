@@ -24,8 +24,8 @@ from goodfit.recipe import Recipe
 from goodfit.report import headline, interval_text, write_report
 from goodfit.report.build import BINS, box, run_page, study_page, weights
 from goodfit.report.html import render
-from goodfit.study import Outcome, Study, run_study
-from goodfit.study.plan import Candidate
+from goodfit.study import Study, Trial, run_study
+from goodfit.study.candidates import Candidate
 from goodfit.study.statistics import Estimate
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -36,8 +36,8 @@ Net = Callable[..., nn.Sequential]
 
 
 @pytest.fixture(scope="module")
-def run(three: Split) -> Run:
-    return fit("mlp:8", three, "l1=0.05, early_stopping=5", SHORT, seed=3)
+def run(three_class_split: Split) -> Run:
+    return fit("mlp:8", three_class_split, "l1=0.05, early_stopping=5", SHORT, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +47,15 @@ def study() -> Study:
 
 def by_hand(scores: dict[str, list[float | None]], metric: str = "accuracy") -> Study:
     """A study from scores by recipe; None failed."""
-    outcomes = []
+    trials = []
     for text, values in scores.items():
         for seed, value in enumerate(values):
             run: Any = None if value is None else SimpleNamespace(epochs=0)
             score = math.nan if value is None else value
-            outcomes.append(Outcome(Candidate(text or "plain", Recipe.of(text)), seed, score, 0.0, 1.0, run))
+            trials.append(Trial(Candidate(text or "plain", Recipe.of(text)), seed, score, 0.0, 1.0, run))
     spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
     rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
-    return Study("hand", spec, metric, "mlp", Training(), (0, 1), rows, outcomes)
+    return Study("hand", spec, metric, "mlp", Training(), (0, 1), rows, trials)
 
 
 # ---- weights ----------------------------------------------------------------------------------------
@@ -188,8 +188,8 @@ def test_the_page_of_a_run(run: Run) -> None:
     assert Recipe.from_yaml(page.reproduce[1][1]) == run.recipe
 
 
-def test_the_page_of_a_network_of_ones_own(three: Split, net: Net) -> None:
-    page = run_page(fit(net(), three, "batch_norm", SHORT))
+def test_the_page_of_a_network_of_ones_own(three_class_split: Split, make_net: Net) -> None:
+    page = run_page(fit(make_net(), three_class_split, "batch_norm", SHORT))
     assert dict(page.facts)["Network"] == "own"
     assert page.actions[0][:4] == ("0", "Linear", "", "batch_norm behind it")
     assert "0.weight" in [t.name for t in page.weights[0].tensors]
@@ -206,7 +206,7 @@ def test_the_page_of_a_run_without_an_epoch(run: Run) -> None:
 
 def test_the_page_of_a_study(study: Study) -> None:
     page = study_page(study)
-    labels = [o.candidate.label for o in study.outcomes[:3]]
+    labels = [o.candidate.label for o in study.trials[:3]]
     assert {r.label for r in page.ranking} == set(labels)
     plain = next(r for r in page.ranking if r.label == "plain")
     assert (plain.difference, plain.difference_low, plain.note) == (None, None, "")
@@ -230,13 +230,13 @@ def test_the_page_of_a_study(study: Study) -> None:
 
 
 def test_failed_runs_are_noted(study: Study) -> None:
-    outcomes = [
+    trials = [
         dataclasses.replace(o, run=None, verdict=None, score=math.nan, failure="it diverged")
         if (o.candidate.label, o.seed) == ("l1=0.05", 1)
         else o
-        for o in study.outcomes
+        for o in study.trials
     ]
-    page = study_page(dataclasses.replace(study, outcomes=outcomes))
+    page = study_page(dataclasses.replace(study, trials=trials))
     row = next(r for r in page.ranking if r.label == "l1=0.05")
     assert row.note.endswith("; 1 of 2 runs failed")
     assert row.seeds == 1
@@ -244,13 +244,13 @@ def test_failed_runs_are_noted(study: Study) -> None:
 
 
 def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_path: Path) -> None:
-    outcomes = [
+    trials = [
         dataclasses.replace(o, run=None, verdict=None, score=math.nan, failure="it diverged")
         if o.candidate.label == "plain"
         else o
-        for o in study.outcomes
+        for o in study.trials
     ]
-    broken = dataclasses.replace(study, outcomes=outcomes, test={})
+    broken = dataclasses.replace(study, trials=trials, test={})
     page = study_page(broken)
     best = broken.ranking()[0].candidate.label
     assert page.verdict.subject == best
@@ -261,9 +261,9 @@ def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_p
 
 
 def test_a_study_without_a_run_has_no_report(study: Study, tmp_path: Path) -> None:
-    outcomes = [dataclasses.replace(o, run=None, verdict=None, score=math.nan) for o in study.outcomes]
+    trials = [dataclasses.replace(o, run=None, verdict=None, score=math.nan) for o in study.trials]
     with pytest.raises(InputError, match="no run of the study of 'iris' was finished"):
-        write_report(dataclasses.replace(study, outcomes=outcomes), tmp_path / "report.html")
+        write_report(dataclasses.replace(study, trials=trials), tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -315,7 +315,7 @@ def test_the_headline_of_one_seed_speaks_of_no_interval() -> None:
     from goodfit.train.config import Training
 
     study = run_study(load("iris"), "mlp:4", ["batch_norm"], Training(epochs=2), seeds=1, progress=False)
-    study.outcomes = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.outcomes)]
+    study.trials = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.trials)]
     text = headline(study)
     assert "inf" not in text
     assert "batch_norm did best: +0.2500 accuracy over plain, with one seed" in text

@@ -8,7 +8,7 @@ from goodfit.report import theme
 from goodfit.report.curves import MOST_POINTS, kept_means, learning_curves
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import differences, summary
-from goodfit.report.histogram import common_edges, pour, weight_histogram
+from goodfit.report.histogram import common_edges, rebin, weight_histogram
 from goodfit.report.page import Curve, Page, TensorWeights, Weights
 
 
@@ -152,7 +152,7 @@ def test_the_caption_states_the_share_of_exact_zeros() -> None:
 def test_zeros_are_not_drawn_whether_counted_or_not(weights: Weights) -> None:
     edges = common_edges(weights.tensors)
     assert (edges[0], edges[-1]) == (-1.0, 1.0)
-    bins = pour(weights.tensors, edges)
+    bins = rebin(weights.tensors, edges)
     assert sum(bins) == pytest.approx(25)
     assert sum(bins[: len(bins) // 2]) == pytest.approx(10)
 
@@ -160,7 +160,7 @@ def test_zeros_are_not_drawn_whether_counted_or_not(weights: Weights) -> None:
 def test_weights_that_are_all_zero_or_all_equal_are_drawn() -> None:
     weight_histogram(box((0, 0), 100, 100))
     equal = box((7,), 0, 7, edges=(0.5, 0.5))
-    assert sum(pour(equal.tensors, common_edges(equal.tensors))) == pytest.approx(7)
+    assert sum(rebin(equal.tensors, common_edges(equal.tensors))) == pytest.approx(7)
     weight_histogram(Weights("empty", ()))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from goodfit.report.html import packed_plotly, render, write
+from goodfit.report.html import compressed_plotly, render, write
 from goodfit.report.page import Page
 
 EVIL = '<script>alert("x")</script>'
@@ -62,18 +62,18 @@ def test_needs_nothing_from_elsewhere(text: str) -> None:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img")
         assert "src" not in attributes
         assert (attributes.get("href") or "#").startswith("#")
-    own = text.replace(packed_plotly(), "")
+    own = text.replace(compressed_plotly(), "")
     assert not re.search(r"@import|url\(|https?://", own)
 
 
 def test_plotly_is_there_once_and_whole(text: str) -> None:
-    assert text.count(packed_plotly()) == 1
-    assert gzip.decompress(base64.b64decode(packed_plotly())).startswith(b"/**\n* plotly.js")
+    assert text.count(compressed_plotly()) == 1
+    assert gzip.decompress(base64.b64decode(compressed_plotly())).startswith(b"/**\n* plotly.js")
 
 
 def test_stays_small(text: str) -> None:
     assert len(text.encode()) < 2_600_000
-    assert len(text.encode()) - len(packed_plotly()) < 500_000
+    assert len(text.encode()) - len(compressed_plotly()) < 500_000
 
 
 def test_headings_do_not_skip_levels(text: str) -> None:
@@ -121,7 +121,7 @@ def test_what_is_not_finite_is_null(page: Page) -> None:
     )
     row = dataclasses.replace(page.ranking[0], mean=math.nan, low=math.nan, difference=math.inf, gap=math.nan)
     text = render(dataclasses.replace(page, curves=(broken,), ranking=(row, *page.ranking[1:])))
-    assert "NaN" not in text.replace(packed_plotly(), "")
+    assert "NaN" not in text.replace(compressed_plotly(), "")
     assert figures_of(text)["curves-1"]["data"][1]["y"][:3] == [None, None, None]
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from goodfit.data import Dataset, TaskSpec, load
 from goodfit.recipe import Recipe
-from goodfit.study import Outcome, Study
-from goodfit.study.plan import PLAIN, Candidate
+from goodfit.study import Study, Trial
+from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.train.config import Training
 
 SPEC = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
@@ -33,7 +33,7 @@ def hand() -> Callable[..., Study]:
     """A study from scores by recipe (None: that run failed); 100 training, 25 validation and 25 test rows."""
 
     def make(scores: Mapping[str, Sequence[float | None]], metric: str = "accuracy", **options: Any) -> Study:
-        outcomes = []
+        trials = []
         seeds = max(map(len, scores.values()))
         for text, values in scores.items():
             candidate = Candidate(text or PLAIN, Recipe.of(text))
@@ -41,9 +41,9 @@ def hand() -> Callable[..., Study]:
                 run: Any = SimpleNamespace(epochs=0, kept_epoch=0, stopped="") if value is not None else None
                 failure = "" if run else "it diverged"
                 score = float("nan") if value is None else value
-                outcomes.append(Outcome(candidate, seed, score, 0.0, 1.0 + seed, run, None, failure))
+                trials.append(Trial(candidate, seed, score, 0.0, 1.0 + seed, run, None, failure))
         rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
         made = {"name": "hand", "spec": SPEC, "metric": metric, "network": "mlp", "training": Training()} | options
-        return Study(**made, seeds=tuple(range(seeds)), rows=rows, outcomes=outcomes)
+        return Study(**made, seeds=tuple(range(seeds)), rows=rows, trials=trials)
 
     return make

@@ -35,7 +35,7 @@ def test_differences_are_paired_by_seed(hand: Hand) -> None:
     assert ranked.difference.mean == pytest.approx(0.1)
     # all three differ by 0.1: only rounding on 25 rows is left of the variance, not the spread of the scores
     assert ranked.difference == corrected_interval([0.1, 0.1, 0.1], 0.25, rows=25)
-    assert ranked.difference.sure
+    assert ranked.difference.significant
     assert ranked.score.high - ranked.score.low > 0.9
     assert study.ranking()[1].difference is None
 
@@ -70,7 +70,7 @@ def test_where_plain_failed_there_is_no_difference(hand: Hand) -> None:
     assert best is not None
     assert best.difference is not None
     assert best.difference.n == 0
-    assert not best.difference.sure
+    assert not best.difference.significant
     assert study.verdict() is None
 
 
@@ -87,7 +87,7 @@ def test_the_frame_has_a_row_per_recipe(hand: Hand) -> None:
 
 
 def test_a_row_of_the_table_of_runs(hand: Hand) -> None:
-    rows = [o.row() for o in hand({"": [0.5], "l2=0.1": [None]}).outcomes]
+    rows = [o.row() for o in hand({"": [0.5], "l2=0.1": [None]}).trials]
     assert (rows[0]["recipe"], rows[0]["text"], rows[0]["score"], rows[0]["stopped"]) == ("plain", "", 0.5, "")
     assert (rows[1]["text"], rows[1]["stopped"], rows[1]["epochs"]) == ("l2=0.1", "it diverged", 0)
     assert math.isnan(rows[1]["score"])

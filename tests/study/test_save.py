@@ -29,8 +29,8 @@ def test_files(study: Study, iris: Dataset, tmp_path: Path) -> None:
     assert names == tables | {f"{f}/{n}" for f in ("best", "plain") for n in of_run}
     with (tmp_path / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(r["recipe"], r["seed"]) for r in rows] == [(o.candidate.label, str(o.seed)) for o in study.outcomes]
-    assert [float(r["score"]) for r in rows] == [o.score for o in study.outcomes]
+    assert [(r["recipe"], r["seed"]) for r in rows] == [(o.candidate.label, str(o.seed)) for o in study.trials]
+    assert [float(r["score"]) for r in rows] == [o.score for o in study.trials]
     with (tmp_path / "ranking.csv").open() as file:
         assert [r["recipe"] for r in csv.DictReader(file)] == [r.candidate.label for r in study.ranking()]
 
@@ -58,8 +58,8 @@ def test_json_is_strict_and_whole(study: Study, tmp_path: Path) -> None:
         raise AssertionError(word)
 
     data = json.loads((tmp_path / "study.json").read_text(), parse_constant=refuse)
-    assert len(data["runs"]) == len(study.outcomes)
-    assert data["runs"][0]["history"]["stop_loss"] == study.outcomes[0].run.history["stop_loss"]  # type: ignore[union-attr]
+    assert len(data["runs"]) == len(study.trials)
+    assert data["runs"][0]["history"]["stop_loss"] == study.trials[0].run.history["stop_loss"]  # type: ignore[union-attr]
     assert data["rows"] == study.rows
 
 

@@ -14,7 +14,7 @@ def test_three_values_by_hand() -> None:
     assert (e.high - e.low) / 2 == pytest.approx(4.302653 * 0.00763763, rel=1e-5)
     assert e.low + e.high == pytest.approx(0.04)
     assert e.n == 3
-    assert not e.sure
+    assert not e.significant
 
 
 def test_two_values_by_hand() -> None:
@@ -49,7 +49,7 @@ def test_the_variance_is_not_below_that_of_rounding() -> None:
 def test_one_seed_has_no_interval() -> None:
     e = corrected_interval([0.5], 0.25, rows=20)
     assert e == Estimate(0.5, -math.inf, math.inf, 1)
-    assert not e.sure
+    assert not e.significant
 
 
 @pytest.mark.parametrize("values", [[], [math.nan], [math.inf, math.nan]])
@@ -57,7 +57,7 @@ def test_no_value_at_all(values: list[float]) -> None:
     e = corrected_interval(values, 0.25)
     assert e.n == 0
     assert math.isnan(e.mean)
-    assert not e.sure
+    assert not e.significant
 
 
 def test_values_that_are_not_finite_are_left_out() -> None:
@@ -71,7 +71,7 @@ def test_values_that_are_not_finite_are_left_out() -> None:
     [(0.1, 0.2, 3, True), (-0.2, -0.1, 3, True), (-0.1, 0.1, 3, False), (0.0, 0.1, 3, False), (0.1, 0.2, 1, False)],
 )
 def test_sure_means_that_zero_is_outside(low: float, high: float, n: int, sure: bool) -> None:
-    assert Estimate((low + high) / 2, low, high, n).sure is sure
+    assert Estimate((low + high) / 2, low, high, n).significant is sure
 
 
 def test_within_cuts_the_interval_and_not_the_mean() -> None:

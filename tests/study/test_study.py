@@ -17,7 +17,7 @@ from goodfit.data import Dataset, Part, Split, load
 from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Augmentation
 from goodfit.study import Study, run_study
-from goodfit.study.plan import USUAL
+from goodfit.study.candidates import USUAL
 from goodfit.study.study import default_training, scores
 from goodfit.techniques import ALL
 from goodfit.train.config import Training
@@ -58,7 +58,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]) -> 
 
 
 def timeless(study: Study) -> list[dict[str, Any]]:
-    return [{k: v for k, v in o.row().items() if k != "seconds"} for o in study.outcomes]
+    return [{k: v for k, v in o.row().items() if k != "seconds"} for o in study.trials]
 
 
 def test_same_seeds_same_results(iris: Dataset, quick: Training) -> None:
@@ -67,8 +67,8 @@ def test_same_seeds_same_results(iris: Dataset, quick: Training) -> None:
     second = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert timeless(first) == timeless(second)
     assert first.test == second.test
-    assert len(first.outcomes) == 6
-    assert len({o.loss for o in first.outcomes}) == 6
+    assert len(first.trials) == 6
+    assert len({o.loss for o in first.trials}) == 6
 
 
 def test_global_generators_are_left_alone(iris: Dataset, quick: Training) -> None:
@@ -91,28 +91,28 @@ def test_runs_of_one_seed_share_parts_and_starting_weights(iris: Dataset, quick:
 
 
 def study_label(study: Study) -> str:
-    return study.outcomes[2].candidate.label
+    return study.trials[2].candidate.label
 
 
 def test_scores_are_those_of_the_validation_part(iris: Dataset, quick: Training) -> None:
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=1)
     split = iris.split(0)
-    for outcome in study.outcomes:
-        assert outcome.run is not None
-        hits = outcome.run.outputs(split.validation.x).argmax(1) == split.validation.y
-        assert outcome.score == pytest.approx(float(hits.float().mean()))
-        loss = nn.functional.cross_entropy(outcome.run.outputs(split.validation.x), split.validation.y)
-        assert outcome.loss == pytest.approx(float(loss), rel=1e-5)
-        assert (outcome.score, outcome.loss) == scores(outcome.run, split.validation)
+    for trial in study.trials:
+        assert trial.run is not None
+        hits = trial.run.outputs(split.validation.x).argmax(1) == split.validation.y
+        assert trial.score == pytest.approx(float(hits.float().mean()))
+        loss = nn.functional.cross_entropy(trial.run.outputs(split.validation.x), split.validation.y)
+        assert trial.loss == pytest.approx(float(loss), rel=1e-5)
+        assert (trial.score, trial.loss) == scores(trial.run, split.validation)
 
 
 def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
     told: list[int] = []
     study = run_study(
-        iris, "mlp:4", training=Training(epochs=1), seeds=1, on_outcome=lambda s: told.append(len(s.outcomes))
+        iris, "mlp:4", training=Training(epochs=1), seeds=1, on_trial=lambda s: told.append(len(s.trials))
     )
-    assert [o.candidate.label for o in study.outcomes] == ["plain", *USUAL, "combined"]
-    assert not any(o.failure for o in study.outcomes)
+    assert [o.candidate.label for o in study.trials] == ["plain", *USUAL, "combined"]
+    assert not any(o.failure for o in study.trials)
     assert told == list(range(1, len(USUAL) + 3))
     assert study.metric == "accuracy"
     assert set(study.test) == {"plain", study.ranking()[0].candidate.label}
@@ -121,8 +121,8 @@ def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
 def test_the_whole_catalogue_leaves_out_what_cannot_act(iris: Dataset) -> None:
     training = Training(epochs=1, batch_size=16)
     study = run_study(iris, "mlp:4", training=training, seeds=1, catalogue=True)
-    labels = {o.candidate.label for o in study.outcomes}
-    assert not any(o.failure for o in study.outcomes)
+    labels = {o.candidate.label for o in study.trials}
+    assert not any(o.failure for o in study.trials)
     left = {note.split()[2] for note in study.notes if note.startswith("left out: ")}
     assert {"drop_path", "zoneout", "spatial_dropout"} <= left
     understood = {
@@ -164,7 +164,7 @@ def sealed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_test_part_is_opened_once_after_the_choice(iris: Dataset, quick: Training, sealed: list[str]) -> None:
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, on_outcome=lambda s: Sealed.log.append("run"))
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, on_trial=lambda s: Sealed.log.append("run"))
     assert Sealed.log[:6] == ["run"] * 6
     best = study.ranking()[0].candidate.label
     shown = list(dict.fromkeys(("plain", best)))
@@ -176,10 +176,10 @@ def test_each_run_is_tested_on_the_test_part_of_its_own_split(iris: Dataset) -> 
     training = Training(epochs=2, learning_rate=0.01, metric="log_loss")
     study = run_study(iris, "mlp:8", ["l2=10"], training, seeds=3)
     values = []
-    for outcome in study.of("plain"):
-        assert outcome.run is not None
-        test = iris.split(outcome.seed).test  # same rows, scaled by the training rows of its seed
-        values.append(float(nn.functional.cross_entropy(outcome.run.outputs(test.x), test.y)))
+    for trial in study.of("plain"):
+        assert trial.run is not None
+        test = iris.split(trial.seed).test  # same rows, scaled by the training rows of its seed
+        values.append(float(nn.functional.cross_entropy(trial.run.outputs(test.x), test.y)))
     assert study.test["plain"].mean == pytest.approx(np.mean(values), rel=1e-5)
     assert study.test["plain"].n == 3
 
@@ -236,8 +236,8 @@ def test_ctrl_c_before_anything_is_finished(iris: Dataset, quick: Training, monk
 
 def test_a_rate_that_diverges_is_recorded_and_the_study_goes_on(iris: Dataset) -> None:
     study = run_study(iris, "mlp:8", RECIPES, Training(epochs=2, learning_rate=1e30), seeds=2)
-    assert [bool(o.failure) for o in study.outcomes] == [True] * 6
-    assert all("epoch 1" in o.failure and math.isnan(o.score) and o.run is None for o in study.outcomes)
+    assert [bool(o.failure) for o in study.trials] == [True] * 6
+    assert all("epoch 1" in o.failure and math.isnan(o.score) and o.run is None for o in study.trials)
     assert not study.interrupted
     assert study.best() is None
     assert study.test == {}
@@ -251,7 +251,7 @@ def test_one_failed_run_leaves_the_others(iris: Dataset, quick: Training, monkey
 
     instead(monkeypatch, act)
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    assert [o.failure for o in study.outcomes] == ["", "training: it diverged.", "", "", "", ""]
+    assert [o.failure for o in study.trials] == ["", "training: it diverged.", "", "", "", ""]
     ranked = {r.candidate.label: r for r in study.ranking()}
     assert ranked["l2=0.01"].failures == 1
     assert ranked["l2=0.01"].score.n == 1
@@ -339,7 +339,7 @@ def test_a_loss_of_ones_own_scores_too(iris: Dataset, quick: Training) -> None:
     loss = nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1)
     study = run_study(iris, "mlp:8", ["l2=1e-3"], quick, seeds=1, loss=loss)
     run, part = study.run_of("plain"), iris.split(0).validation
-    assert study.outcomes[0].loss == pytest.approx(float(loss(run.outputs(part.x), part.y).mean()))
+    assert study.trials[0].loss == pytest.approx(float(loss(run.outputs(part.x), part.y).mean()))
 
 
 def test_default_training_sees_enough_rows_and_no_more() -> None:

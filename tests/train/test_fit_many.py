@@ -59,45 +59,49 @@ def assert_starts(found: list[Any], *expected: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_reference_network_starts_from_each_seed(fresh: bool, three: Split) -> None:
+def test_a_reference_network_starts_from_each_seed(fresh: bool, three_class_split: Split) -> None:
     built = (build("mlp:8-4", (6,), 3, stream(seed, 0, "init")) for seed in (3, 5))
-    assert_starts(starts("mlp:8-4", three, fresh=fresh), *built)
+    assert_starts(starts("mlp:8-4", three_class_split, fresh=fresh), *built)
 
 
-def test_a_given_network_starts_from_its_weights(three: Split, net: Make) -> None:
-    model = net(gain=1.5)
-    assert_starts(starts(model, three), model, model)
+def test_a_given_network_starts_from_its_weights(three_class_split: Split, make_net: Make) -> None:
+    model = make_net(gain=1.5)
+    assert_starts(starts(model, three_class_split), model, model)
 
 
-def test_a_given_network_starts_anew(three: Split, net: Make) -> None:
-    model = net(gain=1.5)
-    assert_starts(starts(model, three, fresh=True), initialise(model, 3), initialise(model, 5))
+def test_a_given_network_starts_anew(three_class_split: Split, make_net: Make) -> None:
+    model = make_net(gain=1.5)
+    assert_starts(starts(model, three_class_split, fresh=True), initialise(model, 3), initialise(model, 5))
 
 
 @pytest.mark.parametrize("population", [True, False, None])
-def test_fresh_runs_equal_those_of_fit(population: bool | None, three: Split, doubled: Any, net: Make) -> None:
-    model, split = net().double(), doubled(three)
+def test_fresh_runs_equal_those_of_fit(
+    population: bool | None, three_class_split: Split, to_double: Any, make_net: Make
+) -> None:
+    model, split = make_net().double(), to_double(three_class_split)
     runs = fit_many(model, split, RECIPES, SHORT, seeds=(3, 5), fresh=True, population=population)
     others = [fit(initialise(model, s), split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)]
     assert_close(runs, others, 1e-12)
 
 
 @pytest.mark.parametrize("population", [True, False, None])
-def test_runs_of_a_reference_network_equal_those_of_fit(population: bool | None, three: Split) -> None:
-    runs = fit_many("mlp:8", three, RECIPES, SHORT, seeds=(3, 5), population=population)
-    assert_close(runs, [fit("mlp:8", three, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)], 1e-5)
+def test_runs_of_a_reference_network_equal_those_of_fit(population: bool | None, three_class_split: Split) -> None:
+    runs = fit_many("mlp:8", three_class_split, RECIPES, SHORT, seeds=(3, 5), population=population)
+    assert_close(runs, [fit("mlp:8", three_class_split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)], 1e-5)
 
 
 # ---- what it leaves as it is ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_the_given_network_is_left_alone(fresh: bool, three: Split, net: Make) -> None:
-    model = net()
+def test_the_given_network_is_left_alone(fresh: bool, three_class_split: Split, make_net: Make) -> None:
+    model = make_net()
     model.insert(1, nn.BatchNorm1d(8))
     model.eval()
     before, hooks = copy.deepcopy(model.state_dict()), [len(m._forward_pre_hooks) for m in model.modules()]
-    runs = together(model, three, [*RECIPES, "batch_norm", "snapshot_ensemble"], SHORT, seeds=(0, 1), fresh=fresh)
+    runs = together(
+        model, three_class_split, [*RECIPES, "batch_norm", "snapshot_ensemble"], SHORT, seeds=(0, 1), fresh=fresh
+    )
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert [len(m._forward_pre_hooks) for m in model.modules()] == hooks
     assert not model.training
@@ -107,50 +111,61 @@ def test_the_given_network_is_left_alone(fresh: bool, three: Split, net: Make) -
 
 
 @pytest.mark.parametrize("model", ["mlp:8", "given"])
-def test_global_generators_are_left_alone(model: str, three: Split, net: Make) -> None:
-    network = net() if model == "given" else model
+def test_global_generators_are_left_alone(model: str, three_class_split: Split, make_net: Make) -> None:
+    network = make_net() if model == "given" else model
     before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
-    together(network, three, [*RECIPES, "mixup", "class_balance", "snapshot_ensemble"], SHORT, seeds=(0, 1), fresh=True)
+    together(
+        network,
+        three_class_split,
+        [*RECIPES, "mixup", "class_balance", "snapshot_ensemble"],
+        SHORT,
+        seeds=(0, 1),
+        fresh=True,
+    )
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])
     assert random.getstate() == before[2]
 
 
-def test_global_generators_do_not_matter(three: Split, net: Make) -> None:
-    model = net()
+def test_global_generators_do_not_matter(three_class_split: Split, make_net: Make) -> None:
+    model = make_net()
     model.insert(2, nn.Dropout(0.3))
-    first = together(model, three, RECIPES, SHORT, seeds=(0, 1))
+    first = together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
     with torch.random.fork_rng():
         torch.manual_seed(12345)
-        assert_close(together(model, three, RECIPES, SHORT, seeds=(0, 1)), first, 0.0)  # type: ignore[arg-type]
+        assert_close(together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1)), first, 0.0)  # type: ignore[arg-type]
 
 
 # ---- what it is given ----------------------------------------------------------------------------------
 
 
-def test_recipes_may_be_techniques_recipes_or_texts(three: Split) -> None:
-    runs = fit_many("mlp:4", three, [L2(0.1), Recipe.of("dropout=0.5"), ""], SHORT)
+def test_recipes_may_be_techniques_recipes_or_texts(three_class_split: Split) -> None:
+    runs = fit_many("mlp:4", three_class_split, [L2(0.1), Recipe.of("dropout=0.5"), ""], SHORT)
     assert [str(run.recipe) for run in runs] == ["l2=0.1", "dropout=0.5", "plain"]  # type: ignore[union-attr]
 
 
-def test_each_recipe_may_have_its_training(three: Split) -> None:
+def test_each_recipe_may_have_its_training(three_class_split: Split) -> None:
     trainings = [Training(epochs=epochs, learning_rate=rate) for epochs, rate in ((1, 0.1), (3, 0.01))]
-    runs = fit_many("mlp:4", three, RECIPES, trainings, seeds=(0, 1))
+    runs = fit_many("mlp:4", three_class_split, RECIPES, trainings, seeds=(0, 1))
     assert [(run.epochs, run.history["learning_rate"][-1]) for run in runs] == [  # type: ignore[union-attr]
         (1, 0.1), (1, 0.1), (3, 0.01), (3, 0.01),
     ]  # fmt: skip
 
 
-def test_a_loss_of_one_s_own(three: Split, doubled: Any, net: Make) -> None:
-    model, split, loss = net().double(), doubled(three), nn.CrossEntropyLoss(reduction="none", label_smoothing=0.3)
+def test_a_loss_of_one_s_own(three_class_split: Split, to_double: Any, make_net: Make) -> None:
+    model, split, loss = (
+        make_net().double(),
+        to_double(three_class_split),
+        nn.CrossEntropyLoss(reduction="none", label_smoothing=0.3),
+    )
     runs = fit_many(model, split, RECIPES, SHORT, loss=loss)
     assert_close(runs, [fit(model, split, recipe, SHORT, loss=loss) for recipe in RECIPES], 1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_as_many_trainings_as_recipes(count: int, three: Split) -> None:
+def test_as_many_trainings_as_recipes(count: int, three_class_split: Split) -> None:
     with pytest.raises(InputError, match=rf"training must be one, or one for each recipe, got {count} for 2"):
-        fit_many("mlp:4", three, RECIPES, [SHORT] * count)
+        fit_many("mlp:4", three_class_split, RECIPES, [SHORT] * count)
 
 
 @pytest.mark.parametrize(
@@ -161,36 +176,44 @@ def test_as_many_trainings_as_recipes(count: int, three: Split) -> None:
         ("early_stopping(monitor='auc')", "monitor"),
     ],
 )
-def test_a_recipe_that_does_not_fit(recipe: str, message: str, three: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_that_does_not_fit(
+    recipe: str, message: str, three_class_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun: list[str] = []
     monkeypatch.setattr(MemberBatch, "train_epoch", lambda crowd: begun.append("together"))
     monkeypatch.setattr(solo_processes, "fit_alone", lambda *args: begun.append("apart"))
     with pytest.raises(InputError) as error:
-        fit_many("mlp:4", three, ["", "l2=0.1", recipe], SHORT)
+        fit_many("mlp:4", three_class_split, ["", "l2=0.1", recipe], SHORT)
     assert message in str(error.value)
     assert str(error.value).endswith(f"(recipe '{Recipe.of(recipe)}')")
     assert not begun
     with pytest.raises(InputError) as alone:
-        fit("mlp:4", three, recipe, SHORT)
+        fit("mlp:4", three_class_split, recipe, SHORT)
     assert str(error.value).startswith(str(alone.value))
 
 
 # ---- one by one ----------------------------------------------------------------------------------------
 
 
-def test_without_a_population(three: Split, doubled: Any, net: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, split = net().double(), doubled(three)
+def test_without_a_population(
+    three_class_split: Split, to_double: Any, make_net: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, split = make_net().double(), to_double(three_class_split)
     stacked: Any = together(model, split, RECIPES, SHORT, seeds=(0, 1))
     monkeypatch.setattr(scheduler.Population, "train", None)
     assert_close(fit_many(model, split, RECIPES, SHORT, seeds=(0, 1), population=False), stacked, 1e-12)
 
 
-def test_where_a_population_does_not_pay(three: Split, net: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = net()
+def test_where_a_population_does_not_pay(
+    three_class_split: Split, make_net: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_net()
     monkeypatch.setattr(scheduler.Population, "prepare", lambda population, forced: False)
     monkeypatch.setattr(scheduler.Population, "train", None)
-    runs = fit_many(model, three, RECIPES, SHORT, seeds=(0, 1))
-    assert_close(runs, [fit(model, three, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0)
+    runs = fit_many(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
+    assert_close(
+        runs, [fit(model, three_class_split, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0
+    )
 
 
 # ---- Ctrl-C --------------------------------------------------------------------------------------------
@@ -217,9 +240,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 @pytest.mark.parametrize("recipes", [RECIPES, ("early_stopping=1", "ema=0.5")])
 def test_an_interrupted_member_keeps_its_best_epoch(
-    recipes: tuple[str, ...], three: Split, doubled: Any, net: Make, interrupted: Callable[[int], None]
+    recipes: tuple[str, ...],
+    three_class_split: Split,
+    to_double: Any,
+    make_net: Make,
+    interrupted: Callable[[int], None],
 ) -> None:
-    model, split = net().double(), doubled(three)
+    model, split = make_net().double(), to_double(three_class_split)
     interrupted(3)
     runs: Any = together(model, split, recipes, Training(epochs=9, learning_rate=0.1), seeds=(0, 1))
     others = [fit(model, split, r, Training(epochs=2, learning_rate=0.1), seed=s) for r in recipes for s in (0, 1)]
@@ -230,20 +257,20 @@ def test_an_interrupted_member_keeps_its_best_epoch(
         torch.testing.assert_close(run.model.state_dict(), other.best, rtol=1e-12, atol=1e-12)
 
 
-def test_interrupted_before_an_epoch_was_over(three: Split, interrupted: Callable[[int], None]) -> None:
+def test_interrupted_before_an_epoch_was_over(three_class_split: Split, interrupted: Callable[[int], None]) -> None:
     interrupted(1)
-    for found in together("mlp:4", three, RECIPES, SHORT):
+    for found in together("mlp:4", three_class_split, RECIPES, SHORT):
         assert isinstance(found, TrainingError)
         assert str(found) == INTERRUPTED
 
 
 def test_interrupted_while_others_wait(
-    three: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    three_class_split: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduler, "at_once", lambda *_: 2)
     interrupted(4)
     recipes = ["", "l2=0.1", "l2=0.2", "l2=0.3", "sam", "snapshot_ensemble"]
-    *stacked, sam, snapshots = together("mlp:4", three, recipes, SHORT)
+    *stacked, sam, snapshots = together("mlp:4", three_class_split, recipes, SHORT)
     # Two epochs of two of them were trained, and one of the two others.
     assert sorted((run.interrupted, run.epochs) for run in stacked) == [(False, 2)] * 2 + [(True, 1)] * 2  # type: ignore[union-attr]
     for found in (sam, snapshots):

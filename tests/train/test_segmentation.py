@@ -186,7 +186,7 @@ def test_a_study_of_masks_compares_by_iou(split):
 
 
 def test_the_usual_study_fits_masks(split):
-    from goodfit.study.plan import candidates
+    from goodfit.study.candidates import candidates
 
     labels = [c.label for c in candidates(split.spec)]
     assert "cutmix" in labels

@@ -40,13 +40,13 @@ def bag() -> nn.Module:
 
 
 @pytest.fixture
-def tokens(three: Split) -> Split:
+def tokens(three_class_split: Split) -> Split:
     """The features of `three`, each as one of five tokens."""
 
     def part(one: Part) -> Part:
         return dataclasses.replace(one, x=(one.x.clamp(-2, 2) + 2).long())
 
-    return dataclasses.replace(three, **{name: part(one) for name, one in three.parts.items()})
+    return dataclasses.replace(three_class_split, **{name: part(one) for name, one in three_class_split.parts.items()})
 
 
 RECIPES = ["", "l2=1e-3, dropout=0.2", "label_smoothing=0.1, ema=0.5", "manifold_mixup=0.5, early_stopping=2", "sam"]

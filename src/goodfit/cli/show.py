@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import goodfit as gf
     from goodfit.diagnosis import Verdict
     from goodfit.linter import LintMessage
-    from goodfit.study import Ranked, Study
+    from goodfit.study import RankedRecipe, Study
 
 WIDTH = 110
 WARNED = ": warning: "
@@ -122,14 +122,14 @@ def ranking(answer: Study) -> Table:
     return table
 
 
-def _cells(r: Ranked) -> list[str]:
+def _cells(r: RankedRecipe) -> list[str]:
     spread = f"{r.score.low:.4f} … {r.score.high:.4f}" if r.score.n > 1 else "one seed"
     cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", spread]
     if r.difference is None:
         cells += ["", "", ""]
     else:
         d = r.difference
-        mark = "*" if d.sure else " "
+        mark = "*" if d.significant else " "
         interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.n > 1 else "one seed"
         cells += [f"{d.mean:+.4f}{mark}", interval, f"{r.wins}/{d.n}"]
     return [*cells, f"{r.gap:+.4f}", r.verdict]

@@ -16,7 +16,7 @@ from goodfit.errors import InputError
 from goodfit.models import build, usual
 from goodfit.recipe import find
 from goodfit.serialization import write_bytes
-from goodfit.store import load_run, refuse_full, save_run, writable
+from goodfit.store import check_output_folder, check_writable, load_run, save_run
 from goodfit.study.save import save_runs, save_study
 from goodfit.study.study import default_training
 from goodfit.train.checkpoint import Checkpoints
@@ -25,7 +25,7 @@ from goodfit.train.config import Training
 if TYPE_CHECKING:
     import pandas as pd
 
-    from goodfit.data.reading.unseen import Unseen
+    from goodfit.data.reading.predict_input import PredictInput
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended."""
@@ -131,14 +131,14 @@ def run_study(
     """Study, print, save; the exit code."""
     chosen = [gf.Recipe.load(text) for text in recipes]
     data = source.load()
-    folder = refuse_full(out.folder or Path(f"goodfit-{data.name}"), out.force)
+    folder = check_output_folder(out.folder or Path(f"goodfit-{data.name}"), out.force)
     split = data.split(0)
     training = _training(split, asked)
     show.data(data)
     with _threads(threads):  # of runs side by side, each takes one
         answer = gf.run_study(
             data, model or usual(data.kind, data.task), chosen, training, seeds=seeds, catalogue=catalogue,
-            population=population, on_outcome=lambda s: save_runs(s, folder),
+            population=population, on_trial=lambda s: save_runs(s, folder),
         )  # fmt: skip
     if answer.best() is None:
         show.line("no run was finished; nothing to compare")
@@ -157,7 +157,7 @@ def run_fit(
     data = source.load()
     checkpoints = None
     if out.folder is not None:
-        refuse_full(out.folder, out.force or out.resume)
+        check_output_folder(out.folder, out.force or out.resume)
         checkpoints = Checkpoints(out.folder / "checkpoints", out.every, out.resume, out.force)
     elif out.resume or out.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
@@ -179,7 +179,7 @@ def show_variants(
     from goodfit.report import write_variants
 
     chosen, data = gf.Recipe.load(recipe), source.load()
-    folder = refuse_full(folder or Path(f"goodfit-augment-{data.name}"), force)
+    folder = check_output_folder(folder or Path(f"goodfit-augment-{data.name}"), force)
     show.data(data)
     split = data.split(seed)
     show.written(folder, write_variants(split, chosen, folder / "augment.html", count, samples, seed))
@@ -224,19 +224,19 @@ PIECE = 256
 
 def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_damaged: bool = False) -> None:
     """Predict the rows of a file, or files."""
-    from goodfit.data.reading.unseen import read_unseen
+    from goodfit.data.reading.predict_input import read_predict_input
 
     run = load_run(folder)
     if out is not None and out.exists() and not force:
         raise InputError(f"--out: '{out}' exists; choose another file or overwrite with --force.")
     if out is not None:
-        writable(out)
+        check_writable(out)
     if run.preprocessing is None:
         raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
     masks = run.spec.task == "segmentation"
     if masks and out is None:
         raise InputError(f"predict: '{folder}' names masks, which are pictures; give --out with a folder for them.")
-    given = read_unseen(data, run.preprocessing, "skip" if skip_damaged else "refuse")
+    given = read_predict_input(data, run.preprocessing, "skip" if skip_damaged else "refuse")
     if masks and out is not None:
         count = write_masks(run, given, out)
         show.line(f"{count} masks in {out}")
@@ -252,7 +252,7 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_dam
         show.line(f"{len(frame)} predictions in {out}")
 
 
-def write_masks(run: gf.Run, given: Unseen, folder: Path) -> int:
+def write_masks(run: gf.Run, given: PredictInput, folder: Path) -> int:
     """Write a PNG file for each mask that a network names, under the names of the images; how many there are."""
     from goodfit.data.reading.masks import encode
 

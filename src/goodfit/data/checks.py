@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from goodfit.data.arrays import Array
 from goodfit.data.columns import is_text, kind, numbers
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 LARGEST = 1e100  # beyond it a variance overflows, so that it is as good as infinite
 FREE_TEXT_ROWS = 50

@@ -10,14 +10,16 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from goodfit.data.arrays import Array, Features
+from goodfit.checks import whole_number
+from goodfit.data.arrays import Features
 from goodfit.data.columns import kind, numbers, seconds
 from goodfit.data.duplicates import row_codes
-from goodfit.data.inputs import PLAIN, Taken
+from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import How, Layout, Rows, divide, divide_folds
-from goodfit.data.split import SIZES, Source, Split, build, check_seed, check_sizes, part_counts
+from goodfit.data.split import SIZES, Source, Split, build, check_sizes, part_counts
 from goodfit.data.task import Task
 from goodfit.errors import InputError, near
+from goodfit.types import Array
 
 Way: TypeAlias = Literal["auto", "stratified", "shuffle", "grouped", "time"]
 WAYS = ("auto", "stratified", "shuffle", "grouped", "time")
@@ -42,18 +44,18 @@ class Dataset:
     groups: Array | None = None
     time: Array | None = None
     test: tuple[Features, Array] | None = None
-    taken: Taken = PLAIN
+    input_options: InputOptions = PLAIN
     folder: Path | None = None
 
     @property
     def kind(self) -> str:
         """What x is: a table, images, … (see `goodfit.data.inputs`)."""
-        return self.taken.kind
+        return self.input_options.kind
 
     @property
     def rate(self) -> float:
         """A sound's samples or a clip's frames per second, 0 where unknown."""
-        return self.taken.rate
+        return self.input_options.rate
 
     def __len__(self) -> int:
         return len(self.y)
@@ -83,7 +85,7 @@ class Dataset:
         Raises:
             InputError: sizes, seeds or a way that do not fit; too few rows, groups or times.
         """
-        seed, test_seed = check_seed("seed", seed), check_seed("test_seed", test_seed)
+        seed, test_seed = whole_number("split", "seed", seed, 0), whole_number("split", "test_seed", test_seed, 0)
         counts = part_counts(len(self), sizes, self.test is not None)
         layout = self._layout(how)
         division = divide(layout, counts, seed=seed, test_seed=test_seed)
@@ -106,9 +108,8 @@ class Dataset:
         Raises:
             InputError: as `split`, and k below 2 or too large for the rows.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 2:
-            raise InputError(f"folds: k must be a whole number of at least 2, got {k!r}.")
-        seed, test_seed = check_seed("seed", seed), check_seed("test_seed", test_seed)
+        k = whole_number("folds", "k", k, 2)
+        seed, test_seed = whole_number("folds", "seed", seed, 0), whole_number("folds", "test_seed", test_seed, 0)
         check_sizes(sizes, self.test is not None)
         counts = part_counts(len(self), sizes, self.test is not None)
         layout = self._layout(how)
@@ -146,7 +147,7 @@ class Dataset:
 
     @cached_property
     def _source(self) -> Source:
-        told = self.name, self.test, self.taken, self.folder
+        told = self.name, self.test, self.input_options, self.folder
         return Source(self.x, self.y, self.task, self.target, self.classes, *told)
 
     @cached_property

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goodfit.data.arrays import Array, Features
+from goodfit.data.arrays import Features
 from goodfit.data.storage import pieces
+from goodfit.types import Array
 
 DIGEST = 16
 """Bytes that stand for a longer row."""

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goodfit.data.arrays import Array
 from goodfit.data.checks import LARGEST, listed
 from goodfit.data.columns import Floats, kind, numbers, seconds, texts
 from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, near
+from goodfit.types import Array
 
 MOST_CATEGORIES = 200  # of one column; the rarer ones count as rare
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from goodfit.data.inputs import KINDS, LAYOUTS, SPACES, Kind
 from goodfit.data.storage import is_mapped, large
 from goodfit.errors import InputError, near
+from goodfit.types import Array
 
 COLOURS = (1, 3, 4)  # how many channels images have: grey, colours, colours with transparency
-Array = npt.NDArray[Any]
 
 
 def arrange(x: Array, kind: str | None = None, who: str = "load") -> tuple[Array, Kind]:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from goodfit.data.arrays import Array, as_array
+from goodfit.data.arrays import as_array
 from goodfit.data.checks import listed
 from goodfit.data.task import Targets
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 MOST = 256
 """Classes that masks may have, so that a pixel takes one byte."""

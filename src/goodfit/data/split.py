@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from goodfit.data.arrays import Array, Features
+from goodfit.data.arrays import Features
 from goodfit.data.checks import listed
 from goodfit.data.duplicates import Duplicates, count_duplicates
-from goodfit.data.inputs import PLAIN, Taken
+from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import Division, Rows, with_note
 from goodfit.data.storage import Picked, is_mapped, large
 from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 PARTS = ("train", "stop", "validation", "test")
 SIZES = (0.6, 0.1, 0.15, 0.15)
@@ -111,7 +112,7 @@ class Source:
     classes: tuple[str, ...]
     name: str
     test: tuple[Features, Array] | None
-    taken: Taken = PLAIN
+    input_options: InputOptions = PLAIN
     folder: Path | None = None  # where tensors lie that do not fit into memory; None: in the usual one
 
 
@@ -124,7 +125,7 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
     division = _check_classes(source, division)
     regression = source.task == "regression"
     x_train, y_train = take(source.x, division.train, source.folder), source.y[division.train]
-    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.taken)
+    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.input_options)
     train = TrainPart(*_tensors(preprocessing, x_train, y_train, regression), division.train)
     others = {}
     for name in PARTS[1:]:
@@ -183,17 +184,6 @@ def check_sizes(sizes: tuple[float, ...], official: bool) -> None:
         raise InputError(f"{rule}, got {sizes!r}.")
     if abs(sum(values) - 1) > 1e-6:
         raise InputError(f"{rule}, got {sizes!r} with sum {sum(values):g}.")
-
-
-def check_seed(name: str, seed: object) -> int:
-    """A seed as a whole number of at least 0.
-
-    Raises:
-        InputError: anything else.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"split: {name} must be a whole number of at least 0, got {seed!r}.")
-    return int(seed)
 
 
 def take(x: Features, rows: Rows, folder: Path | None = None) -> Any:

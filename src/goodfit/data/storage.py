@@ -10,19 +10,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias, TypeVar
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from goodfit.errors import InputError
-
-T = TypeVar("T")
-Array: TypeAlias = npt.NDArray[Any]
+from goodfit.memory import free_memory
+from goodfit.progress import is_shown, track
+from goodfit.types import Array
 
 SHARE = 0.25
 """Of the free memory: an array that takes more is kept in a file."""
@@ -30,38 +30,11 @@ CHUNK, VALUES = 4096, 2**22
 """Rows, and values of them, that are handled at once, so that float64 copies of a large set never exist as a whole."""
 LONG = 2**30
 """Bytes from which on work on an array shows its progress."""
-UNKNOWN = 2**32
-"""Bytes of free memory on systems that do not tell theirs."""
-CONTROL = Path("/sys/fs/cgroup")
-"""Where Linux tells what a container may take."""
-
-
-def free() -> int:
-    """The bytes of memory that can still be taken, those of files' pages that may be dropped included."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        system = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024
-    except (OSError, ValueError, StopIteration):
-        try:
-            system = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (ValueError, OSError, AttributeError):
-            system = UNKNOWN
-    return min(system, _of_container(system))
-
-
-def _of_container(otherwise: int) -> int:
-    """What is left of a container's memory; what is given where there is no limit."""
-    try:
-        most = int((CONTROL / "memory.max").read_text(encoding="ascii"))
-        lines = (CONTROL / "memory.stat").read_text(encoding="ascii").splitlines()
-        return max(0, most - next(int(line.split()[1]) for line in lines if line.startswith("anon ")))
-    except (OSError, ValueError, StopIteration):
-        return otherwise
 
 
 def large(size: int) -> bool:
     """Whether an array of so many bytes is to be kept in a file."""
-    return size > SHARE * free()
+    return size > SHARE * free_memory()
 
 
 def is_mapped(x: object) -> bool:
@@ -213,14 +186,7 @@ def parts(x: Array | Picked, title: str = "") -> Iterator[slice]:
     """The slices in which `pieces` goes through an array."""
     every = list(chunks(len(x), math.prod(x.shape[1:])))
     size = math.prod(x.shape) * x.dtype.itemsize
-    return iter(_told(every, title) if title and size > LONG and sys.stderr.isatty() else every)
-
-
-def _told(every: Sequence[T], title: str) -> Iterable[T]:
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(every, title, console=Console(stderr=True))
+    return track(every, title, show=is_shown(None) and bool(title) and size > LONG)
 
 
 def chosen(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

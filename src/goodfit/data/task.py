@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
-from goodfit.data.arrays import Array, as_array
+from goodfit.data.arrays import as_array
 from goodfit.data.checks import check_classes, check_target, listed
 from goodfit.data.columns import kind, numbers, plain
 from goodfit.data.inputs import TABLE, Inputs
 from goodfit.errors import InputError, near
+from goodfit.types import Array
 
 Task: TypeAlias = Literal["classification", "regression", "segmentation"]
 TASKS = ("classification", "regression", "segmentation")

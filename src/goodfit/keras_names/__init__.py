@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from goodfit.checks import is_whole_number
 from goodfit.errors import InputError, near
 from goodfit.keras_names.read import Known, Settings, bind, read
 from goodfit.keras_names.tables import ACTIVITY, CALLBACKS, CONSTRAINTS, LAYERS, PLACES, REGULARIZERS, made
@@ -97,7 +98,7 @@ def _average(arguments: Settings) -> list[Technique]:
         raise InputError("keras: ema_overwrite_frequency has no counterpart; lookahead puts averaged weights back.")
     if isinstance(momentum, bool) or not isinstance(momentum, float | int) or not 0 <= momentum < 1:
         raise InputError(f"keras: ema_momentum must be in [0, 1), got ema_momentum={momentum!r}.")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+    if not is_whole_number(steps, 1):
         raise InputError(
             "keras: use_ema needs steps_per_epoch, a whole number of at least 1, because ema_momentum counts steps and "
             f"EMA's half-life counts epochs; got steps_per_epoch={steps!r}."

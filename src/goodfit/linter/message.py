@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from goodfit.reference import Reference
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """The worst first. error: it cannot do what it says; warning: it works against itself; note: worth knowing."""
@@ -67,7 +69,7 @@ class LintMessage:
     where: tuple[str, ...]
     """Layers or tensors."""
     reason: str
-    citation: str
+    citation: Reference | str
     remedy: str
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ STAGES: dict[str, tuple[type[Technique], str]] = {
 }
 """Stage → its base class and its heading, in the order of a training step."""
 
-LABEL = re.compile(r"^(Formula|Shape|Helps when|Hurts when|Reference|Differs from [^:\n]+): +", re.MULTILINE)
+LABEL = re.compile(r"^(Formula|Shape|Helps when|Hurts when|Differs from [^:\n]+): +", re.MULTILINE)
 BOLD = "bold: the knob that `name=value` sets in a recipe"
 SOURCES = ("Reference", "Differs")
 """The sections that stand at the end; the others open the page."""
@@ -69,7 +69,7 @@ class Page:
     summary: str
     notes: tuple[str, ...]
     sections: dict[str, str]
-    """Label → text, as in the docstring: Formula, Shape, Helps when, Hurts when, Reference, Differs from …"""
+    """Label → text: Formula, Shape, Helps when, Hurts when, Reference, Differs from …"""
     example: str
     knobs: tuple[KnobRow, ...]
     makers: tuple[tuple[str, str], ...]
@@ -102,6 +102,9 @@ def page(technique: type[Technique]) -> Page:
     """
     summary, *blocks = inspect.cleandoc(technique.__doc__ or technique.__name__).split("\n\n")
     texts = [LABEL.split(block) for block in blocks if not block.startswith(">>>")]
+    sections = {k: one_line(v) for _, *rest in texts for k, v in zip(rest[::2], rest[1::2], strict=True)}
+    opening = {label: text for label, text in sections.items() if not label.startswith(SOURCES)}
+    reference = {"Reference": "; ".join(map(str, technique.references))} if technique.references else {}
     return Page(
         name=technique.name(),
         title=technique.__name__,
@@ -110,7 +113,7 @@ def page(technique: type[Technique]) -> Page:
         source="src/" + technique.__module__.replace(".", "/") + ".py",
         summary=one_line(summary),
         notes=tuple(one_line(lead) for lead, *_ in texts if lead.strip()),
-        sections={k: one_line(v) for _, *rest in texts for k, v in zip(rest[::2], rest[1::2], strict=True)},
+        sections=opening | reference | sections,
         example=_example(technique, "\n".join(block for block in blocks if block.startswith(">>>"))),
         knobs=tuple(_row(name, knob, name == technique.main_knob()) for name, knob in technique.knobs().items()),
         makers=tuple(_makers(technique)),

@@ -7,9 +7,9 @@ from pathlib import Path
 from goodfit import __version__
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.report.build import headline, interval_text, run_page, shown, study_page
-from goodfit.report.html import render_charts, render_strips, write, write_text
-from goodfit.report.strips import sheet, strips
+from goodfit.report.build import headline, interval_text, run_page, study_page, with_galleries
+from goodfit.report.html import render_augmentation, render_series_charts, write, write_text
+from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
 from goodfit.study import Study
 from goodfit.train.run import Run
 
@@ -28,7 +28,7 @@ def write_report(
         InputError: a study without a single finished run.
     """
     page = study_page(of, reproduce) if isinstance(of, Study) else run_page(of, reproduce)
-    return write(shown(page, of, data), Path(path))
+    return write(with_galleries(page, of, data), Path(path))
 
 
 def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> Path:
@@ -41,11 +41,11 @@ def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, sa
         MissingExtra: pillow is not there.
     """
     of = "one sample" if samples == 1 else f"{samples} samples"
-    found = strips(split, recipe, count, samples, seed)
+    found = sample_galleries(split, recipe, count, samples, seed)
     written = write_text(
-        render_strips(f"{split.spec.name}: {count} variants of {of}", recipe.text(), found, __version__), path
+        render_augmentation(f"{split.spec.name}: {count} variants of {of}", recipe.text(), found, __version__), path
     )
     if split.spec.inputs.kind == "series":
-        write_text(render_charts(found), path.with_suffix(".svg"))
-    sheet(split, recipe, path.with_suffix(".png"), count, samples, seed)
+        write_text(render_series_charts(found), path.with_suffix(".svg"))
+    write_contact_sheet(split, recipe, path.with_suffix(".png"), count, samples, seed)
     return written

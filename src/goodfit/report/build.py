@@ -15,10 +15,10 @@ from goodfit.errors import MissingExtra
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
 from goodfit.report import page as p
-from goodfit.report.strips import strips
+from goodfit.report.sample_gallery import sample_galleries
 from goodfit.stages import OnSample
-from goodfit.study import Ranked, Study
-from goodfit.study.plan import PLAIN
+from goodfit.study import RankedRecipe, Study
+from goodfit.study.candidates import PLAIN
 from goodfit.study.statistics import Estimate
 from goodfit.surgery import weight_refs
 from goodfit.train.batched import acting
@@ -108,7 +108,7 @@ def run_page(run: Run, reproduce: tuple[tuple[str, str], ...] = ()) -> p.Page:
     )
 
 
-def shown(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
+def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
     """The page with samples and their variants, and with rows per class, where a recipe augments or balances such data.
 
     It is the run's recipe, or the best one of a study that does so.
@@ -121,10 +121,10 @@ def shown(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
         page = dataclasses.replace(page, facts=(*page.facts, _counts(balancing[0], data)))
     augmenting = [recipe for recipe in ranked if acting(recipe, data.spec.inputs.kind)]
     try:
-        found = strips(data, augmenting[0], count=12, samples=3) if augmenting else ()
+        found = sample_galleries(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:
         return dataclasses.replace(page, notes=(*page.notes, f"No samples are shown: {error}."))
-    return dataclasses.replace(page, strips=found)
+    return dataclasses.replace(page, galleries=found)
 
 
 def _counts(recipe: Recipe, data: Split) -> tuple[str, str]:
@@ -150,7 +150,9 @@ def headline(study: Study) -> str:
         gain = f"{d.mean:+.4f} {study.metric} over plain"
         return f"{best.candidate.label} did best: {gain}, with one seed: that says nothing of chance; add seeds."
     change = f"{d.mean:+.4f} {study.metric} over plain [{d.low:+.4f}, {d.high:+.4f}], {d.n} seeds"
-    sure = "The interval excludes zero." if d.sure else "The interval includes zero: it may be chance; add seeds."
+    sure = (
+        "The interval excludes zero." if d.significant else "The interval includes zero: it may be chance; add seeds."
+    )
     return f"{best.candidate.label} did best: {change}. {sure}"
 
 
@@ -194,7 +196,7 @@ def _histogram(name: str, tensor: torch.Tensor) -> p.TensorWeights:
     )
 
 
-def _row(r: Ranked, seeds: int) -> p.Row:
+def _row(r: RankedRecipe, seeds: int) -> p.Row:
     d = r.difference
     failed = f"{r.failures} of {seeds} runs failed" if r.failures else ""
     won = f"better than plain in {r.wins} of {d.n} seeds" if d else ""
@@ -216,7 +218,7 @@ def _study_facts(study: Study) -> tuple[tuple[str, str], ...]:
         ("Training", f"{training.optimizer}, learning rate {training.learning_rate:g}, batch {training.batch_size}, "
                      f"up to {training.epochs} epochs"),
         ("Seeds", str(len(study.seeds))),
-        ("Runs", f"{len(study.outcomes)}, {sum(o.seconds for o in study.outcomes):.0f} s"),
+        ("Runs", f"{len(study.trials)}, {sum(o.seconds for o in study.trials):.0f} s"),
     )  # fmt: skip
 
 
@@ -236,7 +238,7 @@ def interval_text(e: Estimate, digits: int = 4) -> str:
 
 
 def _study_notes(study: Study) -> list[str]:
-    others = len({o.candidate.label for o in study.outcomes}) - 1
+    others = len({o.candidate.label for o in study.trials}) - 1
     notes = [
         "Scores are measured on the validation part, which neither training nor early stopping has seen; differences "
         "are paired by seed (same rows, same starting weights, same batches).",

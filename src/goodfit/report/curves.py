@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from goodfit.report.numbers import DASH, clean, finite, headed, number
+from goodfit.report.formatting import DASH, clean, finite, headed, number
 from goodfit.report.page import Curve
 from goodfit.report.theme import axis, colour, figure, label, safe
 

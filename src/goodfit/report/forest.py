@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from goodfit.report.numbers import decimals, finite, number, shorten, span
+from goodfit.report.formatting import decimals, finite, number, shorten, span
 from goodfit.report.page import BETTER, OPEN, REFERENCE, WORSE, Page, Row
 from goodfit.report.theme import CLEAR, axis, colour, figure, label, safe
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from goodfit.report.numbers import finite, percent
+from goodfit.report.formatting import finite, percent
 from goodfit.report.page import TensorWeights, Weights
 from goodfit.report.theme import axis, colour, figure, label
 
@@ -75,7 +75,7 @@ def _reach(
     return nothing
 
 
-def pour(tensors: Sequence[TensorWeights], edges: Sequence[float]) -> list[float]:
+def rebin(tensors: Sequence[TensorWeights], edges: Sequence[float]) -> list[float]:
     """How many non-zero weights fall between the edges."""
     bins = [0.0] * (len(edges) - 1)
     width = edges[1] - edges[0]
@@ -103,7 +103,7 @@ def without_zeros(tensor: TensorWeights) -> list[int]:
 
 def _outline(weights: Weights, edges: list[float], *, filled: bool) -> go.Scatter:
     size = weights.size or 1
-    shares = [float(f"{100 * count / size:.4g}") for count in pour(weights.tensors, edges)]
+    shares = [float(f"{100 * count / size:.4g}") for count in rebin(weights.tensors, edges)]
     x = [float(f"{edge:.5g}") for edge in edges]
     tone = colour("train" if filled else "soft")
     return go.Scatter(

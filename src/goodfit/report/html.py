@@ -18,8 +18,8 @@ from markupsafe import Markup
 from goodfit.report import theme
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import digits, summary
-from goodfit.report.numbers import DASH, duration, finite, headed, number, percent, span
-from goodfit.report.page import REFERENCE, Page, Row, Strip, Weights
+from goodfit.report.formatting import DASH, duration, finite, headed, number, percent, span
+from goodfit.report.page import REFERENCE, Page, Row, SampleGallery, Weights
 
 STANDING_MARKS = {"better": "●", "worse": "■", "open": "○", REFERENCE: ""}
 
@@ -41,7 +41,7 @@ def render(page: Page) -> str:
             summary=summary(page) if len(page.ranking) > 1 else "",
             figures=figures,
             payload={"figures": figures, "dark": dict(theme.PALETTE.values())},
-            plotly=packed_plotly() if figures else "",
+            plotly=compressed_plotly() if figures else "",
             style=_asset("report.css"),
             script=_asset("report.js"),
             light=Markup(theme.css_variables(False)),
@@ -54,7 +54,7 @@ def render(page: Page) -> str:
     )
 
 
-def render_strips(title: str, recipe: str, found: Sequence[Strip], version: str) -> str:
+def render_augmentation(title: str, recipe: str, found: Sequence[SampleGallery], version: str) -> str:
     """A page of samples and their variants, as HTML text."""
     return (
         _environment()
@@ -71,10 +71,10 @@ def render_strips(title: str, recipe: str, found: Sequence[Strip], version: str)
     )
 
 
-def render_charts(found: Sequence[Strip]) -> str:
+def render_series_charts(found: Sequence[SampleGallery]) -> str:
     """Series and their variants as one SVG picture, which needs nothing else."""
     light, dark = Markup(theme.css_variables(False)), Markup(theme.css_variables(True))
-    return _environment().get_template("charts.svg.j2").render(found=found, light=light, dark=dark)
+    return _environment().get_template("series_charts.svg.j2").render(found=found, light=light, dark=dark)
 
 
 def write(page: Page, path: str | os.PathLike[str]) -> Path:
@@ -105,7 +105,7 @@ def _umask() -> int:
 
 
 @functools.cache
-def packed_plotly() -> str:
+def compressed_plotly() -> str:
     """plotly.js, gzipped and in base64: 4.8 MB become 2.0, and the browser unpacks it by itself."""
     source = plotly.offline.get_plotlyjs()
     return base64.b64encode(gzip.compress(source.encode(), compresslevel=9, mtime=0)).decode()

@@ -121,7 +121,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class Feature:
     """What a line of a table of variants holds, a column or a target; or a channel in charts, and its ends."""
 
     name: str
@@ -131,29 +131,29 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Shown:
+class SampleView:
     """A sample to look at and to listen to: addresses (data:…) that hold picture and sound themselves, or words.
 
     Each word comes with "same", "gone" or "new": what became of it. `cells`: a row of a table, a value for each line of
-    its strip. `lanes`: a series, for each line of its strip what an SVG path draws of it. `caption` stands below.
+    its gallery. `paths`: a series, one SVG path per channel. `caption` stands below.
     """
 
     picture: str = ""
     sound: str = ""
     words: tuple[tuple[str, str], ...] = ()
     cells: tuple[Cell, ...] = ()
-    lanes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     caption: str = ""
 
 
 @dataclass(frozen=True)
-class Strip:
-    """A sample and what augmentation makes of it; tables and series have lines, and a note on them."""
+class SampleGallery:
+    """A sample and what augmentation makes of it; tables have a feature per column, series one per channel."""
 
     label: str
-    first: Shown
-    variants: tuple[Shown, ...]
-    lines: tuple[Line, ...] = ()
+    original: SampleView
+    variants: tuple[SampleView, ...]
+    features: tuple[Feature, ...] = ()
     note: str = ""
 
 
@@ -183,7 +183,7 @@ class Page:
     notes: tuple[str, ...]
     created: str
     version: str
-    strips: tuple[Strip, ...] = ()
+    galleries: tuple[SampleGallery, ...] = ()
 
     def ranked(self) -> tuple[Row, ...]:
         """The rows, best mean first; rows whose mean is not finite come last."""

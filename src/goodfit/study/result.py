@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from goodfit.data import TaskSpec, metric
 from goodfit.data.metrics import UNIT
 from goodfit.diagnosis import Verdict, diagnose
-from goodfit.study.plan import PLAIN, Candidate
+from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.statistics import Estimate, corrected_interval, paired
 from goodfit.train.config import Training
 from goodfit.train.run import Run
@@ -25,7 +25,7 @@ COUNTS = ("accuracy", "balanced_accuracy", "f1_macro")
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Trial:
     """One run of a study: its recipe, its seed, and what it reached on the validation part."""
 
     candidate: Candidate
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedRecipe:
     """A recipe of the ranking: mean score with interval, paired difference to plain with interval."""
 
     candidate: Candidate
@@ -75,7 +75,7 @@ class Study:
     training: Training
     seeds: tuple[int, ...]
     rows: dict[str, int]
-    outcomes: list[Outcome] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
     test: dict[str, Estimate] = field(default_factory=dict)
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
@@ -85,22 +85,22 @@ class Study:
         """The metric's direction."""
         return metric(self.metric).higher_is_better
 
-    def of(self, label: str) -> list[Outcome]:
-        """The outcomes of a recipe, by seed."""
-        return [o for o in self.outcomes if o.candidate.label == label]
+    def of(self, label: str) -> list[Trial]:
+        """The trials of a recipe, by seed."""
+        return [o for o in self.trials if o.candidate.label == label]
 
     def run_of(self, label: str) -> Run:
         """The run of a recipe's first seed that was trained."""
         return next(o.run for o in self.of(label) if o.run is not None)
 
-    def ranking(self) -> list[Ranked]:
+    def ranking(self) -> list[RankedRecipe]:
         """Best mean score first; recipes without a finished run last."""
-        labels = list(dict.fromkeys(o.candidate.label for o in self.outcomes))
+        labels = list(dict.fromkeys(o.candidate.label for o in self.trials))
         sign = -1 if self.higher_is_better else 1
         ranked = [self._ranked(label) for label in labels]
         return sorted(ranked, key=lambda r: (math.isnan(r.score.mean), sign * r.score.mean))
 
-    def best(self) -> Ranked | None:
+    def best(self) -> RankedRecipe | None:
         """The recipe with the best mean score; none where no run was finished."""
         ranking = [r for r in self.ranking() if r.score.n]
         return ranking[0] if ranking else None
@@ -123,20 +123,20 @@ class Study:
         counted = self.rows[part] if self.metric in COUNTS else 0
         return corrected_interval(values, self.rows[part] / self.rows["train"], counted)
 
-    def _ranked(self, label: str) -> Ranked:
-        outcomes = [o for o in self.of(label) if o.run is not None]
-        differences = paired({o.seed: o.score for o in outcomes}, {o.seed: o.score for o in self.of(PLAIN) if o.run})
+    def _ranked(self, label: str) -> RankedRecipe:
+        trials = [o for o in self.of(label) if o.run is not None]
+        differences = paired({o.seed: o.score for o in trials}, {o.seed: o.score for o in self.of(PLAIN) if o.run})
         better = [d for d in differences if (d > 0) == self.higher_is_better and d != 0]
-        labels = Counter(o.verdict.label for o in outcomes if o.verdict)
-        return Ranked(
+        labels = Counter(o.verdict.label for o in trials if o.verdict)
+        return RankedRecipe(
             self.of(label)[0].candidate,
-            self.estimate([o.score for o in outcomes], "validation"),
+            self.estimate([o.score for o in trials], "validation"),
             None if label == PLAIN else self._interval(differences, "validation"),
             wins=len(better),
             verdict=labels.most_common(1)[0][0] if labels else "failed",
-            gap=_mean([_gap(o.run, self.metric) for o in outcomes if o.run]),
-            seconds=_mean([o.seconds for o in outcomes]),
-            failures=len(self.of(label)) - len(outcomes),
+            gap=_mean([_gap(o.run, self.metric) for o in trials if o.run]),
+            seconds=_mean([o.seconds for o in trials]),
+            failures=len(self.of(label)) - len(trials),
         )
 
     def frame(self) -> pd.DataFrame:
@@ -156,9 +156,9 @@ class Study:
         return pd.DataFrame(rows)
 
 
-def judged(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Outcome:
-    """The outcome of a finished run: its score and loss on the validation part, and its verdict."""
-    return Outcome(candidate, seed, *scores, seconds, run, diagnose(run))
+def build_trial(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Trial:
+    """The trial of a finished run: its score and loss on the validation part, and its verdict."""
+    return Trial(candidate, seed, *scores, seconds, run, diagnose(run))
 
 
 def _gap(run: Run, name: str) -> float:

@@ -9,21 +9,21 @@ import pandas as pd
 import yaml
 
 from goodfit.serialization import write_bytes, write_json
-from goodfit.store import forget, save_run
-from goodfit.study.plan import PLAIN
+from goodfit.store import remove_old_results, save_run
+from goodfit.study.candidates import PLAIN
 from goodfit.study.result import Study
 
 
 def save_runs(study: Study, folder: Path) -> None:
     """Write `runs.csv`, a line per finished run; called after each, so that nothing that was done is lost."""
-    frame = pd.DataFrame([o.row() for o in study.outcomes])
+    frame = pd.DataFrame([o.row() for o in study.trials])
     write_bytes(folder / "runs.csv", frame.to_csv(index=False).encode())
 
 
 def save_study(study: Study, folder: Path) -> None:
     """Write the study and its two runs of interest: `best/` and `plain/`, each a folder that `load_run` reads."""
     save_runs(study, folder)
-    forget(folder)
+    remove_old_results(folder)
     write_bytes(folder / "ranking.csv", study.frame().to_csv(index=False).encode())
     write_json(folder / "study.json", to_dict(study))
     best = study.best()
@@ -50,5 +50,5 @@ def to_dict(study: Study) -> dict[str, Any]:
         "training": study.training.values(), "seeds": list(study.seeds), "rows": study.rows, "notes": study.notes,
         "interrupted": study.interrupted,
         "test": {label: {"mean": e.mean, "low": e.low, "high": e.high, "n": e.n} for label, e in study.test.items()},
-        "runs": [o.row() | {"history": o.run.history.to_dict() if o.run else {}} for o in study.outcomes],
+        "runs": [o.row() | {"history": o.run.history.to_dict() if o.run else {}} for o in study.trials],
     }  # fmt: skip

@@ -22,7 +22,7 @@ class Estimate:
     n: int
 
     @property
-    def sure(self) -> bool:
+    def significant(self) -> bool:
         """Whether the interval excludes zero."""
         return self.n > 1 and (self.low > 0 or self.high < 0)
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from goodfit.checks import whole_number
 from goodfit.data import Dataset, Part, Split, default_metric, metric
 from goodfit.data.task import Task
 from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
-from goodfit.study.plan import PLAIN, Candidate, candidates, named
-from goodfit.study.result import Outcome, Study, judged
+from goodfit.study.candidates import PLAIN, Candidate, candidates, candidates_of
+from goodfit.study.result import Study, Trial, build_trial
 from goodfit.train.config import Training
 from goodfit.train.evaluate import measure
 from goodfit.train.fit_many import bar_of, train_all
@@ -46,29 +47,40 @@ def run_study(
     loss: Loss | None = None,
     population: bool | None = None,
     progress: bool | None = None,
-    on_outcome: Callable[[Study], None] | None = None,
+    on_trial: Callable[[Study], None] | None = None,
 ) -> Study:
-    """Compare recipes on a data set: which helps, by how much, how sure.
+    """Train every recipe with several seeds and compare the scores.
 
-    Without `recipes`: the plain network, the usual techniques alone at their defaults (`catalogue`: every technique
-    that can act on this network), and a combined recipe. Each seed draws its own train, stop and validation parts,
-    starting weights, batches and noise, and all recipes share them, so that differences to plain are paired; the test
-    part is the same for all and is opened once, at the end, for plain and for the best recipe. A network of your own
-    starts anew for each seed (`reset_parameters` of its layers). Runs of one structure are trained together where that
-    is faster (`population=True`: where it can be done, `False`: not at all), with the same results to rounding.
-    `on_outcome` is called after every run. Ctrl-C returns the study with the runs that were finished.
+    All recipes share the splits, starting weights, batches and noise of a seed, so that differences from the plain
+    network are paired. Each seed draws its own train, stop and validation parts; the test part is the same for all
+    seeds and is evaluated once, at the end, for the plain network and the best recipe. Ctrl-C returns the study with
+    the runs that are finished.
+
+    Args:
+        data: the data set.
+        model: a reference network by name, or a module. A module is reinitialized for each seed (`reset_parameters` of
+            its layers).
+        recipes: the recipes to compare with the plain network. If empty: the usual techniques at their defaults, each
+            alone, and one combined recipe.
+        training: the training settings; by default, `default_training` for the number of training rows.
+        seeds: the number of seeds per recipe.
+        catalogue: without `recipes`, compare every technique that can act on this network, not only the usual ones.
+        loss: a loss that replaces the default of the task.
+        population: train runs with the same structure together as stacked tensors: `True` wherever possible, `False`
+            never, `None` where it is faster. The results agree up to rounding.
+        progress: show a progress bar; by default, only in a terminal.
+        on_trial: called with the study after every run.
 
     Raises:
-        InputError: fewer than one seed, or network, recipes and data do not fit each other.
+        InputError: `seeds` is less than 1, or network, recipes and data do not fit each other.
     """
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise InputError(f"study: seeds must be a whole number of at least 1, got {seeds!r}.")
+    seeds = whole_number("study", "seeds", seeds, 1)
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
     training = training or default_training(len(first.train), first.spec.task)
     if training.metric == "auto":
         training = dataclasses.replace(training, metric=default_metric(first.spec, first.train.y))
-    plan = named([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec, catalogue)
+    plan = candidates_of([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec, catalogue)
     networks = Networks(model, fresh=True)
     plan, checked, remarks = _try_on(plan, networks, first, training, loss, drop=catalogue and not recipes)
     answer = Study(
@@ -83,16 +95,16 @@ def run_study(
             for number, result in train_all(networks, jobs, loss, bar, population=population):
                 if isinstance(result, Run) and result.interrupted:
                     raise KeyboardInterrupt
-                answer.outcomes.append(_outcome(labels[number], jobs[number], result, loss))
+                answer.trials.append(_to_trial(labels[number], jobs[number], result, loss))
                 best = answer.best()
                 bar.note = f"first: {best.candidate.label} {best.score.mean:.4f}" if best else ""
-                if on_outcome is not None:
-                    on_outcome(answer)
+                if on_trial is not None:
+                    on_trial(answer)
         except KeyboardInterrupt:
             answer.interrupted = True
-            answer.notes.append(f"interrupted after {len(answer.outcomes)} of {len(jobs)} runs")
+            answer.notes.append(f"interrupted after {len(answer.trials)} of {len(jobs)} runs")
     place = {id(candidate): number for number, candidate in enumerate(plan)}
-    answer.outcomes.sort(key=lambda o: (o.seed, place[id(o.candidate)]))
+    answer.trials.sort(key=lambda o: (o.seed, place[id(o.candidate)]))
     _open_test(answer, splits, loss)
     return answer
 
@@ -119,12 +131,12 @@ def _try_on(
     return fitting, checked, remarks
 
 
-def _outcome(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Outcome:
+def _to_trial(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Trial:
     """A finished run with the score of its kept weights on the validation part."""
     if isinstance(result, TrainingError):
-        return Outcome(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
+        return Trial(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
     reached = scores(result, job.split.validation, loss)
-    return judged(candidate, job.seed, result, reached, sum(result.history["seconds"]))
+    return build_trial(candidate, job.seed, result, reached, sum(result.history["seconds"]))
 
 
 def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float]:

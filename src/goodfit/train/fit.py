@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from goodfit.checks import whole_number
 from goodfit.data import Split, default_metric
-from goodfit.errors import InputError
 from goodfit.explanation import explain
 from goodfit.linter import LintMessage
 from goodfit.models import build
@@ -64,8 +64,7 @@ def fit(
         InputError: the network, the recipe and the data do not fit each other.
         TrainingError: the loss is not finite before there is an epoch to keep.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"fit: seed must be a whole number of at least 0, got {seed!r}.")
+    seed = whole_number("fit", "seed", seed, 0)
     recipe, training = Recipe.of(recipe), training or Training()
     network = model if isinstance(model, str) else ""
     spec, x = split.spec, split.train.x

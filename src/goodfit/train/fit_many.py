@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import nn
 
+from goodfit.checks import is_whole_number
 from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
@@ -82,9 +83,9 @@ def _by_seed(split: Split | Mapping[int, Split], seeds: Sequence[int] | None) ->
     """The split of each seed."""
     keys = tuple(split) if isinstance(split, Mapping) else (0,)
     asked = keys if seeds is None else tuple(seeds)
-    whole = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in asked)
+    whole = all(is_whole_number(seed, 0) for seed in asked)
     if not asked or not whole or len(set(asked)) < len(asked):
-        raise InputError(f"fit_many: seeds must be different whole numbers of at least 0, got {asked!r}.")
+        raise InputError(f"fit_many: seeds must be different whole numbers of at least 0, got seeds={asked!r}.")
     if not isinstance(split, Mapping):
         return dict.fromkeys(asked, split)
     if asked != keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from goodfit.checks import whole_number
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import BranchNoise, Learned, Noise, Recurrent, WeightPerturbation
@@ -23,8 +24,7 @@ def sampled(model: nn.Module, recipe: Recipe, x: Tensor, times: int, seed: int) 
 
     Normalisations compute as in evaluation. Noise whose scale was learned is not in it.
     """
-    if isinstance(times, bool) or not isinstance(times, int) or times < 1:
-        raise InputError(f"sampled: times must be a whole number of at least 1, got {times!r}.")
+    times = whole_number("sampled", "times", times, 1)
     noises = Recipe(tuple(t for t in recipe if _random(t)))
     members = list(model.committee) if isinstance(model, EnsembleModel) else [model]
     if not len(noises) and not any(isinstance(m, OWN_NOISE) and _rate(m) for m in model.modules()):

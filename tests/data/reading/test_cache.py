@@ -19,9 +19,10 @@ from PIL import Image
 
 from goodfit.data import load, storage
 from goodfit.data.reading import folders, images, sounds
-from goodfit.data.reading.cache import STALE, Wanted, kept, left
-from goodfit.data.storage import Array, is_mapped
+from goodfit.data.reading.cache import STALE, Wanted, compact_rows, kept
+from goodfit.data.storage import is_mapped
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 Counted = list[Path]
 
@@ -309,5 +310,5 @@ def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
 
 def test_rows_that_are_left_move_to_the_front() -> None:
     x = np.arange(10)[:, None]
-    assert left(x, [1, 4, 9])[:, 0].tolist() == [1, 4, 9]
-    assert left(np.arange(3), range(3)).tolist() == [0, 1, 2]
+    assert compact_rows(x, [1, 4, 9])[:, 0].tolist() == [1, 4, 9]
+    assert compact_rows(np.arange(3), range(3)).tolist() == [0, 1, 2]

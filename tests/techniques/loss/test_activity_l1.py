@@ -52,13 +52,15 @@ def test_equals_keras_activity_regularizer(seen: Seen) -> None:
     torch.testing.assert_close(mine, torch.as_tensor(layer.losses[0]))
 
 
-def test_hidden_units_become_quiet_in_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_hidden_units_become_quiet_in_training(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     settings = Training(epochs=5, batch_size=16, learning_rate=0.01)
 
     def activity(recipe: ActivityL1 | str) -> list[float]:
-        model = fit(net(), three, recipe, settings).model
+        model = fit(make_net(), three_class_split, recipe, settings).model
         with torch.no_grad():
-            first = model[:2](three.train.x)
+            first = model[:2](three_class_split.train.x)
             return [float(first.abs().sum(1).mean()), float(model[2:4](first).abs().sum(1).mean())]
 
     plain, run, second_only = activity(""), activity(ActivityL1(0.1)), activity(ActivityL1(0.1, on="4"))

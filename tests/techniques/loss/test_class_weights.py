@@ -96,7 +96,7 @@ def test_one_number_for_the_batch_cannot_be_weighed(seen: Seen) -> None:
         ClassWeights().term(seen(logits(), y=Y, rows=torch.zeros(12)), ())
 
 
-def test_rare_class_is_found_more_often(net: Callable[..., nn.Sequential]) -> None:
+def test_rare_class_is_found_more_often(make_net: Callable[..., nn.Sequential]) -> None:
     rng = np.random.default_rng(0)
     y = (np.arange(300) % 10 == 0).astype(int)
     x = rng.normal(size=(300, 6)) + y[:, None] * 0.7
@@ -104,7 +104,7 @@ def test_rare_class_is_found_more_often(net: Callable[..., nn.Sequential]) -> No
     settings = Training(epochs=8, batch_size=32, learning_rate=0.02)
     recall = {}
     for strength in (0.0, 1.0):
-        run = fit(net(2), split, ClassWeights(strength), settings)
+        run = fit(make_net(2), split, ClassWeights(strength), settings)
         found = torch.as_tensor(run.outputs(split.train.x)).argmax(1)
         recall[strength] = float((found[split.train.y == 1] == 1).double().mean())
     assert recall[1.0] > recall[0.0] + 0.3

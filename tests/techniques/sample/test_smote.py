@@ -142,9 +142,9 @@ def test_a_single_row_gives_a_warning() -> None:
     assert any("the rarest class has 1 row, which is repeated" in message for message in run.facts["warnings"])
 
 
-def test_refused(numbers: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused(regression_split: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="Smote: it acts on one class label per row"):
-        fit(nn.Linear(6, 1), numbers, "smote", Training(epochs=1))
+        fit(nn.Linear(6, 1), regression_split, "smote", Training(epochs=1))
     images = torch.zeros(4, 1, 2, 2)
     with pytest.raises(InputError, match="Smote: it acts on table data; these inputs are image data"):
         Smote().made(images, labels(3, 1), Inputs("image"), 0)

@@ -39,8 +39,8 @@ def network() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_member_equals_its_run_alone(recipe: str, table: Split, doubled: Callable[[Split], Split]) -> None:
-    split, training = doubled(table), Training(epochs=3, batch_size=16)
+def test_a_member_equals_its_run_alone(recipe: str, table: Split, to_double: Callable[[Split], Split]) -> None:
+    split, training = to_double(table), Training(epochs=3, batch_size=16)
     assert split.spec.inputs.groups == ((1, 2), (2, 5))
     plain: Any = fit(network(), split, "", training, progress=False)
     many: Any = fit_many(network(), split, [recipe], training, seeds=(0, 1), population=True)

@@ -138,12 +138,12 @@ def recipes() -> dict[str, str]:
 
 
 @pytest.fixture
-def own_loop(three: Split) -> Callable[..., Regularizer]:
+def own_loop(three_class_split: Split) -> Callable[..., Regularizer]:
     """Train a network in a loop of one's own, in two steps per epoch; the recipe is closed at the end."""
 
     def run(
         model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer | None = None, epochs: int = 2,
-        split: Split = three, forward: Callable[[Tensor], Tensor] | None = None, **options: Any,
+        split: Split = three_class_split, forward: Callable[[Tensor], Tensor] | None = None, **options: Any,
     ) -> Regularizer:  # fmt: skip
         x, y, stop = split.train.x, split.train.y, split.stop
         trained = [p for p in model.parameters() if p.requires_grad]

@@ -59,10 +59,10 @@ RECIPES = [
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_equals_fit_to_rounding_with_the_same_seed(
-    recipe: str, three: Split, doubled: Doubled, net: Net, own_loop: Loop
+    recipe: str, three_class_split: Split, to_double: Doubled, make_net: Net, own_loop: Loop
 ) -> None:
     """Draws are those of `fit` too, epoch by epoch."""
-    split, model = doubled(three), net(gain=1.5).double()
+    split, model = to_double(three_class_split), make_net(gain=1.5).double()
     run = fit(model, split, recipe, Training(epochs=4, batch_size=48, learning_rate=0.02), seed=5)
     own_loop(model, recipe, OPTIMIZERS["adam"](model.parameters()), 4, split, seed=5)
     mine, other = model.state_dict(), run.model.state_dict()
@@ -73,9 +73,13 @@ def test_equals_fit_to_rounding_with_the_same_seed(
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_equals_fit_under_other_optimizers(
-    optimizer: str, three: Split, doubled: Doubled, net: Net, own_loop: Loop
+    optimizer: str, three_class_split: Split, to_double: Doubled, make_net: Net, own_loop: Loop
 ) -> None:
-    split, model, recipe = doubled(three), net().double(), "l1=0.005, l2=0.01, weight_decay=0.1, max_norm=1.5, sam=0.05"
+    split, model, recipe = (
+        to_double(three_class_split),
+        make_net().double(),
+        "l1=0.005, l2=0.01, weight_decay=0.1, max_norm=1.5, sam=0.05",
+    )
     run = fit(model, split, recipe, Training(epochs=4, batch_size=48, learning_rate=0.02, optimizer=optimizer))
     own_loop(model, recipe, OPTIMIZERS[optimizer](model.parameters()), 4, split)
     assert int((model[2].weight == 0).sum()) > 0
@@ -119,13 +123,13 @@ def same(a: nn.Module, b: nn.Module) -> None:
 
 
 @pytest.fixture
-def data(three: Split, doubled: Doubled) -> Split:
-    return doubled(three)
+def data(three_class_split: Split, to_double: Doubled) -> Split:
+    return to_double(three_class_split)
 
 
 @pytest.fixture
-def twins(net: Net) -> Callable[[], tuple[nn.Sequential, nn.Sequential]]:
-    return lambda: (net(gain=2.0).double(), net(gain=2.0).double())
+def twins(make_net: Net) -> Callable[[], tuple[nn.Sequential, nn.Sequential]]:
+    return lambda: (make_net(gain=2.0).double(), make_net(gain=2.0).double())
 
 
 Twins = Callable[[], tuple[nn.Sequential, nn.Sequential]]
@@ -226,11 +230,11 @@ def test_sam_by_hand(data: Split, twins: Twins) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["l1=0.01, max_norm=1", "sam=0.1, clip_grad_norm=0.5", "class_weights, ema=0.5"])
-def test_four_parts_equal_the_batch(recipe: str, data: Split, net: Net) -> None:
+def test_four_parts_equal_the_batch(recipe: str, data: Split, make_net: Net) -> None:
     """A gradient accumulated from parts is one step: thresholds, averages and clipping act once."""
     x, y, models = data.train.x, data.train.y, []
     for parts in (1, 4):
-        model = net().double()
+        model = make_net().double()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
         with attach(model, recipe, optimizer, data=(x, y), epochs=1, steps_per_epoch=4) as reg:
             for _ in range(4):
@@ -247,8 +251,8 @@ def test_four_parts_equal_the_batch(recipe: str, data: Split, net: Net) -> None:
     same(*models)
 
 
-def test_values_tell_the_penalties_apart(data: Split, net: Net) -> None:
-    model = net().double()
+def test_values_tell_the_penalties_apart(data: Split, make_net: Net) -> None:
+    model = make_net().double()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     reg = attach(model, "l1=0.1, l2(0.2, schedule=linear)", optimizer, epochs=2, steps_per_epoch=1)
     absolute, squares = (sum(float(f(w.detach()).sum()) for w in kernels(model)) for f in (torch.abs, torch.square))

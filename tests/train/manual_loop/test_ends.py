@@ -50,16 +50,16 @@ def train(
     return reg, kept
 
 
-def test_early_stopping_stops_and_keeps_the_best(three: Split, net: Net) -> None:
-    model = net()
-    reg, kept = train(model, three, "early_stopping=2")
+def test_early_stopping_stops_and_keeps_the_best(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    reg, kept = train(model, three_class_split, "early_stopping=2")
     assert len(kept) == 4
     assert same(model.state_dict(), kept[1])
     assert reg.stopping.decision.reason == "stop_loss has not improved for 2 epochs (best: epoch 2)"
 
 
-def test_the_first_reason_to_stop_stays(net: Net) -> None:
-    with attach(net(), "early_stopping=1, divergence_stop(threshold=2)") as reg:
+def test_the_first_reason_to_stop_stays(make_net: Net) -> None:
+    with attach(make_net(), "early_stopping=1, divergence_stop(threshold=2)") as reg:
         decisions = [reg.epoch(val_loss=loss) for loss in (0.9, 3.0, 3.1, 0.1)]
     assert [decision.stop for decision in decisions] == [False, True, True, True]
     assert {decision.reason for decision in decisions[1:]} == {
@@ -78,15 +78,17 @@ def test_the_first_reason_to_stop_stays(net: Net) -> None:
         ("", 4),
     ],
 )
-def test_the_best_epoch_s_weights_are_kept(recipe: str, best: int, three: Split, net: Net) -> None:
-    model = net()
-    _, kept = train(model, three, recipe)
+def test_the_best_epoch_s_weights_are_kept(recipe: str, best: int, three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    _, kept = train(model, three_class_split, recipe)
     assert same(model.state_dict(), kept[best])
 
 
 @pytest.mark.parametrize("error", [Stop, KeyboardInterrupt, SystemExit])
-def test_restored_and_taken_out_however_it_ends(error: type[BaseException], three: Split, net: Net) -> None:
-    model, twin = net(), net()
+def test_restored_and_taken_out_however_it_ends(
+    error: type[BaseException], three_class_split: Split, make_net: Net
+) -> None:
+    model, twin = make_net(), make_net()
     recipe = "early_stopping=9, dropout=0.5, weight_noise=0.1, activity_l2=0.0, batch_norm"
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     reg, kept = attach(model, recipe, optimizer), []
@@ -94,7 +96,7 @@ def test_restored_and_taken_out_however_it_ends(error: type[BaseException], thre
     def loop() -> None:
         with reg:
             for loss in (0.9, 0.5, 0.7):
-                x, y = reg.batch(three.train.x, three.train.y)
+                x, y = reg.batch(three_class_split.train.x, three_class_split.train.y)
                 (F.cross_entropy(model(x), y) + reg.penalty()).backward()
                 reg.step()
                 reg.epoch(val_loss=loss)
@@ -112,16 +114,16 @@ def test_restored_and_taken_out_however_it_ends(error: type[BaseException], thre
     optimizer.step()  # the user's own again
 
 
-def test_the_averaged_weights_are_kept(three: Split, net: Net) -> None:
-    model = net()
-    reg, kept = train(model, three, "ema=1.0", steps_per_epoch=1)
+def test_the_averaged_weights_are_kept(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    reg, kept = train(model, three_class_split, "ema=1.0", steps_per_epoch=1)
     assert reg.network() is not model
     assert same(model.state_dict(), kept[-1])
-    last, alone = net(), torch.optim.Adam((plain := net()).parameters(), lr=0.05)
+    last, alone = make_net(), torch.optim.Adam((plain := make_net()).parameters(), lr=0.05)
     averaged = snapshot(plain)
     for _ in LOSSES:
         alone.zero_grad()
-        F.cross_entropy(plain(three.train.x), three.train.y).backward()
+        F.cross_entropy(plain(three_class_split.train.x), three_class_split.train.y).backward()
         alone.step()
         averaged = {n: 0.5 * averaged[n] + 0.5 * w for n, w in snapshot(plain).items()}
     last.load_state_dict(averaged)
@@ -129,25 +131,32 @@ def test_the_averaged_weights_are_kept(three: Split, net: Net) -> None:
         torch.testing.assert_close(mine, other)
 
 
-def test_early_stopping_keeps_the_best_average(three: Split, net: Net) -> None:
-    model = net()
-    _, kept = train(model, three, "ema=1.0, early_stopping=9", steps_per_epoch=1)
+def test_early_stopping_keeps_the_best_average(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    _, kept = train(model, three_class_split, "ema=1.0, early_stopping=9", steps_per_epoch=1)
     assert same(model.state_dict(), kept[1])
 
 
-def test_an_average_counts_from_its_first_epoch_on(three: Split, net: Net) -> None:
+def test_an_average_counts_from_its_first_epoch_on(three_class_split: Split, make_net: Net) -> None:
     """Before that SWA still holds the weights of the beginning."""
-    model = net()
-    reg, _ = train(model, three, "swa=0.0", losses=[0.9], epochs=2, steps_per_epoch=2)
-    assert same(reg.network().state_dict(), net().state_dict())
-    assert not same(model.state_dict(), net().state_dict())
+    model = make_net()
+    reg, _ = train(model, three_class_split, "swa=0.0", losses=[0.9], epochs=2, steps_per_epoch=2)
+    assert same(reg.network().state_dict(), make_net().state_dict())
+    assert not same(model.state_dict(), make_net().state_dict())
 
 
 @pytest.mark.parametrize("recipe", ["ema=0.5", "swa=0.2", "lookahead(k=2)", "snapshot_ensemble=2"])
-def test_batch_norms_of_averages_are_refreshed(recipe: str, three: Split, net: Net) -> None:
+def test_batch_norms_of_averages_are_refreshed(recipe: str, three_class_split: Split, make_net: Net) -> None:
     """Their statistics are the mean over the training rows, at the averaged weights."""
-    model, x = net(), three.train.x
-    reg, _ = train(model, three, f"{recipe}, batch_norm", data=(x, three.train.y), epochs=5, steps_per_epoch=1)
+    model, x = make_net(), three_class_split.train.x
+    reg, _ = train(
+        model,
+        three_class_split,
+        f"{recipe}, batch_norm",
+        data=(x, three_class_split.train.y),
+        epochs=5,
+        steps_per_epoch=1,
+    )
     network = reg.network()
     members = list(network.committee) if recipe.startswith("snapshot") else [network]  # type: ignore[union-attr,arg-type]
     for member in members:
@@ -159,20 +168,26 @@ def test_batch_norms_of_averages_are_refreshed(recipe: str, three: Split, net: N
         assert same(model.state_dict(), network.state_dict())
 
 
-def test_a_committee_predicts_what_fit_s_does(three: Split, net: Net, own_loop: Callable[..., Regularizer]) -> None:
-    run = fit(net(), three, "snapshot_ensemble=2", Training(epochs=4, batch_size=48, learning_rate=0.02))
-    reg = own_loop(model := net(), "snapshot_ensemble=2", torch.optim.Adam(model.parameters(), lr=0.02), 4)
-    torch.testing.assert_close(reg.network()(three.stop.x), run.outputs(three.stop.x).clone(), rtol=1e-4, atol=1e-5)
+def test_a_committee_predicts_what_fit_s_does(
+    three_class_split: Split, make_net: Net, own_loop: Callable[..., Regularizer]
+) -> None:
+    run = fit(
+        make_net(), three_class_split, "snapshot_ensemble=2", Training(epochs=4, batch_size=48, learning_rate=0.02)
+    )
+    reg = own_loop(model := make_net(), "snapshot_ensemble=2", torch.optim.Adam(model.parameters(), lr=0.02), 4)
+    torch.testing.assert_close(
+        reg.network()(three_class_split.stop.x), run.outputs(three_class_split.stop.x).clone(), rtol=1e-4, atol=1e-5
+    )
     assert len(reg.network().committee) == 2  # type: ignore[arg-type]
 
 
-def test_longer_than_said_stays_at_the_end(three: Split, net: Net) -> None:
-    model, rates = net(), []
+def test_longer_than_said_stays_at_the_end(three_class_split: Split, make_net: Net) -> None:
+    model, rates = make_net(), []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    options = {"data": (three.train.x, three.train.y), "epochs": 2, "steps_per_epoch": 2}
+    options = {"data": (three_class_split.train.x, three_class_split.train.y), "epochs": 2, "steps_per_epoch": 2}
     with attach(model, "dropout(0.8, schedule=linear), snapshot_ensemble=2", optimizer, **options) as reg:
         for _ in range(7):
-            model(three.train.x).square().mean().backward()
+            model(three_class_split.train.x).square().mean().backward()
             reg.step()
             rates.append(0.8 * (1 - reg.attachment.source.done))
     assert rates[:3] == pytest.approx([0.6, 0.4, 0.2])
@@ -180,9 +195,9 @@ def test_longer_than_said_stays_at_the_end(three: Split, net: Net) -> None:
     assert len(reg.network().committee) == 2  # type: ignore[arg-type]
 
 
-def test_schedules_follow_the_steps(three: Split, net: Net) -> None:
+def test_schedules_follow_the_steps(three_class_split: Split, make_net: Net) -> None:
     """The share of zeros that dropout leaves falls linearly over epochs × steps."""
-    model, x = nn.Sequential(nn.Linear(6, 400), nn.Linear(400, 3)), three.train.x
+    model, x = nn.Sequential(nn.Linear(6, 400), nn.Linear(400, 3)), three_class_split.train.x
     shares, optimizer = [], torch.optim.SGD(model.parameters(), lr=1e-6)
     model[1].register_forward_hook(lambda m, args, out: shares.append(float((args[0] == 0).float().mean())))
     with attach(model, "dropout(0.8, schedule=linear)", optimizer, epochs=2, steps_per_epoch=2) as reg:
@@ -231,9 +246,9 @@ def test_the_sampler_serves_a_data_loader(unbalanced: tuple[Tensor, Tensor]) -> 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_parts_of_a_network_have_recipes_of_their_own_and_end_in_any_order(
-    order: tuple[int, int], three: Split, net: Net
+    order: tuple[int, int], three_class_split: Split, make_net: Net
 ) -> None:
-    model, x = net(), three.train.x
+    model, x = make_net(), three_class_split.train.x
     plain = model(x)
     regs = [attach(half, "weight_noise=0.3") for half in (model[:2], model[2:])]
     for number in order:
@@ -243,13 +258,13 @@ def test_parts_of_a_network_have_recipes_of_their_own_and_end_in_any_order(
     assert not any("forward" in vars(m) for m in model.modules())
 
 
-def test_one_recipe_after_the_other(three: Split, net: Net) -> None:
-    model = net()
+def test_one_recipe_after_the_other(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
     for recipe in ("l1=0.01, batch_norm", "l2=0.01, dropout=0.2", "layer_norm"):
-        train(model, three, recipe)
+        train(model, three_class_split, recipe)
     assert "0.batch_norm.weight" in model.state_dict()
     assert "0.layer_norm.weight" in model.state_dict()
-    assert bool(torch.isfinite(model(three.train.x)).all())
+    assert bool(torch.isfinite(model(three_class_split.train.x)).all())
 
 
 def once(model: nn.Module, split: Split) -> None:
@@ -258,10 +273,10 @@ def once(model: nn.Module, split: Split) -> None:
         reg.step()
 
 
-def test_early_stopping_that_is_never_told_is_said(three: Split, net: Net) -> None:
-    model = net()
+def test_early_stopping_that_is_never_told_is_said(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
     with pytest.warns(UserWarning, match="early_stopping did nothing; tell it each epoch with reg.epoch"):
-        once(model, three)
+        once(model, three_class_split)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         attach(model, "early_stopping=2").close()

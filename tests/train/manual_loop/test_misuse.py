@@ -23,8 +23,8 @@ def sgd(model: nn.Module) -> torch.optim.Optimizer:
 
 
 @pytest.fixture
-def batch(three: Split) -> tuple[Tensor, Tensor]:
-    return three.train.x, three.train.y
+def batch(three_class_split: Split) -> tuple[Tensor, Tensor]:
+    return three_class_split.train.x, three_class_split.train.y
 
 
 # ---- at once -----------------------------------------------------------------------------------------
@@ -47,9 +47,9 @@ def batch(three: Split) -> tuple[Tensor, Tensor]:
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
-def test_arguments(options: dict[str, Any], says: str, net: Net) -> None:
+def test_arguments(options: dict[str, Any], says: str, make_net: Net) -> None:
     with pytest.raises(InputError, match=re.escape(says)):
-        attach(**({"model": net(), "recipe": "dropout=0.5"} | options))
+        attach(**({"model": make_net(), "recipe": "dropout=0.5"} | options))
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_arguments(options: dict[str, Any], says: str, net: Net) -> None:
     ],
 )
 def test_what_a_technique_needs(
-    recipe: str, missing: list[str], says: str, batch: tuple[Tensor, Tensor], net: Net
+    recipe: str, missing: list[str], says: str, batch: tuple[Tensor, Tensor], make_net: Net
 ) -> None:
     """And the network and its optimizer are as they were."""
-    model = net()
+    model = make_net()
     optimizer = sgd(model)
     options: dict[str, Any] = {
         "optimizer": optimizer, "loss": F.cross_entropy, "data": batch, "epochs": 2, "steps_per_epoch": 3
@@ -109,16 +109,16 @@ def test_what_a_technique_needs(
     attach(model, "dropout=0.5").close()  # it is free for another recipe
 
 
-def test_tensors_that_the_optimizer_does_not_hold(net: Net) -> None:
-    model = net()
+def test_tensors_that_the_optimizer_does_not_hold(make_net: Net) -> None:
+    model = make_net()
     with pytest.raises(
         InputError, match=r"L1: the optimizer must hold a tensor that it acts on, found none of 0.weight"
     ):
         attach(model, "l1(0.1, on='kernel 0')", torch.optim.SGD(model[2].parameters()))
 
 
-def test_one_recipe_at_a_time(net: Net) -> None:
-    model = net()
+def test_one_recipe_at_a_time(make_net: Net) -> None:
+    model = make_net()
     first = attach(model, "dropout=0.5")
     for network in (model, model[2], nn.Sequential(model, nn.Linear(3, 2))):
         with pytest.raises(
@@ -132,7 +132,7 @@ def test_one_recipe_at_a_time(net: Net) -> None:
 # ---- in the loop -------------------------------------------------------------------------------------
 
 
-def test_what_was_left_out_before_a_step_is_said(batch: tuple[Tensor, Tensor], net: Net) -> None:
+def test_what_was_left_out_before_a_step_is_said(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
     x, y = batch
     cases = {
         "mixup=0.2": r"step\(\) must follow batch\(\), by which mixup acts; train on what x, y = reg.batch\(x, y\)",
@@ -140,14 +140,14 @@ def test_what_was_left_out_before_a_step_is_said(batch: tuple[Tensor, Tensor], n
         "class_balance": r"step\(\) must follow rows\(\), by which class_balance acts; draw the rows with reg.rows\(\)",
     }
     for recipe, says in cases.items():
-        model = net()
+        model = make_net()
         reg = attach(model, recipe, sgd(model), data=batch)
         F.cross_entropy(model(x), y).backward()
         before = model[0].weight.clone()
         with pytest.raises(InputError, match=says):
             reg.step()
         assert torch.equal(model[0].weight, before)
-    model = net()
+    model = make_net()
     reg = attach(model, "mixup=0.2", sgd(model), data=batch)
     for _ in range(2):  # each step anew
         xs, ys = reg.batch(x, y)
@@ -158,8 +158,8 @@ def test_what_was_left_out_before_a_step_is_said(batch: tuple[Tensor, Tensor], n
         reg.step()
 
 
-def test_a_step_without_gradients(net: Net) -> None:
-    model = net()
+def test_a_step_without_gradients(make_net: Net) -> None:
+    model = make_net()
     with (
         attach(model, "l1=0.1", sgd(model)) as reg,
         pytest.raises(InputError, match=r"step\(\) must follow backward\(\)"),
@@ -169,9 +169,9 @@ def test_a_step_without_gradients(net: Net) -> None:
 
 @pytest.mark.parametrize("call", ["step", "scaler"])
 def test_the_optimizer_s_own_step_is_refused_while_a_recipe_acts_around_it(
-    call: str, batch: tuple[Tensor, Tensor], net: Net
+    call: str, batch: tuple[Tensor, Tensor], make_net: Net
 ) -> None:
-    model, scaler = net(), torch.amp.GradScaler("cpu")
+    model, scaler = make_net(), torch.amp.GradScaler("cpu")
     optimizer = sgd(model)
     with attach(model, "l1=0.1", optimizer):
         scaler.scale(F.cross_entropy(model(batch[0]), batch[1])).backward()
@@ -184,8 +184,8 @@ def test_the_optimizer_s_own_step_is_refused_while_a_recipe_acts_around_it(
         optimizer.step()
 
 
-def test_sam_needs_a_closure(batch: tuple[Tensor, Tensor], net: Net) -> None:
-    model = net()
+def test_sam_needs_a_closure(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+    model = make_net()
     weights = [p.clone() for p in model.parameters()]
     with attach(model, "sam=0.1", sgd(model)) as reg:
         F.cross_entropy(model(batch[0]), batch[1]).backward()
@@ -194,8 +194,8 @@ def test_sam_needs_a_closure(batch: tuple[Tensor, Tensor], net: Net) -> None:
     assert all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True))  # they were moved back
 
 
-def test_an_error_in_the_closure_moves_the_weights_back(batch: tuple[Tensor, Tensor], net: Net) -> None:
-    model = net()
+def test_an_error_in_the_closure_moves_the_weights_back(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+    model = make_net()
     weights = [p.clone() for p in model.parameters()]
 
     def breaks() -> None:
@@ -230,14 +230,16 @@ def forward_before_batch(reg: Regularizer, model: nn.Module, x: Tensor, y: Tenso
 
 
 @pytest.mark.parametrize("use", [early, without_batch, in_evaluation, forward_before_batch])
-def test_a_penalty_without_a_forward_pass(use: Callable[..., None], batch: tuple[Tensor, Tensor], net: Net) -> None:
-    model = net()
+def test_a_penalty_without_a_forward_pass(
+    use: Callable[..., None], batch: tuple[Tensor, Tensor], make_net: Net
+) -> None:
+    model = make_net()
     with attach(model, "activity_l1=0.1") as reg, pytest.raises(InputError, match=r"penalty\(\) must follow reg.batch"):
         use(reg, model, *batch)
 
 
-def test_a_loss_per_row_where_a_term_weighs_it(batch: tuple[Tensor, Tensor], net: Net) -> None:
-    model = net()
+def test_a_loss_per_row_where_a_term_weighs_it(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+    model = make_net()
     with attach(model, "class_weights", data=batch) as reg:
         reg.batch(*batch)
         model(batch[0])
@@ -245,9 +247,9 @@ def test_a_loss_per_row_where_a_term_weighs_it(batch: tuple[Tensor, Tensor], net
             reg.penalty()
 
 
-def test_batches_that_do_not_fit(batch: tuple[Tensor, Tensor], net: Net) -> None:
+def test_batches_that_do_not_fit(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
     x, y = batch
-    with attach(net(), "mixup=0.2") as reg:
+    with attach(make_net(), "mixup=0.2") as reg:
         with pytest.raises(InputError, match=r"how many classes there are must be known \(mixup asks for it\); give"):
             reg.batch(x, y)
         reg.batch(x, F.one_hot(y, 3).float())  # probabilities say it themselves
@@ -256,7 +258,7 @@ def test_batches_that_do_not_fit(batch: tuple[Tensor, Tensor], net: Net) -> None
         with pytest.raises(InputError, match=r"MixUp: the inputs must be numbers that can be blended, got torch.int64"):
             reg.batch(x.long(), F.one_hot(y, 3).float())
     with (
-        attach(net(), "mixup=0.2", data=(x, y.clamp(max=1))) as reg,
+        attach(make_net(), "mixup=0.2", data=(x, y.clamp(max=1))) as reg,
         pytest.raises(
             InputError, match=r"a batch's classes must be among those of the training rows \(0 to 1 in data=\), got 2"
         ),
@@ -264,8 +266,8 @@ def test_batches_that_do_not_fit(batch: tuple[Tensor, Tensor], net: Net) -> None
         reg.batch(x, y)
 
 
-def test_what_an_epoch_must_tell(net: Net) -> None:
-    with attach(net(), "early_stopping(3, monitor=stop_accuracy)") as reg:
+def test_what_an_epoch_must_tell(make_net: Net) -> None:
+    with attach(make_net(), "early_stopping(3, monitor=stop_accuracy)") as reg:
         with pytest.raises(
             InputError, match=r"epoch\(\) must tell 'stop_accuracy', which early_stopping looks at, got"
         ):
@@ -273,14 +275,14 @@ def test_what_an_epoch_must_tell(net: Net) -> None:
         assert reg.stopping.epochs == 0
         reg.epoch({"val_accuracy": 0.5}, val_loss=torch.tensor(0.5))  # type: ignore[arg-type]
     with (
-        attach(net(), "progress_quotient") as reg,
+        attach(make_net(), "progress_quotient") as reg,
         pytest.raises(InputError, match="must tell 'train_loss', which prog"),
     ):
         reg.epoch(val_loss=0.5)
 
 
-def test_calls_without_what_they_need(net: Net) -> None:
-    reg = attach(net(), "dropout=0.5")
+def test_calls_without_what_they_need(make_net: Net) -> None:
+    reg = attach(make_net(), "dropout=0.5")
     for call in ("step", "values"):
         with pytest.raises(
             InputError, match=rf"{call}\(\) needs the optimizer; give attach\(model, recipe, optimizer\)"
@@ -291,8 +293,8 @@ def test_calls_without_what_they_need(net: Net) -> None:
             draw()  # type: ignore[no-untyped-call]
 
 
-def test_nothing_after_close(batch: tuple[Tensor, Tensor], net: Net) -> None:
-    model = net()
+def test_nothing_after_close(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+    model = make_net()
     reg = attach(model, "dropout=0.5", sgd(model))
     assert reg.close() is model
     assert reg.close() is model

@@ -32,9 +32,9 @@ def twin(model: nn.Module, like: nn.Module) -> nn.Module:
 
 
 def test_trains_keeps_keys_and_restores(
-    kind: str, stage: str, network: Network, recipes: dict[str, str], own_loop: Loop, three: Split
+    kind: str, stage: str, network: Network, recipes: dict[str, str], own_loop: Loop, three_class_split: Split
 ) -> None:
-    model, x = network(kind), three.stop.x
+    model, x = network(kind), three_class_split.stop.x
     before, hooked = {n: t.clone() for n, t in model.state_dict().items()}, hooks(model)
     seen: list[list[str]] = []
     hook = model.register_forward_hook(lambda *_: seen.append(list(model.state_dict())))
@@ -56,10 +56,10 @@ def test_trains_keeps_keys_and_restores(
 
 
 def test_copies_pickles_and_exports(
-    kind: str, network: Network, recipes: dict[str, str], own_loop: Loop, three: Split
+    kind: str, network: Network, recipes: dict[str, str], own_loop: Loop, three_class_split: Split
 ) -> None:
     """As far as torch itself can: weight-normed layers cannot be pickled, nor copied in the old form."""
-    model, x = network(kind), three.stop.x
+    model, x = network(kind), three_class_split.stop.x
     own_loop(model, recipes["all"] + ", zoneout" * (kind in ("lstm", "gru"))).detach().eval()
     twins = []
     if kind != "old_weight_norm":
@@ -73,14 +73,14 @@ def test_copies_pickles_and_exports(
         torch.testing.assert_close(other(x), model(x))
 
 
-def test_a_copy_of_a_network_at_work_is_silent(network: Network, three: Split) -> None:
-    model, x = network(), three.train.x
+def test_a_copy_of_a_network_at_work_is_silent(network: Network, three_class_split: Split) -> None:
+    model, x = network(), three_class_split.train.x
     reg = attach(model, "dropout=0.5, activity_l1=0.1, weight_noise=0.3")
     other = copy.deepcopy(model).train()
     assert torch.equal(other(x), network()(x))
     assert all(hook.source.passed is None for hook in other._forward_hooks.values())  # and it remembers nothing
     assert not torch.equal(model.train()(x), other(x))
-    reg.batch(x, three.train.y)
+    reg.batch(x, three_class_split.train.y)
     loss = model(x).sum() + reg.penalty()
     loss.backward()
     assert all(p.grad is None for p in other.parameters())
@@ -149,9 +149,13 @@ def compiled(model: nn.Module, how: str, backend: str, x: Tensor) -> tuple[nn.Mo
     ],
 )
 def test_compiled_networks_train_alike(
-    how: str, backend: str, recipe: str, network: Network, own_loop: Loop, three: Split
+    how: str, backend: str, recipe: str, network: Network, own_loop: Loop, three_class_split: Split
 ) -> None:
-    x, plain, model = three.train.x[:48], network(), network()  # of the size of a batch: others are compiled anew
+    x, plain, model = (
+        three_class_split.train.x[:48],
+        network(),
+        network(),
+    )  # of the size of a batch: others are compiled anew
     given, called = compiled(model, how, backend, x)
     reg = own_loop(given, recipe, torch.optim.SGD(model.parameters(), lr=0.05), epochs=1, forward=called)
     called.train()(x)  # compiled with the layers that stay
@@ -166,10 +170,10 @@ def test_compiled_networks_train_alike(
 
 @QUIET
 @pytest.mark.parametrize("which", ["lstm", "transformer", "weight_norm", "old_weight_norm"])
-def test_other_compiled_networks(which: str, network: Network, own_loop: Loop, three: Split) -> None:
+def test_other_compiled_networks(which: str, network: Network, own_loop: Loop, three_class_split: Split) -> None:
     recipe = "activity_l2=0.01, l1=1e-3, sam, mixup=0.2, ema=0.5"
     plain, model = network(which), network(which)
-    given, _ = compiled(model, "after its first call", "eager", three.train.x[:48])
+    given, _ = compiled(model, "after its first call", "eager", three_class_split.train.x[:48])
     own_loop(given, recipe, torch.optim.SGD(model.parameters(), lr=0.05), epochs=1).detach()
     own_loop(plain, recipe, torch.optim.SGD(plain.parameters(), lr=0.05), epochs=1).detach()
     for name, tensor in plain.state_dict().items():
@@ -216,10 +220,10 @@ def scaled(
     "recipe", ["l1=0.01, l2=0.1, max_norm=1", "clip_grad_norm=0.2", "sam=0.2, clip_grad_norm=0.2", "ema=0.3"]
 )
 @pytest.mark.parametrize("enabled", [True, False])
-def test_a_scaler_changes_nothing(recipe: str, enabled: bool, three: Split, network: Network) -> None:
+def test_a_scaler_changes_nothing(recipe: str, enabled: bool, three_class_split: Split, network: Network) -> None:
     plain, model = network(), network()
-    scaled(plain, recipe, three, None)
-    scaled(model, recipe, three, torch.amp.GradScaler("cpu", init_scale=1024.0, enabled=enabled))
+    scaled(plain, recipe, three_class_split, None)
+    scaled(model, recipe, three_class_split, torch.amp.GradScaler("cpu", init_scale=1024.0, enabled=enabled))
     for mine, other in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine, other)
 
@@ -227,11 +231,11 @@ def test_a_scaler_changes_nothing(recipe: str, enabled: bool, three: Split, netw
 @pytest.mark.parametrize("recipe", ["l1=0.01, weight_decay=0.1, max_norm=0.5, clip_grad_norm=0.2", "sam=0.2"])
 @pytest.mark.parametrize("where", [{"break_at": 0}, {"break_at": 5}])
 def test_a_step_that_the_scaler_leaves_out_moves_nothing(
-    recipe: str, where: dict[str, int], three: Split, network: Network
+    recipe: str, where: dict[str, int], three_class_split: Split, network: Network
 ) -> None:
     model, short = network(), network()
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=100)
-    reg, passes = scaled(model, recipe, three, scaler, **where)
+    reg, passes = scaled(model, recipe, three_class_split, scaler, **where)
     assert reg.steps == 6
     assert scaler.get_scale() == 512.0  # it has noticed
     assert passes == 6 + 5 * recipe.startswith("sam")  # no second pass where the first one was not finite
@@ -240,7 +244,7 @@ def test_a_step_that_the_scaler_leaves_out_moves_nothing(
         for _ in range(5):
 
             def closure() -> None:
-                F.cross_entropy(short(three.train.x), three.train.y).backward()
+                F.cross_entropy(short(three_class_split.train.x), three_class_split.train.y).backward()
 
             closure()
             other.step(closure)
@@ -248,9 +252,9 @@ def test_a_step_that_the_scaler_leaves_out_moves_nothing(
         torch.testing.assert_close(mine, expected)
 
 
-def test_a_second_pass_that_overflows_is_left_out_too(three: Split, network: Network) -> None:
+def test_a_second_pass_that_overflows_is_left_out_too(three_class_split: Split, network: Network) -> None:
     model, scaler = network(), torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=100)
-    scaled(model, "sam=0.2", three, scaler, break_again=2)
+    scaled(model, "sam=0.2", three_class_split, scaler, break_again=2)
     assert scaler.get_scale() == 512.0
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
 
@@ -270,8 +274,8 @@ class Several(nn.Module):
 
 
 @pytest.mark.parametrize("call", [lambda m, x: m(x, x), lambda m, x: m(x, shift=x), lambda m, x: m(shift=x, x=x)])
-def test_terms_of_the_loss_with_several_inputs(call: Callable[..., Tensor], three: Split) -> None:
-    model, x, y = Several(), three.train.x, three.train.y
+def test_terms_of_the_loss_with_several_inputs(call: Callable[..., Tensor], three_class_split: Split) -> None:
+    model, x, y = Several(), three_class_split.train.x, three_class_split.train.y
     with attach(model, "r_drop=1, activity_l1=0.1", data=(x, y)) as reg:
         xs, ys = reg.batch(x, y)
         before = torch.get_rng_state()

@@ -17,9 +17,9 @@ from goodfit.train.run import Run
 
 
 @pytest.fixture
-def data(three: Split, doubled: Callable[[Split], Split]) -> Split:
+def data(three_class_split: Split, to_double: Callable[[Split], Split]) -> Split:
     """Three noisy classes in double precision; 96 training rows of 6 features."""
-    return doubled(three)
+    return to_double(three_class_split)
 
 
 @pytest.fixture

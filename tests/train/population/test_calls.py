@@ -87,9 +87,15 @@ def trained(model: nn.Module, data: Split, recipes: list[str], optimizer: str) -
 
 @pytest.mark.parametrize(("name", "optimizer"), CASES)
 def test_graph(
-    name: str, optimizer: str, net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    name: str,
+    optimizer: str,
+    make_net: Any,
+    data: Split,
+    equal: Any,
+    seen: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = made(net, name)
+    model = made(make_net, name)
     mapped = trained(model, data, RECIPES[name], optimizer)
     assert not seen
     forced(monkeypatch, compiling=False)
@@ -100,9 +106,9 @@ def test_graph(
 
 
 def test_a_graph_has_room_for_members_that_leave(
-    net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    make_net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, recipes = made(net, ""), ["early_stopping=1", "early_stopping=1, dropout=0.5", "l2=0.1", "max_norm=1"]
+    model, recipes = made(make_net, ""), ["early_stopping=1", "early_stopping=1, dropout=0.5", "l2=0.1", "max_norm=1"]
     training = Training(epochs=12, batch_size=16, learning_rate=0.05)
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     ends = {run.epochs for run in mapped}
@@ -114,9 +120,9 @@ def test_a_graph_has_room_for_members_that_leave(
 
 
 def test_a_graph_for_one_size_of_batch_alone(
-    net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+    make_net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, recipes = made(net, ""), ["early_stopping=1", "early_stopping=1, dropout=0.5", "l2=0.1", "max_norm=1"]
+    model, recipes = made(make_net, ""), ["early_stopping=1", "early_stopping=1, dropout=0.5", "l2=0.1", "max_norm=1"]
     training = Training(epochs=12, batch_size=20, learning_rate=0.05)
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     assert len({run.epochs for run in mapped}) > 3
@@ -134,9 +140,9 @@ def test_a_graph_for_one_size_of_batch_alone(
 
 
 def test_members_that_leave_may_change_what_steps_are_given(
-    net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+    make_net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, recipes = made(net, ""), ["dropout(0.5, schedule='cosine'), early_stopping=1", "dropout=0.3"]
+    model, recipes = made(make_net, ""), ["dropout(0.5, schedule='cosine'), early_stopping=1", "dropout=0.3"]
     training = Training(epochs=12, batch_size=16, learning_rate=0.05)
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1))
     assert max(run.epochs for run in mapped[:2]) < 12
@@ -144,20 +150,20 @@ def test_members_that_leave_may_change_what_steps_are_given(
     equal(together(model, data, recipes, training, seeds=(0, 1)), mapped)
 
 
-def test_no_graph_where_little_lies_ahead(net: Any, data: Split, seen: dict[str, Any]) -> None:
-    trained(made(net, ""), data, [""], "adam")
+def test_no_graph_where_little_lies_ahead(make_net: Any, data: Split, seen: dict[str, Any]) -> None:
+    trained(made(make_net, ""), data, [""], "adam")
     assert not seen
 
 
 def test_what_no_compiler_takes_goes_on_as_a_graph(
-    net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def refuse(*args: Any, **options: Any) -> None:
         raise RuntimeError("no compiler here")
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr("torch._inductor.standalone_compile", refuse)
-    model = made(net, "")
+    model = made(make_net, "")
     mapped = trained(model, data, ["dropout=0.3"], "adam")
     forced(monkeypatch, compiling=True)
     runs = trained(model, data, ["dropout=0.3"], "adam")
@@ -169,10 +175,10 @@ def test_what_no_compiler_takes_goes_on_as_a_graph(
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, of its own parts
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("c++")), reason="there is no C++ compiler")
 def test_compiled(
-    net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_net: Any, data: Split, equal: Any, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    model, recipes = made(net, ""), ["dropout=0.3, l1=0.01, max_norm=1", "gaussian_noise=0.1"]
+    model, recipes = made(make_net, ""), ["dropout=0.3, l1=0.01, max_norm=1", "gaussian_noise=0.1"]
     mapped = trained(model, data, recipes, "adam")
     forced(monkeypatch, compiling=True)
     runs = trained(model, data, recipes, "adam")
@@ -185,9 +191,9 @@ def test_compiled(
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("killed", [False, True])
 def test_members_are_trained_in_processes_side_by_side(
-    killed: bool, net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
+    killed: bool, make_net: Any, data: Split, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, recipes = made(net, ""), ["early_stopping=1, dropout=0.5", "l2=0.1, dropout=0.2", "max_norm=1"]
+    model, recipes = made(make_net, ""), ["early_stopping=1, dropout=0.5", "l2=0.1, dropout=0.2", "max_norm=1"]
     training = Training(epochs=8, batch_size=20, learning_rate=0.05)
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     forced(monkeypatch, compiling=True)

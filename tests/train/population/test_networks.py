@@ -199,11 +199,13 @@ def test_what_waits_in_large_networks(
     equal(runs, alone(model, data, recipes, training))
 
 
-def test_single_precision_to_its_rounding(three: Split, alone: Any, equal: Any, apart_runs: list[Any]) -> None:
+def test_single_precision_to_its_rounding(
+    three_class_split: Split, alone: Any, equal: Any, apart_runs: list[Any]
+) -> None:
     model = made(normed(nn.Dropout(0.3))).float()
-    runs = together(model, three, RECIPES, SGD, seeds=(0, 1))
+    runs = together(model, three_class_split, RECIPES, SGD, seeds=(0, 1))
     assert not apart_runs
-    equal(runs, alone(model, three, RECIPES, SGD), 1e-4)
+    equal(runs, alone(model, three_class_split, RECIPES, SGD), 1e-4)
 
 
 def test_further_passes_with_a_dropout_of_the_networks_own_are_made_alone(

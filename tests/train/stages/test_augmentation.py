@@ -37,11 +37,11 @@ class Seen(nn.Module):
         return self.net(x)  # type: ignore[no-any-return]
 
 
-def test_evaluation_sees_raw_data_and_each_epoch_other_draws(images: Split) -> None:
+def test_evaluation_sees_raw_data_and_each_epoch_other_draws(image_split: Split) -> None:
     model = Seen()
     model.noted.clear()
-    fit(model, images, MOVING, Training(epochs=2, batch_size=96), progress=False)
-    raw = {tuple(image.flatten().tolist()) for part in images.parts.values() for image in part.x}
+    fit(model, image_split, MOVING, Training(epochs=2, batch_size=96), progress=False)
+    raw = {tuple(image.flatten().tolist()) for part in image_split.parts.values() for image in part.x}
     assert all(tuple(image.flatten().tolist()) in raw for training, x in model.noted if not training for image in x)
     first, second = (x for training, x in model.noted if training and len(x) == 96)
     seen = {tuple(image.flatten().tolist()) for image in (*first, *second)}
@@ -49,13 +49,13 @@ def test_evaluation_sees_raw_data_and_each_epoch_other_draws(images: Split) -> N
     assert not seen & raw
 
 
-def test_a_loop_of_one_s_own_trains_as_fit_does(images: Split) -> None:
+def test_a_loop_of_one_s_own_trains_as_fit_does(image_split: Split) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
     training = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.1, momentum=0.0)
-    run = fit(model, images, MOVING, training, progress=False)
-    train, optimizer = images.train, torch.optim.SGD(model.parameters(), 0.1)
-    with attach(model, MOVING, optimizer, data=(train.x, train.y), inputs=images.spec.inputs) as reg:
+    run = fit(model, image_split, MOVING, training, progress=False)
+    train, optimizer = image_split.train, torch.optim.SGD(model.parameters(), 0.1)
+    with attach(model, MOVING, optimizer, data=(train.x, train.y), inputs=image_split.spec.inputs) as reg:
         for _ in range(2):
             for rows in reg.rows().split(32):
                 x, y = reg.batch(train.x[rows], train.y[rows])
@@ -80,11 +80,11 @@ def test_a_loop_says_what_its_inputs_are(inputs: Inputs | None) -> None:
     assert not torch.equal(changed, x)
 
 
-def test_members_of_a_population_see_what_they_would_see_alone(images: Split) -> None:
+def test_members_of_a_population_see_what_they_would_see_alone(image_split: Split) -> None:
     recipes = [MOVING, MOVING.replace("25", "5").replace("0.4", "0.1"), "rand_augment=0.5", "rand_augment=0.9"]
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).double()
-    double = doubled_split(images)
+    double = doubled_split(image_split)
     training = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.05)
     together = fit_many(model, double, recipes, training, population=True, progress=False)
     for run, recipe in zip(together, recipes, strict=True):

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from goodfit.data.arrays import Array
 from goodfit.data.metrics.logits import all_logits, log_odds
+from goodfit.types import Array
 
 
 def accuracy(y: Array, named: Array, classes: int) -> Array:

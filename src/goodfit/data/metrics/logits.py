@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from goodfit.data.arrays import Array
+from goodfit.types import Array
 
 
 def predicted(outputs: torch.Tensor) -> torch.Tensor:

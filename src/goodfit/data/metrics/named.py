@@ -10,12 +10,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 
-from goodfit.data.arrays import Array
 from goodfit.data.metrics.classes import LABELS, SCORES
 from goodfit.data.metrics.logits import predicted
 from goodfit.data.metrics.values import VALUES
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError, near
+from goodfit.types import Array
 
 Needs: TypeAlias = Literal["labels", "scores", "values"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from goodfit.data.arrays import Array
+from goodfit.types import Array
 
 
 def r2(targets: torch.Tensor, outputs: torch.Tensor) -> Array:

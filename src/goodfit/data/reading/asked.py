@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from goodfit.checks import is_whole_number
 from goodfit.errors import InputError
 
 
@@ -28,20 +29,16 @@ class Asked:
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         rate, length, frames = self.rate, self.length, self.frames
-        if rate is not None and not _counts(rate):
+        if rate is not None and not is_whole_number(rate, 1):
             raise InputError(f"load: rate must be a whole number of samples or frames per second, got {rate!r}.")
         if length is not None and (isinstance(length, bool | str) or not 0 < length < math.inf):
             raise InputError(f"load: length must be a positive number of seconds, got {length!r}.")
-        if frames is not None and not _counts(frames):
+        if frames is not None and not is_whole_number(frames, 1):
             raise InputError(f"load: frames must be a whole number of at least 1, got {frames!r}.")
         if None not in (rate, length, frames):
             raise InputError("load: frames follow from rate and length (frames = rate · length); leave one out.")
         if not isinstance(self.mono, bool):
             raise InputError(f"load: mono must be True or False, got {self.mono!r}.")
-
-
-def _counts(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 ANY = Asked()

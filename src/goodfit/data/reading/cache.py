@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from goodfit.data.reading.listing import LOG, Damaged
-from goodfit.data.storage import Array, keeping, large, reserve, usual_folder
+from goodfit.data.storage import keeping, large, reserve, usual_folder
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 F = TypeVar("F")
 Make: TypeAlias = Callable[[tuple[int, ...], npt.DTypeLike], Array]
@@ -91,10 +92,10 @@ def kept(
         making.clear()
 
 
-def left(x: Array, rows: Sequence[int]) -> Array:
+def compact_rows(x: Array, rows: Sequence[int]) -> Array:
     """The rows of x with these numbers, in their order, moved to the front: x itself is overwritten.
 
-    >>> left(np.array([[1], [2], [3]]), [0, 2]).tolist()
+    >>> compact_rows(np.array([[1], [2], [3]]), [0, 2]).tolist()
     [[1], [3]]
     """
     for to, at in enumerate(rows):

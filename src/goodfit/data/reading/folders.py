@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.inputs import Kind
 from goodfit.data.reading import sounds, videos
 from goodfit.data.reading.asked import ANY, Asked, check_asked
-from goodfit.data.reading.cache import Make, Wanted, kept, left
+from goodfit.data.reading.cache import Make, Wanted, compact_rows, kept
 from goodfit.data.reading.images import SUFFIXES, Form, Size, common, decode, look
 from goodfit.data.reading.listing import Damaged, Listing, endings, listing, over, parted, roots, tell_sizes
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 ENDINGS: dict[Kind, frozenset[str]] = {"image": SUFFIXES, "sound": sounds.SUFFIXES, "video": videos.SUFFIXES}
 """Kind → how the names of its files end."""
@@ -126,4 +126,4 @@ def _pictures(each: Listing, size: Size, damaged: Damaged, form: Any, make: Make
     unreadable |= {good[at]: why for at, why in broken.items()}
     each.tell(unreadable, damaged)
     rows = [at for at in range(len(good)) if at not in broken]
-    return left(x, rows), np.array([each.labels[good[at]] for at in rows]), form
+    return compact_rows(x, rows), np.array([each.labels[good[at]] for at in rows]), form

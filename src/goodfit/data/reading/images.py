@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.errors import InputError, MissingExtra
+from goodfit.types import Array
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
 DEEP = ("I", "I;16", "I;16B", "I;16L")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from goodfit.data.checks import listed
 from goodfit.errors import InputError, MissingExtra
+from goodfit.progress import is_shown, track
 
 LOG = logging.getLogger("goodfit")
 Damaged: TypeAlias = Literal["refuse", "skip"]
@@ -148,8 +148,6 @@ def parted(found: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
 
 def over(items: Sequence[Any], work: Callable[[Any], Any], title: str, many: int = MANY) -> list[Any]:
     """The work's results for all items, or a `Damage` each, in threads and with a progress bar where they are many."""
-    from rich.console import Console
-    from rich.progress import track
 
     def attempt(item: Any) -> Any:
         try:
@@ -159,8 +157,6 @@ def over(items: Sequence[Any], work: Callable[[Any], Any], title: str, many: int
         except Exception as error:  # noqa: BLE001  (decoders raise all kinds for damaged files)
             return Damage((str(error).strip().splitlines() or [type(error).__name__])[0].split(" '")[0])
 
-    shown = sys.stderr.isatty() and len(items) > many
+    shown = is_shown(None) and len(items) > many
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        console = Console(stderr=True)
-        mapped = pool.map(attempt, items)
-        return list(track(mapped, title, total=len(items), console=console, disable=not shown))
+        return list(track(pool.map(attempt, items), title, total=len(items), show=shown))

@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.masks import COLOUR, MOST
 from goodfit.data.reading import images
-from goodfit.data.reading.cache import Make, Wanted, kept, left
+from goodfit.data.reading.cache import Make, Wanted, compact_rows, kept
 from goodfit.data.reading.images import SUFFIXES, Form, Size
 from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, files, folders, over, parted, roots
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 IMAGES = ("images", "image", "imgs", "img")
 MASKS = ("masks", "mask", "labels", "annotations", "segmentations")
@@ -82,7 +82,7 @@ def _decoded(
         LOG.warning("load: masks of '%s' are JPEG or WebP files, whose values are not exact: taken as black and white",
                     root.name)  # fmt: skip
     rows = [at for at in range(len(good)) if at not in broken]
-    return [left(x, rows), left(y, rows)], form
+    return [compact_rows(x, rows), compact_rows(y, rows)], form
 
 
 def decode(file: Path, form: Form) -> Array:

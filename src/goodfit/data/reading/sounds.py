@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.checks import listed
 from goodfit.data.reading.asked import Asked
-from goodfit.data.reading.cache import Make, left
+from goodfit.data.reading.cache import Make, compact_rows
 from goodfit.data.reading.files import BROKEN
 from goodfit.data.reading.listing import LOG, Damaged, Listing, over, parted
 from goodfit.errors import InputError, MissingExtra
+from goodfit.types import Array
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au"})
 COVERED = 95
@@ -126,7 +126,7 @@ def decoded(
     kept = [at for at in range(len(good)) if at not in broken]
     _tell_lengths((lengths / rates)[kept], form.samples / form.rate, "s", remedy)
     labels = np.array([each.labels[good[at]] for at in kept])
-    return left(x, kept), labels, form
+    return compact_rows(x, kept), labels, form
 
 
 def resampled(x: Array, before: int, after: int) -> Array:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.arrays import Array
 from goodfit.data.reading.asked import Asked
-from goodfit.data.reading.cache import Make, left
+from goodfit.data.reading.cache import Make, compact_rows
 from goodfit.data.reading.images import Size, common
 from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, over, parted, tell_sizes
 from goodfit.errors import MissingExtra
+from goodfit.types import Array
 
 SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".mts", ".3gp",
@@ -190,7 +190,7 @@ def decoded(
     kept = [at for at in range(len(good)) if at not in broken]
     _tell([seen[at] for at in kept], form, lambda rows: names([kept[row] for row in rows]), remedy)
     labels = np.array([each.labels[good[at]] for at in kept])
-    return left(x, kept), labels, form
+    return compact_rows(x, kept), labels, form
 
 
 def _timing(looks: Sequence[Look], asked: Asked) -> tuple[int, float]:

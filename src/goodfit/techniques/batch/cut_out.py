@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.draws import boxes, columns
 from goodfit.stages.units import together
@@ -31,12 +32,26 @@ class CutOut(Alteration):
     >>> CutOut(size=0.5).alter(torch.ones(2, 3), (inside,), Inputs()).sum(1)
     tensor([2., 1.])
 
-    Reference: T. DeVries and G. W. Taylor, Improved regularization of convolutional neural networks with cutout, arXiv,
-    2017, https://arxiv.org/abs/1708.04552; for tables: A. Kadra, M. Lindauer, F. Hutter and J. Grabocka,
-    Well-tuned simple nets excel on tabular datasets, NeurIPS 2021, https://arxiv.org/abs/2106.11189
     Differs from the paper: a sample is left alone with probability 1 − p. Random erasing fills with noise instead.
     """
 
+    references = (
+        Reference(
+            authors=("T. DeVries", "G. W. Taylor"),
+            title="Improved regularization of convolutional neural networks with cutout",
+            venue="arXiv",
+            year=2017,
+            url="https://arxiv.org/abs/1708.04552",
+        ),
+        Reference(
+            authors=("A. Kadra", "M. Lindauer", "F. Hutter", "J. Grabocka"),
+            title="Well-tuned simple nets excel on tabular datasets",
+            venue="NeurIPS",
+            year=2021,
+            topic="for tables",
+            url="https://arxiv.org/abs/2106.11189",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("random_erasing",)
     light: ClassVar[bool] = True
     leaves: ClassVar[bool] = False

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.data.masks import is_masks
+from goodfit.reference import Reference
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import beta, blend, boxes, chosen, columns
 from goodfit.stages.units import per_unit, together
@@ -36,13 +37,27 @@ class CutMix(Change):
     >>> x[0], y[0]
     (tensor([0., 0., 1., 0.]), tensor([0.7500, 0.2500]))
 
-    Reference: S. Yun et al., CutMix: regularization strategy to train strong classifiers with localizable features,
-    ICCV 2019, https://arxiv.org/abs/1905.04899; for tables: A. Kadra, M. Lindauer, F. Hutter and J. Grabocka,
-    Well-tuned simple nets excel on tabular datasets, NeurIPS 2021, https://arxiv.org/abs/2106.11189
     Differs from the paper: drawn per sample, not per batch; the box's sides are rounded to the nearest pixel, not down;
     a category of a table is exchanged as a whole.
     """
 
+    references = (
+        Reference(
+            authors=("S. Yun", "et al."),
+            title="CutMix: regularization strategy to train strong classifiers with localizable features",
+            venue="ICCV",
+            year=2019,
+            url="https://arxiv.org/abs/1905.04899",
+        ),
+        Reference(
+            authors=("A. Kadra", "M. Lindauer", "F. Hutter", "J. Grabocka"),
+            title="Well-tuned simple nets excel on tabular datasets",
+            venue="NeurIPS",
+            year=2021,
+            topic="for tables",
+            url="https://arxiv.org/abs/2106.11189",
+        ),
+    )
     inputs: ClassVar[str] = "floats"
     alpha: float = knob(
         default=1.0,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import chosen
 from goodfit.technique import knob
@@ -28,11 +29,17 @@ class DisturbLabel(Change):
     >>> DisturbLabel(0.1).batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw, Inputs())[1]
     tensor([[0., 1.],
             [1., 0.]])
-
-    Reference: L. Xie et al., DisturbLabel: regularizing CNN on the loss layer, CVPR 2016,
-    https://arxiv.org/abs/1605.00055
     """
 
+    references = (
+        Reference(
+            authors=("L. Xie", "et al."),
+            title="DisturbLabel: regularizing CNN on the loss layer",
+            venue="CVPR",
+            year=2016,
+            url="https://arxiv.org/abs/1605.00055",
+        ),
+    )
     needs: ClassVar[str] = "labels"
     rate: float = knob(
         default=0.1,

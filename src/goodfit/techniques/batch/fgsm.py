@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Attack, Draw
 from goodfit.stages.draws import chosen
 from goodfit.technique import knob
@@ -29,12 +30,19 @@ class FGSM(Attack):
     tensor([[ 0.5000, -5.0000],
             [ 0.0000,  0.0000]])
 
-    Reference: I. J. Goodfellow, J. Shlens and C. Szegedy, Explaining and harnessing adversarial examples, ICLR 2015,
-    https://arxiv.org/abs/1412.6572
     Differs from the paper: a moved row takes the place of the clean one; the paper adds the two losses of every row,
     which is the same in expectation (`share` ½ is its α of ½).
     """
 
+    references = (
+        Reference(
+            authors=("I. J. Goodfellow", "J. Shlens", "C. Szegedy"),
+            title="Explaining and harnessing adversarial examples",
+            venue="ICLR",
+            year=2015,
+            url="https://arxiv.org/abs/1412.6572",
+        ),
+    )
     light: ClassVar[bool] = False
     inputs: ClassVar[str] = "floats"
     epsilon: float = knob(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Change, Draw
 from goodfit.technique import knob
 
@@ -24,11 +25,18 @@ class LabelSmoothing(Change):
 
     >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
     tensor([[0.9500, 0.0500]])
-
-    Reference: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, Rethinking the Inception architecture for
-    computer vision, CVPR 2016, section 7, https://arxiv.org/abs/1512.00567
     """
 
+    references = (
+        Reference(
+            authors=("C. Szegedy", "V. Vanhoucke", "S. Ioffe", "J. Shlens", "Z. Wojna"),
+            title="Rethinking the Inception architecture for computer vision",
+            venue="CVPR",
+            year=2016,
+            section="section 7",
+            url="https://arxiv.org/abs/1512.00567",
+        ),
+    )
     needs: ClassVar[str] = "labels"
     amount: float = knob(
         default=0.1,

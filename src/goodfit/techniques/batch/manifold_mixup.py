@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, HiddenMix
 from goodfit.stages.draws import beta, blend
 from goodfit.technique import knob
@@ -30,11 +31,18 @@ class ManifoldMixUp(HiddenMix):
     >>> ManifoldMixUp(2.0).place(draw, layers=3)
     1
 
-    Reference: V. Verma et al., Manifold mixup: better representations by interpolating hidden states, ICML 2019,
-    https://arxiv.org/abs/1806.05236
     Differs from the paper: λ is folded, which changes nothing in distribution, as partners are a random permutation.
     """
 
+    references = (
+        Reference(
+            authors=("V. Verma", "et al."),
+            title="Manifold mixup: better representations by interpolating hidden states",
+            venue="ICML",
+            year=2019,
+            url="https://arxiv.org/abs/1806.05236",
+        ),
+    )
     light: ClassVar[bool] = False
     alpha: float = knob(
         default=1.0,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Change, Draw
 from goodfit.stages.draws import beta, blend
 from goodfit.stages.units import codes, together
@@ -31,12 +32,19 @@ class MixUp(Change):
     >>> MixUp(0.2).batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
     tensor([1., 3.])
 
-    Reference: H. Zhang, M. Cisse, Y. N. Dauphin and D. Lopez-Paz, mixup: beyond empirical risk minimization, ICLR 2018,
-    https://arxiv.org/abs/1710.09412
     Differs from the paper: λ is drawn per sample, not per batch, and folded so that the first sample weighs more;
     a category of a table is drawn, not averaged.
     """
 
+    references = (
+        Reference(
+            authors=("H. Zhang", "M. Cisse", "Y. N. Dauphin", "D. Lopez-Paz"),
+            title="mixup: beyond empirical risk minimization",
+            venue="ICLR",
+            year=2018,
+            url="https://arxiv.org/abs/1710.09412",
+        ),
+    )
     inputs: ClassVar[str] = "floats"
     alpha: float = knob(
         default=0.2,

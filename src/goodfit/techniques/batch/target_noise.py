@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Change, Draw
 from goodfit.technique import knob
 
@@ -27,11 +28,19 @@ class TargetNoise(Change):
     >>> y = torch.tensor([[0.5], [-1.0]])
     >>> TargetNoise(0.1).batch(y, y, (torch.tensor([[1.0], [-2.0]]),), Inputs())[1].flatten()
     tensor([ 0.6000, -1.2000])
-
-    Reference: G. An, The effects of adding noise during backpropagation training on a generalization performance,
-    Neural Computation 8(3), 1996, https://doi.org/10.1162/neco.1996.8.3.643
     """
 
+    references = (
+        Reference(
+            authors=("G. An",),
+            title="The effects of adding noise during backpropagation training on a generalization performance",
+            venue="Neural Computation",
+            volume="8",
+            number="3",
+            year=1996,
+            url="https://doi.org/10.1162/neco.1996.8.3.643",
+        ),
+    )
     needs: ClassVar[str] = "numbers"
     stddev: float = knob(
         default=0.1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from goodfit.reference import Reference
 from goodfit.stages import Decision, OnEpoch, State, Watch
 from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
 from goodfit.technique import knob
@@ -25,12 +26,19 @@ class DivergenceStop(OnEpoch):
     >>> [rule.observe({}, 1, {"stop_loss": loss})[1].stop for loss in (2.5, 2.0, 0.2, 0.1, float("nan"))]
     [True, False, False, True, True]
 
-    Reference: W. Falcon and the PyTorch Lightning team, PyTorch Lightning, Zenodo, 2019,
-    https://doi.org/10.5281/zenodo.3828935
     Differs from Lightning: reaching `stopping_threshold` (here: reach) exactly is enough, and `check_finite` goes with
     the threshold.
     """
 
+    references = (
+        Reference(
+            authors=("W. Falcon", "the PyTorch Lightning team"),
+            title="PyTorch Lightning",
+            venue="Zenodo",
+            year=2019,
+            url="https://doi.org/10.5281/zenodo.3828935",
+        ),
+    )
     threshold: float = knob(
         default=10.0,
         search=(1.25, 20.0),

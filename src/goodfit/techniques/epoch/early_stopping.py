@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from goodfit.reference import Reference
 from goodfit.stages import Decision, OnEpoch, State, Watch
 from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
 from goodfit.technique import knob
@@ -29,11 +30,18 @@ class EarlyStopping(OnEpoch):
     >>> decision.stop, state["best"], state["best_epoch"]
     (True, 0.5, 2)
 
-    Reference: L. Prechelt, Early stopping: but when?, Neural Networks: Tricks of the Trade, 1998,
-    https://doi.org/10.1007/3-540-49430-8_3
     Differs from Keras: the best weights are always kept, by the monitored value alone (without `min_delta`).
     """
 
+    references = (
+        Reference(
+            authors=("L. Prechelt",),
+            title="Early stopping: but when?",
+            venue="Neural Networks: Tricks of the Trade",
+            year=1998,
+            url="https://doi.org/10.1007/3-540-49430-8_3",
+        ),
+    )
     monitor: str = monitored()
     min_delta: float = knob(
         default=0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"

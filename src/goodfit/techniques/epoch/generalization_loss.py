@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from goodfit.reference import Reference
 from goodfit.stages import Decision, OnEpoch, State, Watch
 from goodfit.stages.monitoring import best_after, direction, monitored, percent_worse, restoring, waiting, watch_of
 from goodfit.technique import knob
@@ -27,11 +28,17 @@ class GeneralizationLoss(OnEpoch):
     ...     state, decision = rule.observe(state, epoch, {"stop_loss": loss})
     >>> decision
     Decision(stop=True, reason='stop_loss is 7.5 % worse than at its best (epoch 2)')
-
-    Reference: L. Prechelt, Early stopping: but when?, Neural Networks: Tricks of the Trade, 1998,
-    https://doi.org/10.1007/3-540-49430-8_3
     """
 
+    references = (
+        Reference(
+            authors=("L. Prechelt",),
+            title="Early stopping: but when?",
+            venue="Neural Networks: Tricks of the Trade",
+            year=1998,
+            url="https://doi.org/10.1007/3-540-49430-8_3",
+        ),
+    )
     alpha: float = knob(
         default=5.0,
         low=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from goodfit.reference import Reference
 from goodfit.stages import Decision, OnEpoch, State, Watch
 from goodfit.stages.monitoring import best_after, direction, monitored, percent_worse, restoring, waiting, watch_of
 from goodfit.technique import knob
@@ -30,12 +31,19 @@ class ProgressQuotient(OnEpoch):
     >>> decision.stop, decision.reason  # GL = 5, P = 2.57
     (True, 'stop_loss is 5 % worse than at its best (epoch 2), at a progress of 2.57 ‰ on train_loss')
 
-    Reference: L. Prechelt, Early stopping: but when?, Neural Networks: Tricks of the Trade, 1998,
-    https://doi.org/10.1007/3-540-49430-8_3
     Differs from the paper: E_best is the lowest of all epochs, not of the ends of strips; training losses are measured
     at the end of each epoch, in evaluation mode. The range to search goes below its 0.5: Adam's progress is faster.
     """
 
+    references = (
+        Reference(
+            authors=("L. Prechelt",),
+            title="Early stopping: but when?",
+            venue="Neural Networks: Tricks of the Trade",
+            year=1998,
+            url="https://doi.org/10.1007/3-540-49430-8_3",
+        ),
+    )
     alpha: float = knob(
         default=1.0,
         low=0,

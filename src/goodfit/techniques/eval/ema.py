@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Averaged, Clock
 from goodfit.technique import knob
 
@@ -25,11 +26,19 @@ class EMA(Averaged):
 
     >>> EMA(half_life=1.0).update([torch.zeros(1)], [torch.ones(1)], Clock(step=1, per_epoch=1, total=1))
     [tensor([0.5000])]
-
-    Reference: B. T. Polyak and A. B. Juditsky, Acceleration of stochastic approximation by averaging, SIAM J. Control
-    and Optimization 30(4), 1992, https://doi.org/10.1137/0330046
     """
 
+    references = (
+        Reference(
+            authors=("B. T. Polyak", "A. B. Juditsky"),
+            title="Acceleration of stochastic approximation by averaging",
+            venue="SIAM J. Control and Optimization",
+            volume="30",
+            number="4",
+            year=1992,
+            url="https://doi.org/10.1137/0330046",
+        ),
+    )
     half_life: float = knob(
         default=0.5,
         low=0,

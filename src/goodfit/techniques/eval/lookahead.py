@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Clock, Pulling
 from goodfit.technique import knob
 
@@ -31,12 +32,19 @@ class Lookahead(Pulling):
     >>> lookahead.weights(state), lookahead.pulls(Clock(2, per_epoch=10, total=10))
     ([tensor([1.])], True)
 
-    Reference: M. R. Zhang, J. Lucas, G. Hinton and J. Ba, “Lookahead optimizer: k steps forward, 1 step back”, NeurIPS,
-    2019, https://arxiv.org/abs/1907.08610
     Differs from the paper: an epoch that ends between two pulls is evaluated where a pull would lead from there, not at
     slow weights of up to k − 1 steps before.
     """
 
+    references = (
+        Reference(
+            authors=("M. R. Zhang", "J. Lucas", "G. Hinton", "J. Ba"),
+            title="Lookahead optimizer: k steps forward, 1 step back",
+            venue="NeurIPS",
+            year=2019,
+            url="https://arxiv.org/abs/1907.08610",
+        ),
+    )
     k: int = knob(default=5, low=1, search=(5, 10), unit="steps", doc="steps that the optimizer runs ahead")
     step_size: float = knob(
         default=0.5,

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Clock, Ensemble, Paced
 from goodfit.technique import knob
 
@@ -31,12 +32,19 @@ class SnapshotEnsemble(Ensemble, Paced):
     >>> ensemble.members(state)
     [[tensor([2.])], [tensor([4.])]]
 
-    Reference: G. Huang et al., “Snapshot ensembles: train 1, get M for free”, ICLR, 2017,
-    https://arxiv.org/abs/1704.00109
     Differs from the paper: where the steps do not divide evenly, the parts differ by a step, not the last from all
     others; all snapshots are averaged, not the last few.
     """
 
+    references = (
+        Reference(
+            authors=("G. Huang", "et al."),
+            title="Snapshot ensembles: train 1, get M for free",
+            venue="ICLR",
+            year=2017,
+            url="https://arxiv.org/abs/1704.00109",
+        ),
+    )
     alone: ClassVar[str] = "it keeps ever more networks"
     cycles: int = knob(
         default=5, low=1, search=(2, 10), main=True, unit="parts of training", doc="how many networks it ends with"

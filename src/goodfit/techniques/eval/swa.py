@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Averaged, Clock, Paced
 from goodfit.technique import knob
 
@@ -31,11 +32,18 @@ class SWA(Averaged, Paced):
     >>> swa.weights(state)
     [tensor([3.])]
 
-    Reference: P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov and A. G. Wilson, Averaging weights leads to wider
-    optima and better generalization, UAI, 2018, https://arxiv.org/abs/1803.05407
     Differs from the paper: the learning rate of the averaged epochs follows the run's own schedule, times `pace_to`.
     """
 
+    references = (
+        Reference(
+            authors=("P. Izmailov", "D. Podoprikhin", "T. Garipov", "D. Vetrov", "A. G. Wilson"),
+            title="Averaging weights leads to wider optima and better generalization",
+            venue="UAI",
+            year=2018,
+            url="https://arxiv.org/abs/1803.05407",
+        ),
+    )
     swa_start: float = knob(
         default=0.75,
         low=0,

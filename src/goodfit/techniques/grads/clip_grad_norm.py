@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Clock, Draw, Gradient, OnGrads
 from goodfit.technique import knob
 
@@ -25,11 +26,17 @@ class ClipGradNorm(OnGrads):
     >>> g = ClipGradNorm(1.0).wrap(lambda w: (torch.tensor(0.0), [torch.tensor([3.0, 4.0])]), (), Clock(1, 1, 1))
     >>> g([])[1]
     [tensor([0.6000, 0.8000])]
-
-    Reference: R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks, ICML 2013,
-    https://arxiv.org/abs/1211.5063
     """
 
+    references = (
+        Reference(
+            authors=("R. Pascanu", "T. Mikolov", "Y. Bengio"),
+            title="On the difficulty of training recurrent neural networks",
+            venue="ICML",
+            year=2013,
+            url="https://arxiv.org/abs/1211.5063",
+        ),
+    )
     max_norm: float = knob(
         default=1.0,
         low=0,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Clock, Draw, Gradient, OnGrads
 from goodfit.technique import knob
 
@@ -26,11 +27,18 @@ class ClipGradValue(OnGrads):
     >>> g([])[1]
     [tensor([ 0.5000, -0.2500])]
 
-    Reference: A. Graves, Generating sequences with recurrent neural networks, arXiv, 2013,
-    https://arxiv.org/abs/1308.0850
     Differs from the paper: it acts on the gradient of the weights, not on derivatives that flow back between layers.
     """
 
+    references = (
+        Reference(
+            authors=("A. Graves",),
+            title="Generating sequences with recurrent neural networks",
+            venue="arXiv",
+            year=2013,
+            url="https://arxiv.org/abs/1308.0850",
+        ),
+    )
     clip_value: float = knob(
         default=0.5,
         low=0,

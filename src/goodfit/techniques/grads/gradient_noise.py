@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Clock, Draw, Gradient, OnGrads
 from goodfit.technique import knob
 
@@ -25,11 +26,17 @@ class GradientNoise(OnGrads):
     >>> g = noise.wrap(lambda w: (torch.tensor(0.0), [torch.zeros(2)]), (torch.ones(2),), Clock(16, 100, 100))
     >>> g([])[1]
     [tensor([0.5000, 0.5000])]
-
-    Reference: A. Neelakantan et al., Adding gradient noise improves learning for very deep networks, arXiv, 2015,
-    https://arxiv.org/abs/1511.06807
     """
 
+    references = (
+        Reference(
+            authors=("A. Neelakantan", "et al."),
+            title="Adding gradient noise improves learning for very deep networks",
+            venue="arXiv",
+            year=2015,
+            url="https://arxiv.org/abs/1511.06807",
+        ),
+    )
     eta: float = knob(
         default=0.01,
         low=0,

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Clock, Draw, Gradient, OnGrads
 from goodfit.technique import knob
 
@@ -31,13 +32,25 @@ class SAM(OnGrads):
     >>> loss, grads
     (tensor(12.5000), [tensor([3.3000, 4.4000])])
 
-    Reference: P. Foret, A. Kleiner, H. Mobahi and B. Neyshabur, Sharpness-aware minimization for efficiently improving
-    generalization, ICLR, 2021, https://arxiv.org/abs/2010.01412; J. Kwon, J. Kim, H. Park and I. K. Choi, “ASAM:
-    adaptive sharpness-aware minimization for scale-invariant learning of deep neural networks”, ICML, 2021,
-    https://arxiv.org/abs/2102.11600
     Differs from the paper: ASAM's constant η, added to |w|, is 0; biases are scaled like all other weights.
     """
 
+    references = (
+        Reference(
+            authors=("P. Foret", "A. Kleiner", "H. Mobahi", "B. Neyshabur"),
+            title="Sharpness-aware minimization for efficiently improving generalization",
+            venue="ICLR",
+            year=2021,
+            url="https://arxiv.org/abs/2010.01412",
+        ),
+        Reference(
+            authors=("J. Kwon", "J. Kim", "H. Park", "I. K. Choi"),
+            title="ASAM: adaptive sharpness-aware minimization for scale-invariant learning of deep neural networks",
+            venue="ICML",
+            year=2021,
+            url="https://arxiv.org/abs/2102.11600",
+        ),
+    )
     light: ClassVar[bool] = False
     rho: float = knob(
         default=0.05,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.augmentation import likelihood
 
@@ -23,11 +24,17 @@ class AutoContrast(Alteration):
     >>> image = torch.tensor([0.4, 0.5, 0.6]).reshape(1, 1, 1, 3)
     >>> AutoContrast(1.0).alter(image, (), Inputs("image")).flatten()
     tensor([0.0000, 0.5000, 1.0000])
-
-    Reference: E. D. Cubuk, B. Zoph, D. Mane, V. Vasudevan and Q. V. Le, AutoAugment: learning augmentation strategies
-    from data, CVPR 2019, https://arxiv.org/abs/1805.09501
     """
 
+    references = (
+        Reference(
+            authors=("E. D. Cubuk", "B. Zoph", "D. Mane", "V. Vasudevan", "Q. V. Le"),
+            title="AutoAugment: learning augmentation strategies from data",
+            venue="CVPR",
+            year=2019,
+            url="https://arxiv.org/abs/1805.09501",
+        ),
+    )
     p: float = likelihood(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import levels
 from goodfit.technique import knob
@@ -27,11 +28,18 @@ class Blur(Alteration):
     >>> spot = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 1, 1, 5)
     >>> Blur(1.0).alter(spot, (torch.tensor([1.0]),), Inputs("image")).flatten().round(decimals=2)
     tensor([0.0800, 0.2600, 0.4000, 0.2600, 0.0800])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("gaussian_blur",)
     sigma: float = knob(
         default=1.0,

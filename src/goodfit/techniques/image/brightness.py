@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import levels, shifted, wide
 from goodfit.technique import knob
@@ -24,11 +25,17 @@ class Brightness(Alteration):
     >>> light = torch.full((2, 1, 1, 1), 0.5), (torch.tensor([1.0, -1.0]),)
     >>> Brightness(0.5).alter(*light, Inputs("image")).flatten()
     tensor([0.7500, 0.2500])
-
-    Reference: A. G. Howard, Some improvements on deep convolutional neural network based image classification, arXiv,
-    2013, https://arxiv.org/abs/1312.5402
     """
 
+    references = (
+        Reference(
+            authors=("A. G. Howard",),
+            title="Some improvements on deep convolutional neural network based image classification",
+            venue="arXiv",
+            year=2013,
+            url="https://arxiv.org/abs/1312.5402",
+        ),
+    )
     amount: float = knob(
         default=0.2,
         low=0,

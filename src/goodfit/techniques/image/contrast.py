@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import grey, levels, wide
 from goodfit.technique import knob
@@ -25,11 +26,17 @@ class Contrast(Alteration):
     >>> image = torch.tensor([0.25, 0.75]).reshape(1, 1, 1, 2)
     >>> Contrast(0.5).alter(image, (torch.tensor([-1.0]),), Inputs("image")).flatten()
     tensor([0.3750, 0.6250])
-
-    Reference: A. G. Howard, Some improvements on deep convolutional neural network based image classification, arXiv,
-    2013, https://arxiv.org/abs/1312.5402
     """
 
+    references = (
+        Reference(
+            authors=("A. G. Howard",),
+            title="Some improvements on deep convolutional neural network based image classification",
+            venue="arXiv",
+            year=2013,
+            url="https://arxiv.org/abs/1312.5402",
+        ),
+    )
     amount: float = knob(
         default=0.2,
         low=0,

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Distortion, Draw
 from goodfit.technique import knob
 
@@ -25,11 +26,17 @@ class Elastic(Distortion):
 
     >>> Elastic(34.0, 4.0).field((torch.zeros(1, 2, 28, 28),), (28, 28)).abs().max()
     tensor(0.)
-
-    Reference: P. Y. Simard, D. Steinkraus and J. C. Platt, Best practices for convolutional neural networks applied to
-    visual document analysis, ICDAR 2003, https://doi.org/10.1109/ICDAR.2003.1227801
     """
 
+    references = (
+        Reference(
+            authors=("P. Y. Simard", "D. Steinkraus", "J. C. Platt"),
+            title="Best practices for convolutional neural networks applied to visual document analysis",
+            venue="ICDAR",
+            year=2003,
+            url="https://doi.org/10.1109/ICDAR.2003.1227801",
+        ),
+    )
     alpha: float = knob(
         default=34.0,
         low=0,

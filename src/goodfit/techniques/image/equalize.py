@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.augmentation import likelihood
 
@@ -25,11 +26,18 @@ class Equalize(Alteration):
     >>> Equalize(1.0).alter(image, (), Inputs("image")).unique()
     tensor([0., 1.])
 
-    Reference: E. D. Cubuk, B. Zoph, D. Mane, V. Vasudevan and Q. V. Le, AutoAugment: learning augmentation strategies
-    from data, CVPR 2019, https://arxiv.org/abs/1805.09501
     Differs from pillow: there, n − m is cut to a multiple of 255, so that images of fewer pixels stay as they are.
     """
 
+    references = (
+        Reference(
+            authors=("E. D. Cubuk", "B. Zoph", "D. Mane", "V. Vasudevan", "Q. V. Le"),
+            title="AutoAugment: learning augmentation strategies from data",
+            venue="CVPR",
+            year=2019,
+            url="https://arxiv.org/abs/1805.09501",
+        ),
+    )
     p: float = likelihood(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

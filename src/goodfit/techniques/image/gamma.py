@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import levels, wide
 from goodfit.technique import knob
@@ -24,11 +25,18 @@ class Gamma(Alteration):
     >>> middle = torch.full((2, 1, 1, 1), 0.25), (torch.tensor([1.0, -1.0]),)
     >>> Gamma(1.0).alter(*middle, Inputs("image")).flatten()
     tensor([0.0625, 0.5000])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     amount: float = knob(
         default=0.3,
         low=0,

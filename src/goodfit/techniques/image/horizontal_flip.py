@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from goodfit.reference import Reference
 from goodfit.stages import Mirror
 
 
@@ -20,9 +21,16 @@ class HorizontalFlip(Mirror):
 
     >>> HorizontalFlip(1.0).matrix((), (2, 2))[0].diagonal()
     tensor([-1.,  1.,  1.])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     axes: ClassVar[tuple[int, ...]] = (-1,)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import levels, wide
 from goodfit.technique import knob
@@ -26,10 +27,17 @@ class Hue(Alteration):
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> Hue(0.5).alter(red, (torch.tensor([2 / 3]),), Inputs("image")).flatten().round(decimals=3)
     tensor([0., 1., 0.])
-
-    Reference: A. R. Smith, Color gamut transform pairs, SIGGRAPH 1978, https://doi.org/10.1145/800248.807361
     """
 
+    references = (
+        Reference(
+            authors=("A. R. Smith",),
+            title="Color gamut transform pairs",
+            venue="SIGGRAPH",
+            year=1978,
+            url="https://doi.org/10.1145/800248.807361",
+        ),
+    )
     coloured: ClassVar[bool] = True
     amount: float = knob(
         default=0.05,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.technique import knob
 
@@ -25,11 +26,18 @@ class ImageNoise(Alteration):
     >>> grain = torch.tensor([1.0, -2.0]).reshape(1, 1, 1, 2)
     >>> ImageNoise(0.1).alter(torch.full((1, 1, 1, 2), 0.5), (grain,), Inputs("image"))
     tensor([[[[0.6000, 0.3000]]]])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("pixel_noise",)
     stddev: float = knob(
         default=0.05,

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Geometry
 from goodfit.stages.warp import levels, matrices
 from goodfit.technique import knob
@@ -27,11 +28,17 @@ class Perspective(Geometry):
     >>> still = Perspective(0.2).matrix(tuple(torch.zeros(8, 1)), (4, 4))
     >>> torch.allclose(still, torch.eye(3))
     True
-
-    Reference: P. S. Heckbert, Fundamentals of texture mapping and image warping, University of California, Berkeley,
-    1989, https://www2.eecs.berkeley.edu/Pubs/TechRpts/1989/CSD-89-516.pdf
     """
 
+    references = (
+        Reference(
+            authors=("P. S. Heckbert",),
+            title="Fundamentals of texture mapping and image warping",
+            venue="University of California, Berkeley",
+            year=1989,
+            url="https://www2.eecs.berkeley.edu/Pubs/TechRpts/1989/CSD-89-516.pdf",
+        ),
+    )
     perspective: ClassVar[bool] = True
     distortion: float = knob(
         default=0.2,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import levels, wide
 from goodfit.technique import knob
@@ -24,11 +25,17 @@ class Posterize(Alteration):
     >>> image = torch.tensor([0.4, 0.6]).reshape(1, 1, 1, 2)
     >>> Posterize(7.0).alter(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
     tensor([0.0000, 0.5020])
-
-    Reference: E. D. Cubuk, B. Zoph, D. Mane, V. Vasudevan and Q. V. Le, AutoAugment: learning augmentation strategies
-    from data, CVPR 2019, https://arxiv.org/abs/1805.09501
     """
 
+    references = (
+        Reference(
+            authors=("E. D. Cubuk", "B. Zoph", "D. Mane", "V. Vasudevan", "Q. V. Le"),
+            title="AutoAugment: learning augmentation strategies from data",
+            venue="CVPR",
+            year=2019,
+            url="https://arxiv.org/abs/1805.09501",
+        ),
+    )
     bits: float = knob(
         default=4.0,
         low=0,

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Augmentation, Draw, Policy
 from goodfit.stages.augmentation import BEYOND
 from goodfit.stages.warp import FILLS
@@ -31,11 +32,18 @@ class RandAugment(Policy):
     >>> len(RandAugment(count=2).parts())
     26
 
-    Reference: E. D. Cubuk, B. Zoph, J. Shlens and Q. V. Le, RandAugment: practical automated data augmentation with a
-    reduced search space, NeurIPS 2020, https://arxiv.org/abs/1909.13719
     Differs from the paper: magnitude is a share (9 of 30 is 0.3); what moves pixels is one resampling, before colours.
     """
 
+    references = (
+        Reference(
+            authors=("E. D. Cubuk", "B. Zoph", "J. Shlens", "Q. V. Le"),
+            title="RandAugment: practical automated data augmentation with a reduced search space",
+            venue="NeurIPS",
+            year=2020,
+            url="https://arxiv.org/abs/1909.13719",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("image", "video")
     magnitude: float = knob(
         default=0.3,

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Geometry
 from goodfit.stages.warp import levels, matrices
 from goodfit.technique import knob
@@ -26,11 +27,18 @@ class RandomCrop(Geometry):
     >>> RandomCrop(0.125).matrix((torch.tensor([0.9]), torch.tensor([-0.1])), (32, 32))[0, :2, 2]
     tensor([4., 0.])
 
-    Reference: K. He, X. Zhang, S. Ren and J. Sun, Deep residual learning for image recognition, CVPR 2016,
-    https://arxiv.org/abs/1512.03385
     Differs from the paper: the padding is a share of the side.
     """
 
+    references = (
+        Reference(
+            authors=("K. He", "X. Zhang", "S. Ren", "J. Sun"),
+            title="Deep residual learning for image recognition",
+            venue="CVPR",
+            year=2016,
+            url="https://arxiv.org/abs/1512.03385",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("crop",)
     padding: float = knob(
         default=0.125,

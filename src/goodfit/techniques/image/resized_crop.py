@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Geometry
 from goodfit.stages.warp import levels, matrices
 from goodfit.technique import knob
@@ -27,10 +28,18 @@ class ResizedCrop(Geometry):
     tensor([[0.5000, 0.0000, 1.0000],
             [0.0000, 0.5000, 1.0000]])
 
-    Reference: C. Szegedy et al., Going deeper with convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842
     Differs from the paper: a part that would not fit is made narrower, not drawn again.
     """
 
+    references = (
+        Reference(
+            authors=("C. Szegedy", "et al."),
+            title="Going deeper with convolutions",
+            venue="CVPR",
+            year=2015,
+            url="https://arxiv.org/abs/1409.4842",
+        ),
+    )
     area: float = knob(
         default=0.35,
         low=0,

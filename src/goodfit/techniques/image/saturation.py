@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import grey, levels, wide
 from goodfit.technique import knob
@@ -27,11 +28,17 @@ class Saturation(Alteration):
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> Saturation(1.0).alter(red, (torch.tensor([-1.0]),), Inputs("image")).flatten()
     tensor([0.2990, 0.2990, 0.2990])
-
-    Reference: A. G. Howard, Some improvements on deep convolutional neural network based image classification, arXiv,
-    2013, https://arxiv.org/abs/1312.5402
     """
 
+    references = (
+        Reference(
+            authors=("A. G. Howard",),
+            title="Some improvements on deep convolutional neural network based image classification",
+            venue="arXiv",
+            year=2013,
+            url="https://arxiv.org/abs/1312.5402",
+        ),
+    )
     coloured: ClassVar[bool] = True
     amount: float = knob(
         default=0.3,

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import levels, wide
 from goodfit.technique import knob
@@ -27,11 +28,17 @@ class Sharpness(Alteration):
     >>> spot[0, 0, 1, 1] = 1.0
     >>> Sharpness(1.0).alter(spot, (torch.tensor([-1.0]),), Inputs("image"))[0, 0, 1]
     tensor([0.0000, 0.3846, 0.0000])
-
-    Reference: E. D. Cubuk, B. Zoph, J. Shlens and Q. V. Le, RandAugment: practical automated data augmentation with a
-    reduced search space, NeurIPS 2020, https://arxiv.org/abs/1909.13719
     """
 
+    references = (
+        Reference(
+            authors=("E. D. Cubuk", "B. Zoph", "J. Shlens", "Q. V. Le"),
+            title="RandAugment: practical automated data augmentation with a reduced search space",
+            venue="NeurIPS",
+            year=2020,
+            url="https://arxiv.org/abs/1909.13719",
+        ),
+    )
     amount: float = knob(
         default=0.5,
         low=0,

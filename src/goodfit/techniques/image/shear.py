@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Geometry
 from goodfit.stages.warp import levels, matrices
 from goodfit.technique import knob
@@ -27,11 +28,18 @@ class Shear(Geometry):
     >>> Shear(45.0).matrix((torch.tensor([1.0]), torch.tensor([0.0])), (4, 4))[0, :2]
     tensor([[1., 1., 0.],
             [0., 1., 0.]])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     degrees: float = knob(
         default=10.0,
         low=0,

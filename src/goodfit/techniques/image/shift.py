@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Geometry
 from goodfit.stages.warp import levels, matrices
 from goodfit.technique import knob
@@ -25,11 +26,18 @@ class Shift(Geometry):
 
     >>> Shift(0.5).matrix((torch.tensor([1.0]), torch.tensor([-1.0])), (4, 8))[0, :2, 2]
     tensor([-4.,  2.])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("translation",)
     amount: float = knob(
         default=0.1,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Augmentation, Draw, Policy
 from goodfit.stages.augmentation import BEYOND, likelihood
 from goodfit.stages.warp import FILLS
@@ -29,11 +30,18 @@ class TrivialAugment(Policy):
     >>> len(TrivialAugment().parts())
     13
 
-    Reference: S. G. Müller and F. Hutter, TrivialAugment: tuning-free yet state-of-the-art data augmentation, ICCV
-    2021, https://arxiv.org/abs/2103.10158
     Differs from the paper: the largest strengths are those of RandAugment; strengths have no steps.
     """
 
+    references = (
+        Reference(
+            authors=("S. G. Müller", "F. Hutter"),
+            title="TrivialAugment: tuning-free yet state-of-the-art data augmentation",
+            venue="ICCV",
+            year=2021,
+            url="https://arxiv.org/abs/2103.10158",
+        ),
+    )
     p: float = likelihood(1.0)
     fill: str = knob(default="black", choices=FILLS, kw_only=True, doc=BEYOND)
 

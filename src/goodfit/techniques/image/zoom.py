@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Geometry
 from goodfit.stages.warp import levels, matrices
 from goodfit.technique import knob
@@ -23,11 +24,18 @@ class Zoom(Geometry):
 
     >>> Zoom(1.0).matrix((torch.tensor([1.0, -1.0]),), (4, 4))[:, 0, 0]
     tensor([0.5000, 2.0000])
-
-    Reference: C. Shorten and T. M. Khoshgoftaar, A survey on image data augmentation for deep learning, Journal of Big
-    Data 6, 2019, https://doi.org/10.1186/s40537-019-0197-0
     """
 
+    references = (
+        Reference(
+            authors=("C. Shorten", "T. M. Khoshgoftaar"),
+            title="A survey on image data augmentation for deep learning",
+            venue="Journal of Big Data",
+            volume="6",
+            year=2019,
+            url="https://doi.org/10.1186/s40537-019-0197-0",
+        ),
+    )
     amount: float = knob(
         default=0.2,
         low=0,

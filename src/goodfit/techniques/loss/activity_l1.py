@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss, selector
 from goodfit.technique import knob
 
@@ -28,11 +29,18 @@ class ActivityL1(OnLoss):
     >>> ActivityL1(0.5).term(seen, ())
     tensor(1.5000)
 
-    Reference: X. Glorot, A. Bordes and Y. Bengio, Deep sparse rectifier neural networks, AISTATS 2011,
-    https://proceedings.mlr.press/v15/glorot11a.html
     Differs from Keras: it looks at the inputs of the chosen layers, `activity_regularizer` at a layer's output.
     """
 
+    references = (
+        Reference(
+            authors=("X. Glorot", "A. Bordes", "Y. Bengio"),
+            title="Deep sparse rectifier neural networks",
+            venue="AISTATS",
+            year=2011,
+            url="https://proceedings.mlr.press/v15/glorot11a.html",
+        ),
+    )
     watches: ClassVar[bool] = True
     l1: float = knob(
         default=1e-4,

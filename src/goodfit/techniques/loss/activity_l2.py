@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss, selector
 from goodfit.technique import knob
 
@@ -28,12 +29,19 @@ class ActivityL2(OnLoss):
     >>> ActivityL2(0.5).term(seen, ())
     tensor(3.5000)
 
-    Reference: S. Merity, B. McCann and R. Socher, Revisiting activation regularization for language RNNs, arXiv,
-    2017, https://arxiv.org/abs/1708.01009
     Differs from the paper: the sum over the units, as in Keras; the authors' code takes the mean.
     Differs from Keras: it looks at the inputs of the chosen layers, `activity_regularizer` at a layer's output.
     """
 
+    references = (
+        Reference(
+            authors=("S. Merity", "B. McCann", "R. Socher"),
+            title="Revisiting activation regularization for language RNNs",
+            venue="arXiv",
+            year=2017,
+            url="https://arxiv.org/abs/1708.01009",
+        ),
+    )
     watches: ClassVar[bool] = True
     l2: float = knob(
         default=1e-4,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss
 from goodfit.technique import knob
 
@@ -31,11 +32,19 @@ class ClassWeights(OnLoss):
     >>> seen = Forward(abs, torch.zeros(4, 1), torch.tensor([0, 0, 0, 1]), torch.zeros(4, 2), loss, frequencies=shares)
     >>> loss.mean() + ClassWeights(1.0).term(seen, ())
     tensor(1.5000)
-
-    Reference: G. King and L. Zeng, Logistic regression in rare events data, Political Analysis 9(2), 2001,
-    https://doi.org/10.1093/oxfordjournals.pan.a004868
     """
 
+    references = (
+        Reference(
+            authors=("G. King", "L. Zeng"),
+            title="Logistic regression in rare events data",
+            venue="Political Analysis",
+            volume="9",
+            number="2",
+            year=2001,
+            url="https://doi.org/10.1093/oxfordjournals.pan.a004868",
+        ),
+    )
     needs: ClassVar[str] = "labels"
     strength: float = knob(
         default=1.0,

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss
 from goodfit.technique import knob
 
@@ -25,11 +26,17 @@ class ConfidencePenalty(OnLoss):
     >>> seen = Forward(abs, torch.zeros(1, 1), torch.tensor([0]), torch.zeros(1, 2))
     >>> ConfidencePenalty(1.0).term(seen, ())
     tensor(-0.6931)
-
-    Reference: G. Pereyra et al., Regularizing neural networks by penalizing confident output distributions, ICLR
-    workshop, 2017, https://arxiv.org/abs/1701.06548
     """
 
+    references = (
+        Reference(
+            authors=("G. Pereyra", "et al."),
+            title="Regularizing neural networks by penalizing confident output distributions",
+            venue="ICLR workshop",
+            year=2017,
+            url="https://arxiv.org/abs/1701.06548",
+        ),
+    )
     needs: ClassVar[str] = "labels"
     beta: float = knob(
         default=0.1,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss
 from goodfit.technique import knob
 
@@ -30,11 +31,17 @@ class JacobianPenalty(OnLoss):
     >>> seen = Forward(lambda x: x @ w, x, torch.zeros(1, 1), x @ w)
     >>> JacobianPenalty(0.1).term(seen, (torch.tensor([[1.0]]),))
     tensor(1.2500)
-
-    Reference: J. Hoffman, D. A. Roberts and S. Yaida, Robust learning with Jacobian regularization, arXiv, 2019,
-    https://arxiv.org/abs/1908.02729
     """
 
+    references = (
+        Reference(
+            authors=("J. Hoffman", "D. A. Roberts", "S. Yaida"),
+            title="Robust learning with Jacobian regularization",
+            venue="arXiv",
+            year=2019,
+            url="https://arxiv.org/abs/1908.02729",
+        ),
+    )
     light: ClassVar[bool] = False
     per_row: ClassVar[bool] = False
     strength: float = knob(

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss, selector
 from goodfit.technique import knob
 
@@ -31,11 +32,18 @@ class KLSparsity(OnLoss):
     >>> KLSparsity(rho=0.05, beta=1.0).term(seen, ())
     tensor(0.4946)
 
-    Reference: A. Ng, Sparse autoencoder, Stanford CS294A lecture notes, 2011,
-    https://web.stanford.edu/class/cs294a/sparseAutoencoder.pdf
     Differs from the paper: m is the mean over a batch, not over all training rows; the tangents.
     """
 
+    references = (
+        Reference(
+            authors=("A. Ng",),
+            title="Sparse autoencoder",
+            venue="Stanford CS294A lecture notes",
+            year=2011,
+            url="https://web.stanford.edu/class/cs294a/sparseAutoencoder.pdf",
+        ),
+    )
     per_row: ClassVar[bool] = False
     watches: ClassVar[bool] = True
     rho: float = knob(

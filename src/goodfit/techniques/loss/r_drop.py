@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss
 from goodfit.technique import knob
 
@@ -28,12 +29,19 @@ class RDrop(OnLoss):
     >>> RDrop(1.0).term(seen, ())
     tensor(0.4621)
 
-    Reference: X. Liang et al., R-Drop: regularized dropout for neural networks, NeurIPS 2021,
-    https://arxiv.org/abs/2106.14448
     Differs from the paper: the data loss is that of the first pass alone. The paper adds those of both, so that its
     alpha is twice ours; the authors' code takes their mean, so that its alpha is ours. The term for numbers is new.
     """
 
+    references = (
+        Reference(
+            authors=("X. Liang", "et al."),
+            title="R-Drop: regularized dropout for neural networks",
+            venue="NeurIPS",
+            year=2021,
+            url="https://arxiv.org/abs/2106.14448",
+        ),
+    )
     light: ClassVar[bool] = False
     per_row: ClassVar[bool] = False
     needs_noise: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Forward, OnLoss
 from goodfit.technique import knob
 
@@ -25,11 +26,17 @@ class SpectralDecoupling(OnLoss):
     >>> seen = Forward(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
     >>> SpectralDecoupling(0.1).term(seen, ())
     tensor(0.3500)
-
-    Reference: M. Pezeshki et al., Gradient starvation: a learning proclivity in neural networks, NeurIPS 2021,
-    https://arxiv.org/abs/2011.09468
     """
 
+    references = (
+        Reference(
+            authors=("M. Pezeshki", "et al."),
+            title="Gradient starvation: a learning proclivity in neural networks",
+            venue="NeurIPS",
+            year=2021,
+            url="https://arxiv.org/abs/2011.09468",
+        ),
+    )
     needs: ClassVar[str] = "labels"
     strength: float = knob(
         default=1e-3,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, InputNoise, selector, share
 from goodfit.stages.draws import Decides, kept, rounded
 
@@ -30,11 +31,17 @@ class AlphaDropout(Decides, InputNoise):
     >>> x, drawn = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
     >>> AlphaDropout(0.5).perturb(x, (drawn,))
     tensor([ 1.6656, -0.7792])
-
-    Reference: G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, Self-normalizing neural networks, NeurIPS, 2017,
-    https://arxiv.org/abs/1706.02515
     """
 
+    references = (
+        Reference(
+            authors=("G. Klambauer", "T. Unterthiner", "A. Mayr", "S. Hochreiter"),
+            title="Self-normalizing neural networks",
+            venue="NeurIPS",
+            year=2017,
+            url="https://arxiv.org/abs/1706.02515",
+        ),
+    )
     rate: float = share(0.1, 0.3, "share of hidden units set to SELU's lowest value")
     input_rate: float = share(0.0, 0.2, "share of the network's inputs (standardised ones) set to that value")
     on: str = selector()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from goodfit.reference import Reference
 from goodfit.stages import Normalisation, selector
 from goodfit.technique import knob
 
@@ -23,11 +24,17 @@ class BatchNorm(Normalisation):
 
     >>> BatchNorm(momentum=0.2).layer(features=4, spatial=2).momentum
     0.2
-
-    Reference: S. Ioffe and C. Szegedy, Batch normalization: accelerating deep network training by reducing internal
-    covariate shift, ICML 2015, https://arxiv.org/abs/1502.03167
     """
 
+    references = (
+        Reference(
+            authors=("S. Ioffe", "C. Szegedy"),
+            title="Batch normalization: accelerating deep network training by reducing internal covariate shift",
+            venue="ICML",
+            year=2015,
+            url="https://arxiv.org/abs/1502.03167",
+        ),
+    )
     momentum: float = knob(
         default=0.1,
         low=0,

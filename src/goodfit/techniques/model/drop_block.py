@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Noise, selector
 from goodfit.technique import knob
 
@@ -32,11 +33,18 @@ class DropBlock(Noise):
     >>> DropBlock(0.5, block=3).perturb(torch.ones(1, 1, 6), (kept,))
     tensor([[[2., 0., 0., 0., 2., 2.]]])
 
-    Reference: G. Ghiasi, T.-Y. Lin and Q. V. Le, DropBlock: a regularization method for convolutional networks,
-    NeurIPS, 2018, https://arxiv.org/abs/1810.12890
     Differs from the paper: the rate does not rise during training; it follows `schedule`.
     """
 
+    references = (
+        Reference(
+            authors=("G. Ghiasi", "T.-Y. Lin", "Q. V. Le"),
+            title="DropBlock: a regularization method for convolutional networks",
+            venue="NeurIPS",
+            year=2018,
+            url="https://arxiv.org/abs/1810.12890",
+        ),
+    )
     inputs: ClassVar[str] = "maps"
     rate: float = knob(
         default=0.1,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, WeightPerturbation, selector
 from goodfit.stages.draws import Decides, inverted
 from goodfit.technique import knob
@@ -29,12 +30,19 @@ class DropConnect(Decides, WeightPerturbation):
     >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (drawn,))
     tensor([[4., -0.]])
 
-    Reference: L. Wan, M. Zeiler, S. Zhang, Y. LeCun and R. Fergus, Regularization of neural networks using DropConnect,
-    ICML, 2013, https://proceedings.mlr.press/v28/wan13.html
     Differs from the paper: one mask per batch, not per sample; the kept weights are scaled up in training, and
     evaluation uses the mean weights in place of moment matching by sampling.
     """
 
+    references = (
+        Reference(
+            authors=("L. Wan", "M. Zeiler", "S. Zhang", "Y. LeCun", "R. Fergus"),
+            title="Regularization of neural networks using DropConnect",
+            venue="ICML",
+            year=2013,
+            url="https://proceedings.mlr.press/v28/wan13.html",
+        ),
+    )
     rate: float = knob(
         default=0.25,
         low=0,

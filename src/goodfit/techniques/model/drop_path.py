@@ -7,6 +7,7 @@ from typing import Self
 
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import BranchNoise, Draw
 from goodfit.stages.draws import Decides, inverted, kept, rounded
 from goodfit.technique import knob
@@ -32,12 +33,19 @@ class DropPath(Decides, BranchNoise):
     >>> [DropPath(0.25).branch(depth).rate for depth in (0.5, 1.0)]
     [0.125, 0.25]
 
-    Reference: G. Huang, Y. Sun, Z. Liu, D. Sedra and K. Q. Weinberger, Deep networks with stochastic depth, ECCV, 2016,
-    https://arxiv.org/abs/1603.09382
     Differs from the paper: each sample drops branches of its own, not the whole batch together; branches are scaled up
     in training, not down in evaluation.
     """
 
+    references = (
+        Reference(
+            authors=("G. Huang", "Y. Sun", "Z. Liu", "D. Sedra", "K. Q. Weinberger"),
+            title="Deep networks with stochastic depth",
+            venue="ECCV",
+            year=2016,
+            url="https://arxiv.org/abs/1603.09382",
+        ),
+    )
     rate: float = knob(
         default=0.1,
         low=0,

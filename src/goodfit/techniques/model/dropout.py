@@ -7,6 +7,7 @@ from typing import Self
 
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, InputNoise, selector, share
 from goodfit.stages.draws import Decides, inverted
 
@@ -29,11 +30,18 @@ class Dropout(Decides, InputNoise):
     >>> draw = Dropout(0.5).draw(torch.ones(2, 3), torch.Generator().manual_seed(0))
     >>> sorted(set(Dropout(0.5).perturb(torch.ones(2, 3), draw).flatten().tolist()))
     [0.0, 2.0]
-
-    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
-    prevent neural networks from overfitting, JMLR 15, 2014, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
+    references = (
+        Reference(
+            authors=("N. Srivastava", "G. Hinton", "A. Krizhevsky", "I. Sutskever", "R. Salakhutdinov"),
+            title="Dropout: a simple way to prevent neural networks from overfitting",
+            venue="JMLR",
+            volume="15",
+            year=2014,
+            url="https://jmlr.org/papers/v15/srivastava14a.html",
+        ),
+    )
     rate: float = share(0.25, 0.6, "share of hidden units set to zero")
     input_rate: float = share(0.0, 0.3, "share of the network's inputs set to zero")
     on: str = selector()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, InputNoise, selector, share
 
 
@@ -22,11 +23,19 @@ class GaussianDropout(InputNoise):
 
     >>> GaussianDropout(0.5).perturb(torch.tensor([2.0, 2.0, 0.0]), (torch.tensor([0.5, -1.0, 3.0]),))
     tensor([3., 0., 0.])
-
-    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
-    prevent neural networks from overfitting, JMLR 15, 2014, section 10, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
+    references = (
+        Reference(
+            authors=("N. Srivastava", "G. Hinton", "A. Krizhevsky", "I. Sutskever", "R. Salakhutdinov"),
+            title="Dropout: a simple way to prevent neural networks from overfitting",
+            venue="JMLR",
+            volume="15",
+            year=2014,
+            section="section 10",
+            url="https://jmlr.org/papers/v15/srivastava14a.html",
+        ),
+    )
     rate: float = share(0.25, 0.6, "the rate of the dropout with the same variance, on hidden units")
     input_rate: float = share(0.0, 0.3, "the same, on the network's inputs")
     on: str = selector()

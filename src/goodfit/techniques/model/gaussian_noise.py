@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, InputNoise, selector
 from goodfit.technique import knob
 
@@ -23,11 +24,19 @@ class GaussianNoise(InputNoise):
     >>> g = torch.Generator().manual_seed(0)
     >>> bool(GaussianNoise(2.0).draw(torch.zeros(10_000), g)[0].std().sub(1).abs() < 0.03)
     True
-
-    Reference: C. M. Bishop, Training with noise is equivalent to Tikhonov regularization, Neural Computation 7(1),
-    1995, https://doi.org/10.1162/neco.1995.7.1.108
     """
 
+    references = (
+        Reference(
+            authors=("C. M. Bishop",),
+            title="Training with noise is equivalent to Tikhonov regularization",
+            venue="Neural Computation",
+            volume="7",
+            number="1",
+            year=1995,
+            url="https://doi.org/10.1162/neco.1995.7.1.108",
+        ),
+    )
     stddev: float = knob(
         default=0.1,
         low=0,

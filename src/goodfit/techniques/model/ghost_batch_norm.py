@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from goodfit.reference import Reference
 from goodfit.stages import Normalisation, selector
 from goodfit.technique import knob
 
@@ -27,11 +28,20 @@ class GhostBatchNorm(Normalisation):
     >>> layer = GhostBatchNorm(size=2).layer(features=1, spatial=0)
     >>> layer(torch.tensor([[1.0], [3.0], [10.0], [20.0]])).detach().flatten().round(decimals=3)
     tensor([-1.,  1., -1.,  1.])
-
-    Reference: E. Hoffer, I. Hubara and D. Soudry, “Train longer, generalize better: closing the generalization gap in
-    large batch training of neural networks”, NeurIPS, 2017, https://arxiv.org/abs/1705.08741
     """
 
+    references = (
+        Reference(
+            authors=("E. Hoffer", "I. Hubara", "D. Soudry"),
+            title=(
+                "Train longer, generalize better: closing the generalization gap in large batch training of "
+                "neural networks"
+            ),
+            venue="NeurIPS",
+            year=2017,
+            url="https://arxiv.org/abs/1705.08741",
+        ),
+    )
     size: int = knob(default=32, low=2, search=(8, 32), main=True, unit="rows", doc="rows that are normalised together")
     momentum: float = knob(
         default=0.1,

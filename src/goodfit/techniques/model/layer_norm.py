@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch  # noqa: F401  (for the example)
 from torch import nn
 
+from goodfit.reference import Reference
 from goodfit.stages import Normalisation, selector
 from goodfit.technique import knob
 
@@ -27,12 +28,25 @@ class LayerNorm(Normalisation):
     >>> y.detach().round(decimals=3)
     tensor([[-1.,  1.],
             [-1.,  1.]])
-
-    Reference: J. L. Ba, J. R. Kiros and G. E. Hinton, Layer normalization, arXiv, 2016,
-    https://arxiv.org/abs/1607.06450; maps: Y. Wu and K. He, Group normalization, ECCV, 2018,
-    https://arxiv.org/abs/1803.08494
     """
 
+    references = (
+        Reference(
+            authors=("J. L. Ba", "J. R. Kiros", "G. E. Hinton"),
+            title="Layer normalization",
+            venue="arXiv",
+            year=2016,
+            url="https://arxiv.org/abs/1607.06450",
+        ),
+        Reference(
+            authors=("Y. Wu", "K. He"),
+            title="Group normalization",
+            venue="ECCV",
+            year=2018,
+            topic="maps",
+            url="https://arxiv.org/abs/1803.08494",
+        ),
+    )
     eps: float = knob(
         default=1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance", doc="added to the variance"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Learned, WeightPerturbation, selector
 from goodfit.technique import knob
 
@@ -25,11 +26,19 @@ class NoisyLinear(WeightPerturbation, Learned):
     >>> NoisyLinear(0.5).perturb(torch.zeros(1, 2), draw), NoisyLinear(0.5).learned(torch.ones(1, 4))
     (tensor([[ 1., -3.]]), {'sigma': tensor([[0.2500, 0.2500, 0.2500, 0.2500]])})
 
-    Reference: M. Fortunato et al., Noisy networks for exploration, ICLR, 2018, https://arxiv.org/abs/1706.10295
     Differs from the paper: weights start as the network has them; a bias draws noise of its own, and its σ starts by
     its own length; the noise is off in evaluation.
     """
 
+    references = (
+        Reference(
+            authors=("M. Fortunato", "et al."),
+            title="Noisy networks for exploration",
+            venue="ICLR",
+            year=2018,
+            url="https://arxiv.org/abs/1706.10295",
+        ),
+    )
     sigma: float = knob(
         default=0.5,
         low=0,

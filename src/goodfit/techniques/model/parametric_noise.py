@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Learned, Noise, selector
 from goodfit.technique import knob
 
@@ -28,12 +29,22 @@ class ParametricNoise(Noise, Learned):
     >>> noise.perturb(x, (torch.tensor([[1.0], [-2.0]]),)).flatten(), noise.learned(x)
     (tensor([2., 3.]), {'alpha': tensor(0.5000)})
 
-    Reference: Z. He, A. S. Rakin and D. Fan, Parametric noise injection: trainable randomness to improve deep neural
-    network robustness against adversarial attack, CVPR, 2019, https://arxiv.org/abs/1811.09310
     Differs from the paper: noise on the inputs of layers only, not on weights; none in evaluation; the loss is that of
     the recipe, not half clean and half attacked.
     """
 
+    references = (
+        Reference(
+            authors=("Z. He", "A. S. Rakin", "D. Fan"),
+            title=(
+                "Parametric noise injection: trainable randomness to improve deep neural network robustness "
+                "against adversarial attack"
+            ),
+            venue="CVPR",
+            year=2019,
+            url="https://arxiv.org/abs/1811.09310",
+        ),
+    )
     alpha: float = knob(
         default=0.25,
         low=0,

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, InputNoise, selector, share
 from goodfit.stages.draws import Decides, inverted
 
@@ -29,11 +30,17 @@ class SpatialDropout(Decides, InputNoise):
     >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (drawn,))
     tensor([[[2., 2., 2.],
              [0., 0., 0.]]])
-
-    Reference: J. Tompson, R. Goroshin, A. Jain, Y. LeCun and C. Bregler, Efficient object localization using
-    convolutional networks, CVPR, 2015, https://arxiv.org/abs/1411.4280
     """
 
+    references = (
+        Reference(
+            authors=("J. Tompson", "R. Goroshin", "A. Jain", "Y. LeCun", "C. Bregler"),
+            title="Efficient object localization using convolutional networks",
+            venue="CVPR",
+            year=2015,
+            url="https://arxiv.org/abs/1411.4280",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("dropout1d", "dropout2d", "dropout3d")
     inputs: ClassVar[str] = "maps"
     rate: float = share(0.2, 0.5, "share of hidden channels set to zero")

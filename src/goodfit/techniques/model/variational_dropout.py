@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Recurrent, selector
 from goodfit.stages.draws import bits, inverted
 from goodfit.technique import knob
@@ -29,11 +30,18 @@ class VariationalDropout(Recurrent):
     >>> dropout.inputs(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
     [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
 
-    Reference: Y. Gal and Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks,
-    NIPS, 2016, https://arxiv.org/abs/1512.05287
     Differs from the paper: one mask for all gates (its “tied” form); word embeddings are not dropped whole.
     """
 
+    references = (
+        Reference(
+            authors=("Y. Gal", "Z. Ghahramani"),
+            title="A theoretically grounded application of dropout in recurrent neural networks",
+            venue="NIPS",
+            year=2016,
+            url="https://arxiv.org/abs/1512.05287",
+        ),
+    )
     alone: ClassVar[str] = "a recurrence is computed time step by time step"
     rate: float = knob(
         default=0.25,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, WeightPerturbation, selector
 from goodfit.technique import knob
 
@@ -25,11 +26,19 @@ class WeightNoise(WeightPerturbation):
     >>> w, z = torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, -1.0]])
     >>> WeightNoise(0.5).perturb(w, (z,)), WeightNoise(0.5, relative=True).perturb(4 * w, (z,))
     (tensor([[1.5000, 2.5000]]), tensor([[ 6., 10.]]))
-
-    Reference: G. An, The effects of adding noise during backpropagation training on a generalization performance,
-    Neural Computation 8(3), 1996, https://doi.org/10.1162/neco.1996.8.3.643
     """
 
+    references = (
+        Reference(
+            authors=("G. An",),
+            title="The effects of adding noise during backpropagation training on a generalization performance",
+            venue="Neural Computation",
+            volume="8",
+            number="3",
+            year=1996,
+            url="https://doi.org/10.1162/neco.1996.8.3.643",
+        ),
+    )
     stddev: float = knob(
         default=0.01,
         low=0,

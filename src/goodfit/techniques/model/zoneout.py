@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Recurrent, selector
 from goodfit.stages.draws import bits, kept, rounded
 from goodfit.technique import knob
@@ -31,11 +32,17 @@ class Zoneout(Recurrent):
     >>> drawn = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
     >>> zoneout.state(new, old, False, 0, (drawn, drawn)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
-
-    Reference: D. Krueger et al., “Zoneout: regularizing RNNs by randomly preserving hidden activations”, ICLR, 2017,
-    https://arxiv.org/abs/1606.01305
     """
 
+    references = (
+        Reference(
+            authors=("D. Krueger", "et al."),
+            title="Zoneout: regularizing RNNs by randomly preserving hidden activations",
+            venue="ICLR",
+            year=2017,
+            url="https://arxiv.org/abs/1606.01305",
+        ),
+    )
     alone: ClassVar[str] = "a recurrence is computed time step by time step"
     in_evaluation: ClassVar[bool] = True
     rate: float = knob(

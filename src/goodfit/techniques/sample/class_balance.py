@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.reference import Reference
 from goodfit.stages import OnSample
 from goodfit.technique import knob
 
@@ -34,12 +35,26 @@ class ClassBalance(OnSample):
     tensor([0, 1, 2, 3, 4, 4, 4, 4])
     >>> ClassBalance(0.5).rows(y, torch.arange(5), g)
     tensor([0, 1, 2, 3, 4, 4])
-
-    Reference: M. Buda, A. Maki and M. A. Mazurowski, A systematic study of the class imbalance problem in convolutional
-    neural networks, Neural Networks 106, 2018, https://arxiv.org/abs/1710.05381; powers between: B. Kang et al.,
-    Decoupling representation and classifier for long-tailed recognition, ICLR 2020, https://arxiv.org/abs/1910.09217
     """
 
+    references = (
+        Reference(
+            authors=("M. Buda", "A. Maki", "M. A. Mazurowski"),
+            title="A systematic study of the class imbalance problem in convolutional neural networks",
+            venue="Neural Networks",
+            volume="106",
+            year=2018,
+            url="https://arxiv.org/abs/1710.05381",
+        ),
+        Reference(
+            authors=("B. Kang", "et al."),
+            title="Decoupling representation and classifier for long-tailed recognition",
+            venue="ICLR",
+            year=2020,
+            topic="powers between",
+            url="https://arxiv.org/abs/1910.09217",
+        ),
+    )
     strength: float = knob(
         default=1.0,
         low=0,

@@ -6,16 +6,15 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, MissingExtra
+from goodfit.reference import Reference
 from goodfit.stages import Synthesis
 from goodfit.technique import knob
-
-Array = npt.NDArray[Any]
+from goodfit.types import Array
 
 
 class Smote(Synthesis):
@@ -37,11 +36,19 @@ class Smote(Synthesis):
     >>> labels, bool(((made >= 5) & (made <= 6)).all())
     (tensor([1, 1]), True)
 
-    Reference: N. V. Chawla, K. W. Bowyer, L. O. Hall and W. P. Kegelmeyer, SMOTE: synthetic minority over-sampling
-    technique, Journal of Artificial Intelligence Research 16, 2002, https://arxiv.org/abs/1106.1813
     Differs from the paper: a class of at most `k` rows takes as many neighbours as it has; a single row is repeated.
     """
 
+    references = (
+        Reference(
+            authors=("N. V. Chawla", "K. W. Bowyer", "L. O. Hall", "W. P. Kegelmeyer"),
+            title="SMOTE: synthetic minority over-sampling technique",
+            venue="Journal of Artificial Intelligence Research",
+            volume="16",
+            year=2002,
+            url="https://arxiv.org/abs/1106.1813",
+        ),
+    )
     needs: ClassVar[str] = "labels"
     strength: float = knob(
         default=1.0,

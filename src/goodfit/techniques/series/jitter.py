@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.technique import knob
 
@@ -26,11 +27,21 @@ class Jitter(Alteration):
     >>> Jitter(0.5).alter(torch.tensor([[[3.0, -3.0]]]), (torch.tensor([[[1.0, 2.0]]]),), Inputs("series"))
     tensor([[[4.5000, 0.0000]]])
 
-    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
-    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
     Differs from the paper: in units of each channel's spread, so that channels may be in units of any size.
     """
 
+    references = (
+        Reference(
+            authors=("T. T. Um", "et al."),
+            title=(
+                "Data augmentation of wearable sensor data for Parkinson's disease monitoring using "
+                "convolutional neural networks"
+            ),
+            venue="ICMI",
+            year=2017,
+            url="https://arxiv.org/abs/1706.00527",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("series",)
     by_itself: ClassVar[bool] = False
     stddev: float = knob(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.augmentation import likelihood
 from goodfit.stages.timeline import along
@@ -29,11 +30,21 @@ class Permutation(Alteration):
     >>> Permutation(segments=2).alter(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (order,), Inputs("series"))
     tensor([[[3., 4., 1., 2.]]])
 
-    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
-    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
     Differs from the paper: segments are of the same length, as in Iwana and Uchida's survey (PLOS ONE, 2021).
     """
 
+    references = (
+        Reference(
+            authors=("T. T. Um", "et al."),
+            title=(
+                "Data augmentation of wearable sensor data for Parkinson's disease monitoring using "
+                "convolutional neural networks"
+            ),
+            venue="ICMI",
+            year=2017,
+            url="https://arxiv.org/abs/1706.00527",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("series",)
     segments: int = knob(
         default=4,

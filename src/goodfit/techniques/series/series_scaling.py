@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.technique import knob
 
@@ -27,11 +28,20 @@ class SeriesScaling(Alteration):
     >>> SeriesScaling(0.5).alter(x, (z,), Inputs("series"))
     tensor([[[ 1.5000, -3.0000],
              [ 3.0000,  0.0000]]])
-
-    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
-    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
     """
 
+    references = (
+        Reference(
+            authors=("T. T. Um", "et al."),
+            title=(
+                "Data augmentation of wearable sensor data for Parkinson's disease monitoring using "
+                "convolutional neural networks"
+            ),
+            venue="ICMI",
+            year=2017,
+            url="https://arxiv.org/abs/1706.00527",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("series",)
     stddev: float = knob(
         default=0.1,

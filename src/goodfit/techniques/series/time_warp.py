@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.timeline import read
 from goodfit.technique import knob
@@ -32,12 +33,22 @@ class TimeWarp(Alteration):
     >>> all_faster.round(decimals=3)
     tensor([[[0., 1., 2., 3., 4.]]])
 
-    Reference: T. T. Um et al., Data augmentation of wearable sensor data for Parkinson's disease monitoring using
-    convolutional neural networks, ICMI 2017, https://arxiv.org/abs/1706.00527
     Differs from the paper: speeds are exp(stddev · c), not 1 + stddev · c, so that time never runs backwards; all
     channels are warped alike.
     """
 
+    references = (
+        Reference(
+            authors=("T. T. Um", "et al."),
+            title=(
+                "Data augmentation of wearable sensor data for Parkinson's disease monitoring using "
+                "convolutional neural networks"
+            ),
+            venue="ICMI",
+            year=2017,
+            url="https://arxiv.org/abs/1706.00527",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("series",)
     stddev: float = knob(
         default=0.2,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.timeline import read
 from goodfit.stages.warp import levels
@@ -29,13 +30,27 @@ class WindowWarp(Alteration):
     >>> x = torch.arange(9.0).reshape(1, 1, 9)
     >>> WindowWarp(2.0, size=0.5).alter(x, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("series")).tolist()
     [[[0.0, 0.75, 1.5, 2.25, 3.0, 3.75, 5.0, 6.5, 8.0]]]
-
-    Reference: A. Le Guennec, S. Malinowski and R. Tavenard, Data augmentation for time series classification using
-    convolutional neural networks, AALTD 2016, https://shs.hal.science/halshs-01357973; with more on series:
-    B. K. Iwana and S. Uchida, An empirical survey of data augmentation for time series classification with neural
-    networks, PLOS ONE 16(7), 2021, https://arxiv.org/abs/2007.15951
     """
 
+    references = (
+        Reference(
+            authors=("A. Le Guennec", "S. Malinowski", "R. Tavenard"),
+            title="Data augmentation for time series classification using convolutional neural networks",
+            venue="AALTD",
+            year=2016,
+            url="https://shs.hal.science/halshs-01357973",
+        ),
+        Reference(
+            authors=("B. K. Iwana", "S. Uchida"),
+            title="An empirical survey of data augmentation for time series classification with neural networks",
+            venue="PLOS ONE",
+            volume="16",
+            number="7",
+            year=2021,
+            topic="with more on series",
+            url="https://arxiv.org/abs/2007.15951",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("series",)
     factor: float = knob(
         default=2.0,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.augmentation import likelihood
 from goodfit.stages.sounding import Sounding
@@ -38,11 +39,17 @@ class Filtering(Sounding):
     >>> draw = torch.zeros(1), torch.tensor([0.5])
     >>> Filtering(1.0, form="low_pass").heard(both.repeat(1, 1, 99), draw, Inputs())[0, 0, 400:404].round(decimals=4)
     tensor([1., 1., 1., 1.])
-
-    Reference: E. Kharitonov, M. Rivière, G. Synnaeve, L. Wolf, P.-E. Mazaré, M. Douze and E. Dupoux, Data augmenting
-    contrastive learning of speech representations in the time domain, SLT 2021, https://arxiv.org/abs/2007.00991
     """
 
+    references = (
+        Reference(
+            authors=("E. Kharitonov", "M. Rivière", "G. Synnaeve", "L. Wolf", "P.-E. Mazaré", "M. Douze", "E. Dupoux"),
+            title="Data augmenting contrastive learning of speech representations in the time domain",
+            venue="SLT",
+            year=2021,
+            url="https://arxiv.org/abs/2007.00991",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("random_filter",)
     p: float = likelihood(0.5)
     form: str = knob(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.sounding import Sounding
 from goodfit.stages.warp import levels, wide
@@ -27,11 +28,17 @@ class Gain(Sounding):
 
     >>> Gain(20.0).heard(torch.ones(2, 1, 1), (torch.tensor([1.0, -0.5]),), Inputs()).flatten()
     tensor([10.0000,  0.3162])
-
-    Reference: J. Spijkervet and J. A. Burgoyne, Contrastive learning of musical representations, ISMIR 2021,
-    https://arxiv.org/abs/2103.09410
     """
 
+    references = (
+        Reference(
+            authors=("J. Spijkervet", "J. A. Burgoyne"),
+            title="Contrastive learning of musical representations",
+            venue="ISMIR",
+            year=2021,
+            url="https://arxiv.org/abs/2103.09410",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("loudness",)
     decibels: float = knob(
         default=6.0,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.sounding import Sounding
 from goodfit.stages.spectra import frames, sound, spectra, stretched, taken
@@ -33,13 +34,27 @@ class Pitch(Sounding):
     >>> found = Pitch(12.0).heard(x, (torch.tensor([-1.0]),), Inputs())
     >>> round(float(torch.fft.rfft(found[0, 0, 500:1500]).abs().argmax()) * 2 * torch.pi / 1000, 2)
     0.1
-
-    Reference: J. Salamon and J. P. Bello, Deep convolutional neural networks and data augmentation for environmental
-    sound classification, IEEE Signal Processing Letters 24, 2017, https://arxiv.org/abs/1608.04363; the vocoder:
-    J. L. Flanagan and R. M. Golden, Phase vocoder, Bell System Technical Journal 45, 1966,
-    https://doi.org/10.1002/j.1538-7305.1966.tb01706.x
     """
 
+    references = (
+        Reference(
+            authors=("J. Salamon", "J. P. Bello"),
+            title="Deep convolutional neural networks and data augmentation for environmental sound classification",
+            venue="IEEE Signal Processing Letters",
+            volume="24",
+            year=2017,
+            url="https://arxiv.org/abs/1608.04363",
+        ),
+        Reference(
+            authors=("J. L. Flanagan", "R. M. Golden"),
+            title="Phase vocoder",
+            venue="Bell System Technical Journal",
+            volume="45",
+            year=1966,
+            topic="the vocoder",
+            url="https://doi.org/10.1002/j.1538-7305.1966.tb01706.x",
+        ),
+    )
     semitones: float = knob(
         default=2.0,
         low=0,

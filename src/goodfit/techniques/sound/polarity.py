@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.augmentation import likelihood
 from goodfit.stages.sounding import Sounding
@@ -25,11 +26,17 @@ class Polarity(Sounding):
 
     >>> Polarity(1.0).heard(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
     tensor([-0.5000,  1.0000])
-
-    Reference: J. Spijkervet and J. A. Burgoyne, Contrastive learning of musical representations, ISMIR 2021,
-    https://arxiv.org/abs/2103.09410
     """
 
+    references = (
+        Reference(
+            authors=("J. Spijkervet", "J. A. Burgoyne"),
+            title="Contrastive learning of musical representations",
+            venue="ISMIR",
+            year=2021,
+            url="https://arxiv.org/abs/2103.09410",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("polarity_inversion",)
     p: float = likelihood(0.5)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.augmentation import likelihood
 from goodfit.stages.sounding import Sounding
@@ -33,12 +34,30 @@ class SoundNoise(Sounding):
     >>> made.flatten()
     tensor([1.1000, 0.8000])
 
-    Reference: A. Hannun, C. Case, J. Casper, B. Catanzaro, G. Diamos, E. Elsen, R. Prenger, S. Satheesh, S. Sengupta,
-    A. Coates and A. Y. Ng, Deep Speech: scaling up end-to-end speech recognition, arXiv, 2014,
-    https://arxiv.org/abs/1412.5567
     Differs from the paper: the noise is white, not recorded.
     """
 
+    references = (
+        Reference(
+            authors=(
+                "A. Hannun",
+                "C. Case",
+                "J. Casper",
+                "B. Catanzaro",
+                "G. Diamos",
+                "E. Elsen",
+                "R. Prenger",
+                "S. Satheesh",
+                "S. Sengupta",
+                "A. Coates",
+                "A. Y. Ng",
+            ),
+            title="Deep Speech: scaling up end-to-end speech recognition",
+            venue="arXiv",
+            year=2014,
+            url="https://arxiv.org/abs/1412.5567",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("white_noise",)
     p: float = likelihood(0.5)
     low: float = knob(

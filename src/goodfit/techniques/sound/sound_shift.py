@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.sounding import Sounding
 from goodfit.stages.warp import levels
@@ -27,11 +28,17 @@ class SoundShift(Sounding):
     >>> x = torch.arange(1.0, 5.0).reshape(1, 1, 4)
     >>> SoundShift(0.5).heard(x, (torch.tensor([1.0]),), Inputs()).flatten()
     tensor([0., 0., 1., 2.])
-
-    Reference: R. Tang and J. Lin, Deep residual learning for small-footprint keyword spotting, ICASSP 2018,
-    https://arxiv.org/abs/1710.10361
     """
 
+    references = (
+        Reference(
+            authors=("R. Tang", "J. Lin"),
+            title="Deep residual learning for small-footprint keyword spotting",
+            venue="ICASSP",
+            year=2018,
+            url="https://arxiv.org/abs/1710.10361",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("time_shift",)
     kinds: ClassVar[tuple[str, ...]] = ("sound", "series")
     amount: float = knob(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.sounding import Sounding
 from goodfit.stages.spectra import bins, smoothed
@@ -34,12 +35,19 @@ class SpecAugment(Sounding):
     >>> found.flatten()
     tensor([1., 1., 0., 0., 0., 0., 1., 1.])
 
-    Reference: D. S. Park, W. Chan, Y. Zhang, C.-C. Chiu, B. Zoph, E. D. Cubuk and Q. V. Le, SpecAugment: a simple data
-    augmentation method for automatic speech recognition, Interspeech 2019, https://arxiv.org/abs/1904.08779
     Differs from the paper: it acts on the waveform; masked is silent, not the mean; time is not warped. Where the
     samples per second are not known, 16,000 are assumed for the mel scale.
     """
 
+    references = (
+        Reference(
+            authors=("D. S. Park", "W. Chan", "Y. Zhang", "C.-C. Chiu", "B. Zoph", "E. D. Cubuk", "Q. V. Le"),
+            title="SpecAugment: a simple data augmentation method for automatic speech recognition",
+            venue="Interspeech",
+            year=2019,
+            url="https://arxiv.org/abs/1904.08779",
+        ),
+    )
     time: float = knob(
         default=0.15,
         low=0,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.sounding import Sounding
 from goodfit.stages.spectra import bins, smoothed, taken
@@ -31,11 +32,18 @@ class Speed(Sounding):
     >>> torch.allclose(found, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
     True
 
-    Reference: T. Ko, V. Peddinti, D. Povey and S. Khudanpur, Audio augmentation for speech recognition,
-    Interspeech 2015, https://doi.org/10.21437/Interspeech.2015-711
     Differs from the paper: rates are drawn anew for each sample, of any size, in place of 0.9, 1 and 1.1.
     """
 
+    references = (
+        Reference(
+            authors=("T. Ko", "V. Peddinti", "D. Povey", "S. Khudanpur"),
+            title="Audio augmentation for speech recognition",
+            venue="Interspeech",
+            year=2015,
+            url="https://doi.org/10.21437/Interspeech.2015-711",
+        ),
+    )
     amount: float = knob(
         default=0.1,
         low=0,

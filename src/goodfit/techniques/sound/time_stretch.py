@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.sounding import Sounding
 from goodfit.stages.spectra import frames, sound, spectra, stretched
@@ -29,13 +30,27 @@ class TimeStretch(Sounding):
     >>> found = TimeStretch(1.0, window=128).heard(x, (torch.tensor([1.0]),), Inputs())
     >>> bool(found[..., 530:].abs().max() < 1e-3), bool(found[..., :300].abs().max() > 0.9)
     (True, True)
-
-    Reference: J. Salamon and J. P. Bello, Deep convolutional neural networks and data augmentation for environmental
-    sound classification, IEEE Signal Processing Letters 24, 2017, https://arxiv.org/abs/1608.04363; the vocoder:
-    J. L. Flanagan and R. M. Golden, Phase vocoder, Bell System Technical Journal 45, 1966,
-    https://doi.org/10.1002/j.1538-7305.1966.tb01706.x
     """
 
+    references = (
+        Reference(
+            authors=("J. Salamon", "J. P. Bello"),
+            title="Deep convolutional neural networks and data augmentation for environmental sound classification",
+            venue="IEEE Signal Processing Letters",
+            volume="24",
+            year=2017,
+            url="https://arxiv.org/abs/1608.04363",
+        ),
+        Reference(
+            authors=("J. L. Flanagan", "R. M. Golden"),
+            title="Phase vocoder",
+            venue="Bell System Technical Journal",
+            volume="45",
+            year=1966,
+            topic="the vocoder",
+            url="https://doi.org/10.1002/j.1538-7305.1966.tb01706.x",
+        ),
+    )
     amount: float = knob(
         default=0.1,
         low=0,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.units import codes
 from goodfit.technique import knob
@@ -27,11 +28,18 @@ class ColumnNoise(Alteration):
     >>> draw = (torch.tensor([[1.0, 1.0, -1.0]]),)
     >>> ColumnNoise(0.1).alter(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))
     tensor([[0.6000, 0.0000, 1.0000]])
-
-    Reference: C. M. Bishop, Training with noise is equivalent to Tikhonov regularization, Neural Computation 7,
-    1995, https://doi.org/10.1162/neco.1995.7.1.108
     """
 
+    references = (
+        Reference(
+            authors=("C. M. Bishop",),
+            title="Training with noise is equivalent to Tikhonov regularization",
+            venue="Neural Computation",
+            volume="7",
+            year=1995,
+            url="https://doi.org/10.1162/neco.1995.7.1.108",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("table",)
     stddev: float = knob(
         default=0.1,

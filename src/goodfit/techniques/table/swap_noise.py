@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.units import together
 from goodfit.technique import knob
@@ -30,12 +31,19 @@ class SwapNoise(Alteration):
     tensor([[3., 2.],
             [3., 4.]])
 
-    Reference: D. Bahri, H. Jiang, Y. Tay and D. Metzler, SCARF: self-supervised contrastive learning using random
-    feature corruption, ICLR 2022, https://arxiv.org/abs/2106.15147
     Differs from the paper: other rows are those of the batch; each column is drawn by itself, in place of a fixed
     number of columns; and the network learns the target from the changed row, in place of finding its original.
     """
 
+    references = (
+        Reference(
+            authors=("D. Bahri", "H. Jiang", "Y. Tay", "D. Metzler"),
+            title="SCARF: self-supervised contrastive learning using random feature corruption",
+            venue="ICLR",
+            year=2022,
+            url="https://arxiv.org/abs/2106.15147",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("table",)
     by_itself: ClassVar[bool] = False
     rate: float = knob(

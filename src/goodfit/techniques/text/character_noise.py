@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, word_share
 
@@ -30,11 +31,18 @@ class CharacterNoise(Rewording):
     >>> CharacterNoise(0.5).alter(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
     tensor([[2, 1, 2]])
 
-    Reference: Y. Belinkov and Y. Bisk, Synthetic and natural noise both break neural machine translation, ICLR 2018,
-    https://arxiv.org/abs/1711.02173
     Differs from the paper: it acts on words after they have become numbers; letters are left out or doubled too.
     """
 
+    references = (
+        Reference(
+            authors=("Y. Belinkov", "Y. Bisk"),
+            title="Synthetic and natural noise both break neural machine translation",
+            venue="ICLR",
+            year=2018,
+            url="https://arxiv.org/abs/1711.02173",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("typos",)
     worded: ClassVar[bool] = True
     share: float = word_share(0.1, (0.02, 0.5), "probability that a word is misspelt")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there, without, word_share
 
@@ -23,11 +24,17 @@ class RandomDeletion(Rewording):
     >>> draw = (torch.tensor([[0.1, 0.9, 0.9]]),)
     >>> RandomDeletion(0.5).alter(torch.tensor([[5, 6, 0]]), draw, Inputs("text"))
     tensor([[6, 0, 0]])
-
-    Reference: J. Wei and K. Zou, EDA: easy data augmentation techniques for boosting performance on text classification
-    tasks, EMNLP 2019, https://arxiv.org/abs/1901.11196
     """
 
+    references = (
+        Reference(
+            authors=("J. Wei", "K. Zou"),
+            title="EDA: easy data augmentation techniques for boosting performance on text classification tasks",
+            venue="EMNLP",
+            year=2019,
+            url="https://arxiv.org/abs/1901.11196",
+        ),
+    )
     share: float = word_share(0.1, (0.02, 0.5), "probability that a word is left out")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

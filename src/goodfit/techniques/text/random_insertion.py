@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there, word_share
 
@@ -30,11 +31,18 @@ class RandomInsertion(Rewording):
     >>> RandomInsertion(0.5).alter(torch.tensor([[2, 4, 0]]), draw, Inputs("text", words=words))
     tensor([[2, 4, 3]])
 
-    Reference: J. Wei and K. Zou, EDA: easy data augmentation techniques for boosting performance on text classification
-    tasks, EMNLP 2019, https://arxiv.org/abs/1901.11196
     Differs from the paper: each word is drawn by itself, where the paper inserts an exact number of synonyms.
     """
 
+    references = (
+        Reference(
+            authors=("J. Wei", "K. Zou"),
+            title="EDA: easy data augmentation techniques for boosting performance on text classification tasks",
+            venue="EMNLP",
+            year=2019,
+            url="https://arxiv.org/abs/1901.11196",
+        ),
+    )
     worded: ClassVar[bool] = True
     share: float = word_share(0.1, (0.02, 0.5), "probability that a synonym of a word is put in")
 

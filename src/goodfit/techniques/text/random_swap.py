@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there, word_share
 
@@ -25,11 +26,18 @@ class RandomSwap(Rewording):
     >>> RandomSwap(0.5).alter(torch.tensor([[5, 6, 7, 0]]), draw, Inputs("text"))
     tensor([[7, 6, 5, 0]])
 
-    Reference: J. Wei and K. Zou, EDA: easy data augmentation techniques for boosting performance on text classification
-    tasks, EMNLP 2019, https://arxiv.org/abs/1901.11196
     Differs from the paper: a word changes places once at most, and the number of pairs is drawn too.
     """
 
+    references = (
+        Reference(
+            authors=("J. Wei", "K. Zou"),
+            title="EDA: easy data augmentation techniques for boosting performance on text classification tasks",
+            venue="EMNLP",
+            year=2019,
+            url="https://arxiv.org/abs/1901.11196",
+        ),
+    )
     share: float = word_share(0.1, (0.02, 0.5), "probability that a word is chosen to change places")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, word_share
 
@@ -31,11 +32,18 @@ class Synonyms(Rewording):
     >>> Synonyms(0.5).alter(torch.tensor([[2, 2, 0]]), draw, Inputs("text", words=words))
     tensor([[3, 2, 0]])
 
-    Reference: J. Wei and K. Zou, EDA: easy data augmentation techniques for boosting performance on text classification
-    tasks, EMNLP 2019, https://arxiv.org/abs/1901.11196
     Differs from the paper: each word is drawn by itself, where the paper replaces an exact number of them.
     """
 
+    references = (
+        Reference(
+            authors=("J. Wei", "K. Zou"),
+            title="EDA: easy data augmentation techniques for boosting performance on text classification tasks",
+            venue="EMNLP",
+            year=2019,
+            url="https://arxiv.org/abs/1901.11196",
+        ),
+    )
     aliases: ClassVar[tuple[str, ...]] = ("synonym_replacement",)
     worded: ClassVar[bool] = True
     share: float = word_share(0.1, (0.02, 0.5), "probability that a word becomes a synonym")

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.data.text.words import UNKNOWN
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there
 from goodfit.technique import knob
@@ -25,11 +26,18 @@ class WordDropout(Rewording):
     >>> WordDropout(0.5).alter(torch.tensor([[5, 6, 0]]), (torch.tensor([[0.1, 0.9, 0.1]]),), Inputs("text"))
     tensor([[1, 6, 0]])
 
-    Reference: S. R. Bowman, L. Vilnis, O. Vinyals, A. M. Dai, R. Jozefowicz and S. Bengio, Generating sentences from a
-    continuous space, CoNLL 2016, https://arxiv.org/abs/1511.06349
     Differs from the paper: a classifier's input is changed, where the paper changes that of a decoder.
     """
 
+    references = (
+        Reference(
+            authors=("S. R. Bowman", "L. Vilnis", "O. Vinyals", "A. M. Dai", "R. Jozefowicz", "S. Bengio"),
+            title="Generating sentences from a continuous space",
+            venue="CoNLL",
+            year=2016,
+            url="https://arxiv.org/abs/1511.06349",
+        ),
+    )
     rate: float = knob(
         default=0.1,
         low=0,

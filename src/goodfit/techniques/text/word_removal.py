@@ -9,6 +9,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.data.text.words import Words
+from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.wording import Rewording, even, there, without, word_share
 from goodfit.technique import knob
@@ -33,11 +34,18 @@ class WordRemoval(Rewording):
     >>> WordRemoval(0.3).alter(torch.tensor([[2, 3, 0]]), draw, Inputs("text", words=words))
     tensor([[2, 0, 0]])
 
-    Reference: Q. Xie, Z. Dai, E. Hovy, M.-T. Luong and Q. V. Le, Unsupervised data augmentation for consistency
-    training, NeurIPS 2020, https://arxiv.org/abs/1904.12848
     Differs from the paper: words are left out, where the paper replaces them; "frequency" is an addition.
     """
 
+    references = (
+        Reference(
+            authors=("Q. Xie", "Z. Dai", "E. Hovy", "M.-T. Luong", "Q. V. Le"),
+            title="Unsupervised data augmentation for consistency training",
+            venue="NeurIPS",
+            year=2020,
+            url="https://arxiv.org/abs/1904.12848",
+        ),
+    )
     worded: ClassVar[bool] = True
     share: float = word_share(0.1, (0.02, 0.5), "which share of the words is left out")
     by: str = knob(default="frequency", choices=("frequency", "tf_idf"), doc="what is scored: see the formula")

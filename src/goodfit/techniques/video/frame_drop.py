@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.common import share
 from goodfit.stages.warp import at_frames
@@ -27,11 +28,19 @@ class FrameDrop(Alteration):
     >>> clip = torch.arange(4.0).reshape(1, 1, 4, 1, 1)
     >>> FrameDrop(0.5).alter(clip, (torch.tensor([[0.9, 0.1, 0.6, 0.2]]),), Inputs("video")).flatten()
     tensor([0., 0., 2., 2.])
-
-    Reference: N. Cauli and D. Reforgiato Recupero, Survey on videos data augmentation for deep learning models, Future
-    Internet 14(3), 2022, https://doi.org/10.3390/fi14030093
     """
 
+    references = (
+        Reference(
+            authors=("N. Cauli", "D. Reforgiato Recupero"),
+            title="Survey on videos data augmentation for deep learning models",
+            venue="Future Internet",
+            volume="14",
+            number="3",
+            year=2022,
+            url="https://doi.org/10.3390/fi14030093",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("video",)
     rate: float = share(0.1, 0.5, "share of the frames that are lost")
 

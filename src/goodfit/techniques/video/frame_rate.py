@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import at_frames, levels
 from goodfit.technique import knob
@@ -28,11 +29,18 @@ class FrameRate(Alteration):
     >>> FrameRate(1.0).alter(clip, (torch.tensor([1.0]),), Inputs("video")).flatten()
     tensor([0., 0., 2., 4., 4.])
 
-    Reference: C. Feichtenhofer, H. Fan, J. Malik and K. He, SlowFast networks for video recognition, ICCV 2019,
-    https://arxiv.org/abs/1812.03982
     Differs from the paper: one clip at a random rate, in place of two at fixed ones.
     """
 
+    references = (
+        Reference(
+            authors=("C. Feichtenhofer", "H. Fan", "J. Malik", "K. He"),
+            title="SlowFast networks for video recognition",
+            venue="ICCV",
+            year=2019,
+            url="https://arxiv.org/abs/1812.03982",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("video",)
     amount: float = knob(
         default=0.25,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.augmentation import likelihood
 
@@ -24,11 +25,19 @@ class Reversal(Alteration):
 
     >>> Reversal(1.0).alter(torch.arange(3.0).reshape(1, 1, 3), (), Inputs("series")).flatten()
     tensor([2., 1., 0.])
-
-    Reference: B. K. Iwana and S. Uchida, An empirical survey of data augmentation for time series classification with
-    neural networks, PLOS ONE 16(7), 2021, https://arxiv.org/abs/2007.15951
     """
 
+    references = (
+        Reference(
+            authors=("B. K. Iwana", "S. Uchida"),
+            title="An empirical survey of data augmentation for time series classification with neural networks",
+            venue="PLOS ONE",
+            volume="16",
+            number="7",
+            year=2021,
+            url="https://arxiv.org/abs/2007.15951",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("video", "series", "sound")
     p: float = likelihood(0.5)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.reference import Reference
 from goodfit.stages import Alteration, Draw
 from goodfit.stages.warp import at_frames, levels
 from goodfit.technique import knob
@@ -28,11 +29,18 @@ class TemporalCrop(Alteration):
     >>> TemporalCrop(0.5).alter(clip, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("video")).flatten()
     tensor([2., 2., 3., 3.])
 
-    Reference: K. Simonyan and A. Zisserman, Two-stream convolutional networks for action recognition in videos,
-    NeurIPS 2014, https://arxiv.org/abs/1406.2199
     Differs from the paper: the part's length is random, and it is brought back to the clip's.
     """
 
+    references = (
+        Reference(
+            authors=("K. Simonyan", "A. Zisserman"),
+            title="Two-stream convolutional networks for action recognition in videos",
+            venue="NeurIPS",
+            year=2014,
+            url="https://arxiv.org/abs/1406.2199",
+        ),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("video",)
     length: float = knob(
         default=0.75,

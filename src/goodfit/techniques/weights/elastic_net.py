@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Proximal, Quadratic, selector, soft_threshold
 from goodfit.technique import knob
 
@@ -27,11 +28,19 @@ class ElasticNet(Quadratic, Proximal):
     tensor(2.7500)
     >>> ElasticNet.mix(strength=0.01, alpha=0.3)
     ElasticNet(l1=0.003, l2=0.006999999999999999, on='kernel')
-
-    Reference: H. Zou and T. Hastie, Regularization and variable selection via the elastic net, JRSS B 67(2), 2005,
-    https://doi.org/10.1111/j.1467-9868.2005.00503.x
     """
 
+    references = (
+        Reference(
+            authors=("H. Zou", "T. Hastie"),
+            title="Regularization and variable selection via the elastic net",
+            venue="JRSS B",
+            volume="67",
+            number="2",
+            year=2005,
+            url="https://doi.org/10.1111/j.1467-9868.2005.00503.x",
+        ),
+    )
     every: ClassVar[int] = 8
     by_unit: ClassVar[bool] = False
     l1: float = knob(

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Proximal, selector
 from goodfit.technique import knob
 
@@ -37,12 +38,28 @@ class GroupLasso(Proximal):
     tensor([[2.4000, 0.0000],
             [3.2000, 0.0000]])
 
-    Reference: M. Yuan and Y. Lin, Model selection and estimation in regression with grouped variables, JRSS B 68(1),
-    2006, https://doi.org/10.1111/j.1467-9868.2005.00532.x; S. Scardapane, D. Comminiello, A. Hussain and A. Uncini,
-    Group sparse regularization for deep neural networks, Neurocomputing 241, 2017, https://arxiv.org/abs/1607.00485
     Differs from the paper: a proximal step in place of Scardapane's subgradients, so that the zeros are exact.
     """
 
+    references = (
+        Reference(
+            authors=("M. Yuan", "Y. Lin"),
+            title="Model selection and estimation in regression with grouped variables",
+            venue="JRSS B",
+            volume="68",
+            number="1",
+            year=2006,
+            url="https://doi.org/10.1111/j.1467-9868.2005.00532.x",
+        ),
+        Reference(
+            authors=("S. Scardapane", "D. Comminiello", "A. Hussain", "A. Uncini"),
+            title="Group sparse regularization for deep neural networks",
+            venue="Neurocomputing",
+            volume="241",
+            year=2017,
+            url="https://arxiv.org/abs/1607.00485",
+        ),
+    )
     light: ClassVar[bool] = False
     every: ClassVar[int] = 48
     strength: float = knob(

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Proximal, selector, soft_threshold
 from goodfit.technique import knob
 
@@ -28,11 +29,19 @@ class L1(Proximal):
     tensor(1.5000)
     >>> L1(0.5).prox(torch.tensor([0.3, -2.0]), step=1.0)
     tensor([ 0.0000, -1.5000])
-
-    Reference: R. Tibshirani, Regression shrinkage and selection via the lasso, JRSS B 58(1), 1996,
-    https://doi.org/10.1111/j.2517-6161.1996.tb02080.x
     """
 
+    references = (
+        Reference(
+            authors=("R. Tibshirani",),
+            title="Regression shrinkage and selection via the lasso",
+            venue="JRSS B",
+            volume="58",
+            number="1",
+            year=1996,
+            url="https://doi.org/10.1111/j.2517-6161.1996.tb02080.x",
+        ),
+    )
     every: ClassVar[int] = 8
     by_unit: ClassVar[bool] = False
     l1: float = knob(

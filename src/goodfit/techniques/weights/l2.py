@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import torch  # noqa: F401  (doctest)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Quadratic, selector
 from goodfit.technique import knob
 
@@ -26,11 +27,19 @@ class L2(Quadratic):
 
     >>> L2(0.5).value(torch.tensor([[1.0, -2.0]])), L2(0.5).coefficient()
     (tensor(2.5000), 1.0)
-
-    Reference: A. E. Hoerl and R. W. Kennard, Ridge regression: biased estimation for nonorthogonal problems,
-    Technometrics 12(1), 1970, https://doi.org/10.1080/00401706.1970.10488634
     """
 
+    references = (
+        Reference(
+            authors=("A. E. Hoerl", "R. W. Kennard"),
+            title="Ridge regression: biased estimation for nonorthogonal problems",
+            venue="Technometrics",
+            volume="12",
+            number="1",
+            year=1970,
+            url="https://doi.org/10.1080/00401706.1970.10488634",
+        ),
+    )
     by_unit: ClassVar[bool] = False
     l2: float = knob(
         default=1e-4,

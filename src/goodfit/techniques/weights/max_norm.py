@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Scaling, selector
 from goodfit.technique import knob
 
@@ -25,11 +26,19 @@ class MaxNorm(Scaling):
 
     >>> MaxNorm(2.0).scale(torch.tensor([[1.0], [2.0], [4.0]])).flatten()
     tensor([1.0000, 1.0000, 0.5000])
-
-    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
-    prevent neural networks from overfitting, JMLR 15, 2014, section 5.1, https://jmlr.org/papers/v15/srivastava14a.html
     """
 
+    references = (
+        Reference(
+            authors=("N. Srivastava", "G. Hinton", "A. Krizhevsky", "I. Sutskever", "R. Salakhutdinov"),
+            title="Dropout: a simple way to prevent neural networks from overfitting",
+            venue="JMLR",
+            volume="15",
+            year=2014,
+            section="section 5.1",
+            url="https://jmlr.org/papers/v15/srivastava14a.html",
+        ),
+    )
     max_value: float = knob(
         default=3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"), unit="L2 norm", doc="the bound c"
     )

@@ -6,6 +6,7 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.reference import Reference
 from goodfit.stages import Scaling, selector
 from goodfit.technique import knob
 
@@ -26,14 +27,27 @@ class MinMaxNorm(Scaling):
     >>> MinMaxNorm(1.0, 2.0).scale(torch.tensor([[0.5], [1.5], [4.0], [0.0]])).flatten()
     tensor([2.0000, 1.0000, 0.5000, 1.0000])
 
-    Reference: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, Dropout: a simple way to
-    prevent neural networks from overfitting, JMLR 15, 2014, section 5.1,
-    https://jmlr.org/papers/v15/srivastava14a.html; F. Chollet et al., Keras weight constraints, 2015,
-    https://keras.io/api/layers/constraints/
     Differs from the paper: the bound below and the rate are Keras'; the paper has the bound above.
     Differs from Keras: no 1e-7 is added to the norm, so that units inside the bounds do not shrink.
     """
 
+    references = (
+        Reference(
+            authors=("N. Srivastava", "G. Hinton", "A. Krizhevsky", "I. Sutskever", "R. Salakhutdinov"),
+            title="Dropout: a simple way to prevent neural networks from overfitting",
+            venue="JMLR",
+            volume="15",
+            year=2014,
+            section="section 5.1",
+            url="https://jmlr.org/papers/v15/srivastava14a.html",
+        ),
+        Reference(
+            authors=("F. Chollet", "et al."),
+            title="Keras weight constraints",
+            year=2015,
+            url="https://keras.io/api/layers/constraints/",
+        ),
+    )
     min_value: float = knob(
         default=0.0, low=0, search=(0.0, 1.0), neutral=0.0, unit="L2 norm", doc="the bound below; at most max_value"
     )

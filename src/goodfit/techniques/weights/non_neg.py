@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Projection, selector
 from goodfit.technique import knob
 
@@ -24,12 +25,19 @@ class NonNeg(Projection):
 
     >>> NonNeg().project(torch.tensor([[0.5, -2.0]]), ())[0]
     tensor([[0.5000, 0.0000]])
-
-    Reference: J. Chorowski and J. M. Zurada, Learning understandable neural networks with nonnegative weight
-    constraints, IEEE Transactions on Neural Networks and Learning Systems 26(1), 2015,
-    https://doi.org/10.1109/TNNLS.2014.2310059
     """
 
+    references = (
+        Reference(
+            authors=("J. Chorowski", "J. M. Zurada"),
+            title="Learning understandable neural networks with nonnegative weight constraints",
+            venue="IEEE Transactions on Neural Networks and Learning Systems",
+            volume="26",
+            number="1",
+            year=2015,
+            url="https://doi.org/10.1109/TNNLS.2014.2310059",
+        ),
+    )
     by_unit: ClassVar[bool] = False
     rate: float = knob(
         default=1.0, low=0, high=1, search=(0.1, 1.0), neutral=0.0, unit="share", doc="share of the way taken per step"

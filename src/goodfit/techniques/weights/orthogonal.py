@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Smooth, selector
 from goodfit.technique import knob
 
@@ -29,13 +30,20 @@ class Orthogonal(Smooth):
     >>> Orthogonal(0.5).value(w), Orthogonal(0.5).gradient(w)[1]
     (tensor(0.3000), tensor([0.0000, 0.2000]))
 
-    Reference: A. Brock, T. Lim, J. M. Ritchie and N. Weston, Neural photo editing with introspective adversarial
-    networks, ICLR 2017, https://arxiv.org/abs/1609.07093
     Differs from the paper: it is Keras' penalty on |cos|, which is free of the vectors' lengths; the paper's is
     Σ |w wᵀ − I|.
     Differs from Keras: the default is over="units", Keras' mode="columns"; Keras' default "rows" is over="inputs".
     """
 
+    references = (
+        Reference(
+            authors=("A. Brock", "T. Lim", "J. M. Ritchie", "N. Weston"),
+            title="Neural photo editing with introspective adversarial networks",
+            venue="ICLR",
+            year=2017,
+            url="https://arxiv.org/abs/1609.07093",
+        ),
+    )
     light: ClassVar[bool] = False
     matrices: ClassVar[bool] = True
     factor: float = knob(

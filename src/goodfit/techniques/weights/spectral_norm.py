@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from goodfit.reference import Reference
 from goodfit.stages import Draw, Projection, selector
 from goodfit.technique import knob
 
@@ -33,13 +34,21 @@ class SpectralNorm(Projection):
     tensor([[2.0000, 0.0000],
             [0.0000, 0.2500]])
 
-    Reference: H. Gouk, E. Frank, B. Pfahringer and M. J. Cree, Regularisation of neural networks by enforcing
-    Lipschitz continuity, Machine Learning 110, 2021, https://arxiv.org/abs/1804.04368
     Differs from the paper: a convolution is bounded by the norm of its filters as a matrix, which does not depend on
     the size of the image, in place of the norm of the convolution itself; σ is taken from the span of the iterated
     vectors in place of the last of them, which is far more exact at the same cost.
     """
 
+    references = (
+        Reference(
+            authors=("H. Gouk", "E. Frank", "B. Pfahringer", "M. J. Cree"),
+            title="Regularisation of neural networks by enforcing Lipschitz continuity",
+            venue="Machine Learning",
+            volume="110",
+            year=2021,
+            url="https://arxiv.org/abs/1804.04368",
+        ),
+    )
     light: ClassVar[bool] = False
     every: ClassVar[int] = 8
     matrices: ClassVar[bool] = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
+from goodfit.reference import Reference
 from goodfit.stages import Scaling, selector
 from goodfit.technique import knob
 
@@ -24,12 +25,19 @@ class UnitNorm(Scaling):
     >>> UnitNorm().scale(torch.tensor([[4.0], [0.5], [0.0]])).flatten()
     tensor([0.2500, 2.0000, 1.0000])
 
-    Reference: T. Salimans and D. P. Kingma, Weight normalization: a simple reparameterization to accelerate training of
-    deep neural networks, NeurIPS 2016, https://arxiv.org/abs/1602.07868
     Differs from the paper: the length of each weight vector is 1, not learned.
     Differs from Keras: no 1e-7 is added to the norm; it is 1 to rounding.
     """
 
+    references = (
+        Reference(
+            authors=("T. Salimans", "D. P. Kingma"),
+            title="Weight normalization: a simple reparameterization to accelerate training of deep neural networks",
+            venue="NeurIPS",
+            year=2016,
+            url="https://arxiv.org/abs/1602.07868",
+        ),
+    )
     rate: float = knob(
         default=1.0, low=0, high=1, search=(0.1, 1.0), neutral=0.0, unit="share", doc="share of the way taken per step"
     )

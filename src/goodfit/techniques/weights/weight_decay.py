@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from goodfit.reference import Reference
 from goodfit.stages import Decay, selector
 from goodfit.technique import knob
 
@@ -22,12 +23,24 @@ class WeightDecay(Decay):
 
     >>> WeightDecay(0.01).factor(learning_rate=0.1)
     0.999
-
-    Reference: I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019,
-    https://arxiv.org/abs/1711.05101; cautious: L. Chen et al., Cautious weight decay, 2025,
-    https://arxiv.org/abs/2510.12402
     """
 
+    references = (
+        Reference(
+            authors=("I. Loshchilov", "F. Hutter"),
+            title="Decoupled weight decay regularization",
+            venue="ICLR",
+            year=2019,
+            url="https://arxiv.org/abs/1711.05101",
+        ),
+        Reference(
+            authors=("L. Chen", "et al."),
+            title="Cautious weight decay",
+            year=2025,
+            topic="cautious",
+            url="https://arxiv.org/abs/2510.12402",
+        ),
+    )
     by_unit: ClassVar[bool] = False
     rate: float = knob(
         default=1e-2,

@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from goodfit import surgery
+from goodfit.checks import whole_number
 from goodfit.data import Inputs
 from goodfit.data.task import Task
 from goodfit.errors import InputError
@@ -142,15 +143,12 @@ def _check_arguments(model: nn.Module, loop: Loop) -> None:
     must(optimizer is None or isinstance(optimizer, Optimizer), "optimizer", "a torch.optim.Optimizer", optimizer)
     must(loop.loss is None or callable(loop.loss), "loss", "a function loss(output, y)", loop.loss)
     for name in ("epochs", "steps_per_epoch"):
-        must(_whole(getattr(loop, name), 1), name, "a whole number of at least 1", getattr(loop, name))
-    must(loop.seed is not None and _whole(loop.seed, 0), "seed", "a whole number of at least 0", loop.seed)
+        if getattr(loop, name) is not None:
+            whole_number("attach", name, getattr(loop, name), 1)
+    whole_number("attach", "seed", loop.seed, 0)
     must(loop.inputs is None or isinstance(loop.inputs, Inputs), "inputs", "goodfit.data.Inputs", loop.inputs)
     if loop.data is not None and not _rows(loop.data):
         raise InputError("attach: data must be the training rows, two tensors (x, y) of the same length.")
-
-
-def _whole(value: object, low: int) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= low)
 
 
 def _rows(data: object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from statistics import median
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from goodfit.memory import free_memory
 from goodfit.stages import Clock
 from goodfit.surgery import copy_module
 from goodfit.train.population.jobs import Job, Networks
@@ -35,18 +35,9 @@ def at_once(weights: int, width: int, device: torch.device, lanes: int = 1) -> i
     >>> at_once(5_000, 4, torch.device("cpu"))
     32
     """
-    fitting = int(SHARE * _free(device)) // (max(1, weights * BYTES * width // 4) * lanes)
+    fitting = int(SHARE * free_memory(device)) // (max(1, weights * BYTES * width // 4) * lanes)
     cached = max(4, IN_CACHE // max(1, weights)) if device.type == "cpu" else AT_ONCE
     return max(1, min(AT_ONCE, fitting, cached))
-
-
-def _free(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):  # not every system tells
-        return 2**32
 
 
 def solo_seconds(networks: Networks, job: Job) -> float:

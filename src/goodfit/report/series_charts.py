@@ -8,54 +8,58 @@ import numpy as np
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array, ArrayFeatures
-from goodfit.data.restoring import restore_array
-from goodfit.report.cells import plain, target_text
-from goodfit.report.page import Line, Shown, Strip
+from goodfit.data.arrays import ArrayFeatures
+from goodfit.data.inverse_transform import inverse_transform_array
+from goodfit.report.page import Feature, SampleGallery, SampleView
+from goodfit.report.table_diff import format_value, target_text
+from goodfit.types import Array
 
 MOST = 6
 """Channels that are shown."""
 WIDTH, HEIGHT, MARGIN = 1000, 200, 8
-"""A lane's size in units of its own; the margin is above and below."""
+"""Size of a channel's chart in SVG units; the margin is above and below."""
 STRETCHES = 150
 """A series of more than twice as many time steps is drawn by the ends of so many stretches of it."""
 
 
-def charts(split: Split, row: int, label: str, made: tuple[Tensor, Tensor], target: Tensor) -> Strip:
+def series_gallery(split: Split, row: int, label: str, made: tuple[Tensor, Tensor], target: Tensor) -> SampleGallery:
     """A series and its variants, all on the same axes, in the units of the data.
 
     Shape: made: x (variant, channel, time), y (variant, class or outputs); target (class or outputs,), as it is.
     """
-    raw = own_units(split, split.train.x[row])[:MOST]
-    several = own_units(split, made[0])[:, :MOST]
+    raw = to_data_units(split, split.train.x[row])[:MOST]
+    several = to_data_units(split, made[0])[:, :MOST]
     low = np.minimum(raw.min(1), several.min((0, 2)))  # (channel,)
     high = np.maximum(raw.max(1), several.max((0, 2)))
     before = target_text(split, target)
     told = [target_text(split, y) for y in made[1]]
     variants = tuple(
-        Shown(lanes=_lanes(one, low, high), caption=text if text != before else "")
+        SampleView(paths=_paths(one, low, high), caption=text if text != before else "")
         for one, text in zip(several, told, strict=True)
     )
     decimals = [max(0, 2 - math.floor(math.log10(b - a))) if b > a else 3 for a, b in zip(low, high, strict=True)]
-    lines = tuple(
-        Line(f"channel {i}", plain(low[i], decimals[i]), plain(high[i], decimals[i])) for i in range(len(raw))
+    features = tuple(
+        Feature(f"channel {i}", format_value(low[i], decimals[i]), format_value(high[i], decimals[i]))
+        for i in range(len(raw))
     )
-    return Strip(label, Shown(lanes=_lanes(raw, low, high)), variants, lines, _note(*split.spec.input_shape))
+    return SampleGallery(
+        label, SampleView(paths=_paths(raw, low, high)), variants, features, _note(*split.spec.input_shape)
+    )
 
 
-def own_units(split: Split, x: Tensor) -> Array:
+def to_data_units(split: Split, x: Tensor) -> Array:
     """Series in the units of the data; as they are, where those are not known.
 
     Shape: (…, channel, time) → the same, float64.
     """
     features, values = split.preprocessing and split.preprocessing.features, x.detach().cpu().double().numpy()
-    return restore_array(features, values) if isinstance(features, ArrayFeatures) else values
+    return inverse_transform_array(features, values) if isinstance(features, ArrayFeatures) else values
 
 
-def path(values: Array, low: float, high: float) -> str:
-    """What an SVG path draws of a channel (time,), between these ends, in a lane of WIDTH × HEIGHT.
+def svg_path(values: Array, low: float, high: float) -> str:
+    """What an SVG path draws of a channel (time,), between these ends, in a chart of WIDTH × HEIGHT.
 
-    >>> path(np.array([0.0, 1.0, 0.5]), 0.0, 1.0)
+    >>> svg_path(np.array([0.0, 1.0, 0.5]), 0.0, 1.0)
     'M0 192L500 8 1000 100'
     """
     time = np.arange(len(values))
@@ -75,8 +79,8 @@ def _ends(values: Array) -> Array:
     return np.asarray([place for places in found for place in places])
 
 
-def _lanes(series: Array, low: Array, high: Array) -> tuple[str, ...]:
-    return tuple(path(one, a, b) for one, a, b in zip(series, low, high, strict=True))
+def _paths(series: Array, low: Array, high: Array) -> tuple[str, ...]:
+    return tuple(svg_path(one, a, b) for one, a, b in zip(series, low, high, strict=True))
 
 
 def _note(channels: int, time: int) -> str:

@@ -7,8 +7,8 @@ import torch
 
 from goodfit import load
 from goodfit.recipe import Recipe
-from goodfit.report.strips import sheet, strips
-from goodfit.report.tints import SHARE, TINTS, tinted
+from goodfit.report.mask_overlay import COLOURS, SHARE, overlay_mask
+from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
 from goodfit.train.variants import with_targets
 
 Image = pytest.importorskip("PIL.Image")
@@ -23,26 +23,26 @@ def split():
 
 def test_only_classes_beyond_the_first_are_tinted():
     shades, mask = np.full((1, 2, 3), 100, np.uint8), torch.tensor([[0, 1, 2], [0, 9, 0]])
-    made = tinted(shades, mask)
+    made = overlay_mask(shades, mask)
     assert made.shape == (3, 2, 3)
     assert (made[:, mask == 0] == 100).all()
     for number, place in ((1, (0, 1)), (2, (0, 2)), (9, (1, 1))):
-        colour = np.array(TINTS[(number - 1) % 8][1])
+        colour = np.array(COLOURS[(number - 1) % 8][1])
         assert np.abs(made[(slice(None), *place)] - (100 * (1 - SHARE) + SHARE * colour)).max() <= 0.5
 
 
-def test_strips_show_masks_on_the_images_that_they_moved_with(split):
-    found = strips(split, Recipe.of("horizontal_flip(1.0)"), count=2, samples=3)
+def test_galleries_show_masks_on_the_images_that_they_moved_with(split):
+    found = sample_galleries(split, Recipe.of("horizontal_flip(1.0)"), count=2, samples=3)
     assert len(found) == 3
     assert found[0].note == "Masks: '0' is not tinted, '1' is blue, '2' is orange."
-    for strip in found:
-        before, after = (_pixels(one.picture) for one in (strip.first, strip.variants[0]))
+    for gallery in found:
+        before, after = (_pixels(one.picture) for one in (gallery.original, gallery.variants[0]))
         assert np.array_equal(before[:, ::-1], after)
         assert before.ndim == 3
 
 
 def test_a_sheet_of_masks_has_colours(split, tmp_path):
-    sheet(split, Recipe.of("rotation=20"), tmp_path / "a.png", count=2, samples=2)
+    write_contact_sheet(split, Recipe.of("rotation=20"), tmp_path / "a.png", count=2, samples=2)
     found = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     assert (found[..., 0] != found[..., 2]).mean() > 0.2
 

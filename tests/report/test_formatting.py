@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from goodfit.report.numbers import clean, decimals, duration, number, percent, shorten, span
+from goodfit.report.formatting import clean, decimals, duration, number, percent, shorten, span
 
 
 @pytest.mark.parametrize(

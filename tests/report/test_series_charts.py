@@ -12,8 +12,8 @@ import pytest
 from goodfit.data import Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
-from goodfit.report.lanes import HEIGHT, MARGIN, WIDTH, own_units, path
-from goodfit.report.strips import strips
+from goodfit.report.sample_gallery import sample_galleries
+from goodfit.report.series_charts import HEIGHT, MARGIN, WIDTH, svg_path, to_data_units
 from goodfit.train.batched import seen
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -32,7 +32,7 @@ def heights(drawn: str, low: float, high: float) -> np.ndarray:
 
 def test_a_line_goes_through_its_values() -> None:
     values = np.random.default_rng(0).normal(size=50)
-    drawn = path(values, -4.0, 4.0)
+    drawn = svg_path(values, -4.0, 4.0)
     np.testing.assert_allclose(points(drawn)[:, 0], np.linspace(0, WIDTH, 50), atol=0.5)
     np.testing.assert_allclose(heights(drawn, -4.0, 4.0), values, atol=0.51 * 8 / (HEIGHT - 2 * MARGIN))
 
@@ -40,7 +40,7 @@ def test_a_line_goes_through_its_values() -> None:
 def test_long_series_are_short_lines_that_lose_no_spike() -> None:
     values = np.sin(np.arange(20_000) / 900)
     values[12_345] = 5.0
-    drawn = path(values, -1.0, 5.0)
+    drawn = svg_path(values, -1.0, 5.0)
     assert len(drawn) < 4000
     across, down = points(drawn).T
     assert (np.diff(across) >= 0).all()
@@ -51,50 +51,50 @@ def test_long_series_are_short_lines_that_lose_no_spike() -> None:
 
 @pytest.mark.parametrize(("values", "wanted"), [([3.0, 3.0], "M0 100L1000 100"), ([2.0], "M0 100h1000")])
 def test_flat_and_single_values_are_in_the_middle(values: list[float], wanted: str) -> None:
-    assert path(np.asarray(values), values[0], values[0]) == wanted
+    assert svg_path(np.asarray(values), values[0], values[0]) == wanted
 
 
 def test_charts_are_of_the_data_on_common_axes() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 2, 20)) * [[3.0], [0.01]] + [[100.0], [0.0]]
     split = load((x, np.arange(60) % 2), kind="series").split(seed=0)
-    (strip,) = strips(split, Recipe.of("jitter=0.2"), count=4)
+    (gallery,) = sample_galleries(split, Recipe.of("jitter=0.2"), count=4)
     raw = x[split.train.rows[0]]
     shown = seen(split, Recipe.of("jitter=0.2"), 4, examples(split, 1)).x[0]
-    everything = np.concatenate([raw[None], own_units(split, shown)])  # (1 + variant, channel, time)
-    assert [line.name for line in strip.lines] == ["channel 0", "channel 1"]
-    for channel, line in enumerate(strip.lines):
+    everything = np.concatenate([raw[None], to_data_units(split, shown)])  # (1 + variant, channel, time)
+    assert [line.name for line in gallery.features] == ["channel 0", "channel 1"]
+    for channel, line in enumerate(gallery.features):
         low, high = everything[:, channel].min(), everything[:, channel].max()
         told = [float(end.replace("−", "-").replace(",", "")) for end in (line.low, line.high)]
         np.testing.assert_allclose(told, [low, high], atol=0.01 * (high - low))
-        for one, values in zip((strip.first, *strip.variants), everything, strict=True):
-            found = heights(one.lanes[channel], low, high)
+        for one, values in zip((gallery.original, *gallery.variants), everything, strict=True):
+            found = heights(one.paths[channel], low, high)
             np.testing.assert_allclose(found, values[channel], atol=0.6 * (high - low) / (HEIGHT - 2 * MARGIN))
-    assert strip.note.startswith("20 time steps")
+    assert gallery.note.startswith("20 time steps")
 
 
 def test_six_channels_are_shown() -> None:
     x = np.random.default_rng(0).normal(size=(40, 9, 12))
     split = load((x, np.arange(40) % 2), kind="series").split(seed=0)
-    (strip,) = strips(split, Recipe.of("jitter"), count=2)
-    assert {len(one.lanes) for one in (strip.first, *strip.variants)} == {6}
-    assert strip.note.endswith("6 of 9 channels are shown.")
+    (gallery,) = sample_galleries(split, Recipe.of("jitter"), count=2)
+    assert {len(one.paths) for one in (gallery.original, *gallery.variants)} == {6}
+    assert gallery.note.endswith("6 of 9 channels are shown.")
 
 
-def test_a_changed_target_stands_below(series: Split) -> None:
-    (strip,) = strips(series, Recipe.of("mixup(alpha=1)"), count=20)
-    captions = [one.caption for one in strip.variants]
+def test_a_changed_target_stands_below(series_split: Split) -> None:
+    (gallery,) = sample_galleries(series_split, Recipe.of("mixup(alpha=1)"), count=20)
+    captions = [one.caption for one in gallery.variants]
     assert any(re.fullmatch(r"\d\u00a0\d+\u00a0%, \d\u00a0\d+\u00a0%", caption) for caption in captions)
-    assert not any(one.caption for one in strips(series, Recipe.of("jitter"), count=5)[0].variants)
+    assert not any(one.caption for one in sample_galleries(series_split, Recipe.of("jitter"), count=5)[0].variants)
 
 
-def test_a_page_and_a_picture(series: Split, tmp_path: Path) -> None:
+def test_a_page_and_a_picture(series_split: Split, tmp_path: Path) -> None:
     recipe = Recipe.of("jitter, window_warp=2, permutation, series_scaling")
-    written = write_variants(series, recipe, tmp_path / "augment.html", count=7, samples=2)
+    written = write_variants(series_split, recipe, tmp_path / "augment.html", count=7, samples=2)
     text = written.read_text(encoding="utf-8")
-    found = strips(series, recipe, 7, 2)
+    found = sample_galleries(series_split, recipe, 7, 2)
     drawn = re.findall(r'<path[^>]* d="([^"]*)"', text)
-    assert drawn == [lane for strip in found for one in (strip.first, *strip.variants) for lane in one.lanes]
+    assert drawn == [path for gallery in found for one in (gallery.original, *gallery.variants) for path in one.paths]
     names = re.findall(r'<path id="([^"]*)"', text)
     assert len(set(names)) == len(names) == 2 * 2
     assert re.findall(r'<use href="#([^"]*)"', text) == [n for s in (names[:2], names[2:]) for _ in range(7) for n in s]
@@ -103,13 +103,13 @@ def test_a_page_and_a_picture(series: Split, tmp_path: Path) -> None:
     lines = [one.get("d") for one in picture.iter(f"{space}path") if one.get("class") != "ground"]
     assert lines == drawn
     width, height = float(picture.get("width", 0)), float(picture.get("height", 0))
-    for lane in picture.iter(f"{space}svg"):
-        if lane is not picture:
-            assert float(lane.get("x", 0)) + float(lane.get("width", 0)) <= width
-            assert float(lane.get("y", 0)) + float(lane.get("height", 0)) <= height
+    for chart in picture.iter(f"{space}svg"):
+        if chart is not picture:
+            assert float(chart.get("x", 0)) + float(chart.get("width", 0)) <= width
+            assert float(chart.get("y", 0)) + float(chart.get("height", 0)) <= height
 
 
-def test_the_report_of_a_fit_shows_charts(series: Split, tmp_path: Path) -> None:
-    run = fit("mlp:4", series, "jitter", Training(epochs=1), progress=False)
-    text = write_report(run, tmp_path / "report.html", data=series).read_text(encoding="utf-8")
-    assert text.count('<figure class="strip drawn">') == 3
+def test_the_report_of_a_fit_shows_charts(series_split: Split, tmp_path: Path) -> None:
+    run = fit("mlp:4", series_split, "jitter", Training(epochs=1), progress=False)
+    text = write_report(run, tmp_path / "report.html", data=series_split).read_text(encoding="utf-8")
+    assert text.count('<figure class="gallery charts">') == 3

@@ -12,29 +12,30 @@ import numpy as np
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array, ArrayFeatures
+from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.encoding import CategoryColumn, NumberColumn, TableFeatures
-from goodfit.data.restoring import MISSING, OTHER, At, CategoryAt, NumberAt, standing
-from goodfit.report.page import Cell, Line, Shown, Strip
+from goodfit.data.inverse_transform import MISSING, OTHER, CategoryInputs, ColumnInputs, NumberInputs, column_inputs
+from goodfit.report.page import Cell, Feature, SampleGallery, SampleView
+from goodfit.types import Array
 
 MOST = 20
 """Columns of a row that are shown."""
 NAMED = 3
-"""Categories of a blend that are named."""
+"""CategoryFormat of a blend that are named."""
 ROWS = 10_000
 """Training rows that tell how finely a column is given."""
 DAY = 86400.0
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberFormat:
     """How a column of numbers or dates is written; decimals: places behind the point, of dates of days."""
 
-    at: NumberAt
+    at: NumberInputs
     decimals: int
 
     @classmethod
-    def of(cls, at: NumberAt, x: Array) -> Numbers:
+    def of(cls, at: NumberInputs, x: Array) -> NumberFormat:
         """As finely as its values x (rows, features) are given, but with three to five digits of its spread."""
         values, scale = at.values(x), at.column.scale / (DAY if at.column.kind == "date" else 1.0)
         values = values / DAY if at.column.kind == "date" else values
@@ -60,11 +61,11 @@ class Numbers:
         sign = "+" if change > 0 else "−"
         if self.at.column.kind == "date":
             return f"{sign}{abs(change) / DAY:,.3g} days"
-        return sign + plain(abs(change), self.decimals)
+        return sign + format_value(abs(change), self.decimals)
 
     def _said(self, value: float) -> str:
         if self.at.column.kind != "date":
-            return plain(value, self.decimals)
+            return format_value(value, self.decimals)
         try:
             when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(value))
         except OverflowError:
@@ -73,10 +74,10 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Categories:
+class CategoryFormat:
     """How a column of categories is written."""
 
-    at: CategoryAt
+    at: CategoryInputs
 
     def text(self, row: Array) -> str:
         """The category in words, or shares of several, of a row (features,)."""
@@ -95,47 +96,47 @@ class Categories:
         return ""
 
 
-Column: TypeAlias = Numbers | Categories
+Column: TypeAlias = NumberFormat | CategoryFormat
 
 
-def table(split: Split, row: int, label: str, made: tuple[Tensor, Tensor], target: Tensor) -> Strip:
+def table_gallery(split: Split, row: int, label: str, made: tuple[Tensor, Tensor], target: Tensor) -> SampleGallery:
     """A row and its variants, columns as lines: the target first, then what changes in most variants.
 
     Shape: made: x (variant, features), y (variant, class or outputs); target (class or outputs,), as it is.
     """
     raw, changed = split.train.x[row].cpu().numpy(), made[0].cpu().numpy()
-    found = columns(split)
+    found = input_formats(split)
     lines = [_line(column, raw, changed) for column in found]
     order = sorted(range(len(found)), key=lambda i: -sum(cell.changed for cell in lines[i]))
     kept = order[:MOST]
-    outputs = [_line(column, target.cpu().numpy(), made[1].cpu().numpy()) for column in targets(split)]
+    outputs = [_line(column, target.cpu().numpy(), made[1].cpu().numpy()) for column in target_formats(split)]
     shown = [*outputs, *(lines[i] for i in kept)]
-    named = [Line(column.at.column.name, target=True) for column in targets(split)]
-    named += [Line(found[i].at.column.name) for i in kept]
-    first, *variants = (Shown(cells=tuple(line[i] for line in shown)) for i in range(1 + len(changed)))
-    return Strip(label, first, tuple(variants), tuple(named), _note(lines, kept))
+    named = [Feature(column.at.column.name, target=True) for column in target_formats(split)]
+    named += [Feature(found[i].at.column.name) for i in kept]
+    first, *variants = (SampleView(cells=tuple(line[i] for line in shown)) for i in range(1 + len(changed)))
+    return SampleGallery(label, first, tuple(variants), tuple(named), _note(lines, kept))
 
 
-def columns(split: Split) -> list[Column]:
+def input_formats(split: Split) -> list[Column]:
     """How the inputs of a table are written."""
     x = split.train.x[:ROWS].cpu().numpy()
-    return [_column(at, x) for at in standing(_features(split))]
+    return [_column(at, x) for at in column_inputs(_features(split))]
 
 
-def targets(split: Split) -> list[Column]:
+def target_formats(split: Split) -> list[Column]:
     """How the targets are written: shares of classes, or numbers."""
     spec, known = split.spec, split.preprocessing
     if spec.classes:
-        return [Categories(CategoryAt(CategoryColumn(spec.target, spec.classes), 0))]
+        return [CategoryFormat(CategoryInputs(CategoryColumn(spec.target, spec.classes), 0))]
     mean, scale = (known.target_mean, known.target_scale) if known else (0.0, 1.0)
     names = [spec.target] if spec.n_outputs == 1 else [f"{spec.target} {i}" for i in range(spec.n_outputs)]
     y = split.train.y[:ROWS].cpu().numpy()
-    return [_column(NumberAt(_number(name, mean, scale), i, None), y) for i, name in enumerate(names)]
+    return [_column(NumberInputs(_number(name, mean, scale), i, None), y) for i, name in enumerate(names)]
 
 
 def target_text(split: Split, y: Tensor) -> str:
     """A target (class or outputs,) in words."""
-    return ", ".join(column.text(y.cpu().numpy()) for column in targets(split))
+    return ", ".join(column.text(y.cpu().numpy()) for column in target_formats(split))
 
 
 def _features(split: Split) -> TableFeatures:
@@ -155,8 +156,8 @@ def _number(name: str, mean: float, scale: float) -> NumberColumn:
     return NumberColumn(name, "number", value=True, indicator=False, fill=0.0, mean=mean, scale=scale)
 
 
-def _column(at: At, x: Array) -> Column:
-    return Categories(at) if isinstance(at, CategoryAt) else Numbers.of(at, x)
+def _column(at: ColumnInputs, x: Array) -> Column:
+    return CategoryFormat(at) if isinstance(at, CategoryInputs) else NumberFormat.of(at, x)
 
 
 def _line(column: Column, raw: Array, made: Array) -> list[Cell]:
@@ -188,10 +189,10 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
-def plain(value: float, decimals: int) -> str:
+def format_value(value: float, decimals: int) -> str:
     """A number with at most so many decimals, or five digits of what is very large or small, and a true minus sign.
 
-    >>> plain(1169.0, 2), plain(-0.125, 2), plain(-0.001, 2)
+    >>> format_value(1169.0, 2), format_value(-0.125, 2), format_value(-0.001, 2)
     ('1,169', '−0.12', '0')
     """
     if abs(value) >= 1e12 or decimals > 9:

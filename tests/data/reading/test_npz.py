@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from goodfit.data import load, storage
-from goodfit.data.reading.members import member
+from goodfit.data.reading.npz import read_array
 from goodfit.data.storage import is_mapped
 from goodfit.errors import InputError
 
@@ -27,7 +27,7 @@ def test_arrays_come_out_in_files(save: object, tmp_path: Path) -> None:
     assert callable(save)
     save(tmp_path / "data.npz", **arrays)
     with np.load(tmp_path / "data.npz") as archive:
-        found = {key: member(archive, key) for key in arrays}
+        found = {key: read_array(archive, key) for key in arrays}
     for key, wanted in arrays.items():
         assert np.array_equal(found[key], wanted)
         assert found[key].dtype == wanted.dtype

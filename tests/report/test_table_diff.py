@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from goodfit.data import Inputs, Split, load
-from goodfit.data.given import from_tensors
+from goodfit.data.tensors import from_tensors
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
-from goodfit.report.cells import columns, plain, table, target_text, targets
-from goodfit.report.page import Strip
-from goodfit.report.strips import strips
+from goodfit.report.page import SampleGallery
+from goodfit.report.sample_gallery import sample_galleries
+from goodfit.report.table_diff import format_value, input_formats, table_gallery, target_formats, target_text
 from goodfit.train.batched import targets as soft
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -43,22 +43,24 @@ def split() -> Split:
     return load(people(), "y").split(seed=0)
 
 
-def made(split: Split, x: torch.Tensor, row: int, y: torch.Tensor | None = None) -> Strip:
-    """The strip of a row with these variants of it."""
+def made(split: Split, x: torch.Tensor, row: int, y: torch.Tensor | None = None) -> SampleGallery:
+    """The gallery of a row with these variants of it."""
     before = soft(split, (row,))[0]
-    return table(split, row, "a row", (x, before.expand(len(x), -1) if y is None else y), before)
+    return table_gallery(split, row, "a row", (x, before.expand(len(x), -1) if y is None else y), before)
 
 
-def cells(strip: Strip, name: str) -> list[tuple[str, str, bool]]:
-    place = [line.name for line in strip.lines].index(name)
-    return [(c.text, c.difference, c.changed) for one in (strip.first, *strip.variants) for c in [one.cells[place]]]
+def cells(gallery: SampleGallery, name: str) -> list[tuple[str, str, bool]]:
+    place = [line.name for line in gallery.features].index(name)
+    return [
+        (c.text, c.difference, c.changed) for one in (gallery.original, *gallery.variants) for c in [one.cells[place]]
+    ]
 
 
 def test_the_row_as_it_is_is_that_of_the_data(split: Split) -> None:
     raw = people().iloc[split.train.rows].reset_index(drop=True)
     for row in range(40):
-        strip = made(split, split.train.x[row][None], row)
-        told = {line.name: cell.text for line, cell in zip(strip.lines, strip.first.cells, strict=True)}
+        gallery = made(split, split.train.x[row][None], row)
+        told = {line.name: cell.text for line, cell in zip(gallery.features, gallery.original.cells, strict=True)}
         own = raw.loc[row]
         assert told["city"] == own["city"].replace("Atlantis", "(other)")
         assert told["age"] == str(own["age"])
@@ -66,8 +68,8 @@ def test_the_row_as_it_is_is_that_of_the_data(split: Split) -> None:
         income = "(missing)" if np.isnan(own["income"]) else f"{own['income']:,.2f}".rstrip("0").rstrip(".")
         assert told["income"] == income
         assert told["y"] == own["y"]
-        assert not any(cell.changed for one in strip.variants for cell in one.cells)
-        assert "0 of 4 columns change" in strip.note
+        assert not any(cell.changed for one in gallery.variants for cell in one.cells)
+        assert "0 of 4 columns change" in gallery.note
 
 
 def test_changes_are_marked_and_measured(split: Split) -> None:
@@ -80,19 +82,19 @@ def test_changes_are_marked_and_measured(split: Split) -> None:
     x[1, names.index("city=Rome")], x[1, names.index("city=Bern")] = 0, 1
     x[2, names.index("city=Rome")] = 0
     x[2, names.index("income is missing")] = 1
-    strip = made(split, x, row)
+    gallery = made(split, x, row)
     raw = people().iloc[split.train.rows[row]]
     age, since = raw["age"], raw["since"]
-    assert cells(strip, "age")[:3] == [(str(age), "", False), (str(age + 7), "+7", True), (str(age), "", False)]
+    assert cells(gallery, "age")[:3] == [(str(age), "", False), (str(age + 7), "+7", True), (str(age), "", False)]
     earlier = f"{since - pd.Timedelta(days=31):%Y-%m-%d}"
-    assert cells(strip, "since")[1] == (earlier, "−31 days", True)
-    assert cells(strip, "city") == [
+    assert cells(gallery, "since")[1] == (earlier, "−31 days", True)
+    assert cells(gallery, "city") == [
         ("Rome", "", False), ("Rome", "", False), ("Bern", "", True), ("(other)", "", True),
     ]  # fmt: skip
-    told = cells(strip, "income")
+    told = cells(gallery, "income")
     assert told[3] == (f"(missing) {told[0][0]}", "", True)
-    assert "4 of 4 columns change" in strip.note
-    assert "(other): none of the categories" in strip.note
+    assert "4 of 4 columns change" in gallery.note
+    assert "(other): none of the categories" in gallery.note
 
 
 def test_what_changes_most_often_comes_first_and_the_target_before_it() -> None:
@@ -101,11 +103,12 @@ def test_what_changes_most_often_comes_first_and_the_target_before_it() -> None:
     several = split.train.x[4].repeat(3, 1)
     several[:, 17] += 1
     several[0, 25] += 1
-    strip = made(split, several, 4)
-    assert [line.name for line in strip.lines[:4]] == ["y", "x17", "x25", "x0"]
-    assert [line.target for line in strip.lines] == [True] + [False] * 20
+    gallery = made(split, several, 4)
+    assert [line.name for line in gallery.features[:4]] == ["y", "x17", "x25", "x0"]
+    assert [line.target for line in gallery.features] == [True] + [False] * 20
     assert (
-        strip.note == "2 of 30 columns change in some of these variants; 10 more are not shown, none of which changes."
+        gallery.note
+        == "2 of 30 columns change in some of these variants; 10 more are not shown, none of which changes."
     )
     several += 1
     assert "30 of 30 columns change" in made(split, several, 4).note
@@ -115,8 +118,8 @@ def test_what_changes_most_often_comes_first_and_the_target_before_it() -> None:
 def test_soft_targets_are_shares_of_classes(split: Split) -> None:
     assert target_text(split, torch.tensor([0.28, 0.72])) == "yes\u00a072\u00a0%, no\u00a028\u00a0%"
     assert target_text(split, torch.tensor([1.0, 0.0])) == "no"
-    strip = made(split, split.train.x[[0, 0]], 0, torch.tensor([[0.5, 0.5], soft(split, (0,))[0].tolist()]))
-    assert [changed for _, _, changed in cells(strip, "y")] == [False, True, False]
+    gallery = made(split, split.train.x[[0, 0]], 0, torch.tensor([[0.5, 0.5], soft(split, (0,))[0].tolist()]))
+    assert [changed for _, _, changed in cells(gallery, "y")] == [False, True, False]
     many = load((np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 5)).split(seed=0)
     text = target_text(many, torch.tensor([0.1, 0.5, 0.1, 0.2, 0.1]))
     assert text == "1\u00a050\u00a0%, 3\u00a020\u00a0%, 0\u00a010\u00a0%, …"
@@ -126,16 +129,16 @@ def test_targets_that_are_numbers_are_in_their_own_unit() -> None:
     split = load(people(task="regression"), "y").split(seed=0)
     raw = people(task="regression")["y"].iloc[split.train.rows].to_numpy()
     for row in range(5):
-        assert target_text(split, split.train.y[row]) == plain(float(raw[row]), 1)
+        assert target_text(split, split.train.y[row]) == format_value(float(raw[row]), 1)
     moved = split.train.y[:1] + 10 / split.preprocessing.target_scale  # type: ignore[union-attr]
-    strip = made(split, split.train.x[:1], 0, moved)
-    assert cells(strip, "y")[1] == (plain(float(raw[0]) + 10, 1), "+10", True)
+    gallery = made(split, split.train.x[:1], 0, moved)
+    assert cells(gallery, "y")[1] == (format_value(float(raw[0]) + 10, 1), "+10", True)
 
 
 def test_very_large_and_small_numbers_are_short() -> None:
-    assert plain(-1.25e30, 0) == "−1.25e+30"
-    assert plain(1.25e-14, 16) == "1.25e−14"
-    assert plain(123_456_789.0, 0) == "123,456,789"
+    assert format_value(-1.25e30, 0) == "−1.25e+30"
+    assert format_value(1.25e-14, 16) == "1.25e−14"
+    assert format_value(123_456_789.0, 0) == "123,456,789"
 
 
 def test_blends_are_shares() -> None:
@@ -146,27 +149,27 @@ def test_blends_are_shares() -> None:
     x = split.train.x[row].clone()
     x[names.index("city=Rome")], x[names.index("city=Bern")] = 0.4, 0.6
     x[names.index("income is missing")] = 0.25
-    strip = made(split, x[None], row)
-    assert cells(strip, "city")[1] == ("Bern\u00a060\u00a0%, Rome\u00a040\u00a0%", "", True)
-    assert cells(strip, "income")[1][0].endswith(", 25\u00a0% missing")
+    gallery = made(split, x[None], row)
+    assert cells(gallery, "city")[1] == ("Bern\u00a060\u00a0%, Rome\u00a040\u00a0%", "", True)
+    assert cells(gallery, "income")[1][0].endswith(", 25\u00a0% missing")
 
 
 def test_times_of_day_are_shown_where_the_data_have_them() -> None:
     frame = people()
     frame["since"] += pd.to_timedelta(np.arange(len(frame)) * 7, unit="h")
     split = load(frame, "y").split(seed=0)
-    strip = made(split, split.train.x[:1], 0)
-    assert cells(strip, "since")[0][0] == f"{frame['since'].iloc[split.train.rows[0]]:%Y-%m-%d %H:%M}"
+    gallery = made(split, split.train.x[:1], 0)
+    assert cells(gallery, "since")[0][0] == f"{frame['since'].iloc[split.train.rows[0]]:%Y-%m-%d %H:%M}"
 
 
 def test_tensors_are_shown_as_they_are() -> None:
     x = torch.arange(40.0).reshape(20, 2) / 4
     pair = (x, torch.stack([torch.arange(20.0), torch.arange(20.0) / 2], 1))
     split = from_tensors(pair, pair)
-    strip = made(split, x[2:3], 2)
-    assert [line.name for line in strip.lines] == ["y 0", "y 1", "x0", "x1"]
-    assert [cell.text for cell in strip.first.cells] == ["2", "1", "1", "1.25"]
-    assert [column.at.column.name for column in targets(split)] == ["y 0", "y 1"]
+    gallery = made(split, x[2:3], 2)
+    assert [line.name for line in gallery.features] == ["y 0", "y 1", "x0", "x1"]
+    assert [cell.text for cell in gallery.original.cells] == ["2", "1", "1", "1.25"]
+    assert [column.at.column.name for column in target_formats(split)] == ["y 0", "y 1"]
 
 
 def test_bytes_of_a_flat_array_are_bytes() -> None:
@@ -174,7 +177,7 @@ def test_bytes_of_a_flat_array_are_bytes() -> None:
     split = load((shades, np.arange(60) % 2), kind="table").split(seed=0)
     assert split.spec.inputs == Inputs("table", split.spec.inputs.low, split.spec.inputs.high)
     row = split.train.x[5].numpy()
-    assert [column.text(row) for column in columns(split)] == [str(v) for v in shades[split.train.rows[5]]]
+    assert [column.text(row) for column in input_formats(split)] == [str(v) for v in shades[split.train.rows[5]]]
 
 
 class Cells(HTMLParser):
@@ -208,13 +211,13 @@ def test_a_page_holds_the_table(split: Split, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     page = Cells()
     page.feed(text)
-    found = strips(split, recipe, 5, 2)
-    wanted = [[line.name, *(one.cells[i].text for one in (strip.first, *strip.variants))]
-              for strip in found for i, line in enumerate(strip.lines)]  # fmt: skip
+    found = sample_galleries(split, recipe, 5, 2)
+    wanted = [[line.name, *(one.cells[i].text for one in (gallery.original, *gallery.variants))]
+              for gallery in found for i, line in enumerate(gallery.features)]  # fmt: skip
     shown = [[text.strip() for _, text in row] for row in page.rows if row[0][1]]
     assert shown == wanted
     marked = [["changed" in kind for kind, _ in row[2:]] for row in page.rows if row[0][1]]
-    assert marked == [[one.cells[i].changed for one in s.variants] for s in found for i in range(len(s.lines))]
+    assert marked == [[one.cells[i].changed for one in s.variants] for s in found for i in range(len(s.features))]
     assert any(map(any, marked))
     assert "Oslo <b>" not in text
 

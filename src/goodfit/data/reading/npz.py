@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.storage import Array, large, parts, room
+from goodfit.data.storage import large, parts, room
+from goodfit.types import Array
 
 HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -17,7 +18,7 @@ HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
 }
 
 
-def member(archive: Any, key: str, folder: Path | None = None) -> Array:
+def read_array(archive: Any, key: str, folder: Path | None = None) -> Array:
     """An array of an archive that `numpy.load` has opened, read piece by piece where it is large.
 
     `folder`: where the file lies that it is then in, until nobody needs it any more; none: in

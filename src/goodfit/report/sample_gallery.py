@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.arrays import Array
 from goodfit.data.reading.images import encode, encode_clip, tile
 from goodfit.recipe import Recipe
-from goodfit.report.cells import table
-from goodfit.report.lanes import charts
-from goodfit.report.page import Shown, Strip
-from goodfit.report.tints import legend, tinted
+from goodfit.report.mask_overlay import mask_legend, overlay_mask
+from goodfit.report.page import SampleGallery, SampleView
+from goodfit.report.series_charts import series_gallery
+from goodfit.report.table_diff import table_gallery
 from goodfit.train.batched import seen, targets
 from goodfit.train.variants import asked, examples, variants, with_targets
+from goodfit.types import Array
 
 PLAYED = 8000
 """Samples per second at which sounds of an unknown rate are played."""
@@ -29,7 +29,9 @@ QUIET = 60.0
 """Decibels below the loudest at which a spectrogram is black."""
 
 
-def strips(split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed: int = 0) -> tuple[Strip, ...]:
+def sample_galleries(
+    split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed: int = 0
+) -> tuple[SampleGallery, ...]:
     """Some training samples, of different classes, each with variants of it.
 
     Raises:
@@ -37,26 +39,28 @@ def strips(split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed
         MissingExtra: pillow is not there.
     """
     kind, rows = split.spec.inputs.kind, examples(split, samples)
-    if kind in BESIDE:
+    if kind in COMPARED:
         asked(split, recipe, count, rows)
         in_batches, before = seen(split, recipe, count, rows, seed), targets(split, rows)
         several = zip(rows, in_batches.x, in_batches.y, before, strict=True)
-        return tuple(BESIDE[kind](split, row, _label(split, row), (x, y), old) for row, x, y, old in several)
+        return tuple(COMPARED[kind](split, row, _label(split, row), (x, y), old) for row, x, y, old in several)
     if split.spec.task == "segmentation":
         return tuple(_masked(split, recipe, count, rows, seed))
-    show, made = SHOWN[kind], variants(split, recipe, count, rows, seed)
+    show, made = VIEWS[kind], variants(split, recipe, count, rows, seed)
     found = []
     for row, several in zip(rows, made, strict=True):
         raw = split.train.x[row]
         shown = tuple(show(split, one, raw) for one in several)
-        found.append(Strip(_label(split, row), show(split, raw, None), shown))
+        found.append(SampleGallery(_label(split, row), show(split, raw, None), shown))
     return tuple(found)
 
 
-def sheet(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> None:
+def write_contact_sheet(
+    split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0
+) -> None:
     """The same as one PNG file, where there are pictures: a row per sample, which stands in front."""
     kind = split.spec.inputs.kind
-    if kind not in PICTURED:
+    if kind not in PICTURE_KINDS:
         return
     rows = examples(split, samples)
     if split.spec.task == "segmentation":
@@ -87,11 +91,11 @@ def spectrogram(split: Split, sample: Tensor, rows: int = 64) -> Array:
     return shades[1:].flip(0)[None].cpu().numpy()
 
 
-def _masked(split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int) -> Iterator[Strip]:
+def _masked(split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int) -> Iterator[SampleGallery]:
     """Images tinted by their masks."""
     for row, raw, several in _pictured(split, recipe, count, rows, seed):
-        first, *others = (Shown(picture=_address("image/png", encode(one))) for one in (raw, *several))
-        yield Strip(_label(split, row), first, tuple(others), note=legend(split.spec.classes))
+        first, *others = (SampleView(picture=_address("image/png", encode(one))) for one in (raw, *several))
+        yield SampleGallery(_label(split, row), first, tuple(others), note=mask_legend(split.spec.classes))
 
 
 def _pictured(
@@ -100,18 +104,18 @@ def _pictured(
     """Each row with its image and the variants of it, tinted."""
     train, (x, y) = split.train, with_targets(split, recipe, count, rows, seed)
     for row, images, masks in zip(rows, x, y, strict=True):
-        made = [tinted(pixels(split, image), mask) for image, mask in zip(images, masks, strict=True)]
-        yield row, tinted(pixels(split, train.x[row]), train.y[row]), made
+        made = [overlay_mask(pixels(split, image), mask) for image, mask in zip(images, masks, strict=True)]
+        yield row, overlay_mask(pixels(split, train.x[row]), train.y[row]), made
 
 
-def _picture(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
+def _picture(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
     shades = pixels(split, sample)
     if shades.ndim == 4:
-        return Shown(picture=_address("image/gif", encode_clip(shades)))
-    return Shown(picture=_address("image/png", encode(shades)))
+        return SampleView(picture=_address("image/gif", encode_clip(shades)))
+    return SampleView(picture=_address("image/png", encode(shades)))
 
 
-def _sound(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
+def _sound(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
     inputs, file = split.spec.inputs, io.BytesIO()
     swings = sample.float().mean(0) / max(abs(inputs.low), abs(inputs.high))
     with wave.open(file, "wb") as writer:
@@ -120,14 +124,14 @@ def _sound(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
         writer.setframerate(inputs.rate or PLAYED)
         writer.writeframes((swings.clamp(-1, 1) * 32767).round().cpu().numpy().astype("<i2").tobytes())
     picture = _address("image/png", encode(spectrogram(split, sample)))
-    return Shown(picture=picture, sound=_address("audio/wav", file.getvalue()))
+    return SampleView(picture=picture, sound=_address("audio/wav", file.getvalue()))
 
 
-def _words(split: Split, sample: Tensor, raw: Tensor | None) -> Shown:
+def _words(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
     known = split.spec.inputs.words
     assert known is not None
     before, after = (known.name(ids.tolist()) for ids in (sample if raw is None else raw, sample))
-    return Shown(words=tuple(_marked(before, after)))
+    return SampleView(words=tuple(_marked(before, after)))
 
 
 def _marked(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -140,12 +144,12 @@ def _marked(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, 
             yield from ((word, "new") for word in after[c:d])
 
 
-_Show = Callable[[Split, Tensor, Tensor | None], Shown]
-SHOWN: dict[str, _Show] = {"image": _picture, "video": _picture, "sound": _sound, "text": _words}
+_Show = Callable[[Split, Tensor, Tensor | None], SampleView]
+VIEWS: dict[str, _Show] = {"image": _picture, "video": _picture, "sound": _sound, "text": _words}
 """Kind of inputs → how a sample of it is shown: the split, the sample, and what it was made from."""
-PICTURED = ("image", "video", "sound")
+PICTURE_KINDS = ("image", "video", "sound")
 """The kinds of inputs of which `sheet` makes a picture."""
-BESIDE = {"table": table, "series": charts}
+COMPARED = {"table": table_gallery, "series": series_gallery}
 """Kind of inputs → how a sample and its variants are shown beside each other."""
 
 

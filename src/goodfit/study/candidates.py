@@ -68,7 +68,7 @@ def candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidate]:
     ]
 
 
-def named(recipes: list[Recipe]) -> list[Candidate]:
+def candidates_of(recipes: list[Recipe]) -> list[Candidate]:
     """Recipes of the user's own, each under its text, with the plain network in front."""
     own = [Candidate(recipe.text(), recipe) for recipe in dict.fromkeys(recipes) if len(recipe)]
     return [Candidate(PLAIN, Recipe()), *own]

@@ -4,7 +4,7 @@ from goodfit.data import Inputs, TaskSpec
 from goodfit.data.text.words import Words
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
-from goodfit.study.plan import COMBINATION, MOVES, USUAL, candidates, named
+from goodfit.study.candidates import COMBINATION, MOVES, USUAL, candidates, candidates_of
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -86,7 +86,7 @@ def test_numbers_have_no_labels_to_smooth() -> None:
 
 def test_recipes_of_ones_own_once_each_behind_plain() -> None:
     mine, other = Recipe.of("l2=1e-3"), Recipe.of("dropout=0.5, l2=1e-3")
-    plan = named([mine, Recipe(), other, Recipe.of("l2=0.001")])
+    plan = candidates_of([mine, Recipe(), other, Recipe.of("l2=0.001")])
     assert [(c.label, c.recipe) for c in plan] == [
         ("plain", Recipe()), ("l2=0.001", mine), ("dropout=0.5, l2=0.001", other),
     ]  # fmt: skip

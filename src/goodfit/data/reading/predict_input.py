@@ -25,14 +25,14 @@ LOUDEST = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Unseen:
+class PredictInput:
     """Raw rows as `Preprocessing.transform` takes them, and the names of the files they come from (none: no files)."""
 
     x: Any
     names: tuple[str, ...] = ()
 
 
-def read_unseen(source: str, learned: Preprocessing, damaged: Damaged = "refuse") -> Unseen:
+def read_predict_input(source: str, learned: Preprocessing, damaged: Damaged = "refuse") -> PredictInput:
     """Rows without targets, for a network that has `learned` so: from all that training takes, and from loose files.
 
     Images, sounds, clips and texts are files or folders of them, with folders of classes or without; they get the size,
@@ -44,13 +44,13 @@ def read_unseen(source: str, learned: Preprocessing, damaged: Damaged = "refuse"
     """
     kind, path = learned.inputs.kind, Path(source).expanduser()
     if isinstance(learned.features, TextFeatures):
-        return _texts(path, damaged) if _is_text(path, learned.features.column) else Unseen(features(source))
+        return _texts(path, damaged) if _is_text(path, learned.features.column) else PredictInput(features(source))
     if kind == "sound" and path.suffix.lower() == ".npz" and path.is_file() and sounds.is_archive(path):
         form = sounds.Form(int(learned.inputs.rate), learned.input_shape[-1], learned.input_shape[0])
-        return Unseen(sounds.read_archive(path, ANY, form).x)
+        return PredictInput(sounds.read_archive(path, ANY, form).x)
     known = frozenset[str]().union(*ENDINGS.values())
     if not isinstance(learned.features, ArrayFeatures) or not (path.is_dir() or ending(path) in known):
-        return Unseen(features(source))
+        return PredictInput(features(source))
     if kind not in ENDINGS:
         raise InputError(f"predict: the network has learned from {kind} data; give a file of such, got '{path.name}'.")
     if not path.exists():
@@ -58,7 +58,7 @@ def read_unseen(source: str, learned: Preprocessing, damaged: Damaged = "refuse"
     each = unsorted(images_of(path).resolve(), NAMES[kind], endings_of(kind, True))
     form = _form(kind, learned.features, learned.inputs)
     x, names, _ = decoded(kind, each, None, ANY, damaged, form)
-    return Unseen(x, tuple(names.tolist()))
+    return PredictInput(x, tuple(names.tolist()))
 
 
 def _form(kind: Kind, learned: ArrayFeatures, inputs: Inputs) -> Any:
@@ -101,7 +101,7 @@ def _is_text(path: Path, column: str) -> bool:
         return True
 
 
-def _texts(path: Path, damaged: Damaged) -> Unseen:
+def _texts(path: Path, damaged: Damaged) -> PredictInput:
     each = unsorted(path.resolve(), "texts", {TXT})
     texts, rows = decoded_texts(each, damaged)
-    return Unseen(texts, tuple(each.labels[at] for at in rows))
+    return PredictInput(texts, tuple(each.labels[at] for at in rows))

@@ -1,0 +1,1 @@
+"""The measures that tools/structure.py prints."""
