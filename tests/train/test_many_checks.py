@@ -88,7 +88,7 @@ def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
     [
         (["dropout(0.5, input_rate=0.1, on='first')", "dropout(0.5, on='first')"], "Dropout: there must be a layer"),
         (["l2=0.1", "l2(0.1, on='encoder.*')"], "L2: on must match"),
-        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "wants norms"),
+        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "requires norms"),
         (["early_stopping=5", "early_stopping(5, monitor='stop_auc')"], "EarlyStopping: monitor must be one of"),
     ],
 )

@@ -114,7 +114,7 @@ def _try_on(
 ) -> tuple[list[Candidate], list[Checked], list[str]]:
     """Put every recipe on the network once: what does not fit is refused before the first run, not after hours.
 
-    The candidates, and remarks: what the linter finds dubious, and (with `drop`) which did not fit and were left out.
+    The candidates, and messages: the linter's warnings, and (with `drop`) the recipes that did not fit.
     """
     fitting, checked, remarks, check = [], [], [], Checker(networks, loss)
     for candidate in plan:

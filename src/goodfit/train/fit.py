@@ -88,7 +88,7 @@ def fit(
 
 
 def told(network: nn.Module, recipe: Recipe, messages: Sequence[LintMessage]) -> dict[str, Any]:
-    """What acts where on the network as it was given, and what the linter finds doubtful, as plain data."""
+    """What acts where on the unchanged network, and the linter's warnings, as plain data."""
     explained = explain(network, recipe)
     return {
         "acts": [list(row) for row in explained.rows()],

@@ -18,7 +18,7 @@ def context(split: Split, training: Training, loss: str) -> Context:
         optimizer=training.optimizer, batch_size=training.batch_size, accumulate=training.accumulate,
         epochs=training.epochs, metric=training.metric, loss=loss, task=split.spec.task, rows=len(split.train),
         stop_rows=len(split.stop), integer_inputs=not split.train.x.is_floating_point(),
-        categories=bool(getattr(features, "categories", ())), own_loop=False,
+        categories=bool(getattr(features, "categories", ())), manual_loop=False,
         smallest_class=None if counts is None else int(counts[counts > 0].min()),
     )  # fmt: skip
 

@@ -79,7 +79,7 @@ def test_second_pass_is_over_the_same_rows(seen: Seen) -> None:
 
 def test_noise_of_dropout_disagrees_less(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=8, batch_size=16, learning_rate=0.02)
-    with pytest.raises(InputError, match="r_drop: nothing differs between its two forward passes"):
+    with pytest.raises(InputError, match="r_drop: its two forward passes do not differ"):
         fit(make_net(), three_class_split, RDrop(5.0), settings)
 
     def disagreement(recipe: Recipe) -> float:

@@ -99,7 +99,7 @@ def test_numbers_have_no_classes(regression_split: Split, make_net: Callable[...
     for y in (torch.zeros(4), torch.zeros(4, 1), torch.zeros(4, 2, dtype=torch.long)):
         with pytest.raises(InputError, match="ClassBalance: it acts on one class label per row"):
             drawn(1.0, y)
-    with pytest.raises(InputError, match="class_balance: it is for targets that are labels"):
+    with pytest.raises(InputError, match="class_balance: it requires targets that are labels"):
         fit(make_net(1), regression_split, ClassBalance(), Training(epochs=1))
 
 

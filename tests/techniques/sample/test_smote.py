@@ -139,7 +139,7 @@ def test_a_single_row_gives_a_warning() -> None:
     y = (torch.arange(40) == 7).long()
     split = from_tensors((x, y), (x, (torch.arange(40) > 20).long()))
     run = fit(nn.Linear(3, 2), split, "smote", Training(epochs=1, batch_size=16))
-    assert any("the rarest class has 1 row, which is repeated" in message for message in run.facts["warnings"])
+    assert any("the rarest class has 1 row, which is only repeated" in message for message in run.facts["warnings"])
 
 
 def test_refused(regression_split: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_arguments(options: dict[str, Any], says: str, make_net: Net) -> None:
         ),
         ("batch_norm, ema=0.5", ["data"], "EMA: batch norms need their statistics anew; give attach(…, data=(x, y))."),
         ("unit_norm, max_norm=0.5", [], "recipe: unit_norm, max_norm at 0.weight, 2.weight, 4.weight: "),
-        ("r_drop=1, batch_norm", [], "recipe: r_drop: nothing differs between its two forward passes"),
+        ("r_drop=1, batch_norm", [], "recipe: r_drop: its two forward passes do not differ"),
         ("target_noise=0.1", [], "TargetNoise: it acts on numbers; the target has classes"),
         ("l1=0.1, drop_path=0.1, batch_norm", [], "DropPath: the network must have residual branches"),
         ("dropout=0.5, batch_norm, l1(0.1, on='nowhere')", [], "L1: on must match a weight tensor"),

@@ -97,7 +97,7 @@ class Loop:
         return Context(
             optimizer=type(self.optimizer).__name__.lower() if self.optimizer else "adam", epochs=self.epochs,
             task=self.task, rows=None if inputs is None else len(inputs),
-            integer_inputs=inputs is not None and not inputs.is_floating_point(), own_loop=False,
+            integer_inputs=inputs is not None and not inputs.is_floating_point(), manual_loop=False,
         )  # fmt: skip
 
     def frequencies(self, device: torch.device) -> Tensor | None:

@@ -98,7 +98,7 @@ class Checked:
     recipe: Recipe
     training: Training
     criterion: Criterion
-    known: Mapping[str, Any]  # what acts where, and what the linter finds doubtful
+    known: Mapping[str, Any]  # what acts where, and the linter's warnings
     alone: str  # why its runs cannot be part of a population; empty where they can
 
     def job(self, number: int, seed: int, split: Split) -> Job:
