@@ -18,8 +18,8 @@ from goodfit.models import text_cnn
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation, BranchNoise, Recurrent
 from goodfit.technique import Technique
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 os.environ["KERAS_BACKEND"] = "torch"  # for the tests beside Keras, before anything imports it
 
@@ -176,8 +176,8 @@ def augment() -> Callable[..., Tensor]:
         inputs: Inputs | None = None,
         classes: Sequence[str] = (),
     ) -> Tensor:
-        source = Source(torch.Generator().manual_seed(seed))
-        augmenting = Augmenting(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
+        source = StepContext(torch.Generator().manual_seed(seed))
+        augmenting = BatchAugmenter(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
         augmenting.check(x)
         return augmenting(x, torch.zeros(len(x)) if y is None else y)[0]
 

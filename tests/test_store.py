@@ -14,9 +14,11 @@ from torch import nn
 
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
+from goodfit.serialization import read_tensors, write_tensors
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
-from goodfit.train import Run, Training, fit
-from goodfit.train.files import read_tensors, write_tensors
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
 Net = Callable[..., nn.Sequential]
@@ -123,9 +125,7 @@ def test_a_user_network_is_passed_to_load_run_and_not_changed(
 
 
 @pytest.mark.parametrize("hidden", [4, 16])
-def test_weights_of_another_network_are_refused(
-    three_class_split: Split, make_net: Net, tmp_path: Path, hidden: int
-) -> None:
+def test_other_weights_are_refused(three_class_split: Split, make_net: Net, tmp_path: Path, hidden: int) -> None:
     save_run(fit(make_net(), three_class_split, "", SHORT), tmp_path)
     with pytest.raises(InputError, match="the weights do not fit this network") as error:
         load_run(tmp_path, make_net(hidden=hidden))

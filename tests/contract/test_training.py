@@ -29,8 +29,9 @@ from goodfit.stages import (
 )
 from goodfit.technique import Knob, Technique
 from goodfit.techniques import CutOut
-from goodfit.train import Checkpoints, Run
-from goodfit.train.attach import attach_layers
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.run import Run
+from goodfit.train.stages.on_model import attach_layers
 
 Train = Callable[..., Run]
 SameBits = Callable[[Run, Run], None]

@@ -13,7 +13,9 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import SCHEDULES, Clock, Scheduled
 from goodfit.techniques import ALL, L1, L2, Dropout, MaxNorm
-from goodfit.train import Checkpoints, Training, fit
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 WITH = [t for t in ALL.values() if issubclass(t, Scheduled)]

@@ -14,7 +14,8 @@ from goodfit.recipe import Recipe
 from goodfit.stages import Clock, Draw, Forward, Gradient, OnGrads, OnLoss, OnSample
 from goodfit.technique import knob
 from goodfit.techniques import L2, ClipGradNorm, MixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 SETTINGS = {"epochs": 3, "batch_size": 32, "learning_rate": 0.02}

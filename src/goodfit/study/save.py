@@ -9,10 +9,10 @@ import pandas as pd
 import yaml
 
 from goodfit.recipe import FORMAT as RECIPE_FORMAT
+from goodfit.serialization import write_bytes, write_json
 from goodfit.store import remove_old_results, save_run
 from goodfit.study.candidates import PLAIN
 from goodfit.study.result import Study
-from goodfit.train.files import write_bytes, write_json
 
 FORMAT = 1
 """Version of `study.json`."""

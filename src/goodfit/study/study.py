@@ -16,11 +16,12 @@ from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
 from goodfit.study.candidates import PLAIN, Candidate, candidates_from, default_candidates
 from goodfit.study.result import Study, Trial, build_trial
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
 from goodfit.train.evaluate import measure
+from goodfit.train.fit_many import bar_of, train_all
 from goodfit.train.losses import LOSSES, Criterion, Loss
-from goodfit.train.many import bar_of, train_all
 from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
+from goodfit.train.run import Run
 
 ROWS_SEEN = 400_000
 """Training rows that a default run sees in total: enough for a plain network to overfit a small data set."""

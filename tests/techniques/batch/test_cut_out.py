@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Split
 from goodfit.stages.warp import wide
 from goodfit.techniques import CutOut
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -11,7 +11,8 @@ from torch.func import vmap
 from goodfit.data import Inputs, Split
 from goodfit.data.inputs import TABLE
 from goodfit.techniques import CutMix
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import DisturbLabel, LabelSmoothing
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:

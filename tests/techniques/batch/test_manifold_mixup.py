@@ -10,7 +10,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import ManifoldMixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Split
 from goodfit.data.inputs import TABLE
 from goodfit.techniques import MixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def shares(alpha: float, rows: int = 20_000, dtype: torch.dtype = torch.float64) -> torch.Tensor:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from goodfit.data import METRICS, Split
 from goodfit.errors import InputError
 from goodfit.techniques import EarlyStopping
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.run import same
 
 

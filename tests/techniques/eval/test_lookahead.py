@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import Lookahead
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def test_by_hand() -> None:

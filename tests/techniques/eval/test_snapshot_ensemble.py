@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import SnapshotEnsemble
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def paper(step: int, total: int, cycles: int) -> float:

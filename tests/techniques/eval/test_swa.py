@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import SWA, BatchNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def clock(step: int, per_epoch: int = 2, epochs: int = 8) -> Clock:

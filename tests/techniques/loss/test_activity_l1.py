@@ -10,7 +10,8 @@ from torch.autograd import gradcheck
 from goodfit.data import Split
 from goodfit.stages import Forward
 from goodfit.techniques import ActivityL1
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 

@@ -15,7 +15,8 @@ from goodfit.data import load
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import ClassWeights
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 Y = torch.tensor([0] * 8 + [1] * 3 + [2] * 1)

@@ -13,7 +13,8 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import ConfidencePenalty
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 

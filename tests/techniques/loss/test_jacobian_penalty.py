@@ -14,7 +14,8 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import JacobianPenalty
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -12,7 +12,8 @@ from torch.func import vmap
 from goodfit.data import Split
 from goodfit.stages import Forward
 from goodfit.techniques import KLSparsity
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 

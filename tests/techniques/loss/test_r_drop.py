@@ -13,7 +13,8 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Forward
 from goodfit.techniques import Dropout, RDrop
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.recipe import Recipe
 from goodfit.stages.draws import rounded
 from goodfit.techniques import Dropout
-from goodfit.train.attach import Attachment, attach_layers
+from goodfit.train.stages.on_model import Attachment, attach_layers
 
 
 def generator() -> torch.Generator:

@@ -15,10 +15,11 @@ from goodfit.errors import InputError, MissingExtra
 from goodfit.recipe import Recipe
 from goodfit.report import write_report
 from goodfit.techniques import ClassBalance, Smote
-from goodfit.train import Training, fit
-from goodfit.train.growing import grown
-from goodfit.train.loop import attach
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.stages.growing import grown
 
 
 def labels(*counts: int) -> Tensor:

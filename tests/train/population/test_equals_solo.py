@@ -14,8 +14,8 @@ from goodfit.recipe import Recipe
 from goodfit.stages import Decay, Learned, Normalisation, OnEpoch, Penalty, Recurrent
 from goodfit.technique import Technique
 from goodfit.techniques import RDrop
-from goodfit.train import Training
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
 
 together = partial(fit_many, population=True)
 BESIDE = Recipe.of("dropout=0.2, l2=1e-3")
