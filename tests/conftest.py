@@ -18,8 +18,8 @@ from goodfit.models import text_cnn
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation, BranchNoise, Recurrent
 from goodfit.technique import Technique
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 os.environ["KERAS_BACKEND"] = "torch"  # for the tests beside Keras, before anything imports it
 
@@ -71,7 +71,7 @@ def pictures(rows: int = 160, size: int = 8, seed: int = 0) -> Split:
 
 
 @pytest.fixture(scope="session")
-def images() -> Split:
+def image_split() -> Split:
     """Coloured images of three classes; 96 training rows of 3 × 8 × 8."""
     return pictures()
 
@@ -88,7 +88,7 @@ def clips(rows: int = 160, frames: int = 6, seed: int = 0) -> Split:
 
 
 @pytest.fixture(scope="session")
-def videos() -> Split:
+def video_split() -> Split:
     """Clips of three classes; 96 training rows of 1 × 6 × 8 × 8."""
     return clips()
 
@@ -103,7 +103,7 @@ def tones(rows: int = 160, length: int = 256, seed: int = 0) -> Split:
 
 
 @pytest.fixture(scope="session")
-def sounds() -> Split:
+def sound_split() -> Split:
     """Sounds of three classes; 96 training rows of 1 × 256."""
     return tones()
 
@@ -118,7 +118,7 @@ def movements(rows: int = 160, time: int = 24, seed: int = 0) -> Split:
 
 
 @pytest.fixture(scope="session")
-def series() -> Split:
+def series_split() -> Split:
     """Series of three classes; 96 training rows of 2 × 24."""
     return movements()
 
@@ -158,7 +158,7 @@ def messages(rows: int = 160, seed: int = 0) -> Split:
 
 
 @pytest.fixture(scope="session")
-def texts() -> Split:
+def text_split() -> Split:
     """Texts of three classes; 96 training rows of up to ten words."""
     return messages()
 
@@ -176,8 +176,8 @@ def augment() -> Callable[..., Tensor]:
         inputs: Inputs | None = None,
         classes: Sequence[str] = (),
     ) -> Tensor:
-        source = Source(torch.Generator().manual_seed(seed))
-        augmenting = Augmenting(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
+        source = StepContext(torch.Generator().manual_seed(seed))
+        augmenting = BatchAugmenter(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
         augmenting.check(x)
         return augmenting(x, torch.zeros(len(x)) if y is None else y)[0]
 
@@ -185,25 +185,25 @@ def augment() -> Callable[..., Tensor]:
 
 
 @pytest.fixture(scope="session")
-def three() -> Split:
+def three_class_split() -> Split:
     """Three noisy classes; 96 training rows of 6 features."""
     return blobs(3)
 
 
 @pytest.fixture(scope="session")
-def two() -> Split:
+def two_class_split() -> Split:
     """Two noisy classes; 96 training rows of 6 features."""
     return blobs(2)
 
 
 @pytest.fixture(scope="session")
-def numbers() -> Split:
+def regression_split() -> Split:
     """A regression; 96 training rows of 6 features."""
     return linear()
 
 
 @pytest.fixture(scope="session")
-def doubled() -> Callable[[Split], Split]:
+def to_double() -> Callable[[Split], Split]:
     """The same split in double precision."""
 
     def double(part: Part) -> Part:
@@ -217,7 +217,7 @@ def doubled() -> Callable[[Split], Split]:
 
 
 @pytest.fixture
-def net() -> Callable[..., nn.Sequential]:
+def make_net() -> Callable[..., nn.Sequential]:
     """A small network from a seed; `gain` scales its weights, so that bounds on them matter."""
 
     def make(outputs: int = 3, *, inputs: int = 6, hidden: int = 8, gain: float = 1.0, seed: int = 0) -> nn.Sequential:
@@ -336,30 +336,30 @@ class Home:
 
 @pytest.fixture
 def home(
-    three: Split,
-    numbers: Split,
-    images: Split,
-    videos: Split,
-    series: Split,
-    sounds: Split,
-    texts: Split,
-    net: Callable[..., nn.Sequential],
+    three_class_split: Split,
+    regression_split: Split,
+    image_split: Split,
+    video_split: Split,
+    series_split: Split,
+    sound_split: Split,
+    text_split: Split,
+    make_net: Callable[..., nn.Sequential],
 ) -> Callable[[type[Technique]], Home]:
     """What a technique's type and declarations ask for; there is no list to keep."""
 
     def choose(technique: type[Technique]) -> Home:
-        split = numbers if getattr(technique, "needs", "any") == "numbers" else three
+        split = regression_split if getattr(technique, "needs", "any") == "numbers" else three_class_split
         outputs = split.spec.n_outputs
         if issubclass(technique, Augmentation) and technique.kinds == ("video",):
-            return Home(videos, lambda: watching(outputs), "0")
+            return Home(video_split, lambda: watching(outputs), "0")
         if issubclass(technique, Augmentation) and "sound" in technique.kinds and "table" not in technique.kinds:
-            return Home(sounds, lambda: hearing(outputs), "0")
+            return Home(sound_split, lambda: hearing(outputs), "0")
         if issubclass(technique, Augmentation) and technique.kinds == ("series",):
-            return Home(series, lambda: following(outputs), "0")
+            return Home(series_split, lambda: following(outputs), "0")
         if issubclass(technique, Augmentation) and technique.kinds == ("text",):
-            return Home(texts, lambda: text_cnn(texts.spec.inputs.vocabulary, outputs, (4, 4)), "0")
+            return Home(text_split, lambda: text_cnn(text_split.spec.inputs.vocabulary, outputs, (4, 4)), "0")
         if issubclass(technique, Augmentation) and "table" not in technique.kinds:
-            return Home(images, lambda: seeing(outputs), "0")
+            return Home(image_split, lambda: seeing(outputs), "0")
         if issubclass(technique, BranchNoise):
             return Home(split, lambda: residual(outputs), "1.branch")
         if issubclass(technique, Recurrent):
@@ -367,7 +367,9 @@ def home(
         if getattr(technique, "inputs", "any") == "maps":
             return Home(split, lambda: convolutional(outputs), "3")
         if getattr(technique, "needs_noise", False):
-            return Home(split, lambda: nn.Sequential(net(8, gain=1.5), nn.Dropout(0.3), nn.Linear(8, outputs)), "1")
-        return Home(split, lambda: net(outputs, gain=1.5), "2")
+            return Home(
+                split, lambda: nn.Sequential(make_net(8, gain=1.5), nn.Dropout(0.3), nn.Linear(8, outputs)), "1"
+            )
+        return Home(split, lambda: make_net(outputs, gain=1.5), "2")
 
     return choose

@@ -16,8 +16,9 @@ from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.techniques import L2, Rotation
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 Augment = Function[..., Tensor]
 
@@ -89,14 +90,14 @@ def test_what_does_not_fit(make: Any, said: str, augment: Augment) -> None:
         augment([make()], torch.rand(4, 3, 2, 2))
 
 
-def test_in_training_and_in_a_study_of_many(images: Split) -> None:
+def test_in_training_and_in_a_study_of_many(image_split: Split) -> None:
     torch.manual_seed(0)
     model, training = nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), Training(epochs=2, batch_size=32)
     recipe = Recipe((CustomTransform(grainy), Rotation(10.0), L2(1e-3)))
-    run = fit(model, images, recipe, training, progress=False)
-    again = fit(model, images, recipe, training, progress=False)
+    run = fit(model, image_split, recipe, training, progress=False)
+    again = fit(model, image_split, recipe, training, progress=False)
     assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
-    many = fit_many(model, images, [recipe, Recipe((CustomTransform(grainy), L2(1e-2)))], training, progress=False)
+    many = fit_many(model, image_split, [recipe, Recipe((CustomTransform(grainy), L2(1e-2)))], training, progress=False)
     assert [r.epochs for r in many] == [2, 2]  # type: ignore[union-attr]
     torch.testing.assert_close(many[0].last["1.weight"], run.last["1.weight"])  # type: ignore[union-attr]
 

@@ -15,16 +15,18 @@ from torch import nn
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
 Net = Callable[..., nn.Sequential]
 
 
 @pytest.fixture(scope="module")
-def run(three: Split) -> Run:
+def run(three_class_split: Split) -> Run:
     """A small run with layers inserted, an endless bound and early stopping."""
-    return fit("mlp:8-8", three, "batch_norm, dropout=0.25, max_norm=inf, l1=1e-3, early_stopping=2", SHORT)
+    return fit("mlp:8-8", three_class_split, "batch_norm, dropout=0.25, max_norm=inf, l1=1e-3, early_stopping=2", SHORT)
 
 
 @pytest.fixture
@@ -41,9 +43,9 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 # ---- there and back ---------------------------------------------------------------------------------
 
 
-def test_classification_with_inserted_layers(run: Run, folder: Path, three: Split) -> None:
+def test_classification_with_inserted_layers(run: Run, folder: Path, three_class_split: Split) -> None:
     back = load_run(folder)
-    x = three.test.x
+    x = three_class_split.test.x
     assert torch.equal(back.outputs(x), run.outputs(x))
     assert back.predict(x) == run.predict(x)
     assert (back.probabilities(x) == run.probabilities(x)).all()
@@ -60,13 +62,13 @@ def test_everything_but_the_weights(run: Run, folder: Path) -> None:
     assert back.kept_epoch == run.kept_epoch
 
 
-def test_best_and_last_both_come_back(run: Run, folder: Path, three: Split) -> None:
-    back, x = load_run(folder), three.test.x
+def test_best_and_last_both_come_back(run: Run, folder: Path, three_class_split: Split) -> None:
+    back, x = load_run(folder), three_class_split.test.x
     for which in ("last", "best"):
         assert torch.equal(back.keep(which).outputs(x), run.keep(which).outputs(x))
 
 
-def test_the_loaded_network_is_silent(folder: Path, three: Split) -> None:
+def test_the_loaded_network_is_silent(folder: Path, three_class_split: Split) -> None:
     back = load_run(folder)
     assert not back.model.training
     assert not any(module._forward_pre_hooks for module in back.model.modules())
@@ -74,7 +76,7 @@ def test_the_loaded_network_is_silent(folder: Path, three: Split) -> None:
     for module in back.model.modules():
         if isinstance(module, nn.BatchNorm1d):
             module.eval()
-    assert torch.equal(back.model(three.test.x), back.model(three.test.x))
+    assert torch.equal(back.model(three_class_split.test.x), back.model(three_class_split.test.x))
 
 
 def test_regression(tmp_path: Path) -> None:
@@ -94,9 +96,9 @@ def test_a_run_without_preprocessing(tmp_path: Path) -> None:
     assert torch.equal(back.outputs(x), run.outputs(x))
 
 
-def test_a_history_that_is_not_finite(run: Run, tmp_path: Path, three: Split) -> None:
+def test_a_history_that_is_not_finite(run: Run, tmp_path: Path, three_class_split: Split) -> None:
     loss = nn.CrossEntropyLoss()  # one number for all rows: its standard error is NaN
-    made = fit("mlp:4", three, "", SHORT, loss=loss)
+    made = fit("mlp:4", three_class_split, "", SHORT, loss=loss)
     back = load_run(save_run(made, tmp_path))
     assert all(math.isnan(v) for v in back.history["stop_loss_se"])
     assert back.history["stop_loss"] == made.history["stop_loss"]
@@ -105,25 +107,27 @@ def test_a_history_that_is_not_finite(run: Run, tmp_path: Path, three: Split) ->
 # ---- a network of one's own -------------------------------------------------------------------------
 
 
-def test_a_network_of_ones_own_is_given_again_and_left_as_it_is(three: Split, net: Net, tmp_path: Path) -> None:
-    run = fit(net(), three, "batch_norm, l2=1e-3", SHORT)
+def test_a_network_of_ones_own_is_given_again_and_left_as_it_is(
+    three_class_split: Split, make_net: Net, tmp_path: Path
+) -> None:
+    run = fit(make_net(), three_class_split, "batch_norm, l2=1e-3", SHORT)
     save_run(run, tmp_path)
     with pytest.raises(InputError, match=r"a network of your own; give it as load_run\(folder, model\)"):
         load_run(tmp_path)
-    mine = net(seed=5)
+    mine = make_net(seed=5)
     before = {k: v.clone() for k, v in mine.state_dict().items()}
     for _ in range(2):
         back = load_run(tmp_path, mine)
-        assert torch.equal(back.outputs(three.test.x), run.outputs(three.test.x))
+        assert torch.equal(back.outputs(three_class_split.test.x), run.outputs(three_class_split.test.x))
     assert mine.state_dict().keys() == before.keys()
     assert all(torch.equal(before[k], v) for k, v in mine.state_dict().items())
 
 
 @pytest.mark.parametrize("hidden", [4, 16])
-def test_another_network_does_not_fit(three: Split, net: Net, tmp_path: Path, hidden: int) -> None:
-    save_run(fit(net(), three, "", SHORT), tmp_path)
+def test_another_network_does_not_fit(three_class_split: Split, make_net: Net, tmp_path: Path, hidden: int) -> None:
+    save_run(fit(make_net(), three_class_split, "", SHORT), tmp_path)
     with pytest.raises(InputError, match="the weights do not fit this network") as error:
-        load_run(tmp_path, net(hidden=hidden))
+        load_run(tmp_path, make_net(hidden=hidden))
     assert "\n" not in str(error.value)
 
 

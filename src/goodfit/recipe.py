@@ -95,7 +95,7 @@ class Recipe:
         return Recipe(self.techniques + more)
 
     def lint(self, model: nn.Module, context: Context | None = None) -> list[LintMessage]:
-        """What is wrong or doubtful about this recipe on a network, the worst first, with reasons and remedies.
+        """Check this recipe on a network; returns errors, then warnings, then notes, with reasons and remedies.
 
         >>> [str(message)[:44] for message in Recipe.of("l2=1e-4, weight_decay=0.01").lint(nn.Linear(2, 1))]
         ['warning: l2, weight_decay at weight: both sh']

@@ -13,11 +13,11 @@ from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.serialization import read_json, read_tensors, write_bytes, write_json, write_tensors
 from goodfit.surgery import copy_module
-from goodfit.train.attach import attach_layers
-from goodfit.train.files import read_json, read_tensors, write_bytes, write_json, write_tensors
+from goodfit.train.config import Training
 from goodfit.train.run import Run
-from goodfit.train.settings import Training
+from goodfit.train.stages.on_model import attach_layers
 
 FORMAT = 1
 

@@ -84,7 +84,7 @@ def test_the_threads_are_put_back(goodfit: Cli, csv: Path) -> None:
 def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    home = importlib.import_module("goodfit.train.population.apart")
+    home = importlib.import_module("goodfit.train.population.solo_processes")
     real, count = home.fit, iter(range(100))
 
     def stopping(*arguments: Any, **options: Any) -> Any:

@@ -42,8 +42,8 @@ from goodfit.stages import (
     WeightPerturbation,
 )
 from goodfit.technique import Technique, Value
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 MEMBERS = 3
 CLOCKS = [Clock(10, 5, 20), Clock(12, 6, 16), Clock(20, 4, 20)]  # ends of epochs, one per member
@@ -198,7 +198,7 @@ def change(technique: Change, args: Any, drawn: Any, clock: Clock, slope: Slope)
     return technique.batch(*args, drawn, seen(args[0]))
 
 
-class Given(Source):
+class StepInputs(StepContext):
     """Gives a technique as it is, and what was drawn for it."""
 
     eager: ClassVar[bool] = False
@@ -217,7 +217,7 @@ class Given(Source):
 def augment(technique: Augmentation, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
     x, y = args
     inputs = Inputs("sound", -3.0, 2.0) if technique.kinds[0] == "sound" else seen(x)
-    return Augmenting(Recipe((technique,)), Given(technique, drawn), inputs, "abc")(x, y)
+    return BatchAugmenter(Recipe((technique,)), StepInputs(technique, drawn), inputs, "abc")(x, y)
 
 
 def attack(technique: Attack, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:

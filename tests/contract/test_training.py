@@ -29,8 +29,9 @@ from goodfit.stages import (
 )
 from goodfit.technique import Knob, Technique
 from goodfit.techniques import CutOut
-from goodfit.train import Checkpoints, Run
-from goodfit.train.attach import attach_layers
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.run import Run
+from goodfit.train.stages.on_model import attach_layers
 
 Train = Callable[..., Run]
 SameBits = Callable[[Run, Run], None]
@@ -62,10 +63,10 @@ def test_global_generators_do_not_matter(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_dtype_is_kept(
     technique: type[Technique], dtype: torch.dtype, train: Train, at_work: AtWork, home: Homes,
-    doubled: Callable[[Split], Split],
+    to_double: Callable[[Split], Split],
 ) -> None:  # fmt: skip
     place = home(technique)
-    split = doubled(place.split) if dtype == torch.float64 else place.split
+    split = to_double(place.split) if dtype == torch.float64 else place.split
     run = train(technique, at_work(technique), split, model=place.model().to(dtype))
     for weights in (run.last, run.best):
         assert {t.dtype for t in weights.values() if t.is_floating_point()} == {dtype}
@@ -216,7 +217,7 @@ PER_PASS: dict[Any, str] = {
 
 
 def test_four_parts_of_8_equal_a_batch_of_32(
-    technique: type[Technique], train: Train, at_work: AtWork, home: Homes, doubled: Callable[[Split], Split]
+    technique: type[Technique], train: Train, at_work: AtWork, home: Homes, to_double: Callable[[Split], Split]
 ) -> None:
     for kinds, why in PER_PASS.items():
         if issubclass(technique, kinds):
@@ -226,7 +227,7 @@ def test_four_parts_of_8_equal_a_batch_of_32(
     place = home(technique)
     runs = [
         train(
-            technique, at_work(technique), doubled(place.split), model=place.model().double(), batch_size=32,
+            technique, at_work(technique), to_double(place.split), model=place.model().double(), batch_size=32,
             accumulate=parts, optimizer="sgd", learning_rate=0.05,
         )
         for parts in (1, 4)

@@ -12,7 +12,7 @@ import pytest
 from goodfit.data import load
 from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.encoding import TableFeatures
-from goodfit.data.inputs import Taken
+from goodfit.data.inputs import InputOptions
 from goodfit.data.inverse_transform import (
     MISSING,
     OTHER,
@@ -105,7 +105,7 @@ def test_arrays_are_restored() -> None:
     features = ArrayFeatures.fit(flat)
     np.testing.assert_allclose(inverse_transform_array(features, features.transform(flat)), flat, rtol=1e-5)
     series = rng.normal(-3, 2, (20, 2, 9))
-    features = ArrayFeatures.fit(series, Taken("series"))
+    features = ArrayFeatures.fit(series, InputOptions("series"))
     back = inverse_transform_array(features, features.transform(series))
     np.testing.assert_allclose(back, series, rtol=1e-5, atol=1e-5)
     shades = rng.integers(0, 256, (20, 6)).astype(np.uint8)
@@ -115,6 +115,6 @@ def test_arrays_are_restored() -> None:
 
 def test_whitened_images_are_refused() -> None:
     shades = np.random.default_rng(0).integers(0, 256, (30, 1, 4, 4)).astype(np.uint8)
-    features = ArrayFeatures.fit(shades, Taken("image", whiten=0.1))
+    features = ArrayFeatures.fit(shades, InputOptions("image", whiten=0.1))
     with pytest.raises(InputError, match="inverse_transform: the whitening of images cannot be inverted"):
         inverse_transform_array(features, features.transform(shades))

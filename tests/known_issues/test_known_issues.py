@@ -69,28 +69,28 @@ def test_01_l1_never_gives_zeros(make: Callable[..., torch.optim.Optimizer]) -> 
     assert (w == 0).sum() == 17
 
 
-def test_02_adam_s_weight_decay_is_l2(three: Split, net: Net) -> None:
+def test_02_adam_s_weight_decay_is_l2(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/pytorch/pytorch/issues/38767"""
-    decayed, penalised, adamw = net(), net(), net()
-    steps(decayed, "weight_decay=0.5", torch.optim.Adam(decayed.parameters(), lr=0.05), three)
-    steps(penalised, "l2=0.25", torch.optim.Adam(penalised.parameters(), lr=0.05), three)
+    decayed, penalised, adamw = make_net(), make_net(), make_net()
+    steps(decayed, "weight_decay=0.5", torch.optim.Adam(decayed.parameters(), lr=0.05), three_class_split)
+    steps(penalised, "l2=0.25", torch.optim.Adam(penalised.parameters(), lr=0.05), three_class_split)
     groups = [
         {"params": [p for p in adamw.parameters() if p.ndim == 2], "weight_decay": 0.5},
         {"params": [p for p in adamw.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
-    steps(adamw, "", torch.optim.AdamW(groups, lr=0.05), three)
+    steps(adamw, "", torch.optim.AdamW(groups, lr=0.05), three_class_split)
     torch.testing.assert_close(decayed[0].weight, adamw[0].weight)
     assert not torch.allclose(decayed[0].weight, penalised[0].weight, rtol=0.01)
-    both = Recipe.of("l2=0.1, weight_decay=0.1").lint(net(), Context(optimizer="adam"))
+    both = Recipe.of("l2=0.1, weight_decay=0.1").lint(make_net(), Context(optimizer="adam"))
     assert next((r.severity, r.techniques) for r in both) == ("warning", ("l2", "weight_decay"))
     with pytest.warns(UserWarning, match=r"the optimizer's own weight_decay=0.01 acts beside weight_decay=0.1"):
         attach(adamw, "weight_decay=0.1", torch.optim.AdamW(adamw.parameters())).close()
 
 
-def test_03_bias_and_norm_are_decayed(three: Split) -> None:
+def test_03_bias_and_norm_are_decayed(three_class_split: Split) -> None:
     """https://github.com/pytorch/pytorch/issues/53718, https://github.com/karpathy/minGPT/pull/24
 
-    Told by the type of the module: neither by its name nor by the number of dimensions.
+    StackedContext by the type of the module: neither by its name nor by the number of dimensions.
     """
 
     class Rescale(nn.LayerNorm):
@@ -108,14 +108,14 @@ def test_03_bias_and_norm_are_decayed(three: Split) -> None:
         plain, model = Odd(), Odd()
         model.load_state_dict(plain.state_dict())
         for m, what in ((plain, ""), (model, recipe)):
-            steps(m, what, torch.optim.SGD(m.parameters(), lr=0.1), three, n=1)
+            steps(m, what, torch.optim.SGD(m.parameters(), lr=0.1), three_class_split, n=1)
         moved = [n for n, w in model.state_dict().items() if not torch.equal(w, plain.state_dict()[n])]
         assert moved == ["norm_bias.weight", "head.weight"]
 
 
-def test_04_a_penalty_on_a_pretrained_model_does_nothing(three: Split, net: Net) -> None:
+def test_04_a_penalty_on_a_pretrained_model_does_nothing(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/keras-team/keras/issues/7688, https://github.com/tensorflow/tensorflow/issues/33635"""
-    pretrained = fit(net(), three, "", SHORT).model
+    pretrained = fit(make_net(), three_class_split, "", SHORT).model
     optimizer = torch.optim.SGD(pretrained.parameters(), lr=0.1)
     with attach(pretrained, "l2=0.1", optimizer) as reg:
         kernels = [p.detach() for p in pretrained.parameters() if p.ndim == 2]
@@ -127,7 +127,7 @@ def test_04_a_penalty_on_a_pretrained_model_does_nothing(three: Split, net: Net)
             attach(pretrained, wrong, optimizer)
 
 
-def test_05_only_the_last_layer_and_loops_that_ignore_penalties(three: Split) -> None:
+def test_05_only_the_last_layer_and_loops_that_ignore_penalties(three_class_split: Split) -> None:
     """https://github.com/tensorflow/tensorflow/issues/37511, https://github.com/hunglc007/tensorflow-yolov4-tflite/issues/369"""
     layers: list[nn.Module] = []
     for _ in range(4):  # lambdas made in a loop would all see the last layer
@@ -135,16 +135,16 @@ def test_05_only_the_last_layer_and_loops_that_ignore_penalties(three: Split) ->
     model = nn.Sequential(*layers, nn.Linear(6, 3))
     start, plain = snapshot(model), copy.deepcopy(model)
     for m, recipe in ((model, "l2=0.1"), (plain, "")):
-        steps(m, recipe, torch.optim.SGD(m.parameters(), lr=0.1), three, n=1)
+        steps(m, recipe, torch.optim.SGD(m.parameters(), lr=0.1), three_class_split, n=1)
     for name in (f"{number}.weight" for number in (0, 2, 4, 6, 8)):  # one step: less by lr · 2λ · w
         expected = plain.state_dict()[name] - 0.1 * 2 * 0.1 * start[name]
         torch.testing.assert_close(model.state_dict()[name], expected)
 
 
-def test_06_loss_and_penalty_are_mixed(three: Split, net: Net) -> None:
+def test_06_loss_and_penalty_are_mixed(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/keras-team/keras/issues/2575, https://github.com/keras-team/keras/issues/6518"""
-    run = fit(net(), three, "l2=0.5, l1=0.1, activity_l2=0.5, early_stopping=5", SHORT)
-    data_loss = float(F.cross_entropy(run.outputs(three.stop.x), three.stop.y))
+    run = fit(make_net(), three_class_split, "l2=0.5, l1=0.1, activity_l2=0.5, early_stopping=5", SHORT)
+    data_loss = float(F.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y))
     assert run.row["stop_loss"] == pytest.approx(data_loss, rel=1e-5)
     assert run.row["penalty_l2"] + run.row["penalty_l1"] > 0.05
     assert run.best_epoch == 1 + int(np.argmin(run.history["stop_loss"]))
@@ -183,12 +183,14 @@ def test_08_no_gaussian_noise_layer(stddev: float) -> None:
     assert bool((seen[1] == 2.0).all())
 
 
-def test_09_dropout_is_alive_at_evaluation(three: Split, net: Net) -> None:
+def test_09_dropout_is_alive_at_evaluation(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/speechbrain/speechbrain/issues/2888"""
-    run = fit(net(), three, "dropout=0.5, gaussian_noise=0.5, weight_noise=0.5, drop_connect=0.5", SHORT)
-    assert torch.equal(run.outputs(three.stop.x), run.outputs(three.stop.x))
+    run = fit(
+        make_net(), three_class_split, "dropout=0.5, gaussian_noise=0.5, weight_noise=0.5, drop_connect=0.5", SHORT
+    )
+    assert torch.equal(run.outputs(three_class_split.stop.x), run.outputs(three_class_split.stop.x))
     assert run.row["stop_loss"] == pytest.approx(
-        float(F.cross_entropy(run.outputs(three.stop.x), three.stop.y)), rel=1e-5
+        float(F.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y)), rel=1e-5
     )
     assert run.facts["warnings"] == []
 
@@ -196,15 +198,15 @@ def test_09_dropout_is_alive_at_evaluation(three: Split, net: Net) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return F.dropout(x, 0.2)
 
-    (said,) = fit(nn.Sequential(Always(), net()), three, "", SHORT).facts["warnings"]
+    (said,) = fit(nn.Sequential(Always(), make_net()), three_class_split, "", SHORT).facts["warnings"]
     assert "differs between two passes in evaluation mode" in said
     assert "F.dropout without training=self.training" in said
-    assert fit(nn.Sequential(nn.Dropout(0.2), net()), three, "", SHORT).facts["warnings"] == []
+    assert fit(nn.Sequential(nn.Dropout(0.2), make_net()), three_class_split, "", SHORT).facts["warnings"] == []
 
 
-def test_10_injected_layers_rename_weights(net: Net) -> None:
+def test_10_injected_layers_rename_weights(make_net: Net) -> None:
     """https://github.com/finegrain-ai/refiners/issues/226"""
-    model, plain = net(), net()
+    model, plain = make_net(), make_net()
     recipe = "dropout=0.5, gaussian_noise=0.1, weight_noise=0.1, noisy_linear, parametric_noise, manifold_mixup"
     with attach(model, recipe, torch.optim.SGD(model.parameters())):
         assert list(model.state_dict()) == list(plain.state_dict())
@@ -214,15 +216,15 @@ def test_10_injected_layers_rename_weights(net: Net) -> None:
 
 
 @pytest.mark.parametrize("ends", ["to the end", "by Ctrl-C", "by an error"])
-def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three: Split, net: Net) -> None:
+def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three_class_split: Split, make_net: Net) -> None:
     """https://github.com/keras-team/keras/issues/12511, https://github.com/Lightning-AI/pytorch-lightning/issues/1415"""
-    model, kept = net(), []
+    model, kept = make_net(), []
     reg = attach(model, "early_stopping=100", torch.optim.SGD(model.parameters(), lr=0.1))
 
     def loop() -> None:
         with reg:
             for loss in (0.9, 0.5, 0.7):
-                F.cross_entropy(model(three.train.x), three.train.y).backward()
+                F.cross_entropy(model(three_class_split.train.x), three_class_split.train.y).backward()
                 reg.step()
                 kept.append(snapshot(model))
                 reg.epoch(val_loss=loss)
@@ -235,7 +237,9 @@ def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three: Split
         with pytest.raises((KeyboardInterrupt, RuntimeError)):
             loop()
     assert same(model.state_dict(), kept[1])
-    run = fit(net(), three, "early_stopping=100", Training(epochs=12, batch_size=16, learning_rate=0.1))
+    run = fit(
+        make_net(), three_class_split, "early_stopping=100", Training(epochs=12, batch_size=16, learning_rate=0.1)
+    )
     assert run.kept_epoch == 1 + int(np.argmin(run.history["stop_loss"])) < 12
     assert same(run.model.state_dict(), run.best)
 
@@ -249,12 +253,14 @@ class BrokenOff(Checkpoints):
             raise KeyboardInterrupt
 
 
-def test_12_patience_best_and_order_are_forgotten_on_resume(three: Split, net: Net, tmp_path: Path) -> None:
+def test_12_patience_best_and_order_are_forgotten_on_resume(
+    three_class_split: Split, make_net: Net, tmp_path: Path
+) -> None:
     """Lightning issues 1463 and 18727; https://github.com/huggingface/transformers/issues/17032"""
     recipe, settings = "early_stopping=3, dropout=0.2, l1=1e-3", Training(epochs=12, batch_size=16, learning_rate=0.1)
-    unbroken = fit(net(), three, recipe, settings)
-    assert fit(net(), three, recipe, settings, checkpoints=BrokenOff(tmp_path)).interrupted
-    resumed = fit(net(), three, recipe, settings, checkpoints=Checkpoints(tmp_path, resume=True))
+    unbroken = fit(make_net(), three_class_split, recipe, settings)
+    assert fit(make_net(), three_class_split, recipe, settings, checkpoints=BrokenOff(tmp_path)).interrupted
+    resumed = fit(make_net(), three_class_split, recipe, settings, checkpoints=Checkpoints(tmp_path, resume=True))
     assert unbroken.best_epoch < unbroken.epochs < 12  # patience was being counted over the break
     assert (resumed.epochs, resumed.best_epoch, resumed.stopped) == (
         unbroken.epochs,
@@ -276,9 +282,9 @@ def test_13_a_relative_threshold_accepts_a_worse_score() -> None:
     assert early.observe(state, 2, {"stop_score": -0.9998})[0]["best"] == -0.9998
 
 
-def test_14_a_checkpoint_runs_code(three: Split, net: Net, tmp_path: Path) -> None:
+def test_14_a_checkpoint_runs_code(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
     """https://github.com/Lightning-AI/pytorch-lightning/issues/21822, https://github.com/Lightning-AI/litgpt/issues/2189"""
-    fit(net(), three, "l2=1e-3, ema=0.5, early_stopping=5", SHORT, checkpoints=Checkpoints(tmp_path))
+    fit(make_net(), three_class_split, "l2=1e-3, ema=0.5, early_stopping=5", SHORT, checkpoints=Checkpoints(tmp_path))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors"}
     for path in files:
@@ -289,17 +295,17 @@ def test_14_a_checkpoint_runs_code(three: Split, net: Net, tmp_path: Path) -> No
 
 
 def test_15_batch_norm_of_averages_and_averages_per_part(
-    three: Split, net: Net, doubled: Callable[[Split], Split]
+    three_class_split: Split, make_net: Net, to_double: Callable[[Split], Split]
 ) -> None:
     """Lightning issue 14866, https://github.com/mosaicml/composer/issues/624, https://github.com/SWivid/F5-TTS/issues/631"""
-    run = fit(net(), three, "batch_norm, ema=1.0", SHORT)
+    run = fit(make_net(), three_class_split, "batch_norm, ema=1.0", SHORT)
     first = run.model[0]
-    hidden = F.linear(three.train.x, first.weight, first.bias)
+    hidden = F.linear(three_class_split.train.x, first.weight, first.bias)
     torch.testing.assert_close(first.batch_norm.running_mean, hidden.mean(0).detach(), rtol=1e-4, atol=1e-5)
     runs = [
         fit(
-            net().double(),
-            doubled(three),
+            make_net().double(),
+            to_double(three_class_split),
             "ema=1.0",
             Training(epochs=3, batch_size=32, accumulate=parts, optimizer="sgd"),
         )
@@ -310,27 +316,32 @@ def test_15_batch_norm_of_averages_and_averages_per_part(
 
 
 def test_16_sam_with_accumulation_clipping_and_batch_norm(
-    three: Split, net: Net, doubled: Callable[[Split], Split]
+    three_class_split: Split, make_net: Net, to_double: Callable[[Split], Split]
 ) -> None:
     """https://github.com/davda54/sam/issues/11, https://github.com/davda54/sam/issues/79"""
     settings = {"epochs": 3, "batch_size": 32, "optimizer": "sgd", "learning_rate": 0.1}
     runs = [
-        fit(net().double(), doubled(three), "sam=0.1, clip_grad_norm=0.5", Training(accumulate=parts, **settings))
+        fit(
+            make_net().double(),
+            to_double(three_class_split),
+            "sam=0.1, clip_grad_norm=0.5",
+            Training(accumulate=parts, **settings),
+        )
         for parts in (1, 4)
     ]
     for name, w in runs[0].last.items():
         torch.testing.assert_close(runs[1].last[name], w, rtol=1e-9, atol=1e-11)
-    run = fit(net(), three, "sam=0.1, batch_norm", Training(**settings))
+    run = fit(make_net(), three_class_split, "sam=0.1, batch_norm", Training(**settings))
     assert int(run.last["0.batch_norm.num_batches_tracked"]) == 9  # 3 epochs of 3 steps, not twice as many
 
 
-def test_17_augmentation_reaches_validation_or_draws_once(three: Split, net: Net) -> None:
+def test_17_augmentation_reaches_validation_or_draws_once(three_class_split: Split, make_net: Net) -> None:
     """chexnet issue 27, skorch issue 735, pytorch issue 5059, vision issue 2929; here with mixing.
 
     By its type it sees training rows alone.
     """
-    model, (x, y) = net(), (three.train.x, three.train.y)
-    stop = three.stop.x.clone()
+    model, (x, y) = make_net(), (three_class_split.train.x, three_class_split.train.y)
+    stop = three_class_split.stop.x.clone()
     with attach(model, "mixup=1.0", data=(x, y)) as reg:
         batches = []
         for _ in range(2):
@@ -339,20 +350,24 @@ def test_17_augmentation_reaches_validation_or_draws_once(three: Split, net: Net
         assert not torch.equal(*batches)  # another draw in each epoch
         share = (batches[0] - x).norm(dim=1) / x.norm(dim=1)
         assert len(share.unique()) > len(x) / 2  # and for each row
-    fit(net(), three, "mixup=1.0", SHORT)
-    assert torch.equal(three.stop.x, stop)
+    fit(make_net(), three_class_split, "mixup=1.0", SHORT)
+    assert torch.equal(three_class_split.stop.x, stop)
 
 
-def test_20_class_weights_change_smoothing_and_mixing_the_training_accuracy(two: Split, net: Net) -> None:
+def test_20_class_weights_change_smoothing_and_mixing_the_training_accuracy(
+    two_class_split: Split, make_net: Net
+) -> None:
     """https://github.com/pytorch/pytorch/issues/104776, https://github.com/vikasverma1077/manifold_mixup/issues/9"""
-    run = fit(net(2), two, "mixup=1.0, label_smoothing=0.2, class_weights", SHORT)
-    output = run.outputs(two.train.x)
-    assert run.row["train_loss"] == pytest.approx(float(F.cross_entropy(output, two.train.y)), rel=1e-5)
-    assert run.row["train_accuracy"] == pytest.approx(float((output.argmax(1) == two.train.y).float().mean()))
+    run = fit(make_net(2), two_class_split, "mixup=1.0, label_smoothing=0.2, class_weights", SHORT)
+    output = run.outputs(two_class_split.train.x)
+    assert run.row["train_loss"] == pytest.approx(float(F.cross_entropy(output, two_class_split.train.y)), rel=1e-5)
+    assert run.row["train_accuracy"] == pytest.approx(
+        float((output.argmax(1) == two_class_split.train.y).float().mean())
+    )
     assert run.row["batch_loss"] != pytest.approx(run.row["train_loss"], rel=0.05)
     # Weights weigh rows: the smoothed target of a row keeps its mass evenly over the classes.
-    x, y = two.train.x[:6], torch.tensor([0, 0, 0, 0, 1, 1])
-    model = net(2)
+    x, y = two_class_split.train.x[:6], torch.tensor([0, 0, 0, 0, 1, 1])
+    model = make_net(2)
     with attach(model, "label_smoothing=0.2, class_weights", data=(x, y)) as reg:
         _, soft = reg.batch(x, y)
         rows = -(model(x).log_softmax(1) * soft).sum(1)
@@ -370,13 +385,13 @@ def test_23_loading_costs_more_than_training() -> None:
         assert part.x.is_contiguous()
 
 
-def test_24_a_last_batch_of_one_with_batch_norm(three: Split, net: Net) -> None:
+def test_24_a_last_batch_of_one_with_batch_norm(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/pytorch/pytorch/issues/7716"""
-    assert len(three.train) % 19 == 1
-    run = fit(net(), three, "batch_norm", Training(epochs=2, batch_size=19))
+    assert len(three_class_split.train) % 19 == 1
+    run = fit(make_net(), three_class_split, "batch_norm", Training(epochs=2, batch_size=19))
     assert int(run.last["0.batch_norm.num_batches_tracked"]) == 2 * 5  # the row joins the batch before it
-    assert bool(torch.isfinite(run.outputs(three.stop.x)).all())
+    assert bool(torch.isfinite(run.outputs(three_class_split.stop.x)).all())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(InputError, match="batch norm needs two rows at a time"):
-            fit(net(), three, "batch_norm", Training(epochs=1, batch_size=1))
+            fit(make_net(), three_class_split, "batch_norm", Training(epochs=1, batch_size=1))

@@ -27,15 +27,17 @@ from goodfit.report.html import render
 from goodfit.study import Study, Trial, run_study
 from goodfit.study.candidates import Candidate
 from goodfit.study.statistics import Estimate
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
 Net = Callable[..., nn.Sequential]
 
 
 @pytest.fixture(scope="module")
-def run(three: Split) -> Run:
-    return fit("mlp:8", three, "l1=0.05, early_stopping=5", SHORT, seed=3)
+def run(three_class_split: Split) -> Run:
+    return fit("mlp:8", three_class_split, "l1=0.05, early_stopping=5", SHORT, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -186,8 +188,8 @@ def test_the_page_of_a_run(run: Run) -> None:
     assert Recipe.from_yaml(page.reproduce[1][1]) == run.recipe
 
 
-def test_the_page_of_a_network_of_ones_own(three: Split, net: Net) -> None:
-    page = run_page(fit(net(), three, "batch_norm", SHORT))
+def test_the_page_of_a_network_of_ones_own(three_class_split: Split, make_net: Net) -> None:
+    page = run_page(fit(make_net(), three_class_split, "batch_norm", SHORT))
     assert dict(page.facts)["Network"] == "own"
     assert page.actions[0][:4] == ("0", "Linear", "", "batch_norm behind it")
     assert "0.weight" in [t.name for t in page.weights[0].tensors]
@@ -310,7 +312,7 @@ def test_the_headline_of_one_seed_speaks_of_no_interval() -> None:
     from goodfit.data import load
     from goodfit.report import headline
     from goodfit.study import run_study
-    from goodfit.train import Training
+    from goodfit.train.config import Training
 
     study = run_study(load("iris"), "mlp:4", ["batch_norm"], Training(epochs=2), seeds=1, progress=False)
     study.trials = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.trials)]

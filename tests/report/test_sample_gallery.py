@@ -16,7 +16,8 @@ from goodfit.data import Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import pixels, sample_galleries, spectrogram
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def picture(address: str) -> np.ndarray:
@@ -27,10 +28,10 @@ def picture(address: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def test_the_first_picture_is_the_sample_to_the_pixel(images: Split) -> None:
-    (one, other) = sample_galleries(images, Recipe.of("horizontal_flip=1.0"), count=2, samples=2)
+def test_the_first_picture_is_the_sample_to_the_pixel(image_split: Split) -> None:
+    (one, other) = sample_galleries(image_split, Recipe.of("horizontal_flip=1.0"), count=2, samples=2)
     for gallery, row in ((one, 0), (other, 1)):
-        wanted = pixels(images, images.train.x[row]).transpose(1, 2, 0)
+        wanted = pixels(image_split, image_split.train.x[row]).transpose(1, 2, 0)
         assert np.array_equal(picture(gallery.original.picture), wanted)
         assert all(np.array_equal(picture(v.picture), wanted[:, ::-1]) for v in gallery.variants)
     assert re.fullmatch(r"[012], row \d+", one.label)
@@ -51,8 +52,8 @@ def test_clips_are_moving_pictures() -> None:
     assert Image.open(io.BytesIO(data)).n_frames == 4  # type: ignore[attr-defined]
 
 
-def test_a_page_and_a_picture(images: Split, tmp_path: Path) -> None:
-    path = write_variants(images, Recipe.of("rotation=20"), tmp_path / "new" / "augment.html", count=3, samples=2)
+def test_a_page_and_a_picture(image_split: Split, tmp_path: Path) -> None:
+    path = write_variants(image_split, Recipe.of("rotation=20"), tmp_path / "new" / "augment.html", count=3, samples=2)
     text = path.read_text(encoding="utf-8")
     assert text.count("<img") == 2 * 4
     assert "rotation=20.0" in text
@@ -61,28 +62,28 @@ def test_a_page_and_a_picture(images: Split, tmp_path: Path) -> None:
         assert sheet.size == (4 * 68 + 4 + 8, 2 * 68 + 4)  # eight pixels become 64, with gaps of 4
 
 
-def test_sounds_are_played_and_drawn(sounds: Split) -> None:
-    (gallery,) = sample_galleries(sounds, Recipe.of("polarity=1.0"), count=1)
+def test_sounds_are_played_and_drawn(sound_split: Split) -> None:
+    (gallery,) = sample_galleries(sound_split, Recipe.of("polarity=1.0"), count=1)
     heard = []
     for one in (gallery.original, gallery.variants[0]):
         with wave.open(io.BytesIO(base64.b64decode(one.sound.split(",")[1]))) as file:
             assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (8000, 1, 256)
             heard.append(np.frombuffer(file.readframes(256), "<i2").astype(int))
     assert np.array_equal(heard[0], -heard[1])
-    loudest = max(abs(sounds.spec.inputs.low), abs(sounds.spec.inputs.high))
-    np.testing.assert_allclose(heard[0] / 32767, sounds.train.x[0, 0] / loudest, atol=1e-4)
+    loudest = max(abs(sound_split.spec.inputs.low), abs(sound_split.spec.inputs.high))
+    np.testing.assert_allclose(heard[0] / 32767, sound_split.train.x[0, 0] / loudest, atol=1e-4)
     assert np.array_equal(picture(gallery.original.picture), picture(gallery.variants[0].picture))
 
 
-def test_a_spectrogram_shows_a_tone_where_it_is(sounds: Split) -> None:
+def test_a_spectrogram_shows_a_tone_where_it_is(sound_split: Split) -> None:
     tone = torch.sin(2 * torch.pi * torch.arange(2048) / 8)[None]  # a quarter of the sampling rate's half
-    shades = spectrogram(sounds, tone)[0]
+    shades = spectrogram(sound_split, tone)[0]
     assert shades.shape[0] == 64
     assert set(shades[:, 5:-5].argmax(0).tolist()) <= {47, 48}  # counted from above
 
 
-def test_words_are_marked(texts: Split) -> None:
-    (gallery,) = sample_galleries(texts, Recipe.of("random_deletion=0.5"), count=6)
+def test_words_are_marked(text_split: Split) -> None:
+    (gallery,) = sample_galleries(text_split, Recipe.of("random_deletion=0.5"), count=6)
     assert {mark for _, mark in gallery.original.words} == {"same"}
     whole = [word for word, _ in gallery.original.words]
     for variant in gallery.variants:
@@ -90,13 +91,13 @@ def test_words_are_marked(texts: Split) -> None:
     assert any(mark == "gone" for variant in gallery.variants for _, mark in variant.words)
 
 
-def test_a_report_shows_what_augmentation_makes_of_the_data(images: Split, tmp_path: Path) -> None:
+def test_a_report_shows_what_augmentation_makes_of_the_data(image_split: Split, tmp_path: Path) -> None:
     recipe = "rotation=20, class_balance(augment='repeats')"
-    run = fit("mlp:4", images, recipe, Training(epochs=1), progress=False)
-    text = write_report(run, tmp_path / "report.html", data=images).read_text(encoding="utf-8")
+    run = fit("mlp:4", image_split, recipe, Training(epochs=1), progress=False)
+    text = write_report(run, tmp_path / "report.html", data=image_split).read_text(encoding="utf-8")
     assert "What augmentation makes of the data" in text
     assert text.count("<img") == 3 * 13
     assert "0 32 → 32, 1 32 → 32, 2 32 → 32" in text
-    plain = fit("mlp:4", images, "l2=0.1", Training(epochs=1), progress=False)
-    assert "<img" not in write_report(plain, tmp_path / "plain.html", data=images).read_text(encoding="utf-8")
+    plain = fit("mlp:4", image_split, "l2=0.1", Training(epochs=1), progress=False)
+    assert "<img" not in write_report(plain, tmp_path / "plain.html", data=image_split).read_text(encoding="utf-8")
     assert "<img" not in write_report(run, tmp_path / "other.html").read_text(encoding="utf-8")

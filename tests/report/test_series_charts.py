@@ -14,8 +14,9 @@ from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.series_charts import HEIGHT, MARGIN, WIDTH, svg_path, to_data_units
-from goodfit.train import Training, fit
 from goodfit.train.batched import seen
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.variants import examples
 
 
@@ -80,18 +81,18 @@ def test_six_channels_are_shown() -> None:
     assert gallery.note.endswith("6 of 9 channels are shown.")
 
 
-def test_a_changed_target_stands_below(series: Split) -> None:
-    (gallery,) = sample_galleries(series, Recipe.of("mixup(alpha=1)"), count=20)
+def test_a_changed_target_stands_below(series_split: Split) -> None:
+    (gallery,) = sample_galleries(series_split, Recipe.of("mixup(alpha=1)"), count=20)
     captions = [one.caption for one in gallery.variants]
     assert any(re.fullmatch(r"\d\u00a0\d+\u00a0%, \d\u00a0\d+\u00a0%", caption) for caption in captions)
-    assert not any(one.caption for one in sample_galleries(series, Recipe.of("jitter"), count=5)[0].variants)
+    assert not any(one.caption for one in sample_galleries(series_split, Recipe.of("jitter"), count=5)[0].variants)
 
 
-def test_a_page_and_a_picture(series: Split, tmp_path: Path) -> None:
+def test_a_page_and_a_picture(series_split: Split, tmp_path: Path) -> None:
     recipe = Recipe.of("jitter, window_warp=2, permutation, series_scaling")
-    written = write_variants(series, recipe, tmp_path / "augment.html", count=7, samples=2)
+    written = write_variants(series_split, recipe, tmp_path / "augment.html", count=7, samples=2)
     text = written.read_text(encoding="utf-8")
-    found = sample_galleries(series, recipe, 7, 2)
+    found = sample_galleries(series_split, recipe, 7, 2)
     drawn = re.findall(r'<path[^>]* d="([^"]*)"', text)
     assert drawn == [path for gallery in found for one in (gallery.original, *gallery.variants) for path in one.paths]
     names = re.findall(r'<path id="([^"]*)"', text)
@@ -108,7 +109,7 @@ def test_a_page_and_a_picture(series: Split, tmp_path: Path) -> None:
             assert float(chart.get("y", 0)) + float(chart.get("height", 0)) <= height
 
 
-def test_the_report_of_a_fit_shows_charts(series: Split, tmp_path: Path) -> None:
-    run = fit("mlp:4", series, "jitter", Training(epochs=1), progress=False)
-    text = write_report(run, tmp_path / "report.html", data=series).read_text(encoding="utf-8")
+def test_the_report_of_a_fit_shows_charts(series_split: Split, tmp_path: Path) -> None:
+    run = fit("mlp:4", series_split, "jitter", Training(epochs=1), progress=False)
+    text = write_report(run, tmp_path / "report.html", data=series_split).read_text(encoding="utf-8")
     assert text.count('<figure class="gallery charts">') == 3

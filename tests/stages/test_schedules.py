@@ -13,7 +13,9 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import SCHEDULES, Clock, Scheduled
 from goodfit.techniques import ALL, L1, L2, Dropout, MaxNorm
-from goodfit.train import Checkpoints, Training, fit
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 WITH = [t for t in ALL.values() if issubclass(t, Scheduled)]
@@ -52,16 +54,21 @@ def test_the_share_of_training_is_counted_in_steps() -> None:
 
 
 @pytest.mark.parametrize("text", ["l2=0.1", "l1=0.01", "dropout=0.5", "max_norm=0.5", "weight_decay=1", "mixup=1"])
-def test_late_is_absent_in_the_first_half_to_the_bit(text: str, three: Split, net: Net) -> None:
+def test_late_is_absent_in_the_first_half_to_the_bit(text: str, three_class_split: Split, make_net: Net) -> None:
     name, _, value = text.partition("=")
-    late = fit(net(), three, f"{name}({value}, schedule=late)", Training(**SETTINGS))
-    plain = fit(net(), three, "", Training(**SETTINGS))
+    late = fit(make_net(), three_class_split, f"{name}({value}, schedule=late)", Training(**SETTINGS))
+    plain = fit(make_net(), three_class_split, "", Training(**SETTINGS))
     assert late.history["stop_loss"][:2] == plain.history["stop_loss"][:2]
     assert late.history["stop_loss"][3] != plain.history["stop_loss"][3]
 
 
-def test_a_scheduled_l2_equals_the_loop_by_hand(three: Split, net: Net) -> None:
-    run = fit(net(), three, L2(0.1, schedule="linear"), Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}))
+def test_a_scheduled_l2_equals_the_loop_by_hand(three_class_split: Split, make_net: Net) -> None:
+    run = fit(
+        make_net(),
+        three_class_split,
+        L2(0.1, schedule="linear"),
+        Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}),
+    )
     seen: list[float] = []
 
     class Spy(L2):
@@ -69,24 +76,31 @@ def test_a_scheduled_l2_equals_the_loop_by_hand(three: Split, net: Net) -> None:
             seen.append(self.l2)
             return super().coefficient()
 
-    again = fit(net(), three, Spy(0.1, schedule="linear"), Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}))
+    again = fit(
+        make_net(),
+        three_class_split,
+        Spy(0.1, schedule="linear"),
+        Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}),
+    )
     assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
     steps = 4 * 3
     assert sorted(set(seen), reverse=True) == pytest.approx([0.1 * (1 - k / steps) for k in range(steps)])
 
 
-def test_penalties_are_told_at_the_strength_of_their_epoch(three: Split, net: Net) -> None:
-    history = fit(net(), three, L1(0.01, schedule="early"), Training(**SETTINGS)).history
+def test_penalties_are_told_at_the_strength_of_their_epoch(three_class_split: Split, make_net: Net) -> None:
+    history = fit(make_net(), three_class_split, L1(0.01, schedule="early"), Training(**SETTINGS)).history
     assert history["penalty_l1"][0] > 0
     assert history["penalty_l1"][-1] == 0
 
 
-def test_a_longer_run_of_a_scheduled_recipe_is_another_run(three: Split, net: Net, tmp_path: object) -> None:
+def test_a_longer_run_of_a_scheduled_recipe_is_another_run(
+    three_class_split: Split, make_net: Net, tmp_path: object
+) -> None:
     recipe = MaxNorm(1.0, schedule="cosine")
-    fit(net(), three, recipe, Training(**SETTINGS), checkpoints=Checkpoints(tmp_path))  # type: ignore[arg-type]
+    fit(make_net(), three_class_split, recipe, Training(**SETTINGS), checkpoints=Checkpoints(tmp_path))  # type: ignore[arg-type]
     longer = Training(**SETTINGS | {"epochs": 8})
     with pytest.raises(ValueError, match="resume: training must be as before"):
-        fit(net(), three, recipe, longer, checkpoints=Checkpoints(tmp_path, resume=True))  # type: ignore[arg-type]
+        fit(make_net(), three_class_split, recipe, longer, checkpoints=Checkpoints(tmp_path, resume=True))  # type: ignore[arg-type]
 
 
 def test_as_text_with_and_without_quotes() -> None:

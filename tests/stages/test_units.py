@@ -8,7 +8,7 @@ from goodfit.data import Inputs
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError
 from goodfit.stages.units import codes, per_unit, together
-from goodfit.train.loop import attach
+from goodfit.train.manual_loop.attach import attach
 
 GROUPED = Inputs(groups=((1, 2), (3, 6)))
 

@@ -13,7 +13,7 @@ from goodfit.recipe import Recipe
 from goodfit.store import load_run, save_run
 from goodfit.study import Study, run_study
 from goodfit.study.save import save_study
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 
 @pytest.fixture(scope="module")

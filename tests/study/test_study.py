@@ -20,9 +20,10 @@ from goodfit.study import Study, run_study
 from goodfit.study.candidates import USUAL
 from goodfit.study.study import default_training, scores
 from goodfit.techniques import ALL
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
+from goodfit.train.run import Run
 
-HOME = importlib.import_module("goodfit.train.population.apart")
+HOME = importlib.import_module("goodfit.train.population.solo_processes")
 RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
 
 

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.data import Inputs, Split, load
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 Weights = dict[str, Tensor]
 STEPS = 6
@@ -20,20 +22,20 @@ STEPS = 6
 
 @pytest.fixture
 def stepped(
-    three: Split, doubled: Callable[[Split], Split], net: Callable[..., nn.Sequential]
+    three_class_split: Split, to_double: Callable[[Split], Split], make_net: Callable[..., nn.Sequential]
 ) -> Callable[..., Weights]:
     """The weights after some full-batch steps of `fit`."""
 
     def run(recipe: Any, gain: float = 1.0, **settings: Any) -> Weights:
         options = {"epochs": STEPS, "batch_size": 96, "learning_rate": 0.05} | settings
-        return fit(net(gain=gain).double(), doubled(three), recipe, Training(**options)).last
+        return fit(make_net(gain=gain).double(), to_double(three_class_split), recipe, Training(**options)).last
 
     return run
 
 
 @pytest.fixture
 def by_hand(
-    three: Split, doubled: Callable[[Split], Split], net: Callable[..., nn.Sequential]
+    three_class_split: Split, to_double: Callable[[Split], Split], make_net: Callable[..., nn.Sequential]
 ) -> Callable[..., Weights]:
     """The same steps in a plain torch loop; `penalty` is added to the loss, `after` is called after each step."""
 
@@ -44,7 +46,7 @@ def by_hand(
         after: Callable[[list[Tensor], list[Tensor]], None] | None = None,
         gain: float = 1.0,
     ) -> Weights:
-        model, train = net(gain=gain).double(), doubled(three).train
+        model, train = make_net(gain=gain).double(), to_double(three_class_split).train
         kernels = [p for p in model.parameters() if p.ndim == 2]
         others = [p for p in model.parameters() if p.ndim == 1]
         optimizer = make(kernels, others)
@@ -76,14 +78,14 @@ def assert_equal() -> Callable[[Weights, Weights], None]:
 
 
 @pytest.fixture(scope="session")
-def sparse(doubled: Callable[[Split], Split]) -> Split:
+def sparse(to_double: Callable[[Split], Split]) -> Split:
     """A regression on 20 correlated features, 17 of which have the weight zero."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(250, 20)) + 0.5 * rng.normal(size=(250, 1))
     truth = np.zeros(20)
     truth[[2, 9, 14]] = 1.5, -2.0, 1.0
     y = x @ truth + rng.normal(size=250)
-    return doubled(load((x, y), task="regression").split())
+    return to_double(load((x, y), task="regression").split())
 
 
 @pytest.fixture

@@ -51,20 +51,20 @@ def test_what_follows_from_the_seed() -> None:
     assert len({tuple(x.tolist()) for x in one.x[0]}) == 4
 
 
-def test_jitter_is_measured_on_a_batch(series: Split) -> None:
+def test_jitter_is_measured_on_a_batch(series_split: Split) -> None:
     """Copies of one sample would have that sample's spread alone."""
-    made = variants(series, "jitter=0.1", count=200, rows=(0,))
-    noise = (made - series.train.x[0]).std((0, 1, 3))  # (channel,)
-    spread = series.train.x.std((0, 2))
+    made = variants(series_split, "jitter=0.1", count=200, rows=(0,))
+    noise = (made - series_split.train.x[0]).std((0, 1, 3))  # (channel,)
+    spread = series_split.train.x.std((0, 2))
     torch.testing.assert_close(noise, 0.1 * spread, rtol=0.05, atol=0.0)
 
 
-def test_targets_that_are_numbers(numbers: Split) -> None:
-    made = seen(numbers, Recipe.of("mixup=1.0"), 20, (0,))
+def test_targets_that_are_numbers(regression_split: Split) -> None:
+    made = seen(regression_split, Recipe.of("mixup=1.0"), 20, (0,))
     assert made.y.shape == (1, 20, 1)
-    assert made.y.min() >= numbers.train.y.min()
+    assert made.y.min() >= regression_split.train.y.min()
     assert made.y.unique().numel() > 10
-    assert torch.equal(targets(numbers, (0, 4)), numbers.train.y[[0, 4]])
+    assert torch.equal(targets(regression_split, (0, 4)), regression_split.train.y[[0, 4]])
 
 
 def test_what_is_seen_of_a_recipe() -> None:

@@ -11,7 +11,8 @@ from torch import nn
 from goodfit.data import Split, load
 from goodfit.errors import InputError
 from goodfit.study import run_study
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 SHORT = Training(epochs=1, batch_size=32)
 
@@ -31,9 +32,11 @@ SHORT = Training(epochs=1, batch_size=32)
         ("drop_path=0.1", "DropPath: the network must have residual branches, found none"),
     ],
 )
-def test_refused_with_the_reason(recipe: str, reason: str, three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_refused_with_the_reason(
+    recipe: str, reason: str, three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     with pytest.raises(InputError, match=reason):
-        fit(net(), three, recipe, SHORT)
+        fit(make_net(), three_class_split, recipe, SHORT)
 
 
 def test_a_study_refuses_before_its_first_run() -> None:
@@ -41,8 +44,8 @@ def test_a_study_refuses_before_its_first_run() -> None:
         run_study(load("iris"), "mlp:4", ["l2=1e-3", "unit_norm, max_norm=0.5"], SHORT, seeds=1)
 
 
-def test_what_is_only_doubtful_is_told(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, "l2=1e-3, weight_decay=0.1", SHORT)
+def test_warnings_are_reported(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    run = fit(make_net(), three_class_split, "l2=1e-3, weight_decay=0.1", SHORT)
     (message,) = run.facts["warnings"]
     assert message.startswith("warning: l2, weight_decay at 0.weight")
     assert run.facts["acts"][3][3] == "l2=0.001, weight_decay=0.1"
@@ -50,10 +53,10 @@ def test_what_is_only_doubtful_is_told(three: Split, net: Callable[..., nn.Seque
     assert any(note.startswith("l2=0.001, weight_decay=0.1: warning: l2, weight_decay at") for note in study.notes)
 
 
-def test_the_network_is_as_it_was_after_a_refusal(three: Split) -> None:
+def test_the_network_is_as_it_was_after_a_refusal(three_class_split: Split) -> None:
     model = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 3))
     before = {name: w.clone() for name, w in model.state_dict().items()}
     with pytest.raises(InputError):
-        fit(model, three, "batch_norm, r_drop=1", SHORT)
+        fit(model, three_class_split, "batch_norm, r_drop=1", SHORT)
     assert all(torch.equal(w, before[name]) for name, w in model.state_dict().items())
     assert list(model.state_dict()) == list(before)

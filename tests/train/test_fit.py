@@ -12,18 +12,19 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.run import same
 
 Net = Callable[..., nn.Sequential]
 SHORT = Training(epochs=2, batch_size=16, learning_rate=0.02)
 
 
-def test_the_given_network_stays_as_it_is(three: Split, net: Net) -> None:
-    model = net()
+def test_the_given_network_stays_as_it_is(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
     before = copy.deepcopy(model.state_dict())
     model[0].eval()
-    run = fit(model, three, "dropout=0.5, batch_norm, l1=1e-3", SHORT)
+    run = fit(model, three_class_split, "dropout=0.5, batch_norm, l1=1e-3", SHORT)
     assert same(model.state_dict(), before)
     assert (model.training, model[0].training) == (True, False)
     assert all(p.grad is None for p in model.parameters())
@@ -32,42 +33,44 @@ def test_the_given_network_stays_as_it_is(three: Split, net: Net) -> None:
     assert not any(m._forward_pre_hooks for m in run.model.modules())  # no noise is left in what predicts
 
 
-def test_learns_and_measures_what_it_kept(three: Split, net: Net) -> None:
-    run = fit(net(), three, "", Training(epochs=15, batch_size=16, learning_rate=0.02))
+def test_learns_and_measures_what_it_kept(three_class_split: Split, make_net: Net) -> None:
+    run = fit(make_net(), three_class_split, "", Training(epochs=15, batch_size=16, learning_rate=0.02))
     assert run.history["stop_accuracy"][-1] > 0.6
     assert (run.kept, run.kept_epoch, run.epochs) == ("last", 15, 15)
-    for name, part in (("train", three.train), ("stop", three.stop)):
+    for name, part in (("train", three_class_split.train), ("stop", three_class_split.stop)):
         rows = F.cross_entropy(run.outputs(part.x), part.y, reduction="none")
         assert run.row[f"{name}_loss"] == pytest.approx(float(rows.mean()), rel=1e-5)
         assert run.row[f"{name}_loss_se"] == pytest.approx(float(rows.std()) / len(rows) ** 0.5, rel=1e-5)
         hits = (run.outputs(part.x).argmax(1) == part.y).float().mean()
         assert run.row[f"{name}_accuracy"] == pytest.approx(float(hits))
-    assert run.predict(three.stop.x) == [three.spec.classes[i] for i in run.outputs(three.stop.x).argmax(1)]
+    assert run.predict(three_class_split.stop.x) == [
+        three_class_split.spec.classes[i] for i in run.outputs(three_class_split.stop.x).argmax(1)
+    ]
 
 
-def test_text_names_a_network_that_follows_from_the_seed(three: Split) -> None:
-    a, b, c = (fit("mlp:8", three, "", SHORT, seed=seed) for seed in (1, 1, 2))
+def test_text_names_a_network_that_follows_from_the_seed(three_class_split: Split) -> None:
+    a, b, c = (fit("mlp:8", three_class_split, "", SHORT, seed=seed) for seed in (1, 1, 2))
     assert same(a.last, b.last)
     assert not same(a.last, c.last)
     assert a.network == "mlp:8"
 
 
-def test_regression(numbers: Split, net: Net) -> None:
-    run = fit(net(1), numbers, "", Training(epochs=30, batch_size=16, learning_rate=0.02))
+def test_regression(regression_split: Split, make_net: Net) -> None:
+    run = fit(make_net(1), regression_split, "", Training(epochs=30, batch_size=16, learning_rate=0.02))
     assert (run.loss, run.metric) == ("mse", "r2")
     assert run.history["stop_r2"][-1] > 0.7
-    assert run.predict(numbers.stop.x).shape == (16,)
+    assert run.predict(regression_split.stop.x).shape == (16,)
     for loss in ("mae", "huber"):
-        assert fit(net(1), numbers, "", Training(epochs=1, loss=loss)).loss == loss
+        assert fit(make_net(1), regression_split, "", Training(epochs=1, loss=loss)).loss == loss
 
 
-def test_one_logit_for_two_classes_equals_two(two: Split, net: Net) -> None:
+def test_one_logit_for_two_classes_equals_two(two_class_split: Split, make_net: Net) -> None:
     """σ(a) is the softmax of (0, a): with the first class's logit held at zero the losses are the same."""
 
     class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.one = net(1)
+            self.one = make_net(1)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             logit = self.one(x)
@@ -75,13 +78,17 @@ def test_one_logit_for_two_classes_equals_two(two: Split, net: Net) -> None:
 
     settings = Training(epochs=4, batch_size=16, learning_rate=0.02)
     for recipe in ("", "label_smoothing=0.2", "mixup=0.4"):
-        one, both = fit(net(1), two, recipe, settings), fit(Two(), two, recipe, settings)
+        one, both = fit(make_net(1), two_class_split, recipe, settings), fit(Two(), two_class_split, recipe, settings)
         assert (one.loss, both.loss) == ("binary_cross_entropy", "cross_entropy")
         assert one.history["stop_loss"] == pytest.approx(both.history["stop_loss"], rel=1e-4)
         assert one.history["stop_accuracy"] == both.history["stop_accuracy"]
-        assert one.probabilities(two.stop.x) == pytest.approx(both.probabilities(two.stop.x), abs=1e-4)
-    flat = fit(nn.Sequential(net(1), nn.Flatten(0)), two, "", settings)  # an output of shape (batch,)
-    assert flat.history["stop_loss"] == pytest.approx(fit(net(1), two, "", settings).history["stop_loss"], rel=1e-5)
+        assert one.probabilities(two_class_split.stop.x) == pytest.approx(
+            both.probabilities(two_class_split.stop.x), abs=1e-4
+        )
+    flat = fit(nn.Sequential(make_net(1), nn.Flatten(0)), two_class_split, "", settings)  # an output of shape (batch,)
+    assert flat.history["stop_loss"] == pytest.approx(
+        fit(make_net(1), two_class_split, "", settings).history["stop_loss"], rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,84 +102,86 @@ def test_one_logit_for_two_classes_equals_two(two: Split, net: Net) -> None:
         (lambda net: nn.Flatten(0), "2 rows in gave 12 rows out"),
     ],
 )
-def test_a_network_that_does_not_fit(make: Callable[[Net], nn.Module], says: str, three: Split, net: Net) -> None:
+def test_a_network_that_does_not_fit(
+    make: Callable[[Net], nn.Module], says: str, three_class_split: Split, make_net: Net
+) -> None:
     with pytest.raises(InputError, match=says):
-        fit(make(net), three)
+        fit(make(make_net), three_class_split)
 
 
-def test_losses_that_do_not_fit(three: Split, numbers: Split, net: Net) -> None:
+def test_losses_that_do_not_fit(three_class_split: Split, regression_split: Split, make_net: Net) -> None:
     with pytest.raises(InputError, match="loss='mse' needs numbers; the target 'y' has classes"):
-        fit(net(), three, "", Training(loss="mse"))
+        fit(make_net(), three_class_split, "", Training(loss="mse"))
     with pytest.raises(InputError, match="loss='cross_entropy' needs classes; the target 'y' is a number"):
-        fit(net(1), numbers, "", Training(loss="cross_entropy"))
+        fit(make_net(1), regression_split, "", Training(loss="cross_entropy"))
     with pytest.raises(InputError, match=r"must be 1 value\(s\) per row"):
-        fit(net(2), numbers)
+        fit(make_net(2), regression_split)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "0"])
-def test_a_seed_is_a_whole_number(seed: object, three: Split, net: Net) -> None:
-    for model in (net(), "mlp:8"):
+def test_a_seed_is_a_whole_number(seed: object, three_class_split: Split, make_net: Net) -> None:
+    for model in (make_net(), "mlp:8"):
         with pytest.raises(InputError, match="fit: seed must be a whole number of at least 0, got"):
-            fit(model, three, seed=seed)  # type: ignore[arg-type]
+            fit(model, three_class_split, seed=seed)  # type: ignore[arg-type]
 
 
-def test_a_loss_of_the_user_s_own(three: Split, net: Net) -> None:
-    per_row = fit(net(), three, "", SHORT, loss=lambda o, y: F.cross_entropy(o, y, reduction="none"))
-    usual = fit(net(), three, "", SHORT)
+def test_a_loss_of_the_user_s_own(three_class_split: Split, make_net: Net) -> None:
+    per_row = fit(make_net(), three_class_split, "", SHORT, loss=lambda o, y: F.cross_entropy(o, y, reduction="none"))
+    usual = fit(make_net(), three_class_split, "", SHORT)
     assert per_row.history["stop_loss"] == pytest.approx(usual.history["stop_loss"], rel=1e-5)
     assert per_row.history["stop_loss_se"] == pytest.approx(usual.history["stop_loss_se"], rel=1e-4)
-    in_one = fit(net(), three, "", SHORT, loss=nn.CrossEntropyLoss())
+    in_one = fit(make_net(), three_class_split, "", SHORT, loss=nn.CrossEntropyLoss())
     assert in_one.history["stop_loss"] == pytest.approx(usual.history["stop_loss"], rel=1e-5)
     assert all(value != value for value in in_one.history["stop_loss_se"])  # one number has no spread
     assert in_one.loss == "CrossEntropyLoss"
 
 
-def test_frozen_layers_stay(three: Split, net: Net) -> None:
-    model = net()
+def test_frozen_layers_stay(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
     model[0].requires_grad_(False)
     for recipe in ("", "l2=0.1, weight_decay=0.1, l1=0.01, max_norm=0.1, clip_grad_norm=1, ema=0.5"):
-        run = fit(model, three, recipe, SHORT)
+        run = fit(model, three_class_split, recipe, SHORT)
         assert torch.equal(run.last["0.weight"], model[0].weight)
         assert not torch.equal(run.last["2.weight"], model[2].weight)
     with pytest.raises(
         InputError, match=r"L2: on must choose a tensor that it can act on, got on='kernel 0' \(0.weight: frozen\)"
     ):
-        fit(model, three, "l2(0.1, on='kernel 0')", SHORT)
+        fit(model, three_class_split, "l2(0.1, on='kernel 0')", SHORT)
     with pytest.raises(InputError, match="no parameter is trainable"):
-        fit(model.requires_grad_(False), three, "", SHORT)
+        fit(model.requires_grad_(False), three_class_split, "", SHORT)
 
 
-def test_tied_weights_stay_tied_and_count_once(three: Split) -> None:
+def test_tied_weights_stay_tied_and_count_once(three_class_split: Split) -> None:
     model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
     model[2].weight = model[0].weight
-    run = fit(model, three, "l2=0.1, l1=0.01, ema=0.5, early_stopping=5", SHORT)
+    run = fit(model, three_class_split, "l2=0.1, l1=0.01, ema=0.5, early_stopping=5", SHORT)
     assert run.model[2].weight is run.model[0].weight
     assert torch.equal(run.last["0.weight"], run.last["2.weight"])
-    plain = fit(model, three, "l2=0.1", SHORT)
+    plain = fit(model, three_class_split, "l2=0.1", SHORT)
     kernels = [plain.last[name].double() for name in ("0.weight", "4.weight")]
     penalty = 0.1 * sum(float(w.square().sum()) for w in kernels)
     assert plain.history["penalty_l2"][-1] == pytest.approx(penalty, rel=1e-5)
 
 
-def test_the_user_s_own_dropout_follows_the_seed(three: Split, net: Net) -> None:
+def test_the_user_s_own_dropout_follows_the_seed(three_class_split: Split, make_net: Net) -> None:
     class Always(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return F.dropout(x, 0.1)  # its `training` is true whatever the mode
 
     for layer in (nn.Dropout(0.5), Always()):
-        model = nn.Sequential(layer, net())
+        model = nn.Sequential(layer, make_net())
         torch.manual_seed(1)
         before = torch.get_rng_state()
-        a = fit(model, three, "dropout=0.2", SHORT, seed=4)
+        a = fit(model, three_class_split, "dropout=0.2", SHORT, seed=4)
         assert torch.equal(torch.get_rng_state(), before)
         torch.manual_seed(2)
-        b = fit(model, three, "dropout=0.2", SHORT, seed=4)
+        b = fit(model, three_class_split, "dropout=0.2", SHORT, seed=4)
         assert same(a.last, b.last)
         assert a.history["stop_loss"] == b.history["stop_loss"]
-        assert not same(a.last, fit(model, three, "dropout=0.2", SHORT, seed=5).last)
+        assert not same(a.last, fit(model, three_class_split, "dropout=0.2", SHORT, seed=5).last)
 
 
-def test_not_finite_at_once_is_an_error_with_epoch_and_batch(three: Split, net: Net) -> None:
+def test_not_finite_at_once_is_an_error_with_epoch_and_batch(three_class_split: Split, make_net: Net) -> None:
     calls = iter(range(100))
 
     def breaks(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -180,10 +189,10 @@ def test_not_finite_at_once_is_an_error_with_epoch_and_batch(three: Split, net: 
         return loss * float("inf") if torch.is_grad_enabled() and next(calls) == 3 else loss
 
     with pytest.raises(TrainingError, match=r"the loss became inf in epoch 1, batch 4 of 6; try a lower learning_rate"):
-        fit(net(), three, "", SHORT, loss=breaks)
+        fit(make_net(), three_class_split, "", SHORT, loss=breaks)
 
 
-def test_not_finite_before_an_epoch_to_keep_is_an_error(three: Split, net: Net) -> None:
+def test_not_finite_before_an_epoch_to_keep_is_an_error(three_class_split: Split, make_net: Net) -> None:
     calls = iter(range(100))
 
     def breaks(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -191,10 +200,10 @@ def test_not_finite_before_an_epoch_to_keep_is_an_error(three: Split, net: Net) 
         return loss * float("nan") if torch.is_grad_enabled() and next(calls) == 8 else loss
 
     with pytest.raises(TrainingError, match="the loss became nan in epoch 2, batch 3 of 6"):
-        fit(net(), three, "early_stopping(5, start_from_epoch=3)", SHORT, loss=breaks)
+        fit(make_net(), three_class_split, "early_stopping(5, start_from_epoch=3)", SHORT, loss=breaks)
 
 
-def test_weights_that_break_without_the_loss_are_named(three: Split, net: Net) -> None:
+def test_weights_that_break_without_the_loss_are_named(three_class_split: Split, make_net: Net) -> None:
     """The last step of an epoch may break the weights though every batch's loss was finite."""
     calls = iter(range(100))
 
@@ -204,18 +213,18 @@ def test_weights_that_break_without_the_loss_are_named(three: Split, net: Net) -
             output.register_hook(lambda grad: grad * float("nan"))
         return loss
 
-    run = fit(net(), three, "", SHORT, loss=breaks)
+    run = fit(make_net(), three_class_split, "", SHORT, loss=breaks)
     assert "the weights '0.weight' stopped being finite in epoch 2" in run.stopped
     assert (run.epochs, run.kept) == (1, "best")
-    assert bool(torch.isfinite(run.outputs(three.stop.x)).all())
+    assert bool(torch.isfinite(run.outputs(three_class_split.stop.x)).all())
 
 
-def test_interrupted_before_the_first_epoch_ends(three: Split, net: Net) -> None:
+def test_interrupted_before_the_first_epoch_ends(three_class_split: Split, make_net: Net) -> None:
     def stop(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         raise KeyboardInterrupt
 
-    run = fit(net(), three, "", SHORT, loss=stop)
+    run = fit(make_net(), three_class_split, "", SHORT, loss=stop)
     assert (run.interrupted, run.epochs, run.kept) == (True, 0, "last")
-    assert same(run.model.state_dict(), net().state_dict())
+    assert same(run.model.state_dict(), make_net().state_dict())
     with pytest.raises(InputError, match="there is no epoch 0"):
         run.row  # noqa: B018

@@ -12,13 +12,14 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.techniques import L1, L2, ElasticNet
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 
 
-def test_columns_in_order(three: Split, net: Net) -> None:
-    run = fit(net(), three, "l1=1e-3, l2=1e-2, dropout=0.2", Training(epochs=2, batch_size=16))
+def test_columns_in_order(three_class_split: Split, make_net: Net) -> None:
+    run = fit(make_net(), three_class_split, "l1=1e-3, l2=1e-2, dropout=0.2", Training(epochs=2, batch_size=16))
     assert run.history.columns == [
         "epoch", "train_loss", "train_loss_se", "stop_loss", "stop_loss_se", "train_accuracy", "stop_accuracy",
         "batch_loss", "penalty_l1", "penalty_l2", "learning_rate", "seconds",
@@ -26,25 +27,29 @@ def test_columns_in_order(three: Split, net: Net) -> None:
     assert run.history["epoch"] == [1, 2]
 
 
-def test_penalties_are_apart_from_the_loss(three: Split, net: Net) -> None:
+def test_penalties_are_apart_from_the_loss(three_class_split: Split, make_net: Net) -> None:
     """Strengths at which a mixed-in penalty could not be overlooked; a monitor sees the data loss."""
-    run = fit(net(), three, [L1(2.0), L2(3.0), ElasticNet(1.0, 1.0)], Training(epochs=1, batch_size=96))
+    run = fit(
+        make_net(), three_class_split, [L1(2.0), L2(3.0), ElasticNet(1.0, 1.0)], Training(epochs=1, batch_size=96)
+    )
     kernels = [w.double() for name, w in run.last.items() if name.endswith("weight")]
     absolute, square = sum(float(w.abs().sum()) for w in kernels), sum(float(w.square().sum()) for w in kernels)
     assert run.row["penalty_l1"] == pytest.approx(2 * absolute, rel=1e-5)
     assert run.row["penalty_l2"] == pytest.approx(3 * square, rel=1e-5)
     assert run.row["penalty_elastic_net"] == pytest.approx(absolute + square, rel=1e-5)
-    loss = float(F.cross_entropy(run.outputs(three.stop.x), three.stop.y))
+    loss = float(F.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y))
     assert run.row["stop_loss"] == pytest.approx(loss, rel=1e-5)
     assert run.row["penalty_l2"] > 2 * loss
-    first = float(F.cross_entropy(net()(three.train.x), three.train.y).detach())
+    first = float(F.cross_entropy(make_net()(three_class_split.train.x), three_class_split.train.y).detach())
     assert run.row["batch_loss"] == pytest.approx(first, rel=1e-5)
 
 
-def test_the_training_columns_are_clean(three: Split, net: Net) -> None:
+def test_the_training_columns_are_clean(three_class_split: Split, make_net: Net) -> None:
     """Evaluation mode, raw data and labels: what dropout, mixing and smoothing do shows in batch_loss only."""
-    run = fit(net(), three, "dropout=0.5, mixup=1.0, label_smoothing=0.3", Training(epochs=3, batch_size=16))
-    loss = float(F.cross_entropy(run.outputs(three.train.x), three.train.y))
+    run = fit(
+        make_net(), three_class_split, "dropout=0.5, mixup=1.0, label_smoothing=0.3", Training(epochs=3, batch_size=16)
+    )
+    loss = float(F.cross_entropy(run.outputs(three_class_split.train.x), three_class_split.train.y))
     assert run.row["train_loss"] == pytest.approx(loss, rel=1e-5)
     assert run.row["batch_loss"] > run.row["train_loss"]
 
@@ -56,17 +61,17 @@ def rates(split: Split, model: nn.Module, **settings: object) -> list[float]:
     ]
 
 
-def test_schedules_by_hand(three: Split, net: Net) -> None:
+def test_schedules_by_hand(three_class_split: Split, make_net: Net) -> None:
     done = [(6 * epoch - 1) / 48 for epoch in range(1, 9)]  # the share of steps before an epoch's last one
-    assert rates(three, net()) == [0.1] * 8
-    assert rates(three, net(), schedule="linear") == pytest.approx([0.1 * (1 - d) for d in done])
+    assert rates(three_class_split, make_net()) == [0.1] * 8
+    assert rates(three_class_split, make_net(), schedule="linear") == pytest.approx([0.1 * (1 - d) for d in done])
     cosine = [0.05 * (1 + math.cos(math.pi * d)) for d in done]
-    assert rates(three, net(), schedule="cosine") == pytest.approx(cosine)
-    assert rates(three, net(), schedule="step") == pytest.approx([0.1] * 4 + [0.01] * 2 + [0.001] * 2)
+    assert rates(three_class_split, make_net(), schedule="cosine") == pytest.approx(cosine)
+    assert rates(three_class_split, make_net(), schedule="step") == pytest.approx([0.1] * 4 + [0.01] * 2 + [0.001] * 2)
 
 
-def test_warm_up_by_hand(three: Split, net: Net) -> None:
-    assert rates(three, net(), warmup=0.5) == pytest.approx([0.025, 0.05, 0.075, 0.1] + [0.1] * 4)
+def test_warm_up_by_hand(three_class_split: Split, make_net: Net) -> None:
+    assert rates(three_class_split, make_net(), warmup=0.5) == pytest.approx([0.025, 0.05, 0.075, 0.1] + [0.1] * 4)
     steps = [Training(learning_rate=1.0, warmup=0.2, schedule="cosine").rate_at(s, 10) for s in range(10)]
     assert steps[:3] == [0.5, 1.0, 1.0]
     assert steps == sorted(steps[:2]) + sorted(steps[2:], reverse=True)
@@ -75,9 +80,9 @@ def test_warm_up_by_hand(three: Split, net: Net) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_optimizers_equal_a_loop_of_one_s_own(optimizer: str, three: Split, net: Net) -> None:
+def test_optimizers_equal_a_loop_of_one_s_own(optimizer: str, three_class_split: Split, make_net: Net) -> None:
     settings = Training(epochs=5, batch_size=96, optimizer=optimizer, learning_rate=0.05, schedule="linear")
-    run, model, train = fit(net(), three, "", settings), net(), three.train
+    run, model, train = fit(make_net(), three_class_split, "", settings), make_net(), three_class_split.train
     theirs = (
         torch.optim.Adam(model.parameters(), lr=0.05)
         if optimizer == "adam"
@@ -94,16 +99,18 @@ def test_optimizers_equal_a_loop_of_one_s_own(optimizer: str, three: Split, net:
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(32, 1), (32, 4), (33, 4), (19, 3), (1000, 7), (5, 9)])
-def test_parts_of_a_batch_sum_to_its_gradient(batch_size: int, accumulate: int, three: Split, net: Net) -> None:
+def test_parts_of_a_batch_sum_to_its_gradient(
+    batch_size: int, accumulate: int, three_class_split: Split, make_net: Net
+) -> None:
     settings = {"epochs": 2, "batch_size": batch_size, "optimizer": "sgd", "learning_rate": 0.05}
-    whole = fit(net(), three, "", Training(**settings))
-    parts = fit(net(), three, "", Training(accumulate=accumulate, **settings))
+    whole = fit(make_net(), three_class_split, "", Training(**settings))
+    parts = fit(make_net(), three_class_split, "", Training(accumulate=accumulate, **settings))
     assert parts.history["batch_loss"] == pytest.approx(whole.history["batch_loss"], rel=1e-4)
     for name, weight in whole.last.items():
         torch.testing.assert_close(parts.last[name], weight, rtol=1e-3, atol=1e-5)
 
 
-def test_parts_are_as_small_as_asked(three: Split, net: Net) -> None:
+def test_parts_are_as_small_as_asked(three_class_split: Split, make_net: Net) -> None:
     sizes: list[int] = []
 
     def spy(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -111,26 +118,26 @@ def test_parts_are_as_small_as_asked(three: Split, net: Net) -> None:
             sizes.append(len(y))
         return F.cross_entropy(output, y, reduction="none")
 
-    fit(net(), three, "", Training(epochs=1, batch_size=40, accumulate=4), loss=spy)
+    fit(make_net(), three_class_split, "", Training(epochs=1, batch_size=40, accumulate=4), loss=spy)
     assert sizes == [10] * 9 + [6]
 
 
-def test_every_row_once_per_epoch_in_a_new_order(three: Split, net: Net) -> None:
+def test_every_row_once_per_epoch_in_a_new_order(three_class_split: Split, make_net: Net) -> None:
     seen: list[torch.Tensor] = []
 
     class Spy(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.net = net()
+            self.net = make_net()
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             if self.training:
                 seen.append(x[:, 0])
             return self.net(x)
 
-    fit(Spy(), three, "", Training(epochs=2, batch_size=19))
+    fit(Spy(), three_class_split, "", Training(epochs=2, batch_size=19))
     epochs = torch.cat(seen[:5]), torch.cat(seen[5:])
     assert [len(batch) for batch in seen[:5]] == [19] * 4 + [20]  # the row left over joins the last batch
     assert not torch.equal(*epochs)
     for epoch in epochs:
-        assert torch.equal(epoch.sort().values, three.train.x[:, 0].sort().values)
+        assert torch.equal(epoch.sort().values, three_class_split.train.x[:, 0].sort().values)

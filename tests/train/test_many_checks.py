@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from goodfit.data import Part, Split, load
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 from goodfit.train.population import jobs
 from goodfit.train.population.jobs import Checker, Networks
 
@@ -49,21 +50,23 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         plain = getattr(jobs, name)
         monkeypatch.setattr(jobs, name, lambda *args: (seen.append(name), plain(*args))[1])
 
-    for name in ("build", "restless", "Solo"):
+    for name in ("build", "restless", "Trainer"):
         note(name)
     return seen
 
 
-def test_recipes_of_one_structure_share_what_they_can(three: Split, calls: list[str]) -> None:
+def test_recipes_of_one_structure_share_what_they_can(three_class_split: Split, calls: list[str]) -> None:
     checker = Checker(Networks("mlp:8", fresh=False), None)
     for i in range(1, 6):
         training = Training(learning_rate=0.1 * i, epochs=i)
-        checker(three, Recipe.of(f"l2={i}, max_norm={i}, dropout(0.1, schedule=cosine)"), training)
-    assert calls == ["build", "restless", "Solo"]
+        checker(three_class_split, Recipe.of(f"l2={i}, max_norm={i}, dropout(0.1, schedule=cosine)"), training)
+    assert calls == ["build", "restless", "Trainer"]
 
 
-def test_what_fit_says_of_each_run(three: Split) -> None:
-    x, y = (torch.cat([getattr(part, name) for part in three.parts.values()]).numpy() for name in ("x", "y"))
+def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
+    x, y = (
+        torch.cat([getattr(part, name) for part in three_class_split.parts.values()]).numpy() for name in ("x", "y")
+    )
     sizes = {0: (0.6, 0.1, 0.15, 0.15), 3: (0.05, 0.65, 0.15, 0.15)}
     splits = {seed: load((x, y)).split(sizes=some, seed=seed) for seed, some in sizes.items()}
     splits[5] = changed(splits[0], narrow)
@@ -85,24 +88,24 @@ def test_what_fit_says_of_each_run(three: Split) -> None:
     [
         (["dropout(0.5, input_rate=0.1, on='first')", "dropout(0.5, on='first')"], "Dropout: there must be a layer"),
         (["l2=0.1", "l2(0.1, on='encoder.*')"], "L2: on must match"),
-        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "wants norms"),
+        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "requires norms"),
         (["early_stopping=5", "early_stopping(5, monitor='stop_auc')"], "EarlyStopping: monitor must be one of"),
     ],
 )
-def test_a_recipe_beside_a_like_one_that_fits(recipes: list[str], message: str, three: Split) -> None:
-    fit_many("mlp:4", three, recipes[:1], SHORT)
+def test_a_recipe_beside_a_like_one_that_fits(recipes: list[str], message: str, three_class_split: Split) -> None:
+    fit_many("mlp:4", three_class_split, recipes[:1], SHORT)
     with pytest.raises(InputError, match=message) as error:
-        fit_many("mlp:4", three, recipes, SHORT)
+        fit_many("mlp:4", three_class_split, recipes, SHORT)
     with pytest.raises(InputError) as alone:
-        fit("mlp:4", three, recipes[1], SHORT)
+        fit("mlp:4", three_class_split, recipes[1], SHORT)
     assert str(error.value) == f"{alone.value} (recipe '{Recipe.of(recipes[1])}')"
 
 
-def test_a_training_beside_one_that_fits(three: Split) -> None:
+def test_a_training_beside_one_that_fits(three_class_split: Split) -> None:
     checker, recipe = Checker(Networks("mlp:4", fresh=False), None), Recipe.of("batch_norm")
-    checker(three, recipe, SHORT)
+    checker(three_class_split, recipe, SHORT)
     with pytest.raises(InputError, match="batch norm needs two rows at a time"):
-        checker(three, recipe, Training(batch_size=1))
+        checker(three_class_split, recipe, Training(batch_size=1))
 
 
 @pytest.mark.parametrize(
@@ -114,10 +117,15 @@ def test_a_training_beside_one_that_fits(three: Split) -> None:
     ],
 )
 def test_a_split_beside_one_that_fits(
-    change: Change, recipe: str, message: str, three: Split, net: Callable[..., nn.Module]
+    change: Change, recipe: str, message: str, three_class_split: Split, make_net: Callable[..., nn.Module]
 ) -> None:
     with pytest.raises(InputError, match=message):
-        fit_many(net(), {0: three, 1: three, 2: changed(three, change)}, [recipe], SHORT)
+        fit_many(
+            make_net(),
+            {0: three_class_split, 1: three_class_split, 2: changed(three_class_split, change)},
+            [recipe],
+            SHORT,
+        )
 
 
 class Whole(nn.Linear):
@@ -127,30 +135,30 @@ class Whole(nn.Linear):
         return super().forward(x.float())
 
 
-def test_a_recipe_and_a_split_that_do_not_fit(three: Split) -> None:
-    whole = changed(three, lambda x: x.long())
+def test_a_recipe_and_a_split_that_do_not_fit(three_class_split: Split) -> None:
+    whole = changed(three_class_split, lambda x: x.long())
     with pytest.raises(InputError, match=r"MixUp: the inputs.*\(recipe 'mixup=0.2'; split of seed 1\)"):
-        fit_many(Whole(6, 3), {0: three, 1: whole}, ["", "mixup=0.2"], SHORT)
+        fit_many(Whole(6, 3), {0: three_class_split, 1: whole}, ["", "mixup=0.2"], SHORT)
 
 
-def test_splits_of_two_tasks(three: Split, numbers: Split) -> None:
+def test_splits_of_two_tasks(three_class_split: Split, regression_split: Split) -> None:
     message = "must have one task, got classification with 3 output.s. for seed 4 and regression with 1 output"
     with pytest.raises(InputError, match=message):
-        fit_many("mlp:4", {4: three, 1: numbers}, [""], SHORT)
+        fit_many("mlp:4", {4: three_class_split, 1: regression_split}, [""], SHORT)
 
 
 @pytest.mark.parametrize("seeds", [(), (0, 0), (-1,), (1.0,), (True,), ("0",)])
-def test_seeds_that_are_none(seeds: Any, three: Split) -> None:
+def test_seeds_that_are_none(seeds: Any, three_class_split: Split) -> None:
     with pytest.raises(InputError, match="seeds must be different whole numbers of at least 0, got"):
-        fit_many("mlp:4", three, [""], SHORT, seeds=seeds)
+        fit_many("mlp:4", three_class_split, [""], SHORT, seeds=seeds)
     if len(set(seeds)) == len(seeds):
         with pytest.raises(InputError, match="seeds must be different whole numbers of at least 0, got"):
-            fit_many("mlp:4", dict.fromkeys(seeds, three), [""], SHORT)
+            fit_many("mlp:4", dict.fromkeys(seeds, three_class_split), [""], SHORT)
 
 
 @pytest.mark.parametrize("seeds", [(0,), (3, 0), (0, 3, 4)])
-def test_seeds_beside_splits(seeds: tuple[int, ...], three: Split) -> None:
-    splits = {0: three, 3: three}
+def test_seeds_beside_splits(seeds: tuple[int, ...], three_class_split: Split) -> None:
+    splits = {0: three_class_split, 3: three_class_split}
     with pytest.raises(InputError, match=r"seeds must be those of the splits, \(0, 3\), got .*; leave seeds out"):
         fit_many("mlp:4", splits, [""], SHORT, seeds=seeds)
     runs: Any = fit_many("mlp:4", splits, [""], SHORT, seeds=(0, 3))

@@ -14,7 +14,8 @@ from goodfit.recipe import Recipe
 from goodfit.stages import Clock, Draw, Forward, Gradient, OnGrads, OnLoss, OnSample
 from goodfit.technique import knob
 from goodfit.techniques import L2, ClipGradNorm, MixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 SETTINGS = {"epochs": 3, "batch_size": 32, "learning_rate": 0.02}
@@ -60,23 +61,23 @@ class SharpnessAware(OnGrads):
         return uphill
 
 
-def test_a_term_of_the_loss_enters_the_gradient_and_not_the_history(three: Split, net: Net) -> None:
+def test_a_term_of_the_loss_enters_the_gradient_and_not_the_history(three_class_split: Split, make_net: Net) -> None:
     def together(output: Tensor, y: Tensor) -> Tensor:
         loss = F.cross_entropy(output, y, reduction="none")
         return loss + 0.3 * output.square().mean() if torch.is_grad_enabled() else loss
 
-    ours = fit(net(), three, LogitPenalty(0.3), Training(**SETTINGS))
-    hand = fit(net(), three, "", Training(**SETTINGS), loss=together)
+    ours = fit(make_net(), three_class_split, LogitPenalty(0.3), Training(**SETTINGS))
+    hand = fit(make_net(), three_class_split, "", Training(**SETTINGS), loss=together)
     for name, weight in hand.last.items():
         torch.testing.assert_close(ours.last[name], weight, rtol=1e-4, atol=1e-6)
     assert ours.history["stop_loss"] == pytest.approx(hand.history["stop_loss"], rel=1e-4)
     assert ours.history["batch_loss"][0] < hand.history["batch_loss"][0]  # ours is the data loss alone
-    off = fit(net(), three, LogitPenalty(0.0), Training(**SETTINGS))
-    plain = fit(net(), three, "", Training(**SETTINGS))
+    off = fit(make_net(), three_class_split, LogitPenalty(0.0), Training(**SETTINGS))
+    plain = fit(make_net(), three_class_split, "", Training(**SETTINGS))
     assert all(torch.equal(off.last[name], plain.last[name]) for name in plain.last)
 
 
-def test_sampled_rows_are_those_that_are_trained_on(three: Split, net: Net) -> None:
+def test_sampled_rows_are_those_that_are_trained_on(three_class_split: Split, make_net: Net) -> None:
     seen: list[Tensor] = []
 
     def spy(output: Tensor, y: Tensor) -> Tensor:
@@ -84,15 +85,19 @@ def test_sampled_rows_are_those_that_are_trained_on(three: Split, net: Net) -> N
             seen.append(y)
         return F.cross_entropy(output, y, reduction="none")
 
-    fit(net(), three, Repeated(label=1, times=3), Training(**SETTINGS | {"epochs": 1}), loss=spy)
-    counts, drawn = torch.bincount(three.train.y), torch.bincount(torch.cat(seen))
+    fit(make_net(), three_class_split, Repeated(label=1, times=3), Training(**SETTINGS | {"epochs": 1}), loss=spy)
+    counts, drawn = torch.bincount(three_class_split.train.y), torch.bincount(torch.cat(seen))
     assert drawn.tolist() == (counts * torch.tensor([1, 3, 1])).tolist()
     assert len({tuple(batch.tolist()) for batch in seen}) > 1  # and they are shuffled
 
 
-def test_sharpness_aware_step_by_hand(three: Split, net: Net) -> None:
+def test_sharpness_aware_step_by_hand(three_class_split: Split, make_net: Net) -> None:
     settings = Training(epochs=1, batch_size=96, optimizer="sgd", momentum=0, learning_rate=0.1)
-    run, model, train = fit(net(), three, SharpnessAware(0.2), settings), net(), three.train
+    run, model, train = (
+        fit(make_net(), three_class_split, SharpnessAware(0.2), settings),
+        make_net(),
+        three_class_split.train,
+    )
     F.cross_entropy(model(train.x), train.y).backward()
     grads = [p.grad.clone() for p in model.parameters()]  # type: ignore[union-attr]
     norm = torch.cat([g.flatten() for g in grads]).norm()
@@ -107,14 +112,14 @@ def test_sharpness_aware_step_by_hand(three: Split, net: Net) -> None:
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])
-def test_every_stage_together_with_accumulation(accumulate: int, three: Split, net: Net) -> None:
+def test_every_stage_together_with_accumulation(accumulate: int, three_class_split: Split, make_net: Net) -> None:
     recipe = Recipe((Repeated(), MixUp(), LogitPenalty(), ClipGradNorm(), SharpnessAware(), L2(0.01)))
-    runs = [fit(net(), three, recipe, Training(accumulate=n, **SETTINGS)) for n in (1, accumulate)]
+    runs = [fit(make_net(), three_class_split, recipe, Training(accumulate=n, **SETTINGS)) for n in (1, accumulate)]
     assert runs[0].history["stop_loss"] == pytest.approx(runs[1].history["stop_loss"], rel=1e-3)
 
 
-def test_running_statistics_are_not_touched_by_the_second_pass(three: Split, net: Net) -> None:
-    run = fit(net(), three, Recipe.of("batch_norm").with_(SharpnessAware()), Training(**SETTINGS))
+def test_running_statistics_are_not_touched_by_the_second_pass(three_class_split: Split, make_net: Net) -> None:
+    run = fit(make_net(), three_class_split, Recipe.of("batch_norm").with_(SharpnessAware()), Training(**SETTINGS))
     assert int(run.last["0.batch_norm.num_batches_tracked"]) == 9  # 3 epochs of 3 steps, not 18
 
 
@@ -130,9 +135,9 @@ class Bypassed(nn.Module):
 
 
 @pytest.mark.parametrize("recipe", ["weight_decay=0.1", "weight_decay=0.1,clip_grad_norm", "weight_decay=0.1,sam"])
-def test_weights_without_a_gradient_are_not_decayed(recipe: str, three: Split, net: Net) -> None:
-    model = Bypassed(net())
+def test_weights_without_a_gradient_are_not_decayed(recipe: str, three_class_split: Split, make_net: Net) -> None:
+    model = Bypassed(make_net())
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    run = fit(model, three, Recipe.of(recipe), Training(**SETTINGS))
+    run = fit(model, three_class_split, Recipe.of(recipe), Training(**SETTINGS))
     for name, value in before.items():
         assert torch.equal(run.last[name], value) == name.startswith("unused")

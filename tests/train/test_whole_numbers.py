@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from goodfit.data import Part, Split
 from goodfit.errors import InputError
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 WORDS = 5
 TRAINING = Training(epochs=6, batch_size=16, learning_rate=0.05)
@@ -39,13 +40,13 @@ def bag() -> nn.Module:
 
 
 @pytest.fixture
-def tokens(three: Split) -> Split:
+def tokens(three_class_split: Split) -> Split:
     """The features of `three`, each as one of five tokens."""
 
     def part(one: Part) -> Part:
         return dataclasses.replace(one, x=(one.x.clamp(-2, 2) + 2).long())
 
-    return dataclasses.replace(three, **{name: part(one) for name, one in three.parts.items()})
+    return dataclasses.replace(three_class_split, **{name: part(one) for name, one in three_class_split.parts.items()})
 
 
 RECIPES = ["", "l2=1e-3, dropout=0.2", "label_smoothing=0.1, ema=0.5", "manifold_mixup=0.5, early_stopping=2", "sam"]

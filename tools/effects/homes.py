@@ -18,7 +18,7 @@ from goodfit.models import cnn, mel_cnn
 from goodfit.models.text import bag
 from goodfit.stages import Augmentation, BranchNoise, OnEpoch, OnEval, Recurrent
 from goodfit.technique import Technique
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 PIXELS = "scikit-learn's digits (8×8 pixels)"
 MLP = "64-64-64-10 with ReLU"

@@ -15,16 +15,17 @@ from goodfit.cli import show
 from goodfit.errors import InputError
 from goodfit.models import build, usual
 from goodfit.recipe import find
+from goodfit.serialization import write_bytes
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
 from goodfit.study.save import save_runs, save_study
 from goodfit.study.study import default_training
-from goodfit.train import Checkpoints, Training
-from goodfit.train.files import write_bytes
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.config import Training
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from goodfit.data.reading.unseen import Unseen
+    from goodfit.data.reading.predict_input import PredictInput
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended."""
@@ -223,7 +224,7 @@ PIECE = 256
 
 def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_damaged: bool = False) -> None:
     """Predict the rows of a file, or files."""
-    from goodfit.data.reading.unseen import read_unseen
+    from goodfit.data.reading.predict_input import read_predict_input
 
     run = load_run(folder)
     if out is not None and out.exists() and not force:
@@ -235,7 +236,7 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_dam
     masks = run.spec.task == "segmentation"
     if masks and out is None:
         raise InputError(f"predict: '{folder}' names masks, which are pictures; give --out with a folder for them.")
-    given = read_unseen(data, run.preprocessing, "skip" if skip_damaged else "refuse")
+    given = read_predict_input(data, run.preprocessing, "skip" if skip_damaged else "refuse")
     if masks and out is not None:
         count = write_masks(run, given, out)
         show.line(f"{count} masks in {out}")
@@ -251,7 +252,7 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_dam
         show.line(f"{len(frame)} predictions in {out}")
 
 
-def write_masks(run: gf.Run, given: Unseen, folder: Path) -> int:
+def write_masks(run: gf.Run, given: PredictInput, folder: Path) -> int:
     """Write a PNG file for each mask that a network names, under the names of the images; how many there are."""
     from goodfit.data.reading.masks import encode
 

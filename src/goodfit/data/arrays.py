@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from goodfit.data.inputs import PLAIN, TABLE, Inputs, Taken
+from goodfit.data.inputs import PLAIN, TABLE, InputOptions, Inputs
 from goodfit.data.layout import arrange
 from goodfit.data.storage import RowSubset, allocate, block_slices, blocks, is_mapped
 from goodfit.data.whitening import Whitening
@@ -118,7 +118,7 @@ class ArrayFeatures:
     whitening: Whitening | None = None
 
     @classmethod
-    def fit(cls, x: Array | RowSubset, taken: Taken = PLAIN) -> ArrayFeatures:
+    def fit(cls, x: Array | RowSubset, input_options: InputOptions = PLAIN) -> ArrayFeatures:
         """Learn mean and scale from the training rows, the ends of their range, and how they are whitened."""
         if x.ndim == 2 and x.dtype != np.uint8:
             from sklearn.preprocessing import StandardScaler
@@ -131,11 +131,11 @@ class ArrayFeatures:
         mean, std = _pixel_moments(x) if pixels else _moments(x)
         std = std if std > 0 else 1.0
         low, high = (0.0, 1.0) if pixels else _ends(blocks(x))
-        if taken.kind == "sound":  # as loud downwards as upwards
+        if input_options.kind == "sound":  # as loud downwards as upwards
             low, high = -max(-low, high), max(-low, high)
         ends = ((low - mean) / std, (high - mean) / std) if low < high else (0.0, 1.0)
-        plain = cls(x.shape[1:], pixels, (mean,), (std,), Inputs(taken.kind, *ends, taken.rate))
-        return plain if taken.whiten is None else plain._whitened(x, taken.whiten)
+        plain = cls(x.shape[1:], pixels, (mean,), (std,), Inputs(input_options.kind, *ends, input_options.rate))
+        return plain if input_options.whiten is None else plain._whitened(x, input_options.whiten)
 
     def _whitened(self, x: Array | RowSubset, epsilon: float) -> ArrayFeatures:
         """The same with whitening behind, learned from raw training rows; the range is then that of whitened rows."""

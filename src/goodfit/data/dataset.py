@@ -14,7 +14,7 @@ from goodfit.checks import whole_number
 from goodfit.data.arrays import Features
 from goodfit.data.columns import kind, numbers, seconds
 from goodfit.data.duplicates import row_codes
-from goodfit.data.inputs import PLAIN, Taken
+from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import How, Layout, Rows, divide, divide_folds
 from goodfit.data.split import SIZES, Source, Split, build, check_sizes, part_counts
 from goodfit.data.task import Task
@@ -44,18 +44,18 @@ class Dataset:
     groups: Array | None = None
     time: Array | None = None
     test: tuple[Features, Array] | None = None
-    taken: Taken = PLAIN
+    input_options: InputOptions = PLAIN
     folder: Path | None = None
 
     @property
     def kind(self) -> str:
         """What x is: a table, images, … (see `goodfit.data.inputs`)."""
-        return self.taken.kind
+        return self.input_options.kind
 
     @property
     def rate(self) -> float:
         """A sound's samples or a clip's frames per second, 0 where unknown."""
-        return self.taken.rate
+        return self.input_options.rate
 
     def __len__(self) -> int:
         return len(self.y)
@@ -147,7 +147,7 @@ class Dataset:
 
     @cached_property
     def _source(self) -> Source:
-        told = self.name, self.test, self.taken, self.folder
+        told = self.name, self.test, self.input_options, self.folder
         return Source(self.x, self.y, self.task, self.target, self.classes, *told)
 
     @cached_property

@@ -134,7 +134,7 @@ TABLE = Inputs()
 
 
 @dataclass(frozen=True)
-class Taken:
+class InputOptions:
     """As what rows are taken: their kind, samples or frames per second (0: not known), and how they are whitened.
 
     `whiten`: the ε of `goodfit.data.whitening.Whitening`; none: they are not.
@@ -145,5 +145,5 @@ class Taken:
     whiten: float | None = None
 
 
-PLAIN = Taken()
+PLAIN = InputOptions()
 """Rows of a table, or of numbers."""

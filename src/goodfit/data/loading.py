@@ -15,7 +15,7 @@ from goodfit.data.arrays import Features, as_array, as_features
 from goodfit.data.checks import check_columns, check_length, check_names
 from goodfit.data.columns import tidy
 from goodfit.data.dataset import Dataset
-from goodfit.data.inputs import Kind, Taken
+from goodfit.data.inputs import InputOptions, Kind
 from goodfit.data.layout import arrange
 from goodfit.data.masks import as_masks, check_masks, encode_masks, encode_masks_like
 from goodfit.data.reading.asked import Asked, check_asked
@@ -138,7 +138,7 @@ def load(
         test = _test(raw.test, x, what, name, learned)
     if whiten is not None and what in ("table", "text"):
         raise InputError(f"load: whiten is for images, clips, sounds and series; this is {what} data: leave it out.")
-    told = group_values, times, test, Taken(what, raw.rate or rate or 0, whiten), reading.cache
+    told = group_values, times, test, InputOptions(what, raw.rate or rate or 0, whiten), reading.cache
     return Dataset(raw.name, x, learned.y, learned.task, name, learned.classes, *told)
 
 

@@ -14,7 +14,7 @@ import torch
 from goodfit.data.arrays import Features
 from goodfit.data.checks import listed
 from goodfit.data.duplicates import Duplicates, count_duplicates
-from goodfit.data.inputs import PLAIN, Taken
+from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import Division, Rows, with_note
 from goodfit.data.storage import RowSubset, is_large, is_mapped
 from goodfit.data.tables import Preprocessing
@@ -112,7 +112,7 @@ class Source:
     classes: tuple[str, ...]
     name: str
     test: tuple[Features, Array] | None
-    taken: Taken = PLAIN
+    input_options: InputOptions = PLAIN
     folder: Path | None = None  # where tensors lie that do not fit into memory; None: in the usual one
 
 
@@ -125,7 +125,7 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
     division = _check_classes(source, division)
     regression = source.task == "regression"
     x_train, y_train = take(source.x, division.train, source.folder), source.y[division.train]
-    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.taken)
+    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.input_options)
     train = TrainPart(*_tensors(preprocessing, x_train, y_train, regression), division.train)
     others = {}
     for name in PARTS[1:]:

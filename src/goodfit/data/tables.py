@@ -13,7 +13,7 @@ import pandas as pd
 from goodfit.data.arrays import ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
-from goodfit.data.inputs import PLAIN, Inputs, Taken
+from goodfit.data.inputs import PLAIN, InputOptions, Inputs
 from goodfit.data.storage import RowSubset
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
@@ -41,13 +41,13 @@ class Preprocessing:
     target_scale: float = 1.0
 
     @classmethod
-    def fit(cls, x: Features | RowSubset, y: Array | None = None, taken: Taken = PLAIN) -> Preprocessing:
+    def fit(cls, x: Features | RowSubset, y: Array | None = None, input_options: InputOptions = PLAIN) -> Preprocessing:
         """Learn from the training rows; `y` only where the targets are numbers (regression)."""
         features: TableFeatures | TextFeatures | ArrayFeatures
         if isinstance(x, pd.DataFrame):
-            features = TextFeatures.fit(x) if taken.kind == "text" else TableFeatures.fit(x)
+            features = TextFeatures.fit(x) if input_options.kind == "text" else TableFeatures.fit(x)
         else:
-            features = ArrayFeatures.fit(x, taken)
+            features = ArrayFeatures.fit(x, input_options)
         if y is None:
             return cls(features)
         scale = float(np.std(y, dtype=np.float64))

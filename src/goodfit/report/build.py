@@ -21,11 +21,11 @@ from goodfit.study import RankedRecipe, Study
 from goodfit.study.candidates import PLAIN
 from goodfit.study.statistics import Estimate
 from goodfit.surgery import weight_refs
-from goodfit.train import Run
 from goodfit.train.batched import acting
-from goodfit.train.growing import grown
-from goodfit.train.order import epoch_rows
-from goodfit.train.seeds import generator
+from goodfit.train.rng import generator
+from goodfit.train.run import Run
+from goodfit.train.stages.growing import grown
+from goodfit.train.stages.on_sample import epoch_rows
 
 BINS = 60
 WEIGHS = {

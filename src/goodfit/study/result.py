@@ -13,7 +13,8 @@ from goodfit.data.metrics import UNIT
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.statistics import Estimate, corrected_interval, paired
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
+from goodfit.train.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from goodfit.serialization import write_bytes, write_json
 from goodfit.store import remove_old_results, save_run
 from goodfit.study.candidates import PLAIN
 from goodfit.study.result import Study
-from goodfit.train.files import write_bytes, write_json
 
 
 def save_runs(study: Study, folder: Path) -> None:

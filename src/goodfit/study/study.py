@@ -15,11 +15,12 @@ from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
 from goodfit.study.candidates import PLAIN, Candidate, candidates, candidates_of
 from goodfit.study.result import Study, Trial, build_trial
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
 from goodfit.train.evaluate import measure
+from goodfit.train.fit_many import bar_of, train_all
 from goodfit.train.losses import LOSSES, Criterion, Loss
-from goodfit.train.many import bar_of, train_all
 from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
+from goodfit.train.run import Run
 
 UPDATES = 400_000
 """Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""
@@ -113,7 +114,7 @@ def _try_on(
 ) -> tuple[list[Candidate], list[Checked], list[str]]:
     """Put every recipe on the network once: what does not fit is refused before the first run, not after hours.
 
-    The candidates, and remarks: what the linter finds dubious, and (with `drop`) which did not fit and were left out.
+    The candidates, and messages: the linter's warnings, and (with `drop`) the recipes that did not fit.
     """
     fitting, checked, remarks, check = [], [], [], Checker(networks, loss)
     for candidate in plan:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from goodfit.data import Dataset, load
-from goodfit.data.inputs import Taken
+from goodfit.data.inputs import InputOptions
 from goodfit.data.reading.sounds import resampled
 from goodfit.errors import InputError, MissingExtra
 
@@ -304,7 +304,14 @@ def test_spoken_digits(shared: Callable[[str], Path]) -> None:
         tested = archive["take"] < 5
     train, test = (load((data.x[rows], data.y[rows]), kind="sound", rate=8000) for rows in (~tested, tested))
     official = Dataset(
-        "fsdd", train.x, train.y, train.task, "digit", data.classes, test=(test.x, test.y), taken=Taken("sound", 8000)
+        "fsdd",
+        train.x,
+        train.y,
+        train.task,
+        "digit",
+        data.classes,
+        test=(test.x, test.y),
+        input_options=InputOptions("sound", 8000),
     )
     split = official.split()
     assert [len(part) for part in split.parts.values()] == [1906, 318, 476, 300]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from goodfit.data import Inputs, Preprocessing, TaskSpec, from_tensors, load
-from goodfit.data.inputs import Taken
+from goodfit.data.inputs import InputOptions
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 
@@ -62,7 +62,7 @@ def test_nothing_to_learn_is_refused() -> None:
 
 
 def test_stored_and_read_back() -> None:
-    learned = Preprocessing.fit(TRAIN, taken=Taken("text"))
+    learned = Preprocessing.fit(TRAIN, input_options=InputOptions("text"))
     again = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
     assert again == learned
     assert torch.equal(again.inputs.words.synonyms.ids, learned.inputs.words.synonyms.ids)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Split
 from goodfit.stages.warp import wide
 from goodfit.techniques import CutOut
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -85,9 +86,12 @@ def test_neutral_is_the_identity(neutral: CutOut, dtype: torch.dtype) -> None:
         assert changed.dtype == dtype
 
 
-def test_in_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_in_training(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
-    plain, run = fit(net(), three, "", settings), fit(net(), three, CutOut(size=0.5, p=1.0), settings)
+    plain, run = (
+        fit(make_net(), three_class_split, "", settings),
+        fit(make_net(), three_class_split, CutOut(size=0.5, p=1.0), settings),
+    )
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
 
 

@@ -11,7 +11,8 @@ from torch.func import vmap
 from goodfit.data import Inputs, Split
 from goodfit.data.inputs import TABLE
 from goodfit.techniques import CutMix
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -104,9 +105,12 @@ def test_many_networks_at_once() -> None:
         assert torch.equal(soft[k], alone[1])
 
 
-def test_numbers_are_mixed_too(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_numbers_are_mixed_too(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
-    plain, run = fit(net(1), numbers, "", settings), fit(net(1), numbers, CutMix(), settings)
+    plain, run = (
+        fit(make_net(1), regression_split, "", settings),
+        fit(make_net(1), regression_split, CutMix(), settings),
+    )
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
 
 

@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import DisturbLabel, LabelSmoothing
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -54,9 +55,12 @@ def test_neutral_is_the_identity() -> None:
     assert torch.equal(off.batch(y, y, off.draw(y, y, generator()), TABLE)[1], y)
 
 
-def test_in_training(three: Split, numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_in_training(three_class_split: Split, regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
-    plain, run = fit(net(), three, "", settings), fit(net(), three, DisturbLabel(0.5), settings)
+    plain, run = (
+        fit(make_net(), three_class_split, "", settings),
+        fit(make_net(), three_class_split, DisturbLabel(0.5), settings),
+    )
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
     with pytest.raises(InputError, match="DisturbLabel: it acts on class labels"):
-        fit(net(1), numbers, DisturbLabel())
+        fit(make_net(1), regression_split, DisturbLabel())

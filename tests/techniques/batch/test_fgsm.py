@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.techniques import FGSM
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -60,10 +61,10 @@ def test_neutral_is_the_identity_and_each_network_has_its_strength() -> None:
     torch.testing.assert_close(on, x + 0.2 * slope.sign() * draw[0][:, None])
 
 
-def test_training_loss_rises_with_epsilon(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_training_loss_rises_with_epsilon(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=1, batch_size=96, optimizer="sgd", learning_rate=1e-6)
     losses = [
-        fit(net(), three, recipe, settings).history["batch_loss"][0]
+        fit(make_net(), three_class_split, recipe, settings).history["batch_loss"][0]
         for recipe in ("", FGSM(0.1, share=1.0), FGSM(0.5, share=1.0))
     ]
     assert losses[0] < losses[1] < losses[2]

@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import LabelSmoothing
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.losses import binary_cross_entropy, cross_entropy
 
 
@@ -33,26 +34,26 @@ def test_numbers_by_hand() -> None:
     torch.testing.assert_close(soft, torch.tensor([[0.85, 0.05, 0.05, 0.05], [0.05, 0.85, 0.05, 0.05]]))
 
 
-def test_training_equals_torch_s_loss(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_training_equals_torch_s_loss(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     def smoothed(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(output, y, label_smoothing=0.2, reduction="none")
 
     settings = Training(epochs=3, batch_size=16)
-    ours = fit(net(), three, LabelSmoothing(0.2), settings)
-    theirs = fit(net(), three, "", settings, loss=smoothed)
+    ours = fit(make_net(), three_class_split, LabelSmoothing(0.2), settings)
+    theirs = fit(make_net(), three_class_split, "", settings, loss=smoothed)
     for name, weight in theirs.last.items():
         torch.testing.assert_close(ours.last[name], weight, rtol=1e-4, atol=1e-6)
     assert ours.history["stop_loss"][-1] != pytest.approx(theirs.history["stop_loss"][-1])  # ours is measured clean
 
 
-def test_one_logit_for_two_classes(two: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_one_logit_for_two_classes(two_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     logits = torch.tensor([[0.3], [-1.0]])
     _, soft = LabelSmoothing(0.2).batch(logits, torch.eye(2), (), TABLE)
     expected = F.binary_cross_entropy_with_logits(logits.flatten(), torch.tensor([0.1, 0.9]), reduction="none")
     torch.testing.assert_close(binary_cross_entropy(logits, soft), expected)
-    fit(net(1), two, LabelSmoothing(0.2), Training(epochs=1))
+    fit(make_net(1), two_class_split, LabelSmoothing(0.2), Training(epochs=1))
 
 
-def test_numbers_have_no_labels(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_numbers_have_no_labels(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels; the target is a number"):
-        fit(net(1), numbers, LabelSmoothing(0.2))
+        fit(make_net(1), regression_split, LabelSmoothing(0.2))

@@ -10,7 +10,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import ManifoldMixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -70,8 +71,11 @@ def test_neutral_is_the_identity_and_codes_can_be_drawn_for() -> None:
     assert mixup.mix(hidden.double(), draw).dtype == torch.float64
 
 
-def test_in_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_in_training(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
-    plain, run = fit(net(), three, "", settings), fit(net(), three, ManifoldMixUp(1.0), settings)
+    plain, run = (
+        fit(make_net(), three_class_split, "", settings),
+        fit(make_net(), three_class_split, ManifoldMixUp(1.0), settings),
+    )
     assert not torch.equal(plain.last["2.weight"], run.last["2.weight"])
     assert run.history["batch_loss"][0] != plain.history["batch_loss"][0]

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Split
 from goodfit.data.inputs import TABLE
 from goodfit.techniques import MixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def shares(alpha: float, rows: int = 20_000, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -66,9 +67,12 @@ def test_label_mass_is_one_and_images_keep_their_shape() -> None:
     assert len(set(share.tolist())) == 32  # one draw per row, not per batch
 
 
-def test_numbers_are_blended_too(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_numbers_are_blended_too(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
-    plain, run = fit(net(1), numbers, "", settings), fit(net(1), numbers, MixUp(1.0), settings)
+    plain, run = (
+        fit(make_net(1), regression_split, "", settings),
+        fit(make_net(1), regression_split, MixUp(1.0), settings),
+    )
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
     assert run.history["batch_loss"][0] < plain.history["batch_loss"][0]  # blended targets spread less
 

@@ -12,7 +12,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import TargetNoise
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -55,9 +56,12 @@ def test_a_strength_for_each_of_many_networks() -> None:
     assert torch.equal(vmap(noisy)(torch.tensor([0.0, 0.5])), torch.stack([y, 0.5 * z]))
 
 
-def test_in_training(numbers: Split, three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_in_training(regression_split: Split, three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
-    plain, run = fit(net(1), numbers, "", settings), fit(net(1), numbers, TargetNoise(0.5), settings)
+    plain, run = (
+        fit(make_net(1), regression_split, "", settings),
+        fit(make_net(1), regression_split, TargetNoise(0.5), settings),
+    )
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
     with pytest.raises(InputError, match="TargetNoise: it acts on numbers"):
-        fit(net(), three, TargetNoise())
+        fit(make_net(), three_class_split, TargetNoise())

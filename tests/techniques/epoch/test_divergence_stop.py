@@ -8,7 +8,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import DivergenceStop
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def stops_at(rule: DivergenceStop, curve: Sequence[float], column: str = "stop_loss") -> tuple[int, str]:
@@ -62,12 +63,12 @@ def test_epochs_before_it_watches_do_not_count() -> None:
     assert stops_at(DivergenceStop(1.75, start_from_epoch=2), CURVE)[0] == 4
 
 
-def test_a_run_that_goes_astray_is_cut_short(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_a_run_that_goes_astray_is_cut_short(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = {"epochs": 12, "batch_size": 16, "learning_rate": 0.1}
-    curve = fit(net(gain=3.0), three, "", Training(**settings)).history["stop_loss"]
+    curve = fit(make_net(gain=3.0), three_class_split, "", Training(**settings)).history["stop_loss"]
     stop = next(i for i, value in enumerate(curve, start=1) if value > 1.25)
     assert 1 < stop < 12
-    run = fit(net(gain=3.0), three, DivergenceStop(1.25), Training(**settings))
+    run = fit(make_net(gain=3.0), three_class_split, DivergenceStop(1.25), Training(**settings))
     assert run.epochs == stop
     assert run.best_epoch == run.kept_epoch == 1 + curve.index(min(curve[:stop]))
     assert "worse than the threshold 1.25" in run.stopped

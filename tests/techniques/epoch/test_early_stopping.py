@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from goodfit.data import METRICS, Split
 from goodfit.errors import InputError
 from goodfit.techniques import EarlyStopping
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.run import same
 
 
@@ -92,30 +93,34 @@ def test_state_is_plain_data_and_the_given_one_stays() -> None:
 SETTINGS = {"epochs": 40, "batch_size": 16, "learning_rate": 0.05}
 
 
-def test_run_stops_where_its_own_curve_says(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    full = fit(net(), three, "", Training(**SETTINGS))
+def test_run_stops_where_its_own_curve_says(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    full = fit(make_net(), three_class_split, "", Training(**SETTINGS))
     for patience in (1, 3, 6):
         stop, best = stops_at(EarlyStopping(patience=patience), full.history["stop_loss"])
-        run = fit(net(), three, EarlyStopping(patience=patience), Training(**SETTINGS))
+        run = fit(make_net(), three_class_split, EarlyStopping(patience=patience), Training(**SETTINGS))
         assert (run.epochs, run.best_epoch, run.kept_epoch) == (stop, best, best)
         assert "stop_loss has not improved" in run.stopped
-        loss = F.cross_entropy(run.outputs(three.stop.x), three.stop.y)
+        loss = F.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y)
         assert float(loss) == pytest.approx(min(run.history["stop_loss"]), rel=1e-5)
 
 
-def test_best_weights_are_those_of_a_run_of_that_length(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, EarlyStopping(patience=3), Training(**SETTINGS))
-    short = fit(net(), three, "", Training(**SETTINGS | {"epochs": run.best_epoch}))
+def test_best_weights_are_those_of_a_run_of_that_length(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
+    run = fit(make_net(), three_class_split, EarlyStopping(patience=3), Training(**SETTINGS))
+    short = fit(make_net(), three_class_split, "", Training(**SETTINGS | {"epochs": run.best_epoch}))
     assert same(run.best, short.last)
     assert same(run.model.state_dict(), run.best)
-    kept_last = fit(net(), three, EarlyStopping(patience=3, restore_best_weights=False), Training(**SETTINGS))
+    kept_last = fit(
+        make_net(), three_class_split, EarlyStopping(patience=3, restore_best_weights=False), Training(**SETTINGS)
+    )
     assert kept_last.kept == "last"
     assert same(kept_last.model.state_dict(), run.last)
     assert same(kept_last.keep("best").model.state_dict(), run.best)
 
 
-def test_best_weights_though_it_never_stopped(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, EarlyStopping(patience=100), Training(**SETTINGS | {"epochs": 15}))
+def test_best_weights_though_it_never_stopped(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    run = fit(make_net(), three_class_split, EarlyStopping(patience=100), Training(**SETTINGS | {"epochs": 15}))
     assert run.epochs == 15
     assert run.best_epoch < 15
     assert run.kept == "best"
@@ -142,21 +147,31 @@ def interrupt(loss: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("recipe", ["", "early_stopping=50"])
-def test_best_weights_after_ctrl_c(recipe: str, three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, recipe, Training(**SETTINGS), loss=Breaks(20 * 6 + 3, interrupt))
+def test_best_weights_after_ctrl_c(
+    recipe: str, three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
+    run = fit(make_net(), three_class_split, recipe, Training(**SETTINGS), loss=Breaks(20 * 6 + 3, interrupt))
     assert run.interrupted
     assert (run.epochs, run.stopped) == (20, "interrupted by the user")
     best = min(run.history.rows, key=lambda row: row["stop_loss"])["epoch"]
     assert (run.kept, run.best_epoch) == ("best", best)
     assert best < 20
-    assert same(run.model.state_dict(), fit(net(), three, "", Training(**SETTINGS | {"epochs": best})).last)
+    assert same(
+        run.model.state_dict(), fit(make_net(), three_class_split, "", Training(**SETTINGS | {"epochs": best})).last
+    )
 
 
 @pytest.mark.parametrize("recipe", ["", "early_stopping=50"])
 def test_best_weights_after_a_loss_that_is_not_finite(
-    recipe: str, three: Split, net: Callable[..., nn.Sequential]
+    recipe: str, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    run = fit(net(), three, recipe, Training(**SETTINGS), loss=Breaks(20 * 6 + 3, lambda loss: loss * float("nan")))
+    run = fit(
+        make_net(),
+        three_class_split,
+        recipe,
+        Training(**SETTINGS),
+        loss=Breaks(20 * 6 + 3, lambda loss: loss * float("nan")),
+    )
     assert "the loss became nan in epoch 21, batch 3 of 6" in run.stopped
     assert (run.epochs, run.kept, run.interrupted) == (20, "best", False)
     assert run.best_epoch < 20
@@ -164,8 +179,10 @@ def test_best_weights_after_a_loss_that_is_not_finite(
     assert all(bool(torch.isfinite(t).all()) for t in run.model.state_dict().values())
 
 
-def test_monitor_that_is_no_column(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_monitor_that_is_no_column(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     with pytest.raises(InputError, match="EarlyStopping: monitor must be one of train_loss, stop_loss, train_accuracy"):
-        fit(net(), three, EarlyStopping("stop_f1_macro"), Training(metric="accuracy"))
-    run = fit(net(), three, EarlyStopping("val_f1_macro", patience=2), Training(metric="f1_macro", epochs=30))
+        fit(make_net(), three_class_split, EarlyStopping("stop_f1_macro"), Training(metric="accuracy"))
+    run = fit(
+        make_net(), three_class_split, EarlyStopping("val_f1_macro", patience=2), Training(metric="f1_macro", epochs=30)
+    )
     assert run.best_epoch == 1 + run.history["stop_f1_macro"].index(max(run.history["stop_f1_macro"]))

@@ -11,7 +11,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import GeneralizationLoss
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def stops_at(rule: GeneralizationLoss, curve: Sequence[float], column: str = "stop_loss") -> tuple[int, int]:
@@ -69,14 +70,14 @@ def test_a_value_that_is_not_finite_is_endlessly_worse() -> None:
     assert stops_at(GeneralizationLoss(5.0), [nan, nan, 0.5, 0.6]) == (4, 3)  # nothing to be worse than at first
 
 
-def test_run_stops_where_its_own_curve_says(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_run_stops_where_its_own_curve_says(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = {"epochs": 25, "batch_size": 16, "learning_rate": 0.05}
-    curve = fit(net(), three, "", Training(**settings)).history["stop_loss"]
+    curve = fit(make_net(), three_class_split, "", Training(**settings)).history["stop_loss"]
     stopped = set()
     for alpha in (2.0, 10.0):
         losses = [100 * (value / min(curve[: i + 1]) - 1) for i, value in enumerate(curve)]
         stop = next(i for i, worse in enumerate(losses, start=1) if worse > alpha)
-        run = fit(net(), three, GeneralizationLoss(alpha), Training(**settings))
+        run = fit(make_net(), three_class_split, GeneralizationLoss(alpha), Training(**settings))
         best = 1 + curve.index(min(curve[:stop]))
         assert (run.epochs, run.best_epoch, run.kept_epoch) == (stop, best, best)
         assert "% worse than at its best" in run.stopped

@@ -11,8 +11,9 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import EMA, BatchNorm
-from goodfit.train import Training, fit
-from goodfit.train.shadow import Shadow
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.stages.on_eval import WeightAverager
 
 
 def test_equals_torch_s_averaged_model() -> None:
@@ -52,16 +53,18 @@ class Counted(EMA):
 CALLS: list[Clock] = []
 
 
-def test_optimizer_steps_are_counted_not_parts_of_a_batch(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_optimizer_steps_are_counted_not_parts_of_a_batch(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     CALLS.clear()
-    fit(net(), three, Counted(), Training(epochs=2, batch_size=32, accumulate=4))
+    fit(make_net(), three_class_split, Counted(), Training(epochs=2, batch_size=32, accumulate=4))
     assert [Clock(step, per_epoch=3, total=6) for step in range(1, 7)] == CALLS
 
 
-def test_average_of_a_run_by_hand(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_average_of_a_run_by_hand(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = {"batch_size": 32, "learning_rate": 0.05, "optimizer": "sgd"}
     kept = 0.5 ** (1 / (0.5 * 3))
-    average = {name: w.clone() for name, w in net().state_dict().items()}
+    average = {name: w.clone() for name, w in make_net().state_dict().items()}
     seen: list[dict[str, torch.Tensor]] = []
 
     class Spy(EMA):
@@ -69,29 +72,36 @@ def test_average_of_a_run_by_hand(three: Split, net: Callable[..., nn.Sequential
             seen.append({n: w.detach().clone() for n, w in zip(average, weights, strict=True)})
             return state
 
-    fit(net(), three, Spy(), Training(epochs=2, **settings))
+    fit(make_net(), three_class_split, Spy(), Training(epochs=2, **settings))
     for weights in seen:
         average = {name: kept * average[name] + (1 - kept) * weights[name] for name in average}
-    run = fit(net(), three, EMA(0.5), Training(epochs=2, **settings))
+    run = fit(make_net(), three_class_split, EMA(0.5), Training(epochs=2, **settings))
     for name, weight in average.items():
         torch.testing.assert_close(run.last[name], weight, rtol=1e-5, atol=1e-6)
     # What is trained is not changed by averaging it, what is measured is.
-    plain = fit(net(), three, "", Training(epochs=2, **settings))
+    plain = fit(make_net(), three_class_split, "", Training(epochs=2, **settings))
     assert run.history["batch_loss"] == plain.history["batch_loss"]
     assert run.history["stop_loss"] != plain.history["stop_loss"]
     assert run.history["stop_loss"][-1] == pytest.approx(
-        float(nn.functional.cross_entropy(run.outputs(three.stop.x), three.stop.y)), rel=1e-6
+        float(nn.functional.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y)), rel=1e-6
     )
 
 
-def test_batch_statistics_are_those_of_the_averaged_weights(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, Recipe((BatchNorm(), EMA(1.0))), Training(epochs=3, batch_size=16, learning_rate=0.05))
+def test_batch_statistics_are_those_of_the_averaged_weights(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
+    run = fit(
+        make_net(),
+        three_class_split,
+        Recipe((BatchNorm(), EMA(1.0))),
+        Training(epochs=3, batch_size=16, learning_rate=0.05),
+    )
     layer = run.model[0]
-    hidden = nn.functional.linear(three.train.x, layer.weight, layer.bias)
+    hidden = nn.functional.linear(three_class_split.train.x, layer.weight, layer.bias)
     torch.testing.assert_close(layer.batch_norm.running_mean, hidden.mean(0), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(layer.batch_norm.running_var, hidden.var(0), rtol=1e-4, atol=1e-5)
 
 
 def test_only_one_technique_may_choose_the_weights() -> None:
     with pytest.raises(ValueError, match="only one technique may choose the weights to keep, got ema, test_ema"):
-        Shadow.of(nn.Linear(2, 2), [EMA(), Counted()], "classification")
+        WeightAverager.of(nn.Linear(2, 2), [EMA(), Counted()], "classification")

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import Lookahead
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def test_by_hand() -> None:
@@ -62,14 +63,14 @@ def test_slow_weights_are_not_shared() -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_steps_equal_a_loop_by_hand(
     optimizer: str,
-    three: Split,
-    doubled: Callable[[Split], Split],
-    net: Callable[..., nn.Sequential],
+    three_class_split: Split,
+    to_double: Callable[[Split], Split],
+    make_net: Callable[..., nn.Sequential],
     stepped: Callable[..., dict[str, Tensor]],
     assert_equal: Callable[..., None],
 ) -> None:
     """Algorithm 1 of Zhang et al.: k = 3, six steps; the optimizer keeps its momentum."""
-    train, model = doubled(three).train, net().double()
+    train, model = to_double(three_class_split).train, make_net().double()
     weights = list(model.parameters())
     made = torch.optim.SGD(weights, lr=0.05, momentum=0.9) if optimizer == "sgd" else torch.optim.Adam(weights, lr=0.05)
     slow = [w.detach().clone() for w in weights]
@@ -85,8 +86,10 @@ def test_steps_equal_a_loop_by_hand(
     assert_equal(stepped(Lookahead(k=3, step_size=0.4), optimizer=optimizer), model.state_dict())
 
 
-def test_a_step_of_one_trains_as_if_absent(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_a_step_of_one_trains_as_if_absent(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=3, batch_size=16)  # six steps an epoch, pulls at 4, 8, 12, 16
-    plain, run = (fit(net(), three, recipe, settings) for recipe in ("", Lookahead(k=4, step_size=1.0)))
+    plain, run = (
+        fit(make_net(), three_class_split, recipe, settings) for recipe in ("", Lookahead(k=4, step_size=1.0))
+    )
     assert run.history["stop_loss"] == plain.history["stop_loss"]
     assert all(torch.equal(run.last[name], plain.last[name]) for name in plain.last)

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import SnapshotEnsemble
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def paper(step: int, total: int, cycles: int) -> float:
@@ -75,10 +76,12 @@ def test_earlier_snapshots_stay_as_they_were() -> None:
 # ---- in a run ----------------------------------------------------------------------------------
 
 
-def test_prediction_of_a_run_is_the_mean_of_its_snapshots(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_prediction_of_a_run_is_the_mean_of_its_snapshots(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     settings = Training(epochs=4, batch_size=32, learning_rate=0.1, optimizer="sgd")  # 12 steps
-    run = fit(net(), three, SnapshotEnsemble(2), settings)
-    model, found = net(), []
+    run = fit(make_net(), three_class_split, SnapshotEnsemble(2), settings)
+    model, found = make_net(), []
     weights = list(model.parameters())
     seen: dict[int, list[Tensor]] = {}
 
@@ -87,17 +90,19 @@ def test_prediction_of_a_run_is_the_mean_of_its_snapshots(three: Split, net: Cal
             seen[clock.step] = [w.detach().clone() for w in weights]
             return super().update(state, weights, clock)
 
-    fit(net(), three, Spy(2), settings)
+    fit(make_net(), three_class_split, Spy(2), settings)
     assert list(seen) == [3, 6, 12]  # the end of the first epoch stands in until the first snapshot
     for step in (6, 12):
         with torch.no_grad():
             for w, s in zip(weights, seen[step], strict=True):
                 w.copy_(s)
-            found.append(F.softmax(model(three.stop.x), 1))
+            found.append(F.softmax(model(three_class_split.stop.x), 1))
     mean = (found[0] + found[1]) / 2
     assert not torch.allclose(found[0], found[1], atol=1e-3)
-    torch.testing.assert_close(F.softmax(run.outputs(three.stop.x), 1), mean, rtol=1e-4, atol=1e-6)
-    assert run.history["stop_loss"][-1] == pytest.approx(float(F.nll_loss(mean.log(), three.stop.y)), rel=1e-5)
+    torch.testing.assert_close(F.softmax(run.outputs(three_class_split.stop.x), 1), mean, rtol=1e-4, atol=1e-6)
+    assert run.history["stop_loss"][-1] == pytest.approx(
+        float(F.nll_loss(mean.log(), three_class_split.stop.y)), rel=1e-5
+    )
     # Its rate starts anew in the middle; the last step of each epoch is the one that is recorded.
     rates = [0.1 * paper(step, 12, 2) for step in (3, 6, 9, 12)]
     assert run.history["learning_rate"] == pytest.approx(rates)

@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import SWA, BatchNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def clock(step: int, per_epoch: int = 2, epochs: int = 8) -> Clock:
@@ -90,25 +91,27 @@ def test_members_may_differ_in_the_start() -> None:
 SETTINGS = {"epochs": 4, "batch_size": 32, "learning_rate": 0.05, "optimizer": "sgd"}
 
 
-def test_average_of_a_run_by_hand(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    ends = [fit(net(), three, "", Training(**SETTINGS | {"epochs": n})).last for n in (2, 3, 4)]
-    run = fit(net(), three, SWA(0.5), Training(**SETTINGS))
+def test_average_of_a_run_by_hand(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    ends = [fit(make_net(), three_class_split, "", Training(**SETTINGS | {"epochs": n})).last for n in (2, 3, 4)]
+    run = fit(make_net(), three_class_split, SWA(0.5), Training(**SETTINGS))
     for name, weight in run.last.items():
         torch.testing.assert_close(weight, (ends[0][name] + ends[1][name] + ends[2][name]) / 3, rtol=1e-5, atol=1e-6)
-    plain = fit(net(), three, "", Training(**SETTINGS))
+    plain = fit(make_net(), three_class_split, "", Training(**SETTINGS))
     assert run.history["batch_loss"] == plain.history["batch_loss"]  # what is trained is not changed
     assert run.history["stop_loss"][:2] == plain.history["stop_loss"][:2]
     assert run.history["stop_loss"][2] != plain.history["stop_loss"][2]
 
 
-def test_the_learning_rate_of_a_run(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, SWA(0.5, pace_to=0.25), Training(**SETTINGS))
+def test_the_learning_rate_of_a_run(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    run = fit(make_net(), three_class_split, SWA(0.5, pace_to=0.25), Training(**SETTINGS))
     assert run.history["learning_rate"] == pytest.approx([0.05, 0.05, 0.0125, 0.0125])
 
 
-def test_batch_statistics_are_those_of_the_averaged_weights(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    run = fit(net(), three, Recipe((BatchNorm(), SWA(0.5))), Training(**SETTINGS))
+def test_batch_statistics_are_those_of_the_averaged_weights(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
+    run = fit(make_net(), three_class_split, Recipe((BatchNorm(), SWA(0.5))), Training(**SETTINGS))
     layer = run.model[0]
-    hidden = nn.functional.linear(three.train.x, layer.weight, layer.bias)
+    hidden = nn.functional.linear(three_class_split.train.x, layer.weight, layer.bias)
     torch.testing.assert_close(layer.batch_norm.running_mean, hidden.mean(0), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(layer.batch_norm.running_var, hidden.var(0), rtol=1e-4, atol=1e-5)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import SAM
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 FIRST = Clock(1, 10, 100)
 CURVATURE = [torch.tensor([1.0, 2.0], dtype=torch.float64), torch.tensor([[4.0]], dtype=torch.float64)]
@@ -100,13 +101,13 @@ def test_members_may_differ_in_rho() -> None:
 def test_steps_equal_a_loop_by_hand(
     adaptive: bool,
     interval: int,
-    three: Split,
-    doubled: Callable[[Split], Split],
-    net: Callable[..., nn.Sequential],
+    three_class_split: Split,
+    to_double: Callable[[Split], Split],
+    make_net: Callable[..., nn.Sequential],
     stepped: Callable[..., dict[str, Tensor]],
     assert_equal: Callable[..., None],
 ) -> None:
-    train, model = doubled(three).train, net().double()
+    train, model = to_double(three_class_split).train, make_net().double()
     weights = list(model.parameters())
     optimizer = torch.optim.SGD(weights, lr=0.05, momentum=0.9)
 
@@ -132,12 +133,12 @@ def test_steps_equal_a_loop_by_hand(
     assert_equal(stepped(SAM(0.4, adaptive, interval), optimizer="sgd"), model.state_dict())
 
 
-def test_batch_statistics_are_those_of_the_first_pass(three: Split) -> None:
+def test_batch_statistics_are_those_of_the_first_pass(three_class_split: Split) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
     settings = Training(epochs=1, batch_size=96, optimizer="sgd")  # one step
-    plain, run = (fit(model, three, recipe, settings).last for recipe in ("", SAM(2.0)))
+    plain, run = (fit(model, three_class_split, recipe, settings).last for recipe in ("", SAM(2.0)))
     assert torch.equal(run["1.running_mean"], plain["1.running_mean"])
     assert torch.equal(run["1.running_var"], plain["1.running_var"])
     assert int(run["1.num_batches_tracked"]) == 1

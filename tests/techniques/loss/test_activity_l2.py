@@ -10,7 +10,8 @@ from torch.autograd import gradcheck
 from goodfit.data import Split
 from goodfit.stages import Forward
 from goodfit.techniques import ActivityL2
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 
@@ -51,13 +52,15 @@ def test_equals_keras_activity_regularizer(seen: Seen) -> None:
     torch.testing.assert_close(mine, torch.as_tensor(layer.losses[0]))
 
 
-def test_hidden_units_become_quiet_in_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_hidden_units_become_quiet_in_training(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     settings = Training(epochs=5, batch_size=16, learning_rate=0.01)
 
     def activity(recipe: ActivityL2 | str) -> list[float]:
-        model = fit(net(), three, recipe, settings).model
+        model = fit(make_net(), three_class_split, recipe, settings).model
         with torch.no_grad():
-            first = model[:2](three.train.x)
+            first = model[:2](three_class_split.train.x)
             return [float(first.abs().sum(1).mean()), float(model[2:4](first).abs().sum(1).mean())]
 
     plain, run, second_only = activity(""), activity(ActivityL2(0.1)), activity(ActivityL2(0.1, on="4"))

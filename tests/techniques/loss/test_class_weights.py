@@ -15,7 +15,8 @@ from goodfit.data import load
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import ClassWeights
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 Y = torch.tensor([0] * 8 + [1] * 3 + [2] * 1)
@@ -95,7 +96,7 @@ def test_one_number_for_the_batch_cannot_be_weighed(seen: Seen) -> None:
         ClassWeights().term(seen(logits(), y=Y, rows=torch.zeros(12)), ())
 
 
-def test_rare_class_is_found_more_often(net: Callable[..., nn.Sequential]) -> None:
+def test_rare_class_is_found_more_often(make_net: Callable[..., nn.Sequential]) -> None:
     rng = np.random.default_rng(0)
     y = (np.arange(300) % 10 == 0).astype(int)
     x = rng.normal(size=(300, 6)) + y[:, None] * 0.7
@@ -103,7 +104,7 @@ def test_rare_class_is_found_more_often(net: Callable[..., nn.Sequential]) -> No
     settings = Training(epochs=8, batch_size=32, learning_rate=0.02)
     recall = {}
     for strength in (0.0, 1.0):
-        run = fit(net(2), split, ClassWeights(strength), settings)
+        run = fit(make_net(2), split, ClassWeights(strength), settings)
         found = torch.as_tensor(run.outputs(split.train.x)).argmax(1)
         recall[strength] = float((found[split.train.y == 1] == 1).double().mean())
     assert recall[1.0] > recall[0.0] + 0.3

@@ -13,7 +13,8 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import ConfidencePenalty
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 
@@ -56,13 +57,17 @@ def test_one_logit_stands_for_two(seen: Seen) -> None:
     torch.testing.assert_close(ConfidencePenalty(0.5).term(seen(z.flatten()), ()), expected)
 
 
-def test_predictions_keep_more_entropy(three: Split, numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_predictions_keep_more_entropy(
+    three_class_split: Split, regression_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     settings = Training(epochs=10, batch_size=16, learning_rate=0.05)
 
     def entropy(recipe: ConfidencePenalty | str) -> float:
-        outputs = torch.as_tensor(fit(net(), three, recipe, settings).outputs(three.train.x))
+        outputs = torch.as_tensor(
+            fit(make_net(), three_class_split, recipe, settings).outputs(three_class_split.train.x)
+        )
         return float(torch.distributions.Categorical(logits=outputs).entropy().mean())
 
     assert entropy(ConfidencePenalty(0.5)) > 1.5 * entropy("")
     with pytest.raises(InputError, match="ConfidencePenalty: it acts on class labels"):
-        fit(net(1), numbers, ConfidencePenalty())
+        fit(make_net(1), regression_split, ConfidencePenalty())

@@ -14,7 +14,8 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import JacobianPenalty
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -122,12 +123,12 @@ class Recurrent(nn.Module):
 
 
 @pytest.mark.parametrize("layer", [Stubborn, Recurrent, lambda: nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6))])
-def test_networks_of_a_user_s_own(layer: Callable[[], nn.Module], three: Split) -> None:
+def test_networks_of_a_user_s_own(layer: Callable[[], nn.Module], three_class_split: Split) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Sequential(layer(), nn.Tanh(), nn.Linear(6, 3))
     settings = Training(epochs=1, batch_size=96, optimizer="sgd")  # one step
-    plain, run = (fit(model, three, recipe, settings).last for recipe in ("", JacobianPenalty(10.0)))
+    plain, run = (fit(model, three_class_split, recipe, settings).last for recipe in ("", JacobianPenalty(10.0)))
     assert not torch.equal(run["2.weight"], plain["2.weight"])
     for name, _ in model.named_buffers():  # running statistics are those of the first pass
         assert torch.equal(run[name], plain[name])
@@ -148,11 +149,13 @@ def test_codes_have_no_slope(seen: Callable[..., Forward]) -> None:
         JacobianPenalty().term(known, JacobianPenalty().draw(known, generator()))
 
 
-def test_slopes_are_flatter_after_training(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_slopes_are_flatter_after_training(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=8, batch_size=16, learning_rate=0.05)
 
     def norm(recipe: JacobianPenalty | str) -> float:
-        model = fit(net(), three, recipe, settings).model
-        return float(jacobian(lambda x: model(x).sum(0), three.train.x).square().sum()) / len(three.train)
+        model = fit(make_net(), three_class_split, recipe, settings).model
+        return float(jacobian(lambda x: model(x).sum(0), three_class_split.train.x).square().sum()) / len(
+            three_class_split.train
+        )
 
     assert norm(JacobianPenalty(0.5)) < 0.3 * norm("")

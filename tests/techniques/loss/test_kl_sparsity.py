@@ -12,7 +12,8 @@ from torch.func import vmap
 from goodfit.data import Split
 from goodfit.stages import Forward
 from goodfit.techniques import KLSparsity
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 
@@ -76,12 +77,12 @@ def test_strengths_of_many_networks(seen: Seen) -> None:
     assert float(found[1]) == pytest.approx(float(KLSparsity(0.1, 2.0).term(seen(torch.zeros(2, 1), hidden=(h,)), ())))
 
 
-def test_sigmoid_units_reach_the_target(three: Split) -> None:
+def test_sigmoid_units_reach_the_target(three_class_split: Split) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.Sigmoid(), nn.Linear(8, 3))
     settings = Training(epochs=12, batch_size=16, learning_rate=0.1)
     means = [
-        fit(model, three, recipe, settings).model[:2](three.train.x).mean(0).detach()
+        fit(model, three_class_split, recipe, settings).model[:2](three_class_split.train.x).mean(0).detach()
         for recipe in ("", KLSparsity(0.1, 1.0))
     ]
     assert float((means[0] - 0.1).abs().mean()) > 0.2

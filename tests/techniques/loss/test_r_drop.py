@@ -13,7 +13,8 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Forward
 from goodfit.techniques import Dropout, RDrop
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 
@@ -76,17 +77,17 @@ def test_second_pass_is_over_the_same_rows(seen: Seen) -> None:
     assert torch.equal(calls[0], x)
 
 
-def test_noise_of_dropout_disagrees_less(three: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_noise_of_dropout_disagrees_less(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=8, batch_size=16, learning_rate=0.02)
-    with pytest.raises(InputError, match="r_drop: nothing differs between its two forward passes"):
-        fit(net(), three, RDrop(5.0), settings)
+    with pytest.raises(InputError, match="r_drop: its two forward passes do not differ"):
+        fit(make_net(), three_class_split, RDrop(5.0), settings)
 
     def disagreement(recipe: Recipe) -> float:
         """Between passes under dropout masks that are the same for both networks."""
-        model, g = fit(net(), three, recipe, settings).model, torch.Generator().manual_seed(0)
+        model, g = fit(make_net(), three_class_split, recipe, settings).model, torch.Generator().manual_seed(0)
         passes = []
         for _ in range(2):
-            h = three.train.x
+            h = three_class_split.train.x
             for layer in (model[:2], model[2:4]):
                 h = layer(h)
                 h = h * torch.empty_like(h).bernoulli_(0.5, generator=g) * 2

@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.stages import Forward
 from goodfit.techniques import SpectralDecoupling
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Seen = Callable[..., Forward]
 
@@ -39,10 +40,12 @@ def test_the_optimum_of_one_logit_is_the_papers(seen: Seen) -> None:
     torch.testing.assert_close(0.5 * z, 1 / (1 + z.exp()))
 
 
-def test_logits_stay_small(three: Split, numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_logits_stay_small(
+    three_class_split: Split, regression_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     settings = Training(epochs=10, batch_size=16, learning_rate=0.05)
-    plain, run = (fit(net(), three, recipe, settings) for recipe in ("", SpectralDecoupling(0.1)))
-    size = [float(torch.as_tensor(r.outputs(three.train.x)).square().sum(1).mean()) for r in (plain, run)]
+    plain, run = (fit(make_net(), three_class_split, recipe, settings) for recipe in ("", SpectralDecoupling(0.1)))
+    size = [float(torch.as_tensor(r.outputs(three_class_split.train.x)).square().sum(1).mean()) for r in (plain, run)]
     assert size[1] < 0.5 * size[0]
     with pytest.raises(InputError, match="SpectralDecoupling: it acts on class labels"):
-        fit(net(1), numbers, SpectralDecoupling())
+        fit(make_net(1), regression_split, SpectralDecoupling())

@@ -11,23 +11,29 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.techniques import BatchNorm
-from goodfit.train import Training, fit
-from goodfit.train.attach import attach_layers
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.stages.on_model import attach_layers
 
 
-def test_equals_torch_s_layers_in_the_network(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    model = net()
+def test_equals_torch_s_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    model = make_net()
     a, b, c = (copy.deepcopy(model[i]) for i in (0, 2, 4))
     layers = {"momentum": 0.3, "eps": 1e-3}
     theirs = nn.Sequential(a, nn.BatchNorm1d(8, **layers), nn.ReLU(), b, nn.BatchNorm1d(8, **layers), nn.ReLU(), c)
     settings = Training(epochs=4, batch_size=16, learning_rate=0.02)
-    ours, reference = fit(model, three, BatchNorm(**layers), settings), fit(theirs, three, "", settings)
+    ours, reference = (
+        fit(model, three_class_split, BatchNorm(**layers), settings),
+        fit(theirs, three_class_split, "", settings),
+    )
     names = {"0": "0", "0.batch_norm": "1", "2": "3", "2.batch_norm": "4", "4": "6"}
     for name, tensor in ours.last.items():
         layer, _, tail = name.rpartition(".")
         torch.testing.assert_close(tensor, reference.last[f"{names[layer]}.{tail}"], rtol=1e-4, atol=1e-6)
     assert int(ours.last["0.batch_norm.num_batches_tracked"]) == 24
-    torch.testing.assert_close(ours.outputs(three.stop.x), reference.outputs(three.stop.x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        ours.outputs(three_class_split.stop.x), reference.outputs(three_class_split.stop.x), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_numbers_by_hand() -> None:
@@ -51,8 +57,8 @@ def test_kind_for_each_number_of_dimensions(spatial: int) -> None:
     torch.testing.assert_close(hidden.var(over, correction=0), torch.ones(5), atol=1e-3, rtol=0)
 
 
-def test_behind_every_layer_but_the_last(net: Callable[..., nn.Sequential]) -> None:
-    model = net()
+def test_behind_every_layer_but_the_last(make_net: Callable[..., nn.Sequential]) -> None:
+    model = make_net()
     keys = set(model.state_dict())
     attachment = attach_layers(model, Recipe.of(BatchNorm()))
     added = {key.rsplit(".", 1)[0] for key in set(model.state_dict()) - keys}
@@ -62,21 +68,25 @@ def test_behind_every_layer_but_the_last(net: Callable[..., nn.Sequential]) -> N
     with pytest.raises(InputError, match="BatchNorm: there must be a linear or convolution layer in front of the last"):
         attach_layers(nn.Linear(2, 2), Recipe.of(BatchNorm()))
     with pytest.raises(InputError, match="layer '0' has a batch_norm already"):
-        attach_layers(net(), Recipe((BatchNorm(), BatchNorm(on="0"))))
+        attach_layers(make_net(), Recipe((BatchNorm(), BatchNorm(on="0"))))
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(19, 1), (5, 1), (33, 4), (31, 4), (93, 3), (32, 16)])
 def test_a_single_row_left_over_is_handled(
-    batch_size: int, accumulate: int, three: Split, net: Callable[..., nn.Sequential]
+    batch_size: int, accumulate: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
     """96 rows leave 1 or 3; parts of these would be single rows, whose variance is zero."""
-    run = fit(net(), three, BatchNorm(), Training(epochs=1, batch_size=batch_size, accumulate=accumulate))
+    run = fit(
+        make_net(), three_class_split, BatchNorm(), Training(epochs=1, batch_size=batch_size, accumulate=accumulate)
+    )
     assert all(bool(torch.isfinite(t).all()) for t in run.last.values())
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 1), (8, 8)])
 def test_single_rows_throughout_are_refused(
-    batch_size: int, accumulate: int, three: Split, net: Callable[..., nn.Sequential]
+    batch_size: int, accumulate: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
     with pytest.raises(InputError, match="training: batch norm needs two rows at a time"):
-        fit(net(), three, BatchNorm(), Training(epochs=1, batch_size=batch_size, accumulate=accumulate))
+        fit(
+            make_net(), three_class_split, BatchNorm(), Training(epochs=1, batch_size=batch_size, accumulate=accumulate)
+        )

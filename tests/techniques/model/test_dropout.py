@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.recipe import Recipe
 from goodfit.stages.draws import rounded
 from goodfit.techniques import Dropout
-from goodfit.train.attach import Attachment, attach_layers
+from goodfit.train.stages.on_model import Attachment, attach_layers
 
 
 def generator() -> torch.Generator:
@@ -47,9 +47,9 @@ def test_draws_are_new_per_row_and_unit() -> None:
     assert len({tuple(column) for column in first.T.tolist()}) == 64
 
 
-def test_hidden_units_only(net: Callable[..., nn.Sequential]) -> None:
+def test_hidden_units_only(make_net: Callable[..., nn.Sequential]) -> None:
     x = torch.randn(256, 6, generator=generator())
-    model = net(hidden=32)
+    model = make_net(hidden=32)
     attachment, seen = attached(model, Dropout(0.5))
     output = model.train()(x)
     assert torch.equal(seen["0"], x)  # no input rate: the network's own input is whole
@@ -63,9 +63,9 @@ def test_hidden_units_only(net: Callable[..., nn.Sequential]) -> None:
     assert len(attachment.noises) == 2
 
 
-def test_input_rate_on_the_first_layer_only(net: Callable[..., nn.Sequential]) -> None:
+def test_input_rate_on_the_first_layer_only(make_net: Callable[..., nn.Sequential]) -> None:
     x = torch.ones(2000, 6)
-    model = net()
+    model = make_net()
     _, seen = attached(model, Dropout(0.0, input_rate=0.2))
     model.train()(x)
     torch.testing.assert_close(seen["0"].unique(), torch.tensor([0.0, 1 / (1 - rounded(0.2))]))
@@ -74,8 +74,8 @@ def test_input_rate_on_the_first_layer_only(net: Callable[..., nn.Sequential]) -
         assert torch.equal(seen[layer], seen[before].relu())
 
 
-def test_identity_in_evaluation_and_without_a_generator(net: Callable[..., nn.Sequential]) -> None:
-    x, model = torch.randn(16, 6, generator=generator()), net()
+def test_identity_in_evaluation_and_without_a_generator(make_net: Callable[..., nn.Sequential]) -> None:
+    x, model = torch.randn(16, 6, generator=generator()), make_net()
     plain = model(x)
     attachment, _ = attached(model, Dropout(0.5, input_rate=0.5))
     assert torch.equal(model.eval()(x), plain)

@@ -9,7 +9,7 @@ from torch import nn
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.techniques import GaussianNoise
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator() -> torch.Generator:
@@ -36,8 +36,8 @@ def test_any_stddev_from_zero_up() -> None:
             GaussianNoise(stddev)
 
 
-def test_input_and_hidden_have_their_own(net: Callable[..., nn.Sequential]) -> None:
-    x, model, seen = torch.ones(4000, 6), net(), {}
+def test_input_and_hidden_have_their_own(make_net: Callable[..., nn.Sequential]) -> None:
+    x, model, seen = torch.ones(4000, 6), make_net(), {}
     attachment = attach_layers(model, Recipe.of(GaussianNoise(0.5, input_stddev=2.0)))
     attachment.source.generator = generator()
     for name, layer in model.named_children():
@@ -47,11 +47,11 @@ def test_input_and_hidden_have_their_own(net: Callable[..., nn.Sequential]) -> N
     for before, layer in (("1", "2"), ("3", "4")):
         assert float((seen[layer] - seen[before].relu()).std()) == pytest.approx(0.5, rel=0.02)
     assert torch.equal(noisy, nn.functional.linear(seen["4"], model[4].weight, model[4].bias))
-    assert len(attach_layers(net(), Recipe.of(GaussianNoise(0.5, 0.0))).noises) == 2
+    assert len(attach_layers(make_net(), Recipe.of(GaussianNoise(0.5, 0.0))).noises) == 2
 
 
-def test_identity_in_evaluation(net: Callable[..., nn.Sequential]) -> None:
-    x, model = torch.ones(4, 6), net().eval()
+def test_identity_in_evaluation(make_net: Callable[..., nn.Sequential]) -> None:
+    x, model = torch.ones(4, 6), make_net().eval()
     plain = model(x)
     attach_layers(model, Recipe.of(GaussianNoise(5.0))).source.generator = generator()
     assert torch.equal(model(x), plain)

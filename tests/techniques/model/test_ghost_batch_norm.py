@@ -12,7 +12,8 @@ from torch.optim.swa_utils import update_bn
 
 from goodfit.data import Split
 from goodfit.techniques import GhostBatchNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 TORCH_S = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -116,16 +117,18 @@ def test_stacked_members() -> None:
 
 @pytest.mark.parametrize("batch_size", [16, 19])
 def test_equals_one_batch_norm_per_part_in_training(
-    batch_size: int, three: Split, net: Callable[..., nn.Sequential]
+    batch_size: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
     """Parts as large as the batch give batch norm's run; smaller ones another. 96 rows leave one behind 5 × 19."""
     settings = Training(epochs=2, batch_size=batch_size)
-    runs = [fit(net(), three, f"{name}", settings) for name in ("batch_norm", "ghost_batch_norm(size=96)")]
-    smaller = fit(net(), three, GhostBatchNorm(size=5), settings)
+    runs = [
+        fit(make_net(), three_class_split, f"{name}", settings) for name in ("batch_norm", "ghost_batch_norm(size=96)")
+    ]
+    smaller = fit(make_net(), three_class_split, GhostBatchNorm(size=5), settings)
     assert len(runs[0].last) == len(runs[1].last) == len(smaller.last)
     for (name, tensor), other, moved in zip(
         runs[0].last.items(), runs[1].last.values(), smaller.last.values(), strict=True
     ):
         assert torch.equal(tensor, other), name
         assert bool(torch.isfinite(moved).all())
-    assert not torch.equal(runs[0].outputs(three.stop.x), smaller.outputs(three.stop.x))
+    assert not torch.equal(runs[0].outputs(three_class_split.stop.x), smaller.outputs(three_class_split.stop.x))

@@ -9,7 +9,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import LayerNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def normal(*shape: int, seed: int = 9) -> torch.Tensor:
@@ -61,12 +62,15 @@ def test_keras_numbers() -> None:
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_equals_torch_s_layers_in_the_network(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    model = net()
+def test_equals_torch_s_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    model = make_net()
     a, b, c = (copy.deepcopy(model[i]) for i in (0, 2, 4))
     theirs = nn.Sequential(a, nn.LayerNorm(8, eps=1e-3), nn.ReLU(), b, nn.LayerNorm(8, eps=1e-3), nn.ReLU(), c)
     settings = Training(epochs=3, batch_size=16, learning_rate=0.02)
-    ours, reference = fit(model, three, LayerNorm(eps=1e-3), settings), fit(theirs, three, "", settings)
+    ours, reference = (
+        fit(model, three_class_split, LayerNorm(eps=1e-3), settings),
+        fit(theirs, three_class_split, "", settings),
+    )
     names = {"0": "0", "0.layer_norm": "1", "2": "3", "2.layer_norm": "4", "4": "6"}
     for name, tensor in ours.last.items():
         layer, _, tail = name.rpartition(".")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.techniques import NoisyLinear
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -104,18 +104,18 @@ def test_members_of_a_population_at_once() -> None:
 
 
 def test_scales_are_learned_in_training_and_are_no_part_of_the_network(
-    three: Split, net: Callable[..., nn.Sequential]
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    model, seen = net(), []
+    model, seen = make_net(), []
     attachment = attach_layers(model, Recipe.of(NoisyLinear(0.5)))
     assert len(attachment.learned) == 6  # a weight and a bias of each layer
     attachment.source.generator = generator()
     optimizer = torch.optim.SGD(attachment.learned.values(), lr=1.0)
     for _ in range(2):
         optimizer.zero_grad()
-        F.cross_entropy(model.train()(three.train.x), three.train.y).backward()
+        F.cross_entropy(model.train()(three_class_split.train.x), three_class_split.train.y).backward()
         optimizer.step()
         seen.append(next(iter(attachment.learned.values())).detach().clone())
     assert seen[0].unique().numel() > 1  # one scale per weight, each with a gradient of its own
     assert not torch.equal(seen[0], seen[1])
-    assert attachment.detach().state_dict().keys() == net().state_dict().keys()
+    assert attachment.detach().state_dict().keys() == make_net().state_dict().keys()

@@ -11,7 +11,7 @@ from goodfit.recipe import Recipe
 from goodfit.stages.draws import inverted, rounded
 from goodfit.surgery import layers, unroll
 from goodfit.techniques import VariationalDropout
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.techniques import WeightNoise
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -87,8 +87,8 @@ def test_members_of_a_population_at_once(relative: bool) -> None:
         torch.testing.assert_close(stacked[i], WeightNoise(float(stddev), relative).perturb(w[i], (z[i],)))
 
 
-def test_weights_are_clean_after_each_pass(three: Split, net: Callable[..., nn.Sequential]) -> None:
-    model, x = net(), three.train.x
+def test_weights_are_clean_after_each_pass(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+    model, x = make_net(), three_class_split.train.x
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     plain = model.eval()(x)
     attachment = attach_layers(model, Recipe.of(WeightNoise(0.3, on="last")))

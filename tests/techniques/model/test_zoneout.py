@@ -12,7 +12,7 @@ from goodfit.recipe import Recipe
 from goodfit.stages.draws import kept, rounded
 from goodfit.surgery import layers, unroll
 from goodfit.techniques import Zoneout
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:

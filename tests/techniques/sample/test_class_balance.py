@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.techniques import ClassBalance
-from goodfit.train import Training, fit
-from goodfit.train.loop import attach
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -94,15 +95,15 @@ def test_same_generator_same_rows() -> None:
     assert not torch.equal(drawn(1.0, y, seed=1), drawn(1.0, y, seed=2))
 
 
-def test_numbers_have_no_classes(numbers: Split, net: Callable[..., nn.Sequential]) -> None:
+def test_numbers_have_no_classes(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     for y in (torch.zeros(4), torch.zeros(4, 1), torch.zeros(4, 2, dtype=torch.long)):
         with pytest.raises(InputError, match="ClassBalance: it acts on one class label per row"):
             drawn(1.0, y)
-    with pytest.raises(InputError, match="class_balance: it is for targets that are labels"):
-        fit(net(1), numbers, ClassBalance(), Training(epochs=1))
+    with pytest.raises(InputError, match="class_balance: it requires targets that are labels"):
+        fit(make_net(1), regression_split, ClassBalance(), Training(epochs=1))
 
 
-def test_an_epoch_of_a_run_holds_more_rows(net: Callable[..., nn.Sequential]) -> None:
+def test_an_epoch_of_a_run_holds_more_rows(make_net: Callable[..., nn.Sequential]) -> None:
     g = generator()
     x, y = torch.randn(200, 6, generator=g), torch.arange(200) % 10 // 9  # a tenth of class 1
     split = load((x.numpy(), y.numpy())).split(sizes=(0.6, 0.1, 0.15, 0.15))
@@ -113,7 +114,7 @@ def test_an_epoch_of_a_run_holds_more_rows(net: Callable[..., nn.Sequential]) ->
             seen.append(y)
         return nn.functional.cross_entropy(output, y, reduction="none")
 
-    fit(net(2), split, ClassBalance(1.0), Training(epochs=1, batch_size=16), loss=loss)
+    fit(make_net(2), split, ClassBalance(1.0), Training(epochs=1, batch_size=16), loss=loss)
     counts = torch.bincount(torch.cat(seen)).tolist()
     assert counts[0] == counts[1] == int((split.train.y == 0).sum())
 

@@ -15,10 +15,11 @@ from goodfit.errors import InputError, MissingExtra
 from goodfit.recipe import Recipe
 from goodfit.report import write_report
 from goodfit.techniques import ClassBalance, Smote
-from goodfit.train import Training, fit
-from goodfit.train.growing import grown
-from goodfit.train.loop import attach
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.stages.growing import grown
 
 
 def labels(*counts: int) -> Tensor:
@@ -138,12 +139,12 @@ def test_a_single_row_gives_a_warning() -> None:
     y = (torch.arange(40) == 7).long()
     split = from_tensors((x, y), (x, (torch.arange(40) > 20).long()))
     run = fit(nn.Linear(3, 2), split, "smote", Training(epochs=1, batch_size=16))
-    assert any("the rarest class has 1 row, which is repeated" in message for message in run.facts["warnings"])
+    assert any("the rarest class has 1 row, which is only repeated" in message for message in run.facts["warnings"])
 
 
-def test_refused(numbers: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused(regression_split: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="Smote: it acts on one class label per row"):
-        fit(nn.Linear(6, 1), numbers, "smote", Training(epochs=1))
+        fit(nn.Linear(6, 1), regression_split, "smote", Training(epochs=1))
     images = torch.zeros(4, 1, 2, 2)
     with pytest.raises(InputError, match="Smote: it acts on table data; these inputs are image data"):
         Smote().made(images, labels(3, 1), Inputs("image"), 0)

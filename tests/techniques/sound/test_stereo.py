@@ -13,7 +13,8 @@ from goodfit.data import Inputs, load
 from goodfit.models import build
 from goodfit.stages.sounding import Sounding
 from goodfit.techniques import ALL
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 SOUNDING = sorted(name for name, technique in ALL.items() if issubclass(technique, Sounding))
 LINEAR = [name for name in SOUNDING if name not in ("sound_noise", "pitch", "time_stretch")]

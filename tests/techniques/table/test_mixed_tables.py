@@ -15,8 +15,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from goodfit.data import Inputs, Split, load
 from goodfit.techniques import CutMix, CutOut, MixUp, SwapNoise
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 RECIPES = ["mixup=0.4, cut_out(size=0.2, p=0.5)", "cutmix=1.0, swap_noise=0.2, column_noise=0.1"]
 
@@ -38,8 +39,8 @@ def network() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_member_equals_its_run_alone(recipe: str, table: Split, doubled: Callable[[Split], Split]) -> None:
-    split, training = doubled(table), Training(epochs=3, batch_size=16)
+def test_a_member_equals_its_run_alone(recipe: str, table: Split, to_double: Callable[[Split], Split]) -> None:
+    split, training = to_double(table), Training(epochs=3, batch_size=16)
     assert split.spec.inputs.groups == ((1, 2), (2, 5))
     plain: Any = fit(network(), split, "", training, progress=False)
     many: Any = fit_many(network(), split, [recipe], training, seeds=(0, 1), population=True)

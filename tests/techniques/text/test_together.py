@@ -47,11 +47,11 @@ def test_equally_many_words_are_not_the_same_words() -> None:
             torch.testing.assert_close(run.last[name], weight, rtol=1e-4, atol=1e-5)
 
 
-def test_in_a_loop_of_ones_own(texts: Split) -> None:
-    x, y = texts.train.x, texts.train.y
-    net = nn.Sequential(nn.Embedding(texts.spec.inputs.vocabulary, 4), nn.Flatten(), nn.Linear(4 * x.shape[1], 3))
+def test_in_a_loop_of_ones_own(text_split: Split) -> None:
+    x, y = text_split.train.x, text_split.train.y
+    net = nn.Sequential(nn.Embedding(text_split.spec.inputs.vocabulary, 4), nn.Flatten(), nn.Linear(4 * x.shape[1], 3))
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    with attach(net, RECIPE, optimizer, data=(x, y), inputs=texts.spec.inputs) as reg:
+    with attach(net, RECIPE, optimizer, data=(x, y), inputs=text_split.spec.inputs) as reg:
         changed, same = reg.batch(x, y)
     assert changed.dtype == x.dtype
     assert (changed != x).any(1).float().mean() > 0.5
@@ -62,8 +62,8 @@ def test_in_a_loop_of_ones_own(texts: Split) -> None:
         reg.batch(x, y)
 
 
-def test_a_stored_run_reads_new_texts(texts: Split, tmp_path: Path) -> None:
-    run = fit("text_cnn:4-4", texts, "synonyms=0.2", SETTINGS)
+def test_a_stored_run_reads_new_texts(text_split: Split, tmp_path: Path) -> None:
+    run = fit("text_cnn:4-4", text_split, "synonyms=0.2", SETTINGS)
     save_run(run, tmp_path / "run")
     again = load_run(tmp_path / "run")
     x = torch.from_numpy(again.preprocessing.transform(["a happy day", "", "你好"]))

@@ -96,10 +96,10 @@ def test_members_of_a_population_at_once() -> None:
 
 @pytest.mark.parametrize(("optimizer", "rate"), [(torch.optim.Adam, 0.01), (torch.optim.SGD, 0.1)])
 def test_it_holds_after_every_step_while_the_weights_move(
-    optimizer: type[torch.optim.Optimizer], rate: float, net: Callable[..., nn.Sequential]
+    optimizer: type[torch.optim.Optimizer], rate: float, make_net: Callable[..., nn.Sequential]
 ) -> None:
     """One vector carried from step to step keeps up with weights that turn quickly."""
-    model, generator = net(gain=3.0, hidden=32), torch.Generator().manual_seed(0)
+    model, generator = make_net(gain=3.0, hidden=32), torch.Generator().manual_seed(0)
     x = torch.randn(256, 6, generator=generator)
     y = (x[:, :3] + torch.randn(256, 3, generator=generator)).argmax(1)
     technique, kernels = SpectralNorm(2.0), [p for p in model.parameters() if p.ndim == 2]

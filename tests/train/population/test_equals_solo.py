@@ -14,8 +14,8 @@ from goodfit.recipe import Recipe
 from goodfit.stages import Decay, Learned, Normalisation, OnEpoch, Penalty, Recurrent
 from goodfit.technique import Technique
 from goodfit.techniques import RDrop
-from goodfit.train import Training
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
 
 together = partial(fit_many, population=True)
 BESIDE = Recipe.of("dropout=0.2, l2=1e-3")
@@ -62,13 +62,13 @@ def test_members_of_different_strengths(
     optimizer: str,
     home: Callable[..., Any],
     at_work: Callable[..., Technique],
-    doubled: Callable[[Split], Split],
+    to_double: Callable[[Split], Split],
     alone: Callable[..., Any],
     equal: Callable[..., None],
     apart_runs: list[tuple[str, int]],
 ) -> None:
     place, stops = home(kind), issubclass(kind, OnEpoch)
-    model, split, recipes = place.model().double(), doubled(place.split), strengths(kind, at_work(kind))
+    model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, at_work(kind))
     settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 7}
     training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
     runs: Any = together(model, split, recipes, training, seeds=(0, 1))

@@ -12,10 +12,11 @@ from torch import nn
 
 from goodfit.data import Split, load
 from goodfit.errors import TrainingError
-from goodfit.train import Run, Training
-from goodfit.train.many import fit_many
-from goodfit.train.population import train as populations
-from goodfit.train.population.sizes import AT_ONCE
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
+from goodfit.train.population import scheduler
+from goodfit.train.population.capacity import AT_ONCE
+from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
 Doubled = Callable[[Split], Split]
@@ -23,17 +24,19 @@ SGD = {"epochs": 4, "batch_size": 16, "optimizer": "sgd"}
 
 
 @pytest.fixture
-def model(net: Callable[..., nn.Sequential]) -> nn.Module:
+def model(make_net: Callable[..., nn.Sequential]) -> nn.Module:
     """A small network in double precision, whose weights reach bounds."""
-    return net(gain=1.5).double()
+    return make_net(gain=1.5).double()
 
 
 @pytest.fixture
-def unequal(three: Split, doubled: Doubled) -> dict[int, Split]:
+def unequal(three_class_split: Split, to_double: Doubled) -> dict[int, Split]:
     """Splits of 96, 75 and 67 training rows: 6, 5 and 4 batches of 16, the last ones of 16, 11 and 19 rows."""
-    x, y = (torch.cat([getattr(part, name) for part in three.parts.values()]).numpy() for name in ("x", "y"))
+    x, y = (
+        torch.cat([getattr(part, name) for part in three_class_split.parts.values()]).numpy() for name in ("x", "y")
+    )
     sizes = {0: (0.6, 0.1, 0.15, 0.15), 1: (0.47, 0.23, 0.15, 0.15), 2: (0.42, 0.1, 0.33, 0.15)}
-    splits = {seed: doubled(load((x, y)).split(sizes=s, seed=seed)) for seed, s in sizes.items()}
+    splits = {seed: to_double(load((x, y)).split(sizes=s, seed=seed)) for seed, s in sizes.items()}
     assert {len(split.train) for split in splits.values()} == {96, 75, 67}
     return splits
 
@@ -94,7 +97,7 @@ def test_ends(model: nn.Module, data: Split, alone: Any, equal: Any) -> None:
 def test_others_join_as_members_end(
     model: nn.Module, unequal: dict[int, Split], alone: Any, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(populations, "at_once", lambda *_: 3)
+    monkeypatch.setattr(scheduler, "at_once", lambda *_: 3)
     recipes = ["early_stopping=1", "dropout=0.5, early_stopping=2", "l2=0.1", "max_norm(1, schedule='linear')"]
     training = Training(epochs=8, batch_size=16, learning_rate=0.05)
     equal(together(model, unequal, recipes, training), alone(model, unequal, recipes, training))
@@ -102,13 +105,19 @@ def test_others_join_as_members_end(
 
 @pytest.mark.parametrize(
     ("data", "outputs", "loss"),
-    [("two", 2, "auto"), ("two", 1, "auto"), ("numbers", 1, "auto"), ("numbers", 1, "mae"), ("numbers", 1, "huber")],
+    [
+        ("two_class_split", 2, "auto"),
+        ("two_class_split", 1, "auto"),
+        ("regression_split", 1, "auto"),
+        ("regression_split", 1, "mae"),
+        ("regression_split", 1, "huber"),
+    ],
 )
 def test_tasks(
-    data: str, outputs: int, loss: str, request: Any, net: Any, doubled: Doubled, alone: Any, equal: Any
+    data: str, outputs: int, loss: str, request: Any, make_net: Any, to_double: Doubled, alone: Any, equal: Any
 ) -> None:
-    split, model = doubled(request.getfixturevalue(data)), net(outputs).double()
-    recipes = ["", "mixup=0.3" if data == "two" else "target_noise=0.2", "dropout=0.3, l2=0.01"]
+    split, model = to_double(request.getfixturevalue(data)), make_net(outputs).double()
+    recipes = ["", "mixup=0.3" if data == "two_class_split" else "target_noise=0.2", "dropout=0.3, l2=0.01"]
     training = Training(epochs=3, batch_size=16, learning_rate=0.01, loss=loss)
     equal(together(model, split, recipes, training), alone(model, split, recipes, training, [0]))
 
@@ -129,9 +138,9 @@ def test_a_member_that_is_lost_is_marked(model: nn.Module, data: Split, alone: A
 
 
 def test_a_member_that_goes_astray_keeps_its_best_epoch(
-    numbers: Split, doubled: Doubled, alone: Any, equal: Any
+    regression_split: Split, to_double: Doubled, alone: Any, equal: Any
 ) -> None:
-    split, model = doubled(numbers), nn.Linear(6, 1).double()
+    split, model = to_double(regression_split), nn.Linear(6, 1).double()
     trainings = [Training.of(SGD | {"epochs": 12, "learning_rate": rate}) for rate in (0.01, 3e4, 0.1)]
     runs: Any = together(model, split, ["", "", ""], trainings)
     steady, astray, other = runs

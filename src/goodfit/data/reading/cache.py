@@ -67,7 +67,8 @@ def kept(
 
     `work` gets a function that makes the arrays to decode into. Where `folder` is given, or they do not fit into
     memory, those lie in files, and are kept: in `folder`, or in `goodfit.data.storage.default_cache_folder()`. A
-    folder in it appears as a whole when the work is done; it may be removed at any time. `form`: a dataclass of plain values.
+    folder in it appears as a whole when the work is done; it may be removed at any time. `form`: a dataclass of
+    plain values.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full; what `work` raises.

@@ -21,7 +21,7 @@ import pandas as pd
 
 from goodfit.data.checks import listed
 from goodfit.data.columns import number
-from goodfit.data.reading.members import member
+from goodfit.data.reading.npz import read_array
 from goodfit.data.reading.text_files import LINES, read_lines
 from goodfit.errors import InputError, MissingExtra, near
 from goodfit.types import Array
@@ -176,11 +176,11 @@ def read_npz(path: Path, target: str | None, cache: Path | None = None) -> Archi
         with np.load(path, allow_pickle=False) as archive:
             keys = list(archive.files)
             x_key, y_key = _pair(keys, target, path)
-            x, y = member(archive, x_key, cache), member(archive, y_key, cache)
+            x, y = read_array(archive, x_key, cache), read_array(archive, y_key, cache)
             official = ("x_test", y_key.replace("train", "test"))
             test = None
             if x_key == "x_train" and all(key in keys for key in official):
-                test = (member(archive, official[0], cache), member(archive, official[1], cache))
+                test = (read_array(archive, official[0], cache), read_array(archive, official[1], cache))
     except (*BROKEN, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, InputError):
             raise

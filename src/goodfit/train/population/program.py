@@ -14,16 +14,16 @@ from torch.func import functional_call, grad, grad_and_value
 from goodfit import surgery
 from goodfit.recipe import Recipe
 from goodfit.stages import Averaged, Clock, OnEval, OnGrads, Pulling
-from goodfit.train.attach import attach_layers
-from goodfit.train.batches import BatchStage, Facts
-from goodfit.train.cost import Cost
-from goodfit.train.gradients import chain
+from goodfit.train.config import Training
 from goodfit.train.losses import Criterion, by_row
-from goodfit.train.population.own_noise import OwnNoise
-from goodfit.train.population.source import Told
-from goodfit.train.population.update import Rates, Update
-from goodfit.train.settings import Training
-from goodfit.train.terms import LossStage
+from goodfit.train.objective import Objective
+from goodfit.train.population.context import StackedContext
+from goodfit.train.population.dropout_mode import DropoutMode
+from goodfit.train.population.weight_update import Rates, Update
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats
+from goodfit.train.stages.on_grads import chain
+from goodfit.train.stages.on_loss import LossTerms
+from goodfit.train.stages.on_model import attach_layers
 
 LEARNED = " (learned)"
 State = dict[str, Any]
@@ -31,7 +31,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepFlags:
     """What of a step is decided before it: the same for all members that take it together."""
 
     grads: tuple[bool, ...] = ()  # which OnGrads techniques act
@@ -44,10 +44,10 @@ class Program:
     """The template of a population: a network with the recipe in it, whose weights are given anew for every pass."""
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, facts: Facts
+        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, facts: DataStats
     ) -> None:
         self.model, self.recipe, self.criterion, self.facts = model, recipe, criterion, facts
-        self.source = Told()
+        self.source = StackedContext()
         self.attachment = attach_layers(model, recipe, self.source)
         trained = self.attachment.parameters()
         self.names, self.live = list(trained), list(trained.values())
@@ -83,7 +83,9 @@ class Program:
 
     # ---- a step --------------------------------------------------------------------------------
 
-    def step(self, state: State, fixed: dict[str, Any], moving: dict[str, Any], moment: Moment) -> tuple[State, Tensor]:
+    def step(
+        self, state: State, fixed: dict[str, Any], moving: dict[str, Any], moment: StepFlags
+    ) -> tuple[State, Tensor]:
         """One optimizer step; the next state, and the mean data loss of the batch, a scalar.
 
         It is given what is the same in every step, and what is not.
@@ -92,9 +94,9 @@ class Program:
         source, clock = self._told(given), Clock(*given.get("clock", (1, 1, 1)))
         inputs = self.facts.inputs.between(*given["ends"])
         facts = replace(self.facts, scale=given["scale"], inputs=inputs)
-        batches = BatchStage(self.recipe, self.attachment, facts)
-        terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))
-        cost = Cost(self.attachment, self.criterion, batches, terms)
+        batches = BatchTransforms(self.recipe, self.attachment, facts)
+        terms = LossTerms(self.recipe, self.attachment, given.get("frequencies"))
+        cost = Objective(self.attachment, self.criterion, batches, terms)
         live, buffers = state["weights"], state["buffers"]
         with self._training():
             x, y = given["x"], given["y"]
@@ -117,7 +119,7 @@ class Program:
         made = {"weights": weights, "memory": memory, "buffers": gradient.buffers, "carried": carried}
         return {**made, "averaged": averaged}, loss
 
-    def _told(self, given: dict[str, Any]) -> Told:
+    def _told(self, given: dict[str, Any]) -> StackedContext:
         self.source.tell(given["strengths"], given["draws"])
         return self.source
 
@@ -127,7 +129,7 @@ class Program:
         surgery.set_train_mode(self.model)
         self.source.generator = torch.default_generator  # only as a sign: nothing is drawn from it
         try:
-            with OwnNoise(self.source):
+            with DropoutMode(self.source):
                 yield
         finally:
             self.source.generator, self.source.seen = None, None
@@ -167,7 +169,7 @@ class Program:
     ) -> tuple[Tensor, ...]:
         """The network's outputs in evaluation mode, and the data loss of each row where the criterion has one."""
         self.model.eval()
-        with OwnNoise(self.source):
+        with DropoutMode(self.source):
             outputs = self.network(weights, _copy(buffers), x)
         return (outputs, by_row(self.criterion.rows(outputs, y))) if self.criterion.by_row else (outputs,)
 
@@ -191,7 +193,7 @@ class _Gradient:
     """The innermost gradient function: of the batch's cost, at given weights."""
 
     def __init__(
-        self, program: Program, cost: Cost, live: list[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
+        self, program: Program, cost: Objective, live: list[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
     ) -> None:
         self.program, self.cost, self.live, self.x, self.y = program, cost, live, x, y
         self.before = self.buffers = buffers
