@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.data import Metric, Part, Split
 from goodfit.data.metrics import predicted
-from goodfit.data.storage import chosen
+from goodfit.data.storage import take_rows
 from goodfit.train.losses import Criterion, by_row
 from goodfit.train.rng import generator
 
@@ -102,7 +102,7 @@ def training_sample(train: Part, seed: int) -> tuple[Tensor, Tensor]:
     if size == n:
         return train.x, train.y
     rows = torch.randperm(n, generator=generator(seed, 0, "sample"))[:size].sort().values
-    return chosen(train.x, rows), train.y[rows]
+    return take_rows(train.x, rows), train.y[rows]
 
 
 def constant(criterion: Criterion, split: Split) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Split
-from goodfit.data.storage import joined
+from goodfit.data.storage import concatenate
 from goodfit.train.evaluate import training_sample
 from goodfit.train.population.members import Member
 from goodfit.train.stages.on_batch import spread
@@ -27,7 +27,7 @@ class Pool:
     def __init__(self, splits: Sequence[Split], attacked: bool, dtype: torch.dtype) -> None:
         self.splits = {id(split): split for split in splits}
         parts = [split.train for split in self.splits.values()]
-        self.x = joined([part.x for part in parts])
+        self.x = concatenate([part.x for part in parts])
         self.y = parts[0].y if len(parts) == 1 else torch.cat([part.y for part in parts])
         starts = torch.tensor([0, *(len(part) for part in parts)]).cumsum(0).tolist()
         self.starts = dict(zip(self.splits, starts, strict=False))

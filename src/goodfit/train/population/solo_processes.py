@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from joblib import Parallel, delayed
 
-from goodfit.data.storage import large
+from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
 from goodfit.train.fit import fit
 from goodfit.train.losses import Loss
@@ -35,7 +35,7 @@ def fit_apart(
     side_by_side = min(cores, len(others), os.cpu_count() or 1)
     rows = sum(len(part) for part in first.split.parts.values())
     size = rows * first.split.train.x[:1].nbytes  # each process gets a copy
-    if side_by_side < 2 or took * len(others) < WORTH or large(side_by_side * size):
+    if side_by_side < 2 or took * len(others) < WORTH or is_large(side_by_side * size):
         yield from ((job.number, fit_alone(networks, job, loss)) for job in others)
         return
     running = Parallel(n_jobs=side_by_side, return_as="generator_unordered", batch_size=1)
