@@ -179,19 +179,19 @@ def test_two_classes_may_have_one_logit():
 def test_a_study_of_masks_compares_by_iou(split):
     study = run_study(load(toy()), "unet:4-4", ["rotation=10", "label_smoothing"], QUICK, seeds=2)
     assert study.metric == "iou"
-    for outcome in study.outcomes:
-        part = load(toy()).split(outcome.seed).validation
-        named = outcome.run.predict(part.x)
-        assert outcome.score == pytest.approx(jaccard_score(part.y.flatten(), named.flatten(), average="macro"))
+    for trial in study.trials:
+        part = load(toy()).split(trial.seed).validation
+        named = trial.run.predict(part.x)
+        assert trial.score == pytest.approx(jaccard_score(part.y.flatten(), named.flatten(), average="macro"))
 
 
 def test_the_usual_study_fits_masks(split):
-    from goodfit.study.candidates import candidates
+    from goodfit.study.candidates import default_candidates
 
-    labels = [c.label for c in candidates(split.spec)]
+    labels = [c.label for c in default_candidates(split.spec)]
     assert "cutmix" in labels
     assert "rotation=10.0" in labels
-    for candidate in candidates(split.spec):
+    for candidate in default_candidates(split.spec):
         assert fit("unet:4-4", split, candidate.recipe, Training(epochs=1, batch_size=16)).epochs == 1
 
 
