@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from goodfit.train.loop import attach
 from torch import nn
 
 from goodfit.data import Inputs
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError
 from goodfit.stages.column_groups import categorical_columns, one_per_group, share_within_groups
+from goodfit.train.manual_loop.attach import attach
 
 GROUPED = Inputs(groups=((1, 2), (3, 6)))
 
