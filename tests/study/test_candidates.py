@@ -39,7 +39,7 @@ def test_the_whole_catalogue_where_it_is_asked_for() -> None:
     labels = [c.label for c in default_candidates(CLASSES, catalogue=True)]
     assert labels == [
         "plain",
-        *(n for n, t in sorted(ALL.items()) if getattr(t, "needs", "any") != "numbers" and of_tables(t)),
+        *(n for n, t in sorted(ALL.items()) if t.needs_targets != "numbers" and of_tables(t)),
         "combined",
     ]
     assert set(DEFAULT_TECHNIQUES) < set(labels)
