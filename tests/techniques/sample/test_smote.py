@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from goodfit.train.stages.growing import grown
 from torch import Tensor, nn
 
 from goodfit.data import Inputs, Split, from_tensors, load
@@ -19,7 +20,6 @@ from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.manual_loop.attach import attach
-from goodfit.train.stages.growing import grown
 
 
 def labels(*counts: int) -> Tensor:

@@ -63,11 +63,14 @@ class Smote(Synthesis):
         default=5, low=1, high=float("inf"), search=(1, 10), unit="rows", doc="nearest neighbours to choose one from"
     )
 
-    def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+    def check(self, x: Tensor, y: Tensor, inputs: Inputs) -> None:
         if y.is_floating_point() or y.ndim != 1:
             raise InputError("Smote: it acts on one class label per row; the targets have none. Leave it out.")
         if inputs.kind != "table" or x.ndim != 2:
             raise InputError(f"Smote: it acts on table data; these inputs are {inputs.kind} data. Leave it out.")
+        _sampler(_width(x, inputs), len(inputs.groups))
+
+    def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         counts = y.bincount().tolist()
         rows, found = _coded(x.cpu().double().numpy(), inputs), [np.empty((0, _width(x, inputs)))]
         labels = [y[:0]]
