@@ -55,7 +55,7 @@ class Recipe:
         for technique in self.techniques:
             if not isinstance(technique, Technique):
                 raise InputError(f"recipe: it must be made of techniques such as L2(1e-4), got {technique!r}.")
-        keys = [(type(t), getattr(t, "on", "")) for t in self.techniques]
+        keys = [(type(t), t.on) for t in self.techniques]
         for (kind, on), count in Counter(keys).items():
             if count > 1:
                 where = f" on the same tensors (on={on!r})" if on else ""

@@ -50,7 +50,7 @@ def test_cosine_by_hand() -> None:
 
 
 def test_the_share_of_training_is_counted_in_steps() -> None:
-    assert [Clock(step, per_epoch=2, total=4).done for step in (1, 2, 3, 4)] == [0.0, 0.25, 0.5, 0.75]
+    assert [Clock(step, per_epoch=2, total=4).progress for step in (1, 2, 3, 4)] == [0.0, 0.25, 0.5, 0.75]
 
 
 @pytest.mark.parametrize("text", ["l2=0.1", "l1=0.01", "dropout=0.5", "max_norm=0.5", "weight_decay=1", "mixup=1"])

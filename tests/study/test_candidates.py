@@ -1,7 +1,7 @@
 """Which recipes are compared."""
 
 from goodfit.data import Inputs, TaskSpec
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
 from goodfit.study.candidates import (
@@ -39,7 +39,7 @@ def test_the_whole_catalogue_where_it_is_asked_for() -> None:
     labels = [c.label for c in default_candidates(CLASSES, catalogue=True)]
     assert labels == [
         "plain",
-        *(n for n, t in sorted(ALL.items()) if getattr(t, "needs", "any") != "numbers" and of_tables(t)),
+        *(n for n, t in sorted(ALL.items()) if t.needs_targets != "numbers" and of_tables(t)),
         "combined",
     ]
     assert set(DEFAULT_TECHNIQUES) < set(labels)
@@ -65,7 +65,7 @@ def test_sounds_are_augmented_alone() -> None:
 def test_words_of_texts_are_augmented_where_they_are_known() -> None:
     removal = Recipe.of("word_removal(0.3, by=tf_idf)").text()
     for inputs, known in (
-        (Inputs("text", words=Words.plain(["good", "bad"])), True),
+        (Inputs("text", words=Vocabulary.of_names(["good", "bad"])), True),
         (Inputs("text", vocabulary=4), False),
     ):
         spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d", inputs)

@@ -128,7 +128,7 @@ def test_the_whole_catalogue_leaves_out_what_cannot_act(iris: Dataset) -> None:
     understood = {
         n
         for n, t in ALL.items()
-        if getattr(t, "needs", "any") != "numbers" and (not issubclass(t, Augmentation) or "table" in t.kinds)
+        if t.needs_targets != "numbers" and (not issubclass(t, Augmentation) or "table" in t.kinds)
     }
     assert labels == {"plain", "combined"} | understood - left
     assert any(note.startswith("combined: ") or "warning: " in note for note in study.notes)

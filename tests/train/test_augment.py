@@ -3,7 +3,7 @@ import torch
 
 from goodfit import InputError
 from goodfit.data import Inputs
-from goodfit.stages import Moving, Policy
+from goodfit.stages import AugmentationPolicy, SpatialTransform
 from goodfit.techniques import ALL
 from goodfit.train.augment import augment
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_is_refused(given, said):
         augment(**{"x": torch.zeros(2, 1, 4, 4), "recipe": "rotation=15", **given})
 
 
-MOVING = [name for name, kind in ALL.items() if issubclass(kind, Moving | Policy)]
+MOVING = [name for name, kind in ALL.items() if issubclass(kind, SpatialTransform | AugmentationPolicy)]
 
 
 @pytest.mark.parametrize("name", MOVING)
@@ -80,7 +80,7 @@ def test_masks_follow_whatever_moves_pixels(name):
     made = augment(blocks / 2, technique, masks=blocks[:, 0], inputs=Inputs("image"), generator=gen(3))
     moved = (made.masks != blocks[:, 0]).flatten(1).any(1)
     assert moved.any()
-    if issubclass(ALL[name], Policy):  # colours change, too: only that masks moved is told here
+    if issubclass(ALL[name], AugmentationPolicy):  # colours change, too: only that masks moved is told here
         return
     clear = torch.isclose(made.x[:, 0] * 2, (made.x[:, 0] * 2).round(), atol=0.05)
     assert clear.float().mean() > 0.3

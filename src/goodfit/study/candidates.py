@@ -94,11 +94,11 @@ def _label(recipe: Recipe) -> str:
 
 def _applies_to(technique: Technique, spec: TaskSpec) -> bool:
     if isinstance(technique, Augmentation):
-        if spec.inputs.kind not in technique.kinds or (technique.coloured and spec.input_shape[0] != 3):
+        if spec.inputs.kind not in technique.kinds or (technique.needs_rgb and spec.input_shape[0] != 3):
             return False
-        if technique.worded and spec.inputs.words is None:
+        if technique.needs_vocabulary and spec.inputs.words is None:
             return False
-    elif isinstance(technique, OnBatch) and technique.inputs == "floats" and spec.inputs.kind == "text":
+    elif isinstance(technique, OnBatch) and technique.needs_floats and spec.inputs.kind == "text":
         return False
-    needs = getattr(technique, "needs", "any")
+    needs = technique.needs_targets
     return needs == "any" or needs == ("labels" if spec.classes else "numbers")

@@ -10,9 +10,9 @@ from torch import Tensor
 from goodfit.data import Inputs
 from goodfit.data.masks import is_masks
 from goodfit.errors import InputError
+from goodfit.ops.boxes import warp_boxes
 from goodfit.recipe import Recipe
-from goodfit.stages import Augmentation, Moving
-from goodfit.stages.boxes import moved_boxes
+from goodfit.stages import Augmentation, SpatialTransform
 from goodfit.technique import Technique
 from goodfit.train.stages.augmentation import BatchAugmenter, ways
 from goodfit.train.stages.hooks import StepContext
@@ -78,8 +78,8 @@ def augment(
     made, y = augmenting.applied(x, y, acts)
     placed = seen = None
     if boxes is not None:
-        moving = [act for act in acts if isinstance(act.technique, Moving)]
-        placed, seen = moved_boxes(boxes, *ways(x, moving), (x.shape[-2], x.shape[-1]))
+        moving = [act for act in acts if isinstance(act.technique, SpatialTransform)]
+        placed, seen = warp_boxes(boxes, *ways(x, moving), (x.shape[-2], x.shape[-1]))
     return Augmented(made, None if masks is None else y, placed, seen)
 
 

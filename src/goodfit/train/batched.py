@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Augmentation, Change
+from goodfit.stages import Augmentation, BatchTransform
 from goodfit.technique import Technique
 from goodfit.train.rng import generator
 from goodfit.train.stages.hooks import StepContext
@@ -39,7 +39,7 @@ def acting(recipe: Recipe, kind: str) -> list[Technique]:
     return [
         t
         for t in recipe
-        if isinstance(t, Augmentation) or (kind in KINDS and isinstance(t, Change) and t.inputs == "floats")
+        if isinstance(t, Augmentation) or (kind in KINDS and isinstance(t, BatchTransform) and t.needs_floats)
     ]
 
 
@@ -67,7 +67,7 @@ def seen(split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: in
 
 def stage(split: Split, recipe: Recipe, noise: torch.Generator) -> BatchTransforms:
     """The part of a training step that makes the batch, without a network."""
-    shown = Recipe.of([t for t in recipe if isinstance(t, Augmentation | Change)])
+    shown = Recipe.of([t for t in recipe if isinstance(t, Augmentation | BatchTransform)])
     return BatchTransforms(shown, Attachment(nn.Identity(), StepContext(noise)), DataStats.of(split, shown))
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from goodfit.checks import whole_number
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import BranchNoise, Learned, Noise, Recurrent, WeightPerturbation
+from goodfit.stages import BranchNoise, Noise, Recurrent, TrainableStrengths, WeightPerturbation
 from goodfit.surgery import NORMS, copy_module
 from goodfit.technique import Technique
 from goodfit.train.ensemble import EnsembleModel
@@ -42,7 +42,7 @@ def sampled(model: nn.Module, recipe: Recipe, x: Tensor, times: int, seed: int) 
 
 def _random(technique: Technique) -> bool:
     kinds = (Noise, BranchNoise, WeightPerturbation, Recurrent)
-    return isinstance(technique, kinds) and not isinstance(technique, Learned)
+    return isinstance(technique, kinds) and not isinstance(technique, TrainableStrengths)
 
 
 def _rate(module: nn.Module) -> float:

@@ -41,7 +41,7 @@ class Step:
         only: whom augmentations may change (batch,); none given: everyone.
         """
         source = self.attachment.source
-        source.generator, source.done = noise, clock.done
+        source.generator, source.done = noise, clock.progress
         if self.cost.batches.techniques:
             x, y = self.cost.batches(x, y, self.slope, only)
         if self.on_grads:

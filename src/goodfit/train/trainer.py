@@ -13,7 +13,7 @@ from goodfit import surgery
 from goodfit.data import Split, metric
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Clock, OnEval, OnSample, Paced, Scheduled
+from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, Scheduled
 from goodfit.train.checkpoint import Checkpoints, load_optimizer, optimizer_tensors, pack, unpack
 from goodfit.train.config import Training
 from goodfit.train.evaluate import Evaluation, measure, training_sample
@@ -59,7 +59,7 @@ class Trainer:
         self.on_sample = recipe.at(OnSample)
         self.spares = spares(self.on_sample)
         self.shadow = WeightAverager.of(model, recipe.at(OnEval), split.spec.task)
-        self.pace = recipe.at(Paced)
+        self.pace = recipe.at(ScalesLearningRate)
         self.train = grown(split.train, recipe, split.spec.inputs, seed)
         self.sample = training_sample(split.train, seed)
         self.course = RunTracker.of(recipe, self.metric.name)
@@ -90,7 +90,7 @@ class Trainer:
         """Set the learning rate of a step."""
         rate = self.training.rate_at(clock.step - 1, clock.total)
         for technique in self.pace:
-            rate *= technique.pace(clock)
+            rate *= technique.lr_factor(clock)
         for group in self.weights.optimizer.param_groups:
             group["lr"] = rate
 

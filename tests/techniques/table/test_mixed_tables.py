@@ -60,8 +60,8 @@ def test_as_a_graph(technique: Any, mixed: Inputs, rows: Callable[..., Tensor]) 
 
     def one(x: Tensor, y: Tensor, drawn: Any) -> Any:
         if isinstance(technique, CutMix | MixUp):
-            return technique.batch(x, y, drawn, mixed)
-        return technique.alter(x, drawn[1:], mixed)
+            return technique.transform_batch(x, y, drawn, mixed)
+        return technique.transform(x, drawn[1:], mixed)
 
     graph = make_fx(functionalize(vmap(one)))(x, y, drawn)
     found, wanted = graph(x, y, drawn), vmap(one)(x, y, drawn)

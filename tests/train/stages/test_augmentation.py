@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
-from goodfit.stages import Geometry
-from goodfit.stages.warp import resample
+from goodfit.ops.image_warp import warp_images
+from goodfit.stages import MatrixWarp
 from goodfit.techniques import Brightness, Contrast, CutOut, HorizontalFlip, Perspective
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -101,7 +101,7 @@ def doubled_split(split: Split) -> Split:
 # ---- the order, the kind of map, and whose memory it is ------------------------------------------------
 
 
-class Aside(Geometry):
+class Aside(MatrixWarp):
     """Three pixels to the right."""
 
     def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -111,7 +111,7 @@ class Aside(Geometry):
         return torch.tensor([[1.0, 0.0, -3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])[None]
 
 
-class Nearer(Geometry):
+class Nearer(MatrixWarp):
     """Twice as large."""
 
     def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -134,7 +134,7 @@ def test_a_perspective_is_one(augment: Callable[..., Tensor]) -> None:
     technique = Perspective(0.5)
     _, *draw = technique.draw(images, images, torch.Generator().manual_seed(0))
     matrix = technique.matrix(tuple(d.double() for d in draw), (9, 12))
-    wanted = resample(images, matrix, None, "black", 0.0, flat=False)
+    wanted = warp_images(images, matrix, None, "black", 0.0, affine=False)
     torch.testing.assert_close(augment(technique, images), wanted, rtol=0, atol=1e-12)
 
 

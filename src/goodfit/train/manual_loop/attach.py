@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from goodfit.data import Inputs
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Averaged, Clock, Decision, Ensemble, OnEval
+from goodfit.stages import AveragedWeights, Clock, Decision, Ensemble, OnEval
 from goodfit.technique import Technique
 from goodfit.train.manual_loop import checks
 from goodfit.train.manual_loop.optimizer_params import join, leave
@@ -247,7 +247,7 @@ class Regularizer:
         """
         if not self.closed:
             self._take_out()
-            averaged = self.shadow is not None and isinstance(self.shadow.technique, Averaged)
+            averaged = self.shadow is not None and isinstance(self.shadow.technique, AveragedWeights)
             if self.stopping.watch.restore and self.stopping.best is not None:
                 self.model.load_state_dict(self.stopping.best)
             elif averaged and self.steps >= (self.loop.steps_per_epoch or 1):
@@ -270,7 +270,7 @@ class Regularizer:
 
     @property
     def _done(self) -> float:
-        return self.clock.done if self.loop.total else 0.0
+        return self.clock.progress if self.loop.total else 0.0
 
     def _begin(self) -> None:
         self.attachment.source.done, self.attachment.source.passed = self._done, None

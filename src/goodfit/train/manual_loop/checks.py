@@ -23,7 +23,6 @@ from goodfit.stages import (
     Augmentation,
     Decay,
     Ensemble,
-    Learned,
     OnBatch,
     OnEpoch,
     OnEval,
@@ -31,10 +30,11 @@ from goodfit.stages import (
     OnLoss,
     OnSample,
     OnWeights,
-    Paced,
-    Quadratic,
+    QuadraticPenalty,
+    ScalesLearningRate,
     Scheduled,
     Synthesis,
+    TrainableStrengths,
 )
 from goodfit.technique import Technique
 from goodfit.train.stages.on_batch import DataStats, spread
@@ -112,7 +112,7 @@ def check(model: nn.Module, recipe: Recipe, loop: Loop) -> None:
         if isinstance(technique, Synthesis):
             raise InputError(
                 f"{type(technique).__name__}: it makes rows before training begins; add those of "
-                "made(x, y, inputs, seed) to yours before the loop, and leave it out of the recipe."
+                "synthesize(x, y, inputs, seed) to yours before the loop, and leave it out of the recipe."
             )
         for missing, why in _missing(technique, recipe, loop):
             raise InputError(f"{type(technique).__name__}: {why}; give attach(…, {missing}).")
@@ -159,15 +159,15 @@ def _rows(data: object) -> bool:
 def _missing(technique: Technique, recipe: Recipe, loop: Loop) -> Iterator[tuple[str, str]]:
     """Arguments of `attach` that a technique needs and that were not given, with the reason."""
     if loop.optimizer is None:
-        if isinstance(technique, Learned):
+        if isinstance(technique, TrainableStrengths):
             yield "optimizer=", "its strengths are learned along with the weights"
         elif acts_in_step(technique):
             yield "optimizer=", "it acts around the optimizer's step"
-    if (_scheduled(technique) or isinstance(technique, Paced)) and not loop.total:
+    if (_scheduled(technique) or isinstance(technique, ScalesLearningRate)) and not loop.total:
         yield "epochs=, steps_per_epoch=", "it must know how long training will be"
     if isinstance(technique, OnEval) and not loop.steps_per_epoch:
         yield "steps_per_epoch=", "it is counted in epochs"
-    if getattr(technique, "needs", "any") == "labels" and not loop.classes:
+    if technique.needs_targets == "labels" and not loop.classes:
         yield "data=(x, y)", "it must know the classes, which are whole numbers y"
     if isinstance(technique, Attack) and loop.loss is None:
         yield "loss=", "it moves the inputs against the data loss"
@@ -187,7 +187,7 @@ def _scheduled(technique: Technique) -> bool:
 
 def acts_in_step(technique: Technique) -> bool:
     """Whether a technique needs the optimizer's steps, to act around them or to count them."""
-    return isinstance(technique, OnWeights | OnGrads | OnEval | Paced) or _scheduled(technique)
+    return isinstance(technique, OnWeights | OnGrads | OnEval | ScalesLearningRate) or _scheduled(technique)
 
 
 def classes_of(y: Tensor, recipe: Recipe, classes: int) -> None:
@@ -229,7 +229,7 @@ def ready(recipe: Recipe, calls: Collection[str], optimizer: Optimizer) -> None:
 def twice_decayed(weights: WeightUpdater) -> Iterator[str]:
     """What to say where the optimizer's own weight decay acts beside the recipe's."""
     for technique, refs in weights.chosen:
-        if isinstance(technique, Quadratic):
+        if isinstance(technique, QuadraticPenalty):
             shrinks = technique.coefficient() > 0
         else:
             shrinks = isinstance(technique, Decay) and technique.factor(1.0) < 1

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Clock, OnGrads, Paced
+from goodfit.stages import Clock, OnGrads, ScalesLearningRate
 from goodfit.train.stages.hooks import StepContext
 from goodfit.train.stages.on_grads import wrapped
 from goodfit.train.stages.on_weights import WeightUpdater
@@ -46,7 +46,7 @@ class OptimizerStep:
 
     def __post_init__(self) -> None:
         self.optimizer = self.weights.optimizer
-        self.on_grads, self.pace = self.recipe.at(OnGrads), self.recipe.at(Paced)
+        self.on_grads, self.pace = self.recipe.at(OnGrads), self.recipe.at(ScalesLearningRate)
 
     def __call__(self, clock: Clock, closure: Callable[[], Any] | None, scaler: Any) -> None:
         """Step. Gradients that a scaler has scaled and that are not finite are left out, as the scaler does."""
@@ -101,7 +101,7 @@ class OptimizerStep:
         try:
             for technique in self.pace:
                 for group in groups:
-                    group["lr"] = group["lr"] * technique.pace(clock)
+                    group["lr"] = group["lr"] * technique.lr_factor(clock)
             yield
         finally:
             self.guard.inside = False

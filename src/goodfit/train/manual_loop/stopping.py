@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Decision, OnEpoch, Watch
+from goodfit.stages import Decision, MonitorSpec, OnEpoch
 from goodfit.train.run import Weights
 
 
@@ -15,7 +15,7 @@ class Stopping:
 
     def __init__(self, recipe: Recipe) -> None:
         self.techniques = recipe.at(OnEpoch)
-        self.watch = self.techniques[0].watch() if self.techniques else Watch()
+        self.watch = self.techniques[0].monitor_spec() if self.techniques else MonitorSpec()
         self.names = ", ".join(technique.name() for technique in self.techniques)
         self.states = [technique.start() for technique in self.techniques]
         self.epochs = 0
@@ -33,7 +33,7 @@ class Stopping:
         except KeyError as missing:
             raise InputError(f"attach: epoch() must tell {missing}, which {self.names} looks at, got {row}.") from None
         self.epochs, self.states = number, [state for state, _ in seen]
-        if self.techniques and number > self.watch.start_from_epoch and self.watch.better(value, self.best_value):
+        if self.techniques and number > self.watch.start_from_epoch and self.watch.is_better(value, self.best_value):
             self.best_value, self.best = value, weights()
         for _, decision in seen:
             if decision.stop and not self.decision.stop:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, Forward, HiddenMix
+from goodfit.stages import Draw, ForwardPass, HiddenMix
 from goodfit.train.stages.hooks import LearnedStrengths, StepContext, T
 
 
@@ -66,17 +66,17 @@ class StackedContext(StepContext):
             return chosen, tuple(drawn)
         self.noted.append(Drawing(place, (bare(x), bare(y)), layers))
         found: Draw = technique.draw(x, y, self.generator or torch.default_generator)
-        return technique.place(found, layers), found
+        return technique.layer_index(found, layers), found
 
 
 def bare(found: Any) -> Any:
     """The same shapes, dtypes and devices, without values: all that random numbers may depend on."""
     if isinstance(found, Tensor):
         return torch.empty_like(found)  # in the same order in memory, in which random numbers are filled in
-    if isinstance(found, Forward):
-        rows = None if found.rows is None else bare(found.rows)
-        hidden, shares = tuple(map(bare, found.hidden)), found.frequencies
-        return Forward(found.network, bare(found.x), bare(found.y), bare(found.output), rows, hidden, shares)
+    if isinstance(found, ForwardPass):
+        rows = None if found.row_losses is None else bare(found.row_losses)
+        hidden, shares = tuple(map(bare, found.activations)), found.frequencies
+        return ForwardPass(found.network, bare(found.x), bare(found.y), bare(found.output), rows, hidden, shares)
     return [bare(each) for each in found] if isinstance(found, list | tuple) else found
 
 
@@ -85,5 +85,5 @@ def drawn(drawing: Drawing, technique: Any, generator: torch.Generator) -> Draw:
     found: Draw = technique.draw(*drawing.like, generator)
     if not drawing.layers:
         return found
-    place = technique.place(found, drawing.layers)
+    place = technique.layer_index(found, drawing.layers)
     return torch.tensor(place, device=drawing.like[0].device), *found

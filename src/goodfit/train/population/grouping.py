@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from goodfit.recipe import Recipe
-from goodfit.stages import Learned, Normalisation, OnEpoch, OnEval, OnLoss, OnSample, Scheduled
+from goodfit.stages import Normalization, OnEpoch, OnEval, OnLoss, OnSample, Scheduled, TrainableStrengths
 from goodfit.surgery import has_batch_norm
 from goodfit.technique import Technique
 from goodfit.train.config import Training
@@ -59,7 +59,7 @@ def inside(recipe: Recipe) -> list[Technique]:
 
 def spot(technique: Technique) -> Hashable:
     """What a recipe has only one of."""
-    return type(technique), getattr(technique, "on", "")
+    return type(technique), technique.on
 
 
 def form(technique: Technique) -> Hashable:
@@ -69,10 +69,10 @@ def form(technique: Technique) -> Hashable:
     >>> form(Dropout(0.1)) == form(Dropout(0.5)) != form(Dropout(0.5, on="first"))
     True
     """
-    fixed = isinstance(technique, Normalisation)
+    fixed = isinstance(technique, Normalization)
     numbers = () if fixed else floats(technique)
     values = {name: value for name, value in technique.values().items() if name not in numbers and name != "schedule"}
-    still = isinstance(technique, Learned) and technique.idle()  # then nothing is learned
+    still = isinstance(technique, TrainableStrengths) and technique.idle()  # then nothing is learned
     return type(technique), tuple(values.items()), still
 
 
@@ -83,7 +83,11 @@ def floats(technique: Technique) -> list[str]:
 
 def mergeable(technique: Technique) -> bool:
     """Whether runs without a technique may be trained in one program with it."""
-    return technique.light and bool(technique.strengths()) and not isinstance(technique, Learned | Normalisation)
+    return (
+        technique.cheap_when_neutral
+        and bool(technique.strengths())
+        and not isinstance(technique, TrainableStrengths | Normalization)
+    )
 
 
 def neutral(technique: Technique) -> Technique:
@@ -100,19 +104,23 @@ def settings(training: Training) -> tuple[object, ...]:
 def why_alone(model: nn.Module, recipe: Recipe, training: Training) -> str:
     """Why a run cannot be part of a population; empty where it can, as far as can be told before it is tried."""
     for technique in recipe:
-        if technique.alone:
-            return f"{technique.name()}: {technique.alone}"
-        if isinstance(technique, Learned) and isinstance(technique, Scheduled) and technique.schedule != "constant":
+        if technique.not_vectorizable:
+            return f"{technique.name()}: {technique.not_vectorizable}"
+        if (
+            isinstance(technique, TrainableStrengths)
+            and isinstance(technique, Scheduled)
+            and technique.schedule != "constant"
+        ):
             return f"{technique.name()}: it is learned, and follows a schedule besides"
     for name, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             return f"layer '{name}' ({type(module).__name__}): torch's recurrent layers cannot be stacked"
-    passing = [t for t in recipe.at(OnLoss) if not t.light]
+    passing = [t for t in recipe.at(OnLoss) if not t.cheap_when_neutral]
     if passing and any(getattr(m, "p" if isinstance(m, _DropoutNd) else "dropout", 0.0) for m in _dropping(model)):
         return f"{passing[0].name()}: the network's own dropout draws anew in its further passes"
     if training.accumulate > 1:
         return "accumulate: a network whose batches are taken in parts is large enough to be trained by itself"
-    normed = has_batch_norm(model) or any(isinstance(t, Normalisation) and "batch" in t.name() for t in recipe)
+    normed = has_batch_norm(model) or any(isinstance(t, Normalization) and "batch" in t.name() for t in recipe)
     if normed and recipe.at(OnEval):
         return f"{recipe.at(OnEval)[0].name()}: batch norms need their statistics anew for averaged weights"
     return ""

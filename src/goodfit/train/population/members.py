@@ -10,7 +10,7 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Clock, OnSample, OnWeights, Paced, Penalty
+from goodfit.stages import Clock, OnSample, OnWeights, Penalty, ScalesLearningRate
 from goodfit.train.config import Training
 from goodfit.train.population.sites import SiteTechnique
 from goodfit.train.rng import generator
@@ -31,7 +31,7 @@ class Member:
     places: Mapping[str, SiteTechnique]  # what it does where
 
     def __post_init__(self) -> None:
-        self.on_sample, self.pace = tuple(self.recipe.at(OnSample)), self.recipe.at(Paced)
+        self.on_sample, self.pace = tuple(self.recipe.at(OnSample)), self.recipe.at(ScalesLearningRate)
         self.steady = self.training.schedule == "constant" and not self.training.warmup and not self.pace
         self.scheduled = any(acting.scheduled for acting in self.places.values())
         self.columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
@@ -82,7 +82,7 @@ class Member:
         if not self.steady:
             self.rate_now = self.training.rate_at(self.step, self.now.total)
             for technique in self.pace:
-                self.rate_now *= technique.pace(self.now)
+                self.rate_now *= technique.lr_factor(self.now)
         for number, steps in every.items():
             if steps == 1:
                 self.due[number] = True

@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, grad_and_value
 
 from goodfit import surgery
 from goodfit.recipe import Recipe
-from goodfit.stages import Averaged, Clock, OnEval, OnGrads, Pulling
+from goodfit.stages import AveragedWeights, Clock, OnEval, OnGrads, Periodic, ResettingAverage
 from goodfit.train.config import Training
 from goodfit.train.losses import Criterion, by_row
 from goodfit.train.objective import Objective
@@ -58,9 +58,8 @@ class Program:
         kept: list[OnEval] = recipe.at(OnEval)
         self.on_eval = kept[0] if kept else None
 
-        plain = isinstance(self.on_eval, Pulling) or any(type(t).acts is not OnGrads.acts for t in self.on_grads)
-        plain = plain or (self.on_eval is not None and type(self.on_eval).acts is not OnEval.acts)
-        self.timeless = not plain and all(every == 1 for every in self.update.every.values())
+        periodic = any(isinstance(t, Periodic | ResettingAverage) for t in [*self.on_grads, self.on_eval])
+        self.timeless = not periodic and all(every == 1 for every in self.update.every.values())
         """Whether every step is like the others."""
         self.clocked = bool(self.on_grads or self.on_eval)
         """Whether a step looks at the clock."""
@@ -72,7 +71,7 @@ class Program:
     def start(self, techniques: Mapping[str, Any]) -> State:
         """The state of a member that begins with the template's weights, and has these techniques at its places."""
         learned = [
-            techniques[place].learned(like.detach())[knob]
+            techniques[place].initial_values(like.detach())[knob]
             for place, knob, like in (self.attachment.learning[n.removesuffix(LEARNED)] for n in self.names[self.own :])
         ]
         weights = [p.detach().clone() for p in [*self.live[: self.own], *learned]]
@@ -113,9 +112,9 @@ class Program:
         if self.on_eval and moment.averages:
             technique = source.now(self.on_eval, "eval")
             averaged = technique.update([t.clone() for t in averaged], weights, clock)
-            if isinstance(technique, Pulling) and moment.pulls:
+            if isinstance(technique, ResettingAverage) and moment.pulls:
                 weights = [w.clone() for w in technique.weights(averaged)]
-                averaged = technique.pulled(averaged)
+                averaged = technique.reset_state(averaged)
         made = {"weights": weights, "memory": memory, "buffers": gradient.buffers, "carried": carried}
         return {**made, "averaged": averaged}, loss
 
@@ -161,7 +160,7 @@ class Program:
         """The weights to evaluate and keep."""
         if not self.on_eval:
             return list(state["weights"])
-        assert isinstance(self.on_eval, Averaged)
+        assert isinstance(self.on_eval, AveragedWeights)
         return self.on_eval.weights(state["averaged"])
 
     def measured(

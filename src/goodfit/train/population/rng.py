@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw
-from goodfit.stages.draws import Decides, decisions, words
+from goodfit.ops.dropout import unpack_bits, word_count
+from goodfit.stages import BitNoise, Draw
 from goodfit.train.population.context import Drawing, drawn
 from goodfit.train.population.dropout_mode import PLACE as OWN
 from goodfit.train.population.dropout_mode import Mask
@@ -33,9 +33,9 @@ class PredrawnDecisions:
 
     def next(self, dtype: torch.dtype) -> list[Draw]:
         """The decisions of the next step."""
-        now = self.words[:, self.step].split([words(shape) for shape in self.shapes], 1)
+        now = self.words[:, self.step].split([word_count(shape) for shape in self.shapes], 1)
         self.step += 1
-        found = [decisions(part, shape).to(dtype) for part, shape in zip(now, self.shapes, strict=True)]
+        found = [unpack_bits(part, shape).to(dtype) for part, shape in zip(now, self.shapes, strict=True)]
         same = len(self.rows) == len(self.words)
         return [(part,) if same else (part.index_select(0, self.rows),) for part in found]
 
@@ -73,7 +73,7 @@ class Noise:
                 continue
             acting = member.places[drawing.place]
             if acting.draws:
-                found.append(drawn(drawing, acting.at(member.now.done), member.stream("noise")))
+                found.append(drawn(drawing, acting.at(member.now.progress), member.stream("noise")))
                 continue
             key = drawing.place, size
             if key not in self.idle:
@@ -114,7 +114,7 @@ class Noise:
             return False
         left = [m.batches[m.done :].count(size) for m in members]
         shapes = [_shape(drawing, members[0]) for drawing in tape]
-        counts = [words(shape) for shape in shapes]
+        counts = [word_count(shape) for shape in shapes]
         own = [tuple(m.places[drawing.place].draws for drawing in tape) for m in members]
         keys: list[Hashable] = [
             (m.seed, m.epoch, m.step, asked, *m.batches) for m, asked in zip(members, own, strict=True)
@@ -158,10 +158,10 @@ def _fill(words: Tensor, counts: Sequence[int], own: Sequence[bool], generator: 
 
 
 def _decides(drawing: Drawing, member: Member) -> bool:
-    return not drawing.place.startswith(OWN) and isinstance(member.places[drawing.place].technique, Decides)
+    return not drawing.place.startswith(OWN) and isinstance(member.places[drawing.place].technique, BitNoise)
 
 
 def _shape(drawing: Drawing, member: Member) -> Sequence[int]:
     technique: Any = member.places[drawing.place].technique
-    shape: Sequence[int] = technique.decisions(*drawing.like)
+    shape: Sequence[int] = technique.bits_shape(*drawing.like)
     return shape

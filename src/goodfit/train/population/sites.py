@@ -9,7 +9,7 @@ from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,
     Augmentation,
-    Change,
+    BatchTransform,
     HiddenMix,
     OnEval,
     OnGrads,
@@ -44,7 +44,7 @@ def by_place(attachment: Attachment, aligned: Recipe, own: tuple[bool, ...]) -> 
     """Each place with what a member's recipe does there."""
     mine = {id(technique): is_own for technique, is_own in zip(aligned, own, strict=True)}
     stages: dict[str, list[Any]] = {
-        "augment": aligned.at(Augmentation), "batch": [t for t in aligned if isinstance(t, Change | Attack)],
+        "augment": aligned.at(Augmentation), "batch": [t for t in aligned if isinstance(t, BatchTransform | Attack)],
         "mix": aligned.at(HiddenMix), "loss": aligned.at(OnLoss), "grads": aligned.at(OnGrads),
         "weights": aligned.at(OnWeights),
     }  # fmt: skip

@@ -92,7 +92,7 @@ class StepInputs:
             "owed": {n: self._column([m.owed[n] for m in members]) for n in members[0].owed},
         }
         if self.changing:
-            done = [m.now.done for m in members]
+            done = [m.now.progress for m in members]
             given["strengths"] = {place: self.strengths(place, members, done) for place in self.changing}
         if self.program.clocked:
             clocks = [(m.now.step, m.now.per_epoch, m.now.total) for m in members]

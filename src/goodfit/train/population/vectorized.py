@@ -16,7 +16,7 @@ from torch.utils._pytree import TreeSpec, tree_map
 
 from goodfit.data import Metric
 from goodfit.errors import TrainingError
-from goodfit.stages import Pulling
+from goodfit.stages import ResettingAverage, acts_now
 from goodfit.train.population.calls import STEP, CallHints, Calls, Kind
 from goodfit.train.population.context import Drawing
 from goodfit.train.population.evaluate import PopulationEvaluator, lost_ones
@@ -154,10 +154,10 @@ class MemberBatch:
             return self.always
         on_eval, clock = program.on_eval, member.now
         return StepFlags(
-            tuple(t.acts(clock) for t in program.on_grads),
+            tuple(acts_now(t, clock) for t in program.on_grads),
             tuple(member.due.values()),
-            bool(on_eval and on_eval.acts(clock)),
-            isinstance(on_eval, Pulling) and on_eval.pulls(clock),
+            bool(on_eval and acts_now(on_eval, clock)),
+            isinstance(on_eval, ResettingAverage) and on_eval.resets(clock),
         )
 
     def _step(self, number: int, who: Sequence[int], size: int, moment: StepFlags) -> Tensor:

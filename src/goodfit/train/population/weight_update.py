@@ -9,7 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.recipe import Recipe
-from goodfit.stages import Decay, Draw, OnWeights, Penalty, Projection, Proximal, Quadratic, Scaling, Smooth
+from goodfit.stages import (
+    Decay,
+    Draw,
+    OnWeights,
+    Penalty,
+    Projection,
+    ProximalPenalty,
+    QuadraticPenalty,
+    Scaling,
+    SmoothPenalty,
+)
 from goodfit.surgery import WeightRef
 from goodfit.train.config import Training
 from goodfit.train.stages.hooks import StepContext
@@ -42,7 +52,7 @@ class Update:
 
     def _every(self, technique: OnWeights, refs: list[WeightRef]) -> int:
         large = sum([s.tensor.numel() for s in refs]) > LARGE
-        cheap = isinstance(technique, Proximal) and not self.adaptive
+        cheap = isinstance(technique, ProximalPenalty) and not self.adaptive
         return technique.every if large and not cheap else 1
 
     def start(self, weights: Sequence[Tensor]) -> tuple[list[list[Tensor]], Carried]:
@@ -70,18 +80,18 @@ class Update:
         weights, grads = list(weights), list(grads)
         now = [(source.now(t, f"weights {i}"), refs) for i, (t, refs) in enumerate(self.chosen)]
         for technique, refs in now:
-            if isinstance(technique, Smooth):
+            if isinstance(technique, SmoothPenalty):
                 self._add_gradients(technique, refs, weights, grads)
         cautious = []
         for technique, refs in now:
             if isinstance(technique, Decay):
                 for i in self._used(refs):
-                    if technique.agrees_only():
+                    if technique.is_cautious():
                         cautious.append((technique, i, weights[i]))
                     else:
                         weights[i] = weights[i] * technique.factor(rates.rate)  # type: ignore[arg-type]
         for technique, refs in now:
-            if isinstance(technique, Quadratic):
+            if isinstance(technique, QuadraticPenalty):
                 for i in self._used(refs):
                     grads[i] = grads[i] + technique.coefficient() * weights[i]
         pairs = zip(weights, grads, *memory, strict=True)
@@ -90,7 +100,7 @@ class Update:
             agrees = (moved[i] - before) * before <= 0
             moved[i] = moved[i] - before * agrees * (1 - decay.factor(rates.rate))  # type: ignore[arg-type]
         for number, (technique, refs) in enumerate(now):
-            if isinstance(technique, Proximal) and due[number]:
+            if isinstance(technique, ProximalPenalty) and due[number]:
                 rate = rates.owed.get(number, rates.rate)
                 for ref in refs:
                     if self.at[id(ref.tensor)] not in self.unused:
@@ -116,7 +126,7 @@ class Update:
         return columns
 
     def _add_gradients(
-        self, technique: Smooth, refs: list[WeightRef], weights: list[Tensor], grads: list[Tensor]
+        self, technique: SmoothPenalty, refs: list[WeightRef], weights: list[Tensor], grads: list[Tensor]
     ) -> None:
         for ref in refs:
             if self.at[id(ref.tensor)] not in self.unused:
@@ -137,7 +147,7 @@ class Update:
 
     def _prox(
         self,
-        technique: Proximal,
+        technique: ProximalPenalty,
         ref: WeightRef,
         weights: list[Tensor],
         squares: list[Tensor],
@@ -149,7 +159,7 @@ class Update:
         if self.adaptive:
             second = rates.corrections[1]
             sizes = (squares[self.at[id(ref.tensor)]] + (second * EPSILON) ** 2).rsqrt() * (rate * second)
-            steps = ref.blocks(sizes) if technique.by_unit else [sizes]
+            steps = ref.blocks(sizes) if technique.needs_units else [sizes]
         else:
             steps = [(rate / (1 - rates.memory[0])).clone() for _ in found]
         for block, step in zip(found, steps, strict=True):

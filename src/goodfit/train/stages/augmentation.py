@@ -11,9 +11,19 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.data.masks import is_masks
 from goodfit.errors import InputError, near
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.image_warp import warp_images
 from goodfit.recipe import Recipe
-from goodfit.stages import Alteration, Augmentation, Distortion, Draw, Geometry, Mirror, Moving, Policy
-from goodfit.stages.warp import resample, wide
+from goodfit.stages import (
+    Augmentation,
+    AugmentationPolicy,
+    DisplacementWarp,
+    Draw,
+    Flip,
+    MatrixWarp,
+    SpatialTransform,
+    ValueTransform,
+)
 from goodfit.train.stages.hooks import StepContext
 
 PLACE = "augment"
@@ -45,7 +55,7 @@ class BatchAugmenter:
 
     def check(self, x: Tensor) -> None:
         """Refuse inputs that an augmentation cannot change."""
-        fills = {t.fill: t for t in map(_first, self.techniques) if isinstance(t, Geometry | Distortion)}
+        fills = {t.fill: t for t in map(_first, self.techniques) if isinstance(t, MatrixWarp | DisplacementWarp)}
         if len(fills) > 1:
             (one, first), (other, second), *_ = fills.items()
             raise InputError(
@@ -59,12 +69,12 @@ class BatchAugmenter:
                     f"{who}: it acts on {' and '.join(technique.kinds)} data; these inputs are {self.inputs.kind} data "
                     f"{self.inputs.shape_text}; leave it out, or say what they are with kind=."
                 )
-            if technique.worded and self.inputs.words is None:
+            if technique.needs_vocabulary and self.inputs.words is None:
                 raise InputError(
                     f"{who}: it must know what the numbers of words stand for; load the texts with goodfit.load, or "
                     "give Inputs('text', words=…)."
                 )
-            if technique.coloured and x.shape[1] != 3:
+            if technique.needs_rgb and x.shape[1] != 3:
                 raise InputError(f"{who}: it acts on images of 3 colours, got {x.shape[1]} channels; leave it out.")
 
     def __call__(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -83,11 +93,11 @@ class BatchAugmenter:
 
     def applied(self, x: Tensor, y: Tensor, acts: Sequence[Act]) -> tuple[Tensor, Tensor]:
         """The batch as these acts make it."""
-        made, moving = x, [act for act in acts if isinstance(act.technique, Moving)]
+        made, moving = x, [act for act in acts if isinstance(act.technique, SpatialTransform)]
         if moving:
             made, y = self._moved(x, moving), self._moved_masks(y, moving) if is_masks(x, y) else y
         for act in acts:
-            if isinstance(act.technique, Alteration):
+            if isinstance(act.technique, ValueTransform):
                 made = self._altered(made, act.technique, act, own=self.source.eager and _apart(made, x))
         return made, y
 
@@ -106,8 +116,8 @@ class BatchAugmenter:
             if named:
                 rows = rows & _among(y, named)
             draw = tuple(d.to(x.dtype) if d.is_floating_point() and x.is_floating_point() else d for d in drawn)
-            if isinstance(acting, Policy):
-                for part, (some, told) in zip(acting.parts(), acting.shares(draw), strict=True):
+            if isinstance(acting, AugmentationPolicy):
+                for part, (some, told) in zip(acting.operations(), acting.assignments(draw), strict=True):
                     yield Act(part, rows & some, told)
             else:
                 yield Act(acting, rows, draw)
@@ -121,42 +131,42 @@ class BatchAugmenter:
 
     def _moved(self, x: Tensor, acts: Sequence[Act], nearest: bool = False) -> Tensor:
         """Everything that moves pixels, as one resampling; samples that nothing moves keep their bits."""
-        if all(isinstance(act.technique, Mirror) for act in acts):
+        if all(isinstance(act.technique, Flip) for act in acts):
             for act in acts:
                 axes = act.technique.axes  # type: ignore[attr-defined]
                 x = self._where(act.rows, x, lambda some, axes=axes: some.flip(axes), ())
             return x
         matrix, field = ways(x, acts)
-        flat = not any(getattr(act.technique, "perspective", False) for act in acts)
-        fill = next(a.technique.fill for a in acts if isinstance(a.technique, Geometry | Distortion))
+        flat = not any(isinstance(act.technique, SpatialTransform) and act.technique.projective for act in acts)
+        fill = next(a.technique.fill for a in acts if isinstance(a.technique, MatrixWarp | DisplacementWarp))
         black = 0.0 if nearest else self.inputs.low
         moved = (matrix != torch.eye(3, dtype=x.dtype, device=x.device)).flatten(1).any(1)
         if field is not None:
             moved = moved | (field != 0).flatten(1).any(1)
 
         def move(some: Tensor, matrix: Tensor, field: Tensor | None = None) -> Tensor:
-            return resample(some, matrix, field, fill, black, flat=flat, nearest=nearest)
+            return warp_images(some, matrix, field, fill, black, affine=flat, nearest=nearest)
 
         return self._where(moved, x, move, (matrix,) if field is None else (matrix, field))
 
-    def _altered(self, x: Tensor, technique: Alteration, act: Act, own: bool) -> Tensor:
+    def _altered(self, x: Tensor, technique: ValueTransform, act: Act, own: bool) -> Tensor:
         """One alteration; own: x is nobody else's, and may be overwritten."""
 
         def alter(some: Tensor, *draw: Tensor) -> Tensor:
-            found = technique.alter(some, draw, self.inputs)
-            if self.inputs.kind not in RANGED or not technique.leaves:
+            found = technique.transform(some, draw, self.inputs)
+            if self.inputs.kind not in RANGED or not technique.may_leave_range:
                 return found
             fresh = self.source.eager and _apart(found, some)
             return (found.clamp_ if fresh else found.clamp)(self.inputs.low, self.inputs.high)
 
-        if not technique.by_itself:
-            return torch.where(wide(act.rows, x), alter(x, *act.draw), x)
+        if not technique.independent_samples:
+            return torch.where(per_sample(act.rows, x), alter(x, *act.draw), x)
         return self._where(act.rows, x, alter, act.draw, own)
 
     def _where(self, rows: Tensor, x: Tensor, change: Callable[..., Tensor], told: Draw, own: bool = False) -> Tensor:
         """The samples (batch, …) with those that `rows` marks changed; `told` has a row for each sample."""
         if not self.source.eager or x.is_cuda:  # which ones must not be asked in a program, and costs time on a GPU
-            return torch.where(wide(rows, x), change(x, *told), x)
+            return torch.where(per_sample(rows, x), change(x, *told), x)
         chosen = rows.nonzero().flatten()
         if len(chosen) == 0:
             return x
@@ -167,16 +177,16 @@ class BatchAugmenter:
 
 
 def ways(x: Tensor, acts: Sequence[Act]) -> tuple[Tensor, Tensor | None]:
-    """From where each pixel of x (batch, …, height, width) is taken: matrices and a field, as `resample` wants them."""
+    """The source of each pixel of x (batch, …, height, width): matrices and a field, as `warp_images` takes them."""
     size = x.shape[-2], x.shape[-1]
     still = torch.eye(3, dtype=x.dtype, device=x.device)
     matrix, field = still.expand(len(x), 3, 3), None
     for act in acts:
         technique, rows = act.technique, act.rows[:, None, None]
-        if isinstance(technique, Geometry | Mirror):
+        if isinstance(technique, MatrixWarp | Flip):
             matrix = matrix @ torch.where(rows, technique.matrix(act.draw, size).to(x), still)
-        elif isinstance(technique, Distortion):
-            own = technique.field(act.draw, size) * rows[..., None]
+        elif isinstance(technique, DisplacementWarp):
+            own = technique.displacement(act.draw, size) * rows[..., None]
             field = own if field is None else field + own
     return matrix, field
 
@@ -195,8 +205,8 @@ def _among(y: Tensor, classes: Sequence[int]) -> Tensor:
 
 def _first(technique: Augmentation) -> Augmentation:
     """The technique, or a policy's first part that moves pixels."""
-    parts = technique.parts() if isinstance(technique, Policy) else ()
-    return next((part for part in parts if isinstance(part, Geometry | Distortion)), technique)
+    parts = technique.operations() if isinstance(technique, AugmentationPolicy) else ()
+    return next((part for part in parts if isinstance(part, MatrixWarp | DisplacementWarp)), technique)
 
 
 def _numbers(technique: Augmentation, classes: Sequence[str]) -> list[int]:

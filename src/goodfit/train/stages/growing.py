@@ -17,7 +17,7 @@ def grown(train: TrainPart, recipe: Recipe, inputs: Inputs, seed: int) -> TrainP
     Only what is trained on grows: losses, metrics and shares of classes are those of the rows that there are.
     """
     for technique in recipe.at(Synthesis):
-        x, y = technique.made(train.x, train.y, inputs, stream(seed, 0, "rows"))
+        x, y = technique.synthesize(train.x, train.y, inputs, stream(seed, 0, "rows"))
         if len(y):
             rows = np.concatenate([train.rows, np.full(len(y), -1, train.rows.dtype)])
             train = TrainPart(torch.cat([train.x, x]), torch.cat([train.y, y]), rows)

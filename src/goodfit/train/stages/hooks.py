@@ -57,7 +57,7 @@ class StepContext:
     def mix(self, technique: HiddenMix, place: str, layers: int, x: Tensor, y: Tensor) -> tuple[Tensor | int, Draw]:
         """The number of the layer at which the rows of a batch are mixed, and the random numbers for it."""
         drawn = self.draw(technique, place, x, y)
-        return technique.place(drawn, layers), drawn
+        return technique.layer_index(drawn, layers), drawn
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy of a network is silent: it has nothing of this one's moment."""
@@ -122,7 +122,7 @@ class RecurrentHook:
         if generator is not None and layer.training:
             steps = [_Steps(t.at(self.source.done), generator) for t in self.techniques]
         else:  # a strength that changes is evaluated as it is at the end of training
-            expecting = () if layer.training else (t for t in self.techniques if t.in_evaluation)
+            expecting = () if layer.training else (t for t in self.techniques if t.acts_in_eval)
             steps = [_Steps(t.at(1.0), None) for t in expecting]
         if not steps:
             return plain(*args, **kwargs)
@@ -143,17 +143,17 @@ class _Steps:
         if self.generator is None:
             return x
         self.drawn = self.technique.draw(x, h, self.generator)
-        return self.technique.inputs(x, self.drawn)
+        return self.technique.transform_input(x, self.drawn)
 
     def hidden(self, h: Tensor) -> Tensor:
         """The hidden state that enters the recurrent product."""
-        return h if self.generator is None else self.technique.hidden(h, self.drawn)
+        return h if self.generator is None else self.technique.transform_hidden(h, self.drawn)
 
     def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         """The state after a time step."""
         if self.generator is None:
-            return self.technique.expected(new, old, cell)
-        return self.technique.state(new, old, cell, time, self.drawn)
+            return self.technique.expected_state(new, old, cell)
+        return self.technique.next_state(new, old, cell, time, self.drawn)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from goodfit.data import Split
 from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Attack, Augmentation, Change, OnBatch, OnLoss
+from goodfit.stages import Attack, Augmentation, BatchTransform, OnBatch, OnLoss
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.on_model import Attachment
 
@@ -48,19 +48,19 @@ class BatchTransforms:
         self.techniques, self.classes = self.recipe.at(OnBatch), len(self.facts.classes)
         self.augmenting = BatchAugmenter(self.recipe, self.attachment.source, self.facts.inputs, self.facts.classes)
         self.softens = any(not isinstance(technique, Augmentation) for technique in self.techniques)
-        self.outside = [t for t in self.techniques if isinstance(t, Change | Attack)]
+        self.outside = [t for t in self.techniques if isinstance(t, BatchTransform | Attack)]
         asking: list[OnBatch | OnLoss] = [*self.techniques, *self.recipe.at(OnLoss)]
         for technique in asking:
             who = type(technique).__name__
-            if technique.needs == "labels" and not self.classes:
+            if technique.needs_targets == "labels" and not self.classes:
                 raise InputError(f"{who}: it acts on class labels; the target is a number. Leave it out.")
-            if technique.needs == "numbers" and self.classes:
+            if technique.needs_targets == "numbers" and self.classes:
                 raise InputError(f"{who}: it acts on numbers; the target has classes. Leave it out.")
 
     def check(self, x: Tensor) -> None:
         """Refuse inputs that a technique cannot take."""
         for technique in self.techniques:
-            if technique.inputs == "floats" and not x.is_floating_point():
+            if technique.needs_floats and not x.is_floating_point():
                 raise InputError(
                     f"{type(technique).__name__}: the inputs must be numbers that can be blended, got {x.dtype} "
                     "(codes of tokens or categories); leave it out, or mix inside the network (manifold_mixup)."
@@ -92,8 +92,8 @@ class BatchTransforms:
             draw = source.draw(acting, place, x, y)
             if isinstance(acting, Attack):
                 x = acting.attack(x, slope(x, y), self.facts.scale, draw)
-            elif isinstance(acting, Change):
-                x, y = acting.batch(x, y, draw, self.facts.inputs)
+            elif isinstance(acting, BatchTransform):
+                x, y = acting.transform_batch(x, y, draw, self.facts.inputs)
         return x, y
 
     def mix(self, x: Tensor, y: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 from goodfit.errors import InputError, TrainingError
 from goodfit.history import History
 from goodfit.recipe import Recipe
-from goodfit.stages import OnEpoch, Watch
+from goodfit.stages import MonitorSpec, OnEpoch
 
 ADVICE = (
     "try a lower learning_rate, clip_grad_norm=1 in the recipe, or look for extreme values in the features and targets"
@@ -37,7 +37,7 @@ class RunTracker:
         course = cls(recipe.at(OnEpoch), metric)
         columns = ["train_loss", "stop_loss", f"train_{metric}", f"stop_{metric}", "batch_loss"]
         for technique in course.techniques:
-            monitor = technique.watch().monitor
+            monitor = technique.monitor_spec().monitor
             if monitor not in columns:
                 raise InputError(
                     f"{type(technique).__name__}: monitor must be one of {', '.join(columns)}, got monitor={monitor!r}."
@@ -45,14 +45,14 @@ class RunTracker:
         return course
 
     def __post_init__(self) -> None:
-        self.watch = self.techniques[0].watch() if self.techniques else Watch()
+        self.watch = self.techniques[0].monitor_spec() if self.techniques else MonitorSpec()
         self.states = [technique.start() for technique in self.techniques]
 
     def tell(self, row: dict[str, float]) -> bool:
         """Take in an epoch's row of the History; whether the epoch is the best so far."""
         self.history.append(row)
         epoch, value = int(row["epoch"]), row[self.watch.monitor]
-        improved = epoch > self.watch.start_from_epoch and self.watch.better(value, self.best_value)
+        improved = epoch > self.watch.start_from_epoch and self.watch.is_better(value, self.best_value)
         if improved:
             self.best_value, self.best_epoch = value, epoch
         for i, technique in enumerate(self.techniques):

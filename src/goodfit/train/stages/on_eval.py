@@ -11,7 +11,7 @@ from torch.optim.swa_utils import update_bn
 
 from goodfit import surgery
 from goodfit.errors import InputError
-from goodfit.stages import Averaged, Clock, Ensemble, OnEval, Pulling
+from goodfit.stages import AveragedWeights, Clock, Ensemble, OnEval, ResettingAverage, acts_now
 from goodfit.surgery import copy_module
 from goodfit.train.ensemble import EnsembleModel
 from goodfit.train.evaluate import at_once
@@ -41,12 +41,12 @@ class WeightAverager:
     def update(self, clock: Clock) -> None:
         """Take in the weights after an optimizer step."""
         technique, live = self.technique, list(self.live.parameters())
-        if technique.acts(clock):
+        if acts_now(technique, clock):
             self.state = technique.update(self.state, live, clock)
-        if isinstance(technique, Pulling) and technique.pulls(clock):
+        if isinstance(technique, ResettingAverage) and technique.resets(clock):
             for parameter, w in zip(live, technique.weights(self.state), strict=True):
                 parameter.copy_(w)
-            self.state = technique.pulled(self.state)
+            self.state = technique.reset_state(self.state)
 
     def network(self, x: Tensor | None) -> nn.Module:
         """The network to evaluate; running statistics are recomputed for it on training rows x.
@@ -57,7 +57,7 @@ class WeightAverager:
         if isinstance(self.technique, Ensemble):
             members = [copy_module(self._filled(w, x)) for w in self.technique.members(self.state)]
             return EnsembleModel(members, self.task)
-        assert isinstance(self.technique, Averaged)
+        assert isinstance(self.technique, AveragedWeights)
         return self._filled(self.technique.weights(self.state), x)
 
     @torch.no_grad()

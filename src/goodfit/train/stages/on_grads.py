@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from goodfit.stages import Clock, Gradient, OnGrads
+from goodfit.stages import Clock, Gradient, OnGrads, acts_now
 from goodfit.train.stages.hooks import StepContext
 
 Backward = Callable[[], Tensor]
@@ -33,7 +33,7 @@ def wrapped(
         unused.update(i for i, p in enumerate(live) if p.grad is None)
         return loss, grads
 
-    acting = [(i, t) for i, t in enumerate(techniques) if t.acts(clock)]
+    acting = [(i, t) for i, t in enumerate(techniques) if acts_now(t, clock)]
     loss, grads = chain(innermost, live, acting, clock, source)(live)
     for i, (parameter, grad) in enumerate(zip(live, grads, strict=True)):
         parameter.grad = None if i in unused else grad

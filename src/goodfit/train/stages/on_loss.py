@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Forward, OnLoss
+from goodfit.stages import ForwardPass, OnLoss
 from goodfit.train.stages.on_model import Attachment
 
 
@@ -25,7 +25,7 @@ class LossTerms:
 
     def __post_init__(self) -> None:
         self.techniques = self.recipe.at(OnLoss)
-        self.watching = any(t.watches for t in self.techniques)
+        self.watching = any(t.uses_activations for t in self.techniques)
 
     def begin(self) -> None:
         """Begin to record hidden activations, if a term looks at them."""
@@ -50,12 +50,12 @@ class LossTerms:
             place = f"loss {number}"
             acting = source.now(technique, place)
             hidden = tuple(seen.get(number, ()))
-            if technique.watches and not hidden:
+            if technique.uses_activations and not hidden:
                 raise InputError(
                     f"{type(technique).__name__}: no layer that on= chooses was given a tensor of floats as its first "
                     "argument in this forward pass; choose others."
                 )
-            forward = Forward(again, x, y, output, rows, hidden, self.frequencies)
+            forward = ForwardPass(again, x, y, output, rows, hidden, self.frequencies)
             found.append(acting.term(forward, source.draw(acting, place, forward)))
         return found
 

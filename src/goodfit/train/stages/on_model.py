@@ -14,14 +14,14 @@ from goodfit.recipe import Recipe
 from goodfit.stages import (
     BranchNoise,
     HiddenMix,
-    Learned,
     Noise,
-    Normalisation,
+    Normalization,
     OnLoss,
     OnModel,
     Recurrent,
+    TrainableStrengths,
     WeightPerturbation,
-    acting_noises,
+    noise_by_layer,
 )
 from goodfit.technique import Technique
 from goodfit.train.stages.hooks import (
@@ -54,7 +54,7 @@ class Site:
     def acting(self, technique: OnModel) -> OnModel | None:
         """A technique as it acts here; none where it does not."""
         if isinstance(technique, Noise):
-            return technique.before(self.first)
+            return technique.for_layer(self.first)
         return technique.branch(self.depth) if isinstance(technique, BranchNoise) else technique
 
 
@@ -130,10 +130,10 @@ def attach_layers(model: nn.Module, recipe: Recipe, source: StepContext | None =
 
 
 def _put_in(attachment: Attachment, recipe: Recipe) -> None:
-    for technique in recipe.at(Normalisation):
+    for technique in recipe.at(Normalization):
         _insert(attachment, technique)
     for number, term in enumerate(recipe.at(OnLoss)):
-        if term.watches:
+        if term.uses_activations:
             _watch(attachment, term, number)
     for number, mixing in enumerate(recipe.at(HiddenMix)):
         _mix(attachment, mixing, number)
@@ -144,7 +144,7 @@ def _put_in(attachment: Attachment, recipe: Recipe) -> None:
                 put(attachment, acting, number)
 
 
-def _insert(attachment: Attachment, technique: Normalisation) -> None:
+def _insert(attachment: Attachment, technique: Normalization) -> None:
     chosen = [layer for layer in surgery.layers(attachment.model, technique.on, _who(technique)) if not layer.last]
     fitting = [(layer, surgery.features(layer.module)) for layer in chosen]
     if not any(shape for _, shape in fitting):
@@ -163,7 +163,7 @@ def _insert(attachment: Attachment, technique: Normalisation) -> None:
 
 def _perturb(attachment: Attachment, technique: Noise, number: int) -> None:
     chosen = surgery.layers(attachment.model, technique.on, _who(technique))
-    acting = list(acting_noises(technique, chosen))
+    acting = list(noise_by_layer(technique, chosen))
     if not acting and not technique.idle():
         raise _nowhere(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
     for layer, noise in acting:
@@ -215,11 +215,11 @@ def _unroll(attachment: Attachment, techniques: Sequence[Recurrent]) -> None:
             acting.setdefault(id(layer.module), (layer.module, []))[1].append(technique)
     for module, found in acting.values():
         handle = surgery.wrap_forward(module, RecurrentHook(tuple(found), attachment.source))
-        (attachment.stays if any(t.in_evaluation for t in found) else attachment.noises).append(handle)
+        (attachment.stays if any(t.acts_in_eval for t in found) else attachment.noises).append(handle)
 
 
 def _watch(attachment: Attachment, term: OnLoss, number: int) -> None:
-    chosen = surgery.layers(attachment.model, term.on, _who(term))  # type: ignore[attr-defined]
+    chosen = surgery.layers(attachment.model, term.on, _who(term))
     hidden = [layer for layer in chosen if not layer.first]
     if not hidden:
         raise _nowhere(term, "a layer with hidden activations in front of it", chosen)
@@ -247,10 +247,10 @@ PUT: dict[type[OnModel], Callable[[Attachment, Any, int], None]] = {
 
 def _learn(attachment: Attachment, technique: OnModel, where: str, like: Tensor, place: str) -> LearnedStrengths:
     """New learned strengths for one place; none where they would start at the value that does nothing."""
-    if not isinstance(technique, Learned) or technique.idle():
+    if not isinstance(technique, TrainableStrengths) or technique.idle():
         return {}
     made: LearnedStrengths = {}
-    for knob, start in technique.learned(like.detach()).items():
+    for knob, start in technique.initial_values(like.detach()).items():
         name = f"{technique.name()}.{knob} of {where}"
         made[knob] = attachment.learned[name] = nn.Parameter(start.detach().clone())
         attachment.learning[name] = place, knob, like

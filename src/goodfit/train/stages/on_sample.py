@@ -36,7 +36,7 @@ def epoch_batches(
 
 def spares(techniques: Sequence[OnSample]) -> bool:
     """Whether augmentations leave the first drawing of a row in an epoch as it is."""
-    return any(getattr(technique, "augment", "all") == "repeats" for technique in techniques)
+    return any(technique.augment == "repeats" for technique in techniques)
 
 
 def again(rows: Tensor) -> Tensor:

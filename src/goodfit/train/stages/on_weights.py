@@ -21,11 +21,11 @@ from goodfit.stages import (
     OnWeights,
     Penalty,
     Projection,
-    Proximal,
-    Quadratic,
+    ProximalPenalty,
+    QuadraticPenalty,
     Scaling,
-    Smooth,
-    why_not,
+    SmoothPenalty,
+    inapplicable_reason,
 )
 from goodfit.train.optimizers import adaptive, step_size
 
@@ -41,7 +41,7 @@ class WeightUpdater:
 
     chosen: list[tuple[OnWeights, WeightRefs]]
     optimizer: Optimizer
-    folded: list[tuple[Quadratic, ...]] | None
+    folded: list[tuple[QuadraticPenalty, ...]] | None
     """The quadratic penalties that each parameter group's `weight_decay` carries; None: they are added to gradients."""
     groups: dict[int, int] = field(default_factory=dict)  # tensor → the number of its parameter group
     carried: dict[tuple[int, str], list[Draw]] = field(default_factory=dict)  # of projections
@@ -60,12 +60,12 @@ class WeightUpdater:
     ) -> WeightUpdater:
         """Resolve every selector once and make the optimizer, which carries the quadratic penalties at no cost."""
         chosen = resolve(model, recipe)
-        carriers: dict[int, tuple[Quadratic, ...]] = defaultdict(tuple)
+        carriers: dict[int, tuple[QuadraticPenalty, ...]] = defaultdict(tuple)
         for technique, refs in chosen:
-            if isinstance(technique, Quadratic):
+            if isinstance(technique, QuadraticPenalty):
                 for ref in refs:
                     carriers[id(ref.tensor)] += (technique,)
-        grouped: dict[tuple[Quadratic, ...], list[nn.Parameter]] = defaultdict(list)
+        grouped: dict[tuple[QuadraticPenalty, ...], list[nn.Parameter]] = defaultdict(list)
         for parameter in [*model.parameters(), *learned]:
             if parameter.requires_grad:
                 grouped[carriers.get(id(parameter), ())].append(parameter)
@@ -94,7 +94,7 @@ class WeightUpdater:
         self.groups = {id(p): i for i, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
         for number, (technique, refs) in enumerate(self.chosen):
             large = self.folded is not None and sum([s.tensor.numel() for s in refs]) > LARGE
-            cheap = isinstance(technique, Proximal) and not adaptive(self.optimizer)
+            cheap = isinstance(technique, ProximalPenalty) and not adaptive(self.optimizer)
             self.every[number] = technique.every if large and not cheap else 1
             self.waiting[number] = []
         for number, (technique, refs) in enumerate(self.chosen):
@@ -109,7 +109,7 @@ class WeightUpdater:
     @torch.no_grad()
     def step(self, clock: Clock, step: Callable[[], Any] | None = None) -> None:
         """Penalties' gradients, decay, the optimizer's step, the proximal steps, the projections: in this order."""
-        done = clock.done
+        done = clock.progress
         self._add_gradients(done)
         before = self._decay(done)
         if self.folded is None:
@@ -120,7 +120,7 @@ class WeightUpdater:
         for number, (technique, refs) in enumerate(self.chosen):
             rates = self._due(number, clock)
             for ref in refs if rates else ():
-                if isinstance(technique, Proximal):
+                if isinstance(technique, ProximalPenalty):
                     self._prox(technique.at(done), ref, rates)
         for number, (technique, refs) in enumerate(self.chosen):
             for ref in refs if not self.waiting[number] else ():
@@ -145,13 +145,13 @@ class WeightUpdater:
         if self.folded is not None:
             for group, quadratics in zip(self.optimizer.param_groups, self.folded, strict=True):
                 group["weight_decay"] = _coupled(quadratics, done)
-        for technique, refs in self.of(Smooth):
+        for technique, refs in self.of(SmoothPenalty):
             for ref, grad in [(s, s.tensor.grad) for s in refs if s.tensor.grad is not None]:
                 for block, part in zip(blocks(technique, ref), blocks(technique, ref, grad), strict=True):
                     part.add_(technique.at(done).gradient(block))
 
     def _add_quadratics(self, done: float) -> None:
-        for technique, refs in self.of(Quadratic):
+        for technique, refs in self.of(QuadraticPenalty):
             live = [(s.tensor.detach(), s.tensor.grad) for s in refs if s.tensor.grad is not None]
             if live:
                 weights, grads = zip(*live, strict=True)
@@ -162,7 +162,7 @@ class WeightUpdater:
         later: list[tuple[Decay, list[tuple[Tensor, Tensor]]]] = []
         for technique, refs in self.of(Decay):
             decay, live = technique.at(done), [s.tensor for s in refs if s.tensor.grad is not None]
-            if decay.agrees_only():
+            if decay.is_cautious():
                 later.append((decay, [(w, w.detach().clone()) for w in live]))
                 continue
             by_rate: dict[float, list[Tensor]] = defaultdict(list)
@@ -184,7 +184,7 @@ class WeightUpdater:
     def _rate(self, w: Tensor) -> float:
         return float(self.group(w)["lr"])
 
-    def _prox(self, proximal: Proximal, ref: surgery.WeightRef, rates: list[float]) -> None:
+    def _prox(self, proximal: ProximalPenalty, ref: surgery.WeightRef, rates: list[float]) -> None:
         if ref.tensor.grad is None:
             return
         w = ref.tensor
@@ -237,7 +237,7 @@ class WeightUpdater:
 
 def blocks(technique: OnWeights, ref: surgery.WeightRef, like: Tensor | None = None) -> list[Tensor]:
     """The tensor (or one of its shape) as a technique sees it: views with units first, or as it is held."""
-    return ref.blocks(like) if technique.by_unit else [ref.tensor if like is None else like]
+    return ref.blocks(like) if technique.needs_units else [ref.tensor if like is None else like]
 
 
 def scale(technique: Scaling, ref: surgery.WeightRef) -> None:
@@ -260,11 +260,11 @@ def resolve(model: nn.Module, recipe: Recipe) -> list[tuple[OnWeights, WeightRef
     for technique in recipe.at(OnWeights):
         who = type(technique).__name__
         refs = surgery.select(model, technique.on, who)
-        acting = [ref for ref in refs if not why_not(technique, ref)]
+        acting = [ref for ref in refs if not inapplicable_reason(technique, ref)]
         if not acting:
             by_reason: dict[str, list[str]] = defaultdict(list)
             for ref in refs:
-                by_reason[why_not(technique, ref)].append(ref.name)
+                by_reason[inapplicable_reason(technique, ref)].append(ref.name)
             reasons = "; ".join(f"{', '.join(names[:5])}: {why}" for why, names in by_reason.items())
             raise InputError(
                 f"{who}: on must choose a tensor that it can act on, got on={technique.on!r} ({reasons}); choose "
@@ -274,5 +274,5 @@ def resolve(model: nn.Module, recipe: Recipe) -> list[tuple[OnWeights, WeightRef
     return chosen
 
 
-def _coupled(quadratics: Sequence[Quadratic], done: float) -> float:
+def _coupled(quadratics: Sequence[QuadraticPenalty], done: float) -> float:
     return float(sum(q.at(done).coefficient() for q in quadratics))

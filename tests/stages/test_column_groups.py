@@ -7,7 +7,7 @@ from torch import nn
 from goodfit.data import Inputs
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError
-from goodfit.stages.units import codes, per_unit, together
+from goodfit.stages.column_groups import categorical_columns, one_per_group, share_within_groups
 from goodfit.train.manual_loop.attach import attach
 
 GROUPED = Inputs(groups=((1, 2), (3, 6)))
@@ -15,16 +15,16 @@ GROUPED = Inputs(groups=((1, 2), (3, 6)))
 
 def test_by_hand() -> None:
     drawn = torch.arange(14).reshape(2, 7)
-    assert together(drawn, GROUPED).tolist() == [[0, 1, 2, 3, 3, 3, 6], [7, 8, 9, 10, 10, 10, 13]]
-    assert per_unit(drawn, GROUPED).tolist() == [[0, 1, 2, 3, 6], [7, 8, 9, 10, 13]]
-    assert codes(7, GROUPED, drawn.device).tolist() == [False, True, False, True, True, True, False]
+    assert share_within_groups(drawn, GROUPED).tolist() == [[0, 1, 2, 3, 3, 3, 6], [7, 8, 9, 10, 10, 10, 13]]
+    assert one_per_group(drawn, GROUPED).tolist() == [[0, 1, 2, 3, 6], [7, 8, 9, 10, 13]]
+    assert categorical_columns(7, GROUPED, drawn.device).tolist() == [False, True, False, True, True, True, False]
 
 
 def test_without_groups_every_column_is_its_own() -> None:
     drawn = torch.randn(3, 4, 5)
-    assert together(drawn, Inputs()) is drawn
-    assert per_unit(drawn, Inputs()) is drawn
-    assert not bool(codes(5, Inputs(), drawn.device).any())
+    assert share_within_groups(drawn, Inputs()) is drawn
+    assert one_per_group(drawn, Inputs()) is drawn
+    assert not bool(categorical_columns(5, Inputs(), drawn.device).any())
 
 
 def test_groups_are_kept_with_the_task() -> None:

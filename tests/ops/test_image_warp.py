@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from goodfit.stages.warp import FILLS, grey, levels, matrices, resample
+from goodfit.ops.image_warp import FILL_MODES, homogeneous_matrices, warp_images
 
 MODES = {
     "black": "grid-constant",
@@ -35,7 +35,7 @@ def by_scipy(image: np.ndarray, matrix: np.ndarray, field: np.ndarray, fill: str
     return ndimage.map_coordinates(image, at, order=1, mode=MODES[fill], cval=BLACK if fill == "black" else 0.0)
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", FILL_MODES)
 @pytest.mark.parametrize("flat", [True, False])
 @pytest.mark.parametrize("size", [(9, 9), (6, 11)])
 def test_as_scipy(fill: str, flat: bool, size: tuple[int, int]) -> None:
@@ -45,7 +45,7 @@ def test_as_scipy(fill: str, flat: bool, size: tuple[int, int]) -> None:
         matrix[:, 2] = torch.tensor([0.0, 0.0, 1.0])
     field = 4 * (drawn(5, 2, *size, seed=2) - 0.5)
     for bent in (None, field):
-        found = resample(images, matrix, bent, fill, BLACK, flat=flat)
+        found = warp_images(images, matrix, bent, fill, BLACK, affine=flat)
         shifts = torch.zeros_like(field) if bent is None else bent
         for row in range(5):
             for channel in range(2):
@@ -56,16 +56,16 @@ def test_as_scipy(fill: str, flat: bool, size: tuple[int, int]) -> None:
 def test_frames_of_a_clip_move_alike() -> None:
     clips, matrix = drawn(2, 3, 4, 6, 6), torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
     matrix[:, 0, 2] = torch.tensor([0.4, -1.3])
-    found = resample(clips, matrix, None, "edge", 0.0, flat=True)
+    found = warp_images(clips, matrix, None, "edge", 0.0, affine=True)
     for frame in range(4):
-        alone = resample(clips[:, :, frame], matrix, None, "edge", 0.0, flat=True)
+        alone = warp_images(clips[:, :, frame], matrix, None, "edge", 0.0, affine=True)
         torch.testing.assert_close(found[:, :, frame], alone, rtol=0, atol=1e-12)
 
 
 def test_masks_keep_their_values() -> None:
     masks, matrix = (drawn(3, 1, 8, 8) * 5).floor(), torch.eye(3, dtype=torch.float64).repeat(3, 1, 1)
     matrix[:, 0, 1] = 0.3
-    found = resample(masks, matrix, None, "edge", 0.0, flat=True, nearest=True)
+    found = warp_images(masks, matrix, None, "edge", 0.0, affine=True, nearest=True)
     assert set(found.unique().tolist()) <= set(masks.unique().tolist())
     assert not torch.equal(found, masks)
 
@@ -73,26 +73,14 @@ def test_masks_keep_their_values() -> None:
 def test_dtype_and_shape_are_kept() -> None:
     for dtype in (torch.float32, torch.float64):
         images = drawn(2, 3, 5, 4).to(dtype)
-        found = resample(images, torch.eye(3, dtype=dtype).repeat(2, 1, 1), None, "black", 0.0, flat=True)
+        found = warp_images(images, torch.eye(3, dtype=dtype).repeat(2, 1, 1), None, "black", 0.0, affine=True)
         assert (found.dtype, found.shape) == (dtype, images.shape)
-
-
-def test_levels_are_even_and_each_sample_has_its_own() -> None:
-    one, other = levels(4000, 2, torch.Generator().manual_seed(0), torch.device("cpu"))
-    for drawing in (one, other):
-        assert float(drawing.min()) >= -1
-        assert float(drawing.max()) < 1
-        assert abs(float(drawing.mean())) < 4 * (1 / 3 / 4000) ** 0.5
-    assert abs(float(np.corrcoef(one, other)[0, 1])) < 4 / 4000**0.5
-    assert one.unique().numel() > 3900
-
-
-def test_grey_of_colours_and_of_other_channels() -> None:
-    coloured = torch.eye(3).reshape(3, 3, 1, 1)
-    torch.testing.assert_close(grey(coloured).flatten(), torch.tensor([0.299, 0.587, 0.114]))
-    assert grey(torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1)).flatten().tolist() == [2.0]
 
 
 def test_matrices_take_numbers_and_tensors() -> None:
     u = torch.tensor([1.0, 2.0])
-    assert matrices([[u, 0, 1], [0, u, 2.5], [0, 0, 3]], u)[1].tolist() == [[2, 0, 1], [0, 2, 2.5], [0, 0, 3]]
+    assert homogeneous_matrices([[u, 0, 1], [0, u, 2.5], [0, 0, 3]], u)[1].tolist() == [
+        [2, 0, 1],
+        [0, 2, 2.5],
+        [0, 0, 3],
+    ]
