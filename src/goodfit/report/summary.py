@@ -41,7 +41,7 @@ def interval_text(estimate: Estimate, digits: int = 4) -> str:
 
 
 def study_facts(study: Study, best: Run) -> tuple[tuple[str, str], ...]:
-    """Return captions and values: data, network (with the parameters of the best run), training, and size of a study."""
+    """Return captions and values: data, network (parameters of the best run), training, and size of a study."""
     training = study.training
     target = f"{len(study.spec.classes)} classes" if study.spec.classes else "a number"
     return (
