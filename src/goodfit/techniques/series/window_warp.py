@@ -74,9 +74,8 @@ class WindowWarp(ValueTransform):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return signed_uniform(
-            len(x), 2, generator, x.device
-        )  # the window's start; the sign selects stretching or compressing
+        # The window's start, and a number whose sign selects stretching or compressing.
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         place, direction = (level[:, None] for level in draw)
