@@ -11,7 +11,8 @@ from torch import nn
 from goodfit.data import Split, load
 from goodfit.errors import InputError
 from goodfit.study import run_study
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 SHORT = Training(epochs=1, batch_size=32)
 

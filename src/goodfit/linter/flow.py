@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from goodfit import surgery
-from goodfit.stages import Normalisation
+from goodfit.stages import Normalization
 from goodfit.technique import Technique
 
 FlowKind = Literal["layer", "dropout", "noise", "batch_norm", "norm", "homogeneous", "other"]
@@ -67,7 +67,7 @@ def flow_items(model: nn.Module, noises: TechniquesByModule, normalisations: Tec
 
 def _inserted(name: str, module: nn.Module, technique: Technique) -> FlowItem:
     shape = surgery.features(module)
-    assert isinstance(technique, Normalisation)
+    assert isinstance(technique, Normalization)
     assert shape is not None
     layer = technique.layer(*shape)
     return FlowItem(flow_kind(layer), name, layer, technique)

@@ -13,7 +13,7 @@ from goodfit.technique import Technique
 
 def arithmetic_on_codes(view: View, context: Context) -> Iterator[LintMessage]:
     """A technique computes with inputs that are codes, such as token numbers."""
-    computing = [t for t in view.techniques if isinstance(t, OnBatch) and t.inputs == "floats"]
+    computing = [t for t in view.techniques if isinstance(t, OnBatch) and t.needs_floats]
     if context.integer_inputs and (computing or view.has("jacobian_penalty")):
         yield LintMessage(
             "error",

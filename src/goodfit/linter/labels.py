@@ -113,7 +113,7 @@ def wrong_targets(view: View, context: Context) -> Iterator[LintMessage]:
     """A technique for class labels in regression, or a technique for numeric targets in classification."""
     tasks = {"labels": ("classification", "segmentation"), "numbers": ("regression",)}
     for technique in view.techniques:
-        needs = "labels" if technique.name() == "class_balance" else getattr(technique, "needs", "any")
+        needs = "labels" if technique.name() == "class_balance" else technique.needs_targets
         by_row = isinstance(technique, OnSample) and needs == "labels" and context.task == "segmentation"
         if by_row or context.task not in tasks.get(needs, (context.task,)):
             reason = f"it requires targets that are {needs}, but the task is {context.task}"

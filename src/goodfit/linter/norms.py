@@ -8,7 +8,7 @@ from goodfit.linter import sources
 from goodfit.linter.flow import FlowItem
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
-from goodfit.stages import Normalisation
+from goodfit.stages import Normalization
 
 SMALL = 16
 """With fewer rows, the statistics of a batch are too noisy (Wu & He 2018, figure 1)."""
@@ -72,7 +72,7 @@ def two_normalisations(view: View, context: Context) -> Iterator[LintMessage]:
     if where:
         yield LintMessage(
             "warning",
-            names([t for t in view.techniques if isinstance(t, Normalisation)]),
+            names([t for t in view.techniques if isinstance(t, Normalization)]),
             tuple(dict.fromkeys(where)),
             "two normalisations follow each other, and the second removes the scale of the first",
             "",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage, Severity
 from goodfit.linter.view import View, names, number
+from goodfit.stages import Scheduled
 from goodfit.technique import Technique
 
 FALLING = ("linear", "cosine", "early")
@@ -110,7 +111,7 @@ def same_penalty_twice(view: View, context: Context) -> Iterator[LintMessage]:
 
 def zeros_lost_by_schedule(view: View, context: Context) -> Iterator[LintMessage]:
     """The strength of a sparsity penalty ends at 0, and gradients move the weights away from zero again."""
-    scheduled = [t for t in zeroing(view) if getattr(t, "schedule", "") in FALLING]
+    scheduled = [t for t in zeroing(view) if isinstance(t, Scheduled) and t.schedule in FALLING]
     if scheduled:
         yield LintMessage(
             "warning",

@@ -8,17 +8,17 @@ from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names
-from goodfit.stages import BranchNoise, Noise, Normalisation, OnWeights, why_not
+from goodfit.stages import BranchNoise, Noise, Normalization, OnWeights, inapplicable_reason
 
 
 def nothing_matched(view: View, context: Context) -> Iterator[LintMessage]:
     """A selector matches no weight tensor."""
     for technique in view.techniques:
-        on = getattr(technique, "on", None)
+        on = technique.on
         if not on or isinstance(technique, BranchNoise):  # a branch noise selects modules, not layers
             continue
         try:
-            surgery.select(view.model, str(on), type(technique).__name__)
+            surgery.select(view.model, on, type(technique).__name__)
         except InputError as error:
             reason, remedy = str(error).rstrip("."), "select layers with on="
             yield LintMessage("error", names([technique]), (), reason, "", remedy)
@@ -27,8 +27,8 @@ def nothing_matched(view: View, context: Context) -> Iterator[LintMessage]:
 def no_suitable_layer(view: View, context: Context) -> Iterator[LintMessage]:
     """A noise or a normalisation finds no layer: no hidden layer, no feature maps, or only embeddings."""
     for technique in view.techniques:
-        if isinstance(technique, Noise | Normalisation) and not view.layers(technique) and view.tensors(technique):
-            feature_maps = getattr(technique, "inputs", "") == "maps"
+        if isinstance(technique, Noise | Normalization) and not view.layers(technique) and view.tensors(technique):
+            feature_maps = isinstance(technique, Noise) and technique.convolutions_only
             layers = "layers with feature maps (convolutions)" if feature_maps else "hidden layers"
             reason = f"it acts on {layers}, and on={technique.on!r} selects none of them"
             remedy = "select other layers with on=, or remove it"
@@ -40,7 +40,9 @@ def frozen_weights(view: View, context: Context) -> Iterator[LintMessage]:
     for technique in view.techniques:
         if not isinstance(technique, OnWeights):
             continue
-        frozen = tuple(ref.name for ref in _selected(view, technique) if why_not(technique, ref) == "frozen")
+        frozen = tuple(
+            ref.name for ref in _selected(view, technique) if inapplicable_reason(technique, ref) == "frozen"
+        )
         if frozen:
             ineffective = not view.tensors(technique)
             yield LintMessage(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
-from goodfit.stages import OnEpoch
+from goodfit.stages import OnEpoch, Scheduled
 
 COARSE = 500
 """With fewer rows in the stop part, a single row changes the accuracy noticeably."""
@@ -21,7 +21,7 @@ def stopping_rules(view: View) -> list[OnEpoch]:
 def monitors_training_data(view: View, context: Context) -> Iterator[LintMessage]:
     """A stopping rule that monitors the training rows cannot detect overfitting."""
     for technique in stopping_rules(view):
-        monitor = technique.watch().monitor
+        monitor = technique.monitor_spec().monitor
         if not monitor.startswith("stop_"):
             yield LintMessage(
                 "warning",
@@ -36,7 +36,7 @@ def monitors_training_data(view: View, context: Context) -> Iterator[LintMessage
 def coarse_accuracy(view: View, context: Context) -> Iterator[LintMessage]:
     """On few rows, accuracy changes in coarse steps, and the best epoch depends on chance."""
     for technique in stopping_rules(view):
-        monitor = technique.watch().monitor
+        monitor = technique.monitor_spec().monitor
         if "accuracy" in monitor and context.stop_rows is not None and context.stop_rows < COARSE:
             yield LintMessage(
                 "note",
@@ -68,7 +68,7 @@ def never_stops(view: View, context: Context) -> Iterator[LintMessage]:
 def keeps_last_weights(view: View, context: Context) -> Iterator[LintMessage]:
     """A stopping rule keeps the last weights rather than those of the best epoch."""
     rules = stopping_rules(view)
-    if rules and not any(technique.watch().restore for technique in rules):
+    if rules and not any(technique.monitor_spec().restore for technique in rules):
         yield LintMessage(
             "note",
             names(rules),
@@ -81,7 +81,7 @@ def keeps_last_weights(view: View, context: Context) -> Iterator[LintMessage]:
 
 def late_schedule_with_stopping(view: View, context: Context) -> Iterator[LintMessage]:
     """A strength scheduled for the second half of training, with a rule that may stop before."""
-    late = [t for t in view.techniques if getattr(t, "schedule", "") == "late"]
+    late = [t for t in view.techniques if isinstance(t, Scheduled) and t.schedule == "late"]
     if late and stopping_rules(view):
         yield LintMessage(
             "warning",

@@ -11,7 +11,7 @@ from torch import nn
 from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.linter.flow import FlowItem, flow_items, normalised_layers
-from goodfit.stages import Noise, Normalisation, OnModel, OnWeights, acting_noises, why_not
+from goodfit.stages import Noise, Normalization, OnModel, OnWeights, inapplicable_reason, noise_by_layer
 from goodfit.technique import Technique
 
 
@@ -47,10 +47,12 @@ class View:
     def tensors(self, technique: Technique) -> list[surgery.WeightRef]:
         """The weight tensors that a technique acts on; empty if its selector matches nothing."""
         try:
-            selected = surgery.select(self.model, str(getattr(technique, "on", "kernel")))
+            selected = surgery.select(self.model, technique.on or "kernel")
         except InputError:
             return []
-        return [ref for ref in selected if not (isinstance(technique, OnWeights) and why_not(technique, ref))]
+        return [
+            ref for ref in selected if not (isinstance(technique, OnWeights) and inapplicable_reason(technique, ref))
+        ]
 
     def shared_tensors(self, *techniques: Technique) -> tuple[str, ...]:
         """The names of the tensors that all of these techniques act on."""
@@ -64,15 +66,15 @@ class View:
         except InputError:
             return []
         if isinstance(technique, Noise):
-            return [layer for layer, noise in acting_noises(technique, selected) if not _is_neutral(noise)]
-        if isinstance(technique, Normalisation):
+            return [layer for layer, noise in noise_by_layer(technique, selected) if not _is_neutral(noise)]
+        if isinstance(technique, Normalization):
             return [layer for layer in selected if not layer.last and surgery.features(layer.module)]
         return selected
 
     @cached_property
     def flow(self) -> list[FlowItem]:
         """The modules and inserted techniques that a sample passes, in the order of registration."""
-        return flow_items(self.model, self._by_layer(Noise), self._by_layer(Normalisation))
+        return flow_items(self.model, self._by_layer(Noise), self._by_layer(Normalization))
 
     @cached_property
     def normalised(self) -> dict[str, FlowItem]:

@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import Dropout, RDrop
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-Seen = Callable[..., Forward]
+Seen = Callable[..., ForwardPass]
 
 
 def outputs(columns: int = 4, rows: int = 6) -> tuple[Tensor, Tensor]:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.techniques import ClassBalance
-from goodfit.train import Training, fit
-from goodfit.train.loop import attach
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
 
 
 def generator(seed: int = 0) -> torch.Generator:
