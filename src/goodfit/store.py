@@ -13,6 +13,7 @@ from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.registry import check_names
 from goodfit.surgery import copy_module
 from goodfit.train.attach import attach_layers
 from goodfit.train.files import read_json, read_tensors, write_bytes, write_json, write_tensors
@@ -110,6 +111,7 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
 
 def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run:
     """The inverse of `to_dict`, with the weights beside it."""
+    check_names([entry["technique"] for entry in data["recipe"]], path / "run.json")
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from goodfit.data import TaskSpec
 from goodfit.recipe import Recipe
+from goodfit.registry import all_techniques
 from goodfit.stages import Augmentation, OnBatch
 from goodfit.technique import Technique
-from goodfit.techniques import ALL
 
 PLAIN = "plain"
 COMBINED = "combined"
@@ -49,14 +49,15 @@ class Candidate:
 def candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidate]:
     """The plain network, techniques alone at their defaults, and a combined recipe; those that fit the task.
 
-    `catalogue`: every technique there is, not only the usual ones.
+    `catalogue`: every technique of the catalogue and every registered one, not only the usual ones.
 
     >>> spec = TaskSpec("regression", "y", (), (3,), 1, "d")
     >>> "label_smoothing" in [c.label for c in candidates(spec)]
     False
     """
     kind = spec.inputs.kind
-    singles = [Recipe((ALL[name](),)) for name in (sorted(ALL) if catalogue else USUAL)]
+    known = all_techniques()
+    singles = [Recipe((known[name](),)) for name in (sorted(known) if catalogue else USUAL)]
     singles += [Recipe.of(text) for text in USUAL_OF.get(kind, ())]
     fitting = [recipe for recipe in dict.fromkeys(singles) if all(_understands(t, spec) for t in recipe)]
     whole = ", ".join(filter(None, (COMBINATION_OF.get(kind), COMBINATION)))
