@@ -15,17 +15,16 @@ from rich.console import Console
 from torch import Tensor, nn
 
 import goodfit
-from goodfit import pages, registry
+from goodfit import Training, fit, pages, registry
 from goodfit.citations import bibtex
 from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.reference import Reference
 from goodfit.registry import all_techniques, find, is_registered, register
-from goodfit.stages import OnLoss, OnWeights, Penalty, Smooth, selector
+from goodfit.stages import OnLoss, OnWeights, Penalty, SmoothPenalty, selector
 from goodfit.technique import Technique, knob
 from goodfit.techniques import ALL, Dropout, MixUp
-from goodfit.train import Training, fit
 
 SHORT = Training(epochs=2, batch_size=16)
 
@@ -35,7 +34,7 @@ def _nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_registered", {})
 
 
-class CubicPenalty(Smooth):
+class CubicPenalty(SmoothPenalty):
     """Adds strength · Σ|w|³ to the cost.
 
     Formula: cost = loss + strength · Σ|w|³
@@ -118,7 +117,10 @@ def test_catalogue_technique_needs_no_registration() -> None:
         (another("Fresh", aliases=("cubes",)), "the name 'cubes' belongs to"),
         (another("Fresh", name=classmethod(lambda cls: "Fresh!")), r"must be like my_technique, got name='Fresh!'"),
         (another("Lambda"), r"must be like my_technique, got name='lambda'; override name\(\)"),
-        (type("Empty", (Smooth,), {}), "Empty must implement every method of its stage, got none for: gradient, value"),
+        (
+            type("Empty", (SmoothPenalty,), {}),
+            "must implement every method of its stage, got none for: gradient, value",
+        ),
         (type("Idle", (Penalty,), {"value": CubicPenalty.value}), "must be a class derived from one of OnSample, "),
         (OnLoss, "must be a class derived from one of OnSample, "),
         (OnWeights, "must be a class derived from one of OnSample, "),
@@ -204,11 +206,11 @@ def test_population_equals_solo(three_class_split: Split) -> None:
 
 MODULE = '''
     import goodfit
-    from goodfit.stages import Smooth, selector
+    from goodfit.stages import SmoothPenalty, selector
     from goodfit.technique import knob
 
     @goodfit.register
-    class OwnPenalty(Smooth):
+    class OwnPenalty(SmoothPenalty):
         """Adds strength · Σw⁴ to the cost."""
 
         alone = "it runs in a process of its own in this test"
@@ -228,7 +230,7 @@ SCRIPT = """
     import torch
     {definition}
     if __name__ == "__main__":
-        from goodfit.train.population import apart
+        from goodfit.train.population import solo_processes as apart
         apart.WORTH = 0.0
         torch.set_num_threads(2)
         started = []

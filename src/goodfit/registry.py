@@ -16,11 +16,18 @@ from goodfit.techniques import ALL
 T = TypeVar("T", bound=type[Technique])
 BASES = (
     stages.OnSample,
-    *(stages.Augmentation, stages.Change, stages.Attack, stages.HiddenMix),
-    *(stages.Noise, stages.BranchNoise, stages.WeightPerturbation, stages.Recurrent, stages.Normalisation),
+    *(stages.Augmentation, stages.BatchTransform, stages.Attack, stages.HiddenMix),
+    *(stages.Noise, stages.BranchNoise, stages.WeightPerturbation, stages.Recurrent, stages.Normalization),
     *(stages.OnLoss, stages.OnGrads),
-    *(stages.Proximal, stages.Quadratic, stages.Smooth, stages.Decay, stages.Scaling, stages.Projection),
-    *(stages.Averaged, stages.Pulling, stages.Ensemble),
+    *(
+        stages.ProximalPenalty,
+        stages.QuadraticPenalty,
+        stages.SmoothPenalty,
+        stages.Decay,
+        stages.Scaling,
+        stages.Projection,
+    ),
+    *(stages.AveragedWeights, stages.Ensemble),
     stages.OnEpoch,
 )
 """The classes that the trainers apply; a technique that derives from none of them has no effect."""
@@ -36,10 +43,10 @@ def register(technique: T) -> T:
 
     >>> import torch
     >>> from goodfit import Recipe
-    >>> from goodfit.stages import Smooth, selector
+    >>> from goodfit.stages import SmoothPenalty, selector
     >>> from goodfit.technique import knob
     >>> @register
-    ... class CubicPenalty(Smooth):
+    ... class CubicPenalty(SmoothPenalty):
     ...     \"\"\"Adds strength · Σ|w|³ to the cost.\"\"\"
     ...     strength: float = knob(1e-4, low=0, neutral=0.0, doc="weight of Σ|w|³")
     ...     on: str = selector()

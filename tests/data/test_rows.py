@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from goodfit.data.rows import Layout, carve, divide, divide_folds
+from goodfit.data.rows import RowInfo, divide, divide_folds, draw_part
 from goodfit.errors import InputError
 
 COUNTS = (10, 15, 15)
 
 
-def layout(how: str, n: int = 100, **more: np.ndarray) -> Layout:
+def layout(how: str, n: int = 100, **more: np.ndarray) -> RowInfo:
     parts = {"classes": None, "groups": None, "rank": None} | more
-    return Layout(n, how, **parts)  # type: ignore[arg-type]
+    return RowInfo(n, how, **parts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("how", ["stratified", "shuffle", "grouped", "time"])
@@ -58,7 +58,7 @@ def test_too_few_groups_or_rows() -> None:
     with pytest.raises(InputError, match="too few for k=80"):
         divide_folds(layout("shuffle"), 80, COUNTS, seed=0, test_seed=0)
     with pytest.raises(InputError, match="too few"):
-        carve(layout("shuffle", 5), np.arange(5), 4, 0, parts_left=1)
+        draw_part(layout("shuffle", 5), np.arange(5), 4, 0, parts_left=1)
 
 
 def test_equal_times_stay_together() -> None:

@@ -12,11 +12,11 @@ import pandas as pd
 
 from goodfit.checks import whole_number
 from goodfit.data.arrays import Features
-from goodfit.data.columns import kind, numbers, seconds
+from goodfit.data.columns import column_type, numbers, seconds
 from goodfit.data.duplicates import row_codes
 from goodfit.data.inputs import PLAIN, InputOptions
-from goodfit.data.rows import How, Layout, Rows, divide, divide_folds
-from goodfit.data.split import SIZES, Source, Split, build, check_sizes, part_counts
+from goodfit.data.rows import RowInfo, Rows, SplitMethod, divide, divide_folds
+from goodfit.data.split import SIZES, RawData, Split, build_split, check_sizes, part_counts
 from goodfit.data.task import Task
 from goodfit.errors import InputError, near
 from goodfit.types import Array
@@ -89,7 +89,7 @@ class Dataset:
         counts = part_counts(len(self), sizes, self.test is not None)
         layout = self._layout(how)
         division = divide(layout, counts, seed=seed, test_seed=test_seed)
-        return build(self._source, division, seed=seed, how=layout.how, codes=self._codes)
+        return build_split(self._source, division, seed=seed, how=layout.how, codes=self._codes)
 
     def folds(
         self,
@@ -114,9 +114,9 @@ class Dataset:
         counts = part_counts(len(self), sizes, self.test is not None)
         layout = self._layout(how)
         divisions = divide_folds(layout, k, counts, seed=seed, test_seed=test_seed)
-        return [build(self._source, d, seed=seed, how=layout.how, codes=self._codes) for d in divisions]
+        return [build_split(self._source, d, seed=seed, how=layout.how, codes=self._codes) for d in divisions]
 
-    def _layout(self, how: str) -> Layout:
+    def _layout(self, how: str) -> RowInfo:
         way = self._way(how)
         groups = rank = None
         if way == "grouped":
@@ -126,9 +126,9 @@ class Dataset:
             assert self.time is not None
             rank = time_rank(self.time)
         classes = self.y if self.task == "classification" else None
-        return Layout(len(self), way, classes, groups, rank)
+        return RowInfo(len(self), way, classes, groups, rank)
 
-    def _way(self, how: str) -> How:
+    def _way(self, how: str) -> SplitMethod:
         if how not in WAYS:
             raise InputError(f"split: how must be one of {', '.join(WAYS)}, got {how!r}.{near(str(how), WAYS)}")
         if how == "auto" and self.groups is not None and self.time is not None:
@@ -146,9 +146,9 @@ class Dataset:
         return "stratified" if how != "shuffle" and self.task == "classification" else "shuffle"
 
     @cached_property
-    def _source(self) -> Source:
+    def _source(self) -> RawData:
         told = self.name, self.test, self.input_options, self.folder
-        return Source(self.x, self.y, self.task, self.target, self.classes, *told)
+        return RawData(self.x, self.y, self.task, self.target, self.classes, *told)
 
     @cached_property
     def _codes(self) -> dict[str, Rows]:
@@ -169,7 +169,7 @@ def time_rank(time: Array) -> Rows:
         InputError: texts that are neither numbers nor ISO dates.
     """
     column = pd.Series(time)
-    what = kind(column)
+    what = column_type(column)
     if what == "category":
         raise InputError(f"split: time holds {column.iloc[0]!r}; give numbers or ISO dates (2024-05-31).")
     values = seconds(column) if what == "date" else numbers(column)

@@ -12,21 +12,21 @@ import numpy.typing as npt
 from goodfit.errors import InputError
 
 Rows: TypeAlias = npt.NDArray[np.int64]
-How: TypeAlias = Literal["stratified", "shuffle", "grouped", "time"]
+SplitMethod: TypeAlias = Literal["stratified", "shuffle", "grouped", "time"]
 
 GROUP_TRIES = 32  # random orders of the groups, of which the best balanced one is taken
 LEAST_TRAIN = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class RowInfo:
     """What a division needs to know of the data: class codes, group codes and the order in time.
 
     Shape: each (rows,) or None. `rank` counts the distinct times: equal times have equal ranks.
     """
 
     n: int
-    how: How
+    how: SplitMethod
     classes: Rows | None
     groups: Rows | None
     rank: Rows | None
@@ -48,7 +48,7 @@ class Division:
     note: str = ""
 
 
-def divide(layout: Layout, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> Division:
+def divide(layout: RowInfo, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> Division:
     """Divide all rows: `counts` are those of stop, validation and test; train is the rest.
 
     The test rows depend on `test_seed` alone, the others on `seed` too.
@@ -61,16 +61,16 @@ def divide(layout: Layout, counts: tuple[int, int, int], *, seed: int, test_seed
         return _by_time(layout, counts)
     rest, test, notes = np.arange(layout.n), np.empty(0, np.int64), []
     if test_count:
-        rest, test, note = carve(layout, rest, test_count, _state(test_seed, 0), parts_left=3)
+        rest, test, note = draw_part(layout, rest, test_count, _state(test_seed, 0), parts_left=3)
         notes.append(note)
-    rest, validation, note = carve(layout, rest, validation_count, _state(seed, 1), parts_left=2)
+    rest, validation, note = draw_part(layout, rest, validation_count, _state(seed, 1), parts_left=2)
     notes.append(note)
-    train, stop, note = carve(layout, rest, stop_count, _state(seed, 2), parts_left=1)
+    train, stop, note = draw_part(layout, rest, stop_count, _state(seed, 2), parts_left=1)
     notes.append(note)
     return Division(train, stop, validation, test, _joined(notes))
 
 
-def divide_folds(layout: Layout, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
+def divide_folds(layout: RowInfo, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
     """k divisions with one test part: every other row is in the validation part of exactly one of them.
 
     In time order fold i validates on the i-th stretch of time and trains on what came before it.
@@ -83,17 +83,17 @@ def divide_folds(layout: Layout, k: int, counts: tuple[int, int, int], *, seed: 
         return _time_folds(layout, k, stop_count, test_count)
     dev, test, first = np.arange(layout.n), np.empty(0, np.int64), ""
     if test_count:
-        dev, test, first = carve(layout, dev, test_count, _state(test_seed, 0), parts_left=3)
+        dev, test, first = draw_part(layout, dev, test_count, _state(test_seed, 0), parts_left=3)
     validations, second = _fold_rows(layout, dev, k, _state(seed, 3))
     divisions = []
     for i, validation in enumerate(validations):
         rest = np.setdiff1d(dev, validation, assume_unique=True)
-        train, stop, third = carve(layout, rest, stop_count, _state(seed, 4 + i), parts_left=1)
+        train, stop, third = draw_part(layout, rest, stop_count, _state(seed, 4 + i), parts_left=1)
         divisions.append(Division(train, stop, validation, test, _joined([first, second, third])))
     return divisions
 
 
-def carve(layout: Layout, rows: Rows, count: int, state: int, *, parts_left: int) -> tuple[Rows, Rows, str]:
+def draw_part(layout: RowInfo, rows: Rows, count: int, state: int, *, parts_left: int) -> tuple[Rows, Rows, str]:
     """Take `count` of the rows out, at random; `parts_left` parts have to be filled from the rest.
 
     Returns:
@@ -119,7 +119,7 @@ def _carve_any(rows: Rows, count: int, state: int) -> tuple[Rows, Rows]:
     return np.sort(rest), np.sort(part)
 
 
-def _carve_strata(layout: Layout, rows: Rows, count: int, state: int) -> tuple[Rows, Rows, str]:
+def _carve_strata(layout: RowInfo, rows: Rows, count: int, state: int) -> tuple[Rows, Rows, str]:
     """Stratified; single rows of a class stay in the rest, so that training sees them."""
     from sklearn.model_selection import train_test_split
 
@@ -141,7 +141,7 @@ def _carve_strata(layout: Layout, rows: Rows, count: int, state: int) -> tuple[R
     return np.sort(np.concatenate([rest, kept])), part, note
 
 
-def _carve_groups(layout: Layout, rows: Rows, count: int, state: int, left: int) -> tuple[Rows, Rows, str]:
+def _carve_groups(layout: RowInfo, rows: Rows, count: int, state: int, left: int) -> tuple[Rows, Rows, str]:
     """Whole groups, about `count` rows of them, with the classes' shares as near as random tries get."""
     assert layout.groups is not None
     names, group = np.unique(layout.groups[rows], return_inverse=True)
@@ -174,7 +174,7 @@ def _imbalance(groups: Rows, table: Rows, count: int) -> float:
     return float(abs(part.sum() - count) / count + shares + lost)
 
 
-def _fold_rows(layout: Layout, dev: Rows, k: int, state: int) -> tuple[list[Rows], str]:
+def _fold_rows(layout: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows], str]:
     """The validation rows of each fold."""
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -199,7 +199,7 @@ def _fold_rows(layout: Layout, dev: Rows, k: int, state: int) -> tuple[list[Rows
         return [dev[validation] for _, validation in splitter.split(dev, y, groups)], note
 
 
-def _by_time(layout: Layout, counts: tuple[int, int, int]) -> Division:
+def _by_time(layout: RowInfo, counts: tuple[int, int, int]) -> Division:
     """Oldest rows train, then stop, validation, and the newest test; equal times stay together if possible."""
     assert layout.rank is not None
     order = np.argsort(layout.rank, kind="stable")
@@ -221,7 +221,7 @@ def _cuts(rank: Rows, wanted: Rows) -> tuple[Rows, str]:
     return wanted, "rows of one time are in two parts: there are too few different times"
 
 
-def _time_folds(layout: Layout, k: int, stop_count: int, test_count: int) -> list[Division]:
+def _time_folds(layout: RowInfo, k: int, stop_count: int, test_count: int) -> list[Division]:
     from sklearn.model_selection import TimeSeriesSplit
 
     assert layout.rank is not None
@@ -247,6 +247,6 @@ def _joined(notes: list[str]) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
-def with_note(division: Division, note: str) -> Division:
+def add_note(division: Division, note: str) -> Division:
     """The same rows with one more remark."""
     return replace(division, note=_joined([division.note, note]))

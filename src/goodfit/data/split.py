@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from goodfit.data.arrays import Features
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.duplicates import Duplicates, count_duplicates
 from goodfit.data.inputs import PLAIN, InputOptions
-from goodfit.data.rows import Division, Rows, with_note
-from goodfit.data.storage import Picked, is_mapped, large
+from goodfit.data.rows import Division, Rows, add_note
+from goodfit.data.storage import RowSubset, is_large, is_mapped
 from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
 from goodfit.errors import InputError
@@ -102,7 +102,7 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class RawData:
     """What a split is built from: raw features, encoded targets, the official test part if there is one."""
 
     x: Features
@@ -116,7 +116,7 @@ class Source:
     folder: Path | None = None  # where tensors lie that do not fit into memory; None: in the usual one
 
 
-def build(source: Source, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
+def build_split(source: RawData, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
     """Learn the preprocessing on the training rows and make the four parts of tensors.
 
     Raises:
@@ -141,7 +141,7 @@ def build(source: Source, division: Division, *, seed: int, how: str, codes: Map
     spec = TaskSpec(source.task, source.target, source.classes, shape, outputs, source.name, preprocessing.inputs)
     counted = _duplicates(codes, division)
     remark = getattr(preprocessing.features, "note", "")
-    division = with_note(division, remark) if remark else division
+    division = add_note(division, remark) if remark else division
     return Split(train, **others, spec=spec, preprocessing=preprocessing, seed=seed, how=how,
                  duplicates=counted, note=division.note)  # fmt: skip
 
@@ -190,8 +190,8 @@ def take(x: Features, rows: Rows, folder: Path | None = None) -> Any:
     """The given rows of a table or an array; those that do not fit into memory are fetched when they are needed."""
     if not isinstance(x, np.ndarray):
         return x.iloc[rows]
-    lazy = is_mapped(x) or large(len(rows) * x[:1].nbytes)
-    return Picked(x, rows, folder) if lazy else np.ascontiguousarray(x[rows])
+    lazy = is_mapped(x) or is_large(len(rows) * x[:1].nbytes)
+    return RowSubset(x, rows, folder) if lazy else np.ascontiguousarray(x[rows])
 
 
 def _tensors(
@@ -203,7 +203,7 @@ def _tensors(
     return inputs, torch.from_numpy(np.array(y, y.dtype if y.ndim > 1 else np.int64))
 
 
-def _check_classes(source: Source, division: Division) -> Division:
+def _check_classes(source: RawData, division: Division) -> Division:
     """Refuse training rows of one class; note classes that training never sees."""
     if source.task == "regression":
         return division
@@ -211,10 +211,10 @@ def _check_classes(source: Source, division: Division) -> Division:
     absent = [name for name, count in zip(source.classes, counts, strict=True) if count == 0]
     if len(source.classes) - len(absent) < 2:
         raise InputError(
-            f"split: the training part would hold one class only, without {listed(absent)}; "
+            f"split: the training part would hold one class only, without {quoted(absent)}; "
             "divide by other groups or times, or shuffle (how='shuffle')."
         )
-    return with_note(division, f"training sees no row of class {listed(absent)}") if absent else division
+    return add_note(division, f"training sees no row of class {quoted(absent)}") if absent else division
 
 
 def _duplicates(codes: Mapping[str, Rows], division: Division) -> Duplicates:
