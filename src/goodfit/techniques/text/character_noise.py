@@ -25,8 +25,8 @@ class CharacterNoise(TextTransform):
     Helps when: people type in haste: messages, queries, posts.
     Hurts when: texts are edited, so that no misspelt words will come.
 
-    >>> from goodfit.data.text.words import Words
-    >>> words = Words.plain(["to", "too"])
+    >>> from goodfit.data.text.vocabulary import Vocabulary
+    >>> words = Vocabulary.of_names(["to", "too"])
     >>> draw = (torch.tensor([[0.1, 0.1, 0.1]]), torch.tensor([[0.0, 0.9, 0.0]]))
     >>> CharacterNoise(0.5).transform(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
     tensor([[2, 1, 2]])

@@ -25,8 +25,8 @@ class RandomInsertion(TextTransform):
     Helps when: texts are few and English, and which words occur tells the class.
     Hurts when: the order of words tells the class; texts fill the whole length, so that there is no room.
 
-    >>> from goodfit.data.text.words import Words
-    >>> words = Words.plain(["happy", "glad", "day"])
+    >>> from goodfit.data.text.vocabulary import Vocabulary
+    >>> words = Vocabulary.of_names(["happy", "glad", "day"])
     >>> draw = (torch.tensor([[0.1, 0.9, 0.1]]), torch.zeros(1, 3), torch.tensor([[0.9, 0.0, 0.0]]))
     >>> RandomInsertion(0.5).transform(torch.tensor([[2, 4, 0]]), draw, Inputs("text", words=words))
     tensor([[2, 4, 3]])
@@ -53,7 +53,7 @@ class RandomInsertion(TextTransform):
         assert inputs.words is not None
         end, words = x.shape[1], is_word(x)
         long = words.sum(1, keepdim=True)
-        calls = words & (draw[0] < self.share) & (inputs.words.synonyms.all.to(x.device)[x] > 0)
+        calls = words & (draw[0] < self.share) & (inputs.words.synonyms.totals.to(x.device)[x] > 0)
         calls = calls & (calls.cumsum(1) <= end - long)
         number = torch.arange(end, device=x.device, dtype=torch.float32)
         place = (draw[2] * (long + 1)).floor().minimum(long.to(torch.float32))  # before which word

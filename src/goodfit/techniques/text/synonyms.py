@@ -26,8 +26,8 @@ class Synonyms(TextTransform):
     Helps when: texts are few and English; words of one meaning tell the same class.
     Hurts when: the exact word tells the class (slang, terms, signs of an author); texts of other languages have none.
 
-    >>> from goodfit.data.text.words import Words
-    >>> words = Words.plain(["happy", "glad"])
+    >>> from goodfit.data.text.vocabulary import Vocabulary
+    >>> words = Vocabulary.of_names(["happy", "glad"])
     >>> draw = (torch.tensor([[0.1, 0.9, 0.1]]), torch.tensor([[0.0, 0.0, 0.0]]))
     >>> Synonyms(0.5).transform(torch.tensor([[2, 2, 0]]), draw, Inputs("text", words=words))
     tensor([[3, 2, 0]])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.text.words import UNKNOWN
+from goodfit.data.text.vocabulary import UNKNOWN
 from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.text_base import TextTransform, is_word, uniform_like

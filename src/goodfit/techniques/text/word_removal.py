@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.text_base import TextTransform, is_word, remove_words, uniform_like, word_rate_knob
@@ -29,7 +29,7 @@ class WordRemoval(TextTransform):
     Helps when: the network remembers texts by their rare words ("frequency"), or words of grammar distract ("tf_idf").
     Hurts when: rare words tell the class ("frequency"); the order of words tells it ("tf_idf").
 
-    >>> words = Words.of(["the", "jurong"], counts=[99, 1], texts=[60, 1], total=80)
+    >>> words = Vocabulary.of(["the", "jurong"], counts=[99, 1], texts=[60, 1], total=80)
     >>> draw = (torch.tensor([[0.5, 0.5, 0.0]]),)
     >>> WordRemoval(0.3).transform(torch.tensor([[2, 3, 0]]), draw, Inputs("text", words=words))
     tensor([[2, 0, 0]])
@@ -62,7 +62,7 @@ class WordRemoval(TextTransform):
         chance = self.share * torch.where(mean > 0, below / torch.where(mean > 0, mean, 1.0), 1.0)
         return remove_words(x, words & (draw[0] < chance), draw[0])
 
-    def _scores(self, x: Tensor, words: Words) -> Tensor:
+    def _scores(self, x: Tensor, words: Vocabulary) -> Tensor:
         if self.by == "frequency":
             return words.share.to(x.device)[x].log()
         often = (x[:, :, None] == x[:, None, :]).sum(2)  # (batch, words)
