@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from torch import Tensor
 
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.errors import InputError, near
 
 Kind: TypeAlias = Literal["table", "series", "image", "video", "sound", "text"]
@@ -51,7 +51,7 @@ class Inputs:
     rate: float = 0
     groups: tuple[tuple[int, int], ...] = ()
     vocabulary: int = 0
-    words: Words | None = field(default=None, compare=False, repr=False)
+    words: Vocabulary | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

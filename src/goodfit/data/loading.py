@@ -13,11 +13,11 @@ import pandas as pd
 
 from goodfit.data.arrays import Features, as_array, as_features
 from goodfit.data.checks import check_columns, check_length, check_names
-from goodfit.data.columns import tidy
+from goodfit.data.columns import convert_texts
 from goodfit.data.dataset import Dataset
 from goodfit.data.inputs import InputOptions, Kind
 from goodfit.data.layout import arrange
-from goodfit.data.masks import as_masks, check_masks, encode_masks, encode_masks_like
+from goodfit.data.masks import as_masks, check_masks, encode_masks, encode_test_masks
 from goodfit.data.reading.asked import Asked, check_asked
 from goodfit.data.reading.bundled import BUNDLED, OPENML, is_bundled, read_bundled, read_openml
 from goodfit.data.reading.files import TEXT_TABLES, find, header, read_npz, read_table, stem, suffix
@@ -30,7 +30,7 @@ from goodfit.data.reading.sounds import is_archive, read_archive
 from goodfit.data.reading.text_files import holds_texts
 from goodfit.data.reading.text_files import read_folder as read_texts
 from goodfit.data.storage import cache_folder
-from goodfit.data.task import Targets, Task, encode, encode_like, target_series
+from goodfit.data.task import Targets, Task, encode_targets, encode_test_targets, target_series
 from goodfit.data.text.columns import only_text, text_column
 from goodfit.data.text.texts import as_texts
 from goodfit.errors import InputError, near
@@ -145,7 +145,7 @@ def load(
 def _encode(x: Features, y: pd.Series[Any] | Array, name: str, task: Task | None, kind: Kind) -> Targets:
     """The targets: a column, or masks."""
     if isinstance(y, pd.Series):
-        return encode(y, name, task)
+        return encode_targets(y, name, task)
     if task not in (None, "segmentation"):
         raise InputError(f"load: task={task!r} needs one target for each row, target '{name}' has masks {y.shape}.")
     check_masks(np.asarray(x), y, kind)
@@ -160,7 +160,7 @@ def _table(x: pd.DataFrame, kind: Kind | None, text: str | None) -> tuple[pd.Dat
     check_columns(x)
     if kind not in (None, "table"):
         raise InputError(f"load: kind={kind!r} cannot be a table of columns; give arrays.")
-    return tidy(x), "table"
+    return convert_texts(x), "table"
 
 
 def _read(source: object, target: object, reading: Reading) -> Raw:
@@ -274,10 +274,10 @@ def _test(given: tuple[Any, Any], x: Features, kind: Kind, name: str, learned: T
     if masks is not None:
         check_length(features, masks)
         check_masks(np.asarray(features), masks, kind)
-        return features, encode_masks_like(masks, name, learned)
+        return features, encode_test_masks(masks, name, learned)
     y = target_series(given[1], name)
     check_length(features, y)
-    return features, encode_like(y, name, learned)
+    return features, encode_test_targets(y, name, learned)
 
 
 def _test_features(x_test: Any, x: Features, kind: str) -> Features:

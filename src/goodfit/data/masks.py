@@ -9,14 +9,14 @@ import pandas as pd
 from torch import Tensor
 
 from goodfit.data.arrays import as_array
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.task import Targets
 from goodfit.errors import InputError
 from goodfit.types import Array
 
-MOST = 256
+MAX_CLASSES = 256
 """Classes that masks may have, so that a pixel takes one byte."""
-COLOUR = 1 << 24
+COLOR_OFFSET = 1 << 24
 """Added to the number of a colour (red · 2¹⁶ + green · 2⁸ + blue), which tells it from a shade of grey."""
 
 
@@ -77,10 +77,10 @@ def encode_masks(y: Array, target: str) -> Targets:
     """
     y = _whole(y, target)
     values = np.unique(y)
-    if len(values) > MOST:
+    if len(values) > MAX_CLASSES:
         raise InputError(
-            f"load: masks must hold one whole number for each class, at most {MOST}, got {len(values):,} different "
-            "values; save masks without loss (PNG, not JPEG)."
+            f"load: masks must hold one whole number for each class, at most {MAX_CLASSES}, got {len(values):,} "
+            "different values; save masks without loss (PNG, not JPEG)."
         )
     if len(values) < 2:
         raise InputError(
@@ -89,7 +89,7 @@ def encode_masks(y: Array, target: str) -> Targets:
     return Targets(_codes(y, values), "segmentation", tuple(map(name_of, values)))
 
 
-def encode_masks_like(y: Array, target: str, learned: Targets) -> Array:
+def encode_test_masks(y: Array, target: str, learned: Targets) -> Array:
     """The masks of an official test part, in the classes of the training part.
 
     Raises:
@@ -100,17 +100,17 @@ def encode_masks_like(y: Array, target: str, learned: Targets) -> Array:
     places = pd.Index(learned.classes).get_indexer(pd.Index([name_of(value) for value in found]))
     if (places < 0).any():
         unknown = [name_of(value) for value, place in zip(found, places, strict=True) if place < 0]
-        raise InputError(f"load: class {listed(unknown)} is in the masks of the test part but in no other.")
+        raise InputError(f"load: class {quoted(unknown)} is in the masks of the test part but in no other.")
     return places.astype(np.uint8)[_codes(y, found)]
 
 
 def name_of(value: Any) -> str:
     """The name of a mask's value: the number, or the colour as #rrggbb.
 
-    >>> name_of(3), name_of(COLOUR + 0xFF0080)
+    >>> name_of(3), name_of(COLOR_OFFSET + 0xFF0080)
     ('3', '#ff0080')
     """
-    return f"#{int(value) - COLOUR:06x}" if value >= COLOUR else str(int(value))
+    return f"#{int(value) - COLOR_OFFSET:06x}" if value >= COLOR_OFFSET else str(int(value))
 
 
 def _whole(y: Array, target: str) -> Array:

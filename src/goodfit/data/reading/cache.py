@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goodfit.data.reading.listing import LOG, Damaged
-from goodfit.data.storage import keeping, large, reserve, usual_folder
+from goodfit.data.storage import default_cache_folder, is_large, reserve_space, writing_to
 from goodfit.errors import InputError
 from goodfit.types import Array
 
@@ -66,8 +66,9 @@ def kept(
     """The arrays and the form that `work` gives, or, where they are kept already, these; what it had logged included.
 
     `work` gets a function that makes the arrays to decode into. Where `folder` is given, or they do not fit into
-    memory, those lie in files, and are kept: in `folder`, or in `goodfit.data.storage.usual_folder()`. A folder in it
-    appears as a whole when the work is done; it may be removed at any time. `form`: a dataclass of plain values.
+    memory, those lie in files, and are kept: in `folder`, or in `goodfit.data.storage.default_cache_folder()`. A
+    folder in it appears as a whole when the work is done; it may be removed at any time. `form`: a dataclass of
+    plain values.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full; what `work` raises.
@@ -116,10 +117,10 @@ class _Making:
     def make(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """An array of zeros, in a file where that is wanted, or where it is large."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        if not size or (self.folder is None and not large(size)):
+        if not size or (self.folder is None and not is_large(size)):
             return np.zeros(shape, dtype)
         place = _entry(self.wanted, self.folder)
-        with keeping(place.parent, size):
+        with writing_to(place.parent, size):
             if self.part is None:
                 _sweep(place.parent)
                 self.part = place.with_name(f"{place.name}{PART}{os.getpid()}-{threading.get_ident()}")
@@ -127,7 +128,7 @@ class _Making:
             path = self.part / f"{len(self.names)}.npy"
             made = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
             with path.open("r+b") as file:
-                reserve(file, self.part, path.stat().st_size)
+                reserve_space(file, self.part, path.stat().st_size)
         self.names[made.ctypes.data] = path.name
         return made
 
@@ -135,7 +136,7 @@ class _Making:
         """Write what is not yet in files, and give the folder its name; the arrays are let go."""
         place, part = _entry(self.wanted, self.folder), self.part
         assert part is not None
-        with keeping(place.parent, sum(x.nbytes for x in arrays)):
+        with writing_to(place.parent, sum(x.nbytes for x in arrays)):
             files = [self._written(part, number, x) for number, x in enumerate(arrays)]
             told = json.dumps({"version": VERSION, "root": str(self.wanted.root), "arrays": files, **about}, indent=1)
             (part / ABOUT).write_text(told, encoding="utf-8")
@@ -169,7 +170,7 @@ class _Making:
 
 
 def _entry(wanted: Wanted, folder: Path | None) -> Path:
-    return (folder or usual_folder()) / wanted.name
+    return (folder or default_cache_folder()) / wanted.name
 
 
 class _NotKeptError(Exception):

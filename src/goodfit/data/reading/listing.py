@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.errors import InputError, MissingExtra
 from goodfit.progress import is_shown, track
 
@@ -37,7 +37,7 @@ class Listing:
 
     def names(self, files: Iterable[Path]) -> str:
         """Files as their errors name them, a few of them."""
-        return listed([str(file.relative_to(self.root)) for file in files])
+        return quoted([str(file.relative_to(self.root)) for file in files])
 
     def tell(self, unreadable: dict[int, str], damaged: Damaged) -> None:
         """Refuse damaged files, or say which are left out.
@@ -75,7 +75,7 @@ def listing(root: Path, what: str, suffixes: Collection[str]) -> Listing:
         )
     empty = [child.name for child in folders(root) if child.name not in {label for _, label in found}]
     if empty:
-        LOG.warning("load: no %s in %s of '%s'; left out", what, listed(empty), root.name)
+        LOG.warning("load: no %s in %s of '%s'; left out", what, quoted(empty), root.name)
     chosen, labels = zip(*found, strict=True)
     return Listing(root, chosen, labels)
 

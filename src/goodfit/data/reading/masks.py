@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from goodfit.data.checks import listed
-from goodfit.data.masks import COLOUR, MOST
+from goodfit.data.checks import quoted
+from goodfit.data.masks import COLOR_OFFSET, MAX_CLASSES
 from goodfit.data.reading import images
 from goodfit.data.reading.cache import Make, Wanted, compact_rows, kept
 from goodfit.data.reading.images import SUFFIXES, Form, Size
@@ -86,7 +86,7 @@ def _decoded(
 
 
 def decode(file: Path, form: Form) -> Array:
-    """A mask's values (height, width) int32; colours that are no greys are their number plus `COLOUR`.
+    """A mask's values (height, width) int32; colours that are no greys are their number plus `COLOR_OFFSET`.
 
     Raises:
         OSError: the file is damaged.
@@ -106,9 +106,9 @@ def decode(file: Path, form: Form) -> Array:
     if values.ndim == 3:
         red, green, blue = values[..., 0], values[..., 1], values[..., 2]
         grey = (red == green) & (green == blue)
-        values = np.where(grey, red, COLOUR + (red << 16) + (green << 8) + blue)
+        values = np.where(grey, red, COLOR_OFFSET + (red << 16) + (green << 8) + blue)
     if ending(file) in LOSSY:
-        values = np.where(values % COLOUR >= 128, 255, 0)
+        values = np.where(values % COLOR_OFFSET >= 128, 255, 0)
     return values.astype(np.int32)
 
 
@@ -119,7 +119,7 @@ def encode(numbers: Array, classes: Sequence[str]) -> bytes:
     beyond 255, are stored as their places among the classes.
     """
     coloured = any(name.startswith("#") for name in classes)
-    whole = all(name.startswith("#") or (name.isdigit() and int(name) < MOST) for name in classes)
+    whole = all(name.startswith("#") or (name.isdigit() and int(name) < MAX_CLASSES) for name in classes)
     shades = [name if whole else str(place) for place, name in enumerate(classes)]
     table = [bytes.fromhex(name[1:]) if name[0] == "#" else bytes([int(name)] * 3) for name in shades]
     colours = np.frombuffer(b"".join(table), np.uint8).reshape(-1, 3)[numbers]  # (height, width, 3)
@@ -152,7 +152,7 @@ def _couples(root: Path, damaged: Damaged) -> Iterator[Couple]:
     alone = [file for name, file in named.items() if name not in masks]
     alone += [file for name, file in masks.items() if name not in named]
     if alone:
-        names = listed([str(file.relative_to(root)) for file in alone])
+        names = quoted([str(file.relative_to(root)) for file in alone])
         said = f"{len(alone)} files of '{root.name}' have no partner of the same name: {names}"
         if damaged == "refuse" or not named.keys() & masks.keys():
             raise InputError(f"load: {said}; add or remove them, or leave them out with damaged='skip'.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.storage import large, parts, room
+from goodfit.data.storage import allocate, block_slices, is_large
 from goodfit.types import Array
 
 HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
@@ -22,7 +22,7 @@ def read_array(archive: Any, key: str, folder: Path | None = None) -> Array:
     """An array of an archive that `numpy.load` has opened, read piece by piece where it is large.
 
     `folder`: where the file lies that it is then in, until nobody needs it any more; none: in
-    `goodfit.data.storage.usual_folder()`.
+    `goodfit.data.storage.default_cache_folder()`.
 
     Raises:
         ValueError, OSError, zipfile.BadZipFile: it is damaged.
@@ -31,11 +31,11 @@ def read_array(archive: Any, key: str, folder: Path | None = None) -> Array:
     with archive.zip.open(name) as file:
         read = HEADERS.get(np.lib.format.read_magic(file))
         shape, by_columns, dtype = read(file) if read else ((), False, np.dtype(object))
-        if by_columns or dtype.hasobject or not shape or not large(math.prod(shape) * dtype.itemsize):
+        if by_columns or dtype.hasobject or not shape or not is_large(math.prod(shape) * dtype.itemsize):
             found: Array = archive[key]
             return found
-        made = room(shape, dtype, folder, mapped=True)
-        for rows in parts(made, f"unpacking {key}"):
+        made = allocate(shape, dtype, folder, mapped=True)
+        for rows in block_slices(made, f"unpacking {key}"):
             _fill(made[rows], file)
         file.read(1)  # at its end the checksum is looked at
     return made

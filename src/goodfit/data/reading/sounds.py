@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.reading.asked import Asked
 from goodfit.data.reading.cache import Make, compact_rows
 from goodfit.data.reading.files import BROKEN
@@ -254,7 +254,7 @@ def _together(clips: Sequence[Array], own: int, asked: Asked, samples: int = 0) 
     x = np.zeros((len(clips), 1, max(1, samples)), changed[0].dtype)
     for at, clip in enumerate(changed):
         x[at, 0, : len(clip)] = clip[:samples]
-    remarks.tell(len(clips), lambda rows: "row " + listed([str(row) for row in rows]))
+    remarks.tell(len(clips), lambda rows: "row " + quoted([str(row) for row in rows]))
     _tell_lengths(lengths / (rate or 1), x.shape[-1] / (rate or 1), "s" if rate else "samples", remedy)
     return x, rate
 

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.reading.listing import HIDDEN, LOG, Damaged, Listing, listing, over, parted, roots
-from goodfit.data.text.texts import COLUMN
+from goodfit.data.text.texts import DEFAULT_COLUMN
 from goodfit.errors import InputError
 
 LINES, TXT = (".jsonl", ".ndjson"), ".txt"
@@ -61,7 +61,7 @@ def read_folder(path: Path, damaged: Damaged = "refuse") -> tuple[Texts, Texts |
     for root in roots(path):
         each = listing(root, "texts", {TXT})
         texts, rows = decoded(each, damaged)
-        frame = pd.DataFrame({COLUMN: pd.Series(texts, dtype=object)})
+        frame = pd.DataFrame({DEFAULT_COLUMN: pd.Series(texts, dtype=object)})
         made.append((frame, pd.Series([each.labels[at] for at in rows], name="class", dtype=object)))
     return made[0], made[1] if len(made) > 1 else None
 
@@ -90,7 +90,7 @@ def _tell(path: Path, what: str, wrong: Sequence[str], good: int, damaged: str) 
     """Refuse what is damaged, or say that it is left out."""
     if not wrong:
         return
-    said = f"{len(wrong)} of {len(wrong) + good} {what} of '{path.name}' cannot be read ({listed(wrong)})"
+    said = f"{len(wrong)} of {len(wrong) + good} {what} of '{path.name}' cannot be read ({quoted(wrong)})"
     if damaged != "skip" or not good:
         raise InputError(f"load: {said}; mend or remove them, or leave them out with damaged='skip'.")
     LOG.warning("load: %s; left out", said)

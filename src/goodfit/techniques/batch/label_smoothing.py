@@ -1,4 +1,4 @@
-"""Label smoothing: targets a little less than certain."""
+"""Label smoothing: mix the targets with the uniform distribution."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Change, Draw
+from goodfit.stages import BatchTransform, Draw
 from goodfit.technique import knob
 
 
-class LabelSmoothing(Change):
-    """Moves a share of each label's probability evenly to all classes.
+class LabelSmoothing(BatchTransform):
+    """Mixes each label with the uniform distribution over the classes.
 
     Formula: y ← (1 − amount) · y + amount / classes.
 
-    Shape: y (batch, class) or, of masks, (batch, class, height, width), class probabilities; they still sum to one.
+    Shape: y (batch, class) or, for masks, (batch, class, height, width): class probabilities, which still sum to one.
 
-    Helps when: labels are partly wrong, or the network is too sure of itself.
-    Hurts when: the metric is a log-loss or a ranking; together with MixUp (both soften the labels).
+    Helps when: some labels are wrong, or the network is overconfident.
+    Hurts when: the metric is the log loss or a ranking, or MixUp is used too (both soften the labels).
 
-    >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
+    >>> LabelSmoothing(0.1).transform_batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
     tensor([[0.9500, 0.0500]])
     """
 
@@ -37,7 +37,7 @@ class LabelSmoothing(Change):
             url="https://arxiv.org/abs/1512.00567",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     amount: float = knob(
         default=0.1,
         low=0,
@@ -45,12 +45,12 @@ class LabelSmoothing(Change):
         open_right=True,
         search=(0.0, 0.2),
         neutral=0.0,
-        unit="share",
-        doc="probability moved to all classes evenly",
+        unit="fraction",
+        doc="probability that is spread evenly over all classes",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, (1 - self.amount) * y + self.amount / y.shape[1]

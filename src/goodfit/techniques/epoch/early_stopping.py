@@ -1,4 +1,4 @@
-"""Early stopping."""
+"""Early stopping: stop training when a metric no longer improves."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import math
 from collections.abc import Mapping
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+)
 from goodfit.technique import knob
 
 
 class EarlyStopping(OnEpoch):
-    """Stops when the monitored column has not improved for `patience` epochs, and keeps the best epoch's weights.
+    """Stops training when the monitored column has not improved for `patience` epochs and restores the best weights.
 
-    Formula: an epoch improves where value < best − min_delta (mode min) or value > best + min_delta (mode max): an
-    absolute margin, so that negative scores are treated alike. It stops once `patience` epochs in a row have not
-    improved; patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the
-    baseline (by `min_delta`); it never stops at an epoch that improves.
+    Formula: an epoch improves when value < best − min_delta (mode min) or value > best + min_delta (mode max); the
+    margin is absolute, so that negative scores work the same way. Training stops after `patience` consecutive epochs
+    without improvement; patience 0 counts as 1. With a `baseline`, an improvement resets the patience only if it also
+    beats the baseline by `min_delta`. Training never stops at an epoch that improves.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: the stop curve turns up while the training curve still falls.
-    Hurts when: the stop part is so small that its curve is noise (raise the patience), or the loss falls in plateaus.
+    Helps when: the stop loss rises while the training loss still falls.
+    Hurts when: the stop part is so small that its curve is noisy (increase the patience), or the loss has plateaus.
 
     >>> early, state = EarlyStopping(patience=2), EarlyStopping().start()
     >>> for epoch, loss in enumerate([0.9, 0.5, 0.6, 0.7], start=1):
@@ -30,7 +36,7 @@ class EarlyStopping(OnEpoch):
     >>> decision.stop, state["best"], state["best_epoch"]
     (True, 0.5, 2)
 
-    Differs from Keras: the best weights are always kept, by the monitored value alone (without `min_delta`).
+    Differs from Keras: the best epoch is chosen by the monitored value alone, without `min_delta`.
     """
 
     references = (
@@ -42,9 +48,13 @@ class EarlyStopping(OnEpoch):
             url="https://doi.org/10.1007/3-540-49430-8_3",
         ),
     )
-    monitor: str = monitored()
+    monitor: str = monitor_knob()
     min_delta: float = knob(
-        default=0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
+        default=0.0,
+        low=0,
+        search=(0.0, 0.01),
+        unit="units of the monitor",
+        doc="smallest change that counts as an improvement",
     )
     patience: int = knob(
         default=10,
@@ -53,35 +63,37 @@ class EarlyStopping(OnEpoch):
         main=True,
         neutral=10**9,
         unit="epochs",
-        doc="epochs without improvement before it stops",
+        doc="epochs without improvement before training stops",
     )
-    mode: str = direction()
+    mode: str = mode_knob()
     baseline: float = knob(
-        default=math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
+        default=math.inf,
+        unit="units of the monitor",
+        doc="value that an improvement must beat to reset the patience; inf: none",
     )
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {"best": None, "best_epoch": 0, "wait": 0}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value, best = metrics[watch.monitor], state["best"]
         margin = self.min_delta if watch.mode == "min" else -self.min_delta
-        improved = watch.better(value + margin, best)
+        improved = watch.is_better(value + margin, best)
         if improved:
             best, best_epoch = value, epoch
         else:
             best_epoch = state["best_epoch"]
-        beats = math.isinf(self.baseline) or watch.better(value + margin, self.baseline)
+        beats = math.isinf(self.baseline) or watch.is_better(value + margin, self.baseline)
         wait = 0 if improved and beats else state["wait"] + 1
-        after: State = {"best": best, "best_epoch": best_epoch, "wait": wait}
+        after: StopState = {"best": best, "best_epoch": best_epoch, "wait": wait}
         stop = not improved and wait >= max(1, self.patience)
         reason = f"{watch.monitor} has not improved for {wait} epochs (best: epoch {best_epoch})" if stop else ""
         return after, Decision(stop, reason)

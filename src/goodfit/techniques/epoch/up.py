@@ -1,4 +1,4 @@
-"""Stopping when the curve goes up several times in a row."""
+"""Up: stop training when a metric worsens several times in a row."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ import math
 from collections.abc import Mapping
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import best_after, direction, monitored, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+    update_best,
+)
 from goodfit.technique import knob
 
 
 class Up(OnEpoch):
-    """Stops when the monitored column has worsened over several strips of epochs in a row, however little.
+    """Stops training when the monitored column has worsened over several consecutive strips of epochs, by any amount.
 
-    Formula: UP_s: it compares the value at the end of each strip of k = `strip` epochs with the one a strip before,
-    E(t) > E(t − k), and stops when that was so s = `strips` times in a row. Where more is better, E(t) < E(t − k). A
-    value that is not finite counts as worse.
+    Formula: Prechelt's UP_s. At the end of each strip of k = `strip` epochs, E(t) > E(t − k) counts as worse (E(t) <
+    E(t − k) if higher is better); training stops after s = `strips` worse strips in a row. A value that is not finite
+    counts as worse.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: overfitting is slow and steady: the size of the changes plays no part.
-    Hurts when: the curve rises in steps with dips between them: the count begins anew at each dip.
+    Helps when: overfitting is slow and steady; the size of the changes does not matter.
+    Hurts when: the curve rises with dips in between; each dip resets the count.
 
     >>> rule, state = Up(strips=2, strip=1), Up().start()
     >>> for epoch, loss in enumerate([0.5, 0.4, 0.41, 0.42], start=1):
@@ -40,33 +47,33 @@ class Up(OnEpoch):
         ),
     )
     strips: int = knob(
-        default=3, low=1, search=(1, 8), neutral=10**9, unit="strips", doc="strips in a row that must worsen"
+        default=3, low=1, search=(1, 8), neutral=10**9, unit="strips", doc="consecutive strips that must worsen"
     )
     strip: int = knob(default=5, low=1, search=(1, 10), unit="epochs", doc="length of a strip")
-    monitor: str = monitored()
-    mode: str = direction()
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    monitor: str = monitor_knob()
+    mode: str = mode_knob()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {"best": None, "best_epoch": 0, "before": None, "ups": 0}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value = metrics[watch.monitor]
-        best = best_after(state, watch, epoch, value)
+        best = update_best(state, watch, epoch, value)
         if (epoch - watch.start_from_epoch) % self.strip:
             return {**best, "before": state["before"], "ups": state["ups"]}, Decision(stop=False)
         before = None if state["before"] is None else float(state["before"])
-        up = before is not None and (not math.isfinite(value) or watch.better(before, value))
+        up = before is not None and (not math.isfinite(value) or watch.is_better(before, value))
         ups = state["ups"] + 1 if up else 0
         after = {**best, "before": value, "ups": ups}
         if ups < self.strips:
             return after, Decision(stop=False)
-        said = f"{watch.monitor} has worsened over {ups} strips of {self.strip} epochs in a row"
-        return after, Decision(stop=True, reason=f"{said} (best: epoch {best['best_epoch']})")
+        reason = f"{watch.monitor} has worsened over {ups} strips of {self.strip} epochs in a row"
+        return after, Decision(stop=True, reason=f"{reason} (best: epoch {best['best_epoch']})")

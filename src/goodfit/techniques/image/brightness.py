@@ -1,4 +1,4 @@
-"""Brightness: images made lighter or darker."""
+"""Brightness: images become lighter or darker."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import maybe_nonzero, per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, shifted, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Brightness(Alteration):
-    """Makes images lighter or darker, each by a factor of its own.
+class Brightness(ValueTransform):
+    """Makes images lighter or darker by a random factor per sample.
 
-    Formula: v ← v · (1 + amount · u), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1].
+    Formula: v ← v · (1 + amount · u), u ~ U(−1, 1), for values v in [0, 1]. The result is clipped to [0, 1].
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: light changes from picture to picture.
-    Hurts when: brightness tells the class (radiology, thermal images).
+    Helps when: the lighting differs between images.
+    Hurts when: the class depends on brightness (radiology, thermal images).
 
     >>> light = torch.full((2, 1, 1, 1), 0.5), (torch.tensor([1.0, -1.0]),)
-    >>> Brightness(0.5).alter(*light, Inputs("image")).flatten()
+    >>> Brightness(0.5).transform(*light, Inputs("image")).flatten()
     tensor([0.7500, 0.2500])
     """
 
@@ -44,13 +45,13 @@ class Brightness(Alteration):
         search=(0.05, 0.6),
         neutral=0.0,
         unit="share of the brightness",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         change = self.amount * draw[0]
-        lighter: Tensor = x * wide(1 + change, x)
-        return lighter - wide(change * inputs.low, x) if shifted(inputs.low) else lighter
+        lighter: Tensor = x * per_sample(1 + change, x)
+        return lighter - per_sample(change * inputs.low, x) if maybe_nonzero(inputs.low) else lighter

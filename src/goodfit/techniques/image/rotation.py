@@ -1,4 +1,4 @@
-"""Rotation: images turned by a random angle."""
+"""Rotation: images are rotated by a random angle."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Rotation(Geometry):
-    """Turns images round their middle, each by an angle of its own.
+class Rotation(MatrixWarp):
+    """Rotates images about their centre by a random angle per sample.
 
-    Formula: the angle is `degrees` · u, u ~ U(−1, 1), to the left where it is positive; pixels are interpolated
-    (bilinear), and all that moves pixels in a recipe is one resampling.
+    Formula: the angle is `degrees` · u, u ~ U(−1, 1), counterclockwise if positive. Pixels are interpolated bilinearly.
+    All techniques of a recipe that move pixels are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: objects stand more or less upright: 10° to 15° for digits, more where there is no up and down.
-    Hurts when: the angle tells the class (6 and 9), or corners matter and `fill` hides them.
+    Helps when: objects are not exactly upright: 10° to 15° for digits, more if images have no fixed top.
+    Hurts when: the class depends on the angle (6 and 9), or `fill` hides relevant corners.
 
     >>> quarter = Rotation(90.0).matrix((torch.tensor([1.0]),), (4, 4))[0, :2].round()
     >>> quarter.tolist() == [[0, -1, 0], [1, 0, 0]]
@@ -48,13 +49,13 @@ class Rotation(Geometry):
         search=(2.0, 45.0),
         neutral=0.0,
         unit="degrees",
-        doc="the largest angle, to both sides",
+        doc="largest angle in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         angle = draw[0] * (self.degrees * (math.pi / 180))
         cos, sin = angle.cos(), angle.sin()
-        return matrices([[cos, -sin, 0.0], [sin, cos, 0.0]], angle)
+        return homogeneous_matrices([[cos, -sin, 0.0], [sin, cos, 0.0]], angle)

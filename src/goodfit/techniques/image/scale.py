@@ -1,4 +1,4 @@
-"""Scaling: images made wider or narrower, higher or lower."""
+"""Scale: width and height of images change independently."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Scale(Geometry):
-    """Makes images wider or narrower and higher or lower, each side by a factor of its own.
+class Scale(MatrixWarp):
+    """Scales the width and the height of images by two independent random factors per sample.
 
     Formula: width and height are multiplied by (1 + amount)^u and (1 + amount)^v, u, v ~ U(−1, 1). Pixels are
-    interpolated, and all that moves pixels in a recipe is one resampling.
+    interpolated bilinearly. All techniques of a recipe that move pixels are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: proportions vary: handwriting, objects seen from the side.
-    Hurts when: proportions tell the class (a 0 and an O, a square and a rectangle).
+    Helps when: proportions vary (handwriting, objects seen from the side).
+    Hurts when: the class depends on proportions (a 0 and an O, a square and a rectangle).
 
     >>> Scale(1.0).matrix((torch.tensor([1.0]), torch.tensor([-1.0])), (4, 4))[0].diagonal()
     tensor([0.5000, 2.0000, 1.0000])
@@ -46,12 +47,12 @@ class Scale(Geometry):
         search=(0.05, 0.5),
         neutral=0.0,
         unit="share of the side",
-        doc="how much longer, and how much shorter in turn, a side can become",
+        doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         across, down = ((1 + self.amount + torch.zeros_like(u)) ** -u for u in draw)
-        return matrices([[across, 0.0, 0.0], [0.0, down, 0.0]], across)
+        return homogeneous_matrices([[across, 0.0, 0.0], [0.0, down, 0.0]], across)

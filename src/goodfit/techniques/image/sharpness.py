@@ -1,4 +1,4 @@
-"""Sharpness: images made sharper or softer."""
+"""Sharpness: images become sharper or softer."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Sharpness(Alteration):
-    """Makes images sharper or softer, each by a factor of its own.
+class Sharpness(ValueTransform):
+    """Makes images sharper or softer by a random factor per sample.
 
-    Formula: v ← s + (1 + amount · u)(v − s), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; s is the mean of
-    a pixel (weight 5) and its eight neighbours (weight 1 each), and v itself at the border.
+    Formula: v ← s + (1 + amount · u)(v − s), u ~ U(−1, 1), for values v in [0, 1]. s is the mean of the pixel (weight
+    5) and its eight neighbours (weight 1 each); border pixels do not change. The result is clipped to [0, 1].
 
-    Shape: x (batch, channel, …, height, width), sides of at least 3 pixels; it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width), with sides of at least 3 pixels. Shape and dtype do not change.
 
-    Helps when: focus and resolution differ from picture to picture.
-    Hurts when: fine texture tells the class.
+    Helps when: focus and resolution differ between images.
+    Hurts when: the class depends on fine texture.
 
     >>> spot = torch.zeros(1, 1, 3, 3)
     >>> spot[0, 0, 1, 1] = 1.0
-    >>> Sharpness(1.0).alter(spot, (torch.tensor([-1.0]),), Inputs("image"))[0, 0, 1]
+    >>> Sharpness(1.0).transform(spot, (torch.tensor([-1.0]),), Inputs("image"))[0, 0, 1]
     tensor([0.0000, 0.3846, 0.0000])
     """
 
@@ -47,16 +48,16 @@ class Sharpness(Alteration):
         search=(0.1, 0.9),
         neutral=0.0,
         unit="share of the sharpness",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         inner = x[..., 1:-1, 1:-1]
-        rows = x[..., :-2] + x[..., 1:-1] + x[..., 2:]  # sums of three in a row
+        rows = x[..., :-2] + x[..., 1:-1] + x[..., 2:]  # sums of three neighbours in a row
         around = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]
-        rest = (inner - (around + 4 * inner) / 13).flatten(1, -3)  # what the smoothed image lacks
-        rest = F.pad(rest, (1, 1, 1, 1)).reshape(x.shape)
-        return x + wide(self.amount * draw[0], x) * rest
+        detail = (inner - (around + 4 * inner) / 13).flatten(1, -3)  # the detail that smoothing removes
+        detail = F.pad(detail, (1, 1, 1, 1)).reshape(x.shape)
+        return x + per_sample(self.amount * draw[0], x) * detail

@@ -1,4 +1,4 @@
-"""Shear: images slanted sideways and upwards."""
+"""Shear: images are slanted horizontally and vertically."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import math
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Shear(Geometry):
-    """Slants images, rows against columns and columns against rows, each by angles of its own.
+class Shear(MatrixWarp):
+    """Shears images horizontally and vertically by random angles per sample.
 
-    Formula: a pixel is taken from (x + y tan a, y + x tan b), counted from the middle, with a = `degrees` · u,
-    b = `degrees` · v, u, v ~ U(−1, 1). Pixels are interpolated, and all that moves pixels in a recipe is one
-    resampling.
+    Formula: each pixel is taken from (x + y tan a, y + x tan b), relative to the centre, with a = `degrees` · u,
+    b = `degrees` · v, u, v ~ U(−1, 1). Pixels are interpolated bilinearly. All techniques of a recipe that move pixels
+    are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: lines slant from one example to the next: handwriting.
-    Hurts when: right angles tell the class.
+    Helps when: the slant differs between samples (handwriting).
+    Hurts when: the class depends on right angles.
 
     >>> Shear(45.0).matrix((torch.tensor([1.0]), torch.tensor([0.0])), (4, 4))[0, :2]
     tensor([[1., 1., 0.],
@@ -47,12 +48,12 @@ class Shear(Geometry):
         search=(2.0, 30.0),
         neutral=0.0,
         unit="degrees",
-        doc="the largest angle, to both sides",
+        doc="largest angle in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         across, down = ((u * (self.degrees * (math.pi / 180))).tan() for u in draw)
-        return matrices([[1.0, across, 0.0], [down, 1.0, 0.0]], across)
+        return homogeneous_matrices([[1.0, across, 0.0], [down, 1.0, 0.0]], across)

@@ -1,4 +1,4 @@
-"""Series scaling: series made larger or smaller."""
+"""Series scaling: the amplitude of each channel changes at random."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class SeriesScaling(Alteration):
-    """Makes the channels of a series larger or smaller, each by a factor of its own.
+class SeriesScaling(ValueTransform):
+    """Multiplies each channel of a series by a random factor.
 
-    Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1), one per sample and channel; 0 stays, which is the mean of
-    the training data, as the library standardises it.
+    Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1) per sample and channel. 0 does not change; after
+    standardisation it is the mean of the training data.
 
-    Shape: x (batch, channels, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: people, sensors or how they are worn differ in how large their signals are.
-    Hurts when: the amplitude tells the class, or how channels compare.
+    Helps when: the amplitude differs between people, sensors or sensor positions.
+    Hurts when: the class depends on the amplitude, or on the ratio between channels.
 
     >>> x, z = torch.tensor([[[1.0, -2.0], [4.0, 0.0]]]), torch.tensor([[[1.0], [-0.5]]])
-    >>> SeriesScaling(0.5).alter(x, (z,), Inputs("series"))
+    >>> SeriesScaling(0.5).transform(x, (z,), Inputs("series"))
     tensor([[[ 1.5000, -3.0000],
              [ 3.0000,  0.0000]]])
     """
@@ -58,5 +58,5 @@ class SeriesScaling(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty(*x.shape[:2], 1, dtype=torch.float32, device=x.device).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         return x * (1 + self.stddev * draw[0])

@@ -1,4 +1,4 @@
-"""Polarity: sounds turned upside down."""
+"""Polarity: the sign of sounds is inverted."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.augmentation import likelihood
-from goodfit.stages.sounding import Sounding
+from goodfit.stages.augmentation import probability_knob
+from goodfit.stages.sound_base import SoundTransform
 
 
-class Polarity(Sounding):
-    """Turns sounds upside down, as a microphone with its wires exchanged does.
+class Polarity(SoundTransform):
+    """Inverts the sign of sounds at random, as a microphone with exchanged wires does.
 
-    Formula: with probability p, x ← −x.
+    Formula: x ← −x with probability p.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: the network reads the waveform itself: nobody hears a difference.
-    Hurts when: nothing is known to be lost; a network that takes spectra does not see it either.
+    Helps when: the network reads the waveform. Humans do not hear the difference.
+    Hurts when: no harm is known. A network that reads spectra is not affected either.
 
-    >>> Polarity(1.0).heard(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
+    >>> Polarity(1.0).transform_sound(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
     tensor([-0.5000,  1.0000])
     """
 
@@ -38,10 +38,10 @@ class Polarity(Sounding):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("polarity_inversion",)
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         return -x

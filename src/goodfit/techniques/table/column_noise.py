@@ -1,4 +1,4 @@
-"""Column noise: noise on the numbers of a table, and not on its categories."""
+"""Column noise: Gaussian noise is added to the numbers of a table."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.units import codes
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.column_groups import categorical_columns
 from goodfit.technique import knob
 
 
-class ColumnNoise(Alteration):
-    """Adds Gaussian noise to the numbers of a row; its categories, and what says that a number is missing, stay.
+class ColumnNoise(ValueTransform):
+    """Adds Gaussian noise to the numeric columns of a row. Categories and missing-value indicators do not change.
 
-    Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every column j that is a number. stddev is in units of the
-    column's spread over the training rows, by which the library divides it.
+    Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every numeric column j. stddev is in units of the column's
+    standard deviation over the training rows, by which preprocessing divides it.
 
-    Shape: x (batch, columns); it keeps its shape and dtype.
+    Shape: x (batch, column). Shape and dtype do not change.
 
-    Helps when: numbers were measured, and rows are few.
-    Hurts when: the exact value means something (ranks, counts of few, codes), or a column is 0 in most rows.
+    Helps when: numbers are measurements and there are few rows.
+    Hurts when: the exact value matters (ranks, small counts, codes), or a column is 0 in most rows.
 
     >>> draw = (torch.tensor([[1.0, 1.0, -1.0]]),)
-    >>> ColumnNoise(0.1).alter(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))
+    >>> ColumnNoise(0.1).transform(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))
     tensor([[0.6000, 0.0000, 1.0000]])
     """
 
@@ -56,6 +56,6 @@ class ColumnNoise(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         noisy = x + self.stddev * draw[0]
-        return torch.where(codes(x.shape[1], inputs, x.device), x, noisy) if inputs.groups else noisy
+        return torch.where(categorical_columns(x.shape[1], inputs, x.device), x, noisy) if inputs.groups else noisy

@@ -8,21 +8,21 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Proximal, selector, soft_threshold
+from goodfit.stages import ProximalPenalty, selector, soft_threshold
 from goodfit.technique import knob
 
 
-class L1(Proximal):
-    """Adds λ Σ|w| to the cost and sets small weights to exactly zero.
+class L1(ProximalPenalty):
+    """Adds the penalty λ Σ|w| to the loss and sets small weights to exactly zero.
 
     Formula: cost = loss + l1 · Σ|w|; after each optimizer step w ← sign(w) · max(|w| − l1 · step, 0), where `step` is
-    the optimizer's own step size for that weight (for Adam: learning rate / (√v̂ + ε)), so that the solution is
-    the lasso's under any optimizer. Above 100,000 weights under Adam, `fit` takes eight of these steps at once, and at
-    every epoch's end those that are due.
+    the optimizer's own step size for that weight (for Adam: learning rate / (√v̂ + ε)), so that the solution is the
+    lasso's with any optimizer. For more than 100,000 weights and Adam, `fit` applies eight of these steps at once, and
+    the remaining ones at the end of each epoch.
 
-    Shape: any weight tensor; the result has the same shape and dtype.
+    Shape: any weight tensor; shape and dtype are kept.
 
-    Helps when: many inputs or units are useless; a small model is wanted (zeros can be removed).
+    Helps when: many inputs or units are useless, or a small model is desired (zeros can be removed).
     Hurts when: many weak inputs carry the signal together; L2 keeps them, L1 drops all but a few.
 
     >>> L1(0.5).value(torch.tensor([[1.0, -2.0]]))
@@ -43,7 +43,7 @@ class L1(Proximal):
         ),
     )
     every: ClassVar[int] = 8
-    by_unit: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
     l1: float = knob(
         default=1e-5,
         low=0,
@@ -51,7 +51,7 @@ class L1(Proximal):
         log=True,
         neutral=0.0,
         unit="loss per |w|",
-        doc="λ, the weight of Σ|w| in the cost",
+        doc="λ, weight of Σ|w| in the cost",
     )
     on: str = selector()
 
@@ -63,7 +63,7 @@ class L1(Proximal):
 
     @classmethod
     def per_sample(cls, lam: float, m: int, on: str = "kernel") -> Self:
-        """The strength for costs written as loss + λ/(2m) Σ|w|, with m training rows.
+        """From the λ of a cost written as loss + λ/(2m) Σ|w|, with m training rows.
 
         >>> L1.per_sample(lam=0.7, m=211).l1 == 0.7 / 422
         True
