@@ -92,7 +92,7 @@ def test_tasks_that_do_not_fit_are_refused(images):
         load((images, np.arange(30) % 2), task="segmentation")
     with pytest.raises(InputError, match=r"are for images; this is video data"):
         load((np.zeros((4, 1, 3, 5, 5)), np.zeros((4, 5, 5))), kind="video")
-    with pytest.raises(InputError, match="how='stratified' needs classes, this is a segmentation"):
+    with pytest.raises(InputError, match="how='stratified' needs classes, but the task is segmentation"):
         load((images, images > 9)).split(how="stratified")
 
 
