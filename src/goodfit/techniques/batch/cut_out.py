@@ -82,8 +82,8 @@ class CutOut(ValueTransform):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]
         if not space:
-            share = torch.full((rows,), self.size, dtype=torch.float32, device=x.device)
-            return (random_columns(share, x.shape[1], generator),)
+            fraction = torch.full((rows,), self.size, dtype=torch.float32, device=x.device)
+            return (random_columns(fraction, x.shape[1], generator),)
         length = torch.full((rows, len(space)), round(self.size * min(space)), device=x.device)
         return (random_boxes(space, length, generator).unsqueeze(1),)
 

@@ -87,11 +87,11 @@ class CutMix(BatchTransform):
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]
         partner = torch.randperm(rows, generator=generator, device=x.device)
-        share = 1 - symmetric_beta(self.alpha, rows, generator, torch.float32, x.device)
-        share = share * bernoulli(self.p, rows, generator, x.device)
+        fraction = 1 - symmetric_beta(self.alpha, rows, generator, torch.float32, x.device)
+        fraction = fraction * bernoulli(self.p, rows, generator, x.device)
         if not space:
-            return random_columns(share, x.shape[1], generator), partner
-        side = share[:, None] ** (1 / len(space))  # (batch, 1)
+            return random_columns(fraction, x.shape[1], generator), partner
+        side = fraction[:, None] ** (1 / len(space))  # (batch, 1)
         lengths = (side * torch.tensor(space, dtype=side.dtype, device=x.device)).round().long()
         return random_boxes(space, lengths, generator).unsqueeze(1), partner
 
@@ -99,5 +99,5 @@ class CutMix(BatchTransform):
         inside, partner = draw  # (batch, 1, space…) or (batch, features)
         if is_masks(x, y):
             return torch.where(inside, x[partner], x), torch.where(inside, y[partner], y)
-        kept = 1 - one_per_group(inside, inputs).flatten(1).to(y.dtype).mean(1)
-        return torch.where(share_within_groups(inside, inputs), x[partner], x), blend(y, kept, partner)
+        lam = 1 - one_per_group(inside, inputs).flatten(1).to(y.dtype).mean(1)
+        return torch.where(share_within_groups(inside, inputs), x[partner], x), blend(y, lam, partner)

@@ -67,15 +67,15 @@ class MixUp(BatchTransform):
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         partner = torch.randperm(len(x), generator=generator, device=x.device)
-        share = symmetric_beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
+        lam = symmetric_beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
         if x.ndim > 2 or self.categories == "blend":
-            return share, partner
-        return share, partner, torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
+            return lam, partner
+        return lam, partner, torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
 
     def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        share, partner, *noise = draw
-        mixed = blend(x, share, partner)
+        lam, partner, *noise = draw
+        mixed = blend(x, lam, partner)
         if noise and inputs.groups:
-            taken = torch.where(share_within_groups(noise[0], inputs) < share[:, None], x, x[partner])
-            mixed = torch.where(categorical_columns(x.shape[1], inputs, x.device), taken, mixed)
-        return mixed, blend(y, share, partner)
+            sampled = torch.where(share_within_groups(noise[0], inputs) < lam[:, None], x, x[partner])
+            mixed = torch.where(categorical_columns(x.shape[1], inputs, x.device), sampled, mixed)
+        return mixed, blend(y, lam, partner)

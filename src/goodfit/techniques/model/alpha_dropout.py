@@ -29,8 +29,8 @@ class AlphaDropout(BitNoise, InputNoise):
     Hurts when: activations are not SELU (the minimum of ReLU is 0, not −1.758): use `Dropout`.
 
     >>> import torch
-    >>> x, drawn = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
-    >>> AlphaDropout(0.5).perturb(x, (drawn,))
+    >>> x, bits = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
+    >>> AlphaDropout(0.5).perturb(x, (bits,))
     tensor([ 1.6656, -0.7792])
     """
 

@@ -26,8 +26,8 @@ class DropConnect(BitNoise, WeightPerturbation):
     Hurts when: batches are large and few, because all samples of a batch share one mask.
 
     >>> import torch
-    >>> drawn = torch.tensor([[32767, -32768]], dtype=torch.int16)
-    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (drawn,))
+    >>> bits = torch.tensor([[32767, -32768]], dtype=torch.int16)
+    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (bits,))
     tensor([[4., -0.]])
 
     Differs from the paper: one mask per batch, not per sample; the kept weights are scaled up in training, and

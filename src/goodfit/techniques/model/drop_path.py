@@ -65,7 +65,7 @@ class DropPath(BitNoise, BranchNoise):
     on: str = knob(
         default="",
         doc="modules whose output is added to a shortcut: globs on names (layers.*.mlp), types (Mlp); !word excludes; "
-        "separated by blanks; empty: they are found in the network",
+        "separated by blanks; empty: detected automatically",
     )
 
     def branch(self, depth: float) -> Self:

@@ -28,8 +28,8 @@ class SpatialDropout(BitNoise, InputNoise):
     on.
 
     >>> import torch
-    >>> drawn = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
-    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (drawn,))
+    >>> bits = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
+    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (bits,))
     tensor([[[2., 2., 2.],
              [0., 0., 0.]]])
     """

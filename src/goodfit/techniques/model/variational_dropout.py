@@ -26,8 +26,8 @@ class VariationalDropout(Recurrent):
     Helps when: recurrent layers overfit. (A new mask at each step would erase what they remember.)
     Hurts when: layers are narrow, or sequences must be remembered exactly.
 
-    >>> dropout, drawn = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
-    >>> dropout.transform_input(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
+    >>> dropout, bits = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
+    >>> dropout.transform_input(torch.ones(3, 1, 2), (bits, bits))[:, 0].tolist()
     [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
 
     Differs from the paper: one mask for all gates (its “tied” variant); word embeddings are not dropped as a whole.
