@@ -31,6 +31,7 @@ from goodfit.stages import (
     OnGrads,
     OnLoss,
     OnSample,
+    OnWeights,
     Penalty,
     Projection,
     ProximalPenalty,

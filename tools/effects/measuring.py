@@ -82,13 +82,13 @@ def _stopping(problem: Setup, technique: type[Technique], without: list[Run]) ->
 
 
 def _trained(problem: Setup, recipe: Technique | str, seed: int) -> Run:
-    metric = problem.measured.reproblem(" ", "_") if problem.measured != "loss" else "auto"
+    metric = problem.measured.replace(" ", "_") if problem.measured != "loss" else "auto"
     training = Training.of(problem.training.values() | {"metric": metric})
     return fit(problem.model(seed), problem.split, recipe, training, seed=seed, progress=False)
 
 
 def _column(problem: Setup, part: str) -> str:
-    return f"{part}_{problem.measured.reproblem(' ', '_')}"
+    return f"{part}_{problem.measured.replace(' ', '_')}"
 
 
 def _kept(problem: Setup, part: str, runs: list[Run]) -> list[float | None]:
