@@ -147,15 +147,15 @@ def test_targets_of_one_channel_move_as_they_are(split):
 
 def test_what_masks_cannot_follow_is_refused(split):
     for recipe, said in [
-        ("class_balance", "targets that are labels, and the task is segmentation"),
-        ("smote", "acts on one class label per row; the targets have none"),
-        ("target_noise", "targets that are numbers, and the task is segmentation|it acts on numbers"),
+        ("class_balance", "targets that are labels, but the task is segmentation"),
+        ("smote", "the targets must be one class number per row"),
+        ("target_noise", "targets that are numbers, but the task is segmentation|it acts on numbers"),
         (Recipe.of("rotation(15, classes='1')"), "classes= names classes of samples; the targets are masks"),
         (Recipe((CustomTransform(lambda x: x.flip(-1)),)), "masks cannot follow what it does"),
     ]:
         with pytest.raises(InputError, match=said):
             fit("unet:4-4", split, recipe, QUICK)
-    still = Recipe((CustomTransform(lambda x: x * 0.5, still=True),))
+    still = Recipe((CustomTransform(lambda x: x * 0.5, moves_pixels=False),))
     assert fit("unet:4-4", split, still, Training(epochs=1, batch_size=16)).epochs == 1
 
 
