@@ -129,7 +129,7 @@ def _cells(ranked: RankedRecipe) -> list[str]:
 def explanation(result: Explanation, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
     """Print which technique acts where, and the messages of the linter."""
     console().print(result.table(str(recipe)))
-    for text in result.elsewhere:
-        line(f"on the run as a whole: {text}")
+    for text in result.whole_run:
+        line(f"on the whole run: {text}")
     for warning in messages:
         line(str(warning))
