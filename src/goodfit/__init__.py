@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodfit._lazy import lazy
-from goodfit._version import __version__
+from goodfit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
