@@ -51,12 +51,12 @@ def test_equals_a_scikit_learn_pipeline_also_after_json(mixed: pd.DataFrame) -> 
     train, other = mixed.iloc[:200].drop(columns="y"), mixed.iloc[200:].drop(columns="y")
     other = other.assign(city=other["city"].replace("Oslo", "Unseen"))
     learned = TableFeatures.fit(train)
-    again = TableFeatures.from_dict(json.loads(json.dumps(learned.to_dict())))
-    assert again == learned
+    reloaded = TableFeatures.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert reloaded == learned
     for part in (train, other):
         expected, names = sklearn_inputs(train, part)
         assert np.array_equal(learned.transform(part), expected.astype(np.float32))
-        assert np.array_equal(again.transform(part), learned.transform(part))
+        assert np.array_equal(reloaded.transform(part), learned.transform(part))
         assert len(learned.feature_names) == len(names)
 
 

@@ -36,10 +36,10 @@ def test_images_keep_their_shape_and_only_training_rows_count() -> None:
     split = load((shades, y), whiten=0.01).split()
     other = shades.copy()
     other[split.test.rows] = 255 - other[split.test.rows]
-    again = load((other, y), whiten=0.01).split()
+    reloaded = load((other, y), whiten=0.01).split()
     assert split.train.x.shape == (48, 1, 6, 6)
-    assert np.array_equal(split.train.x, again.train.x)
-    assert not np.array_equal(split.test.x, again.test.x)
+    assert np.array_equal(split.train.x, reloaded.train.x)
+    assert not np.array_equal(split.test.x, reloaded.test.x)
     plain = load((shades, y)).split()
     assert not np.allclose(split.train.x, plain.train.x)
     assert split.spec.inputs.low == pytest.approx(float(split.train.x.min()), abs=1e-4)

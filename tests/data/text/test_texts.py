@@ -30,12 +30,12 @@ def test_vocabulary_has_frequent_words_and_their_synonyms() -> None:
 def test_transform() -> None:
     features = TextFeatures.fit(TRAIN)
     sound = features.words.index["sound"]
-    wanted = [[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 2, 2, 2, 2], [sound, 4, 0, 0, 0]]
+    expected = [[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 2, 2, 2, 2], [sound, 4, 0, 0, 0]]
     raw = ["Day: GOOD", "", None, "good " * 9, "Sound news"]
     for data in (raw, pd.Series(raw), pd.DataFrame({"other": 1.0, "note": raw}), np.array(raw, object)):
-        found = features.transform(data)
-        assert found.dtype == np.int64
-        assert found.tolist() == wanted
+        ids = features.transform(data)
+        assert ids.dtype == np.int64
+        assert ids.tolist() == expected
 
 
 def test_transform_of_other_data() -> None:
@@ -63,9 +63,9 @@ def test_texts_without_repeated_words() -> None:
 
 def test_to_dict_and_from_dict() -> None:
     learned = Preprocessing.fit(TRAIN, input_options=InputOptions("text"))
-    again = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
-    assert again == learned
-    assert torch.equal(again.inputs.words.synonyms.ids, learned.inputs.words.synonyms.ids)
+    reloaded = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert reloaded == learned
+    assert torch.equal(reloaded.inputs.words.synonyms.ids, learned.inputs.words.synonyms.ids)
     values = learned.to_dict()
     values["features"]["counts"].pop()
     with pytest.raises(InputError, match="the stored values cannot be read"):
@@ -73,8 +73,8 @@ def test_to_dict_and_from_dict() -> None:
 
 
 def rows(n: int = 100) -> pd.DataFrame:
-    said = [("win a prize number", "spam"), ("see you at home", "ham"), ("call me at noon", "ham")]
-    frame = pd.DataFrame([said[i % 3] for i in range(n)], columns=["words", "label"])
+    examples = [("win a prize number", "spam"), ("see you at home", "ham"), ("call me at noon", "ham")]
+    frame = pd.DataFrame([examples[i % 3] for i in range(n)], columns=["words", "label"])
     return frame.assign(words=frame.words + [f" {i}" for i in range(n)])
 
 
