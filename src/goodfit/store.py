@@ -13,6 +13,7 @@ from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.registry import check_names
 from goodfit.serialization import read_json, read_tensors, write_bytes, write_json, write_tensors
 from goodfit.surgery import copy_module
 from goodfit.train.config import Training
@@ -75,7 +76,7 @@ def to_dict(run: Run) -> dict[str, Any]:
     return {
         "format": FORMAT, "network": run.network, "recipe": run.recipe.to_list(), "training": run.training.values(),
         "seed": run.seed, "spec": run.spec.to_dict(), "metric": run.metric, "loss": run.loss, "kept": run.kept,
-        "best_epoch": run.best_epoch, "stopped": run.stopped, "facts": run.facts,
+        "best_epoch": run.best_epoch, "stopped": run.stopped, "metadata": run.metadata,
         "preprocessing": run.preprocessing.to_dict() if run.preprocessing else None, "history": run.history.to_dict(),
     }  # fmt: skip
 
@@ -120,17 +121,18 @@ def _check_format(data: Any, file: Path) -> None:
 
 def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run:
     """Build a run from the values of `to_dict` and the weights in the same folder."""
+    check_names([entry["technique"] for entry in data["recipe"]], path / "run.json")
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")
     vocabulary = spec.inputs.vocabulary
     network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, vocabulary)
-    attach_layers(network, recipe).silence()
+    attach_layers(network, recipe).remove_training_hooks()
     best, last = _read_weights(path / "best.safetensors"), _read_weights(path / "last.safetensors")
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None
     run = Run(network, History.from_dict(data["history"]), recipe, Training.of(data["training"]), data["seed"], spec,
               preprocessing, data["metric"], data["loss"], data["kept"], data["best_epoch"], best, last,
-              data["network"], data["stopped"], facts=data["facts"])  # fmt: skip
+              data["network"], data["stopped"], metadata=data["metadata"])  # fmt: skip
     run.keep(data["kept"]).model.eval()
     return run
 

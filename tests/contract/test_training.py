@@ -114,7 +114,7 @@ def test_keys_stay_and_detach_restores(technique: type[Technique], at_work: AtWo
     model, x = home(technique).model(), home(technique).split.train.x
     before, plain = {n: t.clone() for n, t in model.state_dict().items()}, in_training(model, x)
     attachment = attach_layers(model, Recipe.of(at_work(technique)))
-    attachment.source.generator = torch.Generator().manual_seed(0)
+    attachment.context.generator = torch.Generator().manual_seed(0)
     if issubclass(technique, Normalization):
         assert before.keys() < model.state_dict().keys()
     else:

@@ -71,16 +71,16 @@ def test_01_l1_never_gives_zeros(make: Callable[..., torch.optim.Optimizer]) -> 
 
 def test_02_adam_s_weight_decay_is_l2(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/pytorch/pytorch/issues/38767"""
-    decayed, penalised, adamw = make_net(), make_net(), make_net()
+    decayed, penalized, adamw = make_net(), make_net(), make_net()
     steps(decayed, "weight_decay=0.5", torch.optim.Adam(decayed.parameters(), lr=0.05), three_class_split)
-    steps(penalised, "l2=0.25", torch.optim.Adam(penalised.parameters(), lr=0.05), three_class_split)
+    steps(penalized, "l2=0.25", torch.optim.Adam(penalized.parameters(), lr=0.05), three_class_split)
     groups = [
         {"params": [p for p in adamw.parameters() if p.ndim == 2], "weight_decay": 0.5},
         {"params": [p for p in adamw.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
     steps(adamw, "", torch.optim.AdamW(groups, lr=0.05), three_class_split)
     torch.testing.assert_close(decayed[0].weight, adamw[0].weight)
-    assert not torch.allclose(decayed[0].weight, penalised[0].weight, rtol=0.01)
+    assert not torch.allclose(decayed[0].weight, penalized[0].weight, rtol=0.01)
     both = Recipe.of("l2=0.1, weight_decay=0.1").lint(make_net(), Context(optimizer="adam"))
     assert next((r.severity, r.techniques) for r in both) == ("warning", ("l2", "weight_decay"))
     with pytest.warns(UserWarning, match=r"the optimizer's own weight_decay=0.01 acts beside weight_decay=0.1"):
@@ -94,7 +94,7 @@ def test_03_bias_and_norm_are_decayed(three_class_split: Split) -> None:
     """
 
     class Rescale(nn.LayerNorm):
-        """A normalisation whose name does not say so."""
+        """A normalization whose name does not say so."""
 
     class Odd(nn.Module):
         def __init__(self) -> None:
@@ -119,7 +119,7 @@ def test_04_a_penalty_on_a_pretrained_model_does_nothing(three_class_split: Spli
     optimizer = torch.optim.SGD(pretrained.parameters(), lr=0.1)
     with attach(pretrained, "l2=0.1", optimizer) as reg:
         kernels = [p.detach() for p in pretrained.parameters() if p.ndim == 2]
-        assert reg.values()["penalty_l2"] == pytest.approx(
+        assert reg.penalties()["penalty_l2"] == pytest.approx(
             0.1 * sum(float(w.square().sum()) for w in kernels), rel=1e-5
         )
     for wrong in ("l2(0.1, on='classifier.*')", "l2(0.1, on=Conv2d)", "dropout(0.5, on='blocks.*')"):
@@ -192,16 +192,16 @@ def test_09_dropout_is_alive_at_evaluation(three_class_split: Split, make_net: N
     assert run.row["stop_loss"] == pytest.approx(
         float(F.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y)), rel=1e-5
     )
-    assert run.facts["warnings"] == []
+    assert run.metadata["warnings"] == []
 
     class Always(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return F.dropout(x, 0.2)
 
-    (said,) = fit(nn.Sequential(Always(), make_net()), three_class_split, "", SHORT).facts["warnings"]
+    (said,) = fit(nn.Sequential(Always(), make_net()), three_class_split, "", SHORT).metadata["warnings"]
     assert "differs between two passes in evaluation mode" in said
     assert "F.dropout without training=self.training" in said
-    assert fit(nn.Sequential(nn.Dropout(0.2), make_net()), three_class_split, "", SHORT).facts["warnings"] == []
+    assert fit(nn.Sequential(nn.Dropout(0.2), make_net()), three_class_split, "", SHORT).metadata["warnings"] == []
 
 
 def test_10_injected_layers_rename_weights(make_net: Net) -> None:
@@ -227,7 +227,7 @@ def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three_class_
                 F.cross_entropy(model(three_class_split.train.x), three_class_split.train.y).backward()
                 reg.step()
                 kept.append(snapshot(model))
-                reg.epoch(val_loss=loss)
+                reg.end_epoch(val_loss=loss)
             if ends != "to the end":
                 raise KeyboardInterrupt if ends == "by Ctrl-C" else RuntimeError("broken")
 
@@ -346,7 +346,7 @@ def test_17_augmentation_reaches_validation_or_draws_once(three_class_split: Spl
         batches = []
         for _ in range(2):
             batches.append(reg.batch(x, y)[0])
-            reg.epoch()
+            reg.end_epoch()
         assert not torch.equal(*batches)  # another draw in each epoch
         share = (batches[0] - x).norm(dim=1) / x.norm(dim=1)
         assert len(share.unique()) > len(x) / 2  # and for each row

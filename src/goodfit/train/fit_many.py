@@ -173,7 +173,7 @@ def _jobs(planner: Planner, settings: Sequence[tuple[Recipe, Training]], splits:
     for recipe, training in settings:
         for seed, split in splits.items():
             try:
-                jobs.append(planner.job(len(jobs), seed, split, recipe, training))
+                jobs.append(planner(split, recipe, training).job(len(jobs), seed, split))
             except InputError as error:
                 which = [f"recipe '{recipe}'"] * (len(settings) > 1) + _different_split(seed, splits)
                 raise type(error)(f"{error} ({'; '.join(which)})" if which else str(error)) from None

@@ -46,7 +46,7 @@ def variants(
     Raises:
         InputError: the recipe has no augmentation or does not fit the data; the rows do not exist.
     """
-    recipe = _checked_recipe(split, recipe, count, rows)
+    recipe = check_preview(split, recipe, count, rows)
     if split.spec.inputs.kind in KINDS:
         return variants_in_batches(split, recipe, count, rows, seed).x
     return variants_with_targets(split, recipe, count, rows, seed)[0]
@@ -56,7 +56,7 @@ def variants_with_targets(
     split: Split, recipe: Recipe | Technique | str, count: int = 12, rows: Sequence[int] = (0,), seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """`variants` with their targets; masks are transformed with their images. Shape: both (len(rows), count, …)."""
-    recipe, train = _checked_recipe(split, recipe, count, rows), split.train
+    recipe, train = check_preview(split, recipe, count, rows), split.train
     context = StepContext(generator(seed, 1, "noise"))
     augmenter = BatchAugmenter(recipe, context, split.spec.inputs, split.spec.classes)
     augmenter.check(train.x)
@@ -128,8 +128,12 @@ def example_rows(split: Split, count: int) -> list[int]:
     return alternating[:count]
 
 
-def _checked_recipe(split: Split, recipe: Recipe | Technique | str, count: int, rows: Sequence[int]) -> Recipe:
-    """The recipe if it has something to preview, and the rows exist."""
+def check_preview(split: Split, recipe: Recipe | Technique | str, count: int, rows: Sequence[int]) -> Recipe:
+    """The recipe, if it has something to preview and the rows exist.
+
+    Raises:
+        InputError: it has not, or they do not.
+    """
     recipe, kind, last = Recipe.of(recipe), split.spec.inputs.kind, len(split.train) - 1
     if not previewed(recipe, kind):
         names = ", ".join(t.name() for t in recipe.at(OnBatch)) or recipe.text() or "nothing"

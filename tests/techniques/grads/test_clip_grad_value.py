@@ -27,17 +27,17 @@ def test_equals_torch(bound: float) -> None:
     for tensor, grad in zip(theirs, grads, strict=True):
         tensor.grad = grad.clone()
     torch.nn.utils.clip_grad_value_(theirs, bound)
-    for mine, tensor in zip(clipped(bound, grads), theirs, strict=True):
-        assert torch.equal(mine, tensor.grad)
+    for ours, tensor in zip(clipped(bound, grads), theirs, strict=True):
+        assert torch.equal(ours, tensor.grad)
 
 
-def test_inside_the_bound_bits_stay() -> None:
+def test_inside_the_bound_is_bit_equal() -> None:
     small = [torch.tensor([0.3, -0.4, 1e-30, 0.0])]
     assert torch.equal(clipped(0.4, small)[0], small[0])
     assert torch.equal(clipped(float("inf"), [torch.tensor([3e38, -3e38])])[0], torch.tensor([3e38, -3e38]))
 
 
-def test_members_may_differ_in_the_bound() -> None:
+def test_vmap_over_bounds() -> None:
     grads = torch.tensor([[3.0, -0.25], [3.0, -0.25], [3.0, -0.25]])
 
     def one(bound: Tensor, g: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ def test_members_may_differ_in_the_bound() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_steps_equal_torch_s_with_penalties_behind(
-    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+def test_steps_equal_torch_with_penalties_added_after_clipping(
+    optimizer: str, train_steps: Steps, manual_steps: Steps, assert_weights_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         groups = [{"params": kernels, "weight_decay": 0.06}, {"params": others}]
@@ -59,5 +59,5 @@ def test_steps_equal_torch_s_with_penalties_behind(
             torch.optim.SGD(groups, lr=0.05, momentum=0.9) if optimizer == "sgd" else torch.optim.Adam(groups, lr=0.05)
         )
 
-    hand = by_hand(make, between=lambda weights: torch.nn.utils.clip_grad_value_(weights, 0.01))
-    assert_equal(stepped([ClipGradValue(0.01), L2(0.03)], optimizer=optimizer), hand)
+    hand = manual_steps(make, between=lambda weights: torch.nn.utils.clip_grad_value_(weights, 0.01))
+    assert_weights_equal(train_steps([ClipGradValue(0.01), L2(0.03)], optimizer=optimizer), hand)

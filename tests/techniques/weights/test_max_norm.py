@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.surgery import select
 from goodfit.techniques import MaxNorm
-from goodfit.train.stages.on_weights import scale
+from goodfit.train.stages.on_weights import scale_units
 
 C = 1.5
 LAYERS = {
@@ -34,7 +34,7 @@ def test_incoming_weights_of_each_unit(kind: str) -> None:
         assert norms.shape == (8,)
         ref.tensor.mul_(C / norms.median())  # half of the units inside, half outside
         before = ref.tensor.detach().clone()
-        scale(MaxNorm(C), ref)
+        scale_units(MaxNorm(C), ref)
     norms, after = before.square().sum(axes).sqrt(), ref.tensor.detach()
     inside = norms <= C * (1 - 1e-6)
     assert 0 < int(inside.sum()) < 8
@@ -46,27 +46,27 @@ def test_incoming_weights_of_each_unit(kind: str) -> None:
     torch.testing.assert_close(units[0][outside], units[1][outside] * (C / norms[outside]).reshape(shape))
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     layer = nn.Linear(2, 3)
     ref = select(layer, "kernel")[0]
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]))
-        scale(MaxNorm(2.5), ref)
+        scale_units(MaxNorm(2.5), ref)
         torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 2.0], [0.3, 0.4], [0.0, 0.0]]))
         layer.weight.copy_(torch.tensor([[3.0, 0.1], [0.0, 0.2], [4.0, 0.2]]))
-        scale(MaxNorm(2.5, axis=0), ref)
+        scale_units(MaxNorm(2.5, axis=0), ref)
     torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 0.1], [0.0, 0.2], [2.0, 0.2]]))
 
 
-def test_it_holds_after_every_step(stepped: Callable[..., dict[str, Tensor]]) -> None:
-    free, run = stepped("", gain=3.0), stepped(MaxNorm(1.0), gain=3.0)
+def test_bound_holds_after_every_step(train_steps: Callable[..., dict[str, Tensor]]) -> None:
+    free, run = train_steps("", gain=3.0), train_steps(MaxNorm(1.0), gain=3.0)
     for name in ("0.weight", "2.weight", "4.weight"):
         assert float(free[name].norm(dim=1).max()) > 1.01
         assert float(run[name].norm(dim=1).max()) <= 1 + 1e-9
 
 
-def test_biases_have_no_norm_to_bound(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_biases_are_not_bounded(train_steps: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(
         InputError, match=r"MaxNorm: on must choose a tensor .*0\.bias.*: one number per unit has no incoming"
     ):
-        stepped(MaxNorm(1.0, on="bias"))
+        train_steps(MaxNorm(1.0, on="bias"))

@@ -92,7 +92,7 @@ def test_tied_weights_are_penalised_once(network: Network, own_loop: Loop) -> No
     assert model[2].weight is model[0].weight  # type: ignore[index]
     w, head = model[0].weight.detach(), model[4].weight.detach()  # type: ignore[index]
     assert bool((w == 0).any())
-    assert reg.values()["penalty_l1"] == pytest.approx(0.05 * float(w.abs().sum() + head.abs().sum()), rel=1e-5)
+    assert reg.penalties()["penalty_l1"] == pytest.approx(0.05 * float(w.abs().sum() + head.abs().sum()), rel=1e-5)
 
 
 def test_frozen_layers_stay_to_the_bit(network: Network, own_loop: Loop) -> None:

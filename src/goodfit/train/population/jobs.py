@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from goodfit.data import Split
-from goodfit.models import build, initialise, reset
+from goodfit.models import build, initialize, reinitialize
 from goodfit.recipe import Recipe
 from goodfit.stages import OnSample
 from goodfit.surgery import copy_module
@@ -59,13 +59,13 @@ class Networks:
     def reset(self, network: nn.Module, seed: int) -> None:
         """Give a template the initial weights of a run."""
         if isinstance(self.model, str):
-            reset(network, stream(seed, 0, "init"))
+            reinitialize(network, stream(seed, 0, "init"))
         elif self.fresh:
-            reset(network, seed)
+            reinitialize(network, seed)
 
     def for_fit(self, seed: int) -> nn.Module | str:
         """The network to pass to `fit` for a single run."""
-        return initialise(self.model, seed) if self.fresh and isinstance(self.model, nn.Module) else self.model
+        return initialize(self.model, seed) if self.fresh and isinstance(self.model, nn.Module) else self.model
 
 
 def data_key(split: Split) -> tuple[Hashable, ...]:
@@ -83,6 +83,18 @@ def data_key(split: Split) -> tuple[Hashable, ...]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedRecipe:
+    """A recipe that fits the network and the data."""
+
+    plan: Plan
+    not_vectorizable: str  # why its runs cannot be trained in a population; empty if they can
+
+    def job(self, number: int, seed: int, split: Split) -> Job:
+        """A run of it."""
+        return Job(number, self.plan, seed, split, self.not_vectorizable)
+
+
 class Planner:
     """Prepares recipes like `fit`, without training; what several recipes or splits share is computed once."""
 
@@ -91,10 +103,10 @@ class Planner:
         self._templates: dict[Hashable, nn.Module] = {}
         self._probes: dict[Split, NetworkProbe] = {}
         self._checked: dict[Hashable, set[Hashable]] = {}
-        self._plans: dict[Hashable, tuple[Plan, str]] = {}
+        self._prepared: dict[Hashable, PreparedRecipe] = {}
 
-    def job(self, number: int, seed: int, split: Split, recipe: Recipe, training: Training) -> Job:
-        """Prepare a run.
+    def __call__(self, split: Split, recipe: Recipe, training: Training) -> PreparedRecipe:
+        """Prepare a recipe.
 
         Raises:
             InputError: the network, the recipe and the data do not fit each other.
@@ -103,11 +115,10 @@ class Planner:
             network, probe = self._probe(split)
             context = lint_context(split, training, training.loss)
             key = data_key(split), probe.metric, probe.messages, context, recipe, training
-            if key not in self._plans:
+            if key not in self._prepared:
                 plan = prepare(network, split, recipe, training, self.loss, probe)
-                self._plans[key] = plan, not_vectorizable(network, recipe, plan.training)
-            plan, reason = self._plans[key]
-        return Job(number, plan, seed, split, reason)
+                self._prepared[key] = PreparedRecipe(plan, not_vectorizable(network, recipe, plan.training))
+        return self._prepared[key]
 
     def _probe(self, split: Split) -> tuple[nn.Module, NetworkProbe]:
         """The template for this data, and what is known about it on these rows."""
@@ -122,13 +133,7 @@ class Planner:
         return network, self._probes[split]
 
 
-def jobs_of(planner: Planner, settings: Sequence[tuple[Recipe, Training]], splits: Mapping[int, Split]) -> list[Job]:
-    """A job for every recipe and seed; the recipes are the outer loop.
-
-    Raises:
-        InputError: the network, a recipe and the data do not fit each other.
-    """
-    numbered = enumerate(
-        (recipe, training, seed, split) for recipe, training in settings for seed, split in splits.items()
-    )
-    return [planner.job(number, seed, split, recipe, training) for number, (recipe, training, seed, split) in numbered]
+def jobs_of(prepared: Sequence[PreparedRecipe], splits: Mapping[int, Split]) -> list[Job]:
+    """A job for every recipe and seed; the recipes are the outer loop."""
+    numbered = enumerate((recipe, seed) for recipe in prepared for seed in splits)
+    return [recipe.job(number, seed, splits[seed]) for number, (recipe, seed) in numbered]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -71,7 +71,7 @@ class Program:
         self.on_grads: list[OnGrads] = recipe.at(OnGrads)
         on_eval: list[OnEval] = recipe.at(OnEval)
         self.on_eval = on_eval[0] if on_eval else None
-        handlers = {
+        handlers: dict[Phase, Callable[[MemberStep], None]] = {
             Phase.BATCH: self._transform_batch,
             Phase.GRADIENTS: self._compute_gradients,
             **{phase: partial(_on_weights, handler) for phase, handler in self.update.handlers.items()},

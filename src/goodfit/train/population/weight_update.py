@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,27 +88,23 @@ class WeightUpdate:
     def penalties(self, weights: Sequence[Tensor], context: StepContext) -> dict[str, Tensor]:
         """The value of each weight penalty."""
         columns: dict[str, Tensor] = {}
-        for target in self.targets:
-            if isinstance(target.technique, Penalty):
-                penalty = context.resolve(target.technique, _site(target))
-                values = [penalty.value(b) for r in target.refs for b in self._blocks(penalty, r, weights)]
-                name = f"penalty_{penalty.name()}"
-                columns[name] = sum(values, columns.get(name, torch.zeros_like(values[0])))
+        for penalty, target in self._of(Penalty, context):
+            values = [penalty.value(b) for r in target.refs for b in self._blocks(penalty, r, weights)]
+            name = f"penalty_{penalty.name()}"
+            columns[name] = sum(values, columns.get(name, torch.zeros_like(values[0])))
         return columns
 
     # ---- the phases ----------------------------------------------------------------------------
 
     def _smooth_penalties(self, state: WeightState) -> None:
-        for target in self._of(SmoothPenalty):
-            technique = state.context.resolve(target.technique, _site(target))
+        for technique, target in self._of(SmoothPenalty, state.context):
             for ref in self._with_gradient(target.refs):
                 grads = self._blocks(technique, ref, state.grads)
                 for block, grad in zip(self._blocks(technique, ref, state.weights), grads, strict=True):
                     grad.add_(technique.gradient(block))
 
     def _decay(self, state: WeightState) -> None:
-        for target in self._of(Decay):
-            decay = state.context.resolve(target.technique, _site(target))
+        for decay, target in self._of(Decay, state.context):
             for i in self._numbers(target.refs):
                 if decay.is_cautious():
                     state.cautious.append((decay, i, state.weights[i]))
@@ -115,8 +112,7 @@ class WeightUpdate:
                     state.weights[i] = state.weights[i] * decay.factor(state.learning_rate)
 
     def _coupled_l2(self, state: WeightState) -> None:
-        for target in self._of(QuadraticPenalty):
-            technique = state.context.resolve(target.technique, _site(target))
+        for technique, target in self._of(QuadraticPenalty, state.context):
             for i in self._numbers(target.refs):
                 state.grads[i] = state.grads[i] + technique.coefficient() * state.weights[i]
 
@@ -139,11 +135,10 @@ class WeightUpdate:
     def _cautious_decay(self, state: WeightState) -> None:
         for decay, i, before in state.cautious:
             shrunk = (state.weights[i] - before) * before <= 0
-            state.weights[i] = state.weights[i] - before * shrunk * (1 - decay.factor(state.learning_rate))
+            state.weights[i] = state.weights[i] - before * shrunk * (1 - decay.factor(state.learning_rate))  # type: ignore[arg-type]
 
     def _proximal(self, state: WeightState) -> None:
-        for target in self._of(ProximalPenalty):
-            technique = state.context.resolve(target.technique, _site(target))
+        for technique, target in self._of(ProximalPenalty, state.context):
             rate = state.summed_rates.get(target.number, state.learning_rate)
             for ref in self._with_gradient(target.refs) if state.due[target.number] else ():
                 self._prox(technique, ref, state, rate)
@@ -164,8 +159,7 @@ class WeightUpdate:
 
     def _projection(self, state: WeightState) -> None:
         state.carried = {name: list(draws) for name, draws in state.carried.items()}
-        for target in self.targets:
-            technique = state.context.resolve(target.technique, _site(target))
+        for technique, target in self._of(Scaling | Projection, state.context):  # type: ignore[arg-type]
             for ref in target.refs if state.due[target.number] else ():
                 if isinstance(technique, Scaling):
                     self._scale(technique, ref, state.weights)
@@ -185,8 +179,11 @@ class WeightUpdate:
 
     # ---- tensors of targets --------------------------------------------------------------------
 
-    def _of(self, kind: type) -> list[WeightTarget]:
-        return [target for target in self.targets if isinstance(target.technique, kind)]
+    def _of(self, kind: type, context: StepContext) -> Iterator[tuple[Any, WeightTarget]]:
+        """The techniques of a type with the strengths of this step, and their targets."""
+        for target in self.targets:
+            if isinstance(target.technique, kind):
+                yield context.resolve(target.technique, _site(target)), target
 
     def _blocks(self, technique: OnWeights, ref: WeightRef, tensors: Sequence[Tensor]) -> list[Tensor]:
         return blocks(technique, ref, tensors[self.index[id(ref.tensor)]])

@@ -157,10 +157,10 @@ def _insert_all(attachment: Attachment, recipe: Recipe) -> None:
     for number, mix in enumerate(recipe.at(HiddenMix)):
         _mix_hidden(attachment, mix, number)
     _unroll(attachment, recipe.at(Recurrent))  # before weight noise, whose weights it must use
-    for number, technique in enumerate(recipe.at(OnModel)):
+    for number, perturbation in enumerate(recipe.at(OnModel)):
         for kind, insert in INSERT.items():
-            if isinstance(technique, kind):
-                insert(attachment, technique, number)
+            if isinstance(perturbation, kind):
+                insert(attachment, perturbation, number)
 
 
 def _insert_norm(attachment: Attachment, technique: Normalization) -> None:
