@@ -62,7 +62,7 @@ def test_iou_is_that_of_all_pixels():
     assert metric("iou").of_classes(hit.byte(), y.byte(), 3) == pytest.approx(expected, abs=1e-12)
     assert metric("iou").each(torch.stack([output, -output]), y)[0] == pytest.approx(expected, abs=1e-12)
     assert metric("accuracy")(output, y) == pytest.approx(float((hit == y).float().mean()))
-    with pytest.raises(InputError, match="roc_auc: of masks there are scores of named classes only"):
+    with pytest.raises(InputError, match="roc_auc: masks are scored by their predicted classes"):
         metric("roc_auc").of_classes(hit, y, 3)
 
 
@@ -162,7 +162,7 @@ def test_what_masks_cannot_follow_is_refused(split):
 def test_networks_and_metrics_that_do_not_fit_are_refused(split):
     with pytest.raises(InputError, match=r"the output must be 3 logit\(s\) for each of \(12, 12\) pixels"):
         fit("cnn:4", split, "", QUICK)
-    with pytest.raises(InputError, match="of masks there are scores of named classes only; take one of accuracy"):
+    with pytest.raises(InputError, match="masks are scored by their predicted classes; choose one of accuracy"):
         fit("unet:4-4", split, "", Training(epochs=1, metric="log_loss"))
 
 
