@@ -18,7 +18,7 @@ from goodfit.technique import knob
 class WindowWarp(ValueTransform):
     """Stretches or compresses a random window of a series, then resamples the whole series to its length.
 
-    Formula: the window covers the fraction `size` of the series and starts anywhere. Its length is multiplied or divided
+    Formula: the window has the fraction `size` of the series and starts anywhere. Its length is multiplied or divided
     by `factor`, with equal probability. The new series is linearly interpolated at as many equally spaced times as
     before. All channels are warped together.
 
