@@ -1,0 +1,95 @@
+"""Short training runs for the checks. Runs that several checks need are trained once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from goodfit.data import Split
+from goodfit.history import History
+from goodfit.stages import OnEpoch
+from goodfit.technique import Technique
+from goodfit.testing.homes import home
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
+
+SHORT: dict[str, Any] = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01}
+
+
+def strongest(technique: type[Technique]) -> Technique:
+    """The technique with every strength at the end of its search range that is farthest from neutral."""
+    values = {}
+    for name, knob in technique.knobs().items():
+        if knob.neutral is not None:
+            values[name] = max(knob.search, key=lambda v: abs(v - knob.neutral)) if knob.search else knob.default
+            if abs(knob.neutral) > 1e6 and knob.search:  # bounds and patience: the lower, the stronger
+                values[name] = min(knob.search)
+    return technique.of(values)
+
+
+def train(technique: type[Technique], recipe: Any = "", split: Split | None = None, **options: Any) -> Run:
+    """Train the network of a technique's home for a few epochs.
+
+    Args:
+        technique: determines network and data.
+        recipe: the techniques to train with; by default none.
+        split: data in place of those of the home.
+        options: `model`, `seed`, `checkpoints`, and knobs of `Training`.
+    """
+    place = home(technique)
+    model = options.pop("model", None)
+    fit_options = {name: options.pop(name) for name in ("seed", "checkpoints") if name in options}
+    training = Training.of(SHORT | options)
+    return fit(model or place.model(), split or place.split, recipe, training, **fit_options)
+
+
+def strongest_run(technique: type[Technique]) -> Run:
+    """The network of a technique's home, trained with `strongest(technique)`."""
+    return observed_run(technique)[0]
+
+
+@lru_cache(maxsize=4)
+def observed_run(technique: type[Technique]) -> tuple[Run, list[str]]:
+    """`strongest_run`, and the names of the parts of the data that training wrote into."""
+    split = home(technique).split
+    before = {name: (part.x.clone(), part.y.clone()) for name, part in split.parts.items()}
+    run = train(technique, strongest(technique), split)
+    same = {name: torch.equal(split.parts[name].x, x) and torch.equal(split.parts[name].y, y)
+            for name, (x, y) in before.items()}  # fmt: skip
+    return run, [name for name in same if not same[name]]
+
+
+_baselines: dict[tuple[str, int], Run] = {}
+
+
+def baseline_run(technique: type[Technique]) -> Run:
+    """The network of a technique's home, trained without any technique. Techniques with one home share it."""
+    place = home(technique)
+    key = (repr(place.build), id(place.split))
+    if key not in _baselines:
+        _baselines[key] = train(technique)
+    return _baselines[key]
+
+
+def training_options(technique: type[Technique]) -> dict[str, Any]:
+    """Options with which every knob of the technique has an effect."""
+    # The stop loss must rise in the end, so that techniques which stop training do so.
+    return {"epochs": 12, "learning_rate": 0.1} if issubclass(technique, OnEpoch) else {}
+
+
+def assert_same_bits(a: Run, b: Run, message: str) -> None:
+    """Assert that two runs are equal in every weight and every number but the seconds."""
+    for first, second in ((a.last, b.last), (a.best, b.best), (a.model.state_dict(), b.model.state_dict())):
+        assert first.keys() == second.keys(), f"{message}: one run has weights that the other one lacks"
+        different = [name for name in first if not torch.equal(first[name], second[name])]
+        assert not different, f"{message}: weights differ in {', '.join(different)}"
+    assert _numbers(a.history) == _numbers(b.history), f"{message}: the histories differ"
+    ends = [(run.best_epoch, run.kept, run.stopped) for run in (a, b)]
+    assert ends[0] == ends[1], f"{message}: best epoch, kept weights or reason to stop differ, {ends[0]} and {ends[1]}"
+
+
+def _numbers(history: History) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
