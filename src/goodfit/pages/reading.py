@@ -96,7 +96,7 @@ def page(technique: type[Technique]) -> Page:
 
     >>> from goodfit.techniques import L2
     >>> page(L2).summary
-    'Adds λ Σw² to the cost; weights shrink, and never become exactly zero.'
+    'Adds the penalty λ Σw² to the loss; weights shrink, but do not become exactly zero.'
     >>> page(L2).sections["Shape"], page(L2).knobs[0].search
     ('any weight tensor.', '1e-6 to 0.1, log')
     """

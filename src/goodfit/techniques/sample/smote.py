@@ -1,8 +1,7 @@
-"""SMOTE: rows of rare classes made between those that there are."""
+"""SMOTE: create synthetic rows of rare classes by interpolation."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, MissingExtra
+from goodfit.ops.class_sizes import balanced_size
 from goodfit.reference import Reference
 from goodfit.stages import Synthesis
 from goodfit.technique import knob
@@ -18,25 +18,27 @@ from goodfit.types import Array
 
 
 class Smote(Synthesis):
-    """Makes rows of rare classes, each between a row and one of its nearest neighbours of the same class.
+    """Creates synthetic rows of rare classes, each between a row and one of its nearest neighbours of the same class.
 
-    Formula: x ← x_i + u · (x_j − x_i), u ~ U(0, 1), for the numbers of a row i of the class and one j of its `k`
-    nearest neighbours in it; a category is the one that most of the neighbours have. A class of n_c rows grows to
-    n_c^(1 − strength) · n_max^strength rows, rounded up; n_max is the number of rows of the largest class. Once per
-    run, from the training rows alone, by imbalanced-learn's SMOTE, SMOTENC or SMOTEN.
+    Formula: x ← x_i + u · (x_j − x_i), u ~ U(0, 1), for the numeric columns of a row i of the class and one of its `k`
+    nearest neighbours j in the class; a category is the most frequent one among the neighbours. A class of n_c rows
+    grows to n_c^(1 − strength) · n_max^strength rows, rounded up, where n_max is the number of rows of the largest
+    class. Rows are created once per run, from the training rows only, by imbalanced-learn's SMOTE, SMOTENC or SMOTEN.
 
-    Shape: x (n, columns) of a table, y (n,) class numbers → the new rows, like both.
+    Shape: x (n, columns) of a table, y (n,) class numbers → the synthetic rows and their class numbers, in the same
+    format.
 
-    Helps when: classes are unbalanced, columns are few and most of them numbers, and the metric treats classes alike.
-    Hurts when: a rare class lies in several places (rows are made between them), columns are many, or predicted
-    probabilities are used as such. Together with `ClassBalance` or `ClassWeights` it corrects twice.
+    Helps when: classes are imbalanced, columns are few and mostly numeric, and the metric treats classes alike.
+    Hurts when: a rare class consists of several clusters (rows are created between them), columns are many, predicted
+    probabilities are used as such, or `ClassBalance` or `ClassWeights` is used too (corrects twice).
 
     >>> x, y = torch.tensor([[0.0], [0.1], [0.2], [0.3], [5.0], [6.0]]), torch.tensor([0, 0, 0, 0, 1, 1])
-    >>> made, labels = Smote().synthesize(x, y, Inputs(), seed=0)
-    >>> labels, bool(((made >= 5) & (made <= 6)).all())
+    >>> synthetic, labels = Smote().synthesize(x, y, Inputs(), seed=0)
+    >>> labels, bool(((synthetic >= 5) & (synthetic <= 6)).all())
     (tensor([1, 1]), True)
 
-    Differs from the paper: a class of at most `k` rows takes as many neighbours as it has; a single row is repeated.
+    Differs from the paper: a class with at most `k` rows uses all its rows as neighbours; a class with a single row
+    repeats it.
     """
 
     references = (
@@ -56,48 +58,51 @@ class Smote(Synthesis):
         high=1,
         search=(0.0, 1.0),
         neutral=0.0,
-        unit="power",
-        doc="0: rows as they are; 1: as many rows of every class",
+        unit="exponent",
+        doc="0: rows are unchanged; 1: all classes get the same number of rows",
     )
     k: int = knob(
-        default=5, low=1, high=float("inf"), search=(1, 10), unit="rows", doc="nearest neighbours to choose one from"
+        default=5,
+        low=1,
+        high=float("inf"),
+        search=(1, 10),
+        unit="rows",
+        doc="number of nearest neighbours to choose from",
     )
 
     def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         if y.is_floating_point() or y.ndim != 1:
-            raise InputError("Smote: it acts on one class label per row; the targets have none. Leave it out.")
+            raise InputError(
+                f"Smote: the targets must be one class number per row, got {y.dtype} of shape {tuple(y.shape)}; "
+                "leave it out."
+            )
         if inputs.kind != "table" or x.ndim != 2:
-            raise InputError(f"Smote: it acts on table data; these inputs are {inputs.kind} data. Leave it out.")
-        counts = y.bincount().tolist()
-        rows, found = _coded(x.cpu().double().numpy(), inputs), [np.empty((0, _width(x, inputs)))]
-        labels = [y[:0]]
-        for label, own in enumerate(counts):
-            more = self._count(own, max(counts)) - own if own else 0
-            if more:
-                new = self._between(rows, y.cpu().numpy(), label, more, (seed + label) % 2**32, inputs)
-                found.append(new)
-                labels.append(torch.full_like(y[:1], label).expand(more))
-        new = _decoded(np.concatenate(found), x.shape[1], inputs)
+            raise InputError(f"Smote: the inputs must be a table, got {inputs.kind} data; leave it out.")
+        counts, groups = y.bincount().tolist(), len(inputs.groups)
+        rows = _encode(x.cpu().double().numpy(), inputs)
+        synthetic, labels = [np.empty((0, rows.shape[1]))], [y[:0]]
+        for label, size in enumerate(counts):
+            missing = balanced_size(size, max(counts), self.strength) - size if size else 0
+            if missing:
+                class_seed = (seed + label) % 2**32
+                synthetic.append(self._interpolate(rows, y.cpu().numpy(), label, missing, class_seed, groups))
+                labels.append(torch.full_like(y[:1], label).expand(missing))
+        new = _decode(np.concatenate(synthetic), x.shape[1], inputs)
         return torch.from_numpy(new).to(x), torch.cat(labels)
 
-    def _count(self, own: int, largest: int) -> int:
-        """How many rows a class of `own` rows grows to."""
-        wanted = math.pow(own, 1 - self.strength) * math.pow(largest, self.strength)
-        return min(largest, math.ceil(round(wanted, 6)))  # rounded, so that √3 · √27 is 9, and not a little more
-
-    def _between(self, rows: Array, y: Array, label: int, more: int, seed: int, inputs: Inputs) -> Array:
-        """So many new rows of a class."""
-        own = int((y == label).sum())
-        if own == 1:
-            return np.repeat(rows[y == label], more, axis=0)
-        sampler = _sampler(rows.shape[1], len(inputs.groups))
-        how = {"sampling_strategy": {label: own + more}, "k_neighbors": min(self.k, own - 1), "random_state": seed}
-        resampled, _ = sampler(**how).fit_resample(rows, y)
+    def _interpolate(self, rows: Array, y: Array, label: int, count: int, seed: int, categories: int) -> Array:
+        """`count` synthetic rows of a class; the last `categories` columns are categories."""
+        size = int((y == label).sum())
+        if size == 1:
+            return np.repeat(rows[y == label], count, axis=0)
+        sampler = _sampler(rows.shape[1], categories)
+        options = {"sampling_strategy": {label: size + count}, "k_neighbors": min(self.k, size - 1)}
+        resampled, _ = sampler(**options, random_state=seed).fit_resample(rows, y)
         return np.asarray(resampled[len(rows) :], np.float64)
 
 
 def _sampler(columns: int, categories: int) -> Any:
-    """imbalanced-learn's class for so many columns, the last of which are categories."""
+    """imbalanced-learn's class for rows whose last `categories` columns are categories and the others numbers."""
     try:
         from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
     except (ImportError, RuntimeError, OSError) as error:
@@ -105,28 +110,24 @@ def _sampler(columns: int, categories: int) -> Any:
     if categories in (0, columns):
         return SMOTEN if categories else SMOTE
     numbers = columns - categories
-    return lambda **how: SMOTENC(categorical_features=list(range(numbers, columns)), **how)
+    return lambda **options: SMOTENC(categorical_features=list(range(numbers, columns)), **options)
 
 
 def _numbers(columns: int, inputs: Inputs) -> list[int]:
-    """The columns that are numbers."""
-    coded = {column for first, end in inputs.groups for column in range(first, end)}
-    return [column for column in range(columns) if column not in coded]
+    """The numeric columns."""
+    categorical = {column for first, end in inputs.groups for column in range(first, end)}
+    return [column for column in range(columns) if column not in categorical]
 
 
-def _width(x: Tensor, inputs: Inputs) -> int:
-    return len(_numbers(x.shape[1], inputs)) + len(inputs.groups)
-
-
-def _coded(x: Array, inputs: Inputs) -> Array:
-    """The numbers of each row, then one code for each category: 0 for none of the known ones, else from 1."""
+def _encode(x: Array, inputs: Inputs) -> Array:
+    """The numeric columns, then one integer code per category: 0 for an unknown category, otherwise from 1."""
     blocks = [x[:, first:end] for first, end in inputs.groups]
     codes = [np.where(block.any(1), 1 + block.argmax(1), 0) for block in blocks]
     return np.column_stack([x[:, _numbers(x.shape[1], inputs)], *codes])
 
 
-def _decoded(rows: Array, columns: int, inputs: Inputs) -> Array:
-    """The inverse of `_coded`."""
+def _decode(rows: Array, columns: int, inputs: Inputs) -> Array:
+    """The inverse of `_encode`."""
     numbers, x = _numbers(columns, inputs), np.zeros((len(rows), columns))
     x[:, numbers] = rows[:, : len(numbers)]
     for (first, end), codes in zip(inputs.groups, rows[:, len(numbers) :].T, strict=True):
