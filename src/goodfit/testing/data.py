@@ -7,30 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from goodfit.data import Part, Split, load
 
 SIZES = (0.6, 0.1, 0.15, 0.15)
-COMMON_WORDS = [
-    "the",
-    "a",
-    "to",
-    "too",
-    "for",
-    "of",
-    "day",
-    "house",
-    "work",
-    "call",
-    "big",
-    "small",
-    "quick",
-    "way",
-    "two",
-    "tow",
-]
+COMMON_WORDS = "the a to too for of day house work call big small quick way two tow"
 CLASS_WORDS = ("happy glad sweet fresh nice", "sad angry cold hard slow", "prize cash claim win award")
 
 
@@ -101,10 +85,9 @@ def make_texts(rows: int = 160, seed: int = 0) -> Split:
     """Texts of up to ten words, of three classes, each with its own words among common ones."""
     rng = np.random.default_rng(seed)
     y = np.arange(rows) % 3
-    texts = []
+    common, own, texts = COMMON_WORDS.split(), [words.split() for words in CLASS_WORDS], []
     for label in y:
-        own = CLASS_WORDS[label].split()
-        words = [*rng.choice(own, rng.integers(1, 4)), *rng.choice(COMMON_WORDS, rng.integers(2, 8))]
+        words = [*rng.choice(own[label], rng.integers(1, 4)), *rng.choice(common, rng.integers(2, 8))]
         texts.append(" ".join(rng.permutation(words)))
     return load((texts, y)).split(sizes=SIZES)
 
@@ -116,4 +99,5 @@ def to_double(split: Split) -> Split:
         x, y = (t.double() if t.is_floating_point() else t for t in (part.x, part.y))
         return dataclasses.replace(part, x=x, y=y)
 
-    return dataclasses.replace(split, **{name: convert(part) for name, part in split.parts.items()})
+    parts: dict[str, Any] = {name: convert(part) for name, part in split.parts.items()}
+    return dataclasses.replace(split, **parts)

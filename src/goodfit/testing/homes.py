@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split
+from goodfit.errors import InputError
 from goodfit.models import text_cnn
 from goodfit.stages import Augmentation, BranchNoise, Noise, OnLoss, Recurrent
 from goodfit.technique import Technique
@@ -47,7 +48,7 @@ class Home:
 
 def home(technique: type[Technique]) -> Home:
     """The home of a technique, chosen from its base classes and declarations."""
-    if issubclass(technique, Augmentation) and make_classification not in _splits(technique):
+    if issubclass(technique, Augmentation) and make_classification().spec.inputs.kind not in technique.kinds:
         return _augmentation_home(technique)
     split = make_regression() if technique.needs_targets == "numbers" else make_classification()
     outputs = split.spec.n_outputs
@@ -66,12 +67,11 @@ def make_net(outputs: int = 3, *, inputs: int = 6, hidden: int = 8, gain: float 
     """A network with two hidden layers, initialised from a seed; `gain` multiplies the initial weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        layers = [nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
-        network = nn.Sequential(*layers, nn.Linear(hidden, outputs))
+        first, second, head = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
     with torch.no_grad():
-        for layer in network[::2]:
+        for layer in (first, second, head):
             layer.weight.mul_(gain)
-    return network
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), head)
 
 
 class Residual(nn.Module):
@@ -143,21 +143,19 @@ def text_net(split: Split) -> nn.Module:
     return text_cnn(split.spec.inputs.vocabulary, split.spec.n_outputs, (4, 4))
 
 
-NETWORKS: dict[Callable[[], Split], Callable[[Split], nn.Module]] = {
-    make_sounds: sound_net,
-    make_series: series_net,
-    make_texts: text_net,
-    make_images: image_net,
-    make_videos: video_net,
-}
-"""Data → the network for it. The order decides for augmentations of several kinds of data."""
-
-
-def _splits(technique: type[Augmentation]) -> list[Callable[..., Split]]:
-    """The functions that make data which an augmentation accepts."""
-    return [make for make in (make_classification, *NETWORKS) if make().spec.inputs.kind in technique.kinds]
+NETWORKS: tuple[tuple[Callable[[], Split], Callable[[Split], nn.Module]], ...] = (
+    (make_sounds, sound_net),
+    (make_series, series_net),
+    (make_texts, text_net),
+    (make_images, image_net),
+    (make_videos, video_net),
+)
+"""Data, and the network for it. The first that an augmentation accepts is its home."""
 
 
 def _augmentation_home(technique: type[Augmentation]) -> Home:
-    make = _splits(technique)[0]
-    return Home(make(), partial(NETWORKS[make], make()), "0")
+    for make_split, network in NETWORKS:
+        split = make_split()
+        if split.spec.inputs.kind in technique.kinds:
+            return Home(split, partial(network, split), "0")
+    raise InputError(f"{technique.__name__}: kinds must name kinds of data, got kinds={technique.kinds!r}.")

@@ -20,9 +20,8 @@ def check_can_be_registered(technique: type[Technique]) -> None:
     """`goodfit.register` accepts the class: complete, with a valid name of its own."""
     try:
         with registry.registered(technique):
-            assert registry.find(technique.name()) is technique, (
-                f"the name '{technique.name()}' finds another technique"
-            )
+            other = registry.find(technique.name())
+            assert other is technique, f"the name '{technique.name()}' finds another technique, {other.__name__}"
     except InputError as error:
         raise AssertionError(str(error)) from error
 
@@ -37,7 +36,8 @@ def check_every_knob_is_declared_in_full(technique: type[Technique]) -> None:
         assert knob.neutral is None or knob.holds(knob.neutral), f"knob {name}: neutral={knob.neutral!r} is not allowed"
         outside = [value for value in knob.search if not knob.holds(value)]
         assert not outside, f"knob {name}: its search range contains values that are not allowed, got {outside}"
-        assert not knob.log or min(knob.search) > 0, f"knob {name}: with log=True the search range must be positive"
+        positive = all(float(value) > 0 for value in knob.search)
+        assert positive or not knob.log, f"knob {name}: with log=True the search range must be positive"
         is_number = isinstance(knob.default, int | float) and not isinstance(knob.default, bool)
         assert knob.unit or not (is_number and knob.search), f"knob {name} has a search range and needs unit=…"
 
@@ -117,14 +117,11 @@ def check_documented(technique: type[Technique]) -> None:
     """The docstring starts with one sentence; references are recommended."""
     text = inspect.cleandoc(technique.__doc__ or "")
     summary = " ".join(text.split("\n\n")[0].split())
-    assert summary.endswith("."), (
-        f"the docstring must start with a sentence that ends with a full stop, got '{summary}'"
-    )
-    assert not re.search(r"[a-z]{2,}\. [A-Z]", summary), f"the docstring must start with one sentence, got '{summary}'"
+    is_sentence = summary.endswith(".") and not re.search(r"[a-z]{2,}\. [A-Z]", summary)
+    assert is_sentence, f"the docstring must start with one sentence that ends with a full stop, got '{summary}'"
     if not technique.references:
-        warnings.warn(
-            f"{technique.__name__}: it has no references; declare `references = (Reference(…),)`.", stacklevel=2
-        )
+        advice = "declare `references = (Reference(…),)`"
+        warnings.warn(f"{technique.__name__}: it has no references; {advice}.", stacklevel=2)
 
 
 def _variants(technique: type[Technique]) -> list[Technique]:

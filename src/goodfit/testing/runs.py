@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.run import Run
 
+_observed: dict[type[Technique], tuple[Run, list[str]]] = {}
+_baselines: dict[tuple[str, int], Run] = {}
 SHORT: dict[str, Any] = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01}
 
 
@@ -24,10 +26,13 @@ def strongest(technique: type[Technique]) -> Technique:
     values = {}
     for name, knob in technique.knobs().items():
         if knob.neutral is not None:
-            values[name] = max(knob.search, key=lambda v: abs(v - knob.neutral)) if knob.search else knob.default
-            if abs(knob.neutral) > 1e6 and knob.search:  # bounds and patience: the lower, the stronger
-                values[name] = min(knob.search)
+            values[name] = max(knob.search, key=_distance_to(knob.neutral), default=knob.default)
     return technique.of(values)
+
+
+def _distance_to(neutral: Any) -> Callable[[Any], float]:
+    """Distance of a value to the neutral one; for bounds and patience, which are neutral at huge values, −value."""
+    return lambda value: -value if abs(neutral) > 1e6 else abs(value - neutral)
 
 
 def train(technique: type[Technique], recipe: Any = "", split: Split | None = None, **options: Any) -> Run:
@@ -51,18 +56,21 @@ def strongest_run(technique: type[Technique]) -> Run:
     return observed_run(technique)[0]
 
 
-@lru_cache(maxsize=4)
 def observed_run(technique: type[Technique]) -> tuple[Run, list[str]]:
     """`strongest_run`, and the names of the parts of the data that training wrote into."""
+    if technique not in _observed:
+        _observed.clear()  # the checks of one technique come one after another
+        _observed[technique] = _train_and_observe(technique)
+    return _observed[technique]
+
+
+def _train_and_observe(technique: type[Technique]) -> tuple[Run, list[str]]:
     split = home(technique).split
     before = {name: (part.x.clone(), part.y.clone()) for name, part in split.parts.items()}
     run = train(technique, strongest(technique), split)
     same = {name: torch.equal(split.parts[name].x, x) and torch.equal(split.parts[name].y, y)
             for name, (x, y) in before.items()}  # fmt: skip
     return run, [name for name in same if not same[name]]
-
-
-_baselines: dict[tuple[str, int], Run] = {}
 
 
 def baseline_run(technique: type[Technique]) -> Run:

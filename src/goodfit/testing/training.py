@@ -54,11 +54,11 @@ def check_global_generators_do_not_matter(technique: type[Technique]) -> None:
     """The state of the global generators does not change a run, and a run does not change their state."""
     with torch.random.fork_rng():
         torch.manual_seed(12345)
-        before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+        before = torch.get_rng_state(), _numpy_state(), random.getstate()
         run = train(technique, strongest(technique))
         for name, same in {
             "torch": torch.equal(torch.get_rng_state(), before[0]),
-            "NumPy": np.array_equal(np.random.get_state()[1], before[1]),
+            "NumPy": np.array_equal(_numpy_state(), before[1]),
             "Python": random.getstate() == before[2],
         }.items():
             assert same, f"training must not use the global random generator of {name}; draw from `generator`"
@@ -187,7 +187,7 @@ def check_four_parts_of_8_equal_a_batch_of_32(technique: type[Technique]) -> Non
     for kinds, reason in PER_PASS.items():
         if issubclass(technique, kinds):
             raise SkipTest(reason)
-    if issubclass(technique, OnLoss) and not technique.per_row:
+    if issubclass(technique, OnLoss) and not technique.row_mean:
         raise SkipTest("its term depends on the batch as a whole, or is drawn in each forward pass")
     place = home(technique)
     options: dict[str, Any] = {"batch_size": 32, "optimizer": "sgd", "learning_rate": 0.05}
@@ -242,7 +242,7 @@ def _other_value(technique: type[Technique], name: str, knob: Knob, value: Any, 
     if knob.choices:
         return next(choice for choice in knob.choices if choice != value)
     if knob.search:
-        return max(knob.search, key=lambda v: abs(v - value))  # type: ignore[operator]
+        return max(knob.search, key=lambda v: abs(v - value))
     raise AssertionError(f"knob {name} needs a search range (search=…), so that another value can be tried")
 
 
@@ -254,6 +254,11 @@ def _check_dtype(run: Run, x: Tensor, dtype: torch.dtype) -> None:
     assert output.dtype == dtype, f"outputs must be {dtype}, got {output.dtype}"
     losses = run.history["stop_loss"]
     assert np.isfinite(losses).all(), f"the stop loss must be finite in {dtype}, got {losses}"
+
+
+def _numpy_state() -> Any:
+    state: Any = np.random.get_state()
+    return state[1]
 
 
 def _training_output(model: nn.Module, x: Tensor) -> Tensor:
