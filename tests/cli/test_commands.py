@@ -203,7 +203,7 @@ def test_explain_a_recipe(goodfit: Cli) -> None:
     assert "7×5" in text
     assert "2×7" in text
     assert "l2=0.0001" in text
-    assert "on the run as a whole: early_stopping=5" in text
+    assert "on the whole run: early_stopping=5" in text
 
 
 def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path) -> None:
@@ -211,7 +211,7 @@ def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path)
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "batch_norm, l2=0.01", "--out", out))
     own = ok(goodfit("explain", out))
     assert "8×2" in own
-    assert "batch_norm behind it" in own
+    assert "batch_norm on its output" in own
     other = ok(goodfit("explain", out, "--recipe", "l1=0.5"))
     assert "8×2" in other
     assert "l1=0.5" in other

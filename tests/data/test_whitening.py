@@ -60,13 +60,13 @@ def test_it_is_stored_and_read_back_to_the_bit() -> None:
         (
             (40, 1, 65, 65),
             0.01,
-            "whiten: samples must have at most 4,096 values, got 4,225; bring images to a smaller size",
+            "load: whiten needs samples of at most 4,096 values, got 4,225; choose a smaller size",
         ),
-        ((40, 1, 4, 4), 0.0, "whiten: epsilon must be above 0, such as 0.01, got whiten=0.0"),
+        ((40, 1, 4, 4), 0.0, "load: whiten must be above 0, for example 0.01, got whiten=0.0"),
         ((40, 4), 0.01, "load: whiten is for images, clips, sounds and series; this is table data: leave it out"),
     ],
 )
-def test_what_does_not_fit(shape: tuple[int, ...], whiten: float, said: str) -> None:
+def test_invalid_whitening(shape: tuple[int, ...], whiten: float, said: str) -> None:
     with pytest.raises(InputError) as raised:
         load((np.zeros(shape, np.float32) + RNG.random(shape, np.float32), np.arange(40) % 2), whiten=whiten).split()
     assert said in str(raised.value)

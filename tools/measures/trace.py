@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def paths(root: Path) -> dict[str, list[list[str]]]:
-    """`fit` and `fit_many` → the functions that they enter in the source tree below `root`, in a process of its own."""
+    """`fit` and `fit_many` → the functions that they enter in the source tree `root`; runs a new process."""
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     done = subprocess.run(
         [sys.executable, __file__], env=environment, cwd=root, capture_output=True, text=True, check=False

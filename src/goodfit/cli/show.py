@@ -135,10 +135,10 @@ def _cells(r: RankedRecipe) -> list[str]:
     return [*cells, f"{r.gap:+.4f}", r.verdict]
 
 
-def explanation(told: Any, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
+def explanation(explained: Any, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
     """The rows of `explain`, and what the linter says."""
-    console().print(told.table(str(recipe)))
-    for text in told.elsewhere:
-        line(f"on the run as a whole: {text}")
+    console().print(explained.table(str(recipe)))
+    for text in explained.whole_run:
+        line(f"on the whole run: {text}")
     for message in messages:
         line(str(message))

@@ -19,6 +19,7 @@ from goodfit.stages import (
     OnBatch,
     OnGrads,
     OnLoss,
+    OnWeights,
     WeightPerturbation,
 )
 from goodfit.technique import Technique
@@ -42,7 +43,8 @@ def arguments(technique: type[Technique], seed: int) -> Arguments:
             return make(seed)
     if issubclass(technique, OnLoss):
         return _loss_arguments(technique, seed)
-    shapes = [(4, 6), (4, 3, 2, 2)] + ([] if getattr(technique, "matrices", False) else [(5,)])
+    needs_matrix = issubclass(technique, OnWeights) and technique.needs_matrix
+    shapes = [(4, 6), (4, 3, 2, 2)] + ([] if needs_matrix else [(5,)])
     return [(_kernel(seed, shape),) for shape in shapes]
 
 

@@ -17,7 +17,7 @@ from goodfit.technique import knob
 class DisturbLabel(BatchTransform):
     """Replaces a random fraction of the labels in each batch by uniformly random classes.
 
-    Formula: with probability `rate`, y ← a class sampled uniformly from all classes, including the true one,
+    Formula: with probability `rate`, y ← a class drawn uniformly from all classes, including the true one,
     independently per sample and epoch. A label therefore stays with probability 1 − rate · (classes − 1) / classes.
 
     Shape: y (batch, class) or, for masks, (batch, class, height, width): class probabilities, which still sum to one.

@@ -20,11 +20,11 @@ class MixUp(BatchTransform):
     """Blends each sample and its target with those of another sample of the batch.
 
     Formula: x ← λ x + (1 − λ) x′ and y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch. λ ~
-    Beta(alpha, alpha) is sampled per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
+    Beta(alpha, alpha) is drawn per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
     category of a table (the columns that encode it) is that of x with probability λ and that of x′ otherwise, so that
     its expectation is the blend; with categories = "blend", its columns are averaged like numbers.
 
-    Shape: x (batch, …), y (batch, class) or (batch, outputs); shapes and dtypes are kept.
+    Shape: x (batch, …), y (batch, class) or (batch, outputs). Shapes and dtypes do not change.
 
     Helps when: the training set is small and the classes are well separated. It improves calibration.
     Hurts when: the average of two inputs is meaningless (for example integer codes in columns that are not declared as
@@ -34,8 +34,8 @@ class MixUp(BatchTransform):
     >>> MixUp(0.2).transform_batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
     tensor([1., 3.])
 
-    Differs from the paper: λ is sampled per sample, not per batch, and is at least ½; a category of a table is sampled,
-    not averaged.
+    Differs from the paper: λ is drawn per sample, not per batch, and is at least ½; a category of a table is drawn, not
+    averaged.
     """
 
     references = (

@@ -18,10 +18,10 @@ class AlphaDropout(BitNoise, InputNoise):
     """Sets a random fraction of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are
     preserved.
 
-    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), sampled independently per sample and unit, with
-    c = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the
-    result has mean 0 and variance 1. It equals the `AlphaDropout` of torch and Keras. Rates are rounded to 1/65536.
-    Training only; evaluation is unchanged.
+    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn independently per sample and unit, with c
+    = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the result
+    has mean 0 and variance 1. It equals the `AlphaDropout` of torch and Keras. Rates are rounded to 1/65536. Training
+    only; evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 

@@ -20,7 +20,7 @@ class DropBlock(Noise):
 
     Formula: x ← x · M · count(M) / sum(M), counted over the whole batch, where M is 0 in every block and 1 elsewhere. A
     block has `block` positions along each spatial dimension, and starts with probability γ at each position where it
-    fits into the map: γ = rate · Π size / (block · (size − block + 1)) over the spatial dimensions. Blocks are sampled
+    fits into the map: γ = rate · Π size / (block · (size − block + 1)) over the spatial dimensions. Blocks are drawn
     independently per sample and channel, and clipped to the size of smaller maps. Blocks may overlap, so that at high
     rates less than `rate` is dropped. It is applied to the input of each selected convolution, but not to the network's
     own input. Training only; evaluation is unchanged.

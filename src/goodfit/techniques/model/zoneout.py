@@ -18,9 +18,9 @@ class Zoneout(Recurrent):
     """Makes a random fraction of a recurrent layer's units keep their state from the previous time step.
 
     Formula: s_t ← m · s_{t−1} + (1 − m) · s_t, with m ~ Bernoulli(rate) for the hidden state and Bernoulli(cell_rate)
-    for the cell state of an LSTM, sampled independently per time step, sample and unit. The new hidden state is
-    computed from the new cell state, before zoneout is applied to the cell state. Evaluation uses the expectation: rate
-    instead of m. Rates are rounded to 1/65536.
+    for the cell state of an LSTM, drawn independently per time step, sample and unit. The new hidden state is computed
+    from the new cell state, before zoneout is applied to the cell state. Evaluation uses the expectation: rate instead
+    of m. Rates are rounded to 1/65536.
 
     Shape: states (batch, hidden); torch's RNN, GRU and LSTM. In training, an LSTM with proj_size is an error.
 
