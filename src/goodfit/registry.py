@@ -83,7 +83,7 @@ def registered(technique: type[Technique]) -> Iterator[None]:
     Raises:
         InputError: it cannot be registered; see `register`.
     """
-    if all_techniques().get(technique.name()) is technique:
+    if technique in all_techniques().values():
         yield
         return
     before = dict(_registered)

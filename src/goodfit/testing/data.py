@@ -6,12 +6,14 @@ Every function returns a `Split` of 160 rows: train 96, stop 16, validation 24, 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 
-from goodfit.data import Part, Split, load
+from goodfit.data import Split, load
 
 SIZES = (0.6, 0.1, 0.15, 0.15)
 COMMON_WORDS = "the a to too for of day house work call big small quick way two tow"
@@ -94,10 +96,16 @@ def make_texts(rows: int = 160, seed: int = 0) -> Split:
 
 def to_double(split: Split) -> Split:
     """The same split in double precision."""
+    return _with_tensors(split, lambda t: t.double() if t.is_floating_point() else t)
 
-    def convert(part: Part) -> Part:
-        x, y = (t.double() if t.is_floating_point() else t for t in (part.x, part.y))
-        return dataclasses.replace(part, x=x, y=y)
 
-    parts: dict[str, Any] = {name: convert(part) for name, part in split.parts.items()}
+def copy_split(split: Split) -> Split:
+    """A copy of a split, with its own tensors."""
+    return _with_tensors(split, torch.Tensor.clone)
+
+
+def _with_tensors(split: Split, convert: Callable[[torch.Tensor], torch.Tensor]) -> Split:
+    parts: dict[str, Any] = {
+        name: dataclasses.replace(part, x=convert(part.x), y=convert(part.y)) for name, part in split.parts.items()
+    }
     return dataclasses.replace(split, **parts)

@@ -58,7 +58,7 @@ def check_members_at_once_are_each_member_alone(technique: type[Technique]) -> N
 
 
 def check_draws_depend_on_no_values(technique: type[Technique]) -> None:
-    """`draw` uses only shapes and dtypes of its arguments: as many random numbers whatever their values."""
+    """`draw` uses only its generator and the shapes and dtypes of its arguments."""
     if reason := why_not_stacked(technique) or ("" if hasattr(technique, "draw") else "it draws nothing"):
         raise SkipTest(reason)
     for member in _members(technique, {}):
@@ -67,7 +67,9 @@ def check_draws_depend_on_no_values(technique: type[Technique]) -> None:
             draws = [_draw(member, a, g) for a, g in zip((args, other_values(args)), generators, strict=True)]
             same = len(draws[0]) == len(draws[1]) and all(map(torch.equal, *draws))
             same = same and torch.equal(generators[0].get_state(), generators[1].get_state())
-            assert same, f"draw must use only shapes and dtypes of its arguments, but values change its draws: {member}"
+            assert same, (
+                f"draw must use only `generator` and the shapes and dtypes of its arguments, got other draws: {member}"
+            )
 
 
 def why_not_stacked(technique: type[Technique]) -> str:

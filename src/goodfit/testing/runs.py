@@ -11,6 +11,7 @@ from goodfit.data import Split
 from goodfit.history import History
 from goodfit.stages import OnEpoch
 from goodfit.technique import Technique
+from goodfit.testing.data import copy_split
 from goodfit.testing.homes import home
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -66,11 +67,11 @@ def observed_run(technique: type[Technique]) -> tuple[Run, list[str]]:
 
 def _train_and_observe(technique: type[Technique]) -> tuple[Run, list[str]]:
     split = home(technique).split
-    before = {name: (part.x.clone(), part.y.clone()) for name, part in split.parts.items()}
-    run = train(technique, strongest(technique), split)
-    same = {name: torch.equal(split.parts[name].x, x) and torch.equal(split.parts[name].y, y)
-            for name, (x, y) in before.items()}  # fmt: skip
-    return run, [name for name in same if not same[name]]
+    copy = copy_split(split)
+    run = train(technique, strongest(technique), copy)
+    pairs = {name: (part, split.parts[name]) for name, part in copy.parts.items()}
+    changed = [name for name, (a, b) in pairs.items() if not (torch.equal(a.x, b.x) and torch.equal(a.y, b.y))]
+    return run, changed
 
 
 def baseline_run(technique: type[Technique]) -> Run:
