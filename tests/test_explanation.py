@@ -47,13 +47,13 @@ def test_noise_skips_the_networks_input(make_net: Net) -> None:
     assert cells(make_net(), "dropout(0.25, on='2')")["4"] == ("–", "dropout: on='2'")
 
 
-def test_normalisation_skips_the_last_layer(make_net: Net) -> None:
+def test_normalization_skips_the_last_layer(make_net: Net) -> None:
     by_name = cells(make_net(), "batch_norm")
     assert by_name["0"] == ("batch_norm on its output", "")
     assert by_name["4"] == ("–", "batch_norm: the last layer")
 
 
-def test_normalisation_skips_layers_without_features() -> None:
+def test_normalization_skips_layers_without_features() -> None:
     model = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(8, 4), nn.Linear(4, 2))
     assert cells(model, "batch_norm")["0"] == ("–", "batch_norm: not a linear or convolution layer")
 

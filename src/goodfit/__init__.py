@@ -1,23 +1,25 @@
-"""goodfit finds the regularization with which your network generalises, and shows the evidence."""
+"""Find the regularization with which your network generalizes, and see the evidence."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from goodfit._lazy import lazy
+from goodfit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
     from goodfit.compression import compress
-    from goodfit.data import Dataset, Split, load
+    from goodfit.data import Dataset, Inputs, Split, from_tensors, load
     from goodfit.diagnosis import diagnose
-    from goodfit.errors import InputError
+    from goodfit.errors import InputError, TrainingError
     from goodfit.explanation import explain
     from goodfit.recipe import Recipe
     from goodfit.registry import register
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
+    from goodfit.train.augment import augment
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
@@ -25,46 +27,59 @@ if TYPE_CHECKING:
     from goodfit.train.manual_loop.attach import attach
     from goodfit.train.run import Run
 
-__version__ = "0.1.0"
-
 _HOMES = {
-    "Checkpoints": "train.checkpoint",
+    # data
+    "load": "data",
+    "from_tensors": "data",
     "Dataset": "data",
-    "InputError": "errors",
-    "Recipe": "recipe",
-    "Run": "train.run",
     "Split": "data",
-    "Training": "train.config",
-    "attach": "train.manual_loop.attach",
-    "compress": "compression",
-    "diagnose": "diagnosis",
+    "Inputs": "data",
+    # recipes and techniques
+    "Recipe": "recipe",
+    "techniques": "techniques",
+    "register": "registry",
     "explain": "explanation",
+    # training
+    "models": "models",
+    "Training": "train.config",
     "fit": "train.fit",
     "fit_many": "train.fit_many",
-    "load": "data",
-    "load_run": "store",
-    "models": "models",
-    "register": "registry",
+    "Run": "train.run",
+    "Checkpoints": "train.checkpoint",
+    # your own training loop
+    "attach": "train.manual_loop.attach",
+    "augment": "train.augment",
+    # results
+    "diagnose": "diagnosis",
     "run_study": "study",
-    "save_run": "store",
-    "techniques": "techniques",
     "write_report": "report",
+    "compress": "compression",
+    "save_run": "store",
+    "load_run": "store",
+    # errors
+    "InputError": "errors",
+    "TrainingError": "errors",
 }
+"""Public name → the module that defines it, grouped by what users need them for."""
 
 __all__ = [
     "Checkpoints",
     "Dataset",
     "InputError",
+    "Inputs",
     "Recipe",
     "Run",
     "Split",
     "Training",
+    "TrainingError",
     "attach",
+    "augment",
     "compress",
     "diagnose",
     "explain",
     "fit",
     "fit_many",
+    "from_tensors",
     "load",
     "load_run",
     "models",

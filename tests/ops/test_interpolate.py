@@ -7,7 +7,7 @@ from torch.func import vmap
 from goodfit.ops.interpolate import interpolate_linear, take_frames, take_steps
 
 
-def test_as_numpy_interpolates() -> None:
+def test_equals_numpy_interp() -> None:
     rng = np.random.default_rng(0)
     x, at = rng.normal(size=(4, 2, 9)), rng.uniform(-3, 12, size=(4, 9))
     found = interpolate_linear(torch.from_numpy(x), torch.from_numpy(at)).numpy()
@@ -25,7 +25,7 @@ def test_whole_numbers_keep_the_bits() -> None:
     assert torch.equal(take_steps(x, steps.long().flip(1)), x.flip(2))
 
 
-def test_many_at_once() -> None:
+def test_under_vmap() -> None:
     g = torch.Generator().manual_seed(0)
     x, at = torch.randn(5, 3, 2, 7, generator=g), 6 * torch.rand(5, 3, 7, generator=g)
     together = vmap(interpolate_linear)(x, at)

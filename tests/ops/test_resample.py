@@ -12,7 +12,7 @@ def noise(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def test_values_between_are_on_the_cubic_through_four() -> None:
+def test_resampling_equals_the_cubic_through_four_values() -> None:
     x = noise(2, 1, 30)
     rate = torch.tensor([0.3, 1.7], dtype=torch.float64)
     found = resample(x, rate, 12)
@@ -26,7 +26,7 @@ def test_values_between_are_on_the_cubic_through_four() -> None:
             assert float(found[row, 0, k]) == pytest.approx(float(wanted), abs=1e-5)
 
 
-def test_gains_and_room_behind_the_sound() -> None:
+def test_filter_equals_numpy_and_padding_is_long_enough() -> None:
     x = noise(2, 3, 200)
     gain = torch.rand(2, len(relative_frequencies(200, x)), dtype=torch.float64)
     wanted = np.fft.irfft(np.fft.rfft(x.numpy(), padded_length(200)) * gain[:, None].numpy())[..., :200]

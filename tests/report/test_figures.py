@@ -59,7 +59,9 @@ def test_summary_counts(page: Page) -> None:
         "and 6 show no significant difference."
     )
     none = tuple(dataclasses.replace(row, difference_low=None) for row in page.ranking)
-    assert summary(dataclasses.replace(page, ranking=none)) == "Of 14 recipes, 14 show no significant difference."
+    assert (
+        summary(dataclasses.replace(page, ranking=none)) == "None of the 14 recipes differs significantly from plain."
+    )
 
 
 def test_a_row_without_an_interval_is_a_hollow_dot(page: Page) -> None:

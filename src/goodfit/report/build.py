@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from goodfit import __version__
+from goodfit._version import __version__
 from goodfit.data import Split, metric
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.errors import InputError, MissingExtra

@@ -214,6 +214,9 @@ def summary(page: Page) -> str:
     parts = [
         f"{count[name]} {'is' if count[name] == 1 else 'are'} {WORDS[name]}" for name in (BETTER, WORSE) if count[name]
     ]
+    if not parts:
+        subject = "The recipe does not differ" if total == 1 else f"None of the {total} recipes differs"
+        return f"{subject} significantly from plain."
     if count[INCONCLUSIVE]:
         verb = "shows" if count[INCONCLUSIVE] == 1 else "show"
         parts.append(f"{count[INCONCLUSIVE]} {verb} no significant difference")

@@ -75,7 +75,7 @@ class Scheduled(Technique):
         default="constant",
         choices=tuple(SCHEDULES),
         kw_only=True,
-        doc="strength over training: linear and cosine fall to nothing at the end; early: first half; late: second",
+        doc="strength over training: linear and cosine fall to 0 at the end; early: first half; late: second half",
     )
 
     def at(self, progress: float) -> Self:

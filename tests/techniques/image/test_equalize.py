@@ -10,7 +10,7 @@ from goodfit.data import Inputs
 from goodfit.techniques import Equalize
 
 
-def test_as_pil_on_large_images(by_pil: Callable[..., Tensor]) -> None:
+def test_equals_pil_on_large_images(by_pil: Callable[..., Tensor]) -> None:
     dark = torch.rand(2, 3, 600, 700, generator=torch.Generator().manual_seed(0), dtype=torch.float64) ** 3
     wanted = by_pil(lambda image, row: ImageOps.equalize(image), dark)
     torch.testing.assert_close(Equalize().transform(dark, (), Inputs("image")), wanted, rtol=0, atol=1.5 / 255)

@@ -7,7 +7,7 @@ from goodfit.data import Inputs
 from goodfit.techniques import Gamma
 
 
-def test_powers_and_ends(photos: Tensor) -> None:
+def test_powers_and_fixed_black_and_white(photos: Tensor) -> None:
     draw = torch.tensor([1.0, -1.0, 0.0, 0.5, -0.5, 0.25], dtype=torch.float64)
     found = Gamma(1.0).transform(photos, (draw,), Inputs("image"))
     torch.testing.assert_close(found[0], photos[0] ** 2)

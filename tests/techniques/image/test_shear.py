@@ -10,7 +10,7 @@ from goodfit.ops.image_warp import warp_images
 from goodfit.techniques import Shear
 
 
-def test_an_upright_line_slants() -> None:
+def test_a_vertical_line_slants() -> None:
     line = torch.zeros(1, 1, 11, 11, dtype=torch.float64)
     line[..., 5] = 1.0
     draw = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)

@@ -19,7 +19,7 @@ def test_whole_pixels_to_the_right_and_downwards(photos: Tensor) -> None:
     torch.testing.assert_close(beyond, torch.zeros_like(beyond), rtol=0, atol=1e-12)
 
 
-def test_ways_are_even_and_both_directions_independent(largest: Callable[..., Tensor]) -> None:
+def test_shifts_are_uniform_and_both_directions_independent(largest: Callable[..., Tensor]) -> None:
     right, down = largest(Shift(0.2), (10, 20))[:, :2, 2].unbind(1)
     assert 3.98 < float(right.abs().max()) <= 4
     assert 1.99 < float(down.abs().max()) <= 2

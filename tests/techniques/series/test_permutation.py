@@ -14,8 +14,10 @@ from goodfit.techniques import Permutation
 SERIES = Inputs("series")
 
 
-def test_every_order_of_the_segments_as_often(augment: Callable[..., Tensor], ramps: Callable[..., Tensor]) -> None:
-    """Of 10 time steps in three segments; all orders are written down in plain Python."""
+def test_all_orders_of_the_segments_are_equally_likely(
+    augment: Callable[..., Tensor], ramps: Callable[..., Tensor]
+) -> None:
+    """10 time steps in three segments; all orders are listed in plain Python."""
     segments = [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
     orders = {tuple(t for part in order for t in part) for order in permutations(segments)}
     found = augment(Permutation(segments=3, p=1.0), ramps(3000, 10), inputs=SERIES)[:, 0]
@@ -24,7 +26,7 @@ def test_every_order_of_the_segments_as_often(augment: Callable[..., Tensor], ra
     assert max(abs(count / 3000 - 1 / 6) for count in counts.values()) < 4 * (5 / 36 / 3000) ** 0.5
 
 
-def test_channels_stay_together_and_every_value_stays(
+def test_channels_stay_aligned_and_values_are_kept(
     augment: Callable[..., Tensor], waves: Callable[..., Tensor]
 ) -> None:
     x = waves()

@@ -16,7 +16,7 @@ SERIES = Inputs("series")
 
 
 def test_times_are_the_integral_of_a_smooth_speed(ramps: Callable[..., Tensor]) -> None:
-    """A ramp becomes the times that are read; beside scipy's spline, integrated with its quadrature."""
+    """A ramp becomes the interpolated times; compared with scipy's spline and quadrature."""
     x, warp = ramps(5, 201), TimeWarp(0.5, knots=3)
     (z,) = (drawn.double() for drawn in warp.sample(x, torch.Generator().manual_seed(0)))
     found = warp.transform(x, (z,), SERIES)[:, 0].numpy()
@@ -36,7 +36,7 @@ def test_time_runs_forward_from_end_to_end(augment: Callable[..., Tensor], ramps
     assert len({tuple(row) for row in found.tolist()}) == 300
 
 
-def test_channels_stay_together(augment: Callable[..., Tensor], waves: Callable[..., Tensor]) -> None:
+def test_channels_stay_aligned(augment: Callable[..., Tensor], waves: Callable[..., Tensor]) -> None:
     x = waves()
     x[:, 1] = 10 * x[:, 0]
     found = augment(TimeWarp(0.5), x, inputs=SERIES)

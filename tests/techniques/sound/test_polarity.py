@@ -9,7 +9,7 @@ from goodfit.data import Inputs
 from goodfit.techniques import Polarity
 
 
-def test_half_of_the_samples_are_turned(augment: Callable[..., Tensor]) -> None:
+def test_half_of_the_samples_are_inverted(augment: Callable[..., Tensor]) -> None:
     x = torch.rand(400, 2, 10) * 0.9 + 0.05
     found = augment(Polarity(0.5), x, inputs=Inputs("sound", -1.0, 1.0))
     turned = (found < 0).flatten(1).all(1)

@@ -12,7 +12,7 @@ from goodfit.techniques import SoundNoise
 WIDE = Inputs("sound", -1e3, 1e3)
 
 
-def test_the_ratio_is_what_was_asked_for(
+def test_signal_to_noise_ratio(
     tone: Callable[..., Tensor], decibels: Callable[..., float], augment: Callable[..., Tensor]
 ) -> None:
     x = torch.cat([tone(440, channels=2), 7 * tone(100, channels=2), 0.01 * tone(900, channels=2)])
@@ -22,7 +22,7 @@ def test_the_ratio_is_what_was_asked_for(
             assert decibels(x[row], found[row] - x[row]) == pytest.approx(ratio, abs=0.3)
 
 
-def test_ratios_are_even_between_the_ends(
+def test_ratios_are_uniform_between_the_bounds(
     tone: Callable[..., Tensor], decibels: Callable[..., float], augment: Callable[..., Tensor]
 ) -> None:
     x = tone(440).repeat(300, 1, 1)

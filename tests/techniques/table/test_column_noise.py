@@ -28,7 +28,7 @@ def test_noise_on_numbers_only(
 
 
 def test_units_are_those_of_the_raw_columns(augment: Callable[..., Tensor]) -> None:
-    """Columns of spread 1 and 1000, one with missing values, beside a category: noise of a tenth of each spread."""
+    """Columns with standard deviations 1 and 1000, one with missing values, and a category; stddev=0.1."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame({
         "small": rng.normal(size=900),

@@ -16,7 +16,7 @@ UNITS = ((0,), (1,), (2,), (3, 4, 5), (6,), (7, 8, 9, 10))
 
 
 def test_by_hand(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
-    """Column for column in plain Python, from the same draw."""
+    """Column by column in plain Python, from the same draw."""
     x = make_rows(50)
     noise, donor = SwapNoise(0.3).sample(x, torch.Generator().manual_seed(1))
     wanted = x.numpy().copy()
@@ -29,18 +29,18 @@ def test_by_hand(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None
     assert not torch.equal(found, x)
 
 
-def test_donors_are_all_the_other_rows_alike() -> None:
+def test_donors_are_uniform_over_the_other_rows() -> None:
     x = torch.zeros(5, 4000)
     donor = SwapNoise().sample(x, torch.Generator().manual_seed(0))[1]
     for row in range(5):
         counts = torch.bincount(donor[row], minlength=5)
         assert int(counts[row]) == 0
         assert float((counts.double() / 4000 - 0.25)[counts > 0].abs().max()) < 4 * (0.1875 / 4000) ** 0.5
-    assert len({tuple(column) for column in donor.T.tolist()}) > 900  # of 1024: anew for each column
+    assert len({tuple(column) for column in donor.T.tolist()}) > 900  # of 1024: drawn per column
 
 
-def test_share_of_units_that_come_from_elsewhere(augment: Callable[..., Tensor], mixed_inputs: Inputs) -> None:
-    """Each row is marked by its own number in all columns: a unit never mixes two of them."""
+def test_share_of_replaced_groups(augment: Callable[..., Tensor], mixed_inputs: Inputs) -> None:
+    """All columns of a row hold the row's number: a group never mixes two rows."""
     n = 3000
     x = torch.arange(n, dtype=torch.float64)[:, None].expand(n, 11).contiguous()
     found = augment(SwapNoise(0.2), x, inputs=mixed_inputs)
@@ -62,14 +62,12 @@ def test_categories_stay_whole(
     assert categories_valid(found)
     assert not categories_valid(
         augment(SwapNoise(0.5), x, inputs=Inputs(), seed=0), none=True
-    )  # blocks that nobody knows of
+    )  # one-hot blocks that are not declared
     for column in (0, 1, 6):
         assert set(found[:, column].tolist()) <= set(x[:, column].tolist())
 
 
-def test_rows_that_stay_give_their_columns_to_others(
-    augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Any
-) -> None:
+def test_unchanged_rows_are_donors_too(augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Any) -> None:
     x = make_rows(40)
     some, everyone = (augment(SwapNoise(0.4, p=p), x, inputs=mixed_inputs) for p in (0.3, 1.0))
     changed = (some != x).any(1)

@@ -10,7 +10,7 @@ from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.techniques import Synonyms
 
 
-def test_as_a_loop_over_words(words: Vocabulary, many: Tensor, by_loops: Callable[..., None]) -> None:
+def test_equals_a_loop_over_words(words: Vocabulary, texts: Tensor, by_loops: Callable[..., None]) -> None:
     table = {"happy": ["glad", "felicitous"], "glad": ["happy"], "felicitous": ["happy"],
              "prize": ["award", "loot"], "award": ["prize"], "loot": ["prize"]}  # fmt: skip
 
@@ -21,7 +21,7 @@ def test_as_a_loop_over_words(words: Vocabulary, many: Tensor, by_loops: Callabl
             made.append(words.index[others[int(v * len(others))]] if u < 0.4 and others else word)
         return made
 
-    by_loops(Synonyms(0.4), many, one)
+    by_loops(Synonyms(0.4), texts, one)
 
 
 def test_share_of_the_words_with_synonyms(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
@@ -40,7 +40,9 @@ def test_padding_and_words_without_synonyms(augment: Callable[..., Tensor], inpu
     assert torch.equal(augment(Synonyms(1.0), x, inputs=inputs), x)
 
 
-def test_another_draw_for_each_text_and_time(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
+def test_draws_differ_between_texts_and_calls(
+    augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary
+) -> None:
     x = torch.full((2, 40), words.index["happy"])
     found = augment(Synonyms(0.5), x, inputs=inputs)
     assert not torch.equal(found[0], found[1])

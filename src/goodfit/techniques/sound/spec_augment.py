@@ -77,8 +77,8 @@ class SpecAugment(SoundTransform):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        drawn = torch.empty(2, len(x), self.masks, 2, dtype=torch.float32, device=x.device)
-        return tuple(drawn.uniform_(generator=generator).unbind(0))
+        noise = torch.empty(2, len(x), self.masks, 2, dtype=torch.float32, device=x.device)
+        return tuple(noise.uniform_(generator=generator).unbind(0))
 
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length = x.shape[-1]

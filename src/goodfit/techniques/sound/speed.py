@@ -29,8 +29,8 @@ class Speed(SoundTransform):
     Hurts when: the class depends on pitch or pace.
 
     >>> x = torch.sin(torch.arange(400.0) * 0.1).reshape(1, 1, 400)
-    >>> found = Speed(1.0).transform_sound(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
-    >>> torch.allclose(found, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
+    >>> fast = Speed(1.0).transform_sound(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
+    >>> torch.allclose(fast, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
     True
 
     Differs from the paper: the rate is continuous and drawn per sample, instead of one of 0.9, 1 and 1.1.
