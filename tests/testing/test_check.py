@@ -251,7 +251,7 @@ BROKEN: list[tuple[type[Technique], str, str]] = [
     (Idle, "each knob changes the trained network", "knob strength has no effect"),
     (Unsearched, "each knob changes the trained network", "knob extra needs a search range"),
     (Branching, "members at once are each member alone", "data-dependent control flow"),
-    (SinglePrecision, "dtype is kept", ""),
+    (SinglePrecision, "dtype is kept", "RuntimeError: mat1 and mat2 must have the same dtype"),
     (Relabelling, "no part of the data changes", "must not write into the data, but it changes the parts .*train"),
     (Stateful, "same seed same run", "two runs with the same seed must be equal: weights differ in "),
     (Crashing, "same seed same run", "ZeroDivisionError: by zero"),

@@ -67,9 +67,8 @@ def check_draws_depend_on_no_values(technique: type[Technique]) -> None:
             draws = [_draw(member, a, g) for a, g in zip((args, other_values(args)), generators, strict=True)]
             same = len(draws[0]) == len(draws[1]) and all(map(torch.equal, *draws))
             same = same and torch.equal(generators[0].get_state(), generators[1].get_state())
-            assert same, (
-                f"draw must use only `generator` and the shapes and dtypes of its arguments, got other draws: {member}"
-            )
+            rule = "draw must use only `generator` and the shapes and dtypes of its arguments"
+            assert same, f"{rule}, got draws that depend on something else: {member}"
 
 
 def why_not_stacked(technique: type[Technique]) -> str:
