@@ -37,8 +37,8 @@ def test_noise_is_equally_loud_and_independent_in_both_channels(augment: Callabl
     noise = augment(ALL["sound_noise"](1.0, low=10.0, high=10.0), x, inputs=Inputs("sound", -1.0, 1.0)) - x
     size = noise[0].std(-1)
     assert float(size[0] / size[1]) == pytest.approx(1, abs=0.05)
-    wanted = x.square().mean().sqrt() * 10 ** (-10 / 20)
-    assert float(size.mean()) == pytest.approx(float(wanted), rel=0.05)
+    expected = x.square().mean().sqrt() * 10 ** (-10 / 20)
+    assert float(size.mean()) == pytest.approx(float(expected), rel=0.05)
     assert abs(np.corrcoef(noise[0].numpy())[0, 1]) < 0.05
 
 
@@ -52,10 +52,10 @@ def test_channels_stay_in_phase(name: str, change: float, turn: float) -> None:
     ears = np.stack([np.sin(2 * np.pi * 400 * t), 0.5 * np.sin(2 * np.pi * 400 * t - turn)])
     technique = ALL[name](0.5) if name == "time_stretch" else ALL[name](4.0)
     x = torch.from_numpy(ears).float()[None]
-    found = (
+    result = (
         technique.transform_sound(x, (torch.tensor([change]),), Inputs("sound", -1.0, 1.0, 8000))[0].double().numpy()
     )
-    middle = found[:, 1500:4500] * np.hanning(3000)
+    middle = result[:, 1500:4500] * np.hanning(3000)
     left, right = np.fft.rfft(middle, 1 << 17)
     at = np.abs(left).argmax()
     assert np.angle(right[at] / left[at] * np.exp(1j * turn)) == pytest.approx(0, abs=0.05)
