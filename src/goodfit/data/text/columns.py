@@ -10,10 +10,11 @@ import pandas as pd
 
 from goodfit.data.checks import listed
 from goodfit.data.columns import is_text, kind
-from goodfit.data.text.texts import cleaned
 from goodfit.data.text.tokens import UNSPACED, tokens
 from goodfit.errors import InputError, near
 
+COLUMN = "text"
+"""The name of the column of texts where they have none."""
 LOG = logging.getLogger("goodfit")
 LOOKED_AT = 1000  # rows from which it is told whether a column holds texts
 WORDS, DISTINCT = 3.0, 0.5
@@ -21,31 +22,27 @@ WORDS, DISTINCT = 3.0, 0.5
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
-def text_column(frame: pd.DataFrame, given: str | None, asked: str | None) -> str | None:
-    """The column whose texts are the inputs; None where the table is one of numbers and categories.
+def is_text_table(frame: pd.DataFrame) -> bool:
+    """Whether a table has one column, and that one holds texts."""
+    return len(frame.columns) == 1 and _is_free(frame.iloc[:, 0])
 
-    `given` names it; `asked`: the kind of inputs that was asked for. A table of one column that holds texts is found
-    without either.
+
+def text_column(frame: pd.DataFrame, column: str | None) -> str:
+    """The name of the column whose texts are the inputs: the given one, or the only one that holds texts.
 
     Raises:
-        InputError: no such column, none that holds texts, or several.
+        InputError: there is no such column, no column holds texts, or several do.
     """
-    if asked not in (None, "text"):
-        if given is not None:
-            raise InputError(f"load: text='{given}' names a column of texts, but kind={asked!r}; leave one out.")
-        return None
-    if given is not None:
-        if given not in frame.columns:
-            raise InputError(f"load: there is no column '{given}' for text.{near(given, frame.columns)}")
-        return given
-    if asked is None:
-        return str(frame.columns[0]) if len(frame.columns) == 1 and _is_free(frame.iloc[:, 0]) else None
+    if column is not None:
+        if column not in frame.columns:
+            raise InputError(f"load: there is no column '{column}' of texts.{near(column, frame.columns)}")
+        return column
     if len(frame.columns) == 1:
         return str(frame.columns[0])
     free = [str(name) for name in frame.columns if _is_free(frame[name])]
     if len(free) != 1:
-        found = f"columns {listed(free)} hold texts" if free else "no column holds texts"
-        raise InputError(f"load: {found}; name the one to learn from: text=….{near('', frame.columns)}")
+        reason = f"columns {listed(free)} hold texts" if free else "no column holds texts"
+        raise InputError(f"load: {reason}; name one: Texts(column=…).{near('', frame.columns)}")
     return free[0]
 
 
@@ -68,6 +65,12 @@ def only_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             len(empty), len(texts), empty[0],
         )  # fmt: skip
     return frame[[name]]
+
+
+def cleaned(column: pd.Series[Any]) -> list[str]:
+    """The texts of a column; a missing one is empty."""
+    missing = column.isna().tolist()
+    return ["" if gone else str(text) for text, gone in zip(column.tolist(), missing, strict=True)]
 
 
 def _is_free(column: pd.Series[Any]) -> bool:

@@ -13,12 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.inputs import Inputs
+from goodfit.data.text.columns import COLUMN, cleaned
 from goodfit.data.text.tokens import tokens
 from goodfit.data.text.words import PADDING, UNKNOWN, Words, synonyms
 from goodfit.errors import InputError, near
 
-COLUMN = "text"
-"""The name of the column of texts where they have none."""
 LEAST, MOST = 2, 20_000
 """How often a word must occur in the training rows to get a number, and how many words get one, the most frequent."""
 COVERED = 0.99
@@ -136,12 +135,6 @@ class TextFeatures:
             str(values["column"]), int(values["length"]), vocabulary, counts, texts, int(values["total"]),
             str(values["note"]),
         )  # fmt: skip
-
-
-def cleaned(column: pd.Series[Any]) -> list[str]:
-    """The texts of a column; a missing one is empty."""
-    missing = column.isna().tolist()
-    return ["" if gone else str(text) for text, gone in zip(column.tolist(), missing, strict=True)]
 
 
 def as_texts(values: object) -> Any:
