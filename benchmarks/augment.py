@@ -22,8 +22,8 @@ from torch import Tensor
 import goodfit as gf
 from goodfit.data import Inputs
 from goodfit.recipe import Recipe
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 SIZES = ((1, 28, 28), (3, 64, 64))
 RECIPE = "horizontal_flip=0.5, rotation=15.0, zoom=0.2, shift=0.1, brightness=0.2, cut_out(size=0.25, p=0.5)"
@@ -37,8 +37,8 @@ Peers = dict[str, Callable[[Tensor], Work]]
 
 def ours(samples: Tensor, recipe: str = RECIPE, inputs: Inputs | None = None) -> Work:
     """A recipe, as the trainers call it."""
-    source = Source(torch.Generator().manual_seed(0))
-    augmenting = Augmenting(Recipe.of(recipe), source, inputs or Inputs("image"), ())
+    source = StepContext(torch.Generator().manual_seed(0))
+    augmenting = BatchAugmenter(Recipe.of(recipe), source, inputs or Inputs("image"), ())
     y = torch.zeros(len(samples))
     return lambda: augmenting(samples, y)
 

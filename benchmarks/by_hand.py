@@ -7,14 +7,14 @@ from loops import adam
 from problems import Problem
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import WeightAverager, get_ema_multi_avg_fn
 
 from goodfit.techniques import ALL
 
 Step = Callable[[Tensor, Tensor], Tensor]
 """A whole step on one batch; returns its loss."""
 
-Way = Callable[[Problem, nn.Sequential], Step]
+CallHints = Callable[[Problem, nn.Sequential], Step]
 """Prepares a fresh network (and its optimizer) and returns the step."""
 
 Weights = Sequence[nn.Parameter]
@@ -64,7 +64,7 @@ def _kernels(model: nn.Module) -> list[nn.Parameter]:
 # ---- penalties, projections and decay of weights ------------------------------------------------------
 
 
-def _penalty(cost: Callable[[Tensor], Tensor]) -> Way:
+def _penalty(cost: Callable[[Tensor], Tensor]) -> CallHints:
     """A cost of each kernel, added to the loss and differentiated with it."""
 
     def way(problem: Problem, model: nn.Sequential) -> Step:
@@ -74,7 +74,7 @@ def _penalty(cost: Callable[[Tensor], Tensor]) -> Way:
     return way
 
 
-def _projection(change: Callable[[Tensor], object]) -> Way:
+def _projection(change: Callable[[Tensor], object]) -> CallHints:
     """Each kernel changed in place after each step."""
 
     def way(problem: Problem, model: nn.Sequential) -> Step:
@@ -121,7 +121,7 @@ def _spectral_norm(problem: Problem, model: nn.Sequential) -> Step:
 # ---- gradients ----------------------------------------------------------------------------------------
 
 
-def _clipped(clip: Callable[[Weights], object]) -> Way:
+def _clipped(clip: Callable[[Weights], object]) -> CallHints:
     def way(problem: Problem, model: nn.Sequential) -> Step:
         weights = list(model.parameters())
         return whole_step(problem, model, before=lambda: clip(weights))
@@ -176,12 +176,12 @@ def _sam(problem: Problem, model: nn.Sequential) -> Step:
 
 def _ema(problem: Problem, model: nn.Sequential) -> Step:
     decay = 0.5 ** (1 / (DEFAULT["ema"].half_life * problem.steps))
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    average = WeightAverager(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
     return whole_step(problem, model, after=lambda: average.update_parameters(model))
 
 
 def _swa(problem: Problem, model: nn.Sequential) -> Step:
-    average, done = AveragedModel(model), 0
+    average, done = WeightAverager(model), 0
 
     def after() -> None:
         nonlocal done
@@ -207,7 +207,7 @@ def _lookahead(problem: Problem, model: nn.Sequential) -> Step:
     return whole_step(problem, model, after=after)
 
 
-WAYS: dict[str, Way] = {
+WAYS: dict[str, CallHints] = {
     "clip_grad_norm": _clipped(lambda weights: nn.utils.clip_grad_norm_(weights, DEFAULT["clip_grad_norm"].max_norm)),
     "clip_grad_value": _clipped(
         lambda weights: nn.utils.clip_grad_value_(weights, DEFAULT["clip_grad_value"].clip_value)

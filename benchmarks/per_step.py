@@ -148,7 +148,7 @@ def timed(rows: Sequence[Row]) -> list[Timed]:
 # ---- turns --------------------------------------------------------------------------------------------
 
 
-def hand_loop(problem: Problem, way: by_hand.Way, seed: int) -> float:
+def hand_loop(problem: Problem, way: by_hand.CallHints, seed: int) -> float:
     """An epoch of a hand-written loop: seconds per step."""
     step = way(problem, problem.network(seed))
     begun = time.perf_counter()

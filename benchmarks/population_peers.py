@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 MemberStart = Callable[[int, int], Turn]
 """(epochs, seed) → a member's fresh start."""
 
-Way = Callable[[Problem, Member], MemberStart]
+CallHints = Callable[[Problem, Member], MemberStart]
 """Prepares a member once; raises ImportError where the trainer is missing."""
 
 HAND, KERAS, SCIKIT_LEARN = "torch by hand, fused Adam", "Keras, JAX", "scikit-learn MLPClassifier (L2 only)"
@@ -236,7 +236,7 @@ def _lightning_module(member: Member, model: nn.Module) -> Any:
     return Module()
 
 
-PEERS: dict[str, Way] = {
+PEERS: dict[str, CallHints] = {
     HAND: hand_loop,
     "torch by hand, no technique": bare_loop,
     KERAS: keras_jax,

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Part, Split, load
 from goodfit.models import text_cnn
 from goodfit.recipe import Recipe
-from goodfit.stages import Augmentation, BranchNoise, Recurrent
+from goodfit.stages import Augmentation, BranchNoise, Noise, OnLoss, Recurrent
 from goodfit.technique import Technique
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 os.environ["KERAS_BACKEND"] = "torch"  # for the tests beside Keras, before anything imports it
 
@@ -176,8 +176,8 @@ def augment() -> Callable[..., Tensor]:
         inputs: Inputs | None = None,
         classes: Sequence[str] = (),
     ) -> Tensor:
-        source = Source(torch.Generator().manual_seed(seed))
-        augmenting = Augmenting(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
+        source = StepContext(torch.Generator().manual_seed(seed))
+        augmenting = BatchAugmenter(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
         augmenting.check(x)
         return augmenting(x, torch.zeros(len(x)) if y is None else y)[0]
 
@@ -348,7 +348,7 @@ def home(
     """What a technique's type and declarations ask for; there is no list to keep."""
 
     def choose(technique: type[Technique]) -> Home:
-        split = regression_split if getattr(technique, "needs", "any") == "numbers" else three_class_split
+        split = regression_split if technique.needs_targets == "numbers" else three_class_split
         outputs = split.spec.n_outputs
         if issubclass(technique, Augmentation) and technique.kinds == ("video",):
             return Home(video_split, lambda: watching(outputs), "0")
@@ -364,9 +364,9 @@ def home(
             return Home(split, lambda: residual(outputs), "1.branch")
         if issubclass(technique, Recurrent):
             return Home(split, lambda: Reader(outputs), "first")
-        if getattr(technique, "inputs", "any") == "maps":
+        if issubclass(technique, Noise) and technique.convolutions_only:
             return Home(split, lambda: convolutional(outputs), "3")
-        if getattr(technique, "needs_noise", False):
+        if issubclass(technique, OnLoss) and technique.needs_noise:
             return Home(
                 split, lambda: nn.Sequential(make_net(8, gain=1.5), nn.Dropout(0.3), nn.Linear(8, outputs)), "1"
             )

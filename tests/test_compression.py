@@ -15,7 +15,8 @@ from goodfit.data import load
 from goodfit.errors import InputError
 from goodfit.models import mlp
 from goodfit.surgery import append_layer
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 class Model(nn.Module):

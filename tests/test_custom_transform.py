@@ -16,8 +16,9 @@ from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.techniques import L2, Rotation
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 Augment = Function[..., Tensor]
 

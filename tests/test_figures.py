@@ -15,7 +15,7 @@ import pytest
 
 from goodfit import pages, techniques
 from goodfit.technique import Technique
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "techniques" / "figures"

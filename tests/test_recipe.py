@@ -95,6 +95,7 @@ def test_yaml(tmp_path: Path) -> None:
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     assert Recipe.from_yaml("recipe: l2=0.1, ema") == Recipe.of("l2=0.1, ema")
     assert Recipe.from_yaml("l2=0.1, ema") == Recipe.of("l2=0.1, ema")
+    assert Recipe.from_yaml("format: 1\nrecipe: l2=0.1, ema") == Recipe.of("l2=0.1, ema")
     assert Recipe.from_yaml("") == Recipe.from_yaml("recipe:") == Recipe()
     short = (
         "recipe:\n- technique: l2\n  l2: 1e-4\n- {technique: L1, l1: 2E-05}\n"  # text to YAML 1.1, numbers to people
@@ -119,6 +120,8 @@ def test_yaml(tmp_path: Path) -> None:
         ("[1, 2", "this is not YAML"),
         ("7", "must be a list of techniques, got 7"),
         ("recipe: {technique: l2}", "must be a list of techniques"),
+        ("{format: 2, recipe: l2=0.1}", "reads recipe files of format 1, got format=2"),
+        ("{format: old, recipe: l2=0.1}", "reads recipe files of format 1, got format='old'"),
         ("- !!python/object/apply:os.system ['echo']", "this is not YAML"),
     ],
 )

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from goodfit import stages
-from goodfit.stages import Watch
+from goodfit.stages import MonitorSpec
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -64,4 +64,4 @@ def test_no_concrete_method_is_overridden() -> None:
     ],
 )
 def test_better(mode: str, value: float, best: float | None, better: bool) -> None:
-    assert Watch(mode=mode).better(value, best) is better
+    assert MonitorSpec(mode=mode).is_better(value, best) is better

@@ -1,4 +1,4 @@
-"""A run on disk comes back to the bit, and damage is told in one line."""
+"""A loaded run equals the saved one bit for bit; damaged files are refused in one line."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from torch import nn
 
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
+from goodfit.serialization import read_tensors, write_tensors
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
 Net = Callable[..., nn.Sequential]
@@ -23,7 +26,7 @@ Net = Callable[..., nn.Sequential]
 
 @pytest.fixture(scope="module")
 def run(three_class_split: Split) -> Run:
-    """A small run with layers inserted, an endless bound and early stopping."""
+    """A small run with inserted layers, an infinite bound and early stopping."""
     return fit("mlp:8-8", three_class_split, "batch_norm, dropout=0.25, max_norm=inf, l1=1e-3, early_stopping=2", SHORT)
 
 
@@ -38,7 +41,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(data))
 
 
-# ---- there and back ---------------------------------------------------------------------------------
+# ---- round trip -------------------------------------------------------------------------------------
 
 
 def test_classification_with_inserted_layers(run: Run, folder: Path, three_class_split: Split) -> None:
@@ -66,7 +69,7 @@ def test_best_and_last_both_come_back(run: Run, folder: Path, three_class_split:
         assert torch.equal(back.keep(which).outputs(x), run.keep(which).outputs(x))
 
 
-def test_the_loaded_network_is_silent(folder: Path, three_class_split: Split) -> None:
+def test_the_loaded_network_has_no_training_hooks(folder: Path, three_class_split: Split) -> None:
     back = load_run(folder)
     assert not back.model.training
     assert not any(module._forward_pre_hooks for module in back.model.modules())
@@ -96,33 +99,33 @@ def test_a_run_without_preprocessing(tmp_path: Path) -> None:
 
 def test_a_history_that_is_not_finite(run: Run, tmp_path: Path, three_class_split: Split) -> None:
     loss = nn.CrossEntropyLoss()  # one number for all rows: its standard error is NaN
-    made = fit("mlp:4", three_class_split, "", SHORT, loss=loss)
-    back = load_run(save_run(made, tmp_path))
+    saved = fit("mlp:4", three_class_split, "", SHORT, loss=loss)
+    back = load_run(save_run(saved, tmp_path))
     assert all(math.isnan(v) for v in back.history["stop_loss_se"])
-    assert back.history["stop_loss"] == made.history["stop_loss"]
+    assert back.history["stop_loss"] == saved.history["stop_loss"]
 
 
-# ---- a network of one's own -------------------------------------------------------------------------
+# ---- a network of the user --------------------------------------------------------------------------
 
 
-def test_a_network_of_ones_own_is_given_again_and_left_as_it_is(
+def test_a_user_network_is_passed_to_load_run_and_not_changed(
     three_class_split: Split, make_net: Net, tmp_path: Path
 ) -> None:
     run = fit(make_net(), three_class_split, "batch_norm, l2=1e-3", SHORT)
     save_run(run, tmp_path)
-    with pytest.raises(InputError, match=r"a network of your own; give it as load_run\(folder, model\)"):
+    with pytest.raises(InputError, match=r"your own network; pass it as load_run\(folder, model\)"):
         load_run(tmp_path)
-    mine = make_net(seed=5)
-    before = {k: v.clone() for k, v in mine.state_dict().items()}
+    model = make_net(seed=5)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
     for _ in range(2):
-        back = load_run(tmp_path, mine)
+        back = load_run(tmp_path, model)
         assert torch.equal(back.outputs(three_class_split.test.x), run.outputs(three_class_split.test.x))
-    assert mine.state_dict().keys() == before.keys()
-    assert all(torch.equal(before[k], v) for k, v in mine.state_dict().items())
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
 @pytest.mark.parametrize("hidden", [4, 16])
-def test_another_network_does_not_fit(three_class_split: Split, make_net: Net, tmp_path: Path, hidden: int) -> None:
+def test_other_weights_are_refused(three_class_split: Split, make_net: Net, tmp_path: Path, hidden: int) -> None:
     save_run(fit(make_net(), three_class_split, "", SHORT), tmp_path)
     with pytest.raises(InputError, match="the weights do not fit this network") as error:
         load_run(tmp_path, make_net(hidden=hidden))
@@ -133,20 +136,20 @@ def test_another_network_does_not_fit(three_class_split: Split, make_net: Net, t
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"format": 1', "\x00\x01", "[1, 2]", "5", "null", '{"format": 99}', "{}"])
-def test_a_damaged_description(folder: Path, text: str) -> None:
+def test_a_damaged_run_file(folder: Path, text: str) -> None:
     (folder / "run.json").write_text(text)
-    with pytest.raises(InputError, match=r"damaged|not a run of this version"):
+    with pytest.raises(InputError, match=r"damaged|reads runs of format"):
         load_run(folder)
 
 
-def test_bytes_that_are_no_text(folder: Path) -> None:
+def test_a_file_that_is_not_utf8(folder: Path) -> None:
     (folder / "run.json").write_bytes(b"\xff\xfe\x80")
     with pytest.raises(InputError, match="damaged"):
         load_run(folder)
 
 
 @pytest.mark.parametrize("key", ["network", "recipe", "training", "seed", "spec", "kept", "history", "preprocessing"])
-def test_an_entry_that_is_missing_or_of_another_kind(folder: Path, key: str) -> None:
+def test_an_entry_that_is_missing_or_has_another_type(folder: Path, key: str) -> None:
     whole = (folder / "run.json").read_text()
     rewrite(folder / "run.json", lambda d: d.pop(key))
     with pytest.raises(InputError):
@@ -168,13 +171,13 @@ def test_damaged_weights(folder: Path, name: str, content: bytes | None) -> None
     assert name in str(error.value)
 
 
-def test_weights_that_are_not_there(folder: Path) -> None:
+def test_missing_weights(folder: Path) -> None:
     (folder / "best.safetensors").unlink()
     with pytest.raises(InputError, match=r"no file .*best\.safetensors"):
         load_run(folder)
 
 
-def test_no_folder_and_no_run(tmp_path: Path) -> None:
+def test_a_missing_folder_and_a_folder_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is this the folder of a run"):
         load_run(tmp_path / "nothing")
     with pytest.raises(InputError, match="is this the folder of a run"):
@@ -194,7 +197,7 @@ def test_no_folder_and_no_run(tmp_path: Path) -> None:
         {"training": {"optimizer": "os.system"}},
     ],
 )
-def test_nothing_that_a_file_names_is_imported(
+def test_names_in_a_file_are_never_imported(
     folder: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewrite(folder / "run.json", lambda d: d.update(change))
@@ -207,10 +210,29 @@ def test_nothing_that_a_file_names_is_imported(
         load_run(folder)
 
 
-def test_files_hold_no_pickles(folder: Path) -> None:
+def test_no_file_is_a_pickle(folder: Path) -> None:
     assert {p.name for p in folder.iterdir()} == {"run.json", "recipe.yaml", "best.safetensors", "last.safetensors"}
     for path in folder.iterdir():
         assert not path.read_bytes().startswith((b"\x80", b"PK"))
+
+
+def edit_header(path: Path, header: object) -> None:
+    """Replace the metadata that goodfit keeps in the header of a safetensors file."""
+    tensors, _ = read_tensors(path)
+    write_tensors(path, tensors, header)
+
+
+@pytest.mark.parametrize("version", [None, 1, 99, "2"])
+def test_files_of_another_format_are_refused_in_one_line(folder: Path, version: object) -> None:
+    for file in ("best.safetensors", "last.safetensors"):
+        whole = (folder / file).read_bytes()
+        edit_header(folder / file, {"format": version, "epoch": 1})
+        with pytest.raises(InputError, match=rf"{file}': .* format 2, got format={version}; train again\.$"):
+            load_run(folder)
+        (folder / file).write_bytes(whole)
+    rewrite(folder / "run.json", lambda d: d.update(format=version))
+    with pytest.raises(InputError, match=rf"run\.json': .* format 2, got format={version}; train again\.$"):
+        load_run(folder)
 
 
 # ---- folders ----------------------------------------------------------------------------------------
@@ -224,7 +246,7 @@ def test_a_folder_with_results_is_refused_without_force(run: Run, folder: Path) 
     assert save_run(run, folder, force=True) == folder
 
 
-def test_an_empty_or_absent_folder_is_taken(tmp_path: Path) -> None:
+def test_an_empty_or_absent_folder_is_accepted(tmp_path: Path) -> None:
     assert check_output_folder(tmp_path, False) == tmp_path
     assert check_output_folder(tmp_path / "a" / "b", False) == tmp_path / "a" / "b"
     assert not (tmp_path / "a").exists()
@@ -232,13 +254,13 @@ def test_an_empty_or_absent_folder_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["file", "file/sub", "file/sub/deeper"])
 @pytest.mark.parametrize("force", [True, False])
-def test_a_file_in_the_way(tmp_path: Path, name: str, force: bool) -> None:
+def test_a_path_through_a_file_is_refused(tmp_path: Path, name: str, force: bool) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="file' is a file; name a folder"):
         check_output_folder(tmp_path / name, force)
 
 
-def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(InputError, match="may not be written to"):
+    with pytest.raises(InputError, match="no permission to write"):
         check_writable(tmp_path / "new" / "run.json")

@@ -18,12 +18,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BASES = {
     "sample": ("OnSample",),
-    "batch": ("Change", "Attack", "HiddenMix"),
-    "model": ("Noise", "BranchNoise", "WeightPerturbation", "Recurrent", "Normalisation"),
+    "batch": ("BatchTransform", "Attack", "HiddenMix"),
+    "model": ("Noise", "BranchNoise", "WeightPerturbation", "Recurrent", "Normalization"),
     "loss": ("OnLoss",),
     "grads": ("OnGrads",),
-    "weights": ("Proximal", "Quadratic", "Smooth", "Decay", "Scaling", "Projection"),
-    "eval": ("Averaged", "Pulling", "Ensemble"),
+    "weights": ("ProximalPenalty", "QuadraticPenalty", "SmoothPenalty", "Decay", "Scaling", "Projection"),
+    "eval": ("AveragedWeights", "ResettingAverage", "Ensemble"),
     "epoch": ("OnEpoch",),
 }
 """Stage folder → the base classes a technique there may have; the first unless another is asked for."""

@@ -17,26 +17,29 @@ if TYPE_CHECKING:
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
-    from goodfit.train import Checkpoints, Run, Training, fit
-    from goodfit.train.loop import attach
-    from goodfit.train.many import fit_many
+    from goodfit.train.checkpoint import Checkpoints
+    from goodfit.train.config import Training
+    from goodfit.train.fit import fit
+    from goodfit.train.fit_many import fit_many
+    from goodfit.train.manual_loop.attach import attach
+    from goodfit.train.run import Run
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoints": "train",
+    "Checkpoints": "train.checkpoint",
     "Dataset": "data",
     "InputError": "errors",
     "Recipe": "recipe",
-    "Run": "train",
+    "Run": "train.run",
     "Split": "data",
-    "Training": "train",
-    "attach": "train.loop",
+    "Training": "train.config",
+    "attach": "train.manual_loop.attach",
     "compress": "compression",
     "diagnose": "diagnosis",
     "explain": "explanation",
-    "fit": "train",
-    "fit_many": "train.many",
+    "fit": "train.fit",
+    "fit_many": "train.fit_many",
     "load": "data",
     "load_run": "store",
     "models": "models",

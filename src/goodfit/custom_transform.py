@@ -13,10 +13,10 @@ from torch import Tensor
 
 from goodfit.data.inputs import KINDS, Inputs
 from goodfit.errors import InputError
-from goodfit.stages import Alteration, Draw
+from goodfit.stages import Draw, ValueTransform
 
 
-class CustomTransform(Alteration):
+class CustomTransform(ValueTransform):
     """A function that changes one sample (with `batched`: a batch of them), as part of a recipe.
 
     It is given a tensor of the sample's shape (channels in front) and returns a tensor or an array of that shape. With
@@ -30,14 +30,14 @@ class CustomTransform(Alteration):
     Runs with it are trained one by one, and a recipe that holds it cannot be read back from its text.
 
     >>> mirrored = CustomTransform(lambda image: image.flip(-1))
-    >>> mirrored.alter(torch.tensor([[[[0.0, 1.0]]]]), (torch.zeros(1).long(),), Inputs("image"))
+    >>> mirrored.transform(torch.tensor([[[[0.0, 1.0]]]]), (torch.zeros(1).long(),), Inputs("image"))
     tensor([[[[1., 0.]]]])
 
     Raises:
         InputError: what it is given cannot be called, or what it returns has another shape.
     """
 
-    alone: ClassVar[str] = "a function of the user's own draws its random numbers by itself"
+    not_vectorizable: ClassVar[str] = "a function of the user's own draws its random numbers by itself"
     inputs: ClassVar[str] = "any"
     kinds: ClassVar[tuple[str, ...]] = KINDS
 
@@ -61,7 +61,7 @@ class CustomTransform(Alteration):
         """A seed per sample."""
         return (torch.randint(2**31, (len(x),), generator=generator, device=x.device),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         """The changed samples."""
         given = inputs.unit(x) if self.unit and x.is_floating_point() else x
         with _own_generators():

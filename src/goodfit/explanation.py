@@ -14,15 +14,15 @@ from goodfit.recipe import Recipe
 from goodfit.stages import (
     BranchNoise,
     Noise,
-    Normalisation,
+    Normalization,
     OnLoss,
     OnModel,
     OnWeights,
     Recurrent,
     Scaling,
     WeightPerturbation,
-    acting_noises,
-    why_not,
+    inapplicable_reason,
+    noise_by_layer,
 )
 from goodfit.technique import Technique
 
@@ -106,14 +106,15 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
     for technique in recipe.at(BranchNoise):
         lines += _branch_lines(model, technique)
     lines += [_tensor_line(ref, chosen) for ref in surgery.weight_refs(model)]
-    whole = [t for t in recipe if not (isinstance(t, OnWeights | OnModel) or getattr(t, "watches", False))]
+    in_layers = [t for t in recipe if isinstance(t, OnLoss) and t.uses_activations]
+    whole = [t for t in recipe if not isinstance(t, OnWeights | OnModel) and t not in in_layers]
     return Explanation(tuple(lines), tuple(_whole(t) for t in whole))
 
 
 def _layer_line(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Line:
     acting, absent = [], []
-    watching = [t for t in recipe.at(OnLoss) if t.watches]
-    inside: list[OnModel | OnLoss] = [*recipe.at(Normalisation), *watching, *recipe.at(Noise), *recipe.at(Recurrent)]
+    watching = [t for t in recipe.at(OnLoss) if t.uses_activations]
+    inside: list[OnModel | OnLoss] = [*recipe.at(Normalization), *watching, *recipe.at(Noise), *recipe.at(Recurrent)]
     for technique in inside:
         on = str(technique.values()["on"])
         here = {id(found.module) for found in surgery.layers(model, on, type(technique).__name__)}
@@ -130,10 +131,10 @@ def _layer_line(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Line:
 def _at_layer(technique: OnModel | OnLoss, layer: surgery.Layer) -> tuple[str, str]:
     """What a technique does at a chosen layer, or why it does nothing there."""
     if isinstance(technique, Noise):
-        noises = [noise for _, noise in acting_noises(technique, [layer])]
+        noises = [noise for _, noise in noise_by_layer(technique, [layer])]
         if noises:
             return f"{_said(noises[0])} on its input", ""
-        if technique.before(layer.first) is None:
+        if technique.for_layer(layer.first) is None:
             return "", " ".join(filter(None, ("the network's own input", _input_knob(technique))))
         return "", "acts on the maps that flow into convolutions"
     if isinstance(technique, OnLoss):
@@ -185,7 +186,7 @@ def _reason(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef, n
             return "part of a reparametrised weight"
         return "not of a known layer; name it in on=" if ref.kind == "other" else f"on={technique.on!r}"
     if isinstance(technique, OnWeights):
-        return why_not(technique, ref)
+        return inapplicable_reason(technique, ref)
     return "" if ref.role == surgery.DIRECT else "part of a reparametrised weight"
 
 

@@ -21,6 +21,8 @@ from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
 T = TypeVar("T")
+FORMAT = 1
+"""Version of the recipe files that goodfit writes. A file written by hand may leave it out."""
 PIECE = r"(?:[^,()'\"]|\([^()]*\)|'[^']*'|\"[^\"]*\")+"
 
 
@@ -53,7 +55,7 @@ class Recipe:
         for technique in self.techniques:
             if not isinstance(technique, Technique):
                 raise InputError(f"recipe: it must be made of techniques such as L2(1e-4), got {technique!r}.")
-        keys = [(type(t), getattr(t, "on", "")) for t in self.techniques]
+        keys = [(type(t), t.on) for t in self.techniques]
         for (kind, on), count in Counter(keys).items():
             if count > 1:
                 where = f" on the same tensors (on={on!r})" if on else ""
@@ -95,7 +97,7 @@ class Recipe:
         return Recipe(self.techniques + more)
 
     def lint(self, model: nn.Module, context: Context | None = None) -> list[LintMessage]:
-        """What is wrong or doubtful about this recipe on a network, the worst first, with reasons and remedies.
+        """Check this recipe on a network; returns errors, then warnings, then notes, with reasons and remedies.
 
         >>> [str(message)[:44] for message in Recipe.of("l2=1e-4, weight_decay=0.01").lint(nn.Linear(2, 1))]
         ['warning: l2, weight_decay at weight: both sh']
@@ -143,17 +145,23 @@ class Recipe:
         return cls(tuple(made))
 
     def to_yaml(self) -> str:
-        """YAML, as a study writes its best recipe."""
-        return yaml.safe_dump(self.to_list(), sort_keys=False, allow_unicode=True)
+        """Return the recipe as YAML: a mapping with the format version and the list of techniques."""
+        return yaml.safe_dump({"format": FORMAT, "recipe": self.to_list()}, sort_keys=False, allow_unicode=True)
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:
-        """From YAML: a list of techniques, or a mapping that has one under `recipe`; either may be the short text."""
+        """Read a recipe from YAML: a list of techniques or the short text, alone or as `recipe` of a mapping.
+
+        Raises:
+            InputError: the text is not YAML, has another format version, or does not hold a recipe.
+        """
         try:
             data = yaml.load(text, _Loader) or []
         except yaml.YAMLError as error:
             raise InputError(f"recipe: this is not YAML ({' '.join(str(error).split())}).") from error
         if isinstance(data, dict):
+            if (version := data.get("format", FORMAT)) != FORMAT:
+                raise InputError(f"recipe: this goodfit reads recipe files of format {FORMAT}, got format={version!r}.")
             data = data.get("recipe") or []
         return cls.of(data) if isinstance(data, str) else cls.from_list(data)
 

@@ -1,4 +1,4 @@
-"""A run on disk: JSON that says what it is, and its weights as safetensors."""
+"""Save runs to disk and load them: metadata as JSON, weights as safetensors."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from goodfit.data import Preprocessing, TaskSpec
 from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.serialization import read_json, read_tensors, write_bytes, write_json, write_tensors
 from goodfit.surgery import copy_module
-from goodfit.train.attach import attach_layers
-from goodfit.train.files import read_json, read_tensors, write_bytes, write_json, write_tensors
+from goodfit.train.config import Training
 from goodfit.train.run import Run
-from goodfit.train.settings import Training
+from goodfit.train.stages.on_model import attach_layers
 
-FORMAT = 1
+FORMAT = 2
+"""Version of the files of a run; `load_run` refuses every other version."""
 
 
 def check_output_folder(folder: str | Path, force: bool) -> Path:
-    """The folder, which must be empty or absent unless overwriting is asked for.
+    """Return the folder as a path; it must be empty or absent unless `force` is set.
 
     Raises:
-        InputError: it holds files already, or cannot be made.
+        InputError: the folder holds files already, or cannot be created.
     """
     path = check_writable(Path(folder) / "run.json").parent
     if path.is_dir() and any(path.iterdir()) and not force:
@@ -35,42 +36,42 @@ def check_output_folder(folder: str | Path, force: bool) -> Path:
 
 
 def check_writable(path: Path) -> Path:
-    """The path of a file to come; the folder that it needs must be one, and writable.
+    """Return the path of a file to be written; its folder must be writable, or it must be possible to create it.
 
     Raises:
-        InputError: a part of the path is a file, or may not be written to.
+        InputError: a parent of the path is a file or is not writable.
     """
     nearest = next(parent for parent in path.absolute().parents if parent.exists())
     if not nearest.is_dir():
         raise InputError(f"--out: '{nearest}' is a file; name a folder.")
     if not os.access(nearest, os.W_OK):
-        raise InputError(f"--out: '{nearest}' may not be written to; name another folder.")
+        raise InputError(f"--out: no permission to write to '{nearest}'; name another folder.")
     return path
 
 
 def remove_old_results(folder: Path) -> None:
-    """Take out what earlier results are found by, so that a folder never answers with two of them."""
+    """Delete the `run.json` files of earlier results, so that `load_run` never finds two different runs in a folder."""
     for name in ("run.json", "best/run.json", "plain/run.json"):
         (folder / name).unlink(missing_ok=True)
 
 
 def save_run(run: Run, folder: str | Path, *, force: bool = False) -> Path:
-    """Write `run.json`, `recipe.yaml`, `best.safetensors` and `last.safetensors`; returns the folder.
+    """Write `run.json`, `recipe.yaml`, `best.safetensors` and `last.safetensors`; return the folder.
 
     Raises:
         InputError: the folder holds files already and `force` is not set.
     """
     path = check_output_folder(folder, force)
     remove_old_results(path)
-    write_tensors(path / "best.safetensors", run.best, {"epoch": run.best_epoch})
-    write_tensors(path / "last.safetensors", run.last, {"epoch": run.epochs})
+    write_tensors(path / "best.safetensors", run.best, {"format": FORMAT, "epoch": run.best_epoch})
+    write_tensors(path / "last.safetensors", run.last, {"format": FORMAT, "epoch": run.epochs})
     write_bytes(path / "recipe.yaml", run.recipe.to_yaml().encode())
     write_json(path / "run.json", to_dict(run))
     return path
 
 
 def to_dict(run: Run) -> dict[str, Any]:
-    """Everything but the weights, as plain data."""
+    """Return everything but the weights as plain JSON values."""
     return {
         "format": FORMAT, "network": run.network, "recipe": run.recipe.to_list(), "training": run.training.values(),
         "seed": run.seed, "spec": run.spec.to_dict(), "metric": run.metric, "loss": run.loss, "kept": run.kept,
@@ -80,13 +81,17 @@ def to_dict(run: Run) -> dict[str, Any]:
 
 
 def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
-    """Read a run (or the best run of a study). A network of your own is given as `model`, built as it was for training.
+    """Load a run that `save_run` wrote, or the best run of a study.
 
-    Nothing named in a file is imported or run: reference networks are looked up in the catalogue. Your network stays as
-    it is; the run holds a copy.
+    The files contain no code: reference networks and techniques are looked up by name, and nothing else is imported.
+
+    Args:
+        folder: the folder of a run or a study.
+        model: your network, built as it was for training. Only needed if the run did not train a reference network.
+            The run holds a copy; `model` itself does not change.
 
     Raises:
-        InputError: no run there, damaged files, or a network whose weights do not fit.
+        InputError: there is no run, a file is damaged or has another format, or the weights do not fit the network.
     """
     path = Path(folder)
     if not (path / "run.json").is_file() and (path / "best" / "run.json").is_file():
@@ -94,8 +99,7 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
     if path.is_file():
         raise InputError(f"'{path}' is a file; give the folder of a run.")
     data = read_json(path / "run.json")
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InputError(f"'{path / 'run.json'}' is not a run of this version of goodfit; train again.")
+    _check_format(data, path / "run.json")
     try:
         return _from_dict(data, path, model)
     except InputError:
@@ -108,18 +112,30 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
         ) from error
 
 
+def _check_format(data: Any, file: Path) -> None:
+    version = data.get("format") if isinstance(data, dict) else None
+    if version != FORMAT:
+        raise InputError(f"'{file}': this goodfit reads runs of format {FORMAT}, got format={version}; train again.")
+
+
 def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run:
-    """The inverse of `to_dict`, with the weights beside it."""
+    """Build a run from the values of `to_dict` and the weights in the same folder."""
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
-        raise InputError(f"'{path}' holds the weights of a network of your own; give it as load_run(folder, model).")
-    words = spec.inputs.vocabulary
-    network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, words)
+        raise InputError(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")
+    vocabulary = spec.inputs.vocabulary
+    network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, vocabulary)
     attach_layers(network, recipe).silence()
-    best, last = read_tensors(path / "best.safetensors")[0], read_tensors(path / "last.safetensors")[0]
+    best, last = _read_weights(path / "best.safetensors"), _read_weights(path / "last.safetensors")
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None
     run = Run(network, History.from_dict(data["history"]), recipe, Training.of(data["training"]), data["seed"], spec,
               preprocessing, data["metric"], data["loss"], data["kept"], data["best_epoch"], best, last,
               data["network"], data["stopped"], facts=data["facts"])  # fmt: skip
     run.keep(data["kept"]).model.eval()
     return run
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    weights, header = read_tensors(path)
+    _check_format(header, path)
+    return weights

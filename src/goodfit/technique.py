@@ -18,10 +18,17 @@ class Technique(Record):
     """The publications that the technique comes from."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """Other names by which recipes may call it."""
-    light: ClassVar[bool] = True
-    """Whether its neutral form costs next to nothing, so that runs without it may be trained in one program with it."""
-    alone: ClassVar[str] = ""
-    """Why runs with it cannot be stacked into a population; empty where they can."""
+    cheap_when_neutral: ClassVar[bool] = True
+    """Whether its neutral form costs next to nothing, so that runs without it may share a population with it."""
+    not_vectorizable: ClassVar[str] = ""
+    """Why runs with it cannot be trained as a population; empty if they can."""
+    needs_targets: ClassVar[str] = "any"
+    """The targets that it accepts: `labels` (classes), `numbers`, or `any`."""
+
+    @property
+    def on(self) -> str:
+        """The selector of its layers or tensors; empty for techniques that act on none. A knob of this name sets it."""
+        return ""
 
     @classmethod
     def name(cls) -> str:

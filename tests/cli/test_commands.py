@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from goodfit import load, load_run
-from goodfit.study.candidates import USUAL
+from goodfit.study.candidates import DEFAULT_TECHNIQUES
 from goodfit.techniques import ALL
 from goodfit.train.run import same
 
@@ -64,9 +64,9 @@ def test_a_study_of_everything_goes_to_a_folder_of_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = ok(goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, "--seeds", 1))
-    assert all(name in text for name in (*USUAL, "combined"))
+    assert all(name in text for name in (*DEFAULT_TECHNIQUES, "combined"))
     with Path("goodfit-iris/runs.csv").open() as file:
-        assert [row["recipe"] for row in tables.DictReader(file)] == ["plain", *USUAL, "combined"]
+        assert [row["recipe"] for row in tables.DictReader(file)] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
 
 
 def test_recipes_may_be_files(goodfit: Cli, csv: Path, folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_threads_are_put_back(goodfit: Cli, csv: Path) -> None:
 def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    home = importlib.import_module("goodfit.train.population.apart")
+    home = importlib.import_module("goodfit.train.population.solo_processes")
     real, count = home.fit, iter(range(100))
 
     def stopping(*arguments: Any, **options: Any) -> Any:

@@ -206,7 +206,7 @@ def test_folders_without_a_run(goodfit: Cli, tmp_path: Path, command: list[str])
     refused(goodfit(*at(file)), r"is a file; give the folder of a run")
     (tmp_path / "run.json").write_text("{")
     refused(goodfit(*at(tmp_path)), r"is damaged")
-    (tmp_path / "run.json").write_text('{"format": 1}')
+    (tmp_path / "run.json").write_text('{"format": 2}')
     refused(goodfit(*at(tmp_path)), r"is damaged")
 
 

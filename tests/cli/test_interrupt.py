@@ -31,8 +31,8 @@ def test_before_the_first_epoch_is_done(
     goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("goodfit.train.solo.Solo.train_epoch", stop)
-        patch.setattr("goodfit.train.population.crowd.Crowd.train_epoch", stop)
+        patch.setattr("goodfit.train.trainer.Trainer.train_epoch", stop)
+        patch.setattr("goodfit.train.population.vectorized.MemberBatch.train_epoch", stop)
         answer = goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run")
         study = goodfit("study", "iris", "--epochs", 3, "--out", tmp_path / "study")
     assert (answer.code, answer.err) == (130, "")

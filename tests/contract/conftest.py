@@ -12,7 +12,9 @@ import torch
 from goodfit import techniques
 from goodfit.data import Split
 from goodfit.technique import Technique
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 

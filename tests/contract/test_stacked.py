@@ -17,16 +17,15 @@ from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,
     Augmentation,
-    Averaged,
+    AveragedWeights,
+    BatchTransform,
     BranchNoise,
-    Change,
     Clock,
     Decay,
-    Forward,
+    ForwardPass,
     HiddenMix,
-    Learned,
     Noise,
-    Normalisation,
+    Normalization,
     OnBatch,
     OnEpoch,
     OnGrads,
@@ -34,20 +33,25 @@ from goodfit.stages import (
     OnSample,
     Penalty,
     Projection,
-    Proximal,
-    Pulling,
-    Quadratic,
+    ProximalPenalty,
+    QuadraticPenalty,
+    ResettingAverage,
     Scaling,
-    Smooth,
+    SmoothPenalty,
+    TrainableStrengths,
     WeightPerturbation,
 )
 from goodfit.technique import Technique, Value
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 MEMBERS = 3
 CLOCKS = [Clock(10, 5, 20), Clock(12, 6, 16), Clock(20, 4, 20)]  # ends of epochs, one per member
-STACKED = [t for t in techniques.ALL.values() if not t.alone and not issubclass(t, OnSample | OnEpoch | Normalisation)]
+STACKED = [
+    t
+    for t in techniques.ALL.values()
+    if not t.not_vectorizable and not issubclass(t, OnSample | OnEpoch | Normalization)
+]
 DRAWING = [t for t in STACKED if hasattr(t, "draw")]
 
 TABLE = Inputs(groups=((1, 3), (3, 5)))
@@ -148,11 +152,11 @@ def given(kind: type[Technique], seed: int) -> list[tuple[Any, ...]]:
         return [(normal(7, *space, seed=seed),) for space in ((4,), (4, 6))]
     if issubclass(kind, WeightPerturbation):
         return [(normal(*shape, seed=seed),) for shape in ((4, 6), (4, 3, 2), (5,))]
-    if issubclass(kind, OnGrads | Averaged):
+    if issubclass(kind, OnGrads | AveragedWeights):
         return [([normal(4, 5, seed=seed), normal(4, seed=seed + 1)],)]
     if issubclass(kind, OnLoss):
-        y = normal(7, 3, seed=seed).softmax(1) if kind.needs == "labels" else normal(7, 3, seed=seed)
-        hard = [torch.arange(7) % 3] if kind.needs == "labels" else []
+        y = normal(7, 3, seed=seed).softmax(1) if kind.needs_targets == "labels" else normal(7, 3, seed=seed)
+        hard = [torch.arange(7) % 3] if kind.needs_targets == "labels" else []
         return [(normal(3, 5, seed=seed), normal(7, 5, seed=seed + 1), target) for target in (y, *hard)]
     shapes = [(4, 6), (4, 3, 2, 2)] + ([] if getattr(kind, "matrices", False) else [(5,)])
     return [(kernel(seed, shape),) for shape in shapes]
@@ -162,12 +166,12 @@ def network(w: Tensor, x: Tensor) -> Tensor:
     return torch.tanh(x @ w.T)
 
 
-def forward(w: Tensor, x: Tensor, y: Tensor) -> Forward:
+def forward(w: Tensor, x: Tensor, y: Tensor) -> ForwardPass:
     """A pass of a network with weights w (class, feature), all of it known."""
     output = network(w, x)
     rows = output.square().mean(1)
     shares = torch.tensor([0.5, 0.3, 0.2], dtype=w.dtype)
-    return Forward(lambda x: network(w, x), x, y, output, rows, (output.sigmoid(), output), shares)
+    return ForwardPass(lambda x: network(w, x), x, y, output, rows, (output.sigmoid(), output), shares)
 
 
 def draw(technique: Any, args: tuple[Any, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -194,11 +198,11 @@ def seen(x: Tensor) -> Inputs:
     return {2: TABLE, 3: Inputs("series")}.get(x.ndim, Inputs("image", -0.5, 1.5))
 
 
-def change(technique: Change, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
-    return technique.batch(*args, drawn, seen(args[0]))
+def change(technique: BatchTransform, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
+    return technique.transform_batch(*args, drawn, seen(args[0]))
 
 
-class Given(Source):
+class StepInputs(StepContext):
     """Gives a technique as it is, and what was drawn for it."""
 
     eager: ClassVar[bool] = False
@@ -217,7 +221,7 @@ class Given(Source):
 def augment(technique: Augmentation, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
     x, y = args
     inputs = Inputs("sound", -3.0, 2.0) if technique.kinds[0] == "sound" else seen(x)
-    return Augmenting(Recipe((technique,)), Given(technique, drawn), inputs, "abc")(x, y)
+    return BatchAugmenter(Recipe((technique,)), StepInputs(technique, drawn), inputs, "abc")(x, y)
 
 
 def attack(technique: Attack, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
@@ -242,12 +246,12 @@ def wrap(technique: OnGrads, args: Any, drawn: Any, clock: Clock, slope: Slope) 
     return technique.wrap(gradient, drawn, clock)(args[0])
 
 
-def average(technique: Averaged, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
+def average(technique: AveragedWeights, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
     (weights,) = args
     state = technique.start(weights)
     for factor in (2.0, -1.0):
         state = technique.update(state, [factor * w for w in weights], clock)
-    return technique.weights(state), technique.pulled(state) if isinstance(technique, Pulling) else state
+    return technique.weights(state), technique.reset_state(state) if isinstance(technique, ResettingAverage) else state
 
 
 def term(technique: OnLoss, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
@@ -258,11 +262,11 @@ def term(technique: OnLoss, args: Any, drawn: Any, clock: Clock, slope: Slope) -
 def penalise(technique: Penalty, args: Any, drawn: Any, clock: Clock, slope: Slope) -> Any:
     (w,) = args
     found = [technique.value(w)]
-    if isinstance(technique, Quadratic):
+    if isinstance(technique, QuadraticPenalty):
         found.append(technique.coefficient() * w)
-    if isinstance(technique, Smooth):
+    if isinstance(technique, SmoothPenalty):
         found.append(technique.gradient(w))
-    if isinstance(technique, Proximal):
+    if isinstance(technique, ProximalPenalty):
         rate = w.detach().abs().mean()
         found += [technique.prox(w.clone(), step) for step in (0.1 * rate, 0.1 * rate + w.square())]
     return found
@@ -286,12 +290,12 @@ def project(technique: Projection, args: Any, drawn: Any, clock: Clock, slope: S
 
 ACTING: dict[Any, Callable[..., Any]] = {
     Augmentation: augment,
-    Change: change,
+    BatchTransform: change,
     Attack: attack,
     HiddenMix: mix,
     Noise | BranchNoise | WeightPerturbation: perturb,
     OnGrads: wrap,
-    Averaged: average,
+    AveragedWeights: average,
     OnLoss: term,
     Penalty: penalise,
     Decay: decay,
@@ -316,7 +320,10 @@ def by_func(cost: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def test_members_at_once_are_each_member_alone(kind: type[Technique], form: Values) -> None:
     crowd = members(kind, form)
     for args in zip(*(given(kind, seed) for seed in range(MEMBERS)), strict=True):
-        learned = [t.learned(a[0]) if isinstance(t, Learned) else {} for t, a in zip(crowd, args, strict=True)]
+        learned = [
+            t.initial_values(a[0]) if isinstance(t, TrainableStrengths) else {}
+            for t, a in zip(crowd, args, strict=True)
+        ]
         drawn = [draw(t, a, torch.Generator().manual_seed(i)) for i, (t, a) in enumerate(zip(crowd, args, strict=True))]
         alone = [
             flat(act(t.with_values(**own), a, d, clock, by_autograd))
@@ -334,7 +341,7 @@ def test_members_at_once_are_each_member_alone(kind: type[Technique], form: Valu
             for i in range(MEMBERS):
                 torch.testing.assert_close(found[i], alone[i][number], rtol=1e-12, atol=1e-12, equal_nan=False)
             # Where it does nothing it must do so to the bit: runs without it are trained in one program with it.
-            if kind.light and crowd[0].idle():
+            if kind.cheap_when_neutral and crowd[0].idle():
                 assert torch.equal(found[0], alone[0][number])
 
 

@@ -19,7 +19,7 @@ from goodfit.stages import (
     BranchNoise,
     HiddenMix,
     Noise,
-    Normalisation,
+    Normalization,
     OnEpoch,
     OnLoss,
     OnModel,
@@ -29,8 +29,9 @@ from goodfit.stages import (
 )
 from goodfit.technique import Knob, Technique
 from goodfit.techniques import CutOut
-from goodfit.train import Checkpoints, Run
-from goodfit.train.attach import attach_layers
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.run import Run
+from goodfit.train.stages.on_model import attach_layers
 
 Train = Callable[..., Run]
 SameBits = Callable[[Run, Run], None]
@@ -114,7 +115,7 @@ def test_keys_stay_and_detach_restores(technique: type[Technique], at_work: AtWo
     before, plain = {n: t.clone() for n, t in model.state_dict().items()}, in_training(model, x)
     attachment = attach_layers(model, Recipe.of(at_work(technique)))
     attachment.source.generator = torch.Generator().manual_seed(0)
-    if issubclass(technique, Normalisation):
+    if issubclass(technique, Normalization):
         assert before.keys() < model.state_dict().keys()
     else:
         assert list(model.state_dict()) == list(before)
@@ -207,7 +208,7 @@ def test_each_knob_changes_the_trained_network(
 # ---- accumulated gradients ---------------------------------------------------------------------------
 
 PER_PASS: dict[Any, str] = {
-    Normalisation: "statistics are those of the rows in one forward pass: 8 are not 32",
+    Normalization: "statistics are those of the rows in one forward pass: 8 are not 32",
     (Noise, BranchNoise, WeightPerturbation, Recurrent, HiddenMix): (
         "noise is drawn in each forward pass: four of 8 rows draw other numbers than one of 32"
     ),
@@ -221,7 +222,7 @@ def test_four_parts_of_8_equal_a_batch_of_32(
     for kinds, why in PER_PASS.items():
         if issubclass(technique, kinds):
             pytest.skip(why)
-    if issubclass(technique, OnLoss) and not technique.per_row:
+    if issubclass(technique, OnLoss) and not technique.row_mean:
         pytest.skip("the term is one of the batch as a whole, or drawn in each forward pass")
     place = home(technique)
     runs = [

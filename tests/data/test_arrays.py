@@ -4,7 +4,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from goodfit.data.arrays import ArrayFeatures, as_array, as_features
-from goodfit.data.storage import chunks
+from goodfit.data.storage import row_slices
 from goodfit.errors import InputError
 
 
@@ -93,4 +93,4 @@ def test_transform_refuses_other_shapes_and_units() -> None:
 
 def test_chunks_cover_all_rows_once() -> None:
     rows = np.arange(10_000)
-    assert np.array_equal(np.concatenate([rows[c] for c in chunks(len(rows))]), rows)
+    assert np.array_equal(np.concatenate([rows[c] for c in row_slices(len(rows))]), rows)

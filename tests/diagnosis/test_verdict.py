@@ -11,7 +11,8 @@ from goodfit.data import Split, from_tensors, load
 from goodfit.diagnosis import diagnose
 from goodfit.diagnosis.verdict import CHECKS, HEADLINES, NEXT, decide
 from goodfit.history import History
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 FALLING = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
 RISING = [1.0, 0.5, 0.4, 0.45, 0.5, 0.55, 0.6]

@@ -90,7 +90,7 @@ def test_02_adam_s_weight_decay_is_l2(three_class_split: Split, make_net: Net) -
 def test_03_bias_and_norm_are_decayed(three_class_split: Split) -> None:
     """https://github.com/pytorch/pytorch/issues/53718, https://github.com/karpathy/minGPT/pull/24
 
-    Told by the type of the module: neither by its name nor by the number of dimensions.
+    StackedContext by the type of the module: neither by its name nor by the number of dimensions.
     """
 
     class Rescale(nn.LayerNorm):

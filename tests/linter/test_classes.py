@@ -11,14 +11,14 @@ Ask = Callable[..., list[LintMessage]]
 One = Callable[..., LintMessage]
 
 
-def test_corrected_twice_fires(one: One) -> None:
-    message = one(classes.corrected_twice, "class_balance=1.0, class_weights=0.5")
-    assert (message.severity, "1.5 in all" in message.reason) == ("warning", True)
+def test_balanced_twice_fires(one: One) -> None:
+    message = one(classes.balanced_twice, "class_balance=1.0, class_weights=0.5")
+    assert (message.severity, "total strength of 1.5" in message.reason) == ("warning", True)
 
 
-def test_corrected_twice_is_silent(ask: Ask) -> None:
+def test_balanced_twice_is_silent(ask: Ask) -> None:
     for recipe in ("class_balance=1.0", "class_balance=0.5, class_weights=0.5", "class_balance=1.0, class_weights=0.0"):
-        assert ask(classes.corrected_twice, recipe) == []
+        assert ask(classes.balanced_twice, recipe) == []
 
 
 def test_weights_with_soft_labels_fires(one: One) -> None:
@@ -56,7 +56,7 @@ def test_weights_fade_is_silent(held: str, ask: Ask, normed: nn.Sequential) -> N
 def test_too_few_to_synthesise_fires(one: One) -> None:
     assert one(classes.too_few_to_synthesise, "smote", smallest_class=1).severity == "warning"
     message = one(classes.too_few_to_synthesise, "smote(k=7)", smallest_class=7)
-    assert (message.severity, message.remedy) == ("note", "set k below 7, or take class_balance")
+    assert (message.severity, message.remedy) == ("note", "set k below 7, or use class_balance")
 
 
 def test_too_few_to_synthesise_is_silent(ask: Ask) -> None:

@@ -12,7 +12,7 @@ One = Callable[..., LintMessage]
 
 def test_unit_norm_with_bounds_fires(one: One) -> None:
     idle = one(constraints.unit_norm_with_bounds, "unit_norm, max_norm=3")
-    assert (idle.severity, idle.remedy) == ("warning", "leave max_norm out")
+    assert (idle.severity, idle.remedy) == ("warning", "remove max_norm")
     assert one(constraints.unit_norm_with_bounds, "max_norm=0.5, unit_norm").severity == "error"
     assert (
         one(constraints.unit_norm_with_bounds, "unit_norm, min_max_norm(min_value=2.0, max_value=3.0)").severity

@@ -65,76 +65,78 @@ def test_before_batch_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
 # ---- dropout beside dropout -----------------------------------------------------------------------
 
 
-def test_twice_fires(one: One) -> None:
-    message = one(dropout.twice, "dropout=0.25, gaussian_dropout=0.1")
+def test_two_dropouts_fires(one: One) -> None:
+    message = one(dropout.two_dropouts, "dropout=0.25, gaussian_dropout=0.1")
     assert (message.severity, message.techniques) == ("warning", ("dropout", "gaussian_dropout"))
     assert message.where == ("2", "4")
-    assert one(dropout.twice, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.5))).where == ("3",)
+    assert one(dropout.two_dropouts, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.5))).where == ("3",)
 
 
-def test_twice_is_silent(ask: Ask) -> None:
-    assert ask(dropout.twice, "dropout=0.25") == []
-    assert ask(dropout.twice, "dropout(0.25, on=last), gaussian_dropout(0.1, on='kernel 2')") == []
-    assert ask(dropout.twice, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.0))) == []
-    assert ask(dropout.twice, "", own(nn.Dropout(0.5), nn.Dropout(0.5))) == []  # the user's own affair
+def test_two_dropouts_is_silent(ask: Ask) -> None:
+    assert ask(dropout.two_dropouts, "dropout=0.25") == []
+    assert ask(dropout.two_dropouts, "dropout(0.25, on=last), gaussian_dropout(0.1, on='kernel 2')") == []
+    assert ask(dropout.two_dropouts, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.0))) == []
+    assert (
+        ask(dropout.two_dropouts, "", own(nn.Dropout(0.5), nn.Dropout(0.5))) == []
+    )  # the network is not changed by the recipe
 
 
-def test_own_too_fires(one: One) -> None:
-    assert one(dropout.own_too, "dropout=0.25", own(nn.Dropout(0.5))).where == ("1",)
+def test_dropout_in_network_fires(one: One) -> None:
+    assert one(dropout.dropout_in_network, "dropout=0.25", own(nn.Dropout(0.5))).where == ("1",)
     attention = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1))
-    assert "1.self_attn" in one(dropout.own_too, "dropout=0.25", attention).where
-    assert one(dropout.own_too, "dropout=0.25", nn.LSTM(4, 4, 2, dropout=0.3)).where == ("",)
+    assert "1.self_attn" in one(dropout.dropout_in_network, "dropout=0.25", attention).where
+    assert one(dropout.dropout_in_network, "dropout=0.25", nn.LSTM(4, 4, 2, dropout=0.3)).where == ("",)
 
 
-def test_own_too_is_silent(ask: Ask) -> None:
-    assert ask(dropout.own_too, "l2=1e-4", own(nn.Dropout(0.5))) == []
-    assert ask(dropout.own_too, "dropout=0.25", own(nn.Dropout(0.0))) == []
-    assert ask(dropout.own_too, "dropout=0.25") == []
+def test_dropout_in_network_is_silent(ask: Ask) -> None:
+    assert ask(dropout.dropout_in_network, "l2=1e-4", own(nn.Dropout(0.5))) == []
+    assert ask(dropout.dropout_in_network, "dropout=0.25", own(nn.Dropout(0.0))) == []
+    assert ask(dropout.dropout_in_network, "dropout=0.25") == []
 
 
 # ---- what it acts on ------------------------------------------------------------------------------
 
 
-def test_on_maps_fires(one: One, convolutions: nn.Sequential) -> None:
-    assert one(dropout.on_maps, "dropout=0.25", convolutions).where == ("2",)
+def test_units_of_feature_maps_fires(one: One, convolutions: nn.Sequential) -> None:
+    assert one(dropout.units_of_feature_maps, "dropout=0.25", convolutions).where == ("2",)
 
 
-def test_on_maps_is_silent(ask: Ask, convolutions: nn.Sequential) -> None:
-    assert ask(dropout.on_maps, "dropout=0.25") == []
-    assert ask(dropout.on_maps, "dropout(0.25, on=last)", convolutions) == []
-    assert ask(dropout.on_maps, "spatial_dropout=0.25", convolutions) == []
-    assert ask(dropout.on_maps, "dropout(0.0, input_rate=0.2)", convolutions) == []
+def test_units_of_feature_maps_is_silent(ask: Ask, convolutions: nn.Sequential) -> None:
+    assert ask(dropout.units_of_feature_maps, "dropout=0.25") == []
+    assert ask(dropout.units_of_feature_maps, "dropout(0.25, on=last)", convolutions) == []
+    assert ask(dropout.units_of_feature_maps, "spatial_dropout=0.25", convolutions) == []
+    assert ask(dropout.units_of_feature_maps, "dropout(0.0, input_rate=0.2)", convolutions) == []
 
 
-def test_alpha_without_selu_fires(one: One) -> None:
-    assert "cannot be seen" not in one(dropout.alpha_without_selu, "alpha_dropout=0.1").reason
-    assert "F.selu" in one(dropout.alpha_without_selu, "alpha_dropout=0.1", Home()).reason
+def test_alpha_dropout_without_selu_fires(one: One) -> None:
+    assert "not detected" not in one(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1").reason
+    assert "F.selu" in one(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1", Home()).reason
 
 
-def test_alpha_without_selu_is_silent(ask: Ask) -> None:
-    assert ask(dropout.alpha_without_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
-    assert ask(dropout.alpha_without_selu, "dropout=0.1") == []
+def test_alpha_dropout_without_selu_is_silent(ask: Ask) -> None:
+    assert ask(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
+    assert ask(dropout.alpha_dropout_without_selu, "dropout=0.1") == []
 
 
-def test_plain_with_selu_fires(one: One) -> None:
-    assert one(dropout.plain_with_selu, "dropout=0.1", own(nn.SELU())).remedy == "take alpha_dropout"
+def test_dropout_with_selu_fires(one: One) -> None:
+    assert one(dropout.dropout_with_selu, "dropout=0.1", own(nn.SELU())).remedy == "use alpha_dropout"
 
 
-def test_plain_with_selu_is_silent(ask: Ask) -> None:
-    assert ask(dropout.plain_with_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
-    assert ask(dropout.plain_with_selu, "dropout=0.1") == []
+def test_dropout_with_selu_is_silent(ask: Ask) -> None:
+    assert ask(dropout.dropout_with_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
+    assert ask(dropout.dropout_with_selu, "dropout=0.1") == []
 
 
-def test_in_narrow_layers_fires(one: One) -> None:
+def test_dropout_in_narrow_layers_fires(one: One) -> None:
     net = nn.Sequential(nn.Linear(4, 15), nn.ReLU(), nn.Linear(15, 16), nn.ReLU(), nn.Linear(16, 2))
-    message = one(dropout.in_narrow_layers, "dropout=0.5", net)
+    message = one(dropout.dropout_in_narrow_layers, "dropout=0.5", net)
     assert message.where == ("2",)
     assert "= 2" in message.remedy
 
 
-def test_in_narrow_layers_is_silent(ask: Ask) -> None:
-    assert ask(dropout.in_narrow_layers, "dropout=0.5", nn.Sequential(nn.Linear(4, 16), nn.Linear(16, 2))) == []
-    assert ask(dropout.in_narrow_layers, "dropout(0.0, input_rate=0.2)", nn.Linear(4, 2)) == []
+def test_dropout_in_narrow_layers_is_silent(ask: Ask) -> None:
+    assert ask(dropout.dropout_in_narrow_layers, "dropout=0.5", nn.Sequential(nn.Linear(4, 16), nn.Linear(16, 2))) == []
+    assert ask(dropout.dropout_in_narrow_layers, "dropout(0.0, input_rate=0.2)", nn.Linear(4, 2)) == []
 
 
 def test_r_drop_without_noise_fires(one: One) -> None:

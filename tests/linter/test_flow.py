@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from goodfit.linter.flow import kind_of, own_code, own_dropouts
+from goodfit.linter.flow import dropout_modules, flow_kind, has_custom_forward
 from goodfit.linter.view import View
 from goodfit.recipe import Recipe
 
 
 def passed(model: nn.Module, recipe: str = "") -> list[tuple[str, str]]:
     view = View(tuple(Recipe.of(recipe)), model)
-    return [(p.technique.name() if p.technique else p.kind, p.name) for p in view.flow]
+    return [(i.technique.name() if i.technique else i.kind, i.name) for i in view.flow]
 
 
 def test_noises_in_front_and_normalisations_behind() -> None:
@@ -23,7 +23,7 @@ def test_noises_in_front_and_normalisations_behind() -> None:
         ("layer", "0"),
         ("batch_norm", "0"),
         ("layer_norm", "0"),
-        ("scales", "1"),
+        ("homogeneous", "1"),
         ("dropout", "2"),
         ("gaussian_noise", "2"),
         ("layer", "2"),
@@ -66,21 +66,21 @@ def test_reparametrised_layers_are_layers() -> None:
     ],
 )
 def test_kinds(module: nn.Module, kind: str) -> None:
-    assert kind_of(module) == kind
+    assert flow_kind(module) == kind
 
 
 def test_features_of_normalisations() -> None:
     net = nn.Sequential(nn.BatchNorm1d(3), nn.GroupNorm(2, 4), nn.LayerNorm((2, 5)), nn.RMSNorm(6), nn.ReLU())
-    assert [place.features for place in View((), net).flow] == [3, 4, 5, 6, None]
+    assert [item.features for item in View((), net).flow] == [3, 4, 5, 6, None]
 
 
-def test_own_dropouts_and_own_code() -> None:
+def test_own_dropouts_and_has_custom_forward() -> None:
     class Mine(nn.Module):
         pass
 
-    assert own_dropouts(nn.Sequential(nn.Dropout(0.1), nn.Dropout(0.0), nn.GRU(2, 2, 2, dropout=0.1))) == ["0", "2"]
-    assert own_dropouts(nn.MultiheadAttention(2, 1, dropout=0.1)) == [""]
-    assert (own_code(nn.Sequential(nn.ReLU())), own_code(nn.Sequential(Mine()))) == (False, True)
+    assert dropout_modules(nn.Sequential(nn.Dropout(0.1), nn.Dropout(0.0), nn.GRU(2, 2, 2, dropout=0.1))) == ["0", "2"]
+    assert dropout_modules(nn.MultiheadAttention(2, 1, dropout=0.1)) == [""]
+    assert (has_custom_forward(nn.Sequential(nn.ReLU())), has_custom_forward(nn.Sequential(Mine()))) == (False, True)
 
 
 def test_a_technique_by_name() -> None:

@@ -28,19 +28,19 @@ def test_sam_with_accumulation_is_silent(ask: Ask) -> None:
     assert ask(gradients.sam_with_accumulation, "clip_grad_norm", accumulate=4) == []
 
 
-def test_little_bound_under_adam_fires(one: One) -> None:
-    assert one(gradients.little_bound_under_adam, "clip_grad_norm=0.01").severity == "note"
+def test_small_norm_under_adam_fires(one: One) -> None:
+    assert one(gradients.small_norm_under_adam, "clip_grad_norm=0.01").severity == "note"
 
 
-def test_little_bound_under_adam_is_silent(ask: Ask) -> None:
-    assert ask(gradients.little_bound_under_adam, "clip_grad_norm=1.0") == []
-    assert ask(gradients.little_bound_under_adam, "clip_grad_norm=0.01", optimizer="sgd") == []
+def test_small_norm_under_adam_is_silent(ask: Ask) -> None:
+    assert ask(gradients.small_norm_under_adam, "clip_grad_norm=1.0") == []
+    assert ask(gradients.small_norm_under_adam, "clip_grad_norm=0.01", optimizer="sgd") == []
 
 
-def test_bounded_twice_fires(one: One) -> None:
-    assert one(gradients.bounded_twice, "clip_grad_value", loss="huber").techniques == ("clip_grad_value",)
+def test_clipping_with_bounded_loss_fires(one: One) -> None:
+    assert one(gradients.clipping_with_bounded_loss, "clip_grad_value", loss="huber").techniques == ("clip_grad_value",)
 
 
-def test_bounded_twice_is_silent(ask: Ask) -> None:
-    assert ask(gradients.bounded_twice, "clip_grad_norm", loss="mse") == []
-    assert ask(gradients.bounded_twice, "gradient_noise", loss="huber") == []
+def test_clipping_with_bounded_loss_is_silent(ask: Ask) -> None:
+    assert ask(gradients.clipping_with_bounded_loss, "clip_grad_norm", loss="mse") == []
+    assert ask(gradients.clipping_with_bounded_loss, "gradient_noise", loss="huber") == []

@@ -29,18 +29,21 @@ def test_smoothing_with_confidence_penalty_is_silent(ask: Ask) -> None:
     assert ask(labels.smoothing_with_confidence_penalty, "label_smoothing, confidence_penalty=0.0") == []
 
 
-def test_smoothing_with_wrong_labels_fires(one: One) -> None:
-    assert one(labels.smoothing_with_wrong_labels, "label_smoothing, disturb_label").severity == "note"
+def test_smoothing_with_disturb_label_fires(one: One) -> None:
+    assert one(labels.smoothing_with_disturb_label, "label_smoothing, disturb_label").severity == "note"
 
 
-def test_smoothing_with_wrong_labels_is_silent(ask: Ask) -> None:
-    assert ask(labels.smoothing_with_wrong_labels, "label_smoothing") == []
-    assert ask(labels.smoothing_with_wrong_labels, "disturb_label") == []
+def test_smoothing_with_disturb_label_is_silent(ask: Ask) -> None:
+    assert ask(labels.smoothing_with_disturb_label, "label_smoothing") == []
+    assert ask(labels.smoothing_with_disturb_label, "disturb_label") == []
 
 
 def test_smoothing_against_metric_fires(one: One) -> None:
-    assert "log_loss asks" in one(labels.smoothing_against_metric, "label_smoothing", metric="log_loss").reason
-    assert "roc_auc judges" in one(labels.smoothing_against_metric, "disturb_label", metric="roc_auc").reason
+    assert (
+        "probabilities, which log_loss evaluates"
+        in one(labels.smoothing_against_metric, "label_smoothing", metric="log_loss").reason
+    )
+    assert "roc_auc evaluates" in one(labels.smoothing_against_metric, "disturb_label", metric="roc_auc").reason
     sources = {one(labels.smoothing_against_metric, "label_smoothing", metric=m).citation for m in ("AUC", "nll")}
     assert len(sources) == 2
 
@@ -60,13 +63,13 @@ def test_mixing_twice_is_silent(ask: Ask) -> None:
     assert ask(labels.mixing_twice, "mixup, manifold_mixup=0.0") == []
 
 
-def test_mixing_numbers_fires(one: One) -> None:
-    assert one(labels.mixing_numbers, "mixup", task="regression").severity == "note"
+def test_mixing_regression_targets_fires(one: One) -> None:
+    assert one(labels.mixing_regression_targets, "mixup", task="regression").severity == "note"
 
 
-def test_mixing_numbers_is_silent(ask: Ask) -> None:
-    assert ask(labels.mixing_numbers, "mixup") == []
-    assert ask(labels.mixing_numbers, "target_noise", task="regression") == []
+def test_mixing_regression_targets_is_silent(ask: Ask) -> None:
+    assert ask(labels.mixing_regression_targets, "mixup") == []
+    assert ask(labels.mixing_regression_targets, "target_noise", task="regression") == []
 
 
 @pytest.mark.parametrize("name", ["label_smoothing", "class_balance", "smote", "class_weights", "disturb_label"])

@@ -74,7 +74,7 @@ def test_worst_first_and_one_line_each() -> None:
 
 def test_usual_recipes_are_not_faulted() -> None:
     net = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
-    known = Context(batch_size=64, epochs=30, metric="accuracy", rows=5000, stop_rows=1000, own_loop=False)
+    known = Context(batch_size=64, epochs=30, metric="accuracy", rows=5000, stop_rows=1000, manual_loop=False)
     for text in ("", "weight_decay=0.01, dropout=0.25, ema=0.5, early_stopping=5", "l1=1e-4, max_norm=3, mixup=0.2"):
         assert lint(tuple(Recipe.of(text)), net, known) == []
 
@@ -93,7 +93,7 @@ def test_every_technique_alone_on_every_kind_of_network(name: str) -> None:
     ]
     before = torch.get_rng_state()
     for net in networks:
-        found = lint([technique], net, Context(batch_size=8, accumulate=2, epochs=2, own_loop=True))
+        found = lint([technique], net, Context(batch_size=8, accumulate=2, epochs=2, manual_loop=True))
         assert all(isinstance(message, LintMessage) for message in found)
     assert torch.equal(before, torch.get_rng_state())
 

@@ -104,13 +104,13 @@ def test_l2_with_weight_decay_is_silent(ask: Ask) -> None:
 
 
 def test_l2_under_adam_fires(one: One) -> None:
-    assert "under adamw" in one(penalties.l2_under_adam, "l2=1e-4", optimizer="adamw").reason
+    assert "adamw rescales" in one(penalties.l2_under_adam, "l2=1e-4", optimizer="adamw").reason
 
 
 def test_l2_under_adam_is_silent(ask: Ask) -> None:
     assert ask(penalties.l2_under_adam, "l2=1e-4", optimizer="sgd") == []
     assert ask(penalties.l2_under_adam, "weight_decay=0.01") == []
-    assert ask(penalties.l2_under_adam, "l2=1e-4, weight_decay=0.01") == []  # another rule's
+    assert ask(penalties.l2_under_adam, "l2=1e-4, weight_decay=0.01") == []  # reported by l2_with_weight_decay
 
 
 def test_same_penalty_twice_fires(one: One) -> None:
@@ -127,15 +127,15 @@ def test_same_penalty_twice_is_silent(ask: Ask) -> None:
         assert ask(penalties.same_penalty_twice, recipe) == []
 
 
-def test_zeros_come_back_fires(one: One) -> None:
+def test_zeros_lost_by_schedule_fires(one: One) -> None:
     for schedule in ("linear", "cosine", "early"):
-        assert one(penalties.zeros_come_back, f"l1(1e-4, schedule={schedule})").severity == "warning"
-    assert one(penalties.zeros_come_back, "group_lasso(1e-4, schedule=cosine)").techniques == ("group_lasso",)
+        assert one(penalties.zeros_lost_by_schedule, f"l1(1e-4, schedule={schedule})").severity == "warning"
+    assert one(penalties.zeros_lost_by_schedule, "group_lasso(1e-4, schedule=cosine)").techniques == ("group_lasso",)
 
 
-def test_zeros_come_back_is_silent(ask: Ask) -> None:
+def test_zeros_lost_by_schedule_is_silent(ask: Ask) -> None:
     for recipe in ("l1=1e-4", "l1(1e-4, schedule=late)", "l2(1e-4, schedule=cosine)"):
-        assert ask(penalties.zeros_come_back, recipe) == []
+        assert ask(penalties.zeros_lost_by_schedule, recipe) == []
 
 
 def test_biases_and_norms_fires(one: One, normed: nn.Sequential) -> None:
@@ -149,26 +149,26 @@ def test_biases_and_norms_is_silent(ask: Ask, normed: nn.Sequential) -> None:
     assert ask(penalties.biases_and_norms, "l1(0.01, on=norm)", normed) == []  # prunes units: meant
 
 
-def test_adamw_s_own_decay_fires(one: One) -> None:
-    assert one(penalties.adamw_s_own_decay, "weight_decay=0.1", optimizer="adamw").severity == "note"
-    assert one(penalties.adamw_s_own_decay, "l2=0.1", optimizer="AdamW", own_loop=True).severity == "warning"
+def test_default_decay_of_adamw_fires(one: One) -> None:
+    assert one(penalties.default_decay_of_adamw, "weight_decay=0.1", optimizer="adamw").severity == "note"
+    assert one(penalties.default_decay_of_adamw, "l2=0.1", optimizer="AdamW", manual_loop=True).severity == "warning"
 
 
-def test_adamw_s_own_decay_is_silent(ask: Ask) -> None:
-    assert ask(penalties.adamw_s_own_decay, "weight_decay=0.1", optimizer="adamw", own_loop=False) == []
-    assert ask(penalties.adamw_s_own_decay, "weight_decay=0.1", optimizer="adam", own_loop=True) == []
-    assert ask(penalties.adamw_s_own_decay, "l1=0.1", optimizer="adamw") == []
+def test_default_decay_of_adamw_is_silent(ask: Ask) -> None:
+    assert ask(penalties.default_decay_of_adamw, "weight_decay=0.1", optimizer="adamw", manual_loop=False) == []
+    assert ask(penalties.default_decay_of_adamw, "weight_decay=0.1", optimizer="adam", manual_loop=True) == []
+    assert ask(penalties.default_decay_of_adamw, "l1=0.1", optimizer="adamw") == []
 
 
-def test_too_many_directions_fires(one: One) -> None:
+def test_too_many_vectors_fires(one: One) -> None:
     net = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 3))  # 9 vectors in 4 dimensions; 3 in 9
-    assert one(penalties.too_many_directions, "orthogonal=0.01", net).where == ("0.weight",)
-    assert one(penalties.too_many_directions, "orthogonal(0.01, over=inputs)", net).where == ("1.weight",)
+    assert one(penalties.too_many_vectors, "orthogonal=0.01", net).where == ("0.weight",)
+    assert one(penalties.too_many_vectors, "orthogonal(0.01, over=inputs)", net).where == ("1.weight",)
 
 
-def test_too_many_directions_is_silent(ask: Ask) -> None:
+def test_too_many_vectors_is_silent(ask: Ask) -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
-    assert ask(penalties.too_many_directions, "orthogonal=0.01", net) == []
-    assert ask(penalties.too_many_directions, "orthogonal(0.01, on='kernel bias')", net) == []
-    assert ask(penalties.too_many_directions, "orthogonal=0.01", nn.LSTM(4, 4)) == []  # each gate: 4 in 4 dimensions
-    assert ask(penalties.too_many_directions, "l2=0.01", nn.Linear(4, 9)) == []
+    assert ask(penalties.too_many_vectors, "orthogonal=0.01", net) == []
+    assert ask(penalties.too_many_vectors, "orthogonal(0.01, on='kernel bias')", net) == []
+    assert ask(penalties.too_many_vectors, "orthogonal=0.01", nn.LSTM(4, 4)) == []  # each gate: 4 in 4 dimensions
+    assert ask(penalties.too_many_vectors, "l2=0.01", nn.Linear(4, 9)) == []

@@ -8,20 +8,20 @@ Ask = Callable[..., list[LintMessage]]
 One = Callable[..., LintMessage]
 
 
-def test_watching_training_fires(one: One) -> None:
+def test_monitors_training_data_fires(one: One) -> None:
     for monitor in ("train_loss", "batch_loss", "train_accuracy"):
-        assert monitor in one(stopping.watching_training, f"early_stopping(5, monitor={monitor})").reason
+        assert monitor in one(stopping.monitors_training_data, f"early_stopping(5, monitor={monitor})").reason
 
 
-def test_watching_training_is_silent(ask: Ask) -> None:
+def test_monitors_training_data_is_silent(ask: Ask) -> None:
     for monitor in ("stop_loss", "val_loss", "stop_accuracy"):
-        assert ask(stopping.watching_training, f"early_stopping(5, monitor={monitor})") == []
-    assert ask(stopping.watching_training, "divergence_stop(monitor=train_loss)") == []
+        assert ask(stopping.monitors_training_data, f"early_stopping(5, monitor={monitor})") == []
+    assert ask(stopping.monitors_training_data, "divergence_stop(monitor=train_loss)") == []
 
 
 def test_coarse_accuracy_fires(one: One) -> None:
     message = one(stopping.coarse_accuracy, "early_stopping(5, monitor=val_accuracy)", stop_rows=100)
-    assert "on 100 rows stop_accuracy moves in steps of 0.01" in message.reason
+    assert "on 100 rows, stop_accuracy changes in steps of 0.01" in message.reason
 
 
 def test_coarse_accuracy_is_silent(ask: Ask) -> None:
@@ -39,20 +39,20 @@ def test_never_stops_is_silent(ask: Ask) -> None:
     assert ask(stopping.never_stops, "early_stopping=100") == []
 
 
-def test_keeps_the_last_fires(one: One) -> None:
-    assert one(stopping.keeps_the_last, "early_stopping(5, restore_best_weights=false)").severity == "note"
+def test_keeps_last_weights_fires(one: One) -> None:
+    assert one(stopping.keeps_last_weights, "early_stopping(5, restore_best_weights=false)").severity == "note"
 
 
-def test_keeps_the_last_is_silent(ask: Ask) -> None:
+def test_keeps_last_weights_is_silent(ask: Ask) -> None:
     for recipe in ("early_stopping=5", "l2", "divergence_stop"):
-        assert ask(stopping.keeps_the_last, recipe) == []
+        assert ask(stopping.keeps_last_weights, recipe) == []
 
 
-def test_never_late_fires(one: One) -> None:
-    message = one(stopping.never_late, "dropout(0.2, schedule=late), early_stopping=5")
+def test_late_schedule_with_stopping_fires(one: One) -> None:
+    message = one(stopping.late_schedule_with_stopping, "dropout(0.2, schedule=late), early_stopping=5")
     assert message.techniques == ("dropout", "early_stopping")
 
 
-def test_never_late_is_silent(ask: Ask) -> None:
-    assert ask(stopping.never_late, "dropout(0.2, schedule=late)") == []
-    assert ask(stopping.never_late, "dropout(0.2, schedule=early), early_stopping=5") == []
+def test_late_schedule_with_stopping_is_silent(ask: Ask) -> None:
+    assert ask(stopping.late_schedule_with_stopping, "dropout(0.2, schedule=late)") == []
+    assert ask(stopping.late_schedule_with_stopping, "dropout(0.2, schedule=early), early_stopping=5") == []

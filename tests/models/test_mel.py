@@ -11,8 +11,9 @@ import torch
 from goodfit.data import load
 from goodfit.errors import InputError
 from goodfit.models import LogMel, build, mel_cnn
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 together = partial(fit_many, population=True)
 

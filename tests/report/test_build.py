@@ -27,7 +27,9 @@ from goodfit.report.html import render
 from goodfit.study import Study, Trial, run_study
 from goodfit.study.candidates import Candidate
 from goodfit.study.statistics import Estimate
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SHORT = Training(epochs=3, batch_size=16, learning_rate=0.01)
 Net = Callable[..., nn.Sequential]
@@ -310,7 +312,7 @@ def test_the_headline_of_one_seed_speaks_of_no_interval() -> None:
     from goodfit.data import load
     from goodfit.report import headline
     from goodfit.study import run_study
-    from goodfit.train import Training
+    from goodfit.train.config import Training
 
     study = run_study(load("iris"), "mlp:4", ["batch_norm"], Training(epochs=2), seeds=1, progress=False)
     study.trials = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.trials)]

@@ -16,7 +16,8 @@ from goodfit.data import Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import pixels, sample_galleries, spectrogram
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def picture(address: str) -> np.ndarray:

@@ -14,8 +14,9 @@ from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.series_charts import HEIGHT, MARGIN, WIDTH, svg_path, to_data_units
-from goodfit.train import Training, fit
 from goodfit.train.batched import seen
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.variants import examples
 
 

@@ -13,7 +13,9 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import SCHEDULES, Clock, Scheduled
 from goodfit.techniques import ALL, L1, L2, Dropout, MaxNorm
-from goodfit.train import Checkpoints, Training, fit
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 WITH = [t for t in ALL.values() if issubclass(t, Scheduled)]
@@ -48,7 +50,7 @@ def test_cosine_by_hand() -> None:
 
 
 def test_the_share_of_training_is_counted_in_steps() -> None:
-    assert [Clock(step, per_epoch=2, total=4).done for step in (1, 2, 3, 4)] == [0.0, 0.25, 0.5, 0.75]
+    assert [Clock(step, per_epoch=2, total=4).progress for step in (1, 2, 3, 4)] == [0.0, 0.25, 0.5, 0.75]
 
 
 @pytest.mark.parametrize("text", ["l2=0.1", "l1=0.01", "dropout=0.5", "max_norm=0.5", "weight_decay=1", "mixup=1"])

@@ -12,7 +12,7 @@ from goodfit.data import Dataset, TaskSpec, load
 from goodfit.recipe import Recipe
 from goodfit.study import Study, Trial
 from goodfit.study.candidates import PLAIN, Candidate
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 SPEC = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
 

@@ -4,7 +4,13 @@ from goodfit.data import Inputs, TaskSpec
 from goodfit.data.text.words import Words
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
-from goodfit.study.candidates import COMBINATION, MOVES, USUAL, candidates, candidates_of
+from goodfit.study.candidates import (
+    COMBINATION,
+    DEFAULT_TECHNIQUES,
+    IMAGE_AUGMENTATION,
+    candidates_from,
+    default_candidates,
+)
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -21,8 +27,8 @@ def images(channels: int) -> TaskSpec:
 
 
 def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
-    plan = candidates(CLASSES)
-    assert [c.label for c in plan] == ["plain", *USUAL, "combined"]
+    plan = default_candidates(CLASSES)
+    assert [c.label for c in plan] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
     assert len(plan[0].recipe) == 0
     for candidate in plan[1:-1]:
         assert candidate.recipe.techniques == (ALL[candidate.label](),)
@@ -30,28 +36,28 @@ def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
 
 
 def test_the_whole_catalogue_where_it_is_asked_for() -> None:
-    labels = [c.label for c in candidates(CLASSES, catalogue=True)]
+    labels = [c.label for c in default_candidates(CLASSES, catalogue=True)]
     assert labels == [
         "plain",
-        *(n for n, t in sorted(ALL.items()) if getattr(t, "needs", "any") != "numbers" and of_tables(t)),
+        *(n for n, t in sorted(ALL.items()) if t.needs_targets != "numbers" and of_tables(t)),
         "combined",
     ]
-    assert set(USUAL) < set(labels)
+    assert set(DEFAULT_TECHNIQUES) < set(labels)
 
 
 def test_images_are_augmented_and_nothing_falsifies_them() -> None:
-    plan = {c.label: c.recipe.text() for c in candidates(images(1))}
-    assert set(USUAL) < set(plan)
+    plan = {c.label: c.recipe.text() for c in default_candidates(images(1))}
+    assert set(DEFAULT_TECHNIQUES) < set(plan)
     assert plan["shift"] == "shift=0.1"
     assert plan["rotation=10.0"] == "rotation=10.0"
-    assert plan["combined"].startswith(MOVES)
+    assert plan["combined"].startswith(IMAGE_AUGMENTATION)
     assert not any("flip" in text or "turn" in text for text in plan.values())
 
 
 def test_sounds_are_augmented_alone() -> None:
     spec = TaskSpec("classification", "y", ("a", "b"), (1, 800), 2, "d", Inputs("sound", -1.0, 1.0, 8000))
-    plan = {c.label: c.recipe for c in candidates(spec)}
-    alone = set(plan) - set(USUAL) - {"plain", "combined"}
+    plan = {c.label: c.recipe for c in default_candidates(spec)}
+    alone = set(plan) - set(DEFAULT_TECHNIQUES) - {"plain", "combined"}
     assert alone == {"sound_shift", "spec_augment", "speed"}
     assert plan["combined"] == Recipe.of(COMBINATION)
 
@@ -63,7 +69,7 @@ def test_words_of_texts_are_augmented_where_they_are_known() -> None:
         (Inputs("text", vocabulary=4), False),
     ):
         spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d", inputs)
-        plan = {c.label: c.recipe for c in candidates(spec)}
+        plan = {c.label: c.recipe for c in default_candidates(spec)}
         assert (removal in plan, "synonyms=0.2" in plan) == (known, known)
         assert {"plain", "l2", "word_dropout=0.5", "combined"} < set(plan)
         assert "mixup" not in plan  # words have no blends
@@ -73,20 +79,20 @@ def test_words_of_texts_are_augmented_where_they_are_known() -> None:
 
 
 def test_colours_only_where_there_are_three() -> None:
-    labels = [{c.label for c in candidates(images(n), catalogue=True)} for n in (1, 3)]
+    labels = [{c.label for c in default_candidates(images(n), catalogue=True)} for n in (1, 3)]
     assert labels[1] - labels[0] == {"hue", "saturation"}
 
 
 def test_numbers_have_no_labels_to_smooth() -> None:
-    plan = candidates(NUMBERS)
-    assert [c.label for c in plan] == ["plain", *(n for n in USUAL if n != "label_smoothing"), "combined"]
+    plan = default_candidates(NUMBERS)
+    assert [c.label for c in plan] == ["plain", *(n for n in DEFAULT_TECHNIQUES if n != "label_smoothing"), "combined"]
     names = [t.name() for t in plan[-1].recipe]
     assert names == [t.name() for t in Recipe.of(COMBINATION) if t.name() != "label_smoothing"]
 
 
 def test_recipes_of_ones_own_once_each_behind_plain() -> None:
     mine, other = Recipe.of("l2=1e-3"), Recipe.of("dropout=0.5, l2=1e-3")
-    plan = candidates_of([mine, Recipe(), other, Recipe.of("l2=0.001")])
+    plan = candidates_from([mine, Recipe(), other, Recipe.of("l2=0.001")])
     assert [(c.label, c.recipe) for c in plan] == [
         ("plain", Recipe()), ("l2=0.001", mine), ("dropout=0.5, l2=0.001", other),
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from goodfit.data import load
 from goodfit.study import run_study
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 TABLES = Path(__file__).parents[3] / "shared" / "data" / "tabular"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from goodfit.study import Study
-from goodfit.study.result import COUNTS
+from goodfit.study.result import COUNT_METRICS
 from goodfit.study.statistics import corrected_interval
 
 Hand = Callable[..., Study]
@@ -49,7 +49,7 @@ def test_only_counts_of_rows_are_rounded(hand: Hand) -> None:
     scores = {"": [0.5, 0.5, 0.5], "l2=0.1": [0.4, 0.4, 0.4]}
     for metric in ("accuracy", "rmse", "log_loss"):
         difference = next(r.difference for r in hand(scores, metric=metric).ranking() if r.difference)
-        assert (difference.high - difference.low > 1e-9) is (metric in COUNTS)
+        assert (difference.high - difference.low > 1e-9) is (metric in COUNT_METRICS)
 
 
 def test_failed_runs_are_counted_and_left_out(hand: Hand) -> None:

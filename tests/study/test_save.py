@@ -1,4 +1,4 @@
-"""A study on disk."""
+"""A saved study: its files, their contents and their format versions."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from goodfit.recipe import Recipe
 from goodfit.store import load_run, save_run
 from goodfit.study import Study, run_study
 from goodfit.study.save import save_study
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_files(study: Study, iris: Dataset, tmp_path: Path) -> None:
         assert [r["recipe"] for r in csv.DictReader(file)] == [r.candidate.label for r in study.ranking()]
 
 
-def test_the_best_run_is_what_the_folder_loads(study: Study, iris: Dataset, tmp_path: Path) -> None:
+def test_loading_a_study_folder_returns_its_best_run(study: Study, iris: Dataset, tmp_path: Path) -> None:
     save_study(study, tmp_path)
     best, x = study.ranking()[0].candidate.label, iris.split(0).test.x
     assert torch.equal(load_run(tmp_path).outputs(x), study.run_of(best).outputs(x))
@@ -47,23 +47,25 @@ def test_the_recipe_file_trains_again(study: Study, tmp_path: Path) -> None:
     best = study.ranking()[0].candidate.recipe
     assert Recipe.load(str(tmp_path / "recipe.yaml")) == best
     data = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
+    assert data["format"] == 1
     assert data["network"] == "mlp:8"
     assert Training.of(data["training"]) == study.training
 
 
-def test_json_is_strict_and_whole(study: Study, tmp_path: Path) -> None:
+def test_json_is_strict_and_complete(study: Study, tmp_path: Path) -> None:
     save_study(study, tmp_path)
 
     def refuse(word: str) -> None:
         raise AssertionError(word)
 
     data = json.loads((tmp_path / "study.json").read_text(), parse_constant=refuse)
+    assert data["format"] == 1
     assert len(data["runs"]) == len(study.trials)
     assert data["runs"][0]["history"]["stop_loss"] == study.trials[0].run.history["stop_loss"]  # type: ignore[union-attr]
     assert data["rows"] == study.rows
 
 
-def test_a_folder_never_answers_with_results_of_two_kinds(study: Study, tmp_path: Path) -> None:
+def test_saving_replaces_earlier_results_of_either_kind(study: Study, tmp_path: Path) -> None:
     save_run(study.run_of("l2=0.01"), tmp_path)
     save_study(study, tmp_path)
     assert not (tmp_path / "run.json").exists()

@@ -17,12 +17,13 @@ from goodfit.data import Dataset, Part, Split, load
 from goodfit.errors import InputError, TrainingError
 from goodfit.stages import Augmentation
 from goodfit.study import Study, run_study
-from goodfit.study.candidates import USUAL
+from goodfit.study.candidates import DEFAULT_TECHNIQUES
 from goodfit.study.study import default_training, scores
 from goodfit.techniques import ALL
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
+from goodfit.train.run import Run
 
-HOME = importlib.import_module("goodfit.train.population.apart")
+HOME = importlib.import_module("goodfit.train.population.solo_processes")
 RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
 
 
@@ -110,9 +111,9 @@ def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
     study = run_study(
         iris, "mlp:4", training=Training(epochs=1), seeds=1, on_trial=lambda s: told.append(len(s.trials))
     )
-    assert [o.candidate.label for o in study.trials] == ["plain", *USUAL, "combined"]
+    assert [o.candidate.label for o in study.trials] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
     assert not any(o.failure for o in study.trials)
-    assert told == list(range(1, len(USUAL) + 3))
+    assert told == list(range(1, len(DEFAULT_TECHNIQUES) + 3))
     assert study.metric == "accuracy"
     assert set(study.test) == {"plain", study.ranking()[0].candidate.label}
 
@@ -127,7 +128,7 @@ def test_the_whole_catalogue_leaves_out_what_cannot_act(iris: Dataset) -> None:
     understood = {
         n
         for n, t in ALL.items()
-        if getattr(t, "needs", "any") != "numbers" and (not issubclass(t, Augmentation) or "table" in t.kinds)
+        if t.needs_targets != "numbers" and (not issubclass(t, Augmentation) or "table" in t.kinds)
     }
     assert labels == {"plain", "combined"} | understood - left
     assert any(note.startswith("combined: ") or "warning: " in note for note in study.notes)
@@ -175,7 +176,7 @@ def test_each_run_is_tested_on_the_test_part_of_its_own_split(iris: Dataset) -> 
     training = Training(epochs=2, learning_rate=0.01, metric="log_loss")
     study = run_study(iris, "mlp:8", ["l2=10"], training, seeds=3)
     values = []
-    for trial in study.of("plain"):
+    for trial in study.trials_of("plain"):
         assert trial.run is not None
         test = iris.split(trial.seed).test  # same rows, scaled by the training rows of its seed
         values.append(float(nn.functional.cross_entropy(trial.run.outputs(test.x), test.y)))

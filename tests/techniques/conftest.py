@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.data import Inputs, Split, load
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 Weights = dict[str, Tensor]
 STEPS = 6

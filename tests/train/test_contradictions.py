@@ -11,7 +11,8 @@ from torch import nn
 from goodfit.data import Split, load
 from goodfit.errors import InputError
 from goodfit.study import run_study
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 SHORT = Training(epochs=1, batch_size=32)
 
@@ -43,7 +44,7 @@ def test_a_study_refuses_before_its_first_run() -> None:
         run_study(load("iris"), "mlp:4", ["l2=1e-3", "unit_norm, max_norm=0.5"], SHORT, seeds=1)
 
 
-def test_what_is_only_doubtful_is_told(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_warnings_are_reported(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     run = fit(make_net(), three_class_split, "l2=1e-3, weight_decay=0.1", SHORT)
     (message,) = run.facts["warnings"]
     assert message.startswith("warning: l2, weight_decay at 0.weight")

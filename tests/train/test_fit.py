@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.run import same
 
 Net = Callable[..., nn.Sequential]

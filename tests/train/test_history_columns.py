@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.techniques import L1, L2, ElasticNet
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 

@@ -12,15 +12,17 @@ from goodfit.data import from_tensors
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import L1
-from goodfit.train import Training, fit, weights
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.optimizers import make
-from goodfit.train.weights import LARGE, WeightStage
+from goodfit.train.stages import on_weights as weights
+from goodfit.train.stages.on_weights import LARGE, WeightUpdater
 
 
-def stage(recipe: str, optimizer: str = "adam", width: int = 400) -> WeightStage:
+def stage(recipe: str, optimizer: str = "adam", width: int = 400) -> WeightUpdater:
     torch.manual_seed(0)
     model = nn.Linear(width, width)
-    return WeightStage.own(model, Recipe.of(recipe), lambda groups: make(groups, Training(optimizer=optimizer)))
+    return WeightUpdater.own(model, Recipe.of(recipe), lambda groups: make(groups, Training(optimizer=optimizer)))
 
 
 def zeros_after(recipe: str, steps: int, per_epoch: int, **options: object) -> list[int]:

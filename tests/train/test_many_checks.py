@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from goodfit.data import Part, Split, load
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 from goodfit.train.population import jobs
 from goodfit.train.population.jobs import Checker, Networks
 
@@ -49,7 +50,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         plain = getattr(jobs, name)
         monkeypatch.setattr(jobs, name, lambda *args: (seen.append(name), plain(*args))[1])
 
-    for name in ("build", "restless", "Solo"):
+    for name in ("build", "restless", "Trainer"):
         note(name)
     return seen
 
@@ -59,7 +60,7 @@ def test_recipes_of_one_structure_share_what_they_can(three_class_split: Split, 
     for i in range(1, 6):
         training = Training(learning_rate=0.1 * i, epochs=i)
         checker(three_class_split, Recipe.of(f"l2={i}, max_norm={i}, dropout(0.1, schedule=cosine)"), training)
-    assert calls == ["build", "restless", "Solo"]
+    assert calls == ["build", "restless", "Trainer"]
 
 
 def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
@@ -87,7 +88,7 @@ def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
     [
         (["dropout(0.5, input_rate=0.1, on='first')", "dropout(0.5, on='first')"], "Dropout: there must be a layer"),
         (["l2=0.1", "l2(0.1, on='encoder.*')"], "L2: on must match"),
-        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "wants norms"),
+        (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "requires norms"),
         (["early_stopping=5", "early_stopping(5, monitor='stop_auc')"], "EarlyStopping: monitor must be one of"),
     ],
 )

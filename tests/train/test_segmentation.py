@@ -12,12 +12,12 @@ from goodfit.custom_transform import CustomTransform
 from goodfit.data import metric
 from goodfit.models import build
 from goodfit.recipe import Recipe
-from goodfit.train.acting import Source
-from goodfit.train.attach import Attachment
-from goodfit.train.augmenting import Augmenting
-from goodfit.train.batches import BatchStage, Facts
 from goodfit.train.losses import LOSSES
 from goodfit.train.run import same
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats
+from goodfit.train.stages.on_model import Attachment
 
 QUICK = Training(epochs=2, batch_size=16)
 
@@ -113,8 +113,8 @@ def test_members_of_a_population_equal_their_solo_runs(split, recipe):
 
 def test_cutmix_cuts_images_and_masks_alike():
     x = torch.arange(8.0).reshape(8, 1, 1, 1).expand(8, 1, 6, 6).clone()
-    stage = BatchStage(Recipe.of("cutmix"), Attachment(torch.nn.Identity(), Source(torch.Generator())),
-                       Facts([str(i) for i in range(8)], torch.ones(()), load(toy(8)).split().spec.inputs))  # fmt: skip
+    stats = DataStats([str(i) for i in range(8)], torch.ones(()), load(toy(8)).split().spec.inputs)
+    stage = BatchTransforms(Recipe.of("cutmix"), Attachment(torch.nn.Identity(), StepContext(torch.Generator())), stats)
     made, y = stage(x, x[:, 0].long(), lambda x, y: x)
     assert torch.equal(y.argmax(1), made[:, 0].long())
     assert not torch.equal(made, x)
@@ -125,9 +125,9 @@ def test_soft_masks_move_as_hard_ones_do(split):
     soft = torch.nn.functional.one_hot(y.long(), 3).movedim(-1, 1).float()
     made = []
     for given in (y, soft):
-        source = Source(torch.Generator().manual_seed(4))
+        source = StepContext(torch.Generator().manual_seed(4))
         made.append(
-            Augmenting(Recipe.of("rotation=40, zoom=0.3, elastic=1"), source, split.spec.inputs, ())(x, given)[1]
+            BatchAugmenter(Recipe.of("rotation=40, zoom=0.3, elastic=1"), source, split.spec.inputs, ())(x, given)[1]
         )
     assert torch.equal(made[1].argmax(1), made[0].long())
     assert set(made[1].sum(1).unique().tolist()) == {0.0, 1.0}  # nothing is known of what came in from beyond
@@ -137,10 +137,10 @@ def test_soft_masks_move_as_hard_ones_do(split):
 def test_targets_of_one_channel_move_as_they_are(split):
     """Masks as floats, as for a loss of one logit, and depths."""
     x, depth = split.train.x, split.train.x.abs()
-    source, recipe = Source(torch.Generator().manual_seed(4)), Recipe.of("horizontal_flip(1.0)")
-    made = Augmenting(recipe, source, split.spec.inputs, ())(x, depth)[1]
+    source, recipe = StepContext(torch.Generator().manual_seed(4)), Recipe.of("horizontal_flip(1.0)")
+    made = BatchAugmenter(recipe, source, split.spec.inputs, ())(x, depth)[1]
     assert torch.equal(made, depth.flip(-1))
-    turned = Augmenting(Recipe.of("rotation=40"), source, split.spec.inputs, ())(x, depth)[1]
+    turned = BatchAugmenter(Recipe.of("rotation=40"), source, split.spec.inputs, ())(x, depth)[1]
     assert set(turned.unique().tolist()) <= {0.0, *depth.unique().tolist()}
     assert float(turned.std()) > 0
 
@@ -179,19 +179,19 @@ def test_two_classes_may_have_one_logit():
 def test_a_study_of_masks_compares_by_iou(split):
     study = run_study(load(toy()), "unet:4-4", ["rotation=10", "label_smoothing"], QUICK, seeds=2)
     assert study.metric == "iou"
-    for outcome in study.outcomes:
-        part = load(toy()).split(outcome.seed).validation
-        named = outcome.run.predict(part.x)
-        assert outcome.score == pytest.approx(jaccard_score(part.y.flatten(), named.flatten(), average="macro"))
+    for trial in study.trials:
+        part = load(toy()).split(trial.seed).validation
+        named = trial.run.predict(part.x)
+        assert trial.score == pytest.approx(jaccard_score(part.y.flatten(), named.flatten(), average="macro"))
 
 
 def test_the_usual_study_fits_masks(split):
-    from goodfit.study.candidates import candidates
+    from goodfit.study.candidates import default_candidates
 
-    labels = [c.label for c in candidates(split.spec)]
+    labels = [c.label for c in default_candidates(split.spec)]
     assert "cutmix" in labels
     assert "rotation=10.0" in labels
-    for candidate in candidates(split.spec):
+    for candidate in default_candidates(split.spec):
         assert fit("unet:4-4", split, candidate.recipe, Training(epochs=1, batch_size=16)).epochs == 1
 
 

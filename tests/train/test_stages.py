@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Clock, Draw, Forward, Gradient, OnGrads, OnLoss, OnSample
+from goodfit.stages import Clock, Draw, ForwardPass, Gradient, OnGrads, OnLoss, OnSample
 from goodfit.technique import knob
 from goodfit.techniques import L2, ClipGradNorm, MixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 Net = Callable[..., nn.Sequential]
 SETTINGS = {"epochs": 3, "batch_size": 32, "learning_rate": 0.02}
@@ -25,10 +26,10 @@ class LogitPenalty(OnLoss):
 
     factor: float = knob(0.1, low=0, neutral=0.0)
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         assert torch.equal(forward.network(forward.x), forward.output)
         return self.factor * forward.output.square().mean()
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from goodfit.data import Part, Split
 from goodfit.errors import InputError
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 WORDS = 5
 TRAINING = Training(epochs=6, batch_size=16, learning_rate=0.05)

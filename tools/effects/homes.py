@@ -16,9 +16,9 @@ from goodfit import load
 from goodfit.data import Split
 from goodfit.models import cnn, mel_cnn
 from goodfit.models.text import bag
-from goodfit.stages import Augmentation, BranchNoise, OnEpoch, OnEval, Recurrent
+from goodfit.stages import Augmentation, BranchNoise, Noise, OnEpoch, OnEval, OnLoss, Recurrent
 from goodfit.technique import Technique
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 PIXELS = "scikit-learn's digits (8×8 pixels)"
 MLP = "64-64-64-10 with ReLU"
@@ -56,17 +56,17 @@ def home(technique: type[Technique]) -> Home:
     """What a technique's type and declarations ask for, or where its page says that it is at home."""
     if technique.name() in OWN:
         return OWN[technique.name()]()
-    if getattr(technique, "needs", "any") == "numbers":
+    if technique.needs_targets == "numbers":
         return _patients(CALM)
     if issubclass(technique, Augmentation) and technique.name() != "cut_out":
-        return _coloured() if technique.coloured else BY_KIND[technique.kinds[0]]()
+        return _coloured() if technique.needs_rgb else BY_KIND[technique.kinds[0]]()
     if issubclass(technique, BranchNoise):
         return Home(digits(), PIXELS, residual, "64-64-10 with 3 residual branches 64-64-64 and ReLU", CALM)
     if issubclass(technique, Recurrent):
         return _sequences(_training(epochs=30, learning_rate=0.01, schedule="cosine"))
-    if getattr(technique, "inputs", "any") == "maps":
+    if issubclass(technique, Noise) and technique.convolutions_only:
         return _maps()
-    if getattr(technique, "needs_noise", False):
+    if issubclass(technique, OnLoss) and technique.needs_noise:
         return Home(digits(), PIXELS, lambda: perceptron(rate=0.3), f"{MLP} and Dropout(0.3)", CALM)
     if issubclass(technique, OnEpoch):
         return _patients(_training(epochs=60))

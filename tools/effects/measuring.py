@@ -11,7 +11,9 @@ from effects.homes import Home, home
 from goodfit.pages import recipe_text
 from goodfit.stages import OnEpoch
 from goodfit.technique import Knob, Technique, Value
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 SEEDS = 3
 STRENGTHS = 5

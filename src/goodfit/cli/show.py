@@ -86,9 +86,9 @@ def study(answer: Study, folder: Path, report: Path) -> None:
         line(f"test part, opened once: {label} {interval_text(estimate)}")
     if best is not None:
         line(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
-    doubtful = [note.split(WARNED)[0] for note in answer.notes if WARNED in note]
-    if doubtful:
-        line(f"doubtful here: {', '.join(dict.fromkeys(doubtful))}; the report says why")
+    warned = [note.split(WARNED)[0] for note in answer.notes if WARNED in note]
+    if warned:
+        line(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
     if answer.interrupted:
         line(answer.notes[-1])
     written(folder, report)

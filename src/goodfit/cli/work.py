@@ -15,11 +15,12 @@ from goodfit.cli import show
 from goodfit.errors import InputError
 from goodfit.models import build, usual
 from goodfit.recipe import find
+from goodfit.serialization import write_bytes
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
 from goodfit.study.save import save_runs, save_study
 from goodfit.study.study import default_training
-from goodfit.train import Checkpoints, Training
-from goodfit.train.files import write_bytes
+from goodfit.train.checkpoint import Checkpoints
+from goodfit.train.config import Training
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ import torch
 
 from goodfit.data.inputs import PLAIN, TABLE, InputOptions, Inputs
 from goodfit.data.layout import arrange
-from goodfit.data.storage import Picked, is_mapped, parts, pieces, room
+from goodfit.data.storage import RowSubset, allocate, block_slices, blocks, is_mapped
 from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -66,8 +66,8 @@ def as_features(values: object, who: str = "load: x") -> Array:
 
 
 def _floats(x: Array) -> Array:
-    out = room(x.shape, np.float32, mapped=is_mapped(x))
-    for rows in parts(x):
+    out = allocate(x.shape, np.float32, mapped=is_mapped(x))
+    for rows in block_slices(x):
         out[rows] = x[rows]
     return out
 
@@ -81,7 +81,7 @@ def refuse_not_finite(x: Array, who: str) -> None:
     if x.dtype.kind != "f":
         return
     first, count = None, 0
-    for rows in parts(x):
+    for rows in block_slices(x):
         finite = np.isfinite(x[rows])
         if not finite.all():
             at, *rest = (int(i) for i in np.unravel_index(int(finite.argmin()), finite.shape))
@@ -118,30 +118,30 @@ class ArrayFeatures:
     whitening: Whitening | None = None
 
     @classmethod
-    def fit(cls, x: Array | Picked, input_options: InputOptions = PLAIN) -> ArrayFeatures:
+    def fit(cls, x: Array | RowSubset, input_options: InputOptions = PLAIN) -> ArrayFeatures:
         """Learn mean and scale from the training rows, the ends of their range, and how they are whitened."""
         if x.ndim == 2 and x.dtype != np.uint8:
             from sklearn.preprocessing import StandardScaler
 
             scaler = StandardScaler()
-            for piece in pieces(x):
+            for piece in blocks(x):
                 scaler.partial_fit(piece)
             return cls(x.shape[1:], False, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         pixels = x.dtype == np.uint8
         mean, std = _pixel_moments(x) if pixels else _moments(x)
         std = std if std > 0 else 1.0
-        low, high = (0.0, 1.0) if pixels else _ends(pieces(x))
+        low, high = (0.0, 1.0) if pixels else _ends(blocks(x))
         if input_options.kind == "sound":  # as loud downwards as upwards
             low, high = -max(-low, high), max(-low, high)
         ends = ((low - mean) / std, (high - mean) / std) if low < high else (0.0, 1.0)
         plain = cls(x.shape[1:], pixels, (mean,), (std,), Inputs(input_options.kind, *ends, input_options.rate))
         return plain if input_options.whiten is None else plain._whitened(x, input_options.whiten)
 
-    def _whitened(self, x: Array | Picked, epsilon: float) -> ArrayFeatures:
+    def _whitened(self, x: Array | RowSubset, epsilon: float) -> ArrayFeatures:
         """The same with whitening behind, learned from raw training rows; the range is then that of whitened rows."""
         standard = self.transform(x)
         whitening = Whitening.fit(standard, epsilon)
-        ends = _ends(whitening.apply(piece) for piece in pieces(standard))
+        ends = _ends(whitening.apply(piece) for piece in blocks(standard))
         return replace(self, whitening=whitening, inputs=self.inputs.between(*ends))
 
     @property
@@ -161,7 +161,7 @@ class ArrayFeatures:
             InputError: another shape of rows, values that are not finite numbers, or other units (uint8 or
                 not).
         """
-        x = data if isinstance(data, Picked) else as_features(data, "transform: x")
+        x = data if isinstance(data, RowSubset) else as_features(data, "transform: x")
         if isinstance(x, np.ndarray) and x.shape[1:] != self.shape:
             x, _ = arrange(x, self.inputs.kind, "transform")
         if x.shape[1:] != self.shape:
@@ -169,9 +169,9 @@ class ArrayFeatures:
         if self.pixels != (x.dtype == np.uint8) and (self.pixels or len(self.shape) > 1):
             wanted = "uint8 values 0…255" if self.pixels else "values that are not uint8"
             raise InputError(f"transform: this data was learned with {wanted}, got {x.dtype}; convert it first.")
-        lazy = isinstance(x, Picked)
-        out = room(x.shape, np.float32, x.folder if isinstance(x, Picked) else None, lazy or is_mapped(x))
-        for rows in parts(x, "preparing rows"):
+        lazy = isinstance(x, RowSubset)
+        out = allocate(x.shape, np.float32, x.folder if isinstance(x, RowSubset) else None, lazy or is_mapped(x))
+        for rows in block_slices(x, "preparing rows"):
             made = self._standardised(x[rows])
             out[rows] = self.whitening.apply(made) if self.whitening else made
         return out
@@ -213,19 +213,19 @@ def _ends(x: Iterable[Array]) -> tuple[float, float]:
     return min(low for low, _ in found), max(high for _, high in found)
 
 
-def _pixel_moments(x: Array | Picked) -> tuple[float, float]:
+def _pixel_moments(x: Array | RowSubset) -> tuple[float, float]:
     """Exact mean and standard deviation of uint8 values / 255, from their histogram."""
     counts = np.zeros(256, np.int64)
-    for piece in pieces(x, "measuring rows"):
+    for piece in blocks(x, "measuring rows"):
         counts += np.bincount(piece.ravel(), minlength=256)
     values = np.arange(256) / 255
     mean = float(counts @ values / counts.sum())
     return mean, float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum()))
 
 
-def _moments(x: Array | Picked) -> tuple[float, float]:
+def _moments(x: Array | RowSubset) -> tuple[float, float]:
     """Mean and standard deviation over all values, in float64 and in two passes."""
     size = math.prod(x.shape)
-    mean = sum(float(piece.sum(dtype=np.float64)) for piece in pieces(x, "measuring rows")) / size
-    square = sum(float(((piece.astype(np.float64) - mean) ** 2).sum()) for piece in pieces(x, "measuring rows"))
+    mean = sum(float(piece.sum(dtype=np.float64)) for piece in blocks(x, "measuring rows")) / size
+    square = sum(float(((piece.astype(np.float64) - mean) ** 2).sum()) for piece in blocks(x, "measuring rows"))
     return mean, float(np.sqrt(square / size))

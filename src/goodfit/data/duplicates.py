@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.arrays import Features
-from goodfit.data.storage import pieces
+from goodfit.data.storage import blocks
 from goodfit.types import Array
 
 DIGEST = 16
@@ -79,7 +79,7 @@ def row_codes(*given: Features) -> npt.NDArray[np.int64]:
     tables = [x for x in given if isinstance(x, pd.DataFrame)]
     sets = [_table(pd.concat(tables, ignore_index=True))] if tables else [x for x in given if isinstance(x, np.ndarray)]
     kind = np.result_type(*sets)
-    keys = [key for x in sets for piece in pieces(x, "looking for duplicates") for key in _keys(piece, kind)]
+    keys = [key for x in sets for piece in blocks(x, "looking for duplicates") for key in _keys(piece, kind)]
     found = np.empty(len(keys), object)
     found[:] = keys
     return cast("npt.NDArray[np.int64]", pd.factorize(found)[0].astype(np.int64))

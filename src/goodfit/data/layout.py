@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from goodfit.data.inputs import KINDS, LAYOUTS, SPACES, Kind
-from goodfit.data.storage import is_mapped, large
+from goodfit.data.storage import is_large, is_mapped
 from goodfit.errors import InputError, near
 from goodfit.types import Array
 
@@ -45,7 +45,7 @@ def arrange(x: Array, kind: str | None = None, who: str = "load") -> tuple[Array
 def _in_front(x: Array) -> Array:
     """Channels from the end to the front; what does not fit into memory twice is not copied."""
     moved = np.moveaxis(x, -1, 1)
-    return moved if is_mapped(x) or large(x.nbytes) else np.ascontiguousarray(moved)
+    return moved if is_mapped(x) or is_large(x.nbytes) else np.ascontiguousarray(moved)
 
 
 def _told(x: Array) -> Kind:

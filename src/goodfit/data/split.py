@@ -16,7 +16,7 @@ from goodfit.data.checks import listed
 from goodfit.data.duplicates import Duplicates, count_duplicates
 from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import Division, Rows, with_note
-from goodfit.data.storage import Picked, is_mapped, large
+from goodfit.data.storage import RowSubset, is_large, is_mapped
 from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
 from goodfit.errors import InputError
@@ -190,8 +190,8 @@ def take(x: Features, rows: Rows, folder: Path | None = None) -> Any:
     """The given rows of a table or an array; those that do not fit into memory are fetched when they are needed."""
     if not isinstance(x, np.ndarray):
         return x.iloc[rows]
-    lazy = is_mapped(x) or large(len(rows) * x[:1].nbytes)
-    return Picked(x, rows, folder) if lazy else np.ascontiguousarray(x[rows])
+    lazy = is_mapped(x) or is_large(len(rows) * x[:1].nbytes)
+    return RowSubset(x, rows, folder) if lazy else np.ascontiguousarray(x[rows])
 
 
 def _tensors(

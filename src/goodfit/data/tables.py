@@ -14,7 +14,7 @@ from goodfit.data.arrays import ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
 from goodfit.data.inputs import PLAIN, InputOptions, Inputs
-from goodfit.data.storage import Picked
+from goodfit.data.storage import RowSubset
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -41,7 +41,7 @@ class Preprocessing:
     target_scale: float = 1.0
 
     @classmethod
-    def fit(cls, x: Features | Picked, y: Array | None = None, input_options: InputOptions = PLAIN) -> Preprocessing:
+    def fit(cls, x: Features | RowSubset, y: Array | None = None, input_options: InputOptions = PLAIN) -> Preprocessing:
         """Learn from the training rows; `y` only where the targets are numbers (regression)."""
         features: TableFeatures | TextFeatures | ArrayFeatures
         if isinstance(x, pd.DataFrame):

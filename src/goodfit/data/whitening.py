@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from goodfit.data.storage import pieces
+from goodfit.data.storage import blocks
 from goodfit.errors import InputError
 
 Floats = npt.NDArray[np.float32]
@@ -79,7 +79,7 @@ class Whitening:
 
 
 def _flat(x: Floats) -> Iterator[npt.NDArray[np.float64]]:
-    return (piece.reshape(len(piece), -1).astype(np.float64) for piece in pieces(x))
+    return (piece.reshape(len(piece), -1).astype(np.float64) for piece in blocks(x))
 
 
 def _total(found: Iterator[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:

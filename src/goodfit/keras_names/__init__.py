@@ -118,4 +118,4 @@ def _translate(given: Any, table: Mapping[str, Known], who: str, on: str = "kern
 
 
 def _on(technique: Technique) -> str:
-    return str(getattr(technique, "on", ""))
+    return technique.on

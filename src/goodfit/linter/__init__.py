@@ -1,4 +1,4 @@
-"""The linter: what is doubtful in a recipe, on a given network, with the reason and who says so."""
+"""The linter: checks a recipe against a network and reports errors, warnings and notes, with reason and source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from goodfit.linter import (
     labels,
     norms,
     penalties,
-    reach,
+    selectors,
     stopping,
 )
 from goodfit.linter.message import SEVERITIES, Context, LintMessage
@@ -26,16 +26,18 @@ from goodfit.technique import Technique
 __all__ = ["RULES", "Context", "LintMessage", "lint"]
 
 Rule = Callable[[View, Context], Iterator[LintMessage]]
-SUBJECTS = (reach, dropout, norms, penalties, constraints, labels, classes, inputs, gradients, averages, stopping)
+SUBJECTS = (
+    selectors, dropout, norms, penalties, constraints, labels, classes, inputs, gradients, averages, stopping,
+)  # fmt: skip
 RULES: tuple[Rule, ...] = tuple(rule for subject in SUBJECTS for rule in subject.RULES)
-"""Every rule, by subject: a function of the recipe on its network and of what else is known."""
+"""All rules, by subject. A rule is a function of the recipe on its network and of the training's context."""
 
 
 def lint(techniques: Sequence[Technique], model: nn.Module, context: Context | None = None) -> list[LintMessage]:
-    """What is wrong or doubtful about these techniques on this network, the worst first.
+    """Check techniques on a network; returns errors first, then warnings, then notes.
 
-    Nothing is run: the network's modules are looked at in the order of their registration, and what a forward pass
-    computes beside them (`F.dropout`) is not seen.
+    The linter does not run the network. It reads the modules in the order of their registration; it cannot see what a
+    forward pass computes outside of modules (`F.dropout`).
 
     >>> from goodfit.techniques import L2, WeightDecay
     >>> for message in lint([L2(1e-4), WeightDecay(0.01)], nn.Linear(2, 1)):
@@ -43,5 +45,5 @@ def lint(techniques: Sequence[Technique], model: nn.Module, context: Context | N
     warning ('l2', 'weight_decay') ('weight',) keep weight_decay
     """
     view = View(techniques, model)
-    found = [message for rule in RULES for message in rule(view, context or Context())]
-    return sorted(found, key=lambda message: SEVERITIES.index(message.severity))
+    messages = [message for rule in RULES for message in rule(view, context or Context())]
+    return sorted(messages, key=lambda message: SEVERITIES.index(message.severity))

@@ -6,90 +6,95 @@ from collections.abc import Iterator
 
 from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage
-from goodfit.linter.stopping import rules
+from goodfit.linter.stopping import stopping_rules
 from goodfit.linter.view import View, names, number
 from goodfit.stages import OnEval
 
-REMEMBERED = 0.125
-"""Share of the initial weights left in an average, from which on it lags: three half-lives."""
+MAX_INITIAL_SHARE = 0.125
+"""Largest acceptable share of the initial weights in an average: three half-lives."""
 
 
-def several(view: View, context: Context) -> Iterator[LintMessage]:
-    """More than one technique that says which weights are evaluated."""
-    found = [t for t in view.techniques if isinstance(t, OnEval)]
-    if len(found) > 1:
-        reason = "each of them says which weights are evaluated and kept, and there can be one answer only"
-        yield LintMessage("error", names(found), (), reason, "", "keep one of them")
+def several_averages(view: View, context: Context) -> Iterator[LintMessage]:
+    """More than one technique chooses the weights to evaluate."""
+    averaging = [t for t in view.techniques if isinstance(t, OnEval)]
+    if len(averaging) > 1:
+        reason = "each of these techniques determines which weights are evaluated and kept, so only one can be used"
+        yield LintMessage("error", names(averaging), (), reason, "", "keep one of them")
 
 
 def stale_statistics(view: View, context: Context) -> Iterator[LintMessage]:
-    """Averaged weights need batch-norm statistics of their own."""
-    where = tuple(place.name for place in view.flow if place.kind == "batch_norm")
-    found = [t for t in view.techniques if isinstance(t, OnEval)]
-    if found and where and context.own_loop is not False:
+    """The batch-norm statistics do not belong to the averaged weights."""
+    where = tuple(item.name for item in view.flow if item.kind == "batch_norm")
+    averaging = [t for t in view.techniques if isinstance(t, OnEval)]
+    if averaging and where and context.manual_loop is not False:
         yield LintMessage(
-            "note" if context.own_loop is None else "warning",
-            names(found),
+            "note" if context.manual_loop is None else "warning",
+            names(averaging),
             where,
-            "running statistics of batch norms belong to the weights being trained, not to the averaged ones; fit "
-            "recomputes them, a loop of your own must ask for it",
+            "the running statistics of batch norms belong to the trained weights, not to the averaged weights; fit "
+            "recomputes them, a training loop of your own does not",
             sources.IZMAILOV,
-            "pass training batches through the network with the averaged weights before evaluating it",
+            "pass training batches through the network with the averaged weights before you evaluate it",
         )
 
 
 def long_memory(view: View, context: Context) -> Iterator[LintMessage]:
-    """A moving average that still holds much of the initial weights when training ends."""
+    """At the end of training, a moving average still contains much of the initial weights."""
     if context.epochs is None:
         return
     for technique in view.named("ema"):
-        left = 0.5 ** (context.epochs / number(technique, "half_life"))
-        if left > REMEMBERED:
+        share = 0.5 ** (context.epochs / number(technique, "half_life"))
+        if share > MAX_INITIAL_SHARE:
             yield LintMessage(
                 "warning",
                 ("ema",),
                 (),
-                f"after {context.epochs} epochs {left:.0%} of the average is still the initial weights",
+                f"after {context.epochs} epochs, {share:.0%} of the average still comes from the initial weights",
                 "",
-                f"take a half-life of at most {context.epochs / 6:.2g} epochs",
+                f"use a half-life of at most {context.epochs / 6:.2g} epochs",
             )
 
 
-def few_averaged(view: View, context: Context) -> Iterator[LintMessage]:
-    """SWA over the last epoch alone averages nothing."""
+def one_epoch_averaged(view: View, context: Context) -> Iterator[LintMessage]:
+    """SWA starts in the last epoch, so there is nothing to average."""
     for technique in view.named("swa"):
         start = number(technique, "swa_start")
         if context.epochs is not None and context.epochs - 1 < start * context.epochs:
-            reason = f"from {start:.0%} of {context.epochs} epochs on there is only the last one to average"
-            yield LintMessage("warning", ("swa",), (), reason, "", "lower swa_start, or train longer")
+            reason = f"it starts at {start:.0%} of {context.epochs} epochs and so averages only the last epoch"
+            yield LintMessage("warning", ("swa",), (), reason, "", "lower swa_start, or train for more epochs")
 
 
 def short_cycles(view: View, context: Context) -> Iterator[LintMessage]:
-    """Snapshots after one or two epochs each have not converged."""
+    """The cycles of a snapshot ensemble are too short to converge."""
     for technique in view.named("snapshot_ensemble"):
         cycles = int(number(technique, "cycles"))
         if context.epochs is not None and context.epochs < 3 * cycles:
-            reason = f"each of {cycles} cycles has {context.epochs / cycles:.2g} epochs, in which it hardly converges"
-            yield LintMessage(
-                "note", ("snapshot_ensemble",), (), reason, sources.HUANG, "take fewer cycles or more epochs"
-            )
+            length = context.epochs / cycles
+            reason = f"each of the {cycles} cycles has {length:.2g} epochs, too few for the network to converge"
+            remedy = "use fewer cycles or more epochs"
+            yield LintMessage("note", ("snapshot_ensemble",), (), reason, sources.HUANG, remedy)
 
 
-def stopped_before(view: View, context: Context) -> Iterator[LintMessage]:
-    """A stopping rule that ends training before the planned average or cycle does."""
-    stopping = rules(view)
+def stopping_before_average(view: View, context: Context) -> Iterator[LintMessage]:
+    """A stopping rule may end training before the planned average or cycle is complete."""
+    stopping = stopping_rules(view)
     planned = {
-        "swa": "the average begins late in the planned epochs, and stopping early may come before it",
-        "snapshot_ensemble": "the loss rises at each restart of the learning rate, which a stopping rule takes for the "
-        "end, and then there are fewer snapshots",
+        "swa": (
+            "averaging begins late in the planned epochs, and early stopping may end training before",
+            sources.IZMAILOV,
+            "the averaging period",
+        ),
+        "snapshot_ensemble": (
+            "the loss rises at each restart of the learning rate; a stopping rule may mistake this for overfitting and "
+            "end training with fewer snapshots",
+            sources.HUANG,
+            "a cycle",
+        ),
     }
-    for name, reason in planned.items():
+    for name, (reason, source, period) in planned.items():
         if stopping and view.has(name):
-            source = sources.IZMAILOV if name == "swa" else sources.HUANG
-            remedy = "leave the stopping rule out, or take a patience as long as " + (
-                "the part that is averaged" if name == "swa" else "a cycle"
-            )
+            remedy = f"remove the stopping rule, or set its patience to at least the length of {period}"
             yield LintMessage("warning", (name, *names(stopping)), (), reason, source, remedy)
 
 
-RULES = (several, stale_statistics, long_memory, few_averaged, short_cycles, stopped_before)
+RULES = (several_averages, stale_statistics, long_memory, one_epoch_averaged, short_cycles, stopping_before_average)

@@ -1,4 +1,4 @@
-"""Rules about dropout: where it stands, what it stands beside."""
+"""Rules about dropout: where it acts, and what it acts together with."""
 
 from __future__ import annotations
 
@@ -8,81 +8,81 @@ from torch import nn
 
 from goodfit import surgery
 from goodfit.linter import sources
-from goodfit.linter.flow import DROPOUTS, Place, own_code, own_dropouts
+from goodfit.linter.flow import DROPOUTS, FlowItem, dropout_modules, has_custom_forward
 from goodfit.linter.message import Context, LintMessage, Severity
 from goodfit.linter.view import View, names, number
 from goodfit.stages import BranchNoise, Noise, Recurrent, WeightPerturbation
 
 NARROW = 16
-"""Units below which dropping some leaves too few."""
+"""A layer with fewer input units is too narrow for dropout."""
 
 
 def before_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """Dropout whose output reaches a batch norm through at most one layer: the variance that the norm learns is wrong.
+    """Dropout reaches a batch norm through at most one layer, so that the norm learns a wrong variance.
 
-    The network's own `nn.Dropout` counts too, in the order of registration; outside an `nn.Sequential` that is a guess,
-    and a note. Regions (`drop_block`) are left out: their paper uses them in front of batch norms, with gains.
+    The network's `nn.Dropout` counts too, in the order of registration; outside of an `nn.Sequential` this order is
+    uncertain, and the message is a note. `drop_block` is exempt: its paper uses it before batch norms with success.
     """
-    hits: dict[tuple[Severity, tuple[str, ...]], list[str]] = {}
-    waiting: list[tuple[Place, bool]] = []  # whether a layer has been passed
-    for place in view.flow:
-        if place.kind == "dropout" and not (place.technique and place.technique.name() == "drop_block"):
-            waiting.append((place, False))
-        elif place.kind == "layer":
-            waiting = [(p, True) for p, passed in waiting if not passed]
-        elif place.kind == "batch_norm":
-            for dropout, _ in waiting:
-                who = names([p.technique for p in (dropout, place) if p.technique])
-                sure = all(p.technique or p.in_line for p in (dropout, place))
-                hits.setdefault(("warning" if sure else "note", who), []).append(dropout.name)
-        if place.kind in ("batch_norm", "norm"):
-            waiting = []
-    for (severity, who), where in hits.items():
+    layers: dict[tuple[Severity, tuple[str, ...]], list[str]] = {}
+    pending: list[tuple[FlowItem, bool]] = []  # dropouts, and whether a layer has followed
+    for item in view.flow:
+        if item.kind == "dropout" and not (item.technique and item.technique.name() == "drop_block"):
+            pending.append((item, False))
+        elif item.kind == "layer":
+            pending = [(dropout, True) for dropout, layer_followed in pending if not layer_followed]
+        elif item.kind == "batch_norm":
+            for dropout, _ in pending:
+                techniques = names([i.technique for i in (dropout, item) if i.technique])
+                certain = all(i.technique or i.in_sequential for i in (dropout, item))
+                layers.setdefault(("warning" if certain else "note", techniques), []).append(dropout.name)
+        if item.kind in ("batch_norm", "norm"):
+            pending = []
+    for (severity, techniques), where in layers.items():
         yield LintMessage(
             severity,
-            who,
+            techniques,
             tuple(where),
-            "dropout in front of a batch norm raises the variance that the norm sees in training and learns for "
-            "evaluation, where there is no dropout (order of registration)",
+            "dropout before a batch norm raises the variance that the norm sees in training; in evaluation, without "
+            "dropout, its running variance is too large (by the order of registration)",
             sources.LI,
-            "drop only behind the last batch norm (on=last), or leave one of them out",
+            "use dropout only after the last batch norm (on=last), or remove one of them",
         )
 
 
-def twice(view: View, context: Context) -> Iterator[LintMessage]:
-    """Two dropouts on the same input: the shares that are kept multiply."""
-    run: list[Place] = []
-    hits: dict[tuple[str, ...], list[str]] = {}
-    for place in view.flow:
-        if place.kind == "dropout":
-            run.append(place)
+def two_dropouts(view: View, context: Context) -> Iterator[LintMessage]:
+    """Several dropouts act on the same input, so that their keep probabilities multiply."""
+    successive: list[FlowItem] = []
+    layers: dict[tuple[str, ...], list[str]] = {}
+    for item in view.flow:
+        if item.kind == "dropout":
+            successive.append(item)
             continue
-        ours = names([p.technique for p in run if p.technique])
-        if place.kind == "layer" and len(run) > 1 and ours:
-            hits.setdefault(ours, []).append(place.name)
-        if place.kind not in ("scales", "noise"):
-            run = []
-    for who, where in hits.items():
-        reason = "several dropouts act on the inputs of these layers, and the shares that they keep multiply"
-        yield LintMessage("warning", who, tuple(where), reason, "", "keep one of them")
+        techniques = names([i.technique for i in successive if i.technique])
+        if item.kind == "layer" and len(successive) > 1 and techniques:
+            layers.setdefault(techniques, []).append(item.name)
+        if item.kind not in ("homogeneous", "noise"):
+            successive = []
+    for techniques, where in layers.items():
+        reason = "several dropouts act on the input of these layers, and their keep probabilities multiply"
+        yield LintMessage("warning", techniques, tuple(where), reason, "", "keep one of them")
 
 
-def own_too(view: View, context: Context) -> Iterator[LintMessage]:
-    """The network has dropout of its own, and the recipe adds more."""
-    own = own_dropouts(view.model)
-    if own and view.has(*DROPOUTS):
+def dropout_in_network(view: View, context: Context) -> Iterator[LintMessage]:
+    """The network already contains dropout, and the recipe adds more."""
+    modules = dropout_modules(view.model)
+    if modules and view.has(*DROPOUTS):
         yield LintMessage(
             "note",
             names(view.named(*DROPOUTS)),
-            tuple(own),
-            "the network has dropout of its own, which stays and acts beside the recipe's",
+            tuple(modules),
+            "the network already contains dropout, which acts in addition to the recipe's",
             "",
-            "set its rate to 0 to compare recipes, or leave dropout out of the recipe",
+            "set its rate to 0 to compare recipes, or remove dropout from the recipe",
         )
 
 
-def on_maps(view: View, context: Context) -> Iterator[LintMessage]:
-    """Single units dropped from maps: their neighbours carry the same information."""
+def units_of_feature_maps(view: View, context: Context) -> Iterator[LintMessage]:
+    """Dropout drops single units of feature maps, whose neighbours carry the same information."""
     for technique in view.named("dropout"):
         assert isinstance(technique, Noise)
         spatial = [x for x in view.layers(technique) if not x.first and (surgery.features(x.module) or (0, 0))[1]]
@@ -91,71 +91,71 @@ def on_maps(view: View, context: Context) -> Iterator[LintMessage]:
                 "note",
                 names([technique]),
                 tuple(layer.name for layer in spatial),
-                "neighbours in a map are alike, so that dropping single units of it hides little",
+                "neighbouring units of a feature map are similar, so dropping single units removes little information",
                 sources.TOMPSON,
-                "take spatial_dropout or drop_block there",
+                "use spatial_dropout or drop_block there",
             )
 
 
-def alpha_without_selu(view: View, context: Context) -> Iterator[LintMessage]:
-    """AlphaDropout keeps mean and variance of SELU's outputs only."""
+def alpha_dropout_without_selu(view: View, context: Context) -> Iterator[LintMessage]:
+    """AlphaDropout preserves the mean and variance of SELU's outputs only."""
     if view.has("alpha_dropout") and not _has_selu(view.model):
-        code = " (F.selu in a forward pass cannot be seen)" if own_code(view.model) else ""
+        code = " (calls of F.selu in a forward pass are not detected)" if has_custom_forward(view.model) else ""
         yield LintMessage(
             "warning",
             ("alpha_dropout",),
             (),
-            f"it keeps mean and variance only behind SELU, and no nn.SELU is in the network{code}",
+            f"it preserves mean and variance only after SELU, and the network contains no nn.SELU{code}",
             sources.KLAMBAUER,
-            "take dropout",
+            "use dropout",
         )
 
 
-def plain_with_selu(view: View, context: Context) -> Iterator[LintMessage]:
-    """Plain dropout moves mean and variance away from where SELU keeps them."""
-    used = view.named("dropout", "gaussian_dropout")
-    if used and _has_selu(view.model):
+def dropout_with_selu(view: View, context: Context) -> Iterator[LintMessage]:
+    """Ordinary dropout changes the mean and variance that SELU preserves."""
+    dropouts = view.named("dropout", "gaussian_dropout")
+    if dropouts and _has_selu(view.model):
         yield LintMessage(
             "note",
-            names(used),
+            names(dropouts),
             (),
-            "SELU keeps activations at mean 0 and variance 1, which setting units to 0 disturbs",
+            "SELU keeps activations at mean 0 and variance 1, and setting units to 0 changes both",
             sources.KLAMBAUER,
-            "take alpha_dropout",
+            "use alpha_dropout",
         )
 
 
-def in_narrow_layers(view: View, context: Context) -> Iterator[LintMessage]:
-    """Dropout among few units: Srivastava's appendix A asks for n / (1 − rate) units where n would do without."""
+def dropout_in_narrow_layers(view: View, context: Context) -> Iterator[LintMessage]:
+    """Few units remain: Srivastava et al., appendix A, advise n / (1 − rate) units in place of n without dropout."""
     for technique in view.named("dropout", "alpha_dropout", "spatial_dropout"):
         assert isinstance(technique, Noise)
-        inside = [layer for layer in view.layers(technique) if not layer.first]
-        narrow = [layer.name for layer in inside if 0 < _incoming(layer.module) < NARROW]
+        hidden = [layer for layer in view.layers(technique) if not layer.first]
+        narrow = [layer.name for layer in hidden if 0 < _input_units(layer.module) < NARROW]
         if narrow:
             rate = number(technique, "rate")
             yield LintMessage(
                 "note",
                 names([technique]),
                 tuple(narrow),
-                f"fewer than {NARROW} units flow in, and of those a share of {rate:g} is dropped",
+                f"these layers have fewer than {NARROW} input units, and a share of {rate:g} of them is dropped",
                 sources.SRIVASTAVA,
-                f"widen the layers by 1 / (1 − rate) = {1 / (1 - rate):.2g}, or leave them out by on=",
+                f"make the layers wider by a factor of 1 / (1 − rate) = {1 / (1 - rate):.2g}, or exclude them with on=",
             )
 
 
 def r_drop_without_noise(view: View, context: Context) -> Iterator[LintMessage]:
-    """R-Drop compares two passes: without anything random in them they are equal, and the term is zero."""
+    """R-Drop compares two forward passes; without randomness they are equal, and its loss term is zero."""
     random = [t for t in view.techniques if isinstance(t, Noise | BranchNoise | WeightPerturbation | Recurrent)]
-    if view.has("r_drop") and not random and not own_dropouts(view.model):
-        hidden = own_code(view.model)
+    if view.has("r_drop") and not random and not dropout_modules(view.model):
+        custom = has_custom_forward(view.model)
         yield LintMessage(
-            "warning" if hidden else "error",
+            "warning" if custom else "error",
             ("r_drop",),
             (),
-            "nothing differs between its two forward passes, so that its term is always zero"
-            + (" (unless a forward pass calls F.dropout, which cannot be seen)" if hidden else ""),
+            "its two forward passes do not differ, so its loss term is always zero"
+            + (" (calls of F.dropout in a forward pass are not detected)" if custom else ""),
             sources.LIANG,
-            "add dropout to the recipe, or leave r_drop out",
+            "add dropout to the recipe, or remove r_drop",
         )
 
 
@@ -163,19 +163,19 @@ def _has_selu(model: nn.Module) -> bool:
     return any(isinstance(module, nn.SELU) for module in model.modules())
 
 
-def _incoming(module: nn.Module) -> int:
-    """Units that flow into a layer; 0 where it is not a linear or convolution layer."""
+def _input_units(module: nn.Module) -> int:
+    """The number of input units of a linear or convolution layer; 0 for other modules."""
     count = getattr(module, "in_features", getattr(module, "in_channels", 0))
     return count if isinstance(count, int) else 0
 
 
 RULES = (
     before_batch_norm,
-    twice,
-    own_too,
-    on_maps,
-    alpha_without_selu,
-    plain_with_selu,
-    in_narrow_layers,
+    two_dropouts,
+    dropout_in_network,
+    units_of_feature_maps,
+    alpha_dropout_without_selu,
+    dropout_with_selu,
+    dropout_in_narrow_layers,
     r_drop_without_noise,
 )

@@ -1,4 +1,4 @@
-"""Rules about what becomes of the gradient."""
+"""Rules about techniques that transform gradients."""
 
 from __future__ import annotations
 
@@ -8,63 +8,62 @@ from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
 
-LITTLE = 0.1
-"""A bound on the gradient's norm that nearly every gradient exceeds."""
+SMALL = 0.1
+"""Nearly every gradient has a larger norm."""
 
 
 def sam_with_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """SAM's second pass must not touch running statistics, and acts mostly through the norm's scale and shift."""
-    where = tuple(place.name for place in view.flow if place.kind == "batch_norm")
+    """SAM's second pass must not update running statistics, and its gain comes mostly from the norms' parameters."""
+    where = tuple(item.name for item in view.flow if item.kind == "batch_norm")
     if view.has("sam") and where:
         yield LintMessage(
             "note",
             ("sam",),
             where,
-            "its second pass would move the running statistics by moved weights (fit keeps it from that), and its gain "
-            "comes mostly from the scale and shift of such norms",
+            "its second pass would update the running statistics with perturbed weights (fit prevents this), and its "
+            "gain comes mostly from the scale and shift of batch norms",
             sources.MUELLER,
-            "in a loop of your own, freeze the statistics in the second pass",
+            "in a training loop of your own, do not update the statistics in the second pass",
         )
 
 
 def sam_with_accumulation(view: View, context: Context) -> Iterator[LintMessage]:
-    """SAM over an accumulated batch looks for flatness over all of it, where less rows per move do better."""
+    """With gradient accumulation, SAM perturbs the weights for many rows at once, which generalises less well."""
     if view.has("sam") and context.accumulate > 1:
         yield LintMessage(
             "note",
             ("sam",),
             (),
-            f"with a batch in {context.accumulate} parts the weights are moved once, by the gradient of them all; "
-            "moving them for each part by itself (a smaller m) generalises better in print",
+            f"with a batch in {context.accumulate} parts, it perturbs the weights once, by the gradient of all parts; "
+            "a perturbation for each part (a smaller m) generalises better in publications",
             sources.ANDRIUSHCHENKO,
-            "expect less of it than with batches of a part's size, or compare with that",
+            "compare with smaller batches without accumulation",
         )
 
 
-def little_bound_under_adam(view: View, context: Context) -> Iterator[LintMessage]:
-    """A bound that always binds: Adam divides by the size of the gradient anyway."""
+def small_norm_under_adam(view: View, context: Context) -> Iterator[LintMessage]:
+    """A clipping threshold that all gradients exceed has little effect under Adam, which rescales gradients."""
     for technique in view.named("clip_grad_norm"):
         bound = number(technique, "max_norm")
-        if bound < LITTLE and context.adaptive:
+        if bound < SMALL and context.adaptive:
             yield LintMessage(
                 "note",
                 ("clip_grad_norm",),
                 (),
-                f"a bound of {bound:g} binds at nearly every step, and {context.optimizer} does not depend on the size "
-                "of gradients: what is left is that batches with large gradients count no more than others",
+                f"a threshold of {bound:g} clips nearly every gradient, and {context.optimizer} does not depend on the "
+                "scale of gradients; the only effect left is that all batches count alike",
                 sources.KINGMA,
-                "raise it to what the norm rarely exceeds (about 1)",
+                "raise it to a norm that gradients rarely exceed (about 1)",
             )
 
 
-def bounded_twice(view: View, context: Context) -> Iterator[LintMessage]:
-    """Clipping beside a loss whose gradient is bounded per row."""
+def clipping_with_bounded_loss(view: View, context: Context) -> Iterator[LintMessage]:
+    """The loss already bounds the gradient of each row."""
     clipping = view.named("clip_grad_norm", "clip_grad_value")
     if clipping and context.loss in ("huber", "mae", "l1", "smooth_l1"):
-        reason = f"the {context.loss} loss bounds the gradient of each row already"
-        yield LintMessage(
-            "note", names(clipping), (), reason, "", "leave it out unless the network itself magnifies gradients"
-        )
+        reason = f"the {context.loss} loss already bounds the gradient of each row"
+        remedy = "remove it unless the network itself amplifies gradients"
+        yield LintMessage("note", names(clipping), (), reason, "", remedy)
 
 
-RULES = (sam_with_batch_norm, sam_with_accumulation, little_bound_under_adam, bounded_twice)
+RULES = (sam_with_batch_norm, sam_with_accumulation, small_norm_under_adam, clipping_with_bounded_loss)

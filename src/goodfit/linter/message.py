@@ -1,4 +1,4 @@
-"""What the linter knows beside recipe and network, and what it says."""
+"""The linter's input besides recipe and network, and its output."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from goodfit.reference import Reference
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""The worst first. error: it cannot do what it says; warning: it works against itself; note: worth knowing."""
+"""From the most severe. error: a technique cannot work as requested; warning: it counteracts itself or another
+technique; note: worth knowing."""
 SHOWN = 4
-"""Places that the one-line text names."""
+"""Largest number of layers or tensors that the one-line text lists."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of the training; what is not known keeps the rules about it silent."""
+    """What is known about the training. A rule that needs an unknown value reports nothing."""
 
     optimizer: str = "adam"
     batch_size: int | None = None
@@ -26,29 +27,30 @@ class Context:
     loss: str = ""
     task: str = "classification"
     rows: int | None = None
-    """Training rows."""
+    """Number of training rows."""
     smallest_class: int | None = None
-    """Training rows of the rarest class."""
+    """Number of training rows of the rarest class."""
     stop_rows: int | None = None
-    """Rows of the stop part."""
+    """Number of rows of the stop part."""
     integer_inputs: bool = False
-    """Inputs are whole numbers, such as those of tokens."""
+    """Whether the inputs are whole numbers, such as token numbers."""
     categories: bool = False
-    """Some columns are category codes or one-hot."""
-    own_loop: bool | None = None
-    """A loop of the user's own (`attach`) rather than `fit`; None: not known."""
+    """Whether some columns are category codes or one-hot encoded."""
+    manual_loop: bool | None = None
+    """Whether the training loop is the user's (`attach`) rather than `fit`; None: unknown."""
 
     @property
     def adaptive(self) -> bool:
-        """Whether the optimizer gives each weight a step size of its own."""
+        """Whether the optimizer uses a separate step size for each weight."""
         return "sgd" not in self.optimizer.lower()
 
     @property
-    def part(self) -> int | None:
-        """Rows that the network sees at once: a batch, or its part where the gradient is accumulated.
+    def micro_batch_size(self) -> int | None:
+        """Rows per forward pass: the batch size, divided by the number of accumulated parts; None: unknown.
 
-        >>> Context(batch_size=64, accumulate=4).part, Context(batch_size=64, rows=20).part, Context().part
-        (16, 20, None)
+        >>> sizes = Context(batch_size=64, accumulate=4), Context(batch_size=64, rows=20), Context()
+        >>> [context.micro_batch_size for context in sizes]
+        [16, 20, None]
         """
         if self.batch_size is None:
             return None
@@ -58,7 +60,7 @@ class Context:
 
 @dataclass(frozen=True)
 class LintMessage:
-    """One thing about a recipe that is wrong or doubtful: why, who says so, and what to do.
+    """One problem of a recipe: where it is, why it matters, the source of this claim, and what to do.
 
     >>> print(LintMessage("note", ("sam", "batch_norm"), ("0", "2"), "the reason", "A. Author, 2020", "do this"))
     note: sam, batch_norm at 0, 2: the reason; do this. [A. Author, 2020]
@@ -67,7 +69,7 @@ class LintMessage:
     severity: Severity
     techniques: tuple[str, ...]
     where: tuple[str, ...]
-    """Layers or tensors."""
+    """Names of layers or tensors."""
     reason: str
     citation: Reference | str
     remedy: str

@@ -1,83 +1,83 @@
-"""Rules about normalisation layers, the recipe's and the network's own."""
+"""Rules about normalisation layers, of the recipe and of the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.flow import Place
+from goodfit.linter.flow import FlowItem
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
-from goodfit.stages import Normalisation
+from goodfit.stages import Normalization
 
-TINY = 16
-"""Rows below which a batch's statistics are too noisy (Wu & He 2018, figure 1)."""
+SMALL = 16
+"""With fewer rows, the statistics of a batch are too noisy (Wu & He 2018, figure 1)."""
 
 
-def tiny_batches(view: View, context: Context) -> Iterator[LintMessage]:
-    """Batch norm on few rows at a time."""
-    found = [place for place in view.flow if place.kind == "batch_norm"]
-    if found and context.part is not None and context.part < TINY:
+def small_batches(view: View, context: Context) -> Iterator[LintMessage]:
+    """Batch norm sees few rows at a time."""
+    norms = [item for item in view.flow if item.kind == "batch_norm"]
+    rows = context.micro_batch_size
+    if norms and rows is not None and rows < SMALL:
         yield LintMessage(
             "warning",
-            names([p.technique for p in found if p.technique]),
-            tuple(p.name for p in found),
-            f"a batch norm sees {context.part} rows at a time, whose mean and variance are noisy (below about {TINY})",
+            names([item.technique for item in norms if item.technique]),
+            tuple(item.name for item in norms),
+            f"batch norm sees {rows} rows at a time; below about {SMALL} rows, their mean and variance are noisy",
             sources.WU,
-            "take larger batches, accumulate fewer parts, or layer_norm",
+            "use larger batches, fewer accumulated parts, or layer_norm",
         )
 
 
-def accumulated(view: View, context: Context) -> Iterator[LintMessage]:
-    """Batch norm under gradient accumulation normalises each part by itself."""
-    found = [place for place in view.flow if place.kind == "batch_norm"]
-    if found and context.accumulate > 1 and context.batch_size:
+def batch_norm_with_accumulation(view: View, context: Context) -> Iterator[LintMessage]:
+    """With gradient accumulation, batch norm normalises each part of a batch separately."""
+    norms = [item for item in view.flow if item.kind == "batch_norm"]
+    if norms and context.accumulate > 1 and context.batch_size:
         yield LintMessage(
             "note",
-            names([p.technique for p in found if p.technique]),
-            tuple(p.name for p in found),
-            f"each of the {context.accumulate} parts of a batch is normalised by its own statistics, so that the "
-            f"result is not that of one batch of {context.batch_size}",
+            names([item.technique for item in norms if item.technique]),
+            tuple(item.name for item in norms),
+            f"each of the {context.accumulate} parts of a batch is normalised by its own statistics, so the result "
+            f"differs from that of one batch of {context.batch_size}",
             sources.HOFFER,
-            "know that it acts as with smaller batches, or take layer_norm",
+            "expect the effect of smaller batches, or use layer_norm",
         )
 
 
-def ghost_size(view: View, context: Context) -> Iterator[LintMessage]:
-    """Ghost batches as large as the batch are plain batch norm; small ones are noisy."""
+def ghost_batch_size(view: View, context: Context) -> Iterator[LintMessage]:
+    """Ghost batches as large as the batch equal plain batch norm; small ones have noisy statistics."""
     for technique in view.named("ghost_batch_norm"):
-        size = int(number(technique, "size"))
-        if context.part is not None and size >= context.part:
-            reason = f"its ghost batches of {size} rows are not smaller than the {context.part} rows of a batch"
-            yield LintMessage(
-                "note", names([technique]), (), reason, sources.HOFFER, "lower its size, or take batch_norm"
-            )
-        elif size < TINY:
-            reason = f"its ghost batches of {size} rows have noisy statistics (below about {TINY})"
+        size, rows = int(number(technique, "size")), context.micro_batch_size
+        if rows is not None and size >= rows:
+            reason = f"its ghost batches of {size} rows are not smaller than a batch of {rows} rows"
+            remedy = "lower its size, or use batch_norm"
+            yield LintMessage("note", names([technique]), (), reason, sources.HOFFER, remedy)
+        elif size < SMALL:
+            reason = f"its ghost batches of {size} rows have noisy statistics (below about {SMALL} rows)"
             yield LintMessage("warning", names([technique]), (), reason, sources.WU, "raise its size")
 
 
-def twice(view: View, context: Context) -> Iterator[LintMessage]:
-    """Two normalisations in a row: the second undoes what the first has learned, but for its features' proportions."""
-    last: Place | None = None
+def two_normalisations(view: View, context: Context) -> Iterator[LintMessage]:
+    """Two normalisations follow each other; the second removes the scale that the first has learned."""
+    previous: FlowItem | None = None
     where: list[str] = []
-    for place in view.flow:
-        if place.kind not in ("batch_norm", "norm"):
-            last = last if place.kind == "dropout" else None
+    for item in view.flow:
+        if item.kind not in ("batch_norm", "norm"):
+            previous = previous if item.kind == "dropout" else None
             continue
-        known = place.technique is not None or place.in_line
-        if last is not None and known and (place.technique or last.technique):
-            where += [last.name, place.name]
-        last = place
+        certain = item.technique is not None or item.in_sequential
+        if previous is not None and certain and (item.technique or previous.technique):
+            where += [previous.name, item.name]
+        previous = item
     if where:
         yield LintMessage(
             "warning",
-            names([t for t in view.techniques if isinstance(t, Normalisation)]),
+            names([t for t in view.techniques if isinstance(t, Normalization)]),
             tuple(dict.fromkeys(where)),
-            "two normalisations follow each other, and the second takes the scale of the first away",
+            "two normalisations follow each other, and the second removes the scale of the first",
             "",
-            "keep one of them, or leave those layers out by on=",
+            "keep one of them, or exclude these layers with on=",
         )
 
 
-RULES = (tiny_batches, accumulated, ghost_size, twice)
+RULES = (small_batches, batch_norm_with_accumulation, ghost_batch_size, two_normalisations)

@@ -1,128 +1,130 @@
-"""Rules about penalties on weights and weight decay."""
+"""Rules about weight penalties and weight decay."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from goodfit.linter import sources
-from goodfit.linter.message import Context, LintMessage
+from goodfit.linter.message import Context, LintMessage, Severity
 from goodfit.linter.view import View, names, number
+from goodfit.stages import Scheduled
 from goodfit.technique import Technique
 
 FALLING = ("linear", "cosine", "early")
-"""Schedules that end at nothing."""
+"""Schedules that end at a strength of 0."""
 
 
 def shrinking(view: View) -> list[Technique]:
-    """What shrinks weights in proportion to themselves: L2, weight decay, an elastic net's square part."""
+    """The techniques that shrink weights in proportion to their size: L2, weight decay, the L2 part of ElasticNet."""
     return [t for t in view.named("l2", "weight_decay", "elastic_net") if getattr(t, "l2", 1.0) > 0]
 
 
 def zeroing(view: View) -> list[Technique]:
-    """What sets weights to zero: L1, an elastic net's absolute part, group lasso."""
+    """The techniques that set weights to zero: L1, the L1 part of ElasticNet, GroupLasso."""
     return [t for t in view.named("l1", "elastic_net", "group_lasso") if getattr(t, "l1", 1.0) > 0]
 
 
-def normed_tensors(view: View, technique: Technique) -> tuple[str, ...]:
-    """The kernels a technique acts on that go into a normalisation."""
+def normalised_kernels(view: View, technique: Technique) -> tuple[str, ...]:
+    """The kernels that a technique acts on and whose layer's output is normalised."""
     return tuple(s.name for s in view.tensors(technique) if s.kind == "kernel" and s.layer in view.normalised)
 
 
 def decay_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """L2 or decay on weights whose scale a normalisation takes away: it acts through the learning rate alone."""
+    """L2 or weight decay before a normalisation acts only through the effective learning rate."""
     for technique in shrinking(view):
-        where = normed_tensors(view, technique)
+        where = normalised_kernels(view, technique)
         if where:
             yield LintMessage(
                 "note",
                 names([technique]),
                 where,
-                "a normalisation behind takes the scale of these weights away: shrinking them raises the effective "
-                "learning rate and limits nothing else (the network's own norms by order of registration)",
+                "the normalisation after these layers removes the scale of their weights; shrinking them only raises "
+                "the effective learning rate (the network's own normalisations by the order of registration)",
                 sources.LAARHOVEN,
-                "tune it together with the learning rate, or choose the other layers by on=",
+                "tune it together with the learning rate, or select the other layers with on=",
             )
 
 
 def zeros_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """A penalty for zeros on weights whose scale is free: all of them shrink together, at no loss."""
+    """A sparsity penalty before a normalisation can shrink all weights without raising the loss."""
     for technique in zeroing(view):
-        where = normed_tensors(view, technique)
+        where = normalised_kernels(view, technique)
         if where:
             yield LintMessage(
                 "warning",
                 names([technique]),
                 where,
-                "a normalisation behind takes the scale of these weights away, so that shrinking all of them lowers "
-                "the penalty at no loss: how many become zero depends on the learning rate",
+                "the normalisation after these layers removes the scale of their weights, so the penalty can shrink "
+                "all of them without raising the loss; how many become zero depends on the learning rate",
                 sources.LAARHOVEN,
-                "choose the layers without a normalisation by on=, or penalise the norm's own scale (on=norm)",
+                "select the layers without a normalisation with on=, or penalise the scale of the normalisation "
+                "(on=norm)",
             )
 
 
 def l2_with_weight_decay(view: View, context: Context) -> Iterator[LintMessage]:
-    """L2 and decoupled decay on the same weights."""
+    """L2 and decoupled weight decay act on the same weights."""
     for decay in view.named("weight_decay"):
         for penalty in (t for t in shrinking(view) if t.name() != "weight_decay"):
-            where = view.shared(decay, penalty)
-            if where and context.adaptive:
+            where = view.shared_tensors(decay, penalty)
+            if not where:
+                continue
+            severity: Severity = "warning" if context.adaptive else "note"
+            if context.adaptive:
+                remedy = "keep weight_decay"
                 reason = (
-                    "both shrink the same weights, the penalty by steps that the optimizer rescales and the decay by "
-                    "steps that it does not: they cannot be tuned apart"
+                    "both shrink the same weights, but the optimizer rescales only the gradient of the penalty, so the "
+                    "two cannot be tuned independently"
                 )
-                yield LintMessage(
-                    "warning", names([penalty, decay]), where, reason, sources.LOSHCHILOV, "keep weight_decay"
-                )
-            elif where:
+            else:
+                remedy = "keep one of them"
                 total = number(decay, "rate") + 2 * number(penalty, "l2")
-                reason = f"under SGD both do the same and add up to weight_decay={total:g}"
-                yield LintMessage(
-                    "note", names([penalty, decay]), where, reason, sources.LOSHCHILOV, "keep one of them"
-                )
+                reason = f"under SGD both have the same effect, a total of weight_decay={total:g}"
+            yield LintMessage(severity, names([penalty, decay]), where, reason, sources.LOSHCHILOV, remedy)
 
 
 def l2_under_adam(view: View, context: Context) -> Iterator[LintMessage]:
-    """Adam divides L2's gradient like any other: weights with large gradients are hardly shrunk."""
-    alone = [t for t in shrinking(view) if t.name() != "weight_decay"]
-    if alone and context.adaptive and not view.has("weight_decay"):
+    """Adam rescales L2's gradient, so that weights with large gradients shrink less."""
+    penalties = [t for t in shrinking(view) if t.name() != "weight_decay"]
+    if penalties and context.adaptive and not view.has("weight_decay"):
         yield LintMessage(
             "note",
-            names(alone),
+            names(penalties),
             (),
-            f"under {context.optimizer} the penalty's gradient is divided like any other, so that weights with large "
-            "gradients are shrunk less",
+            f"{context.optimizer} rescales the gradient of the penalty together with that of the loss, so weights with "
+            "large gradients shrink less",
             sources.LOSHCHILOV,
-            "consider weight_decay, which usually works better there",
+            "consider weight_decay, which usually works better with this optimizer",
         )
 
 
 def same_penalty_twice(view: View, context: Context) -> Iterator[LintMessage]:
-    """An elastic net beside the penalties it is made of."""
+    """ElasticNet together with L1 or L2 on the same weights."""
     for net in view.named("elastic_net"):
         for single in view.named("l1", "l2"):
-            where = view.shared(net, single)
+            where = view.shared_tensors(net, single)
             if where and number(net, single.name()) > 0:
                 total = number(net, single.name()) + number(single, single.name())
-                reason = f"both hold {single.name()}, which adds up to {total:g} on the same weights"
-                yield LintMessage("note", names([net, single]), where, reason, "", "put it into one of them")
+                reason = f"both contain {single.name()}, with a total of {total:g} on the same weights"
+                yield LintMessage("note", names([net, single]), where, reason, "", "use only one of them for it")
 
 
-def zeros_come_back(view: View, context: Context) -> Iterator[LintMessage]:
-    """A penalty for zeros whose strength has gone at the end: gradients move the weights away from zero again."""
-    found = [t for t in zeroing(view) if getattr(t, "schedule", "") in FALLING]
-    if found:
+def zeros_lost_by_schedule(view: View, context: Context) -> Iterator[LintMessage]:
+    """The strength of a sparsity penalty ends at 0, and gradients move the weights away from zero again."""
+    scheduled = [t for t in zeroing(view) if isinstance(t, Scheduled) and t.schedule in FALLING]
+    if scheduled:
         yield LintMessage(
             "warning",
-            names(found),
+            names(scheduled),
             (),
-            "its schedule takes the strength to nothing, and weights that were exactly zero then leave it again",
+            "its schedule lowers the strength to 0, and weights that were exactly zero then change again",
             "",
-            "keep the schedule constant where zeros are wanted",
+            "use a constant schedule if you need zeros",
         )
 
 
 def biases_and_norms(view: View, context: Context) -> Iterator[LintMessage]:
-    """Shrinking of biases and of a normalisation's scale and shift."""
+    """L2 or weight decay on biases or on the scale and shift of a normalisation."""
     for technique in shrinking(view):
         where = tuple(s.name for s in view.tensors(technique) if s.kind in ("bias", "norm"))
         if where:
@@ -130,44 +132,45 @@ def biases_and_norms(view: View, context: Context) -> Iterator[LintMessage]:
                 "note",
                 names([technique]),
                 where,
-                "it shrinks biases or a normalisation's scale and shift, which hardly overfit",
+                "it shrinks biases or the scale and shift of a normalisation, which hardly overfit",
                 sources.HE,
-                "leave them out (on=kernel) unless it is meant",
+                "exclude them (on=kernel) unless this is intended",
             )
 
 
-def adamw_s_own_decay(view: View, context: Context) -> Iterator[LintMessage]:
-    """torch's AdamW decays by 0.01 unless told otherwise; `fit` tells it, an own loop must."""
+def default_decay_of_adamw(view: View, context: Context) -> Iterator[LintMessage]:
+    """torch's AdamW has a weight decay of 0.01 by default; `fit` sets it to 0, a manual loop must do so, too."""
     decaying = shrinking(view)
-    if decaying and context.optimizer.lower() == "adamw" and context.own_loop is not False:
+    if decaying and context.optimizer.lower() == "adamw" and context.manual_loop is not False:
         yield LintMessage(
-            "note" if context.own_loop is None else "warning",
+            "note" if context.manual_loop is None else "warning",
             names(decaying),
             (),
-            "in a loop of one's own torch's AdamW decays every weight by 0.01 beside the recipe (fit leaves that out)",
+            "in a training loop of your own, torch's AdamW by default applies a weight decay of 0.01 in addition to "
+            "the recipe (fit sets it to 0)",
             sources.LOSHCHILOV,
-            "make it with weight_decay=0",
+            "create the optimizer with weight_decay=0",
         )
 
 
-def too_many_directions(view: View, context: Context) -> Iterator[LintMessage]:
-    """More vectors than dimensions cannot be orthogonal to each other."""
+def too_many_vectors(view: View, context: Context) -> Iterator[LintMessage]:
+    """More vectors than dimensions cannot be mutually orthogonal."""
     for technique in view.named("orthogonal"):
         units = getattr(technique, "over", "units") == "units"
-        shapes = [(s.name, block) for s in view.tensors(technique) for block in s.blocks()]
-        crowded = []
-        for ref, block in shapes:
+        blocks = [(ref.name, block) for ref in view.tensors(technique) for block in ref.blocks()]
+        where = []
+        for name, block in blocks:
             vectors = len(block) if units else block.shape[1]
             if vectors > block.numel() // vectors:
-                crowded.append(ref)
-        if crowded:
+                where.append(name)
+        if where:
             yield LintMessage(
                 "note",
                 names([technique]),
-                tuple(dict.fromkeys(crowded)),
-                "there are more vectors than dimensions, so that they cannot all be orthogonal",
+                tuple(dict.fromkeys(where)),
+                "there are more vectors than dimensions, so they cannot all be orthogonal",
                 "",
-                f"take over={'inputs' if units else 'units'}, or leave the layer out by on=",
+                f"set over={'inputs' if units else 'units'}, or exclude these layers with on=",
             )
 
 
@@ -177,8 +180,8 @@ RULES = (
     l2_with_weight_decay,
     l2_under_adam,
     same_penalty_twice,
-    zeros_come_back,
+    zeros_lost_by_schedule,
     biases_and_norms,
-    adamw_s_own_decay,
-    too_many_directions,
+    default_decay_of_adamw,
+    too_many_vectors,
 )

@@ -1,4 +1,4 @@
-"""Rules about when training stops."""
+"""Rules about early stopping."""
 
 from __future__ import annotations
 
@@ -7,89 +7,90 @@ from collections.abc import Iterator
 from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names, number
-from goodfit.stages import OnEpoch
+from goodfit.stages import OnEpoch, Scheduled
 
 COARSE = 500
-"""Rows of the stop part below which one row more or less right decides."""
+"""With fewer rows in the stop part, a single row changes the accuracy noticeably."""
 
 
-def rules(view: View) -> list[OnEpoch]:
-    """The rules that stop training where it no longer gains; one that only stops what diverges is none."""
+def stopping_rules(view: View) -> list[OnEpoch]:
+    """The techniques that stop training when it no longer improves; `divergence_stop` is not one of them."""
     return [t for t in view.techniques if isinstance(t, OnEpoch) and t.name() != "divergence_stop"]
 
 
-def watching_training(view: View, context: Context) -> Iterator[LintMessage]:
-    """A stopping rule that watches the training rows never sees overfitting."""
-    for technique in rules(view):
-        monitor = technique.watch().monitor
+def monitors_training_data(view: View, context: Context) -> Iterator[LintMessage]:
+    """A stopping rule that monitors the training rows cannot detect overfitting."""
+    for technique in stopping_rules(view):
+        monitor = technique.monitor_spec().monitor
         if not monitor.startswith("stop_"):
             yield LintMessage(
                 "warning",
                 names([technique]),
                 (),
-                f"{monitor} is measured on what is trained on, and goes on falling while the network overfits",
+                f"{monitor} is measured on training rows and keeps improving while the network overfits",
                 sources.PRECHELT,
-                "watch stop_loss",
+                "monitor stop_loss",
             )
 
 
 def coarse_accuracy(view: View, context: Context) -> Iterator[LintMessage]:
-    """Accuracy on few rows moves in steps, and best epochs are luck."""
-    for technique in rules(view):
-        monitor = technique.watch().monitor
+    """On few rows, accuracy changes in coarse steps, and the best epoch depends on chance."""
+    for technique in stopping_rules(view):
+        monitor = technique.monitor_spec().monitor
         if "accuracy" in monitor and context.stop_rows is not None and context.stop_rows < COARSE:
             yield LintMessage(
                 "note",
                 names([technique]),
                 (),
-                f"on {context.stop_rows} rows {monitor} moves in steps of {1 / context.stop_rows:.2g}, so that the "
-                "best epoch is partly luck",
+                f"on {context.stop_rows} rows, {monitor} changes in steps of {1 / context.stop_rows:.2g}, so the best "
+                "epoch depends partly on chance",
                 "",
-                "watch stop_loss, or raise the patience",
+                "monitor stop_loss, or raise the patience",
             )
 
 
 def never_stops(view: View, context: Context) -> Iterator[LintMessage]:
-    """A patience that training cannot exceed."""
+    """The patience is not shorter than the training."""
     for technique in view.named("early_stopping"):
-        needed = number(technique, "patience") + number(technique, "start_from_epoch")
-        if context.epochs is not None and needed >= context.epochs:
+        patience, start = number(technique, "patience"), number(technique, "start_from_epoch")
+        if context.epochs is not None and patience + start >= context.epochs:
+            reason = f"a patience of {patience:g} epochs" + (f" after the first {start:g}" if start else "")
             yield LintMessage(
                 "note",
                 names([technique]),
                 (),
-                f"with a patience of {needed:g} epochs (and those let pass) it never stops within {context.epochs}",
+                f"with {reason}, it never stops within {context.epochs} epochs",
                 "",
-                "lower the patience, or know that it only keeps the best weights",
+                "lower the patience, unless it is only meant to restore the best weights",
             )
 
 
-def keeps_the_last(view: View, context: Context) -> Iterator[LintMessage]:
-    """A stopping rule that keeps the weights from after the best epoch."""
-    found = rules(view)
-    if found and not any(technique.watch().restore for technique in found):
+def keeps_last_weights(view: View, context: Context) -> Iterator[LintMessage]:
+    """A stopping rule keeps the last weights rather than those of the best epoch."""
+    rules = stopping_rules(view)
+    if rules and not any(technique.monitor_spec().restore for technique in rules):
         yield LintMessage(
             "note",
-            names(found),
+            names(rules),
             (),
-            "it keeps the last weights, from when the score had not improved for a while",
+            "it keeps the last weights, which are several epochs past the best score",
             sources.PRECHELT,
             "set restore_best_weights=true",
         )
 
 
-def never_late(view: View, context: Context) -> Iterator[LintMessage]:
-    """Strengths that act late in the planned epochs, and a rule that stops before."""
-    late = [t for t in view.techniques if getattr(t, "schedule", "") == "late"]
-    if late and rules(view):
+def late_schedule_with_stopping(view: View, context: Context) -> Iterator[LintMessage]:
+    """A strength scheduled for the second half of training, with a rule that may stop before."""
+    late = [t for t in view.techniques if isinstance(t, Scheduled) and t.schedule == "late"]
+    if late and stopping_rules(view):
         yield LintMessage(
             "warning",
-            names([*late, *rules(view)]),
+            names([*late, *stopping_rules(view)]),
             (),
-            "what acts in the second half of the planned epochs may never act where training stops early",
+            "schedule=late acts in the second half of the planned epochs, and training may stop before",
             sources.LIU,
-            "leave the stopping rule out, or let it begin at half (start_from_epoch)",
+            "remove the stopping rule, or set start_from_epoch to half of the epochs",
         )
 
 
-RULES = (watching_training, coarse_accuracy, never_stops, keeps_the_last, never_late)
+RULES = (monitors_training_data, coarse_accuracy, never_stops, keeps_last_weights, late_schedule_with_stopping)

@@ -1,4 +1,4 @@
-"""A recipe on a network, as the rules see it: techniques by name, and what each one acts on."""
+"""A recipe on a network, as the rules read it: techniques by name, and the layers and tensors each one acts on."""
 
 from __future__ import annotations
 
@@ -10,85 +10,87 @@ from torch import nn
 
 from goodfit import surgery
 from goodfit.errors import InputError
-from goodfit.linter.flow import Place, behind, places
-from goodfit.stages import Noise, Normalisation, OnModel, OnWeights, acting_noises, why_not
+from goodfit.linter.flow import FlowItem, flow_items, normalised_layers
+from goodfit.stages import Noise, Normalization, OnModel, OnWeights, inapplicable_reason, noise_by_layer
 from goodfit.technique import Technique
 
 
 def number(technique: Technique, knob: str) -> float:
-    """The value of a knob that is a number."""
+    """The value of a numeric knob."""
     return float(getattr(technique, knob))
 
 
 def names(techniques: Sequence[Technique]) -> tuple[str, ...]:
-    """The names in recipes."""
+    """The names of techniques, as recipes write them."""
     return tuple(t.name() for t in techniques)
 
 
 class View:
-    """The techniques that do something, and their network."""
+    """The techniques of a recipe that have an effect, and their network."""
 
     def __init__(self, techniques: Sequence[Technique], model: nn.Module) -> None:
         self.techniques = tuple(t for t in techniques if not t.idle())
         self.model = model
 
-    def named(self, *wanted: str) -> list[Technique]:
-        """The techniques of these names, in the recipe's order."""
-        return [t for t in self.techniques if t.name() in wanted]
+    def named(self, *names: str) -> list[Technique]:
+        """The techniques with one of these names, in the recipe's order."""
+        return [t for t in self.techniques if t.name() in names]
 
-    def has(self, *wanted: str) -> bool:
-        """Whether there is a technique of one of these names."""
-        return bool(self.named(*wanted))
+    def has(self, *names: str) -> bool:
+        """Whether the recipe contains a technique with one of these names."""
+        return bool(self.named(*names))
 
     def get(self, name: str) -> Technique | None:
-        """The first technique of this name."""
+        """The first technique with this name."""
         return next(iter(self.named(name)), None)
 
     def tensors(self, technique: Technique) -> list[surgery.WeightRef]:
-        """The weight tensors that a technique's selector chooses and that it acts on; none where it matches nothing."""
+        """The weight tensors that a technique acts on; empty if its selector matches nothing."""
         try:
-            chosen = surgery.select(self.model, str(getattr(technique, "on", "kernel")))
+            selected = surgery.select(self.model, technique.on or "kernel")
         except InputError:
             return []
-        return [s for s in chosen if not (isinstance(technique, OnWeights) and why_not(technique, s))]
+        return [
+            ref for ref in selected if not (isinstance(technique, OnWeights) and inapplicable_reason(technique, ref))
+        ]
 
-    def shared(self, *techniques: Technique) -> tuple[str, ...]:
-        """The names of the tensors that all of these act on."""
-        each = [[ref.name for ref in self.tensors(t)] for t in techniques]
-        return tuple(name for name in each[0] if all(name in names for names in each[1:]))
+    def shared_tensors(self, *techniques: Technique) -> tuple[str, ...]:
+        """The names of the tensors that all of these techniques act on."""
+        first, *others = [[ref.name for ref in self.tensors(t)] for t in techniques]
+        return tuple(name for name in first if all(name in other for other in others))
 
     def layers(self, technique: OnModel) -> list[surgery.Layer]:
-        """The layers at which a technique acts; none where its selector matches nothing."""
+        """The layers that a technique acts on; empty if its selector matches nothing."""
         try:
-            chosen = surgery.layers(self.model, technique.on)
+            selected = surgery.layers(self.model, technique.on)
         except InputError:
             return []
         if isinstance(technique, Noise):
-            return [layer for layer, noise in acting_noises(technique, chosen) if not _silent(noise)]
-        if isinstance(technique, Normalisation):
-            return [layer for layer in chosen if not layer.last and surgery.features(layer.module)]
-        return chosen
+            return [layer for layer, noise in noise_by_layer(technique, selected) if not _is_neutral(noise)]
+        if isinstance(technique, Normalization):
+            return [layer for layer in selected if not layer.last and surgery.features(layer.module)]
+        return selected
 
     @cached_property
-    def flow(self) -> list[Place]:
-        """What a sample passes, in the order in which the network's modules were registered."""
-        return places(self.model, self._standing(Noise), self._standing(Normalisation))
+    def flow(self) -> list[FlowItem]:
+        """The modules and inserted techniques that a sample passes, in the order of registration."""
+        return flow_items(self.model, self._by_layer(Noise), self._by_layer(Normalization))
 
     @cached_property
-    def normalised(self) -> dict[str, Place]:
-        """Layers whose output goes into a normalisation → that normalisation."""
-        return behind(self.flow)
+    def normalised(self) -> dict[str, FlowItem]:
+        """Names of layers whose output goes into a normalisation → that normalisation."""
+        return normalised_layers(self.flow)
 
-    def _standing(self, stage: type[OnModel]) -> dict[int, list[Technique]]:
-        found: dict[int, list[Technique]] = defaultdict(list)
+    def _by_layer(self, stage: type[OnModel]) -> dict[int, list[Technique]]:
+        by_layer: dict[int, list[Technique]] = defaultdict(list)
         for technique in self.techniques:
             if isinstance(technique, stage):
                 for layer in self.layers(technique):
-                    found[id(layer.module)].append(technique)
-        return found
+                    by_layer[id(layer.module)].append(technique)
+        return by_layer
 
 
-def _silent(noise: Noise) -> bool:
-    """Whether the strength on this layer's input is the neutral one (that on the other inputs may not be)."""
+def _is_neutral(noise: Noise) -> bool:
+    """Whether the strength for this layer's input is neutral (the strength for the network's input may not be)."""
     main = noise.main_knob()
     return main is not None and getattr(noise, main) == noise.knobs()[main].neutral

@@ -11,7 +11,7 @@ from goodfit.report.build import headline, interval_text, run_page, study_page, 
 from goodfit.report.html import render_augmentation, render_series_charts, write, write_text
 from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
 from goodfit.study import Study
-from goodfit.train import Run
+from goodfit.train.run import Run
 
 __all__ = ["headline", "interval_text", "write_report", "write_variants"]
 

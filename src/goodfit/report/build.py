@@ -21,11 +21,11 @@ from goodfit.study import RankedRecipe, Study
 from goodfit.study.candidates import PLAIN
 from goodfit.study.statistics import Estimate
 from goodfit.surgery import weight_refs
-from goodfit.train import Run
 from goodfit.train.batched import acting
-from goodfit.train.growing import grown
-from goodfit.train.order import epoch_rows
-from goodfit.train.seeds import generator
+from goodfit.train.rng import generator
+from goodfit.train.run import Run
+from goodfit.train.stages.growing import grown
+from goodfit.train.stages.on_sample import epoch_rows
 
 BINS = 60
 WEIGHS = {
@@ -57,7 +57,7 @@ def study_page(study: Study, reproduce: tuple[tuple[str, str], ...] = ()) -> p.P
         interval=INTERVAL,
         ranking=tuple(_row(r, len(study.seeds)) for r in study.ranking() if r.score.n),
         curves=tuple(
-            curve(o.run, label, o.seed) for label in labels for o in study.of(label) if o.run and o.run.epochs
+            curve(o.run, label, o.seed) for label in labels for o in study.trials_of(label) if o.run and o.run.epochs
         ),
         weights=tuple(weights(study.run_of(label), label) for label in labels),
         actions=_actions(shown),
@@ -65,7 +65,7 @@ def study_page(study: Study, reproduce: tuple[tuple[str, str], ...] = ()) -> p.P
         test=tuple(_test(study)),
         reproduce=(
             *reproduce,
-            ("The best recipe", best.candidate.recipe.to_yaml() or "# no technique: plain\n"),
+            ("The best recipe", _yaml(best.candidate.recipe)),
         ),
         notes=(*_study_notes(study), *study.notes),
         created=_now(),
@@ -97,7 +97,7 @@ def run_page(run: Run, reproduce: tuple[tuple[str, str], ...] = ()) -> p.Page:
         test=(),
         reproduce=(
             *reproduce,
-            ("The recipe", run.recipe.to_yaml() if len(run.recipe) else "# no technique: plain\n"),
+            ("The recipe", _yaml(run.recipe)),
         ),
         notes=(
             *run.facts.get("warnings", ()),
@@ -265,6 +265,10 @@ def _actions(run: Run) -> tuple[tuple[str, ...], ...]:
     rows = tuple(tuple(row) for row in run.facts.get("acts", ()))
     whole = tuple((t.split(" (")[0], "the run as a whole", "", t, "") for t in run.facts.get("acts_on_the_whole", ()))
     return (*rows, *whole)
+
+
+def _yaml(recipe: Recipe) -> str:
+    return recipe.to_yaml() if len(recipe) else "# the plain network: no technique\n"
 
 
 def _now() -> str:

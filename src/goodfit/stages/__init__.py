@@ -1,31 +1,48 @@
-"""The eight places of a training step where a technique may act: abstract classes, one file per place.
+"""The eight stages of a training step at which a technique may act. One file per stage, with its abstract base classes.
 
-Every method is a pure function: tensors and what was drawn in, tensors out. What is random is drawn by `draw` (from
-the run's own generator) and used by the method beside it, so that the same drawing serves one network or many.
-Knob values may be tensors inside these methods (a population's members differ in strength, a scheduled strength
-changes from step to step): no branching on them.
+To write a technique, derive from one of these classes, declare the knobs, and implement the abstract methods:
+
+- Methods are pure functions: tensors in, tensors out. A technique is immutable; whatever it has to remember between
+  steps is a state, which a method receives and returns.
+- Everything random is drawn in `draw` (or `sample`), from the generator that it receives. The other methods receive
+  the drawn tensors, so that the same draws serve one network or many.
+- Knob values may be tensors inside these methods: members of a population differ in strength, and a scheduled strength
+  changes from step to step. Compute with knob values, but do not branch on them.
 """
 
+from goodfit.stages.applicability import inapplicable_reason, noise_by_layer
 from goodfit.stages.augmentation import (
-    Alteration,
     Augmentation,
-    Distortion,
-    Geometry,
-    Mirror,
-    Moving,
-    Policy,
+    AugmentationPolicy,
+    DisplacementWarp,
+    Flip,
+    MatrixWarp,
+    SpatialTransform,
+    ValueTransform,
 )
-from goodfit.stages.common import SCHEDULES, Clock, Draw, Learned, Paced, Scheduled, selector, share
-from goodfit.stages.on_batch import Attack, Change, HiddenMix, OnBatch
-from goodfit.stages.on_epoch import Decision, OnEpoch, State, Watch
-from goodfit.stages.on_eval import Averaged, Ensemble, OnEval, Pulling
+from goodfit.stages.common import (
+    SCHEDULES,
+    Clock,
+    Draw,
+    Periodic,
+    ScalesLearningRate,
+    Scheduled,
+    TrainableStrengths,
+    acts_now,
+    rate_knob,
+    selector,
+)
+from goodfit.stages.on_batch import Attack, BatchTransform, HiddenMix, OnBatch
+from goodfit.stages.on_epoch import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.on_eval import AveragedWeights, Ensemble, OnEval, ResettingAverage
 from goodfit.stages.on_grads import Gradient, OnGrads
-from goodfit.stages.on_loss import Forward, OnLoss
+from goodfit.stages.on_loss import ForwardPass, OnLoss
 from goodfit.stages.on_model import (
+    BitNoise,
     BranchNoise,
     InputNoise,
     Noise,
-    Normalisation,
+    Normalization,
     OnModel,
     Recurrent,
     WeightPerturbation,
@@ -36,38 +53,37 @@ from goodfit.stages.on_weights import (
     OnWeights,
     Penalty,
     Projection,
-    Proximal,
-    Quadratic,
+    ProximalPenalty,
+    QuadraticPenalty,
     Scaling,
-    Smooth,
+    SmoothPenalty,
     soft_threshold,
 )
-from goodfit.stages.reach import acting_noises, why_not
 
 __all__ = [
     "SCHEDULES",
-    "Alteration",
     "Attack",
     "Augmentation",
-    "Averaged",
+    "AugmentationPolicy",
+    "AveragedWeights",
+    "BatchTransform",
+    "BitNoise",
     "BranchNoise",
-    "Change",
     "Clock",
     "Decay",
     "Decision",
-    "Distortion",
+    "DisplacementWarp",
     "Draw",
     "Ensemble",
-    "Forward",
-    "Geometry",
+    "Flip",
+    "ForwardPass",
     "Gradient",
     "HiddenMix",
     "InputNoise",
-    "Learned",
-    "Mirror",
-    "Moving",
+    "MatrixWarp",
+    "MonitorSpec",
     "Noise",
-    "Normalisation",
+    "Normalization",
     "OnBatch",
     "OnEpoch",
     "OnEval",
@@ -76,24 +92,27 @@ __all__ = [
     "OnModel",
     "OnSample",
     "OnWeights",
-    "Paced",
     "Penalty",
-    "Policy",
+    "Periodic",
     "Projection",
-    "Proximal",
-    "Pulling",
-    "Quadratic",
+    "ProximalPenalty",
+    "QuadraticPenalty",
     "Recurrent",
+    "ResettingAverage",
+    "ScalesLearningRate",
     "Scaling",
     "Scheduled",
-    "Smooth",
-    "State",
+    "SmoothPenalty",
+    "SpatialTransform",
+    "StopState",
     "Synthesis",
-    "Watch",
+    "TrainableStrengths",
+    "ValueTransform",
     "WeightPerturbation",
-    "acting_noises",
+    "acts_now",
+    "inapplicable_reason",
+    "noise_by_layer",
+    "rate_knob",
     "selector",
-    "share",
     "soft_threshold",
-    "why_not",
 ]

@@ -1,4 +1,4 @@
-"""Augmentation: other examples made from those that there are, each sample by a draw of its own."""
+"""Augmentations: OnBatch techniques that turn each training sample into a random variant of the same meaning."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.image_warp import FILL_MODES
+from goodfit.ops.sampling import bernoulli
 from goodfit.stages.common import Draw
-from goodfit.stages.draws import chosen
 from goodfit.stages.on_batch import OnBatch
-from goodfit.stages.warp import FILLS
 from goodfit.technique import knob
 
 
-def likelihood(default: float) -> Any:
-    """The knob `p` of an augmentation that has no other strength."""
+def probability_knob(default: float) -> Any:
+    """Declare the knob `p` as the strength of an augmentation that has no other one."""
     return knob(
         default=default,
         low=0,
@@ -30,23 +30,27 @@ def likelihood(default: float) -> Any:
     )
 
 
-BEYOND = "what is seen beyond the border: black, grey (the mean of the data), the edge's pixels, reflect or wrap"
-"""What the knob `fill` of whatever moves pixels is for."""
+FILL_DOC = "what appears beyond the border: black, grey (the mean of the data), the edge's pixels, reflect or wrap"
+"""The text of the knob `fill`."""
 
 
 class Augmentation(OnBatch, ABC):
-    """Changes training samples, each by a draw of its own, into others of the same meaning."""
+    """Base class of augmentations. Each sample is transformed at random, independently of the others.
 
-    light: ClassVar[bool] = False
-    inputs: ClassVar[str] = "floats"
+    Derive from `ValueTransform` (new values), `MatrixWarp`, `DisplacementWarp` or `Flip` (pixels move), or
+    `AugmentationPolicy` (a random choice among several augmentations).
+    """
+
+    cheap_when_neutral: ClassVar[bool] = False
+    needs_floats: ClassVar[bool] = True
     kinds: ClassVar[tuple[str, ...]] = ("image", "video")
-    """The kinds of inputs that it can change; see `goodfit.data.inputs`."""
-    coloured: ClassVar[bool] = False
-    """Whether it needs images of three colours."""
+    """The data kinds that it accepts; see `goodfit.data.inputs`."""
+    needs_rgb: ClassVar[bool] = False
+    """Whether it needs images with three channels: red, green and blue."""
     keeps_masks: ClassVar[bool] = True
-    """Whether masks of images stay true: it moves pixels as `Moving` does, or leaves them where they are."""
-    worded: ClassVar[bool] = False
-    """Whether it needs to know which words the numbers of a text stand for."""
+    """Whether masks stay correct: pixels keep their places, or move as in a `SpatialTransform`."""
+    needs_vocabulary: ClassVar[bool] = False
+    """Whether it needs to know the words behind the word numbers of a text."""
 
     p: float = knob(
         default=1.0,
@@ -62,81 +66,116 @@ class Augmentation(OnBatch, ABC):
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
-        """Which samples are changed (batch,), and what `sample` drew."""
-        return (chosen(self.p, len(x), generator, x.device), *self.sample(x, generator))
+        """Draw which samples are changed (batch,), followed by what `sample` draws."""
+        return (bernoulli(self.p, len(x), generator, x.device), *self.sample(x, generator))
 
     @abstractmethod
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        """Everything else that is random, one row (batch, …) per sample."""
+        """Draw everything else that is random: tensors (batch, …) with one entry per sample.
 
-
-class Alteration(Augmentation, ABC):
-    """Changes the values of samples; those of images, clips and sounds are cut off to the data's range afterwards."""
-
-    by_itself: ClassVar[bool] = True
-    """Whether what becomes of a sample depends on that sample and its draw alone, not on others of the batch."""
-    leaves: ClassVar[bool] = True
-    """Whether values may leave the data's range, to which they are then cut off."""
-
-    @abstractmethod
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        """The changed samples, of x's shape, dtype and device. draw: what `sample` drew."""
-
-
-class Moving(Augmentation, ABC):
-    """Moves the pixels of images. All that a recipe moves is one resampling, so that nothing is blurred twice."""
-
-
-class Geometry(Moving, ABC):
-    """Moves the pixels of images by a matrix each."""
-
-    fill: str = knob(default="black", choices=FILLS, kw_only=True, doc=BEYOND)
-
-    @abstractmethod
-    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
-        """From where each pixel is taken, as a matrix (batch, 3, 3) on (x, y, 1).
-
-        x is counted in pixels to the right and y in pixels downwards from the middle of an image of `size` (height,
-        width).
+        Args:
+            x: inputs (batch, …). Use only their shape, dtype and device.
+            generator: the only permitted source of random numbers.
         """
 
 
-class Mirror(Moving, ABC):
-    """Mirrors images: where nothing else moves them, their pixels are only sorted anew."""
+class ValueTransform(Augmentation, ABC):
+    """Base class of augmentations that compute new values for a sample.
 
-    p: float = likelihood(0.5)
+    The trainer clips images, clips and sounds to the data's value range afterwards.
+    """
+
+    independent_samples: ClassVar[bool] = True
+    """Whether a sample's result depends on that sample and its draw alone, not on the rest of the batch."""
+    may_leave_range: ClassVar[bool] = True
+    """Whether values may leave the data's range, so that they have to be clipped."""
+
+    @abstractmethod
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        """Transform samples.
+
+        Args:
+            x: the samples (batch, …). They must not be overwritten. They may be a part of the batch, if
+                `independent_samples`.
+            draw: what `sample` returned, for these samples.
+            inputs: what the inputs are: their data kind, value range, sampling rate and vocabulary.
+
+        Returns:
+            The transformed samples, of x's shape, dtype and device.
+        """
+
+
+class SpatialTransform(Augmentation, ABC):
+    """Base class of augmentations that move the pixels of images and clips. Use one of its subclasses.
+
+    All of those in a recipe are combined into one resampling, so that images are interpolated only once. Masks and
+    bounding boxes move along.
+    """
+
+    projective: ClassVar[bool] = False
+    """Whether the third row of its matrices may differ from (0, 0, 1)."""
+
+
+class MatrixWarp(SpatialTransform, ABC):
+    """Base class of augmentations that move pixels by a matrix, such as rotation, shift and zoom."""
+
+    fill: str = knob(default="black", choices=FILL_MODES, kw_only=True, doc=FILL_DOC)
+
+    @abstractmethod
+    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+        """The matrices (batch, 3, 3) that map the position (x, y, 1) of a pixel to the position of its source.
+
+        Args:
+            draw: what `sample` returned.
+            size: (height, width) of the images. x is in pixels to the right of the middle, y in pixels downwards.
+        """
+
+
+class Flip(SpatialTransform, ABC):
+    """Base class of flips. Where a recipe moves pixels in no other way, nothing is interpolated."""
+
+    p: float = probability_knob(0.5)
 
     @property
     @abstractmethod
     def axes(self) -> tuple[int, ...]:
-        """The dimensions that are turned round: −1 is the width, −2 the height."""
+        """The dimensions to flip: −1 is the width, −2 the height."""
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        """Nothing."""
+        """Draw nothing."""
         return ()
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
-        """The mirrored axes with a minus sign (1, 3, 3); see `Geometry`."""
+        """The flip as a matrix (1, 3, 3) with −1 for each flipped axis; see `MatrixWarp`."""
         return torch.diag(torch.tensor([-1.0 if axis in self.axes else 1.0 for axis in (-1, -2)] + [1.0]))[None]
 
 
-class Distortion(Moving, ABC):
-    """Moves each pixel of images by a way of its own."""
+class DisplacementWarp(SpatialTransform, ABC):
+    """Base class of augmentations that move every pixel by its own offset, such as elastic distortion."""
 
-    fill: str = knob(default="black", choices=FILLS, kw_only=True, doc=BEYOND)
-
-    @abstractmethod
-    def field(self, draw: Draw, size: tuple[int, int]) -> Tensor:
-        """How far (batch, 2, height, width) each pixel is taken from elsewhere: pixels to the right, and downwards."""
-
-
-class Policy(Augmentation, ABC):
-    """Several augmentations, of which each sample gets some."""
+    fill: str = knob(default="black", choices=FILL_MODES, kw_only=True, doc=FILL_DOC)
 
     @abstractmethod
-    def parts(self) -> Sequence[Augmentation]:
-        """The augmentations, as strong as they can become."""
+    def displacement(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+        """The offset (batch, 2, height, width) from each pixel to its source, in pixels to the right and downwards.
+
+        Args:
+            draw: what `sample` returned.
+            size: (height, width) of the images.
+        """
+
+
+class AugmentationPolicy(Augmentation, ABC):
+    """Base class of policies: each sample is transformed by some of several augmentations, such as RandAugment."""
 
     @abstractmethod
-    def shares(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
-        """For each part: the samples that it changes (batch,), and what it is told in place of its own drawing."""
+    def operations(self) -> Sequence[Augmentation]:
+        """The augmentations to choose from, each at its largest strength."""
+
+    @abstractmethod
+    def assignments(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
+        """For each of the `operations`: the mask (batch,) of the samples it changes, and its draw in place of `sample`.
+
+        Args:
+            draw: what this policy's own `sample` returned.
+        """

@@ -1,4 +1,4 @@
-"""OnBatch: what a training batch looks like."""
+"""The OnBatch stage: changes to a training batch."""
 
 from __future__ import annotations
 
@@ -13,45 +13,80 @@ from goodfit.stages.common import Draw, Scheduled
 
 
 class OnBatch(Scheduled, ABC):
-    """Changes x and y of a training batch; never sees any other data."""
+    """Base class of techniques that change the inputs and targets of a training batch.
 
-    needs: ClassVar[str] = "any"
-    """The targets it understands: `labels` (then y arrives as class probabilities (batch, class)), `numbers`, `any`."""
-    inputs: ClassVar[str] = "any"
-    """The inputs it understands: `floats`, or `any` (then also whole numbers, such as those of tokens)."""
+    Derive from `BatchTransform`, `Attack`, `HiddenMix`, or from one of the augmentation classes in
+    `goodfit.stages.augmentation`. These techniques never see validation or test data.
+
+    Targets arrive as class probabilities (batch, class) where the target has classes, and as numbers (batch, output)
+    otherwise. Masks arrive as probabilities (batch, class, height, width).
+    """
+
+    needs_floats: ClassVar[bool] = False
+    """Whether inputs must be floats. False: also whole numbers, such as word numbers, are accepted."""
 
     @abstractmethod
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
-        """Everything random, for a batch x (batch, …), y (batch, class or outputs)."""
+        """Draw everything random for one batch.
+
+        Args:
+            x: inputs (batch, …). Use only their shape, dtype and device.
+            y: targets (batch, class or output).
+            generator: the only permitted source of random numbers.
+
+        Returns:
+            A tuple of tensors on the device of x; empty if nothing is random.
+        """
 
 
-class Change(OnBatch, ABC):
-    """Changes the batch before the network sees it."""
+class BatchTransform(OnBatch, ABC):
+    """Base class of techniques that change a batch before the forward pass, such as MixUp or label smoothing."""
 
     @abstractmethod
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """The batch to train on, of the same dtype and device. draw: what `draw` gave; inputs: what x is."""
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Transform a batch.
+
+        Args:
+            x: inputs (batch, …).
+            y: targets (batch, class or output).
+            draw: what `draw` returned for this batch.
+            inputs: what the inputs are: their data kind, value range and categorical columns.
+
+        Returns:
+            The inputs and targets to train on, of the same shapes, dtypes and device. x and y must not be overwritten.
+        """
 
 
 class Attack(OnBatch, ABC):
-    """Moves x against the network: it is told the slope of the data loss at x."""
+    """Base class of techniques that train on adversarial inputs. They cost one more forward and backward pass."""
 
     @abstractmethod
-    def attack(self, x: Tensor, slope: Tensor, scale: Tensor, draw: Draw) -> Tensor:
-        """The inputs to train on. slope: ∂loss/∂x, of x's shape; scale: spread of the training inputs, fit to x's."""
+    def attack(self, x: Tensor, input_gradient: Tensor, scale: Tensor, draw: Draw) -> Tensor:
+        """Perturb the inputs so that the data loss rises.
+
+        Args:
+            x: inputs (batch, …).
+            input_gradient: ∂loss/∂x of the data loss, of x's shape, computed without the recipe's noise.
+            scale: the standard deviation of the training inputs, in a shape that broadcasts against x: per column of a
+                table, one number otherwise.
+            draw: what `draw` returned for this batch.
+
+        Returns:
+            The inputs to train on (batch, …).
+        """
 
 
 class HiddenMix(OnBatch, ABC):
-    """Mixes the rows of a batch inside the network, at one layer per batch, and their targets alike."""
+    """Base class of techniques that mix the rows of a batch inside the network, at one layer per batch."""
 
     @abstractmethod
     def targets(self, y: Tensor, draw: Draw) -> Tensor:
-        """The targets to train on."""
+        """Mix the targets (batch, class or output) as `mix` mixes the activations."""
 
     @abstractmethod
-    def place(self, draw: Draw, layers: int) -> int:
-        """The number of the layer whose input is mixed, out of `layers` (0: the network's own input)."""
+    def layer_index(self, draw: Draw, layers: int) -> int:
+        """The index in range(layers) of the layer whose input is mixed in this batch; 0 is the network's own input."""
 
     @abstractmethod
     def mix(self, x: Tensor, draw: Draw) -> Tensor:
-        """The mixed input (batch, …) of that layer."""
+        """Mix the rows of that layer's input (batch, …)."""

@@ -1,4 +1,4 @@
-"""OnEpoch: whether training goes on."""
+"""The OnEpoch stage: when training stops, and which epoch is the best."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from typing import Any
 
 from goodfit.technique import Technique
 
-State = dict[str, Any]
+StopState = dict[str, Any]
+"""What an OnEpoch technique remembers between epochs: plain JSON data."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What an OnEpoch technique says at the end of an epoch."""
+    """The decision of an OnEpoch technique at the end of an epoch."""
 
     stop: bool
-    reason: str = ""
+    reason: str = ""  # shown to the user if `stop`
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How the best epoch is told: a column of the History, its direction, and the first epoch that may count."""
+class MonitorSpec:
+    """How the best epoch is determined."""
 
-    monitor: str = "stop_loss"
-    mode: str = "min"
-    start_from_epoch: int = 0
-    restore: bool = False
+    monitor: str = "stop_loss"  # a column of the History
+    mode: str = "min"  # min: lower values are better; max: higher ones
+    start_from_epoch: int = 0  # earlier epochs are never the best
+    restore: bool = False  # whether the best epoch's weights are kept instead of the last ones
 
-    def better(self, value: float, best: float | None) -> bool:
-        """Whether a value beats the best so far; one that is not finite never does.
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether a value beats the best so far (None: there is none). A value that is not finite never does.
 
-        >>> Watch(mode="max").better(-0.1, -0.2), Watch().better(0.3, None), Watch().better(float("nan"), None)
-        (True, True, False)
+        >>> MonitorSpec(mode="max").is_better(-0.1, -0.2), MonitorSpec().is_better(0.3, None)
+        (True, True)
+        >>> MonitorSpec().is_better(float("nan"), None)
+        False
         """
         if not math.isfinite(value):
             return False
@@ -42,16 +45,28 @@ class Watch:
 
 
 class OnEpoch(Technique, ABC):
-    """Decides whether training goes on. Its state is plain data, so that a resumed run goes on equally."""
+    """Base class of techniques that decide at the end of each epoch whether training stops.
+
+    Everything that a technique remembers is in its state, so that a resumed run continues exactly as before.
+    """
 
     @abstractmethod
-    def watch(self) -> Watch:
-        """Which epoch counts as the best, and whether its weights are the ones to keep."""
+    def monitor_spec(self) -> MonitorSpec:
+        """Which epoch counts as the best, and whether its weights are kept."""
 
     @abstractmethod
-    def start(self) -> State:
-        """The state before the first epoch, plain JSON data."""
+    def start(self) -> StopState:
+        """The state before the first epoch."""
 
     @abstractmethod
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        """The next state and the decision after `epoch` (from 1), from that epoch's row of the History."""
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        """Decide after an epoch.
+
+        Args:
+            state: the state after the previous epoch. It must not be modified.
+            epoch: the epoch's number, from 1.
+            metrics: the epoch's row of the History: column → value.
+
+        Returns:
+            The next state and the decision.
+        """

@@ -1,4 +1,4 @@
-"""OnEval: which weights are evaluated and kept."""
+"""The OnEval stage: which weights are evaluated and kept."""
 
 from __future__ import annotations
 
@@ -12,47 +12,50 @@ from goodfit.technique import Technique
 
 
 class OnEval(Technique, ABC):
-    """Keeps other weights for evaluation than the ones being trained."""
+    """Base class of techniques that evaluate and keep other weights than those being trained, such as EMA and SWA.
+
+    Derive from `AveragedWeights`, `ResettingAverage` or `Ensemble`. A recipe may have one of them. The state is a list
+    of tensors, which the trainer stores in checkpoints. Mix in `Periodic` to update it in some steps only.
+    """
 
     @abstractmethod
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        """The state before the first step: tensors."""
-
-    def acts(self, clock: Clock) -> bool:
-        """Whether its state changes after this step; `update` is called only then."""
-        return True
+        """The state before the first step. It must hold copies of the weights, never the weights themselves."""
 
     @abstractmethod
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        """The state after an optimizer step; the tensors of `state` may be reused.
+        """The state after an optimizer step.
 
-        The clock's numbers may be tensors: they are to compute with, not to branch on (that is for `acts`).
+        Args:
+            state: the state before the step. Its tensors may be overwritten.
+            weights: the trained weights after the step. They must not be overwritten.
+            clock: the position in training. Its numbers may be tensors: compute with them, but do not branch on them.
         """
 
 
-class Averaged(OnEval, ABC):
-    """Evaluates one other set of weights."""
+class AveragedWeights(OnEval, ABC):
+    """Base class of techniques that evaluate one set of averaged weights."""
 
     @abstractmethod
     def weights(self, state: list[Tensor]) -> list[Tensor]:
-        """The weights to evaluate and keep."""
+        """The weights to evaluate and keep, one tensor per trained weight."""
 
 
-class Pulling(Averaged, ABC):
-    """Evaluates one other set of weights, and puts the trained ones back to it now and then."""
-
-    @abstractmethod
-    def pulls(self, clock: Clock) -> bool:
-        """Whether training goes on from the evaluated weights after this step."""
+class ResettingAverage(AveragedWeights, ABC):
+    """Base class of averages to which the trained weights are reset from time to time, such as Lookahead."""
 
     @abstractmethod
-    def pulled(self, state: list[Tensor]) -> list[Tensor]:
-        """The state after training was put back to the evaluated weights."""
+    def resets(self, clock: Clock) -> bool:
+        """Whether the trained weights are set to the averaged ones after this step."""
+
+    @abstractmethod
+    def reset_state(self, state: list[Tensor]) -> list[Tensor]:
+        """The state after the trained weights were reset."""
 
 
 class Ensemble(OnEval, ABC):
-    """Evaluates several sets of weights and averages their predictions."""
+    """Base class of techniques that evaluate several sets of weights and average their predictions."""
 
     @abstractmethod
     def members(self, state: list[Tensor]) -> list[list[Tensor]]:
-        """The sets of weights, at least one."""
+        """The sets of weights, at least one; each has one tensor per trained weight."""

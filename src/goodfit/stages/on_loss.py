@@ -1,4 +1,4 @@
-"""OnLoss: terms that need the forward pass."""
+"""The OnLoss stage: terms of the loss that need the forward pass."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from goodfit.stages.common import Draw, Scheduled
 
 
 @dataclass(frozen=True)
-class Forward:
-    """What a term of the loss may look at: the batch, the network's output, and the network itself."""
+class ForwardPass:
+    """What a loss term may use: the batch, the network's output, and the network itself."""
 
     network: Callable[[Tensor], Tensor]
+    """Runs one more forward pass with new noise; it does not update running statistics."""
     x: Tensor  # (batch, …)
-    y: Tensor  # (batch,) or (batch, class or outputs)
-    output: Tensor  # (batch, class or outputs)
-    rows: Tensor | None = None  # (batch,) data loss per row; None where the loss gives one number in all
-    hidden: tuple[Tensor, ...] = ()  # inputs of the layers that the technique's `on` chooses, (batch, …) each
-    frequencies: Tensor | None = None  # (class,) shares of the classes in the training rows
+    y: Tensor  # (batch,) or (batch, class or output)
+    output: Tensor  # (batch, class or output)
+    row_losses: Tensor | None = None  # (batch,) data loss per row; None where the loss returns one number per batch
+    activations: tuple[Tensor, ...] = ()  # inputs (batch, …) of the layers selected by `on`, if `uses_activations`
+    frequencies: Tensor | None = None  # (class,) shares of the classes in the training rows; None for numbers
 
     def log_probabilities(self, output: Tensor | None = None) -> Tensor:
-        """log p (batch, class) of this output (or of another one); a single logit is that of the second class.
+        """log p (batch, class) of the output, or of another one. A single logit is that of the second class.
 
-        >>> Forward(abs, torch.zeros(1, 1), torch.zeros(1), torch.zeros(1, 1)).log_probabilities().exp()
+        >>> ForwardPass(abs, torch.zeros(1, 1), torch.zeros(1), torch.zeros(1, 1)).log_probabilities().exp()
         tensor([[0.5000, 0.5000]])
         """
         logits = self.output if output is None else output
@@ -40,21 +41,23 @@ class Forward:
 
 
 class OnLoss(Scheduled, ABC):
-    """Adds a term that needs the forward pass to the data loss; the two are never mixed in the History."""
+    """Base class of techniques that add a term to the data loss.
 
-    needs: ClassVar[str] = "any"
-    """The targets it understands: `labels`, `numbers` or `any`."""
-    per_row: ClassVar[bool] = True
-    """Whether the term is a mean over rows; then gradients accumulated over parts of a batch are those of the whole."""
+    Implement `draw` and `term`. The History always reports the data loss without these terms.
+    """
+
+    row_mean: ClassVar[bool] = True
+    """Whether the term is a mean over rows. Only then do gradients accumulated over parts of a batch equal those of
+    the whole batch."""
     needs_noise: ClassVar[bool] = False
-    """Whether it is nothing on a network that computes the same in every pass."""
-    watches: ClassVar[bool] = False
-    """Whether it looks at hidden activations; then it declares `on: str = selector()`."""
+    """Whether the term is 0 for a network that gives the same output in every pass."""
+    uses_activations: ClassVar[bool] = False
+    """Whether the term uses `ForwardPass.activations`. It must then declare `on: str = selector()`."""
 
     @abstractmethod
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
-        """Everything random."""
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
+        """Draw everything random, from this generator only; an empty tuple if nothing is random."""
 
     @abstractmethod
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
-        """The term to add: a differentiable scalar, in units of the loss."""
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
+        """The term to add: a differentiable scalar, in units of the loss. Called once per batch."""

@@ -1,4 +1,4 @@
-"""OnSample: which training rows an epoch draws, and which are made before the first one."""
+"""The OnSample stage: which training rows an epoch draws."""
 
 from __future__ import annotations
 
@@ -13,22 +13,55 @@ from goodfit.technique import Technique
 
 
 class OnSample(Technique, ABC):
-    """Chooses which training rows an epoch draws."""
+    """Base class of techniques that choose which training rows an epoch draws.
+
+    Implement `rows`. The trainer calls it once before each epoch and shuffles the result.
+    """
+
+    @property
+    def augment(self) -> str:
+        """Which drawn rows the recipe's augmentations change: `all`, or `repeats` of a row in the same epoch.
+
+        A technique may declare a knob of this name.
+        """
+        return "all"
 
     @abstractmethod
     def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Row numbers of one epoch (n′,), from the targets y (n, …) and the rows (n,) drawn so far."""
+        """Choose the rows of one epoch.
+
+        Args:
+            y: the targets of all training rows (n, …).
+            rows: the row numbers (n′,) chosen so far, by earlier techniques of the recipe.
+            generator: the only permitted source of random numbers.
+
+        Returns:
+            Row numbers (n″,) in any order; a number may occur several times.
+        """
 
 
 class Synthesis(OnSample, ABC):
-    """Makes rows from the training rows, once, before training begins; an epoch draws them like the others."""
+    """Base class of techniques that add synthetic rows to the training rows, once, before training.
 
-    alone: ClassVar[str] = "its rows are its own"
+    Implement `synthesize`. Every epoch then draws the synthetic rows like all others.
+    """
+
+    not_vectorizable: ClassVar[str] = "its training rows differ from those of other runs"
 
     @abstractmethod
-    def made(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
-        """The new rows and their targets, like x and y; of a seed always the same."""
+    def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+        """Make synthetic rows. The same seed must give the same rows.
+
+        Args:
+            x: the inputs of all training rows (n, …).
+            y: their targets (n, …).
+            inputs: what the inputs are: their data kind, value range and categorical columns.
+            seed: of this run.
+
+        Returns:
+            New inputs (m, …) and targets (m, …), with the dtypes of x and y. The given rows are not among them.
+        """
 
     def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Those drawn so far: it chooses none."""
+        """Return `rows` unchanged."""
         return rows

@@ -1,13 +1,13 @@
-"""OnWeights: closed forms on weight tensors, without autograd.
+"""The OnWeights stage: penalties, decay and constraints on weights, in closed form.
 
-Tensors arrive with their units first: (units, incoming, …), whatever the layer (a row of a Linear or recurrent
-weight, a filter of a convolution, also a transposed one, a vector of an embedding).
+Weight tensors arrive with one row per unit: (unit, incoming, …), whatever the layer. A unit is a row of a Linear or
+recurrent weight, a filter of a convolution (also a transposed one), or a vector of an embedding.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,52 +16,58 @@ from goodfit.stages.common import Draw, Scheduled
 
 
 class OnWeights(Scheduled, ABC):
-    """Acts on weight tensors in closed form, without autograd; `on` chooses the tensors."""
+    """Base class of techniques that act on weight tensors without autograd. The knob `on` selects the tensors.
+
+    Declare `on: str = selector()` and derive from `QuadraticPenalty`, `SmoothPenalty`, `ProximalPenalty`, `Decay`,
+    `Scaling` or `Projection`. The methods run without gradients.
+    """
 
     every: ClassVar[int] = 1
-    """In large networks: for how many optimizer steps it acts at once. At an epoch's end nothing is left waiting."""
-    by_unit: ClassVar[bool] = True
-    """Whether it asks which weights belong to a unit; one that does not gets tensors as they are held."""
-    matrices: ClassVar[bool] = False
-    """Whether it needs tensors of two or more dimensions (biases have none that come in)."""
-    if TYPE_CHECKING:  # every technique here declares `on: str = selector()`
-
-        @property
-        def on(self) -> str: ...  # noqa: D102
+    """In large networks, the technique acts once for this many optimizer steps. It always acts at the end of an epoch,
+    for all steps since it last acted."""
+    needs_units: ClassVar[bool] = True
+    """Whether tensors must arrive with one row per unit. False: they arrive in the layer's own layout, at no cost."""
+    needs_matrix: ClassVar[bool] = False
+    """Whether it needs tensors of two or more dimensions, which excludes biases."""
 
 
 class Penalty(OnWeights, ABC):
-    """A term of the cost that depends on the weights alone."""
+    """Base class of penalties: terms that depend on the weights alone. Use one of its subclasses."""
 
     @abstractmethod
     def value(self, w: Tensor) -> Tensor:
-        """The term for one tensor, a scalar, in units of the loss."""
+        """The penalty of one tensor, a scalar in units of the loss. It is reported in the History."""
 
 
-class Quadratic(Penalty, ABC):
-    """A penalty whose gradient is a multiple of the weights; optimizers apply it at no cost."""
+class QuadraticPenalty(Penalty, ABC):
+    """Base class of penalties whose gradient is c · w. The optimizer applies them at no cost."""
 
     @abstractmethod
     def coefficient(self) -> float:
-        """c, where the gradient is c·w."""
+        """c, where the gradient is c · w."""
 
 
-class Smooth(Penalty, ABC):
-    """A penalty that is added to the data loss by its gradient."""
+class SmoothPenalty(Penalty, ABC):
+    """Base class of differentiable penalties. Their gradients are added to those of the data loss."""
 
     @abstractmethod
     def gradient(self, w: Tensor) -> Tensor:
-        """∂value/∂w, of w's shape."""
+        """∂value/∂w, of w's shape. w must not be overwritten."""
 
 
-class Proximal(Penalty, ABC):
-    """A penalty with a kink, applied after the optimizer's step by its proximal map; gives exact zeros."""
+class ProximalPenalty(Penalty, ABC):
+    """Base class of penalties with a kink, applied by their proximal map after the optimizer's step.
+
+    Their weights become exactly 0.
+    """
 
     @abstractmethod
     def prox(self, w: Tensor, step: Tensor | float) -> Tensor:
-        """argmin over u of Σ ½ (u − w)² / step + penalty(u); `step` is the optimizer's step size, per weight.
+        """The proximal map: argmin over u of Σ ½ (u − w)² / step + penalty(u).
 
-        Both w and step may be overwritten.
+        Args:
+            w: the weights after the optimizer's step. May be overwritten.
+            step: the optimizer's effective step size, a number or a tensor of w's shape. May be overwritten.
         """
 
 
@@ -71,47 +77,62 @@ def soft_threshold(w: Tensor, step: Tensor | float, strength: float) -> Tensor:
     >>> soft_threshold(torch.tensor([0.3, -2.0]), 1.0, 0.5)
     tensor([ 0.0000, -1.5000])
     """
-    # In place, because a temporary of the size of a large weight costs more than the arithmetic on it.
+    # In place: allocating a temporary of the size of a large weight costs more than the arithmetic.
     if isinstance(step, Tensor):
         threshold = step.mul_(strength)
-        kept = torch.minimum(w, threshold)
-        return w.sub_(torch.maximum(kept, threshold.neg_()))
+        clipped = torch.minimum(w, threshold)
+        return w.sub_(torch.maximum(clipped, threshold.neg_()))
     return w.sub_(torch.clamp(w, -strength * step, strength * step))
 
 
 class Decay(OnWeights, ABC):
-    """Shrinks weights beside the optimizer's step."""
+    """Base class of decoupled weight decay: weights shrink independently of the gradient."""
 
     @abstractmethod
     def factor(self, learning_rate: float) -> float:
-        """What the weights are multiplied with before the step."""
+        """The factor on the weights, applied before the optimizer's step."""
 
     @abstractmethod
-    def agrees_only(self) -> bool:
-        """Whether it shrinks a weight only where the optimizer's step shrinks it too."""
+    def is_cautious(self) -> bool:
+        """Whether a weight shrinks only in steps in which the optimizer shrinks it too."""
 
 
 class Scaling(OnWeights, ABC):
-    """Scales groups of weights after every step, by their norms."""
+    """Base class of constraints on norms: after every step, groups of weights are multiplied by a factor."""
 
-    matrices: ClassVar[bool] = True
+    needs_matrix: ClassVar[bool] = True
 
     @abstractmethod
     def axes(self, ndim: int) -> tuple[int, ...]:
-        """The dimensions of a weight tensor (units, incoming, …) to take L2 norms over."""
+        """The dimensions of a weight tensor (unit, incoming, …) over which L2 norms are taken."""
 
     @abstractmethod
     def scale(self, norm: Tensor) -> Tensor:
-        """The factor of each group of weights, from their norms (1 where `axes` were reduced)."""
+        """The factor of each group of weights.
+
+        Args:
+            norm: the L2 norms of the groups: w's shape, with 1 in place of the reduced `axes`.
+
+        Returns:
+            Factors of norm's shape, exactly 1 where the constraint holds.
+        """
 
 
 class Projection(OnWeights, ABC):
-    """Puts the weights back into an allowed set after every step."""
+    """Base class of constraints that project weights onto an allowed set after every step."""
 
     @abstractmethod
     def start(self, w: Tensor) -> Draw:
-        """What is carried from step to step for one tensor; empty where nothing is."""
+        """The state for one tensor before the first step: a tuple of tensors, empty if there is none."""
 
     @abstractmethod
     def project(self, w: Tensor, state: Draw) -> tuple[Tensor, Draw]:
-        """The allowed weights, and what is carried on. w may be overwritten."""
+        """Project the weights.
+
+        Args:
+            w: the weights after the optimizer's step. May be overwritten.
+            state: what `start`, or this method in the step before, returned for this tensor.
+
+        Returns:
+            The allowed weights, of w's shape, and the next state.
+        """

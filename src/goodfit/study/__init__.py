@@ -1,4 +1,4 @@
-"""Study: many runs compared; its plan, its statistics, its answer."""
+"""Studies: compare recipes over several seeds."""
 
 from goodfit.study.result import RankedRecipe, Study, Trial
 from goodfit.study.study import run_study

@@ -1,4 +1,4 @@
-"""Which recipes a study compares."""
+"""The recipes that a study compares."""
 
 from __future__ import annotations
 
@@ -13,80 +13,92 @@ from goodfit.techniques import ALL
 PLAIN = "plain"
 COMBINED = "combined"
 COMBINATION = "weight_decay=0.01, dropout=0.25, label_smoothing=0.1, max_norm=3.0, ema=0.5, early_stopping=10"
-"""Fixed before any data is seen, so that its score is as honest as that of a single technique."""
+"""The combined recipe. It was chosen before any data was evaluated, so its score is not biased by that choice."""
 
-USUAL = (
+DEFAULT_TECHNIQUES = (
     "l1", "l2", "elastic_net", "weight_decay", "max_norm", "dropout", "gaussian_noise", "batch_norm", "label_smoothing",
     "mixup", "cutmix", "clip_grad_norm", "ema", "early_stopping",
 )  # fmt: skip
-"""What a study compares unless it is asked for more: what works on any network, at the cost of a plain run."""
-MOVES = "shift=0.1, rotation=10.0, zoom=0.1"
-WORDS = "word_removal(0.3, by=tf_idf), word_dropout=0.5"
-"""What helped on real messages, chosen apart from those on which that was shown: docs/augmentation.md."""
-USUAL_OF: dict[str, tuple[str, ...]] = {
-    "image": ("shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", "cut_out", MOVES),
-    "video": ("shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", MOVES),
+"""Techniques that a study compares by default: they work on any network and cost no more than a plain run."""
+IMAGE_AUGMENTATION = "shift=0.1, rotation=10.0, zoom=0.1"
+TEXT_AUGMENTATION = "word_removal(0.3, by=tf_idf), word_dropout=0.5"
+"""What helped on real messages; chosen on other data than reported in docs/augmentation.md."""
+DEFAULT_AUGMENTATIONS: dict[str, tuple[str, ...]] = {
+    "image": (
+        "shift=0.1",
+        "rotation=10.0",
+        "zoom=0.1",
+        "brightness=0.2",
+        "contrast=0.2",
+        "cut_out",
+        IMAGE_AUGMENTATION,
+    ),
+    "video": ("shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", IMAGE_AUGMENTATION),
     "sound": ("sound_shift=0.1", "spec_augment", "speed=0.1"),
-    "text": ("word_dropout=0.5", "word_removal(0.3, by=tf_idf)", "synonyms=0.2", WORDS),
+    "text": ("word_dropout=0.5", "word_removal(0.3, by=tf_idf)", "synonyms=0.2", TEXT_AUGMENTATION),
 }
-"""Kind of inputs → the augmentations that a study compares, too: none that could turn a sample into another class's.
+"""Data kind → augmentations that a study also compares. None of them can change the class of a sample.
 
-Speed changes pitch, as it does between voices: where notes are told apart it shows itself to hurt, and so it is in no
-combination.
+`speed` changes the pitch as well, which hurts where the pitch is the class, so the combined recipe does not contain it.
 """
-COMBINATION_OF: dict[str, str] = {"image": MOVES, "video": MOVES, "text": WORDS}
-"""Kind of inputs → what its combination begins with."""
+COMBINED_AUGMENTATION: dict[str, str] = {
+    "image": IMAGE_AUGMENTATION,
+    "video": IMAGE_AUGMENTATION,
+    "text": TEXT_AUGMENTATION,
+}
+"""Data kind → the augmentations at the start of its combined recipe."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe under a short label."""
+    """A recipe and the short label that tables and figures show for it."""
 
     label: str
     recipe: Recipe
 
 
-def candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidate]:
-    """The plain network, techniques alone at their defaults, and a combined recipe; those that fit the task.
+def default_candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidate]:
+    """Return the default candidates for a task: the plain network, single techniques and a combined recipe.
 
-    `catalogue`: every technique there is, not only the usual ones.
+    Args:
+        spec: the task; techniques that do not apply to it are left out.
+        catalogue: include every technique of the catalogue, not only the default ones.
 
     >>> spec = TaskSpec("regression", "y", (), (3,), 1, "d")
-    >>> "label_smoothing" in [c.label for c in candidates(spec)]
+    >>> "label_smoothing" in [c.label for c in default_candidates(spec)]
     False
     """
     kind = spec.inputs.kind
-    singles = [Recipe((ALL[name](),)) for name in (sorted(ALL) if catalogue else USUAL)]
-    singles += [Recipe.of(text) for text in USUAL_OF.get(kind, ())]
-    fitting = [recipe for recipe in dict.fromkeys(singles) if all(_understands(t, spec) for t in recipe)]
-    whole = ", ".join(filter(None, (COMBINATION_OF.get(kind), COMBINATION)))
-    combined = [t for t in Recipe.of(whole) if _understands(t, spec)]
+    singles = [Recipe((ALL[name](),)) for name in (sorted(ALL) if catalogue else DEFAULT_TECHNIQUES)]
+    singles += [Recipe.of(text) for text in DEFAULT_AUGMENTATIONS.get(kind, ())]
+    applicable = [recipe for recipe in dict.fromkeys(singles) if all(_applies_to(t, spec) for t in recipe)]
+    combination = ", ".join(filter(None, (COMBINED_AUGMENTATION.get(kind), COMBINATION)))
+    combined = [t for t in Recipe.of(combination) if _applies_to(t, spec)]
     return [
         Candidate(PLAIN, Recipe()),
-        *(Candidate(_label(recipe), recipe) for recipe in fitting),
+        *(Candidate(_label(recipe), recipe) for recipe in applicable),
         Candidate(COMBINED, Recipe(tuple(combined))),
     ]
 
 
-def candidates_of(recipes: list[Recipe]) -> list[Candidate]:
-    """Recipes of the user's own, each under its text, with the plain network in front."""
-    own = [Candidate(recipe.text(), recipe) for recipe in dict.fromkeys(recipes) if len(recipe)]
-    return [Candidate(PLAIN, Recipe()), *own]
+def candidates_from(recipes: list[Recipe]) -> list[Candidate]:
+    """Return the plain network followed by the user's recipes without duplicates; their texts are the labels."""
+    return [Candidate(PLAIN, Recipe()), *(Candidate(r.text(), r) for r in dict.fromkeys(recipes) if len(r))]
 
 
 def _label(recipe: Recipe) -> str:
-    """The technique's name where it has its usual strength, else the recipe's text."""
+    """Return the name of a single technique with default knobs, or else the text of the recipe."""
     names = [t.name() for t in recipe if t == type(t)()]
     return names[0] if len(recipe) == len(names) == 1 else recipe.text()
 
 
-def _understands(technique: Technique, spec: TaskSpec) -> bool:
+def _applies_to(technique: Technique, spec: TaskSpec) -> bool:
     if isinstance(technique, Augmentation):
-        if spec.inputs.kind not in technique.kinds or (technique.coloured and spec.input_shape[0] != 3):
+        if spec.inputs.kind not in technique.kinds or (technique.needs_rgb and spec.input_shape[0] != 3):
             return False
-        if technique.worded and spec.inputs.words is None:
+        if technique.needs_vocabulary and spec.inputs.words is None:
             return False
-    elif isinstance(technique, OnBatch) and technique.inputs == "floats" and spec.inputs.kind == "text":
+    elif isinstance(technique, OnBatch) and technique.needs_floats and spec.inputs.kind == "text":
         return False
-    needs = getattr(technique, "needs", "any")
+    needs = technique.needs_targets
     return needs == "any" or needs == ("labels" if spec.classes else "numbers")

@@ -1,4 +1,4 @@
-"""The answer of a study: every run's score, and the ranking."""
+"""The result of a study: the score of every run, and the ranking of the recipes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from goodfit.data.metrics import UNIT
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.statistics import Estimate, corrected_interval, paired
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
+from goodfit.train.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-COUNTS = ("accuracy", "balanced_accuracy", "f1_macro")
-"""The metrics that are made of counts of rows."""
+COUNT_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
+"""Metrics that count rows, so that they move in steps of 1/rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One run of a study: its recipe, its seed, and what it reached on the validation part."""
+    """One recipe trained with one seed, and its score and loss on the validation part.
+
+    If training failed, `run` is None, `failure` says why, and score and loss are NaN.
+    """
 
     candidate: Candidate
     seed: int
@@ -37,7 +41,7 @@ class Trial:
     failure: str = ""
 
     def row(self) -> dict[str, Any]:
-        """Plain data, a line of `runs.csv`."""
+        """Return the row of `runs.csv` as plain values."""
         return {
             "recipe": self.candidate.label, "text": self.candidate.recipe.text(), "seed": self.seed,
             "score": self.score, "loss": self.loss, "verdict": self.verdict.label if self.verdict else "",
@@ -48,7 +52,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class RankedRecipe:
-    """A recipe of the ranking: mean score with interval, paired difference to plain with interval."""
+    """A recipe of the ranking, with means over its seeds.
+
+    Attributes:
+        candidate: the recipe and its label.
+        score: the validation score with its interval.
+        difference: the paired difference from the plain network with its interval; None for the plain network itself.
+        wins: the number of seeds in which the recipe is better than the plain network.
+        verdict: the most frequent verdict of its runs, or "failed" if none was diagnosed.
+        gap: the train metric minus the stop metric at the kept epoch.
+        seconds: the training time of a run.
+        failures: the number of runs that failed.
+    """
 
     candidate: Candidate
     score: Estimate
@@ -62,9 +77,10 @@ class RankedRecipe:
 
 @dataclass(eq=False)
 class Study:
-    """Which of these recipes helps on this data, how much, how sure.
+    """The trials of a study and what follows from them: ranking, best recipe, verdict and test scores.
 
-    `test` holds the scores on the test part, opened once at the end for the plain network and the best recipe.
+    `rows` counts the rows of each data part. `test` holds the test scores of the plain network and of the best recipe,
+    which are measured once, at the end.
     """
 
     name: str
@@ -81,65 +97,65 @@ class Study:
 
     @property
     def higher_is_better(self) -> bool:
-        """The metric's direction."""
+        """Whether a higher metric is better."""
         return metric(self.metric).higher_is_better
 
-    def of(self, label: str) -> list[Trial]:
-        """The trials of a recipe, by seed."""
-        return [o for o in self.trials if o.candidate.label == label]
+    def trials_of(self, label: str) -> list[Trial]:
+        """Return the trials of a recipe in the order of the seeds."""
+        return [trial for trial in self.trials if trial.candidate.label == label]
 
     def run_of(self, label: str) -> Run:
-        """The run of a recipe's first seed that was trained."""
-        return next(o.run for o in self.of(label) if o.run is not None)
+        """Return the first run of a recipe that did not fail."""
+        return next(trial.run for trial in self.trials_of(label) if trial.run is not None)
 
     def ranking(self) -> list[RankedRecipe]:
-        """Best mean score first; recipes without a finished run last."""
-        labels = list(dict.fromkeys(o.candidate.label for o in self.trials))
+        """Return the recipes, best mean score first; recipes without a finished run come last."""
+        labels = list(dict.fromkeys(trial.candidate.label for trial in self.trials))
         sign = -1 if self.higher_is_better else 1
         ranked = [self._ranked(label) for label in labels]
         return sorted(ranked, key=lambda r: (math.isnan(r.score.mean), sign * r.score.mean))
 
     def best(self) -> RankedRecipe | None:
-        """The recipe with the best mean score; none where no run was finished."""
+        """Return the recipe with the best mean score, or None if no run was finished."""
         ranking = [r for r in self.ranking() if r.score.n]
         return ranking[0] if ranking else None
 
     def verdict(self) -> Verdict | None:
-        """The verdict on the plain network, that of most seeds."""
-        verdicts = [o.verdict for o in self.of(PLAIN) if o.verdict]
+        """Return the most frequent verdict on the plain network, or None if none of its runs was finished."""
+        verdicts = [trial.verdict for trial in self.trials_of(PLAIN) if trial.verdict]
         if not verdicts:
             return None
-        most = Counter(v.label for v in verdicts).most_common(1)[0][0]
-        return next(v for v in verdicts if v.label == most)
+        label = Counter(v.label for v in verdicts).most_common(1)[0][0]
+        return next(v for v in verdicts if v.label == label)
 
     def estimate(self, scores: Sequence[float], part: str) -> Estimate:
-        """Mean and interval of scores over seeds on a part, within the metric's bounds."""
+        """Return the mean and interval of scores on a data part over seeds, clipped to the range of the metric."""
         interval = self._interval(scores, part)
         return interval.within(0.0, 1.0) if self.metric in UNIT else interval
 
     def _interval(self, values: Sequence[float], part: str) -> Estimate:
-        # Only a metric that counts rows moves in steps of 1/rows; the others are as exact as they look.
-        counted = self.rows[part] if self.metric in COUNTS else 0
+        counted = self.rows[part] if self.metric in COUNT_METRICS else 0
         return corrected_interval(values, self.rows[part] / self.rows["train"], counted)
 
     def _ranked(self, label: str) -> RankedRecipe:
-        trials = [o for o in self.of(label) if o.run is not None]
-        differences = paired({o.seed: o.score for o in trials}, {o.seed: o.score for o in self.of(PLAIN) if o.run})
+        trials = [trial for trial in self.trials_of(label) if trial.run is not None]
+        plain = [trial for trial in self.trials_of(PLAIN) if trial.run is not None]
+        differences = paired({t.seed: t.score for t in trials}, {t.seed: t.score for t in plain})
         better = [d for d in differences if (d > 0) == self.higher_is_better and d != 0]
-        labels = Counter(o.verdict.label for o in trials if o.verdict)
+        labels = Counter(trial.verdict.label for trial in trials if trial.verdict)
         return RankedRecipe(
-            self.of(label)[0].candidate,
-            self.estimate([o.score for o in trials], "validation"),
+            self.trials_of(label)[0].candidate,
+            self.estimate([trial.score for trial in trials], "validation"),
             None if label == PLAIN else self._interval(differences, "validation"),
             wins=len(better),
             verdict=labels.most_common(1)[0][0] if labels else "failed",
-            gap=_mean([_gap(o.run, self.metric) for o in trials if o.run]),
-            seconds=_mean([o.seconds for o in trials]),
-            failures=len(self.of(label)) - len(trials),
+            gap=_mean([_gap(trial.run, self.metric) for trial in trials if trial.run]),
+            seconds=_mean([trial.seconds for trial in trials]),
+            failures=len(self.trials_of(label)) - len(trials),
         )
 
     def frame(self) -> pd.DataFrame:
-        """The ranking as a pandas frame."""
+        """Return the ranking as a data frame with one row per recipe, best first."""
         import pandas as pd
 
         rows = [
@@ -156,7 +172,7 @@ class Study:
 
 
 def build_trial(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Trial:
-    """The trial of a finished run: its score and loss on the validation part, and its verdict."""
+    """Return the trial of a finished run, with its verdict; `scores` are metric and loss on the validation part."""
     return Trial(candidate, seed, *scores, seconds, run, diagnose(run))
 
 
@@ -165,5 +181,5 @@ def _gap(run: Run, name: str) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    kept = [v for v in values if math.isfinite(v)]
-    return sum(kept) / len(kept) if kept else math.nan
+    finite = [v for v in values if math.isfinite(v)]
+    return sum(finite) / len(finite) if finite else math.nan

@@ -1,4 +1,4 @@
-"""A study on disk: tables for people, JSON for programs, the best recipe as YAML with its weights."""
+"""Save a study: tables as CSV, all results as JSON, the best recipe as YAML, two runs with their weights."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from goodfit.recipe import FORMAT as RECIPE_FORMAT
+from goodfit.serialization import write_bytes, write_json
 from goodfit.store import remove_old_results, save_run
 from goodfit.study.candidates import PLAIN
 from goodfit.study.result import Study
-from goodfit.train.files import write_bytes, write_json
+
+FORMAT = 1
+"""Version of `study.json`."""
 
 
 def save_runs(study: Study, folder: Path) -> None:
-    """Write `runs.csv`, a line per finished run; called after each, so that nothing that was done is lost."""
-    frame = pd.DataFrame([o.row() for o in study.trials])
+    """Write `runs.csv`, one line per run. A study calls it after every run, so that no result is lost."""
+    frame = pd.DataFrame([trial.row() for trial in study.trials])
     write_bytes(folder / "runs.csv", frame.to_csv(index=False).encode())
 
 
 def save_study(study: Study, folder: Path) -> None:
-    """Write the study and its two runs of interest: `best/` and `plain/`, each a folder that `load_run` reads."""
+    """Write the study, and its best and plain runs to `best/` and `plain/`, which `load_run` reads."""
     save_runs(study, folder)
     remove_old_results(folder)
     write_bytes(folder / "ranking.csv", study.frame().to_csv(index=False).encode())
@@ -31,24 +35,25 @@ def save_study(study: Study, folder: Path) -> None:
         return
     write_bytes(folder / "recipe.yaml", recipe_yaml(study).encode())
     save_run(study.run_of(best.candidate.label), folder / "best", force=True)
-    if study.of(PLAIN) and any(o.run for o in study.of(PLAIN)):
+    if any(trial.run for trial in study.trials_of(PLAIN)):
         save_run(study.run_of(PLAIN), folder / "plain", force=True)
 
 
 def recipe_yaml(study: Study) -> str:
-    """The best recipe with all that is needed to train it again."""
+    """Return the best recipe as YAML, with the network and the training settings that reproduce it."""
     best = study.best()
     recipe = best.candidate.recipe.to_list() if best else []
-    data = {"network": study.network, "training": study.training.changed(), "recipe": recipe}
+    data = {"format": RECIPE_FORMAT, "network": study.network, "training": study.training.changed(), "recipe": recipe}
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def to_dict(study: Study) -> dict[str, Any]:
-    """Everything but weights, as plain data: runs with their histories, scores, the test part's answer."""
+    """Return everything but the weights as plain JSON values: settings, runs with their histories, test scores."""
     return {
-        "name": study.name, "spec": study.spec.to_dict(), "metric": study.metric, "network": study.network,
+        "format": FORMAT, "name": study.name, "spec": study.spec.to_dict(), "metric": study.metric,
+        "network": study.network,
         "training": study.training.values(), "seeds": list(study.seeds), "rows": study.rows, "notes": study.notes,
         "interrupted": study.interrupted,
         "test": {label: {"mean": e.mean, "low": e.low, "high": e.high, "n": e.n} for label, e in study.test.items()},
-        "runs": [o.row() | {"history": o.run.history.to_dict() if o.run else {}} for o in study.trials],
+        "runs": [trial.row() | {"history": trial.run.history.to_dict() if trial.run else {}} for trial in study.trials],
     }  # fmt: skip

@@ -1,10 +1,11 @@
-"""Run a study: every recipe over every seed, paired, on the same splits."""
+"""Run a study: train every recipe with every seed on shared splits."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from torch import nn
 
@@ -13,26 +14,29 @@ from goodfit.data import Dataset, Part, Split, default_metric, metric
 from goodfit.data.task import Task
 from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
-from goodfit.study.candidates import PLAIN, Candidate, candidates, candidates_of
+from goodfit.study.candidates import PLAIN, Candidate, candidates_from, default_candidates
 from goodfit.study.result import Study, Trial, build_trial
-from goodfit.train import Run, Training
+from goodfit.train.config import Training
 from goodfit.train.evaluate import measure
+from goodfit.train.fit_many import bar_of, train_all
 from goodfit.train.losses import LOSSES, Criterion, Loss
-from goodfit.train.many import bar_of, train_all
 from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
+from goodfit.train.run import Run
 
-UPDATES = 400_000
-"""Training rows seen by default: enough that a plain network overfits a small set, and no more on a large one."""
+ROWS_SEEN = 400_000
+"""Training rows that a default run sees in total: enough for a plain network to overfit a small data set."""
 
 
 def default_training(rows: int, task: Task = "classification") -> Training:
-    """Epochs and batch size by the number of training rows; smaller batches of masks, each of which is many targets.
+    """Return default training settings for a number of training rows.
+
+    Batches of masks are smaller, because every mask holds many targets.
 
     >>> default_training(1000).epochs, default_training(36_000).epochs, default_training(36_000).batch_size
     (60, 11, 128)
     """
     size = 16 if task == "segmentation" else 64
-    return Training(epochs=min(60, max(10, UPDATES // max(1, rows))), batch_size=size if rows < 10_000 else 2 * size)
+    return Training(epochs=min(60, max(10, ROWS_SEEN // max(1, rows))), batch_size=size if rows < 10_000 else 2 * size)
 
 
 def run_study(
@@ -76,80 +80,100 @@ def run_study(
     seeds = whole_number("study", "seeds", seeds, 1)
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
-    training = training or default_training(len(first.train), first.spec.task)
-    if training.metric == "auto":
-        training = dataclasses.replace(training, metric=default_metric(first.spec, first.train.y))
-    plan = candidates_of([Recipe.of(r) for r in recipes]) if recipes else candidates(first.spec, catalogue)
+    training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
+    plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
     networks = Networks(model, fresh=True)
-    plan, checked, remarks = _try_on(plan, networks, first, training, loss, drop=catalogue and not recipes)
-    answer = Study(
+    plan, checked, notes = _check(plan, networks, first, training, loss, drop=catalogue and not recipes)
+    study = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
-        notes=[remark for remark in (first.note, first.duplicates.text, *remarks) if remark],
+        notes=[note for note in (first.note, first.duplicates.text, *notes) if note],
     )  # fmt: skip
-    jobs = jobs_of(checked, splits)
-    labels = [candidate for candidate in plan for _ in splits]
-    with bar_of(jobs, progress, f"study of {answer.name}") as bar:
-        try:
-            for number, result in train_all(networks, jobs, loss, bar, population=population):
-                if isinstance(result, Run) and result.interrupted:
-                    raise KeyboardInterrupt
-                answer.trials.append(_to_trial(labels[number], jobs[number], result, loss))
-                best = answer.best()
-                bar.note = f"first: {best.candidate.label} {best.score.mean:.4f}" if best else ""
-                if on_trial is not None:
-                    on_trial(answer)
-        except KeyboardInterrupt:
-            answer.interrupted = True
-            answer.notes.append(f"interrupted after {len(answer.trials)} of {len(jobs)} runs")
-    place = {id(candidate): number for number, candidate in enumerate(plan)}
-    answer.trials.sort(key=lambda o: (o.seed, place[id(o.candidate)]))
-    _open_test(answer, splits, loss)
-    return answer
+    jobs, candidates = jobs_of(checked, splits), [candidate for candidate in plan for _ in splits]
+    with bar_of(jobs, progress, f"study of {study.name}") as bar, _stopped_by_ctrl_c(study, len(jobs)):
+        for number, result in train_all(networks, jobs, loss, bar, population=population):
+            study.trials.append(_to_trial(candidates[number], jobs[number], result, loss))
+            bar.note = _leader(study)
+            if on_trial is not None:
+                on_trial(study)
+    order = {id(candidate): number for number, candidate in enumerate(plan)}
+    study.trials.sort(key=lambda trial: (trial.seed, order[id(trial.candidate)]))
+    _score_on_test(study, splits, loss)
+    return study
 
 
-def _try_on(
+def _with_metric(training: Training, split: Split) -> Training:
+    """Return the settings with the default metric of the data in place of "auto"."""
+    if training.metric != "auto":
+        return training
+    return dataclasses.replace(training, metric=default_metric(split.spec, split.train.y))
+
+
+@contextlib.contextmanager
+def _stopped_by_ctrl_c(study: Study, runs: int) -> Iterator[None]:
+    """On Ctrl-C, mark the study as interrupted; it keeps the trials that are finished."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        study.interrupted = True
+        study.notes.append(f"interrupted after {len(study.trials)} of {runs} runs")
+
+
+def _leader(study: Study) -> str:
+    """Return the note of the progress bar: the best recipe so far."""
+    best = study.best()
+    return f"best: {best.candidate.label} {best.score.mean:.4f}" if best else ""
+
+
+def _check(
     plan: Sequence[Candidate], networks: Networks, split: Split, training: Training, loss: Loss | None, drop: bool
 ) -> tuple[list[Candidate], list[Checked], list[str]]:
-    """Put every recipe on the network once: what does not fit is refused before the first run, not after hours.
+    """Check every recipe against the network and the data before the first run, so that errors come at once.
 
-    The candidates, and remarks: what the linter finds dubious, and (with `drop`) which did not fit and were left out.
+    Returns the candidates that fit, their checked recipes, and notes: the warnings of the linter and, with `drop`, the
+    candidates that do not fit and were left out.
     """
-    fitting, checked, remarks, check = [], [], [], Checker(networks, loss)
+    fitting, checked, notes, check = [], [], [], Checker(networks, loss)
     for candidate in plan:
         try:
-            found = check(split, candidate.recipe, training)
+            recipe = check(split, candidate.recipe, training)
         except InputError as error:
             if not drop:
                 raise
-            remarks.append(f"left out: {candidate.label} ({error})")
+            notes.append(f"left out: {candidate.label} ({error})")
             continue
         fitting.append(candidate)
-        checked.append(found)
-        remarks += [f"{candidate.label}: {remark}" for remark in found.known["warnings"]]
-    return fitting, checked, remarks
+        checked.append(recipe)
+        notes += [f"{candidate.label}: {message}" for message in recipe.known["warnings"]]
+    return fitting, checked, notes
 
 
 def _to_trial(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Trial:
-    """A finished run with the score of its kept weights on the validation part."""
+    """Score the kept weights of a finished run on the validation part; record why a run failed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended the run before it was finished.
+    """
     if isinstance(result, TrainingError):
         return Trial(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
-    reached = scores(result, job.split.validation, loss)
-    return build_trial(candidate, job.seed, result, reached, sum(result.history["seconds"]))
+    if result.interrupted:
+        raise KeyboardInterrupt
+    metric_and_loss = scores(result, job.split.validation, loss)
+    return build_trial(candidate, job.seed, result, metric_and_loss, sum(result.history["seconds"]))
 
 
 def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float]:
-    """Metric and mean data loss of a run's kept weights on a part."""
-    found = measure(run.model, part.x, part.y, Criterion(run.loss, loss or LOSSES[run.loss]), metric(run.metric))
-    return found.metric, found.loss
+    """Return the metric and the mean data loss of a run's kept weights on a data part."""
+    measured = measure(run.model, part.x, part.y, Criterion(run.loss, loss or LOSSES[run.loss]), metric(run.metric))
+    return measured.metric, measured.loss
 
 
-def _open_test(answer: Study, splits: dict[int, Split], loss: Loss | None) -> None:
-    """Score plain and the best recipe on the test part: the only place where a study looks at it."""
-    best = answer.best()
-    if best is None or answer.interrupted:
+def _score_on_test(study: Study, splits: dict[int, Split], loss: Loss | None) -> None:
+    """Score the plain network and the best recipe on the test part, which nothing else in a study uses."""
+    best = study.best()
+    if best is None or study.interrupted:
         return
     for label in dict.fromkeys((PLAIN, best.candidate.label)):
-        values = [scores(o.run, splits[o.seed].test, loss)[0] for o in answer.of(label) if o.run]
+        values = [scores(trial.run, splits[trial.seed].test, loss)[0] for trial in study.trials_of(label) if trial.run]
         if values:
-            answer.test[label] = answer.estimate(values, "test")
+            study.test[label] = study.estimate(values, "test")

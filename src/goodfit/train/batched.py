@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Augmentation, Change
+from goodfit.stages import Augmentation, BatchTransform
 from goodfit.technique import Technique
-from goodfit.train.acting import Source
-from goodfit.train.attach import Attachment
-from goodfit.train.batches import BatchStage, Facts
-from goodfit.train.seeds import generator
+from goodfit.train.rng import generator
+from goodfit.train.stages.hooks import StepContext
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats
+from goodfit.train.stages.on_model import Attachment
 
 BATCH = 128
 """Rows of a batch, those that are looked at among them."""
@@ -39,7 +39,7 @@ def acting(recipe: Recipe, kind: str) -> list[Technique]:
     return [
         t
         for t in recipe
-        if isinstance(t, Augmentation) or (kind in KINDS and isinstance(t, Change) and t.inputs == "floats")
+        if isinstance(t, Augmentation) or (kind in KINDS and isinstance(t, BatchTransform) and t.needs_floats)
     ]
 
 
@@ -65,10 +65,10 @@ def seen(split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: in
     return Seen(torch.stack([x for x, _ in found], 1), torch.stack([y for _, y in found], 1))
 
 
-def stage(split: Split, recipe: Recipe, noise: torch.Generator) -> BatchStage:
+def stage(split: Split, recipe: Recipe, noise: torch.Generator) -> BatchTransforms:
     """The part of a training step that makes the batch, without a network."""
-    shown = Recipe.of([t for t in recipe if isinstance(t, Augmentation | Change)])
-    return BatchStage(shown, Attachment(nn.Identity(), Source(noise)), Facts.of(split, shown))
+    shown = Recipe.of([t for t in recipe if isinstance(t, Augmentation | BatchTransform)])
+    return BatchTransforms(shown, Attachment(nn.Identity(), StepContext(noise)), DataStats.of(split, shown))
 
 
 def targets(split: Split, rows: Sequence[int]) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from goodfit.data import Metric, Part, Split
 from goodfit.data.metrics import predicted
-from goodfit.data.storage import chosen
+from goodfit.data.storage import take_rows
 from goodfit.train.losses import Criterion, by_row
-from goodfit.train.seeds import generator
+from goodfit.train.rng import generator
 
 ROWS = 2048
 """Rows evaluated at a time, and below which the whole training part is measured."""
@@ -51,7 +51,7 @@ def at_once(x: Tensor) -> int:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Evaluation:
     """Mean data loss per row, its standard error, and the metric."""
 
     loss: float
@@ -59,7 +59,7 @@ class Measured:
     metric: float
 
 
-def measure(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Measured:
+def measure(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Evaluation:
     """Loss and metric of a network on rows x (n, …), y (n,), (n, 1) or, masks, (n, height, width)."""
     if y.ndim > 2:
         return _measure_masks(model, x, y, criterion, metric)
@@ -69,15 +69,15 @@ def measure(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric
     return _measured(rows, metric(output, y))
 
 
-def _measured(rows: Tensor, score: float) -> Measured:
+def _measured(rows: Tensor, score: float) -> Evaluation:
     if rows.ndim == 0:
-        return Measured(float(rows), math.nan, score)
+        return Evaluation(float(rows), math.nan, score)
     n = len(rows)
     spread = float(rows.std()) if n > 1 else math.nan
-    return Measured(float(rows.mean()), spread / math.sqrt(n), score)
+    return Evaluation(float(rows.mean()), spread / math.sqrt(n), score)
 
 
-def _measure_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Measured:
+def _measure_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Evaluation:
     """The same part by part: logits of every pixel of all rows would not fit into memory."""
     model.eval()
     rows: list[Tensor] = []
@@ -102,7 +102,7 @@ def training_sample(train: Part, seed: int) -> tuple[Tensor, Tensor]:
     if size == n:
         return train.x, train.y
     rows = torch.randperm(n, generator=generator(seed, 0, "sample"))[:size].sort().values
-    return chosen(train.x, rows), train.y[rows]
+    return take_rows(train.x, rows), train.y[rows]
 
 
 def constant(criterion: Criterion, split: Split) -> float:

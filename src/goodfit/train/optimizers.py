@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer, RAdam
 
 from goodfit.errors import InputError
-from goodfit.train.settings import Training
+from goodfit.train.config import Training
 
 
 def make(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:

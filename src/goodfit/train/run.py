@@ -14,10 +14,10 @@ from goodfit.data import Preprocessing, TaskSpec
 from goodfit.data.metrics import probabilities
 from goodfit.history import History
 from goodfit.recipe import Recipe
-from goodfit.train.committee import holding
+from goodfit.train.config import Training
+from goodfit.train.ensemble import holding
 from goodfit.train.evaluate import masks, outputs
-from goodfit.train.sampling import sampled
-from goodfit.train.settings import Training
+from goodfit.train.monte_carlo import sampled
 
 Weights = dict[str, Tensor]
 

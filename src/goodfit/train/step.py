@@ -10,11 +10,11 @@ from torch import Tensor
 
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock, OnGrads
-from goodfit.train.attach import Attachment
-from goodfit.train.cost import Cost
-from goodfit.train.gradients import slope, wrapped
-from goodfit.train.terms import again
-from goodfit.train.weights import WeightStage
+from goodfit.train.objective import Objective
+from goodfit.train.stages.on_grads import slope, wrapped
+from goodfit.train.stages.on_loss import again
+from goodfit.train.stages.on_model import Attachment
+from goodfit.train.stages.on_weights import WeightUpdater
 
 
 @dataclass
@@ -23,8 +23,8 @@ class Step:
 
     attachment: Attachment
     recipe: Recipe
-    cost: Cost
-    weights: WeightStage
+    cost: Objective
+    weights: WeightUpdater
     rows: int  # at a time: a batch of more is computed in parts
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class Step:
         only: whom augmentations may change (batch,); none given: everyone.
         """
         source = self.attachment.source
-        source.generator, source.done = noise, clock.done
+        source.generator, source.done = noise, clock.progress
         if self.cost.batches.techniques:
             x, y = self.cost.batches(x, y, self.slope, only)
         if self.on_grads:

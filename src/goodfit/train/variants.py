@@ -12,10 +12,10 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import OnBatch
 from goodfit.technique import Technique
-from goodfit.train.acting import Source
-from goodfit.train.augmenting import Augmenting
 from goodfit.train.batched import KINDS, acting, seen
-from goodfit.train.seeds import generator
+from goodfit.train.rng import generator
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 SUCH = {
     "table": "swap_noise=0.1 or cutmix",
@@ -48,7 +48,7 @@ def with_targets(
 ) -> tuple[Tensor, Tensor]:
     """The same with their targets, which are masks that moved with their images: both (len(rows), count, …)."""
     chosen, train = asked(split, recipe, count, rows), split.train
-    augmenting = Augmenting(chosen, Source(generator(seed, 1, "noise")), split.spec.inputs, split.spec.classes)
+    augmenting = BatchAugmenter(chosen, StepContext(generator(seed, 1, "noise")), split.spec.inputs, split.spec.classes)
     augmenting.check(train.x)
     which = torch.tensor(rows).repeat_interleave(count)
     made = augmenting(train.x[which], train.y[which])

@@ -197,7 +197,7 @@ def test_what_a_dead_process_left_is_removed(pets: Path, tmp_path: Path) -> None
 
 def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("here")
-    with pytest.raises(InputError, match=r"cache: .* GB of data cannot be kept in '.*file' \(File exists\); make room"):
+    with pytest.raises(InputError, match=r"cache: .* GB of data cannot be written to '.*file' \(File exists\); free"):
         load(pets, cache=tmp_path / "file")
     for given in ("", 3, b"x"):
         with pytest.raises(InputError, match="load: cache must be a folder, got"):
@@ -205,7 +205,7 @@ def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: py
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
     with pytest.raises(
-        InputError, match=r"cannot be kept in '.*cache' \(No space left on device\); make room there, or"
+        InputError, match=r"cannot be written to '.*cache' \(No space left on device\); free some space there, or"
     ):
         load(pets, cache=tmp_path / "cache")
     assert entries(tmp_path / "cache") == []

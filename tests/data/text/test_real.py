@@ -10,7 +10,7 @@ import torch
 
 from goodfit import fit
 from goodfit.data import load
-from goodfit.train import Training
+from goodfit.train.config import Training
 
 SETS = {"text/sms_spam.csv.gz": ("label", None), "text/small_fine_foods.csv.gz": ("score", "review")}
 

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Inputs, Split
-from goodfit.stages.warp import wide
+from goodfit.ops.broadcast import per_sample
 from goodfit.techniques import CutOut
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -24,7 +25,7 @@ def hidden(cut: CutOut, shape: tuple[int, ...], rows: int = 2000) -> Tensor:
 def made(cut: CutOut, x: Tensor) -> Tensor:
     """What becomes of samples."""
     rows, *draw = cut.draw(x, x, generator())
-    return torch.where(wide(rows, x), cut.alter(x, tuple(draw), Inputs()), x)
+    return torch.where(per_sample(rows, x), cut.transform(x, tuple(draw), Inputs()), x)
 
 
 def as_published(size: int, length: int) -> set[tuple[tuple[bool, ...], ...]]:

@@ -11,7 +11,8 @@ from torch.func import vmap
 from goodfit.data import Inputs, Split
 from goodfit.data.inputs import TABLE
 from goodfit.techniques import CutMix
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -22,7 +23,7 @@ def test_image_by_hand() -> None:
     x = torch.stack([torch.zeros(2, 2, 4), torch.ones(2, 2, 4)])
     inside = torch.zeros(2, 1, 2, 4, dtype=torch.bool)
     inside[0, 0, 1, 2:] = True  # two of eight pixels, in both channels
-    mixed, y = CutMix().batch(x, torch.eye(3)[:2], (inside, torch.tensor([1, 0])), TABLE)
+    mixed, y = CutMix().transform_batch(x, torch.eye(3)[:2], (inside, torch.tensor([1, 0])), TABLE)
     assert mixed[0].tolist() == [[[0, 0, 0, 0], [0, 0, 1, 1]]] * 2
     assert torch.equal(mixed[1], x[1])
     assert y.tolist() == [[0.75, 0.25, 0.0], [0.0, 1.0, 0.0]]
@@ -36,7 +37,7 @@ def test_target_is_shared_out_by_exact_area(shape: tuple[int, ...], dtype: torch
     y = torch.eye(rows, dtype=dtype)
     cutmix = CutMix(alpha=1.0)
     draw = cutmix.draw(x, y, g)
-    mixed, soft = cutmix.batch(x, y, draw, TABLE)
+    mixed, soft = cutmix.transform_batch(x, y, draw, TABLE)
     assert mixed.shape == x.shape
     assert mixed.dtype == soft.dtype == dtype
     torch.testing.assert_close(soft.sum(1), torch.ones(rows, dtype=dtype))
@@ -87,7 +88,7 @@ def test_p_is_the_share_of_changed_rows() -> None:
 def test_neutral_is_the_identity(neutral: CutMix) -> None:
     for shape in ((3, 8, 8), (10,)):
         x, y = torch.randn(50, *shape, generator=generator()), torch.randn(50, 2, generator=generator())
-        mixed, targets = neutral.batch(x, y, neutral.draw(x, y, generator()), TABLE)
+        mixed, targets = neutral.transform_batch(x, y, neutral.draw(x, y, generator()), TABLE)
         assert torch.equal(mixed, x)
         assert torch.equal(targets, y)
 
@@ -97,9 +98,9 @@ def test_many_networks_at_once() -> None:
     x, y = torch.randn(3, 8, 2, 4, 4, generator=g), torch.rand(3, 8, 5, generator=g)
     draws = [cutmix.draw(x[k], y[k], g) for k in range(3)]
     stacked = tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
-    mixed, soft = vmap(lambda *args: cutmix.batch(*args, TABLE))(x, y, stacked)
+    mixed, soft = vmap(lambda *args: cutmix.transform_batch(*args, TABLE))(x, y, stacked)
     for k in range(3):
-        alone = cutmix.batch(x[k], y[k], draws[k], TABLE)
+        alone = cutmix.transform_batch(x[k], y[k], draws[k], TABLE)
         assert torch.equal(mixed[k], alone[0])
         assert torch.equal(soft[k], alone[1])
 
@@ -119,7 +120,7 @@ def test_label_is_shared_out_by_the_columns_and_categories_that_were_replaced(mi
     x = torch.arange(n, dtype=torch.float64)[:, None].expand(n, 11).contiguous()
     y, cutmix = torch.eye(n, dtype=torch.float64), CutMix(1.0)
     draw = cutmix.draw(x, y, generator())
-    found, soft = cutmix.batch(x, y, draw, mixed)
+    found, soft = cutmix.transform_batch(x, y, draw, mixed)
     counts = set()
     for row in range(n):
         partner = int(draw[1][row])
@@ -137,14 +138,14 @@ def test_categories_stay_whole(mixed: Inputs, rows: Callable[..., Tensor], whole
     x = rows()
     y = torch.zeros(len(x), 1)
     draw = CutMix(1.0).draw(x, y, generator())
-    assert whole(CutMix(1.0).batch(x, y, draw, mixed)[0])
-    assert not whole(CutMix(1.0).batch(x, y, draw, TABLE)[0], none=True)  # categories that nobody knows of
+    assert whole(CutMix(1.0).transform_batch(x, y, draw, mixed)[0])
+    assert not whole(CutMix(1.0).transform_batch(x, y, draw, TABLE)[0], none=True)  # categories that nobody knows of
 
 
 def test_neutral_is_the_identity_beside_categories(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
     x = rows()
     y = torch.randn(len(x), 2, dtype=torch.float64)
     for off in (CutMix(0.0), CutMix(p=0.0)):
-        found, targets = off.batch(x, y, off.draw(x, y, generator()), mixed)
+        found, targets = off.transform_batch(x, y, off.draw(x, y, generator()), mixed)
         assert torch.equal(found, x)
         assert torch.equal(targets, y)

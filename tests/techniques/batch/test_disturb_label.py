@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import DisturbLabel, LabelSmoothing
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -24,7 +25,7 @@ def test_shares_of_the_paper(rate: float) -> None:
     rows, classes = 10_000, 4
     y = torch.eye(classes)[[2]].repeat(rows, 1)
     disturb = DisturbLabel(rate)
-    disturbed = disturb.batch(y, y, disturb.draw(y, y, generator()), TABLE)[1]
+    disturbed = disturb.transform_batch(y, y, disturb.draw(y, y, generator()), TABLE)[1]
     assert torch.equal(disturbed.sort(1).values, torch.eye(classes)[[3]].repeat(rows, 1))  # one-hot rows
     expected = torch.full((classes,), rate / classes)
     expected[2] = 1 - rate * (classes - 1) / classes
@@ -34,15 +35,17 @@ def test_shares_of_the_paper(rate: float) -> None:
 def test_on_average_it_is_label_smoothing() -> None:
     y = torch.eye(3, dtype=torch.float64)
     disturb, g = DisturbLabel(0.3), generator()
-    mean = torch.stack([disturb.batch(y, y, disturb.draw(y, y, g), TABLE)[1] for _ in range(4000)]).mean(0)
-    torch.testing.assert_close(mean, LabelSmoothing(0.3).batch(y, y, (), TABLE)[1], atol=4 * 0.5 / 4000**0.5, rtol=0)
+    mean = torch.stack([disturb.transform_batch(y, y, disturb.draw(y, y, g), TABLE)[1] for _ in range(4000)]).mean(0)
+    torch.testing.assert_close(
+        mean, LabelSmoothing(0.3).transform_batch(y, y, (), TABLE)[1], atol=4 * 0.5 / 4000**0.5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_soft_rows_that_stay_are_untouched(dtype: torch.dtype) -> None:
     y = torch.tensor([[0.25, 0.75], [0.5, 0.5]], dtype=dtype)
     draw = torch.tensor([[False], [True]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=dtype)
-    same, disturbed = DisturbLabel(0.5).batch(y, y, draw, TABLE)
+    same, disturbed = DisturbLabel(0.5).transform_batch(y, y, draw, TABLE)
     assert same is y
     assert disturbed.dtype == dtype
     assert disturbed.tolist() == [[0.25, 0.75], [1.0, 0.0]]
@@ -51,7 +54,7 @@ def test_soft_rows_that_stay_are_untouched(dtype: torch.dtype) -> None:
 def test_neutral_is_the_identity() -> None:
     y = torch.rand(100, 3, generator=generator())
     off = DisturbLabel(0.0)
-    assert torch.equal(off.batch(y, y, off.draw(y, y, generator()), TABLE)[1], y)
+    assert torch.equal(off.transform_batch(y, y, off.draw(y, y, generator()), TABLE)[1], y)
 
 
 def test_in_training(three_class_split: Split, regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.techniques import FGSM
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -25,8 +26,8 @@ def test_logistic_regression_in_closed_form() -> None:
     t = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(10)
     scale = torch.tensor([1.0, 0.5, 0.0, 2.0], dtype=torch.float64)
     loss = F.softplus(-t * (x @ w + b)).mean()
-    (slope,) = torch.autograd.grad(loss, x)
-    attacked = FGSM(0.25).attack(x, slope, scale, (torch.ones(20, dtype=torch.bool),))
+    (input_gradient,) = torch.autograd.grad(loss, x)
+    attacked = FGSM(0.25).attack(x, input_gradient, scale, (torch.ones(20, dtype=torch.bool),))
     found = F.softplus(-t * (attacked @ w + b))
     torch.testing.assert_close(found, F.softplus(0.25 * (scale * w.abs()).sum() - t * (x @ w + b)))
     assert torch.equal(attacked[:, 2], x[:, 2])  # a constant column has no spread
@@ -34,11 +35,14 @@ def test_logistic_regression_in_closed_form() -> None:
 
 def test_only_drawn_rows_move_and_images_have_one_scale() -> None:
     x = torch.zeros(3, 2, 2, 2)
-    slope = torch.tensor([-1e-9, 0.0, 5.0]).reshape(3, 1, 1, 1).expand_as(x)
-    moved = FGSM(0.5).attack(x, slope, torch.tensor(0.2), (torch.tensor([True, True, False]),))
+    input_gradient = torch.tensor([-1e-9, 0.0, 5.0]).reshape(3, 1, 1, 1).expand_as(x)
+    moved = FGSM(0.5).attack(x, input_gradient, torch.tensor(0.2), (torch.tensor([True, True, False]),))
     assert moved[0].unique().tolist() == [pytest.approx(-0.1)]
     assert torch.equal(moved[1:], x[1:])
-    assert FGSM(0.5).attack(x.double(), slope.double(), torch.tensor(0.2), (torch.ones(3),)).dtype == torch.float64
+    assert (
+        FGSM(0.5).attack(x.double(), input_gradient.double(), torch.tensor(0.2), (torch.ones(3),)).dtype
+        == torch.float64
+    )
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
@@ -49,15 +53,15 @@ def test_share_of_the_rows(share: float) -> None:
 
 
 def test_neutral_is_the_identity_and_each_network_has_its_strength() -> None:
-    x, slope = torch.randn(5, 3, generator=generator()), torch.randn(5, 3, generator=generator(1))
+    x, input_gradient = torch.randn(5, 3, generator=generator()), torch.randn(5, 3, generator=generator(1))
     draw = (torch.tensor([True, False, True, True, False]),)
 
     def attacked(epsilon: torch.Tensor) -> torch.Tensor:
-        return FGSM().with_values(epsilon=epsilon).attack(x, slope, torch.tensor(2.0), draw)
+        return FGSM().with_values(epsilon=epsilon).attack(x, input_gradient, torch.tensor(2.0), draw)
 
     off, on = vmap(attacked)(torch.tensor([0.0, 0.1]))
     assert torch.equal(off, x)
-    torch.testing.assert_close(on, x + 0.2 * slope.sign() * draw[0][:, None])
+    torch.testing.assert_close(on, x + 0.2 * input_gradient.sign() * draw[0][:, None])
 
 
 def test_training_loss_rises_with_epsilon(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:

@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import LabelSmoothing
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.losses import binary_cross_entropy, cross_entropy
 
 
@@ -20,7 +21,7 @@ def test_loss_is_torch_s(amount: float) -> None:
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(7, 4, generator=g, dtype=torch.float64)
     y = torch.tensor([0, 1, 2, 3, 0, 1, 2])
-    _, soft = LabelSmoothing(amount).batch(logits, F.one_hot(y, 4).double(), (), TABLE)
+    _, soft = LabelSmoothing(amount).transform_batch(logits, F.one_hot(y, 4).double(), (), TABLE)
     torch.testing.assert_close(soft.sum(1), torch.ones(7, dtype=torch.float64))
     expected = F.cross_entropy(logits, y, label_smoothing=amount, reduction="none")
     torch.testing.assert_close(cross_entropy(logits, soft), expected)
@@ -28,7 +29,7 @@ def test_loss_is_torch_s(amount: float) -> None:
 
 def test_numbers_by_hand() -> None:
     x, y = torch.zeros(2, 1), torch.eye(4)[:2]
-    same, soft = LabelSmoothing(0.2).batch(x, y, (), TABLE)
+    same, soft = LabelSmoothing(0.2).transform_batch(x, y, (), TABLE)
     assert same is x
     torch.testing.assert_close(soft, torch.tensor([[0.85, 0.05, 0.05, 0.05], [0.05, 0.85, 0.05, 0.05]]))
 
@@ -47,7 +48,7 @@ def test_training_equals_torch_s_loss(three_class_split: Split, make_net: Callab
 
 def test_one_logit_for_two_classes(two_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     logits = torch.tensor([[0.3], [-1.0]])
-    _, soft = LabelSmoothing(0.2).batch(logits, torch.eye(2), (), TABLE)
+    _, soft = LabelSmoothing(0.2).transform_batch(logits, torch.eye(2), (), TABLE)
     expected = F.binary_cross_entropy_with_logits(logits.flatten(), torch.tensor([0.1, 0.9]), reduction="none")
     torch.testing.assert_close(binary_cross_entropy(logits, soft), expected)
     fit(make_net(1), two_class_split, LabelSmoothing(0.2), Training(epochs=1))

@@ -10,7 +10,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import ManifoldMixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -28,13 +29,13 @@ def test_numbers_by_hand() -> None:
 
 @pytest.mark.parametrize(("u", "place"), [(0.0, 0), (0.33, 0), (0.34, 1), (0.67, 2), (0.99999994, 2), (1.0, 2)])
 def test_place_is_a_layer(u: float, place: int) -> None:
-    assert ManifoldMixUp().place((torch.ones(1), torch.zeros(1), torch.tensor(u)), 3) == place
+    assert ManifoldMixUp().layer_index((torch.ones(1), torch.zeros(1), torch.tensor(u)), 3) == place
 
 
 def test_all_layers_alike_and_shares_beta() -> None:
     g, x = generator(), torch.zeros(4, 2, dtype=torch.float64)
     draws = [ManifoldMixUp(0.7).draw(x, x, g) for _ in range(2000)]
-    places = Counter(ManifoldMixUp().place(draw, 4) for draw in draws)
+    places = Counter(ManifoldMixUp().layer_index(draw, 4) for draw in draws)
     assert set(places) == {0, 1, 2, 3}
     assert stats.chisquare(list(places.values())).pvalue > 0.001
     shares = torch.cat([draw[0] for draw in draws])

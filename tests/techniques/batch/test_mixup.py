@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Split
 from goodfit.data.inputs import TABLE
 from goodfit.techniques import MixUp
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def shares(alpha: float, rows: int = 20_000, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -46,7 +47,7 @@ def test_large_alpha_takes_the_middle() -> None:
 def test_rows_blend_with_partners_by_hand() -> None:
     x = torch.tensor([[0.0, 8.0], [4.0, 0.0], [1.0, 1.0]])
     draw = torch.tensor([0.75, 0.5, 1.0]), torch.tensor([1, 2, 0])
-    mixed, y = MixUp(0.2).batch(x, torch.eye(3), draw, TABLE)
+    mixed, y = MixUp(0.2).transform_batch(x, torch.eye(3), draw, TABLE)
     assert mixed.tolist() == [[1.0, 6.0], [2.5, 0.5], [1.0, 1.0]]
     assert y.tolist() == [[0.75, 0.25, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]
 
@@ -56,7 +57,7 @@ def test_label_mass_is_one_and_images_keep_their_shape() -> None:
     x, y = torch.randn(32, 1, 4, 5, generator=g), torch.eye(4).repeat(8, 1)
     mixup = MixUp(1.0)
     draw = mixup.draw(x, y, g)
-    mixed, soft = mixup.batch(x, y, draw, TABLE)
+    mixed, soft = mixup.transform_batch(x, y, draw, TABLE)
     assert mixed.shape == x.shape
     assert mixed.dtype == soft.dtype == torch.float32
     torch.testing.assert_close(soft.sum(1), torch.ones(32))
@@ -86,7 +87,7 @@ def test_categories_are_drawn_by_hand(mixed: Inputs, rows: Callable[..., Tensor]
         wanted[row] = part * a + (1 - part) * b
         for block in ([2], [3, 4, 5], [7, 8, 9, 10]):
             wanted[row, block] = (a if float(noise[row, block[0]]) < part else b)[block]
-    found, soft = MixUp(1.0).batch(x, y, (share, partner, noise), mixed)
+    found, soft = MixUp(1.0).transform_batch(x, y, (share, partner, noise), mixed)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=1e-15)
     torch.testing.assert_close(
         soft[torch.arange(60), partner], (1 - share).where(partner != torch.arange(60), share * 0 + 1)
@@ -102,7 +103,7 @@ def test_categories_stay_whole_and_are_the_blend_on_average(
     _, _, noise = MixUp(1.0).draw(x, y, torch.Generator().manual_seed(0))
     draw = share, torch.arange(len(x)) ^ 1, noise
     drawn, blended = (
-        MixUp(1.0, categories=how).batch(x, y, draw[:k], mixed)[0] for how, k in (("draw", 3), ("blend", 2))
+        MixUp(1.0, categories=how).transform_batch(x, y, draw[:k], mixed)[0] for how, k in (("draw", 3), ("blend", 2))
     )
     assert whole(drawn)
     assert not whole(blended, none=True)
@@ -114,6 +115,6 @@ def test_categories_stay_whole_and_are_the_blend_on_average(
 def test_neutral_is_the_identity_beside_categories(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
     for dtype in (torch.float32, torch.float64):
         x, y, off = rows(dtype=dtype), torch.randn(400, 2, dtype=dtype), MixUp(0.0)
-        found, targets = off.batch(x, y, off.draw(x, y, torch.Generator().manual_seed(0)), mixed)
+        found, targets = off.transform_batch(x, y, off.draw(x, y, torch.Generator().manual_seed(0)), mixed)
         assert torch.equal(found, x)
         assert torch.equal(targets, y)

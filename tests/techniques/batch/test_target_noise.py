@@ -12,7 +12,8 @@ from goodfit.data import Split
 from goodfit.data.inputs import TABLE
 from goodfit.errors import InputError
 from goodfit.techniques import TargetNoise
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -23,7 +24,7 @@ def test_noise_is_normal_with_the_given_spread() -> None:
     y = torch.randn(10_000, 2, generator=generator(1), dtype=torch.float64)
     noise = TargetNoise(0.3)
     x = torch.zeros(10_000, 1)
-    same, noisy = noise.batch(x, y, noise.draw(x, y, generator()), TABLE)
+    same, noisy = noise.transform_batch(x, y, noise.draw(x, y, generator()), TABLE)
     assert same is x
     added = (noisy - y) / 0.3
     assert stats.kstest(added.flatten().numpy(), stats.norm.cdf).pvalue > 0.001
@@ -33,7 +34,7 @@ def test_noise_is_normal_with_the_given_spread() -> None:
 def test_it_adds_its_variance_to_the_expected_squared_loss() -> None:
     y, prediction = torch.full((40_000, 1), 2.0, dtype=torch.float64), 1.5
     noise = TargetNoise(0.5)
-    noisy = noise.batch(y, y, noise.draw(y, y, generator()), TABLE)[1]
+    noisy = noise.transform_batch(y, y, noise.draw(y, y, generator()), TABLE)[1]
     # (0.5 + 0.5 z)²: mean 0.5² + 0.5², standard deviation √(2 · 0.5⁴ + 4 · 0.5⁴) = 0.61
     assert float((noisy - prediction).square().mean()) == pytest.approx(0.5, abs=4 * 0.61 / 200)
 
@@ -42,15 +43,15 @@ def test_it_adds_its_variance_to_the_expected_squared_loss() -> None:
 def test_neutral_is_the_identity_and_dtype_stays(dtype: torch.dtype) -> None:
     y = torch.randn(50, 1, generator=generator(), dtype=dtype)
     off = TargetNoise(0.0)
-    assert torch.equal(off.batch(y, y, off.draw(y, y, generator()), TABLE)[1], y)
-    assert TargetNoise(0.1).batch(y, y, off.draw(y, y, generator()), TABLE)[1].dtype == dtype
+    assert torch.equal(off.transform_batch(y, y, off.draw(y, y, generator()), TABLE)[1], y)
+    assert TargetNoise(0.1).transform_batch(y, y, off.draw(y, y, generator()), TABLE)[1].dtype == dtype
 
 
 def test_a_strength_for_each_of_many_networks() -> None:
     y, z = torch.zeros(4, 1), torch.tensor([[1.0], [-1.0], [2.0], [0.0]])
 
     def noisy(stddev: torch.Tensor) -> torch.Tensor:
-        return TargetNoise().with_values(stddev=stddev).batch(y, y, (z,), TABLE)[1]
+        return TargetNoise().with_values(stddev=stddev).transform_batch(y, y, (z,), TABLE)[1]
 
     assert torch.equal(vmap(noisy)(torch.tensor([0.0, 0.5])), torch.stack([y, 0.5 * z]))
 

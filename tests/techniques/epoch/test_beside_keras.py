@@ -41,7 +41,7 @@ def of_goodfit(curve: Sequence[float], column: str, baseline: float | None, **kn
     early = EarlyStopping(column, baseline=inf if baseline is None else baseline, **knobs)
     state = early.start()
     for epoch, value in enumerate(curve, start=1):
-        state, decision = early.observe(state, epoch, {early.watch().monitor: value})
+        state, decision = early.observe(state, epoch, {early.monitor_spec().monitor: value})
         if decision.stop:
             return epoch, state["best_epoch"], state["best"]
     return 0, state["best_epoch"], state["best"]

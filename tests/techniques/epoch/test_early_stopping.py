@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from goodfit.data import METRICS, Split
 from goodfit.errors import InputError
 from goodfit.techniques import EarlyStopping
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.run import same
 
 
@@ -74,10 +75,10 @@ def test_not_a_number_and_infinity_never_improve() -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_auto_knows_the_direction_of_every_metric(name: str) -> None:
     for monitor in (f"stop_{name}", f"val_{name}", f"train_{name}"):
-        assert EarlyStopping(monitor).watch().mode == ("max" if METRICS[name].higher_is_better else "min")
-    assert EarlyStopping("val_loss").watch().monitor == "stop_loss"
-    assert EarlyStopping("stop_loss").watch().mode == "min"
-    assert EarlyStopping(f"stop_{name}", mode="min").watch().mode == "min"
+        assert EarlyStopping(monitor).monitor_spec().mode == ("max" if METRICS[name].higher_is_better else "min")
+    assert EarlyStopping("val_loss").monitor_spec().monitor == "stop_loss"
+    assert EarlyStopping("stop_loss").monitor_spec().mode == "min"
+    assert EarlyStopping(f"stop_{name}", mode="min").monitor_spec().mode == "min"
 
 
 def test_state_is_plain_data_and_the_given_one_stays() -> None:

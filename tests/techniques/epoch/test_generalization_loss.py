@@ -11,7 +11,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import GeneralizationLoss
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def stops_at(rule: GeneralizationLoss, curve: Sequence[float], column: str = "stop_loss") -> tuple[int, int]:

@@ -11,8 +11,9 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import EMA, BatchNorm
-from goodfit.train import Training, fit
-from goodfit.train.shadow import Shadow
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.stages.on_eval import WeightAverager
 
 
 def test_equals_torch_s_averaged_model() -> None:
@@ -103,4 +104,4 @@ def test_batch_statistics_are_those_of_the_averaged_weights(
 
 def test_only_one_technique_may_choose_the_weights() -> None:
     with pytest.raises(ValueError, match="only one technique may choose the weights to keep, got ema, test_ema"):
-        Shadow.of(nn.Linear(2, 2), [EMA(), Counted()], "classification")
+        WeightAverager.of(nn.Linear(2, 2), [EMA(), Counted()], "classification")

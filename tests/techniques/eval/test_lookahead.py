@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import Lookahead
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def test_by_hand() -> None:
@@ -23,9 +24,9 @@ def test_by_hand() -> None:
         clock = Clock(step, per_epoch=3, total=6)
         if lookahead.acts(clock):
             state = lookahead.update(state, [w], clock)
-        if lookahead.pulls(clock):
+        if lookahead.resets(clock):
             w = lookahead.weights(state)[0].clone()
-            state = lookahead.pulled(state)
+            state = lookahead.reset_state(state)
         w = w.detach()
         evaluated.append(float(lookahead.weights(state)[0]))
         live.append(float(w))
@@ -35,7 +36,7 @@ def test_by_hand() -> None:
 
 
 def test_pulls_every_k_steps() -> None:
-    assert [step for step in range(1, 13) if Lookahead(k=5).pulls(Clock(step, 4, 12))] == [5, 10]
+    assert [step for step in range(1, 13) if Lookahead(k=5).resets(Clock(step, 4, 12))] == [5, 10]
 
 
 def test_a_step_of_one_is_the_weights_own_bits() -> None:
@@ -52,7 +53,7 @@ def test_a_step_of_one_is_the_weights_own_bits() -> None:
 def test_slow_weights_are_not_shared() -> None:
     """Files of weights cannot hold a tensor twice, and a change to the evaluated ones must not reach the slow ones."""
     lookahead, w = Lookahead(k=1), [torch.ones(2), torch.ones(3)]
-    for state in (lookahead.start(w), lookahead.pulled(lookahead.update(lookahead.start(w), w, Clock(1, 1, 1)))):
+    for state in (lookahead.start(w), lookahead.reset_state(lookahead.update(lookahead.start(w), w, Clock(1, 1, 1)))):
         assert len({t.data_ptr() for t in state}) == 4
 
 

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import SnapshotEnsemble
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def paper(step: int, total: int, cycles: int) -> float:
@@ -24,7 +25,7 @@ def paper(step: int, total: int, cycles: int) -> float:
 @pytest.mark.parametrize(("total", "cycles"), [(60, 5), (60, 6), (12, 1), (12, 12)])
 def test_pace_is_the_paper_s(total: int, cycles: int) -> None:
     for step in range(1, total + 1):
-        pace = SnapshotEnsemble(cycles).pace(Clock(step, 6, total))
+        pace = SnapshotEnsemble(cycles).lr_factor(Clock(step, 6, total))
         assert pace == pytest.approx(paper(step, total, cycles), abs=1e-14)
 
 
@@ -55,10 +56,10 @@ def test_until_the_first_snapshot_the_last_epoch_stands_in() -> None:
 
 
 def test_each_cycle_begins_at_the_full_rate_and_ends_near_zero() -> None:
-    paces = [SnapshotEnsemble(4).pace(Clock(step, 10, 400)) for step in range(1, 401)]
+    paces = [SnapshotEnsemble(4).lr_factor(Clock(step, 10, 400)) for step in range(1, 401)]
     assert [i for i, pace in enumerate(paces) if pace == 1.0] == [0, 100, 200, 300]
     assert all(paces[end] < 3e-4 for end in (99, 199, 299, 399))
-    uneven = [SnapshotEnsemble(7).pace(Clock(step, 10, 100)) for step in range(1, 101)]
+    uneven = [SnapshotEnsemble(7).lr_factor(Clock(step, 10, 100)) for step in range(1, 101)]
     assert sum(later > earlier for earlier, later in pairwise(uneven)) == 6
 
 

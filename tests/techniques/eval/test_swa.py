@@ -11,7 +11,8 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock
 from goodfit.techniques import SWA, BatchNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def clock(step: int, per_epoch: int = 2, epochs: int = 8) -> Clock:
@@ -68,9 +69,9 @@ def test_until_it_begins_the_bits_are_the_weights_own() -> None:
 
 
 def test_pace() -> None:
-    paces = [SWA(0.5, pace_to=0.1).pace(clock(step, per_epoch=2, epochs=4)) for step in range(1, 9)]
+    paces = [SWA(0.5, pace_to=0.1).lr_factor(clock(step, per_epoch=2, epochs=4)) for step in range(1, 9)]
     assert paces == [1.0] * 4 + [0.1] * 4
-    assert {SWA(1.0, pace_to=0.1).pace(clock(step)) for step in range(1, 17)} == {1.0}
+    assert {SWA(1.0, pace_to=0.1).lr_factor(clock(step)) for step in range(1, 17)} == {1.0}
 
 
 def test_members_may_differ_in_the_start() -> None:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.stages import Clock
 from goodfit.techniques import SAM
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 FIRST = Clock(1, 10, 100)
 CURVATURE = [torch.tensor([1.0, 2.0], dtype=torch.float64), torch.tensor([[4.0]], dtype=torch.float64)]

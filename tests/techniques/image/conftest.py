@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.stages import Alteration, Geometry
+from goodfit.stages import MatrixWarp, ValueTransform
 
-Recoloured = Callable[[Alteration, Tensor, Tensor], Tensor]
+Recoloured = Callable[[ValueTransform, Tensor, Tensor], Tensor]
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def photos() -> Tensor:
 def recoloured() -> Recoloured:
     """What a technique makes of images, told its draw (one number per image) and cut off to [0, 1]."""
 
-    def make(technique: Alteration, images: Tensor, draw: Tensor) -> Tensor:
-        return technique.alter(images, (draw.to(images.dtype),), Inputs("image")).clamp(0, 1)
+    def make(technique: ValueTransform, images: Tensor, draw: Tensor) -> Tensor:
+        return technique.transform(images, (draw.to(images.dtype),), Inputs("image")).clamp(0, 1)
 
     return make
 
@@ -49,10 +49,10 @@ def by_pil() -> Callable[[Callable[[Image.Image, int], Image.Image], Tensor], Te
 
 
 @pytest.fixture
-def largest() -> Callable[[Geometry, tuple[int, int]], Tensor]:
+def largest() -> Callable[[MatrixWarp, tuple[int, int]], Tensor]:
     """The matrices of many draws (draw, 3, 3)."""
 
-    def make(technique: Geometry, size: tuple[int, int]) -> Tensor:
+    def make(technique: MatrixWarp, size: tuple[int, int]) -> Tensor:
         x = torch.zeros(2000, 1, *size)
         draw = technique.sample(x, torch.Generator().manual_seed(0))
         return technique.matrix(draw, size)

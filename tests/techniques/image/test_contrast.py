@@ -19,5 +19,5 @@ def test_as_pil(photos: Tensor, recoloured: Callable[..., Tensor], by_pil: Calla
 
 
 def test_the_mean_stays(photos: Tensor) -> None:
-    found = Contrast(0.5).alter(photos.mean(1, keepdim=True), (FACTORS.double(),), Inputs("image"))
+    found = Contrast(0.5).transform(photos.mean(1, keepdim=True), (FACTORS.double(),), Inputs("image"))
     torch.testing.assert_close(found.mean((1, 2, 3)), photos.mean((1, 2, 3)))

@@ -29,8 +29,8 @@ def test_operations_are_drawn_evenly_and_per_image() -> None:
     counts = torch.bincount(chosen.flatten(), minlength=14)
     assert len(counts) == 14
     assert float((counts / (2 * rows) - 1 / 14).abs().max()) < 4 * (1 / 14 / (2 * rows)) ** 0.5
-    shares = technique.shares((chosen, side))
-    assert len(shares) == len(technique.parts()) == 26
+    shares = technique.assignments((chosen, side))
+    assert len(shares) == len(technique.operations()) == 26
     acting = torch.stack([rows for rows, _ in shares])
     assert torch.equal(acting.sum(0), (chosen < 13).sum(1))
     levels = torch.stack([draw[0] for _, draw in shares[:1]])

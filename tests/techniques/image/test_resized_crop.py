@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from goodfit.stages.warp import resample
+from goodfit.ops.image_warp import warp_images
 from goodfit.techniques import ResizedCrop
 
 
 def test_a_quarter_is_enlarged(photos: Tensor) -> None:
     draw = tuple(torch.full((6,), value, dtype=torch.float64) for value in (-1.0, 0.0, 1.0, -1.0))
     matrix = ResizedCrop(0.25, 1.0).matrix(draw, (12, 16))
-    found = resample(photos, matrix, None, "edge", 0.0, flat=True)
+    found = warp_images(photos, matrix, None, "edge", 0.0, affine=True)
     part = photos[..., :6, 8:]  # right above
     wanted = F.interpolate(part, (12, 16), mode="bilinear", align_corners=False)
     torch.testing.assert_close(found[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1], rtol=0, atol=1e-12)

@@ -10,22 +10,22 @@ from torch import Tensor
 
 from goodfit.data import Inputs
 from goodfit.errors import InputError
-from goodfit.stages import Geometry
-from goodfit.stages.warp import resample
+from goodfit.ops.image_warp import warp_images
+from goodfit.stages import MatrixWarp
 from goodfit.techniques import Elastic, Rotation, Shift, Zoom
 
 
 def test_a_quarter_turn_to_the_left(augment: Callable[..., Tensor]) -> None:
     image = torch.arange(9.0, dtype=torch.float64).reshape(1, 1, 3, 3)
     matrix = Rotation(90.0).matrix((torch.ones(1, dtype=torch.float64),), (3, 3))
-    found = resample(image, matrix, None, "edge", 0.0, flat=True)
+    found = warp_images(image, matrix, None, "edge", 0.0, affine=True)
     np.testing.assert_allclose(found[0, 0], np.rot90(image[0, 0]), atol=1e-9)
 
 
 @pytest.mark.parametrize("angle", [-33.0, 5.0, 71.0])
 def test_as_scipy_rotates(angle: float, photos: Tensor) -> None:
     matrix = Rotation(90.0).matrix((torch.full((6,), angle / 90, dtype=torch.float64),), (12, 16))
-    found = resample(photos, matrix, None, "reflect", 0.0, flat=True)
+    found = warp_images(photos, matrix, None, "reflect", 0.0, affine=True)
     wanted = ndimage.rotate(photos.numpy(), angle, axes=(3, 2), reshape=False, order=1, mode="reflect")
     np.testing.assert_allclose(found, wanted, atol=1e-9)
 
@@ -41,7 +41,7 @@ def test_angles_are_even_up_to_the_largest(largest: Callable[..., Tensor]) -> No
 def test_several_are_one_resampling(photos: Tensor, augment: Callable[..., Tensor]) -> None:
     """There and back again within one recipe gives the image itself: in two steps it would be blurred."""
 
-    class Back(Geometry):
+    class Back(MatrixWarp):
         """The same angle, backwards."""
 
         def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -63,11 +63,11 @@ def test_first_comes_first(augment: Callable[..., Tensor]) -> None:
     spot = torch.zeros(1, 1, 33, 33, dtype=torch.float64)
     spot[..., 16, 16] = 1.0
 
-    def place(*techniques: Geometry) -> float:
+    def place(*techniques: MatrixWarp) -> float:
         matrix = torch.eye(3, dtype=torch.float64)
         for technique in techniques:
             matrix = matrix @ technique.matrix((torch.ones(1).double(),) * 2, (33, 33))[0]
-        found = resample(spot, matrix[None], None, "black", 0.0, flat=True)[0, 0].sum(0)
+        found = warp_images(spot, matrix[None], None, "black", 0.0, affine=True)[0, 0].sum(0)
         return float((found * torch.arange(33)).sum() / found.sum()) - 16
 
     assert place(Shift(0.1)) == pytest.approx(3.3, abs=1e-6)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from goodfit.stages.warp import resample
+from goodfit.ops.image_warp import warp_images
 from goodfit.techniques import Zoom
 
 
@@ -15,7 +15,7 @@ def test_in_and_out(photos: Tensor) -> None:
     spot = torch.zeros(2, 1, 15, 15, dtype=torch.float64)
     spot[..., 4:11, 4:11] = 1.0
     matrix = Zoom(1.0).matrix((torch.tensor([1.0, -1.0], dtype=torch.float64),), (15, 15))
-    near, far = resample(spot, matrix, None, "black", 0.0, flat=True)
+    near, far = warp_images(spot, matrix, None, "black", 0.0, affine=True)
     assert float(near[0, 7].sum()) == pytest.approx(14, abs=1)
     assert float(far[0, 7].sum()) == pytest.approx(3.5, abs=0.6)
     torch.testing.assert_close(near, near.flip(-1, -2), rtol=0, atol=1e-12)  # round the middle

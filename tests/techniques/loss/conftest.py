@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 
 
 @pytest.fixture
-def seen() -> Callable[..., Forward]:
+def seen() -> Callable[..., ForwardPass]:
     """A forward pass of which only what is given is known; the network must not be called."""
 
-    def make(output: Tensor, y: Tensor | None = None, **known: Any) -> Forward:
+    def make(output: Tensor, y: Tensor | None = None, **known: Any) -> ForwardPass:
         rows = len(output)
         targets = torch.zeros(rows, dtype=torch.long) if y is None else y
         known = {"network": untouched, "x": torch.zeros(rows, 1, dtype=output.dtype)} | known
-        return Forward(y=targets, output=output, **known)
+        return ForwardPass(y=targets, output=output, **known)
 
     return make
 

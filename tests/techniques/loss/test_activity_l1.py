@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 
 from goodfit.data import Split
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import ActivityL1
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-Seen = Callable[..., Forward]
+Seen = Callable[..., ForwardPass]
 
 
 def hidden(*shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
@@ -23,19 +24,21 @@ def hidden(*shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
 def test_numbers_by_hand(seen: Seen) -> None:
     """(1 + 2 + 0.5 + 3) / 2 rows of the one layer, (4 + 0) / 2 of the other."""
     layers = torch.tensor([[1.0, -2.0], [0.5, 3.0]]), torch.tensor([[-4.0], [0.0]])
-    assert float(ActivityL1(0.1).term(seen(torch.zeros(2, 3), hidden=layers), ())) == pytest.approx(0.1 * (3.25 + 2))
+    assert float(ActivityL1(0.1).term(seen(torch.zeros(2, 3), activations=layers), ())) == pytest.approx(
+        0.1 * (3.25 + 2)
+    )
 
 
 def test_maps_and_layers_that_see_positions_as_rows(seen: Seen) -> None:
     """The mean is over the rows of the batch, not over whatever the layer's first dimension is."""
     maps, tokens = hidden((4, 3, 5, 5), (4 * 6, 7))
-    forward = seen(torch.zeros(4, 2, dtype=torch.float64), hidden=(maps, tokens))
+    forward = seen(torch.zeros(4, 2, dtype=torch.float64), activations=(maps, tokens))
     torch.testing.assert_close(ActivityL1(2.0).term(forward, ()), 2 * (maps.abs().sum() + tokens.abs().sum()) / 4)
 
 
 def test_gradient_is_the_sign(seen: Seen) -> None:
     def term(*layers: Tensor) -> Tensor:
-        return ActivityL1(0.5).term(seen(torch.zeros(3, 2, dtype=torch.float64), hidden=layers), ())
+        return ActivityL1(0.5).term(seen(torch.zeros(3, 2, dtype=torch.float64), activations=layers), ())
 
     layers = [h.requires_grad_() for h in hidden((3, 4), (3, 2))]
     assert gradcheck(term, layers)
@@ -47,7 +50,7 @@ def test_equals_keras_activity_regularizer(seen: Seen) -> None:
     keras = pytest.importorskip("keras", minversion="3.15")  # older ones do not divide by the batch
     layer = keras.layers.Dense(4, activation="relu", activity_regularizer=keras.regularizers.L1(0.01))
     output = layer(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)))
-    mine = ActivityL1(0.01).term(seen(torch.zeros(5, 2), hidden=(torch.as_tensor(output),)), ())
+    mine = ActivityL1(0.01).term(seen(torch.zeros(5, 2), activations=(torch.as_tensor(output),)), ())
     torch.testing.assert_close(mine, torch.as_tensor(layer.losses[0]))
 
 

@@ -11,11 +11,12 @@ from torch.autograd import gradcheck
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import ConfidencePenalty
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-Seen = Callable[..., Forward]
+Seen = Callable[..., ForwardPass]
 
 
 def logits(rows: int = 6, classes: int = 4) -> Tensor:

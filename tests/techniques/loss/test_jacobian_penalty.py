@@ -12,17 +12,18 @@ from torch.utils.checkpoint import checkpoint
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import JacobianPenalty
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def forward(network: Callable[[Tensor], Tensor], x: Tensor) -> Forward:
-    return Forward(network, x, torch.zeros(len(x)), network(x))
+def forward(network: Callable[[Tensor], Tensor], x: Tensor) -> ForwardPass:
+    return ForwardPass(network, x, torch.zeros(len(x)), network(x))
 
 
 def along(output: Tensor) -> list[Tensor]:
@@ -73,7 +74,7 @@ def test_gradient_with_respect_to_the_weights() -> None:
         def network(x: Tensor) -> Tensor:
             return functional_call(model, dict(zip(names, weights, strict=True)), (x,))
 
-        return JacobianPenalty(0.5).term(Forward(network, x, torch.zeros(3), network(x)), (v,))
+        return JacobianPenalty(0.5).term(ForwardPass(network, x, torch.zeros(3), network(x)), (v,))
 
     assert gradcheck(term, weights)
 
@@ -133,7 +134,7 @@ def test_networks_of_a_user_s_own(layer: Callable[[], nn.Module], three_class_sp
         assert torch.equal(run[name], plain[name])
 
 
-def test_images_and_flat_outputs(seen: Callable[..., Forward]) -> None:
+def test_images_and_flat_outputs(seen: Callable[..., ForwardPass]) -> None:
     w = torch.randn(2, 3, 3, generator=generator())
     x = torch.randn(4, 2, 3, 3, generator=generator(1))
     known = forward(lambda x: (x * w).flatten(1).sum(1), x)
@@ -142,7 +143,7 @@ def test_images_and_flat_outputs(seen: Callable[..., Forward]) -> None:
     assert not x.requires_grad
 
 
-def test_codes_have_no_slope(seen: Callable[..., Forward]) -> None:
+def test_codes_have_no_slope(seen: Callable[..., ForwardPass]) -> None:
     known = seen(torch.zeros(2, 3), x=torch.zeros(2, 4, dtype=torch.long))
     with pytest.raises(InputError, match=r"JacobianPenalty: the inputs must be numbers, got torch.int64"):
         JacobianPenalty().term(known, JacobianPenalty().draw(known, generator()))

@@ -10,11 +10,12 @@ from torch.autograd import gradcheck
 from torch.func import vmap
 
 from goodfit.data import Split
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import KLSparsity
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-Seen = Callable[..., Forward]
+Seen = Callable[..., ForwardPass]
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def at_mean(seen: Seen) -> Callable[..., Tensor]:
 
     def term(means: Tensor, rho: float = 0.05, beta: float = 1.0) -> Tensor:
         apart = torch.linspace(-0.001, 0.001, 2, dtype=means.dtype)[:, None]
-        return KLSparsity(rho, beta).term(seen(torch.zeros(2, 2, dtype=means.dtype), hidden=(means + apart,)), ())
+        return KLSparsity(rho, beta).term(seen(torch.zeros(2, 2, dtype=means.dtype), activations=(means + apart,)), ())
 
     return term
 
@@ -38,9 +39,11 @@ def test_equals_scipy_s_relative_entropy(rho: float, at_mean: Callable[..., Tens
 def test_nothing_at_the_target_and_layers_add_up(seen: Seen) -> None:
     at, off = torch.full((3, 4), 0.1, dtype=torch.float64), torch.full((3, 1), 0.5, dtype=torch.float64)
     output = torch.zeros(3, 1, dtype=torch.float64)
-    assert float(KLSparsity(0.1, 1.0).term(seen(output, hidden=(at,)), ())) == pytest.approx(0, abs=1e-15)
+    assert float(KLSparsity(0.1, 1.0).term(seen(output, activations=(at,)), ())) == pytest.approx(0, abs=1e-15)
     # 0.1 log(0.1 / 0.5) + 0.9 log(0.9 / 0.5) = 0.3680642
-    assert float(KLSparsity(0.1, 1.0).term(seen(output, hidden=(at, off)), ())) == pytest.approx(0.3680642, abs=1e-7)
+    assert float(KLSparsity(0.1, 1.0).term(seen(output, activations=(at, off)), ())) == pytest.approx(
+        0.3680642, abs=1e-7
+    )
 
 
 def test_tangents_outside_are_smooth_and_point_to_the_target(at_mean: Callable[..., Tensor]) -> None:
@@ -58,7 +61,7 @@ def test_tangents_outside_are_smooth_and_point_to_the_target(at_mean: Callable[.
 
 def test_gradient(seen: Seen) -> None:
     def term(h: Tensor) -> Tensor:
-        return KLSparsity(0.05, 0.7).term(seen(torch.zeros(4, 1, dtype=torch.float64), hidden=(h,)), ())
+        return KLSparsity(0.05, 0.7).term(seen(torch.zeros(4, 1, dtype=torch.float64), activations=(h,)), ())
 
     g = torch.Generator().manual_seed(0)
     h = torch.rand(4, 3, 2, generator=g, dtype=torch.float64) + torch.tensor([0.0, 3.0], dtype=torch.float64)
@@ -69,11 +72,13 @@ def test_strengths_of_many_networks(seen: Seen) -> None:
     h = torch.full((2, 3), 0.3)
 
     def term(rho: Tensor, beta: Tensor) -> Tensor:
-        return KLSparsity().with_values(rho=rho, beta=beta).term(seen(torch.zeros(2, 1), hidden=(h,)), ())
+        return KLSparsity().with_values(rho=rho, beta=beta).term(seen(torch.zeros(2, 1), activations=(h,)), ())
 
     found = vmap(term)(torch.tensor([0.05, 0.1]), torch.tensor([0.0, 2.0]))
     assert float(found[0]) == 0
-    assert float(found[1]) == pytest.approx(float(KLSparsity(0.1, 2.0).term(seen(torch.zeros(2, 1), hidden=(h,)), ())))
+    assert float(found[1]) == pytest.approx(
+        float(KLSparsity(0.1, 2.0).term(seen(torch.zeros(2, 1), activations=(h,)), ()))
+    )
 
 
 def test_sigmoid_units_reach_the_target(three_class_split: Split) -> None:

@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import Dropout, RDrop
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-Seen = Callable[..., Forward]
+Seen = Callable[..., ForwardPass]
 
 
 def outputs(columns: int = 4, rows: int = 6) -> tuple[Tensor, Tensor]:
@@ -78,7 +79,7 @@ def test_second_pass_is_over_the_same_rows(seen: Seen) -> None:
 
 def test_noise_of_dropout_disagrees_less(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=8, batch_size=16, learning_rate=0.02)
-    with pytest.raises(InputError, match="r_drop: nothing differs between its two forward passes"):
+    with pytest.raises(InputError, match="r_drop: its two forward passes do not differ"):
         fit(make_net(), three_class_split, RDrop(5.0), settings)
 
     def disagreement(recipe: Recipe) -> float:

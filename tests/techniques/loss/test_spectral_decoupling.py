@@ -9,11 +9,12 @@ from torch.autograd import gradcheck
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.stages import Forward
+from goodfit.stages import ForwardPass
 from goodfit.techniques import SpectralDecoupling
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-Seen = Callable[..., Forward]
+Seen = Callable[..., ForwardPass]
 
 
 def test_value_and_gradient_by_hand(seen: Seen) -> None:

@@ -75,11 +75,11 @@ def test_neutral_is_bit_equal_and_draws_differ_by_row() -> None:
 
 def test_input_has_a_rate_of_its_own() -> None:
     both = AlphaDropout(0.5, 0.25)
-    own = both.before(first=True)
+    own = both.for_layer(first=True)
     assert own is not None
     assert own.rate == 0.25
-    assert both.before(first=False) is both
-    assert AlphaDropout(0.5).before(first=True) is None
+    assert both.for_layer(first=False) is both
+    assert AlphaDropout(0.5).for_layer(first=True) is None
 
 
 def test_members_of_a_population_at_once() -> None:

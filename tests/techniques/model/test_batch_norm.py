@@ -11,8 +11,9 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.techniques import BatchNorm
-from goodfit.train import Training, fit
-from goodfit.train.attach import attach_layers
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.stages.on_model import attach_layers
 
 
 def test_equals_torch_s_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:

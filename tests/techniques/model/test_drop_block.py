@@ -106,9 +106,9 @@ def test_neutral_is_bit_equal(dtype: torch.dtype) -> None:
 
 def test_hidden_maps_only() -> None:
     drop = DropBlock(0.4)
-    assert drop.before(first=False) is drop
-    assert drop.before(first=True) is None
-    assert DropBlock.inputs == "maps"
+    assert drop.for_layer(first=False) is drop
+    assert drop.for_layer(first=True) is None
+    assert DropBlock.convolutions_only
 
 
 def test_members_of_a_population_at_once() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from goodfit.stages.draws import rounded
+from goodfit.ops.dropout import quantize_rate
 from goodfit.techniques import DropConnect
 
 
@@ -37,7 +37,7 @@ def test_share_and_moments(rate: float) -> None:
     n = w.numel()
     assert float((y == 0).double().mean()) == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / n))
     assert float(y.mean()) == pytest.approx(3, abs=4 * 3 * math.sqrt(rate / (1 - rate) / n))
-    torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - rounded(rate))], dtype=torch.float64))
+    torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - quantize_rate(rate))], dtype=torch.float64))
 
 
 def test_moments_of_a_linear_layer() -> None:

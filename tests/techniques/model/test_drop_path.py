@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from goodfit.stages.draws import rounded
+from goodfit.ops.dropout import quantize_rate
 from goodfit.techniques import DropPath
 
 
@@ -35,7 +35,7 @@ def test_whole_branches_share_and_mean(shape: tuple[int, ...], rate: float) -> N
     # Inverted: mean x, variance x² · rate / (1 − rate).
     assert float(y.mean()) == pytest.approx(3, abs=4 * 3 * math.sqrt(rate / (1 - rate) / len(x)))
     plain = DropPath(rate, scale_by_keep=False).perturb(x, draw)
-    torch.testing.assert_close(plain.flatten(1), y * (1 - rounded(rate)))
+    torch.testing.assert_close(plain.flatten(1), y * (1 - quantize_rate(rate)))
 
 
 def test_torch_s_numbers_with_torch_s_mask(decided: Callable[[Tensor], Tensor]) -> None:

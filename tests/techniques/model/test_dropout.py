@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from goodfit.ops.dropout import quantize_rate
 from goodfit.recipe import Recipe
-from goodfit.stages.draws import rounded
 from goodfit.techniques import Dropout
-from goodfit.train.attach import Attachment, attach_layers
+from goodfit.train.stages.on_model import Attachment, attach_layers
 
 
 def generator() -> torch.Generator:
@@ -32,7 +32,7 @@ def test_share_scale_and_moments(rate: float) -> None:
     dropout = Dropout(rate)
     y = dropout.perturb(x, dropout.draw(x, generator()))
     assert float((y == 0).double().mean()) == pytest.approx(rate, abs=0.005)
-    torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - rounded(rate))]))
+    torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - quantize_rate(rate))]))
     # Inverted dropout: the mean stays x, the variance is x² · rate / (1 − rate).
     assert float(y.mean()) == pytest.approx(3, rel=0.02)
     assert float(y.var()) == pytest.approx(9 * rate / (1 - rate), rel=0.03)
@@ -68,7 +68,7 @@ def test_input_rate_on_the_first_layer_only(make_net: Callable[..., nn.Sequentia
     model = make_net()
     _, seen = attached(model, Dropout(0.0, input_rate=0.2))
     model.train()(x)
-    torch.testing.assert_close(seen["0"].unique(), torch.tensor([0.0, 1 / (1 - rounded(0.2))]))
+    torch.testing.assert_close(seen["0"].unique(), torch.tensor([0.0, 1 / (1 - quantize_rate(0.2))]))
     assert float((seen["0"] == 0).double().mean()) == pytest.approx(0.2, abs=0.02)
     for before, layer in (("1", "2"), ("3", "4")):
         assert torch.equal(seen[layer], seen[before].relu())

@@ -9,7 +9,7 @@ from torch import nn
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.techniques import GaussianNoise
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator() -> torch.Generator:

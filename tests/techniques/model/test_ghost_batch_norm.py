@@ -12,7 +12,8 @@ from torch.optim.swa_utils import update_bn
 
 from goodfit.data import Split
 from goodfit.techniques import GhostBatchNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 TORCH_S = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 

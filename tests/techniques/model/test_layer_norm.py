@@ -9,7 +9,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import LayerNorm
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def normal(*shape: int, seed: int = 9) -> torch.Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.techniques import NoisyLinear
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -34,12 +34,12 @@ def test_numbers_by_hand() -> None:
 @pytest.mark.parametrize("shape", [(6, 16), (6, 4, 2, 2)])
 def test_the_learned_scale_starts_by_the_inputs(shape: tuple[int, ...]) -> None:
     w = normal(*shape).requires_grad_()
-    learned = NoisyLinear(0.5).learned(w)
+    learned = NoisyLinear(0.5).initial_values(w)
     assert list(learned) == ["sigma"]
     assert torch.equal(learned["sigma"], torch.full(shape, 0.5 / 4, dtype=torch.float64))
     assert not learned["sigma"].requires_grad
-    assert NoisyLinear(0.5).learned(torch.zeros(25))["sigma"].tolist() == pytest.approx([0.1] * 25)
-    assert not NoisyLinear(0.0).learned(w)["sigma"].any()
+    assert NoisyLinear(0.5).initial_values(torch.zeros(25))["sigma"].tolist() == pytest.approx([0.1] * 25)
+    assert not NoisyLinear(0.0).initial_values(w)["sigma"].any()
 
 
 def test_moments_of_the_noise() -> None:
@@ -70,7 +70,7 @@ def test_gradient_of_the_learned_scale() -> None:
     """∂loss/∂σ = ∂loss/∂w · f(ε_out) f(ε_in)ᵀ, through a layer and its loss; and by gradcheck."""
     x, y, w, noisy = normal(8, 4, seed=1), normal(8, 3, seed=2), normal(3, 4, seed=3).requires_grad_(), NoisyLinear(0.5)
     draw = noisy.draw(w, generator())
-    sigma = noisy.learned(w)["sigma"].requires_grad_()
+    sigma = noisy.initial_values(w)["sigma"].requires_grad_()
 
     def loss(w: Tensor, sigma: Tensor) -> Tensor:
         return F.mse_loss(F.linear(x, noisy.with_values(sigma=sigma).perturb(w, draw)).tanh(), y)

@@ -37,19 +37,19 @@ def test_moments(alpha: float) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_learned_scale_starts_at_alpha(dtype: torch.dtype) -> None:
-    learned = ParametricNoise(0.3).learned(torch.zeros(2, 5, dtype=dtype))
+    learned = ParametricNoise(0.3).initial_values(torch.zeros(2, 5, dtype=dtype))
     assert list(learned) == ["alpha"]
     assert learned["alpha"].shape == ()
     assert learned["alpha"].dtype == dtype
     assert float(learned["alpha"]) == pytest.approx(0.3)
-    assert float(ParametricNoise(0.0).learned(torch.zeros(2))["alpha"]) == 0
+    assert float(ParametricNoise(0.0).initial_values(torch.zeros(2))["alpha"]) == 0
 
 
 def test_gradient_of_the_learned_scale() -> None:
     """∂Σ c·y/∂alpha = Σ c · σ_x · z, and ∂/∂x = c: σ_x counts as a constant."""
     x, z, c = normal(6, 5, seed=1).requires_grad_(), normal(6, 5, seed=2), normal(6, 5, seed=3)
     noise = ParametricNoise(0.3)
-    alpha = noise.learned(x)["alpha"].requires_grad_()
+    alpha = noise.initial_values(x)["alpha"].requires_grad_()
     (c * noise.with_values(alpha=alpha).perturb(x, (z,))).sum().backward()
     spread = float(x.detach().numpy().std())
     torch.testing.assert_close(alpha.grad, (c * z).sum() * spread, rtol=1e-12, atol=0)
@@ -76,8 +76,8 @@ def test_a_constant_input_gets_no_noise() -> None:
 
 def test_acts_on_hidden_layers_and_on_the_input() -> None:
     noise = ParametricNoise(0.4)
-    assert noise.before(first=True) is noise
-    assert noise.before(first=False) is noise
+    assert noise.for_layer(first=True) is noise
+    assert noise.for_layer(first=False) is noise
 
 
 def test_members_of_a_population_at_once() -> None:

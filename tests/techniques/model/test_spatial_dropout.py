@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from goodfit.ops.dropout import quantize_rate
 from goodfit.recipe import Recipe
-from goodfit.stages.draws import rounded
 from goodfit.techniques import SpatialDropout
 
 SHAPES = [(64, 50, 7), (64, 50, 3, 4), (64, 50, 2, 3, 2)]
@@ -31,7 +31,7 @@ def test_whole_channels_share_and_mean(shape: tuple[int, ...], rate: float) -> N
     assert torch.equal(zero.all(2), zero.any(2))
     n = zero.shape[0] * zero.shape[1]
     assert float(zero[:, :, 0].double().mean()) == pytest.approx(rate, abs=4 * (rate * (1 - rate) / n) ** 0.5)
-    torch.testing.assert_close(y[y != 0], (x / (1 - rounded(rate)))[y != 0])
+    torch.testing.assert_close(y[y != 0], (x / (1 - quantize_rate(rate)))[y != 0])
     assert y.dtype == torch.float64
 
 
@@ -75,11 +75,11 @@ def test_neutral_is_bit_equal_and_input_has_a_rate_of_its_own() -> None:
     x, off = torch.randn(5, 4, 3, generator=generator()), SpatialDropout(0.0)
     assert torch.equal(off.perturb(x, off.draw(x, generator())), x)
     both = SpatialDropout(0.5, 0.25)
-    hidden, own = both.before(first=False), both.before(first=True)
+    hidden, own = both.for_layer(first=False), both.for_layer(first=True)
     assert hidden is both
     assert own is not None
     assert own.rate == 0.25
-    assert SpatialDropout(0.5).before(first=True) is None
+    assert SpatialDropout(0.5).for_layer(first=True) is None
 
 
 def test_members_of_a_population_at_once() -> None:
@@ -97,4 +97,4 @@ def test_members_of_a_population_at_once() -> None:
 def test_other_names() -> None:
     assert SpatialDropout.aliases == tuple(kind.__name__.lower() for kind in (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d))
     assert Recipe.of("dropout2d=0.3") == Recipe.of(SpatialDropout(0.3))
-    assert SpatialDropout.inputs == "maps"
+    assert SpatialDropout.convolutions_only

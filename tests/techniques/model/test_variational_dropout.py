@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from goodfit.ops.dropout import dropout_factors, quantize_rate
 from goodfit.recipe import Recipe
-from goodfit.stages.draws import inverted, rounded
 from goodfit.surgery import layers, unroll
 from goodfit.techniques import VariationalDropout
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -25,13 +25,13 @@ class Drawn:
         self.technique, self.draw = technique, draw
 
     def inputs(self, x: Tensor, h: Tensor) -> Tensor:
-        return self.technique.inputs(x, self.draw)
+        return self.technique.transform_input(x, self.draw)
 
     def hidden(self, h: Tensor) -> Tensor:
-        return self.technique.hidden(h, self.draw)
+        return self.technique.transform_hidden(h, self.draw)
 
     def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
-        return self.technique.state(new, old, cell, time, self.draw)
+        return self.technique.next_state(new, old, cell, time, self.draw)
 
 
 def make(kind: type[nn.RNNBase], *sizes: int) -> nn.RNNBase:
@@ -45,13 +45,13 @@ def test_shares_scale_and_one_mask_for_all_times(rate: float, recurrent_rate: fl
     dropout = VariationalDropout(rate, recurrent_rate)
     x, h = torch.full((3, 200, 300), 2.0, dtype=torch.float64), torch.full((200, 400), -3.0, dtype=torch.float64)
     draw = dropout.draw(x, h, generator())
-    seen, fed = dropout.inputs(x, draw), dropout.hidden(h, draw)
+    seen, fed = dropout.transform_input(x, draw), dropout.transform_hidden(h, draw)
     assert torch.equal(seen[0], seen[1])
     assert torch.equal(seen[0], seen[2])
     for changed, value, share in ((seen[0], 2.0, rate), (fed, -3.0, recurrent_rate)):
         assert float((changed == 0).double().mean()) == pytest.approx(share, abs=0.005)
         torch.testing.assert_close(
-            changed[changed != 0].unique(), torch.tensor([value / (1 - rounded(share))]).double()
+            changed[changed != 0].unique(), torch.tensor([value / (1 - quantize_rate(share))]).double()
         )
         assert len({tuple(row) for row in changed.tolist()}) == 200  # each sample has a mask of its own
     assert seen.dtype == fed.dtype == torch.float64
@@ -84,8 +84,8 @@ def test_it_is_keras_with_the_same_masks() -> None:
     dropout = VariationalDropout(0.4, 0.25)
     x = torch.randn(5, 2, 3, generator=generator(), dtype=torch.float64)
     draw = dropout.draw(x, x.new_zeros(2, 4), generator(3))
-    cell._dropout_mask = [inverted(draw[0], 0.4, torch.float64)] * 4
-    cell._recurrent_dropout_mask = [inverted(draw[1], 0.25, torch.float64)] * 4
+    cell._dropout_mask = [dropout_factors(draw[0], 0.4, torch.float64)] * 4
+    cell._recurrent_dropout_mask = [dropout_factors(draw[1], 0.25, torch.float64)] * 4
     states: Any = [x.new_zeros(2, 4), x.new_zeros(2, 4)]
     expected = []
     for row in x:
@@ -101,19 +101,19 @@ def test_neutral_is_the_identity_to_the_bit() -> None:
     x = torch.randn(5, 2, 3, generator=generator())
     h = torch.randn(2, 4, generator=generator(1))
     draw = dropout.draw(x, h, generator())
-    assert torch.equal(dropout.inputs(x, draw), x)
-    assert torch.equal(dropout.hidden(h, draw), h)
-    assert dropout.state(h, h + 1, False, 0, draw) is h
-    assert dropout.expected(h, h + 1, False) is h
-    assert not dropout.in_evaluation
+    assert torch.equal(dropout.transform_input(x, draw), x)
+    assert torch.equal(dropout.transform_hidden(h, draw), h)
+    assert dropout.next_state(h, h + 1, False, 0, draw) is h
+    assert dropout.expected_state(h, h + 1, False) is h
+    assert not dropout.acts_in_eval
 
 
 def test_strengths_may_be_tensors() -> None:
     dropout = VariationalDropout().with_values(rate=torch.tensor(0.5), recurrent_rate=torch.tensor(0.75))
     x, h = torch.ones(2, 50, 60), torch.ones(50, 60)
     draw = dropout.draw(x, h, generator())
-    assert sorted(set(dropout.inputs(x, draw).flatten().tolist())) == [0.0, 2.0]
-    assert sorted(set(dropout.hidden(h, draw).flatten().tolist())) == [0.0, 4.0]
+    assert sorted(set(dropout.transform_input(x, draw).flatten().tolist())) == [0.0, 2.0]
+    assert sorted(set(dropout.transform_hidden(h, draw).flatten().tolist())) == [0.0, 4.0]
 
 
 def test_recurrent_layers_are_chosen() -> None:

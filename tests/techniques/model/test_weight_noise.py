@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.techniques import WeightNoise
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:

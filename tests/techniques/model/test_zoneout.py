@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import InputError
+from goodfit.ops.dropout import keep_mask, quantize_rate
 from goodfit.recipe import Recipe
-from goodfit.stages.draws import kept, rounded
 from goodfit.surgery import layers, unroll
 from goodfit.techniques import Zoneout
-from goodfit.train.attach import attach_layers
+from goodfit.train.stages.on_model import attach_layers
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -26,15 +26,15 @@ class Drawn:
         self.technique, self.draw = technique, draw
 
     def inputs(self, x: Tensor, h: Tensor) -> Tensor:
-        return x if self.draw is None else self.technique.inputs(x, self.draw)
+        return x if self.draw is None else self.technique.transform_input(x, self.draw)
 
     def hidden(self, h: Tensor) -> Tensor:
-        return h if self.draw is None else self.technique.hidden(h, self.draw)
+        return h if self.draw is None else self.technique.transform_hidden(h, self.draw)
 
     def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
         if self.draw is None:
-            return self.technique.expected(new, old, cell)
-        return self.technique.state(new, old, cell, time, self.draw)
+            return self.technique.expected_state(new, old, cell)
+        return self.technique.next_state(new, old, cell, time, self.draw)
 
 
 def make(kind: type[nn.RNNBase], *sizes: int, **options: int) -> nn.RNNBase:
@@ -66,12 +66,14 @@ def lstm_in_numpy(layer: nn.RNNBase, x: Tensor, stays_h: np.ndarray, stays_c: np
 def test_training_and_evaluation_are_the_papers_equations() -> None:
     layer, x, zoneout = make(nn.LSTM, 3, 4), normal(6, 2, 3), Zoneout(0.3, cell_rate=0.6)
     draw = zoneout.draw(x, x.new_zeros(2, 4), generator(1))
-    stays = [1 - kept(d, rounded(rate), torch.float64).numpy() for d, rate in zip(draw, (0.3, 0.6), strict=True)]
+    stays = [
+        1 - keep_mask(d, quantize_rate(rate), torch.float64).numpy() for d, rate in zip(draw, (0.3, 0.6), strict=True)
+    ]
     assert 0 < stays[0].mean() < stays[1].mean() < 1
     output, _ = unroll(layer, x, None, Drawn(zoneout, draw))
     np.testing.assert_allclose(output.detach().numpy(), lstm_in_numpy(layer, x, *stays), rtol=1e-10, atol=1e-13)
     output, _ = unroll(layer, x, None, Drawn(zoneout, None))
-    expected = lstm_in_numpy(layer, x, np.full((6, 2, 4), rounded(0.3)), np.full((6, 2, 4), rounded(0.6)))
+    expected = lstm_in_numpy(layer, x, np.full((6, 2, 4), quantize_rate(0.3)), np.full((6, 2, 4), quantize_rate(0.6)))
     np.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-10, atol=1e-13)
 
 
@@ -79,7 +81,7 @@ def test_shares_and_new_masks_at_every_step() -> None:
     zoneout, new, old = Zoneout(0.2, cell_rate=0.7), torch.zeros(50, 60), torch.ones(50, 60)
     draw = zoneout.draw(torch.ones(20, 50, 1), new, generator())
     for cell, share in ((False, 0.2), (True, 0.7)):
-        stays = torch.stack([zoneout.state(new, old, cell, t, draw) for t in range(20)])
+        stays = torch.stack([zoneout.next_state(new, old, cell, t, draw) for t in range(20)])
         assert set(stays.unique().tolist()) == {0.0, 1.0}
         assert float(stays.mean()) == pytest.approx(share, abs=0.01)
         assert len({tuple(step.flatten().tolist()) for step in stays}) == 20
@@ -106,20 +108,20 @@ def test_evaluation_is_the_mean_over_draws() -> None:
     zoneout, new, old = Zoneout(0.3, cell_rate=0.8), normal(2, 4), normal(3, 2, 4)[2]
     draw = zoneout.draw(torch.ones(20_000, 2, 1), new, generator())
     for cell in (False, True):
-        mean = torch.stack([zoneout.state(new, old, cell, t, draw) for t in range(20_000)]).mean(0)
-        torch.testing.assert_close(mean, zoneout.expected(new, old, cell), atol=0.05, rtol=0)
-    assert zoneout.in_evaluation
+        mean = torch.stack([zoneout.next_state(new, old, cell, t, draw) for t in range(20_000)]).mean(0)
+        torch.testing.assert_close(mean, zoneout.expected_state(new, old, cell), atol=0.05, rtol=0)
+    assert zoneout.acts_in_eval
 
 
 def test_neutral_is_the_identity_to_the_bit() -> None:
     zoneout, x = Zoneout(0.0, cell_rate=0.0), normal(5, 2, 3)
     new, old = normal(2, 4), normal(3, 2, 4)[2]
     draw = zoneout.draw(x, new, generator())
-    assert zoneout.inputs(x, draw) is x
-    assert zoneout.hidden(new, draw) is new
+    assert zoneout.transform_input(x, draw) is x
+    assert zoneout.transform_hidden(new, draw) is new
     for cell in (False, True):
-        assert torch.equal(zoneout.state(new, old, cell, 3, draw), new)
-        assert torch.equal(zoneout.expected(new, old, cell), new)
+        assert torch.equal(zoneout.next_state(new, old, cell, 3, draw), new)
+        assert torch.equal(zoneout.expected_state(new, old, cell), new)
 
 
 def test_strengths_may_be_tensors_and_dtype_is_kept() -> None:
@@ -127,10 +129,10 @@ def test_strengths_may_be_tensors_and_dtype_is_kept() -> None:
     new, old = torch.zeros(20, 30), torch.ones(20, 30)
     draw = zoneout.draw(torch.ones(50, 20, 1), new, generator())
     for cell, share in ((False, 0.5), (True, 0.9)):
-        stays = torch.stack([zoneout.state(new, old, cell, t, draw) for t in range(50)])
+        stays = torch.stack([zoneout.next_state(new, old, cell, t, draw) for t in range(50)])
         assert float(stays.mean()) == pytest.approx(share, abs=0.01)
         assert stays.dtype == torch.float32
-    assert zoneout.expected(torch.ones(2), torch.zeros(2), True).dtype == torch.float32
+    assert zoneout.expected_state(torch.ones(2), torch.zeros(2), True).dtype == torch.float32
 
 
 def test_states_of_two_sizes_are_refused() -> None:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from goodfit.data import Split, from_tensors, load
 from goodfit.errors import InputError
 from goodfit.techniques import ClassBalance
-from goodfit.train import Training, fit
-from goodfit.train.loop import attach
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -98,7 +99,7 @@ def test_numbers_have_no_classes(regression_split: Split, make_net: Callable[...
     for y in (torch.zeros(4), torch.zeros(4, 1), torch.zeros(4, 2, dtype=torch.long)):
         with pytest.raises(InputError, match="ClassBalance: it acts on one class label per row"):
             drawn(1.0, y)
-    with pytest.raises(InputError, match="class_balance: it is for targets that are labels"):
+    with pytest.raises(InputError, match="class_balance: it requires targets that are labels"):
         fit(make_net(1), regression_split, ClassBalance(), Training(epochs=1))
 
 

@@ -15,10 +15,11 @@ from goodfit.errors import InputError, MissingExtra
 from goodfit.recipe import Recipe
 from goodfit.report import write_report
 from goodfit.techniques import ClassBalance, Smote
-from goodfit.train import Training, fit
-from goodfit.train.growing import grown
-from goodfit.train.loop import attach
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.stages.growing import grown
 
 
 def labels(*counts: int) -> Tensor:
@@ -47,7 +48,7 @@ def test_as_many_rows_as_class_balance_draws(
     strength: float, counts: tuple[int, ...], rows: Callable[..., Tensor]
 ) -> None:
     y = labels(*counts)
-    made, new = Smote(strength).made(rows(len(y)), y, Inputs(), 0)
+    made, new = Smote(strength).synthesize(rows(len(y)), y, Inputs(), 0)
     drawn = ClassBalance(strength).rows(y, torch.arange(len(y)), torch.Generator())
     assert torch.equal(torch.cat([y, new]).bincount(), y[drawn].bincount())
     assert made.shape == (len(new), 11)
@@ -59,7 +60,7 @@ def test_each_row_lies_between_a_row_and_one_of_its_nearest(rows: Callable[..., 
     own = x[y == 1].numpy()
     near = np.linalg.norm(own[:, None] - own, axis=2).argsort(1)[:, 1:4]  # k = 3, without itself
     pairs = [(own[i], own[j]) for i in range(12) for j in near[i]]
-    made, new = Smote(k=3).made(x, y, Inputs(), 0)
+    made, new = Smote(k=3).synthesize(x, y, Inputs(), 0)
     assert new.tolist() == [1] * 48
     for row in made.numpy():
         on = [
@@ -76,7 +77,7 @@ def test_categories_stay_whole_and_are_those_of_the_class(
     x, y = rows(90), labels(70, 20)
     x[y == 1, 3:6] = torch.tensor([0.0, 1.0, 0.0], dtype=x.dtype)
     x[y == 1, 7:11] = 0.0  # none of the known categories
-    made, _ = Smote().made(x, y, mixed, 0)
+    made, _ = Smote().synthesize(x, y, mixed, 0)
     assert whole(made, none=True)
     assert made[:, 3:6].tolist() == [[0.0, 1.0, 0.0]] * 50
     assert not bool(made[:, 7:11].any())
@@ -87,7 +88,7 @@ def test_categories_stay_whole_and_are_those_of_the_class(
 
 def test_categories_alone(rows: Callable[..., Tensor], whole: Callable[..., bool]) -> None:
     blocks = rows(90)[:, [3, 4, 5, 7, 8, 9, 10]]
-    made, _ = Smote().made(blocks, labels(70, 20), Inputs(groups=((0, 3), (3, 7))), 0)
+    made, _ = Smote().synthesize(blocks, labels(70, 20), Inputs(groups=((0, 3), (3, 7))), 0)
     assert made.shape == (50, 7)
     assert bool(((made == 0) | (made == 1)).all())
     assert made[:, :3].sum(1).tolist() == made[:, 3:].sum(1).tolist() == [1.0] * 50
@@ -95,7 +96,7 @@ def test_categories_alone(rows: Callable[..., Tensor], whole: Callable[..., bool
 
 def test_one_row_is_repeated_and_two_have_each_other(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
     x, y = rows(13), labels(10, 1, 2)
-    made, new = Smote(k=5).made(x, y, mixed, 0)
+    made, new = Smote(k=5).synthesize(x, y, mixed, 0)
     assert torch.equal(made[new == 1], x[y == 1].expand(9, 11))
     a, b = x[y == 2][:, [0, 1, 6]]
     share = (made[new == 2][:, [0, 1, 6]] - a) / (b - a)
@@ -106,11 +107,11 @@ def test_one_row_is_repeated_and_two_have_each_other(mixed: Inputs, rows: Callab
 def test_of_a_seed_always_the_same(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
     x, y = rows(90), labels(70, 20)
     state = np.random.get_state()[1]
-    first, again, other = (Smote().made(x, y, mixed, seed)[0] for seed in (3, 3, 4))
+    first, again, other = (Smote().synthesize(x, y, mixed, seed)[0] for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert np.array_equal(np.random.get_state()[1], state)
-    assert Smote().made(x.float(), y, mixed, 3)[0].dtype == torch.float32
+    assert Smote().synthesize(x.float(), y, mixed, 3)[0].dtype == torch.float32
 
 
 def test_only_the_training_part_grows_and_only_it_is_looked_at(unbalanced: Split) -> None:
@@ -138,7 +139,7 @@ def test_a_single_row_gives_a_warning() -> None:
     y = (torch.arange(40) == 7).long()
     split = from_tensors((x, y), (x, (torch.arange(40) > 20).long()))
     run = fit(nn.Linear(3, 2), split, "smote", Training(epochs=1, batch_size=16))
-    assert any("the rarest class has 1 row, which is repeated" in message for message in run.facts["warnings"])
+    assert any("the rarest class has 1 row, which is only repeated" in message for message in run.facts["warnings"])
 
 
 def test_refused(regression_split: Split, unbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,13 +147,13 @@ def test_refused(regression_split: Split, unbalanced: Split, monkeypatch: pytest
         fit(nn.Linear(6, 1), regression_split, "smote", Training(epochs=1))
     images = torch.zeros(4, 1, 2, 2)
     with pytest.raises(InputError, match="Smote: it acts on table data; these inputs are image data"):
-        Smote().made(images, labels(3, 1), Inputs("image"), 0)
+        Smote().synthesize(images, labels(3, 1), Inputs("image"), 0)
     data = unbalanced.train.x, unbalanced.train.y
-    with pytest.raises(InputError, match="Smote: it makes rows before training begins; add those of made"):
+    with pytest.raises(InputError, match="Smote: it makes rows before training begins; add those of synthesize"):
         attach(nn.Linear(data[0].shape[1], 2), "smote", data=data)
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     with pytest.raises(MissingExtra, match=r"pip install goodfit\[balance\]"):
-        Smote().made(*data, unbalanced.spec.inputs, 0)
+        Smote().synthesize(*data, unbalanced.spec.inputs, 0)
 
 
 def test_a_report_counts_the_rows_that_were_made(unbalanced: Split, tmp_path: Path) -> None:

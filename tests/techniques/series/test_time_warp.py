@@ -19,7 +19,7 @@ def test_times_are_the_integral_of_a_smooth_speed(ramps: Callable[..., Tensor]) 
     """A ramp becomes the times that are read; beside scipy's spline, integrated with its quadrature."""
     x, warp = ramps(5, 201), TimeWarp(0.5, knots=3)
     (z,) = (drawn.double() for drawn in warp.sample(x, torch.Generator().manual_seed(0)))
-    found = warp.alter(x, (z,), SERIES)[:, 0].numpy()
+    found = warp.transform(x, (z,), SERIES)[:, 0].numpy()
     for row in range(5):
         curve = CubicSpline(np.linspace(0, 200, 5), z[row].numpy())
         parts = [quad(lambda t: np.exp(0.5 * curve(t)), a, a + 1)[0] for a in range(200)]  # noqa: B023

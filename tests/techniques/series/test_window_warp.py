@@ -25,7 +25,7 @@ def by_numpy(series: np.ndarray, begin: float, end: float, ratio: float) -> np.n
 def test_as_numpy_reads_it(factor: float, size: float, waves: Callable[..., Tensor]) -> None:
     x, warp = waves(), WindowWarp(factor, size=size)
     place, way = (drawn.double() for drawn in warp.sample(x, torch.Generator().manual_seed(0)))
-    found = warp.alter(x, (place, way), SERIES).numpy()
+    found = warp.transform(x, (place, way), SERIES).numpy()
     for row, series in enumerate(x.numpy()):
         begin = (float(place[row]) + 1) / 2 * (1 - size) * 49
         ratio = factor if way[row] > 0 else 1 / factor

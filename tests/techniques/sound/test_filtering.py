@@ -25,7 +25,7 @@ def test_what_passes_and_what_is_stopped(
 ) -> None:
     x = tone(*HERTZ)
     draw: Any = torch.zeros(len(HERTZ)), torch.full((len(HERTZ),), 0.5)
-    found = Filtering(1.0, form=form, low=0.125, high=0.5).alter(x, draw, heard)
+    found = Filtering(1.0, form=form, low=0.125, high=0.5).transform(x, draw, heard)
     for row, gain in enumerate(PASSED[form]):
         inside = slice(1000, 7000)
         measured = decibels(found[row, :, inside], x[row, :, inside])
@@ -38,9 +38,9 @@ def test_what_passes_and_what_is_stopped(
 def test_any_is_each_of_the_three(heard: Inputs) -> None:
     x = torch.randn(3, 1, 500).clamp(-1, 1)
     place = torch.full((3,), 0.3)
-    found = Filtering(1.0).alter(x, (torch.tensor([0.1, 0.5, 0.9]), place), heard)
+    found = Filtering(1.0).transform(x, (torch.tensor([0.1, 0.5, 0.9]), place), heard)
     for row, form in enumerate(("low_pass", "high_pass", "band_stop")):
-        alone = Filtering(1.0, form=form).alter(x, (torch.zeros(3), place), heard)
+        alone = Filtering(1.0, form=form).transform(x, (torch.zeros(3), place), heard)
         torch.testing.assert_close(found[row], alone[row])
     drawn = Filtering(1.0).sample(torch.zeros(3000, 1, 4), torch.Generator().manual_seed(0))[0]
     assert [int(((drawn * 3).floor() == k).sum()) > 900 for k in range(3)] == [True] * 3
@@ -50,7 +50,7 @@ def test_cut_offs_are_even_in_octaves(heard: Inputs) -> None:
     """The share of white noise that a low-pass leaves is the cut-off."""
     noise = torch.randn(400, 1, 4000, generator=torch.Generator().manual_seed(0)).clamp(-1.9, 1.9)
     technique = Filtering(1.0, form="low_pass", low=0.1, high=0.4)
-    found = technique.alter(noise, technique.sample(noise, torch.Generator().manual_seed(1)), heard)
+    found = technique.transform(noise, technique.sample(noise, torch.Generator().manual_seed(1)), heard)
     left = (found.square().mean(-1) / noise.square().mean(-1)).flatten()
     assert float(left.log2().mean()) == pytest.approx(torch.tensor(0.2).log2().item(), abs=0.1)
     assert 0.08 < float(left.min()) < 0.12

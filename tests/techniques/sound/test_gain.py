@@ -12,7 +12,7 @@ from goodfit.techniques import Gain
 
 def test_decibels(tone: Callable[..., Tensor], decibels: Callable[..., float], heard: Inputs) -> None:
     x = 0.1 * tone(440, 440, 440)
-    found = Gain(12.0).alter(x, (torch.tensor([-1.0, 0.5, 1.0]),), heard)
+    found = Gain(12.0).transform(x, (torch.tensor([-1.0, 0.5, 1.0]),), heard)
     assert [decibels(y, x[0]) for y in found] == pytest.approx([-12, 6, 12], abs=1e-4)
 
 

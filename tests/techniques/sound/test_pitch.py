@@ -23,7 +23,7 @@ def test_frequency_and_loudness(
     heard: Inputs,
 ) -> None:
     x = tone(*[hertz] * 4)
-    found = Pitch(semitones).alter(x, (LEVELS,), heard)[:, 0, 600:7400]
+    found = Pitch(semitones).transform(x, (LEVELS,), heard)[:, 0, 600:7400]
     for y, level in zip(found, LEVELS.tolist(), strict=True):
         assert frequency(y) == pytest.approx(hertz * 2 ** (semitones * level / 12), rel=2e-3)
         assert decibels(y, x[0]) == pytest.approx(0, abs=0.15)
@@ -33,7 +33,7 @@ def test_a_chord_keeps_its_parts(
     tone: Callable[..., Tensor], frequency: Callable[[Tensor], float], heard: Inputs
 ) -> None:
     x = 0.5 * tone(300, 300) + 0.4 * tone(900, 900)
-    up, down = Pitch(5.0).alter(x, (torch.tensor([1.0, -1.0]),), heard)[:, 0, 600:7400]
+    up, down = Pitch(5.0).transform(x, (torch.tensor([1.0, -1.0]),), heard)[:, 0, 600:7400]
     for y, factor in ((up, 2 ** (5 / 12)), (down, 2 ** (-5 / 12))):
         sizes = torch.fft.rfft(y.double() * torch.hann_window(len(y), dtype=torch.float64)).abs()
         hertz = torch.arange(len(sizes)) * 8000 / len(y)
@@ -47,7 +47,7 @@ def test_a_chord_keeps_its_parts(
 def test_length_stays(heard: Inputs) -> None:
     t = torch.arange(8000.0)
     x = ((-(((t - 4000) / 300) ** 2)).exp() * torch.sin(0.5 * t)).repeat(4, 1, 1)
-    for y in Pitch(6.0).alter(x, (LEVELS,), heard)[:, 0]:
+    for y in Pitch(6.0).transform(x, (LEVELS,), heard)[:, 0]:
         power = y.square()
         middle = (t * power).sum() / power.sum()
         assert float(middle) == pytest.approx(4000, abs=20)
@@ -59,7 +59,7 @@ def test_what_gets_too_high_is_taken_away(
     tone: Callable[..., Tensor], decibels: Callable[..., float], heard: Inputs
 ) -> None:
     x = tone(3000)
-    assert decibels(Pitch(12.0).alter(x, (torch.ones(1),), heard)[..., 600:7400], x) < -35
+    assert decibels(Pitch(12.0).transform(x, (torch.ones(1),), heard)[..., 600:7400], x) < -35
 
 
 def test_channels_alike_short_sounds_and_silence(augment: Callable[..., Tensor], tone: Callable[..., Tensor]) -> None:

@@ -14,7 +14,7 @@ WAYS = torch.tensor([-1.0, -0.35, 0.0, 0.5, 1.0])
 
 def test_silence_comes_in(heard: Inputs) -> None:
     x = torch.rand(5, 2, 10) + 0.1
-    found = SoundShift(0.4).alter(x, (WAYS,), heard)
+    found = SoundShift(0.4).transform(x, (WAYS,), heard)
     for row, way in enumerate((-4, -1, 0, 2, 4)):
         wanted = np.zeros((2, 10), np.float32)
         whole = x[row].numpy()
@@ -27,7 +27,7 @@ def test_silence_comes_in(heard: Inputs) -> None:
 
 def test_the_end_comes_in_at_the_beginning(heard: Inputs) -> None:
     x = torch.rand(5, 2, 10)
-    found = SoundShift(0.4, fill="wrap").alter(x, (WAYS,), heard)
+    found = SoundShift(0.4, fill="wrap").transform(x, (WAYS,), heard)
     for row, way in enumerate((-4, -1, 0, 2, 4)):
         assert np.array_equal(found[row].numpy(), np.roll(x[row].numpy(), way, -1))
 

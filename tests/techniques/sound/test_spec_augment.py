@@ -22,7 +22,7 @@ def test_a_band_is_missing(tone: Callable[..., Tensor], decibels: Callable[..., 
     mels = [0.1, 0.3, 0.45, 0.55, 0.65, 0.75, 0.95]
     x = tone(*map(hertz, mels))
     draw = torch.tensor([[[0.75, 0.5]]]).repeat(7, 1, 1), NONE.repeat(7, 1, 1)  # from 0.35 to 0.65
-    found = SpecAugment(time=0.0, frequency=0.4, masks=1).alter(x, draw, heard)
+    found = SpecAugment(time=0.0, frequency=0.4, masks=1).transform(x, draw, heard)
     inside = slice(500, 7500)
     left = [decibels(found[row, :, inside], x[row, :, inside]) for row in range(7)]
     assert left[:2] + left[5:] == pytest.approx([0] * 4, abs=0.05)
@@ -32,7 +32,7 @@ def test_a_band_is_missing(tone: Callable[..., Tensor], decibels: Callable[..., 
 def test_a_stretch_is_silent(heard: Inputs) -> None:
     x = torch.rand(1, 2, 1000) + 0.5
     draw = NONE, torch.tensor([[[0.5, 0.25]]])  # 200 long, from a quarter of 800
-    found = SpecAugment(time=0.4, frequency=0.0, masks=1).alter(x, draw, heard)
+    found = SpecAugment(time=0.4, frequency=0.0, masks=1).transform(x, draw, heard)
     assert torch.equal(found[..., :200], x[..., :200])
     assert torch.equal(found[..., 400:], x[..., 400:])
     assert float(found[..., 210:390].abs().max()) == 0

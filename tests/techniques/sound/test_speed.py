@@ -15,7 +15,7 @@ LEVELS = [-1.0, -0.4, 0.3, 1.0]
 
 def test_pitch_and_length_change_together(tone: Callable[..., Tensor], heard: Inputs) -> None:
     x = tone(*[440] * 4, dtype=torch.float64)
-    found = Speed(0.5).alter(x, (torch.tensor(LEVELS, dtype=torch.float64),), heard)
+    found = Speed(0.5).transform(x, (torch.tensor(LEVELS, dtype=torch.float64),), heard)
     for row, level in enumerate(LEVELS):
         rate = 1.5**level
         t = np.arange(8000)
@@ -29,7 +29,7 @@ def test_what_gets_too_high_is_taken_away(
     tone: Callable[..., Tensor], decibels: Callable[..., float], heard: Inputs
 ) -> None:
     x = tone(3500, 2000)
-    found = Speed(0.5).alter(x, (torch.ones(2),), heard)[..., 100:5000]
+    found = Speed(0.5).transform(x, (torch.ones(2),), heard)[..., 100:5000]
     assert decibels(found[0], x[0]) < -35  # it would be heard at 2750 Hz
     assert decibels(found[1], x[1]) == pytest.approx(0, abs=0.1)
 
@@ -53,6 +53,6 @@ def test_long_sounds_keep_their_place(heard: Inputs) -> None:
     """Positions are counted, not rounded as floats would be: ten minutes at 8,000 samples per second."""
     x = torch.zeros(1, 1, 4_800_000)
     x[..., 4_000_000::1000] = 1.0
-    found = Speed(0.25).alter(x, (torch.ones(1),), heard)
+    found = Speed(0.25).transform(x, (torch.ones(1),), heard)
     wanted = torch.arange(3_200_000, 3_840_000, 800)
     assert float(found[0, 0, wanted].min()) > 0.95 * float(found.max())

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from goodfit.data import Inputs, load
 from goodfit.models import build
-from goodfit.stages.sounding import Sounding
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.techniques import ALL
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
-SOUNDING = sorted(name for name, technique in ALL.items() if issubclass(technique, Sounding))
+SOUNDING = sorted(name for name, technique in ALL.items() if issubclass(technique, SoundTransform))
 LINEAR = [name for name in SOUNDING if name not in ("sound_noise", "pitch", "time_stretch")]
 """What treats each channel as if it were alone."""
 
@@ -51,7 +52,9 @@ def test_channels_stay_in_step(name: str, change: float, turn: float) -> None:
     ears = np.stack([np.sin(2 * np.pi * 400 * t), 0.5 * np.sin(2 * np.pi * 400 * t - turn)])
     technique = ALL[name](0.5) if name == "time_stretch" else ALL[name](4.0)
     x = torch.from_numpy(ears).float()[None]
-    found = technique.heard(x, (torch.tensor([change]),), Inputs("sound", -1.0, 1.0, 8000))[0].double().numpy()
+    found = (
+        technique.transform_sound(x, (torch.tensor([change]),), Inputs("sound", -1.0, 1.0, 8000))[0].double().numpy()
+    )
     middle = found[:, 1500:4500] * np.hanning(3000)
     left, right = np.fft.rfft(middle, 1 << 17)
     at = np.abs(left).argmax()

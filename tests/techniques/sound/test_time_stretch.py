@@ -21,7 +21,7 @@ def test_pitch_and_loudness_stay(
     heard: Inputs,
 ) -> None:
     x = tone(*[hertz] * 4)
-    found = TimeStretch(0.6).alter(x, (LEVELS,), heard)[:, 0, 600:4400]
+    found = TimeStretch(0.6).transform(x, (LEVELS,), heard)[:, 0, 600:4400]
     for y in found:
         assert frequency(y) == pytest.approx(hertz, rel=1e-3)
         assert decibels(y, x[0]) == pytest.approx(0, abs=0.1)
@@ -33,7 +33,7 @@ def test_tempo_changes(heard: Inputs) -> None:
     middles = torch.tensor([3000.0, 6000.0, 9000.0])
     loudness = (-(((t - middles[:, None]) / 300) ** 2)).exp().sum(0)
     x = (loudness * torch.sin(t)).repeat(4, 1, 1)
-    found = TimeStretch(0.6).alter(x, (LEVELS,), heard)[:, 0]
+    found = TimeStretch(0.6).transform(x, (LEVELS,), heard)[:, 0]
     for y, level in zip(found, LEVELS.tolist(), strict=True):
         rate = 1.6**level
         for middle in middles.tolist():
@@ -44,7 +44,7 @@ def test_tempo_changes(heard: Inputs) -> None:
 
 
 def test_what_is_over_is_silent_and_what_is_too_long_is_cut(tone: Callable[..., Tensor], heard: Inputs) -> None:
-    fast, slow = TimeStretch(1.0).alter(tone(500, 500), (torch.tensor([1.0, -1.0]),), heard)[:, 0]
+    fast, slow = TimeStretch(1.0).transform(tone(500, 500), (torch.tensor([1.0, -1.0]),), heard)[:, 0]
     assert float(fast[:3700].square().mean()) == pytest.approx(0.5, abs=0.03)
     assert float(fast[4300:].abs().max()) < 1e-3
     assert float(slow[7000:].square().mean()) == pytest.approx(0.5, abs=0.03)

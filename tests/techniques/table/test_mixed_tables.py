@@ -15,8 +15,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from goodfit.data import Inputs, Split, load
 from goodfit.techniques import CutMix, CutOut, MixUp, SwapNoise
-from goodfit.train import Training, fit
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
 
 RECIPES = ["mixup=0.4, cut_out(size=0.2, p=0.5)", "cutmix=1.0, swap_noise=0.2, column_noise=0.1"]
 
@@ -59,8 +60,8 @@ def test_as_a_graph(technique: Any, mixed: Inputs, rows: Callable[..., Tensor]) 
 
     def one(x: Tensor, y: Tensor, drawn: Any) -> Any:
         if isinstance(technique, CutMix | MixUp):
-            return technique.batch(x, y, drawn, mixed)
-        return technique.alter(x, drawn[1:], mixed)
+            return technique.transform_batch(x, y, drawn, mixed)
+        return technique.transform(x, drawn[1:], mixed)
 
     graph = make_fx(functionalize(vmap(one)))(x, y, drawn)
     found, wanted = graph(x, y, drawn), vmap(one)(x, y, drawn)

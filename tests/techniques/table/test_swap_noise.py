@@ -24,7 +24,7 @@ def test_by_hand(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
         for unit in UNITS:
             if noise[row, unit[0]] < 0.3:
                 wanted[row, list(unit)] = x[donor[row, unit[0]], list(unit)].numpy()
-    found = SwapNoise(0.3).alter(x, (noise, donor), mixed)
+    found = SwapNoise(0.3).transform(x, (noise, donor), mixed)
     assert np.array_equal(found.numpy(), wanted)
     assert not torch.equal(found, x)
 

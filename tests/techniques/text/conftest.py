@@ -48,7 +48,7 @@ def by_loops(inputs: Inputs) -> Callable[..., None]:
 
     def check(technique: Any, x: Tensor, one: Callable[..., list[int]], seed: int = 1) -> None:
         drawn = technique.sample(x, torch.Generator().manual_seed(seed))
-        found = technique.alter(x, drawn, inputs)
+        found = technique.transform(x, drawn, inputs)
         assert found.dtype == x.dtype
         assert found.shape == x.shape
         for row in range(len(x)):

@@ -16,7 +16,7 @@ def test_half_a_clip_is_played_at_half_the_speed(numbered: Tensor) -> None:
         (1.0, [4, 4, 5, 5, 6, 6, 7, 7]),
     ):
         draw = torch.full((400,), -1.0), torch.full((400,), where)
-        assert TemporalCrop(0.5).alter(numbered, draw, Inputs("video"))[0, 0, :, 0, 0].tolist() == wanted
+        assert TemporalCrop(0.5).transform(numbered, draw, Inputs("video"))[0, 0, :, 0, 0].tolist() == wanted
 
 
 def test_parts_are_of_any_length_and_place(numbered: Tensor, augment: Callable[..., Tensor]) -> None:

@@ -9,7 +9,7 @@ from sklearn.linear_model import ElasticNet as Reference
 
 from goodfit.data import Split
 from goodfit.techniques import L1, L2, ElasticNet
-from goodfit.train import Run
+from goodfit.train.run import Run
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from goodfit.data import Split
 from goodfit.techniques import L1, GroupLasso
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 OVER = ("inputs", "units")
 

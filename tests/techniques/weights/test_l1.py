@@ -10,7 +10,9 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.techniques import L1
-from goodfit.train import Run, Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.run import Run
 
 LAMBDA = 0.2
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.techniques import L2
-from goodfit.train import Run
+from goodfit.train.run import Run
 
 Steps = Callable[..., dict[str, Tensor]]
 RATE = 0.05

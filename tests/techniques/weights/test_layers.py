@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.surgery import WeightRef, select
 from goodfit.techniques import MaxNorm
-from goodfit.train.weights import scale
+from goodfit.train.stages.on_weights import scale
 
 # Layers that are linear in their input: the norm of a unit's incoming weights is that of a row of the Jacobian, at a
 # place of the output that every weight of the kernel reaches.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.surgery import select
 from goodfit.techniques import MaxNorm
-from goodfit.train.weights import scale
+from goodfit.train.stages.on_weights import scale
 
 C = 1.5
 LAYERS = {

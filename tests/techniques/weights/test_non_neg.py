@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from goodfit.data import Split
 from goodfit.techniques import NonNeg
-from goodfit.train import Training, fit
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def test_numbers_by_hand() -> None:

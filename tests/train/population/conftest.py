@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split
-from goodfit.train import Run, Training, fit
-from goodfit.train.population import apart
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.population import solo_processes
+from goodfit.train.run import Run
 
 
 @pytest.fixture
@@ -80,11 +82,11 @@ def distance(a: Tensor, b: Tensor) -> float:
 def apart_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The recipes and seeds of the runs that `fit_many` trains by themselves."""
     seen: list[tuple[str, int]] = []
-    fit_alone = apart.fit_alone
+    fit_alone = solo_processes.fit_alone
 
     def note(networks: Any, job: Any, loss: Any) -> Any:
         seen.append((job.recipe.text(), job.seed))
         return fit_alone(networks, job, loss)
 
-    monkeypatch.setattr(apart, "fit_alone", note)
+    monkeypatch.setattr(solo_processes, "fit_alone", note)
     return seen

@@ -11,11 +11,11 @@ import pytest
 from goodfit import techniques
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Decay, Learned, Normalisation, OnEpoch, Penalty, Recurrent
+from goodfit.stages import Decay, Normalization, OnEpoch, Penalty, Recurrent, TrainableStrengths
 from goodfit.technique import Technique
 from goodfit.techniques import RDrop
-from goodfit.train import Training
-from goodfit.train.many import fit_many
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
 
 together = partial(fit_many, population=True)
 BESIDE = Recipe.of("dropout=0.2, l2=1e-3")
@@ -26,7 +26,7 @@ def optimizers(kind: type[Technique]) -> list[str]:
 
     A bias in front of a normalisation has a gradient that is zero but for rounding, of which Adam makes whole steps.
     """
-    if issubclass(kind, Normalisation):
+    if issubclass(kind, Normalization):
         return ["sgd"]
     return ["adam", "sgd"] if issubclass(kind, Penalty | Decay) else ["adam"]
 
@@ -51,7 +51,9 @@ def by_itself(kind: type[Technique], recipe: Recipe) -> bool:
     R-Drop's network has a dropout of its own, which draws anew in the further pass.
     """
     return issubclass(kind, Recurrent) or any(
-        t.alone or isinstance(t, RDrop) or (isinstance(t, Learned) and t.values()["schedule"] != "constant")
+        t.not_vectorizable
+        or isinstance(t, RDrop)
+        or (isinstance(t, TrainableStrengths) and t.values()["schedule"] != "constant")
         for t in recipe
     )
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from goodfit.data import Split
-from goodfit.train import Training, weights
-from goodfit.train.many import fit_many
-from goodfit.train.population import update
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
+from goodfit.train.population import weight_update
+from goodfit.train.stages import on_weights as weights
 
 together = partial(fit_many, population=True)
 Linear, ReLU, Sequential = nn.Linear, nn.ReLU, nn.Sequential
@@ -180,7 +181,7 @@ def test_what_cannot_be_stacked_is_named(
 def test_what_waits_in_large_networks(
     optimizer: str, data: Split, alone: Any, equal: Any, apart_runs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (update, weights):
+    for module in (weight_update, weights):
         monkeypatch.setattr(module, "LARGE", 0)
     recipes = [
         "l1=0.01",

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goodfit.data.reading.listing import LOG
-from goodfit.data.storage import keeping, large, reserve, usual_folder
+from goodfit.data.storage import default_cache_folder, is_large, reserve_space, writing_to
 from goodfit.errors import InputError
 from goodfit.types import Array
 
@@ -72,7 +72,7 @@ def decode_cached(
     """The arrays and the form that `decode` returns, from the cache where they are kept; logged warnings are repeated.
 
     Arrays are kept in files where `folder` is given, or where they do not fit into memory (then in
-    `goodfit.data.storage.usual_folder()`). An entry appears when it is complete; it may be removed at any time.
+    `goodfit.data.storage.default_cache_folder()`). An entry appears when it is complete; it may be removed at any time.
 
     Args:
         source: what is decoded.
@@ -128,10 +128,10 @@ class _EntryWriter:
     def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """An array of zeros, in a file where there is a cache or where it is large."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        if not size or (self.folder is None and not large(size)):
+        if not size or (self.folder is None and not is_large(size)):
             return np.zeros(shape, dtype)
         entry = _entry(self.source, self.folder)
-        with keeping(entry.parent, size):
+        with writing_to(entry.parent, size):
             if self.part is None:
                 _remove_stale(entry.parent)
                 self.part = entry.with_name(f"{entry.name}{PART}{os.getpid()}-{threading.get_ident()}")
@@ -139,7 +139,7 @@ class _EntryWriter:
             path = self.part / f"{len(self.names)}.npy"
             array = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
             with path.open("r+b") as file:
-                reserve(file, self.part, path.stat().st_size)
+                reserve_space(file, self.part, path.stat().st_size)
         self.names[array.ctypes.data] = path.name
         return array
 
@@ -147,7 +147,7 @@ class _EntryWriter:
         """Write what is not yet in files, and give the folder its final name; the list of arrays is emptied."""
         entry, part = _entry(self.source, self.folder), self.part
         assert part is not None
-        with keeping(entry.parent, sum(x.nbytes for x in arrays)):
+        with writing_to(entry.parent, sum(x.nbytes for x in arrays)):
             files = [self._write(part, number, x) for number, x in enumerate(arrays)]
             text = json.dumps({"version": VERSION, "root": str(self.source.root), "arrays": files, **about}, indent=1)
             (part / ABOUT).write_text(text, encoding="utf-8")
@@ -181,7 +181,7 @@ class _EntryWriter:
 
 
 def _entry(source: Source, folder: Path | None) -> Path:
-    return (folder or usual_folder()) / source.name
+    return (folder or default_cache_folder()) / source.name
 
 
 class _NotCachedError(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.storage import large, parts, room
+from goodfit.data.storage import allocate, block_slices, is_large
 from goodfit.types import Array
 
 HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
@@ -25,7 +25,7 @@ def read_array(archive: Any, key: str, folder: Path | None = None) -> Array:
         archive: the opened archive.
         key: the name of the array.
         folder: where the file of a large array is created, until the array is no longer used; without it, the folder
-            `goodfit.data.storage.usual_folder()`.
+            `goodfit.data.storage.default_cache_folder()`.
 
     Raises:
         ValueError, OSError, zipfile.BadZipFile: the archive is damaged.
@@ -34,11 +34,11 @@ def read_array(archive: Any, key: str, folder: Path | None = None) -> Array:
     with archive.zip.open(name) as file:
         read_header = HEADERS.get(np.lib.format.read_magic(file))
         shape, by_columns, dtype = read_header(file) if read_header else ((), False, np.dtype(object))
-        if by_columns or dtype.hasobject or not shape or not large(math.prod(shape) * dtype.itemsize):
+        if by_columns or dtype.hasobject or not shape or not is_large(math.prod(shape) * dtype.itemsize):
             array: Array = archive[key]
             return array
-        array = room(shape, dtype, folder, mapped=True)
-        for rows in parts(array, f"unpacking {key}"):
+        array = allocate(shape, dtype, folder, mapped=True)
+        for rows in block_slices(array, f"unpacking {key}"):
             _fill(array[rows], file)
         file.read(1)  # zipfile checks the checksum at the end of the file
     return array

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.masks import random_boxes, random_columns
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.draws import boxes, columns
-from goodfit.stages.units import together
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.column_groups import share_within_groups
 from goodfit.technique import knob
 
 
-class CutOut(Alteration):
+class CutOut(ValueTransform):
     """Sets a part of each sample to zero, the mean of standardised inputs; targets stay.
 
     Formula: x ← 0 inside a region, with probability p per sample. The region of an image is a square with sides of
@@ -29,7 +29,7 @@ class CutOut(Alteration):
     Hurts when: what decides the class is small; inputs are not standardised (zero is then no neutral value).
 
     >>> inside = torch.tensor([[True, False, False], [False, True, True]])
-    >>> CutOut(size=0.5).alter(torch.ones(2, 3), (inside,), Inputs()).sum(1)
+    >>> CutOut(size=0.5).transform(torch.ones(2, 3), (inside,), Inputs()).sum(1)
     tensor([2., 1.])
 
     Differs from the paper: a sample is left alone with probability 1 − p. Random erasing fills with noise instead.
@@ -53,8 +53,8 @@ class CutOut(Alteration):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("random_erasing",)
-    light: ClassVar[bool] = True
-    leaves: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = True
+    may_leave_range: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("table", "series", "sound", "image", "video")
     size: float = knob(
         default=0.25,
@@ -80,9 +80,9 @@ class CutOut(Alteration):
         rows, space = len(x), x.shape[2:]
         if not space:
             share = torch.full((rows,), self.size, dtype=torch.float32, device=x.device)
-            return (columns(share, x.shape[1], generator),)
+            return (random_columns(share, x.shape[1], generator),)
         length = torch.full((rows, len(space)), round(self.size * min(space)), device=x.device)
-        return (boxes(space, length, generator).unsqueeze(1),)
+        return (random_boxes(space, length, generator).unsqueeze(1),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        return x.masked_fill(together(draw[0], inputs), 0.0)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return x.masked_fill(share_within_groups(draw[0], inputs), 0.0)

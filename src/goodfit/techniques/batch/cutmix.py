@@ -9,14 +9,16 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.data.masks import is_masks
+from goodfit.ops.broadcast import blend
+from goodfit.ops.masks import random_boxes, random_columns
+from goodfit.ops.sampling import bernoulli, symmetric_beta
 from goodfit.reference import Reference
-from goodfit.stages import Change, Draw
-from goodfit.stages.draws import beta, blend, boxes, chosen, columns
-from goodfit.stages.units import per_unit, together
+from goodfit.stages import BatchTransform, Draw
+from goodfit.stages.column_groups import one_per_group, share_within_groups
 from goodfit.technique import knob
 
 
-class CutMix(Change):
+class CutMix(BatchTransform):
     """Replaces a part of each sample by that part of another one, and shares out the target by area.
 
     Formula: x ← x′ inside a region, x outside; y ← λ y + (1 − λ) y′, with 1 − λ the exact share of x that was
@@ -33,7 +35,7 @@ class CutMix(Change):
     Hurts when: the deciding part is small (the box may hide it), or columns only mean something together.
 
     >>> draw = (torch.tensor([[False, False, True, False], [False] * 4]), torch.tensor([1, 0]))
-    >>> x, y = CutMix().batch(torch.tensor([[0.0] * 4, [1.0] * 4]), torch.eye(2), draw, Inputs())
+    >>> x, y = CutMix().transform_batch(torch.tensor([[0.0] * 4, [1.0] * 4]), torch.eye(2), draw, Inputs())
     >>> x[0], y[0]
     (tensor([0., 0., 1., 0.]), tensor([0.7500, 0.2500]))
 
@@ -58,7 +60,7 @@ class CutMix(Change):
             url="https://arxiv.org/abs/2106.11189",
         ),
     )
-    inputs: ClassVar[str] = "floats"
+    needs_floats: ClassVar[bool] = True
     alpha: float = knob(
         default=1.0,
         low=0,
@@ -83,17 +85,17 @@ class CutMix(Change):
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]
         partner = torch.randperm(rows, generator=generator, device=x.device)
-        share = 1 - beta(self.alpha, rows, generator, torch.float32, x.device)
-        share = share * chosen(self.p, rows, generator, x.device)
+        share = 1 - symmetric_beta(self.alpha, rows, generator, torch.float32, x.device)
+        share = share * bernoulli(self.p, rows, generator, x.device)
         if not space:
-            return columns(share, x.shape[1], generator), partner
+            return random_columns(share, x.shape[1], generator), partner
         side = share[:, None] ** (1 / len(space))  # (batch, 1)
         lengths = (side * torch.tensor(space, dtype=side.dtype, device=x.device)).round().long()
-        return boxes(space, lengths, generator).unsqueeze(1), partner
+        return random_boxes(space, lengths, generator).unsqueeze(1), partner
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         inside, partner = draw  # (batch, 1, space…) or (batch, features)
         if is_masks(x, y):
             return torch.where(inside, x[partner], x), torch.where(inside, y[partner], y)
-        kept = 1 - per_unit(inside, inputs).flatten(1).to(y.dtype).mean(1)
-        return torch.where(together(inside, inputs), x[partner], x), blend(y, kept, partner)
+        kept = 1 - one_per_group(inside, inputs).flatten(1).to(y.dtype).mean(1)
+        return torch.where(share_within_groups(inside, inputs), x[partner], x), blend(y, kept, partner)

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.sampling import bernoulli
 from goodfit.reference import Reference
-from goodfit.stages import Change, Draw
-from goodfit.stages.draws import chosen
+from goodfit.stages import BatchTransform, Draw
 from goodfit.technique import knob
 
 
-class DisturbLabel(Change):
+class DisturbLabel(BatchTransform):
     """Replaces a random share of the labels in each batch by classes drawn evenly.
 
     Formula: with probability `rate`, y ← the label of a class drawn evenly from all of them (its own one too), anew per
@@ -26,7 +26,7 @@ class DisturbLabel(Change):
     Hurts when: labels are noisy already, or training is short; together with label smoothing (the same on average).
 
     >>> draw = (torch.tensor([[True], [False]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
-    >>> DisturbLabel(0.1).batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw, Inputs())[1]
+    >>> DisturbLabel(0.1).transform_batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw, Inputs())[1]
     tensor([[0., 1.],
             [1., 0.]])
     """
@@ -40,7 +40,7 @@ class DisturbLabel(Change):
             url="https://arxiv.org/abs/1605.00055",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     rate: float = knob(
         default=0.1,
         low=0,
@@ -56,7 +56,7 @@ class DisturbLabel(Change):
         classes, places = y.shape[1], (len(y), 1, *y.shape[2:])
         label = torch.randint(classes, places, generator=generator, device=y.device)
         drawn = (label == torch.arange(classes, device=y.device).reshape(-1, *[1] * (y.ndim - 2))).to(y.dtype)
-        return chosen(self.rate, label.numel(), generator, y.device).reshape(places), drawn
+        return bernoulli(self.rate, label.numel(), generator, y.device).reshape(places), drawn
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, torch.where(draw[0], draw[1], y)

@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.sampling import bernoulli
 from goodfit.reference import Reference
 from goodfit.stages import Attack, Draw
-from goodfit.stages.draws import chosen
 from goodfit.technique import knob
 
 
@@ -25,8 +25,8 @@ class FGSM(Attack):
     Hurts when: epsilon is of the size of the differences between classes; columns are codes or one-hot. Each step
     computes one more gradient.
 
-    >>> x, slope, scale = torch.zeros(2, 2), torch.tensor([[3.0, -0.1], [1.0, 1.0]]), torch.tensor([1.0, 10.0])
-    >>> FGSM(0.5).attack(x, slope, scale, (torch.tensor([True, False]),))
+    >>> x, input_gradient, scale = torch.zeros(2, 2), torch.tensor([[3.0, -0.1], [1.0, 1.0]]), torch.tensor([1.0, 10.0])
+    >>> FGSM(0.5).attack(x, input_gradient, scale, (torch.tensor([True, False]),))
     tensor([[ 0.5000, -5.0000],
             [ 0.0000,  0.0000]])
 
@@ -43,8 +43,8 @@ class FGSM(Attack):
             url="https://arxiv.org/abs/1412.6572",
         ),
     )
-    light: ClassVar[bool] = False
-    inputs: ClassVar[str] = "floats"
+    cheap_when_neutral: ClassVar[bool] = False
+    needs_floats: ClassVar[bool] = True
     epsilon: float = knob(
         default=0.1,
         low=0,
@@ -67,8 +67,8 @@ class FGSM(Attack):
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
-        return (chosen(self.share, len(x), generator, x.device),)
+        return (bernoulli(self.share, len(x), generator, x.device),)
 
-    def attack(self, x: Tensor, slope: Tensor, scale: Tensor, draw: Draw) -> Tensor:
+    def attack(self, x: Tensor, input_gradient: Tensor, scale: Tensor, draw: Draw) -> Tensor:
         moved = draw[0].to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
-        return x + self.epsilon * (moved * scale.to(x.dtype) * slope.sign())
+        return x + self.epsilon * (moved * scale.to(x.dtype) * input_gradient.sign())

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Change, Draw
+from goodfit.stages import BatchTransform, Draw
 from goodfit.technique import knob
 
 
-class LabelSmoothing(Change):
+class LabelSmoothing(BatchTransform):
     """Moves a share of each label's probability evenly to all classes.
 
     Formula: y ← (1 − amount) · y + amount / classes.
@@ -23,7 +23,7 @@ class LabelSmoothing(Change):
     Helps when: labels are partly wrong, or the network is too sure of itself.
     Hurts when: the metric is a log-loss or a ranking; together with MixUp (both soften the labels).
 
-    >>> LabelSmoothing(0.1).batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
+    >>> LabelSmoothing(0.1).transform_batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
     tensor([[0.9500, 0.0500]])
     """
 
@@ -37,7 +37,7 @@ class LabelSmoothing(Change):
             url="https://arxiv.org/abs/1512.00567",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     amount: float = knob(
         default=0.1,
         low=0,
@@ -52,5 +52,5 @@ class LabelSmoothing(Change):
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, (1 - self.amount) * y + self.amount / y.shape[1]

@@ -7,9 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.broadcast import blend
+from goodfit.ops.sampling import symmetric_beta
 from goodfit.reference import Reference
 from goodfit.stages import Draw, HiddenMix
-from goodfit.stages.draws import beta, blend
 from goodfit.technique import knob
 
 
@@ -28,7 +29,7 @@ class ManifoldMixUp(HiddenMix):
     >>> draw = (torch.tensor([0.75]), torch.tensor([1, 0]), torch.tensor(0.5))
     >>> ManifoldMixUp(2.0).mix(torch.tensor([[0.0], [4.0]]), draw).flatten()
     tensor([1., 3.])
-    >>> ManifoldMixUp(2.0).place(draw, layers=3)
+    >>> ManifoldMixUp(2.0).layer_index(draw, layers=3)
     1
 
     Differs from the paper: λ is folded, which changes nothing in distribution, as partners are a random permutation.
@@ -43,7 +44,7 @@ class ManifoldMixUp(HiddenMix):
             url="https://arxiv.org/abs/1806.05236",
         ),
     )
-    light: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = False
     alpha: float = knob(
         default=1.0,
         low=0,
@@ -60,12 +61,12 @@ class ManifoldMixUp(HiddenMix):
         partner = torch.randperm(len(x), generator=generator, device=x.device)
         place = torch.empty((), dtype=torch.float32, device=x.device).uniform_(generator=generator)
         # y's dtype, because x may hold the whole numbers of tokens.
-        return beta(self.alpha, 1, generator, y.dtype, x.device, folded=True), partner, place
+        return symmetric_beta(self.alpha, 1, generator, y.dtype, x.device, folded=True), partner, place
 
     def targets(self, y: Tensor, draw: Draw) -> Tensor:
         return blend(y, *draw[:2])
 
-    def place(self, draw: Draw, layers: int) -> int:
+    def layer_index(self, draw: Draw, layers: int) -> int:
         return min(int(draw[2] * layers), layers - 1)
 
     def mix(self, x: Tensor, draw: Draw) -> Tensor:

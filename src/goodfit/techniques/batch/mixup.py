@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import blend
+from goodfit.ops.sampling import symmetric_beta
 from goodfit.reference import Reference
-from goodfit.stages import Change, Draw
-from goodfit.stages.draws import beta, blend
-from goodfit.stages.units import codes, together
+from goodfit.stages import BatchTransform, Draw
+from goodfit.stages.column_groups import categorical_columns, share_within_groups
 from goodfit.technique import knob
 
 
-class MixUp(Change):
+class MixUp(BatchTransform):
     """Blends each sample, and its target, with another one of the batch.
 
     Formula: x ← λ x + (1 − λ) x′, y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner of the same batch and
@@ -29,7 +30,7 @@ class MixUp(Change):
     Hurts when: the average of two inputs is meaningless (codes in columns that are not known to be categories).
 
     >>> draw = (torch.tensor([0.75, 0.75]), torch.tensor([1, 0]))
-    >>> MixUp(0.2).batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
+    >>> MixUp(0.2).transform_batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
     tensor([1., 3.])
 
     Differs from the paper: λ is drawn per sample, not per batch, and folded so that the first sample weighs more;
@@ -45,7 +46,7 @@ class MixUp(Change):
             url="https://arxiv.org/abs/1710.09412",
         ),
     )
-    inputs: ClassVar[str] = "floats"
+    needs_floats: ClassVar[bool] = True
     alpha: float = knob(
         default=0.2,
         low=0,
@@ -65,15 +66,15 @@ class MixUp(Change):
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         partner = torch.randperm(len(x), generator=generator, device=x.device)
-        share = beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
+        share = symmetric_beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
         if x.ndim > 2 or self.categories == "blend":
             return share, partner
         return share, partner, torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         share, partner, *noise = draw
         mixed = blend(x, share, partner)
         if noise and inputs.groups:
-            taken = torch.where(together(noise[0], inputs) < share[:, None], x, x[partner])
-            mixed = torch.where(codes(x.shape[1], inputs, x.device), taken, mixed)
+            taken = torch.where(share_within_groups(noise[0], inputs) < share[:, None], x, x[partner])
+            mixed = torch.where(categorical_columns(x.shape[1], inputs, x.device), taken, mixed)
         return mixed, blend(y, share, partner)

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Change, Draw
+from goodfit.stages import BatchTransform, Draw
 from goodfit.technique import knob
 
 
-class TargetNoise(Change):
+class TargetNoise(BatchTransform):
     """Adds zero-mean Gaussian noise to targets that are numbers.
 
     Formula: y ← y + stddev · z, z ~ N(0, 1), drawn anew per sample, output and epoch; stddev is in units of the target,
@@ -26,7 +26,7 @@ class TargetNoise(Change):
     gradients noisier.
 
     >>> y = torch.tensor([[0.5], [-1.0]])
-    >>> TargetNoise(0.1).batch(y, y, (torch.tensor([[1.0], [-2.0]]),), Inputs())[1].flatten()
+    >>> TargetNoise(0.1).transform_batch(y, y, (torch.tensor([[1.0], [-2.0]]),), Inputs())[1].flatten()
     tensor([ 0.6000, -1.2000])
     """
 
@@ -41,7 +41,7 @@ class TargetNoise(Change):
             url="https://doi.org/10.1162/neco.1996.8.3.643",
         ),
     )
-    needs: ClassVar[str] = "numbers"
+    needs_targets: ClassVar[str] = "numbers"
     stddev: float = knob(
         default=0.1,
         low=0,
@@ -57,5 +57,5 @@ class TargetNoise(Change):
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(y).normal_(generator=generator),)
 
-    def batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, y + self.stddev * draw[0]

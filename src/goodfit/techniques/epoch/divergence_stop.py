@@ -6,8 +6,14 @@ import math
 from collections.abc import Mapping
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+)
 from goodfit.technique import knob
 
 
@@ -55,27 +61,27 @@ class DivergenceStop(OnEpoch):
         unit="of the monitor",
         doc="value that is good enough; inf: none",
     )
-    monitor: str = monitored()
-    mode: str = direction()
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    monitor: str = monitor_knob()
+    mode: str = mode_knob()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value = metrics[watch.monitor]
         finite = math.isfinite(value)
-        if math.isfinite(self.threshold) and (not finite or watch.better(self.threshold, value)):
+        if math.isfinite(self.threshold) and (not finite or watch.is_better(self.threshold, value)):
             said = f"{watch.monitor} is {value:.4g}, worse than the threshold {self.threshold:g}"
             return state, Decision(stop=True, reason=said)
-        if math.isfinite(self.reach) and finite and not watch.better(self.reach, value):
+        if math.isfinite(self.reach) and finite and not watch.is_better(self.reach, value):
             said = f"{watch.monitor} is {value:.4g}, as good as the wanted {self.reach:g}"
             return state, Decision(stop=True, reason=said)
         return state, Decision(stop=False)

@@ -6,8 +6,14 @@ import math
 from collections.abc import Mapping
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import direction, monitored, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+)
 from goodfit.technique import knob
 
 
@@ -42,7 +48,7 @@ class EarlyStopping(OnEpoch):
             url="https://doi.org/10.1007/3-540-49430-8_3",
         ),
     )
-    monitor: str = monitored()
+    monitor: str = monitor_knob()
     min_delta: float = knob(
         default=0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
     )
@@ -55,33 +61,33 @@ class EarlyStopping(OnEpoch):
         unit="epochs",
         doc="epochs without improvement before it stops",
     )
-    mode: str = direction()
+    mode: str = mode_knob()
     baseline: float = knob(
         default=math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
     )
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {"best": None, "best_epoch": 0, "wait": 0}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value, best = metrics[watch.monitor], state["best"]
         margin = self.min_delta if watch.mode == "min" else -self.min_delta
-        improved = watch.better(value + margin, best)
+        improved = watch.is_better(value + margin, best)
         if improved:
             best, best_epoch = value, epoch
         else:
             best_epoch = state["best_epoch"]
-        beats = math.isinf(self.baseline) or watch.better(value + margin, self.baseline)
+        beats = math.isinf(self.baseline) or watch.is_better(value + margin, self.baseline)
         wait = 0 if improved and beats else state["wait"] + 1
-        after: State = {"best": best, "best_epoch": best_epoch, "wait": wait}
+        after: StopState = {"best": best, "best_epoch": best_epoch, "wait": wait}
         stop = not improved and wait >= max(1, self.patience)
         reason = f"{watch.monitor} has not improved for {wait} epochs (best: epoch {best_epoch})" if stop else ""
         return after, Decision(stop, reason)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import best_after, direction, monitored, percent_worse, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    percent_worse,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+    update_best,
+)
 from goodfit.technique import knob
 
 
@@ -49,23 +57,23 @@ class GeneralizationLoss(OnEpoch):
         unit="percent",
         doc="how much worse than the best it may become",
     )
-    monitor: str = monitored()
-    mode: str = direction()
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    monitor: str = monitor_knob()
+    mode: str = mode_knob()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {"best": None, "best_epoch": 0}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value = metrics[watch.monitor]
-        after = best_after(state, watch, epoch, value)
+        after = update_best(state, watch, epoch, value)
         worse = percent_worse(watch, value, after["best"])
         if worse <= self.alpha:
             return after, Decision(stop=False)

@@ -6,8 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import best_after, direction, monitored, percent_worse, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    percent_worse,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+    update_best,
+)
 from goodfit.technique import knob
 
 
@@ -55,24 +63,24 @@ class ProgressQuotient(OnEpoch):
         doc="loss of generalization that a unit of progress makes up for",
     )
     strip: int = knob(default=5, low=2, search=(3, 10), unit="epochs", doc="epochs over which progress is measured")
-    monitor: str = monitored()
-    mode: str = direction()
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    monitor: str = monitor_knob()
+    mode: str = mode_knob()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {"best": None, "best_epoch": 0, "strip": []}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value, column = metrics[watch.monitor], watch.monitor.replace("stop_", "train_", 1)
         strip = [*map(float, state["strip"]), metrics[column]]
-        best = best_after(state, watch, epoch, value)
+        best = update_best(state, watch, epoch, value)
         if len(strip) < self.strip:
             return {**best, "strip": strip}, Decision(stop=False)
         worse, progress = percent_worse(watch, value, best["best"]), _progress(strip, watch.mode)

@@ -6,8 +6,15 @@ import math
 from collections.abc import Mapping
 
 from goodfit.reference import Reference
-from goodfit.stages import Decision, OnEpoch, State, Watch
-from goodfit.stages.monitoring import best_after, direction, monitored, restoring, waiting, watch_of
+from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
+from goodfit.stages.monitoring import (
+    mode_knob,
+    monitor_knob,
+    monitor_spec,
+    restore_best_weights_knob,
+    start_from_epoch_knob,
+    update_best,
+)
 from goodfit.technique import knob
 
 
@@ -43,27 +50,27 @@ class Up(OnEpoch):
         default=3, low=1, search=(1, 8), neutral=10**9, unit="strips", doc="strips in a row that must worsen"
     )
     strip: int = knob(default=5, low=1, search=(1, 10), unit="epochs", doc="length of a strip")
-    monitor: str = monitored()
-    mode: str = direction()
-    restore_best_weights: bool = restoring()
-    start_from_epoch: int = waiting()
+    monitor: str = monitor_knob()
+    mode: str = mode_knob()
+    restore_best_weights: bool = restore_best_weights_knob()
+    start_from_epoch: int = start_from_epoch_knob()
 
-    def watch(self) -> Watch:
-        return watch_of(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
+    def monitor_spec(self) -> MonitorSpec:
+        return monitor_spec(self.monitor, self.mode, self.start_from_epoch, self.restore_best_weights)
 
-    def start(self) -> State:
+    def start(self) -> StopState:
         return {"best": None, "best_epoch": 0, "before": None, "ups": 0}
 
-    def observe(self, state: State, epoch: int, metrics: Mapping[str, float]) -> tuple[State, Decision]:
-        watch = self.watch()
+    def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
+        watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
         value = metrics[watch.monitor]
-        best = best_after(state, watch, epoch, value)
+        best = update_best(state, watch, epoch, value)
         if (epoch - watch.start_from_epoch) % self.strip:
             return {**best, "before": state["before"], "ups": state["ups"]}, Decision(stop=False)
         before = None if state["before"] is None else float(state["before"])
-        up = before is not None and (not math.isfinite(value) or watch.better(before, value))
+        up = before is not None and (not math.isfinite(value) or watch.is_better(before, value))
         ups = state["ups"] + 1 if up else 0
         after = {**best, "before": value, "ups": ups}
         if ups < self.strips:

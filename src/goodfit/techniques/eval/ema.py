@@ -8,11 +8,11 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Averaged, Clock
+from goodfit.stages import AveragedWeights, Clock
 from goodfit.technique import knob
 
 
-class EMA(Averaged):
+class EMA(AveragedWeights):
     """Evaluates and keeps a running average of the weights instead of the last ones.
 
     Formula: after each optimizer step, average ← d · average + (1 − d) · w, with d = ½^(1 / (half_life · steps per

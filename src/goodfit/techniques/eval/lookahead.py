@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Clock, Pulling
+from goodfit.stages import Clock, Periodic, ResettingAverage
 from goodfit.technique import knob
 
 
-class Lookahead(Pulling):
+class Lookahead(ResettingAverage, Periodic):
     """Lets the optimizer run ahead for k steps, then goes back part of the way, and again.
 
     Formula: every k steps slow ← slow + step_size · (w − slow) and w ← slow. Evaluated and kept are the slow weights,
@@ -29,7 +29,7 @@ class Lookahead(Pulling):
     >>> for step in (1, 2):
     ...     if lookahead.acts(Clock(step, per_epoch=10, total=10)):
     ...         state = lookahead.update(state, w, Clock(step, per_epoch=10, total=10))
-    >>> lookahead.weights(state), lookahead.pulls(Clock(2, per_epoch=10, total=10))
+    >>> lookahead.weights(state), lookahead.resets(Clock(2, per_epoch=10, total=10))
     ([tensor([1.])], True)
 
     Differs from the paper: an epoch that ends between two pulls is evaluated where a pull would lead from there, not at
@@ -61,7 +61,7 @@ class Lookahead(Pulling):
         return [w.detach().clone() for w in (*weights, *weights)]
 
     def acts(self, clock: Clock) -> bool:
-        return self.pulls(clock) or clock.ends_epoch
+        return self.resets(clock) or clock.ends_epoch
 
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
         slow = state[: len(weights)]
@@ -71,9 +71,9 @@ class Lookahead(Pulling):
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state[len(state) // 2 :]
 
-    def pulls(self, clock: Clock) -> bool:
+    def resets(self, clock: Clock) -> bool:
         return clock.step % self.k == 0
 
-    def pulled(self, state: list[Tensor]) -> list[Tensor]:
+    def reset_state(self, state: list[Tensor]) -> list[Tensor]:
         evaluated = self.weights(state)
         return [*(e.clone() for e in evaluated), *evaluated]

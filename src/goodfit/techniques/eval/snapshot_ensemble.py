@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Clock, Ensemble, Paced
+from goodfit.stages import Clock, Ensemble, Periodic, ScalesLearningRate
 from goodfit.technique import knob
 
 
-class SnapshotEnsemble(Ensemble, Paced):
+class SnapshotEnsemble(Ensemble, ScalesLearningRate, Periodic):
     """Lets the learning rate fall and start again several times, and averages the predictions of where it fell to.
 
     Formula: in each of `cycles` equal parts of training the learning rate is multiplied by ½ (1 + cos πp), p the share
@@ -45,7 +45,7 @@ class SnapshotEnsemble(Ensemble, Paced):
             url="https://arxiv.org/abs/1704.00109",
         ),
     )
-    alone: ClassVar[str] = "it keeps ever more networks"
+    not_vectorizable: ClassVar[str] = "it keeps ever more networks"
     cycles: int = knob(
         default=5, low=1, search=(2, 10), main=True, unit="parts of training", doc="how many networks it ends with"
     )
@@ -66,7 +66,7 @@ class SnapshotEnsemble(Ensemble, Paced):
     def members(self, state: list[Tensor]) -> list[list[Tensor]]:
         return [list(member) for member in zip(*(w.unbind() for w in state), strict=True)]
 
-    def pace(self, clock: Clock) -> float:
+    def lr_factor(self, clock: Clock) -> float:
         begun = self._cycles(clock.step - 1, clock)
         share = (clock.step - 1) * self.cycles / clock.total - begun
         return 0.5 * (1 + math.cos(math.pi * share))

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Averaged, Clock, Paced
+from goodfit.stages import AveragedWeights, Clock, Periodic, ScalesLearningRate
 from goodfit.technique import knob
 
 
-class SWA(Averaged, Paced):
+class SWA(AveragedWeights, ScalesLearningRate, Periodic):
     """Evaluates and keeps the plain mean of the weights at the ends of the last epochs.
 
     Formula: average = mean of w over the ends of those epochs at which a share ≥ swa_start of training lies behind;
@@ -80,5 +80,5 @@ class SWA(Averaged, Paced):
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state[:-1]
 
-    def pace(self, clock: Clock) -> float:
-        return float(self.pace_to ** (clock.done >= self.swa_start))
+    def lr_factor(self, clock: Clock) -> float:
+        return float(self.pace_to ** (clock.progress >= self.swa_start))

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Clock, Draw, Gradient, OnGrads
+from goodfit.stages import Clock, Draw, Gradient, OnGrads, Periodic
 from goodfit.technique import knob
 
 
-class SAM(OnGrads):
+class SAM(OnGrads, Periodic):
     """Steps along the gradient of the worst point near the weights, so that training ends where the loss is flat.
 
     Formula: g ← ∇L(w + ε), ε = rho · g / ‖g‖, ‖g‖ the L2 norm over all weights: two passes over the same batch. With
@@ -51,7 +51,7 @@ class SAM(OnGrads):
             url="https://arxiv.org/abs/2102.11600",
         ),
     )
-    light: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = False
     rho: float = knob(
         default=0.05,
         low=0,

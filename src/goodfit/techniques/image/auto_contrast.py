@@ -7,11 +7,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.augmentation import likelihood
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.augmentation import probability_knob
 
 
-class AutoContrast(Alteration):
+class AutoContrast(ValueTransform):
     """Stretches each channel of an image, so that its darkest value is black and its lightest one white.
 
     Formula: v ← (v − min) / (max − min) per channel, with probability p per sample; a channel of one value stays.
@@ -22,7 +22,7 @@ class AutoContrast(Alteration):
     Hurts when: brightness tells the class.
 
     >>> image = torch.tensor([0.4, 0.5, 0.6]).reshape(1, 1, 1, 3)
-    >>> AutoContrast(1.0).alter(image, (), Inputs("image")).flatten()
+    >>> AutoContrast(1.0).transform(image, (), Inputs("image")).flatten()
     tensor([0.0000, 0.5000, 1.0000])
     """
 
@@ -35,12 +35,12 @@ class AutoContrast(Alteration):
             url="https://arxiv.org/abs/1805.09501",
         ),
     )
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         behind = tuple(range(2, x.ndim))
         low, high = x.amin(behind, keepdim=True), x.amax(behind, keepdim=True)
         return torch.where(high > low, inputs.back((x - low) / (high - low).clamp_min(1e-12)), x)

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Blur(Alteration):
+class Blur(ValueTransform):
     """Blurs images with a Gaussian, each with a width of its own.
 
     Formula: v ← G ∗ v with a Gaussian G of standard deviation sigma · (1 + u) / 2 pixels, u ~ U(−1, 1); at the border,
@@ -26,7 +26,7 @@ class Blur(Alteration):
     Hurts when: fine texture tells the class, or images are very small.
 
     >>> spot = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 1, 1, 5)
-    >>> Blur(1.0).alter(spot, (torch.tensor([1.0]),), Inputs("image")).flatten().round(decimals=2)
+    >>> Blur(1.0).transform(spot, (torch.tensor([1.0]),), Inputs("image")).flatten().round(decimals=2)
     tensor([0.0800, 0.2600, 0.4000, 0.2600, 0.0800])
     """
 
@@ -53,9 +53,9 @@ class Blur(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         width = self.sigma * (draw[0] + 1) / 2
         flat = x.flatten(1, -3)  # (batch, channel …, height, width)
         down, across = (_gaussian(n, width).unsqueeze(1) for n in x.shape[-2:])

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import maybe_nonzero, per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, shifted, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Brightness(Alteration):
+class Brightness(ValueTransform):
     """Makes images lighter or darker, each by a factor of its own.
 
     Formula: v ← v · (1 + amount · u), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1].
@@ -23,7 +24,7 @@ class Brightness(Alteration):
     Hurts when: brightness tells the class (radiology, thermal images).
 
     >>> light = torch.full((2, 1, 1, 1), 0.5), (torch.tensor([1.0, -1.0]),)
-    >>> Brightness(0.5).alter(*light, Inputs("image")).flatten()
+    >>> Brightness(0.5).transform(*light, Inputs("image")).flatten()
     tensor([0.7500, 0.2500])
     """
 
@@ -48,9 +49,9 @@ class Brightness(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         change = self.amount * draw[0]
-        lighter: Tensor = x * wide(1 + change, x)
-        return lighter - wide(change * inputs.low, x) if shifted(inputs.low) else lighter
+        lighter: Tensor = x * per_sample(1 + change, x)
+        return lighter - per_sample(change * inputs.low, x) if maybe_nonzero(inputs.low) else lighter

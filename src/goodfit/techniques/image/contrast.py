@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.color import grayscale
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import grey, levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Contrast(Alteration):
+class Contrast(ValueTransform):
     """Makes images harder or flatter, each by a factor of its own.
 
     Formula: v ← m + (1 + amount · u)(v − m), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; m is the mean
@@ -24,7 +26,7 @@ class Contrast(Alteration):
     Hurts when: contrast tells the class.
 
     >>> image = torch.tensor([0.25, 0.75]).reshape(1, 1, 1, 2)
-    >>> Contrast(0.5).alter(image, (torch.tensor([-1.0]),), Inputs("image")).flatten()
+    >>> Contrast(0.5).transform(image, (torch.tensor([-1.0]),), Inputs("image")).flatten()
     tensor([0.3750, 0.6250])
     """
 
@@ -49,8 +51,8 @@ class Contrast(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        change, mean = self.amount * draw[0], grey(x).flatten(1).mean(1)
-        return x * wide(1 + change, x) - wide(change * mean, x)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        change, mean = self.amount * draw[0], grayscale(x).flatten(1).mean(1)
+        return x * per_sample(1 + change, x) - per_sample(change * mean, x)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Distortion, Draw
+from goodfit.stages import DisplacementWarp, Draw
 from goodfit.technique import knob
 
 
-class Elastic(Distortion):
+class Elastic(DisplacementWarp):
     """Bends images as if they were drawn on rubber: neighbouring pixels move alike, distant ones independently.
 
     Formula: each pixel is taken from (x + alpha · (G ∗ U), y + alpha · (G ∗ V)); U, V ~ U(−1, 1) are drawn anew per
@@ -24,7 +24,7 @@ class Elastic(Distortion):
     Helps when: handwriting and tissue: what bends keeps its meaning. The strongest augmentation for digits.
     Hurts when: straight lines matter; a small sigma with a large alpha tears the image apart.
 
-    >>> Elastic(34.0, 4.0).field((torch.zeros(1, 2, 28, 28),), (28, 28)).abs().max()
+    >>> Elastic(34.0, 4.0).displacement((torch.zeros(1, 2, 28, 28),), (28, 28)).abs().max()
     tensor(0.)
     """
 
@@ -59,7 +59,7 @@ class Elastic(Distortion):
         noise = torch.empty(len(x), 2, *x.shape[-2:], dtype=torch.float32, device=x.device)
         return (noise.uniform_(-1.0, 1.0, generator=generator),)
 
-    def field(self, draw: Draw, size: tuple[int, int]) -> Tensor:
+    def displacement(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         down, across = (_gaussian(n, self.sigma, draw[0]) for n in size)
         return self.alpha * (down @ draw[0] @ across)
 

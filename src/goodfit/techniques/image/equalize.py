@@ -7,11 +7,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.augmentation import likelihood
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.augmentation import probability_knob
 
 
-class Equalize(Alteration):
+class Equalize(ValueTransform):
     """Spreads the shades of each channel of an image, so that all are about equally frequent.
 
     Formula: v ← c(v) / (n − m), c(v) being the number of darker pixels of the channel, n of all and m of those of the
@@ -23,7 +23,7 @@ class Equalize(Alteration):
     Hurts when: brightness tells the class; images are mostly background.
 
     >>> image = torch.tensor([0.2, 0.2, 0.4, 0.4]).reshape(1, 1, 2, 2).repeat(1, 1, 256, 256)
-    >>> Equalize(1.0).alter(image, (), Inputs("image")).unique()
+    >>> Equalize(1.0).transform(image, (), Inputs("image")).unique()
     tensor([0., 1.])
 
     Differs from pillow: there, n − m is cut to a multiple of 255, so that images of fewer pixels stay as they are.
@@ -38,12 +38,12 @@ class Equalize(Alteration):
             url="https://arxiv.org/abs/1805.09501",
         ),
     )
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         shades = (inputs.unit(x).flatten(2) * 255).round().clamp(0, 255).long()  # (batch, channel, pixel)
         counts = torch.zeros(*shades.shape[:2], 256, dtype=x.dtype, device=x.device)
         counts = counts.scatter_add(2, shades, torch.ones_like(shades, dtype=x.dtype))

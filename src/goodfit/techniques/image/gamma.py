@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Gamma(Alteration):
+class Gamma(ValueTransform):
     """Makes the middle tones of images lighter or darker, each by an exponent of its own; black and white stay.
 
     Formula: v ← v^((1 + amount)^u), u ~ U(−1, 1), for values v in [0, 1].
@@ -23,7 +24,7 @@ class Gamma(Alteration):
     Hurts when: middle tones tell the class.
 
     >>> middle = torch.full((2, 1, 1, 1), 0.25), (torch.tensor([1.0, -1.0]),)
-    >>> Gamma(1.0).alter(*middle, Inputs("image")).flatten()
+    >>> Gamma(1.0).transform(*middle, Inputs("image")).flatten()
     tensor([0.0625, 0.5000])
     """
 
@@ -48,9 +49,9 @@ class Gamma(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         exponent = (1 + self.amount + torch.zeros_like(draw[0])) ** draw[0]
-        bent = inputs.back(inputs.unit(x).clamp_min(0.0) ** wide(exponent, x))
-        return torch.where(wide(exponent == 1, x), x, bent)
+        bent = inputs.back(inputs.unit(x).clamp_min(0.0) ** per_sample(exponent, x))
+        return torch.where(per_sample(exponent == 1, x), x, bent)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from goodfit.reference import Reference
-from goodfit.stages import Mirror
+from goodfit.stages import Flip
 
 
-class HalfTurn(Mirror):
+class HalfTurn(Flip):
     """Rotates images by 180°.
 
     Formula: x[…, i, j] ← x[…, H − 1 − i, W − 1 − j] with probability p per sample; a clip's frames alike.

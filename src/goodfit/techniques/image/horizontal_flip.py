@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from goodfit.reference import Reference
-from goodfit.stages import Mirror
+from goodfit.stages import Flip
 
 
-class HorizontalFlip(Mirror):
+class HorizontalFlip(Flip):
     """Mirrors images left to right.
 
     Formula: x[…, i, j] ← x[…, i, W − 1 − j] with probability p per sample; a clip's frames alike.

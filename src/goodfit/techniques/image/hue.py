@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Hue(Alteration):
+class Hue(ValueTransform):
     """Moves colours round the circle of colours, in each image by an angle of its own.
 
     Formula: in the HSV model, H ← H + amount · u (mod 1), u ~ U(−1, 1), for values in [0, 1]; greys stay.
@@ -25,7 +26,7 @@ class Hue(Alteration):
     Hurts when: colours tell the class (ripe fruit, stained tissue, traffic lights).
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
-    >>> Hue(0.5).alter(red, (torch.tensor([2 / 3]),), Inputs("image")).flatten().round(decimals=3)
+    >>> Hue(0.5).transform(red, (torch.tensor([2 / 3]),), Inputs("image")).flatten().round(decimals=3)
     tensor([0., 1., 0.])
     """
 
@@ -38,7 +39,7 @@ class Hue(Alteration):
             url="https://doi.org/10.1145/800248.807361",
         ),
     )
-    coloured: ClassVar[bool] = True
+    needs_rgb: ClassVar[bool] = True
     amount: float = knob(
         default=0.05,
         low=0,
@@ -50,13 +51,13 @@ class Hue(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         value, spread = x.amax(1, keepdim=True), x.amax(1, keepdim=True) - x.amin(1, keepdim=True)
         r, g, b = ((value - channel) / spread.clamp_min(1e-12) for channel in x.split(1, 1))
         sector = torch.where(r == 0, b - g, torch.where(g == 0, 2 + r - b, 4 + g - r))  # six sectors make a turn
-        turn = wide(6 * self.amount * draw[0], x)
+        turn = per_sample(6 * self.amount * draw[0], x)
         places = torch.cat([n + sector + turn for n in (5, 3, 1)], 1).remainder(6)  # of red, green and blue
         turned = value - spread * torch.minimum(places, 4 - places).clamp(0.0, 1.0)
         return torch.where(turn == 0, x, turned)

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class ImageNoise(Alteration):
+class ImageNoise(ValueTransform):
     """Adds Gaussian noise to each value of an image.
 
     Formula: v ← v + stddev · z, z ~ N(0, 1) per value, for values v in [0, 1], cut off to [0, 1].
@@ -24,7 +24,7 @@ class ImageNoise(Alteration):
     Hurts when: the noise hides what is small.
 
     >>> grain = torch.tensor([1.0, -2.0]).reshape(1, 1, 1, 2)
-    >>> ImageNoise(0.1).alter(torch.full((1, 1, 1, 2), 0.5), (grain,), Inputs("image"))
+    >>> ImageNoise(0.1).transform(torch.full((1, 1, 1, 2), 0.5), (grain,), Inputs("image"))
     tensor([[[[0.6000, 0.3000]]]])
     """
 
@@ -53,6 +53,6 @@ class ImageNoise(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         noisy: Tensor = x + self.stddev * (inputs.high - inputs.low) * draw[0]
         return noisy

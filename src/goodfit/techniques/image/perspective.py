@@ -7,13 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Perspective(Geometry):
+class Perspective(MatrixWarp):
     """Sees images from a slanting side: their four corners move, each by a way of its own, and straight lines stay so.
 
     Formula: each corner of the new image is taken from a place up to `distortion` times half the sides away from that
@@ -39,7 +40,7 @@ class Perspective(Geometry):
             url="https://www2.eecs.berkeley.edu/Pubs/TechRpts/1989/CSD-89-516.pdf",
         ),
     )
-    perspective: ClassVar[bool] = True
+    projective: ClassVar[bool] = True
     distortion: float = knob(
         default=0.2,
         low=0,
@@ -51,7 +52,7 @@ class Perspective(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 8, generator, x.device)
+        return signed_uniform(len(x), 8, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         height, width = size
@@ -63,7 +64,7 @@ class Perspective(Geometry):
         area = ax * by - bx * ay
         g, h = (sx * by - bx * sy) / area, (ax * sy - sx * ay) / area
         # Heckbert's map of the unit square, whose corners are (0, 0) to (1, 1), to the four places.
-        square = matrices(
+        square = homogeneous_matrices(
             [[x1 - x0 + g * x1, x3 - x0 + h * x3, x0], [y1 - y0 + g * y1, y3 - y0 + h * y3, y0], [g, h, 1.0]], g
         )
         halves = torch.tensor([width / 2, height / 2, 1.0], dtype=g.dtype, device=g.device)

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Posterize(Alteration):
+class Posterize(ValueTransform):
     """Leaves images fewer shades per channel, each a number of its own.
 
     Formula: v ← ⌊255 v / s⌋ s / 255 for values v in [0, 1], with s = 2^round(bits · |u|), u ~ U(−1, 1).
@@ -23,7 +24,7 @@ class Posterize(Alteration):
     Hurts when: slight differences of shade tell the class.
 
     >>> image = torch.tensor([0.4, 0.6]).reshape(1, 1, 1, 2)
-    >>> Posterize(7.0).alter(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
+    >>> Posterize(7.0).transform(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
     tensor([0.0000, 0.5020])
     """
 
@@ -47,10 +48,10 @@ class Posterize(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         lost = (self.bits * draw[0].abs()).round()
-        step = wide(2.0**lost, x) / 255
+        step = per_sample(2.0**lost, x) / 255
         fewer = (inputs.unit(x) / step + 1e-4).floor() * step  # whole shades stay, however they are rounded
-        return torch.where(wide(lost == 0, x), x, inputs.back(fewer))
+        return torch.where(per_sample(lost == 0, x), x, inputs.back(fewer))

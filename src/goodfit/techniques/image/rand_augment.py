@@ -8,15 +8,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import FILL_MODES
 from goodfit.reference import Reference
-from goodfit.stages import Augmentation, Draw, Policy
-from goodfit.stages.augmentation import BEYOND
-from goodfit.stages.warp import FILLS
+from goodfit.stages import Augmentation, AugmentationPolicy, Draw
+from goodfit.stages.augmentation import FILL_DOC
 from goodfit.technique import knob
 from goodfit.techniques.image import _operations as operations
 
 
-class RandAugment(Policy):
+class RandAugment(AugmentationPolicy):
     """Applies a few operations, drawn per image out of fourteen, all at the same strength.
 
     Formula: `count` times, one of identity, shear and shift across or down, rotation, brightness, saturation, contrast,
@@ -29,7 +29,7 @@ class RandAugment(Policy):
     Helps when: photographs; two numbers in place of a dozen strengths.
     Hurts when: digits and other images that most of these operations spoil; training is short.
 
-    >>> len(RandAugment(count=2).parts())
+    >>> len(RandAugment(count=2).operations())
     26
 
     Differs from the paper: magnitude is a share (9 of 30 is 0.3); what moves pixels is one resampling, before colours.
@@ -65,7 +65,7 @@ class RandAugment(Policy):
         unit="probability",
         doc="probability that a sample is changed at all",
     )
-    fill: str = knob(default="black", choices=FILLS, kw_only=True, doc=BEYOND)
+    fill: str = knob(default="black", choices=FILL_MODES, kw_only=True, doc=FILL_DOC)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         shape = self.count, len(x)
@@ -73,10 +73,10 @@ class RandAugment(Policy):
         side = torch.randint(2, shape, generator=generator, device=x.device)
         return chosen.T, 2.0 * side.T - 1  # (batch, count)
 
-    def parts(self) -> Sequence[Augmentation]:
+    def operations(self) -> Sequence[Augmentation]:
         return operations.parts(self.fill) * self.count
 
-    def shares(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
+    def assignments(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
         chosen, side = draw
         return [
             (chosen[:, slot] == number, operations.told(name, self.magnitude * side[:, slot]))

@@ -7,13 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class RandomCrop(Geometry):
+class RandomCrop(MatrixWarp):
     """Pads images and cuts a window of the old size out, by whole pixels, each at a place of its own.
 
     Formula: the window is moved by −n to n whole pixels, all equally likely, in both directions; n is padding · W, or
@@ -51,13 +52,13 @@ class RandomCrop(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         right, down = draw
         height, width = size
         across, upright = (_whole(u, self.padding * side) for u, side in ((right, width), (down, height)))
-        return matrices([[1.0, 0.0, across], [0.0, 1.0, upright]], right)
+        return homogeneous_matrices([[1.0, 0.0, across], [0.0, 1.0, upright]], right)
 
 
 def _whole(level: Tensor, most: float | Tensor) -> Tensor:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class ResizedCrop(Geometry):
+class ResizedCrop(MatrixWarp):
     """Cuts a random part out of images and brings it back to the old size.
 
     Formula: a part of the share a ~ U(area, 1) of the image, with sides in the proportion r (that of the image: 1),
@@ -61,7 +62,7 @@ class ResizedCrop(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 4, generator, x.device)
+        return signed_uniform(len(x), 4, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         share, proportion, right, down = draw
@@ -69,7 +70,7 @@ class ResizedCrop(Geometry):
         root = (self.ratio + torch.zeros_like(proportion)) ** (proportion / 2)
         sides = [(share.sqrt() * root).clamp(max=1.0), (share.sqrt() / root).clamp(max=1.0)]
         height, width = size
-        return matrices(
+        return homogeneous_matrices(
             [
                 [sides[0], 0.0, right * (1 - sides[0]) * width / 2],
                 [0.0, sides[1], down * (1 - sides[1]) * height / 2],

@@ -8,13 +8,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Rotation(Geometry):
+class Rotation(MatrixWarp):
     """Turns images round their middle, each by an angle of its own.
 
     Formula: the angle is `degrees` · u, u ~ U(−1, 1), to the left where it is positive; pixels are interpolated
@@ -52,9 +53,9 @@ class Rotation(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         angle = draw[0] * (self.degrees * (math.pi / 180))
         cos, sin = angle.cos(), angle.sin()
-        return matrices([[cos, -sin, 0.0], [sin, cos, 0.0]], angle)
+        return homogeneous_matrices([[cos, -sin, 0.0], [sin, cos, 0.0]], angle)

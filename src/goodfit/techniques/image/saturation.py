@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.color import grayscale
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import grey, levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Saturation(Alteration):
+class Saturation(ValueTransform):
     """Makes colours stronger or paler, in each image by a factor of its own.
 
     Formula: v ← g + (1 + amount · u)(v − g), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; g is the pixel's
@@ -26,7 +28,7 @@ class Saturation(Alteration):
     Hurts when: colours tell the class (ripe fruit, stained tissue).
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
-    >>> Saturation(1.0).alter(red, (torch.tensor([-1.0]),), Inputs("image")).flatten()
+    >>> Saturation(1.0).transform(red, (torch.tensor([-1.0]),), Inputs("image")).flatten()
     tensor([0.2990, 0.2990, 0.2990])
     """
 
@@ -39,7 +41,7 @@ class Saturation(Alteration):
             url="https://arxiv.org/abs/1312.5402",
         ),
     )
-    coloured: ClassVar[bool] = True
+    needs_rgb: ClassVar[bool] = True
     amount: float = knob(
         default=0.3,
         low=0,
@@ -52,8 +54,8 @@ class Saturation(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        change = wide(self.amount * draw[0], x)
-        return x * (1 + change) - change * grey(x)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        change = per_sample(self.amount * draw[0], x)
+        return x * (1 + change) - change * grayscale(x)

@@ -7,13 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Scale(Geometry):
+class Scale(MatrixWarp):
     """Makes images wider or narrower and higher or lower, each side by a factor of its own.
 
     Formula: width and height are multiplied by (1 + amount)^u and (1 + amount)^v, u, v ~ U(−1, 1). Pixels are
@@ -50,8 +51,8 @@ class Scale(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         across, down = ((1 + self.amount + torch.zeros_like(u)) ** -u for u in draw)
-        return matrices([[across, 0.0, 0.0], [0.0, down, 0.0]], across)
+        return homogeneous_matrices([[across, 0.0, 0.0], [0.0, down, 0.0]], across)

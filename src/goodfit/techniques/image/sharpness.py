@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Sharpness(Alteration):
+class Sharpness(ValueTransform):
     """Makes images sharper or softer, each by a factor of its own.
 
     Formula: v ← s + (1 + amount · u)(v − s), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; s is the mean of
@@ -26,7 +27,7 @@ class Sharpness(Alteration):
 
     >>> spot = torch.zeros(1, 1, 3, 3)
     >>> spot[0, 0, 1, 1] = 1.0
-    >>> Sharpness(1.0).alter(spot, (torch.tensor([-1.0]),), Inputs("image"))[0, 0, 1]
+    >>> Sharpness(1.0).transform(spot, (torch.tensor([-1.0]),), Inputs("image"))[0, 0, 1]
     tensor([0.0000, 0.3846, 0.0000])
     """
 
@@ -51,12 +52,12 @@ class Sharpness(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         inner = x[..., 1:-1, 1:-1]
         rows = x[..., :-2] + x[..., 1:-1] + x[..., 2:]  # sums of three in a row
         around = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]
         rest = (inner - (around + 4 * inner) / 13).flatten(1, -3)  # what the smoothed image lacks
         rest = F.pad(rest, (1, 1, 1, 1)).reshape(x.shape)
-        return x + wide(self.amount * draw[0], x) * rest
+        return x + per_sample(self.amount * draw[0], x) * rest

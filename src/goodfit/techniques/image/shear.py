@@ -7,13 +7,14 @@ import math
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Shear(Geometry):
+class Shear(MatrixWarp):
     """Slants images, rows against columns and columns against rows, each by angles of its own.
 
     Formula: a pixel is taken from (x + y tan a, y + x tan b), counted from the middle, with a = `degrees` · u,
@@ -51,8 +52,8 @@ class Shear(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         across, down = ((u * (self.degrees * (math.pi / 180))).tan() for u in draw)
-        return matrices([[1.0, across, 0.0], [down, 1.0, 0.0]], across)
+        return homogeneous_matrices([[1.0, across, 0.0], [down, 1.0, 0.0]], across)

@@ -7,13 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Shift(Geometry):
+class Shift(MatrixWarp):
     """Moves images sideways and up or down, each by a way of its own.
 
     Formula: the way is `amount` · (u · W, v · H) pixels, u, v ~ U(−1, 1); pixels are interpolated, and all that moves
@@ -50,9 +51,11 @@ class Shift(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         right, down = draw
         height, width = size
-        return matrices([[1.0, 0.0, -right * self.amount * width], [0.0, 1.0, -down * self.amount * height]], right)
+        return homogeneous_matrices(
+            [[1.0, 0.0, -right * self.amount * width], [0.0, 1.0, -down * self.amount * height]], right
+        )

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import levels, wide
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Solarize(Alteration):
+class Solarize(ValueTransform):
     """Turns the lightest shades of images into dark ones, from a shade on of each image's own.
 
     Formula: v ← 1 − v where v > 1 − amount · |u|, u ~ U(−1, 1), for values v in [0, 1].
@@ -23,7 +24,7 @@ class Solarize(Alteration):
     Hurts when: light and dark tell the class.
 
     >>> image = torch.tensor([0.4, 0.9]).reshape(1, 1, 1, 2)
-    >>> Solarize(0.5).alter(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
+    >>> Solarize(0.5).transform(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
     tensor([0.4000, 0.1000])
     """
 
@@ -47,8 +48,8 @@ class Solarize(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        first = inputs.high - wide(self.amount * draw[0].abs(), x) * (inputs.high - inputs.low)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        first = inputs.high - per_sample(self.amount * draw[0].abs(), x) * (inputs.high - inputs.low)
         return torch.where(x > first, inputs.low + inputs.high - x, x)

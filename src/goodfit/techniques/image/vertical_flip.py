@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from goodfit.reference import Reference
-from goodfit.stages import Mirror
+from goodfit.stages import Flip
 
 
-class VerticalFlip(Mirror):
+class VerticalFlip(Flip):
     """Mirrors images upside down.
 
     Formula: x[…, i, j] ← x[…, H − 1 − i, j] with probability p per sample; a clip's frames alike.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.ops.image_warp import homogeneous_matrices
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Geometry
-from goodfit.stages.warp import levels, matrices
+from goodfit.stages import Draw, MatrixWarp
 from goodfit.technique import knob
 
 
-class Zoom(Geometry):
+class Zoom(MatrixWarp):
     """Zooms into images or out of them, each by a factor of its own; both sides alike.
 
     Formula: the factor is (1 + amount)^u, u ~ U(−1, 1): as often in as out. Pixels are interpolated, and all that moves
@@ -47,8 +48,8 @@ class Zoom(Geometry):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         taken = (1 + self.amount + torch.zeros_like(draw[0])) ** -draw[0]
-        return matrices([[taken, 0.0, 0.0], [0.0, taken, 0.0]], taken)
+        return homogeneous_matrices([[taken, 0.0, 0.0], [0.0, taken, 0.0]], taken)

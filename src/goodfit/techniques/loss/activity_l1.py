@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss, selector
+from goodfit.stages import Draw, ForwardPass, OnLoss, selector
 from goodfit.technique import knob
 
 
@@ -25,7 +25,7 @@ class ActivityL1(OnLoss):
     Hurts when: a normalisation follows (the network scales the activations down and back up again).
 
     >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
-    >>> seen = Forward(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), hidden=hidden)
+    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
     >>> ActivityL1(0.5).term(seen, ())
     tensor(1.5000)
 
@@ -41,7 +41,7 @@ class ActivityL1(OnLoss):
             url="https://proceedings.mlr.press/v15/glorot11a.html",
         ),
     )
-    watches: ClassVar[bool] = True
+    uses_activations: ClassVar[bool] = True
     l1: float = knob(
         default=1e-4,
         low=0,
@@ -53,9 +53,9 @@ class ActivityL1(OnLoss):
     )
     on: str = selector()
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
-        total = torch.stack([h.abs().sum() for h in forward.hidden]).sum()
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
+        total = torch.stack([h.abs().sum() for h in forward.activations]).sum()
         return self.l1 * total / len(forward.x)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss, selector
+from goodfit.stages import Draw, ForwardPass, OnLoss, selector
 from goodfit.technique import knob
 
 
@@ -25,7 +25,7 @@ class ActivityL2(OnLoss):
     Hurts when: a normalisation follows (the network scales the activations down and back up again).
 
     >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
-    >>> seen = Forward(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), hidden=hidden)
+    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
     >>> ActivityL2(0.5).term(seen, ())
     tensor(3.5000)
 
@@ -42,7 +42,7 @@ class ActivityL2(OnLoss):
             url="https://arxiv.org/abs/1708.01009",
         ),
     )
-    watches: ClassVar[bool] = True
+    uses_activations: ClassVar[bool] = True
     l2: float = knob(
         default=1e-4,
         low=0,
@@ -54,9 +54,9 @@ class ActivityL2(OnLoss):
     )
     on: str = selector()
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
-        total = torch.stack([h.square().sum() for h in forward.hidden]).sum()
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
+        total = torch.stack([h.square().sum() for h in forward.activations]).sum()
         return self.l2 * total / len(forward.x)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from goodfit.errors import InputError
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
 
 
@@ -29,7 +29,8 @@ class ClassWeights(OnLoss):
     very few rows, or together with `ClassBalance` (corrects twice).
 
     >>> loss, shares = torch.tensor([1.0, 1.0, 1.0, 2.0]), torch.tensor([0.75, 0.25])
-    >>> seen = Forward(abs, torch.zeros(4, 1), torch.tensor([0, 0, 0, 1]), torch.zeros(4, 2), loss, frequencies=shares)
+    >>> x, y = torch.zeros(4, 1), torch.tensor([0, 0, 0, 1])
+    >>> seen = ForwardPass(abs, x, y, torch.zeros(4, 2), loss, frequencies=shares)
     >>> loss.mean() + ClassWeights(1.0).term(seen, ())
     tensor(1.5000)
     """
@@ -45,7 +46,7 @@ class ClassWeights(OnLoss):
             url="https://doi.org/10.1093/oxfordjournals.pan.a004868",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     strength: float = knob(
         default=1.0,
         low=0,
@@ -56,11 +57,11 @@ class ClassWeights(OnLoss):
         doc="0: all rows alike; 1: all classes alike",
     )
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
-        rows, shares, y = forward.rows, forward.frequencies, forward.y
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
+        rows, shares, y = forward.row_losses, forward.frequencies, forward.y
         if rows is None:
             raise InputError(
                 "ClassWeights: the loss must give one number per row, got one in all; return the rows' losses "

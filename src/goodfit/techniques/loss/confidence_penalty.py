@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
 
 
@@ -23,7 +23,7 @@ class ConfidencePenalty(OnLoss):
     Helps when: the network becomes certain on its training rows; gentler than label smoothing on wrong classes.
     Hurts when: the metric is a log-loss on data that allow certainty; together with label smoothing.
 
-    >>> seen = Forward(abs, torch.zeros(1, 1), torch.tensor([0]), torch.zeros(1, 2))
+    >>> seen = ForwardPass(abs, torch.zeros(1, 1), torch.tensor([0]), torch.zeros(1, 2))
     >>> ConfidencePenalty(1.0).term(seen, ())
     tensor(-0.6931)
     """
@@ -37,7 +37,7 @@ class ConfidencePenalty(OnLoss):
             url="https://arxiv.org/abs/1701.06548",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     beta: float = knob(
         default=0.1,
         low=0,
@@ -48,9 +48,9 @@ class ConfidencePenalty(OnLoss):
         doc="the weight of the entropy in the cost",
     )
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         log_p = forward.log_probabilities()
         return self.beta * (log_p.exp() * log_p).sum(1).mean()

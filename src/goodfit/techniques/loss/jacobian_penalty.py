@@ -10,7 +10,7 @@ from torch import Tensor
 
 from goodfit.errors import InputError
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
 
 
@@ -28,7 +28,7 @@ class JacobianPenalty(OnLoss):
     (which cuDNN's recurrent layers do not have).
 
     >>> x, w = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]])
-    >>> seen = Forward(lambda x: x @ w, x, torch.zeros(1, 1), x @ w)
+    >>> seen = ForwardPass(lambda x: x @ w, x, torch.zeros(1, 1), x @ w)
     >>> JacobianPenalty(0.1).term(seen, (torch.tensor([[1.0]]),))
     tensor(1.2500)
     """
@@ -42,8 +42,8 @@ class JacobianPenalty(OnLoss):
             url="https://arxiv.org/abs/1908.02729",
         ),
     )
-    light: ClassVar[bool] = False
-    per_row: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = False
+    row_mean: ClassVar[bool] = False
     strength: float = knob(
         default=0.01,
         low=0,
@@ -54,12 +54,12 @@ class JacobianPenalty(OnLoss):
         doc="λ, the weight of ½ ‖J‖² in the cost",
     )
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         rows = forward.output.detach().flatten(1) if forward.output.ndim > 1 else forward.output.detach()[:, None]
         v = torch.empty_like(rows).normal_(generator=generator)
         return (v / torch.linalg.vector_norm(v, dim=1, keepdim=True) * rows.shape[1] ** 0.5,)
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         if not forward.x.is_floating_point():
             raise InputError(
                 f"JacobianPenalty: the inputs must be numbers, got {forward.x.dtype} (codes of tokens or categories); "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss, selector
+from goodfit.stages import Draw, ForwardPass, OnLoss, selector
 from goodfit.technique import knob
 
 EDGE = 0.01
@@ -28,7 +28,7 @@ class KLSparsity(OnLoss):
     take `ActivityL1`. Batches much smaller than 1 / rho rows estimate m badly.
 
     >>> hidden = (torch.tensor([[0.5, 0.05], [0.5, 0.05]]),)
-    >>> seen = Forward(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), hidden=hidden)
+    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
     >>> KLSparsity(rho=0.05, beta=1.0).term(seen, ())
     tensor(0.4946)
 
@@ -44,8 +44,8 @@ class KLSparsity(OnLoss):
             url="https://web.stanford.edu/class/cs294a/sparseAutoencoder.pdf",
         ),
     )
-    per_row: ClassVar[bool] = False
-    watches: ClassVar[bool] = True
+    row_mean: ClassVar[bool] = False
+    uses_activations: ClassVar[bool] = True
     rho: float = knob(
         default=0.05,
         low=0,
@@ -68,11 +68,11 @@ class KLSparsity(OnLoss):
     )
     on: str = selector()
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
-        return self.beta * torch.stack([_divergence(self.rho, h.mean(0)).sum() for h in forward.hidden]).sum()
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
+        return self.beta * torch.stack([_divergence(self.rho, h.mean(0)).sum() for h in forward.activations]).sum()
 
 
 def _divergence(target: float, mean: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
 
 
@@ -25,7 +25,7 @@ class RDrop(OnLoss):
     Hurts when: time is short: each step computes two forward passes.
 
     >>> second = torch.tensor([[0.0, 1.0]])
-    >>> seen = Forward(lambda x: second, torch.zeros(1, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
+    >>> seen = ForwardPass(lambda x: second, torch.zeros(1, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
     >>> RDrop(1.0).term(seen, ())
     tensor(0.4621)
 
@@ -42,8 +42,8 @@ class RDrop(OnLoss):
             url="https://arxiv.org/abs/2106.14448",
         ),
     )
-    light: ClassVar[bool] = False
-    per_row: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = False
+    row_mean: ClassVar[bool] = False
     needs_noise: ClassVar[bool] = True
     alpha: float = knob(
         default=1.0,
@@ -55,10 +55,10 @@ class RDrop(OnLoss):
         doc="the weight of the disagreement in the cost",
     )
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         second = forward.network(forward.x)
         if forward.frequencies is None and forward.y.is_floating_point():  # numbers
             return self.alpha * (forward.output - second).square().mean()

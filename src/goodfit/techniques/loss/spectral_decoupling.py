@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Forward, OnLoss
+from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
 
 
@@ -23,7 +23,7 @@ class SpectralDecoupling(OnLoss):
     Hurts when: the metric is a log-loss on data that allow certainty; together with label smoothing (both hold the
     logits down).
 
-    >>> seen = Forward(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
+    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
     >>> SpectralDecoupling(0.1).term(seen, ())
     tensor(0.3500)
     """
@@ -37,7 +37,7 @@ class SpectralDecoupling(OnLoss):
             url="https://arxiv.org/abs/2011.09468",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     strength: float = knob(
         default=1e-3,
         low=0,
@@ -48,9 +48,9 @@ class SpectralDecoupling(OnLoss):
         doc="λ, the weight of ½ ‖z‖² in the cost",
     )
 
-    def draw(self, forward: Forward, generator: torch.Generator) -> Draw:
+    def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         return ()
 
-    def term(self, forward: Forward, draw: Draw) -> Tensor:
+    def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         squares = forward.output.square()
         return self.strength * 0.5 * (squares.sum(1) if squares.ndim > 1 else squares).mean()

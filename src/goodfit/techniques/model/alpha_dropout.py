@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from goodfit.ops.dropout import keep_mask, quantize_rate
 from goodfit.reference import Reference
-from goodfit.stages import Draw, InputNoise, selector, share
-from goodfit.stages.draws import Decides, kept, rounded
+from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 
 FLOOR = 1.7580993408473766
 """−SELU(−∞): the scale 1.0507… of the activation times its α 1.6732…"""
 
 
-class AlphaDropout(Decides, InputNoise):
+class AlphaDropout(BitNoise, InputNoise):
     """Sets a random share of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are kept.
 
     Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn anew per sample and unit, with
@@ -42,15 +42,15 @@ class AlphaDropout(Decides, InputNoise):
             url="https://arxiv.org/abs/1706.02515",
         ),
     )
-    rate: float = share(0.1, 0.3, "share of hidden units set to SELU's lowest value")
-    input_rate: float = share(0.0, 0.2, "share of the network's inputs (standardised ones) set to that value")
+    rate: float = rate_knob(0.1, 0.3, "share of hidden units set to SELU's lowest value")
+    input_rate: float = rate_knob(0.0, 0.2, "share of the network's inputs (standardised ones) set to that value")
     on: str = selector()
 
-    def decisions(self, x: Tensor) -> Sequence[int]:
+    def bits_shape(self, x: Tensor) -> Sequence[int]:
         return x.shape
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        rate: float = rounded(self.rate)
-        stays = kept(draw[0], rate, x.dtype)
+        rate: float = quantize_rate(self.rate)
+        stays = keep_mask(draw[0], rate, x.dtype)
         a: float = 1 / ((1 - rate) * (1 + rate * FLOOR**2)) ** 0.5
         return x * (stays * a) + (a * FLOOR) * (stays - (1 - rate))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from goodfit.reference import Reference
-from goodfit.stages import Normalisation, selector
+from goodfit.stages import Normalization, selector
 from goodfit.technique import knob
 
 
-class BatchNorm(Normalisation):
+class BatchNorm(Normalization):
     """Normalises each hidden unit over the batch, with a learned scale and shift.
 
     Formula: y = γ (x − mean) / √(var + eps) + β, with the batch's statistics in training and running ones in

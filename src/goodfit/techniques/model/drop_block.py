@@ -45,7 +45,7 @@ class DropBlock(Noise):
             url="https://arxiv.org/abs/1810.12890",
         ),
     )
-    inputs: ClassVar[str] = "maps"
+    convolutions_only: ClassVar[bool] = True
     rate: float = knob(
         default=0.1,
         low=0,
@@ -59,7 +59,7 @@ class DropBlock(Noise):
     block: int = knob(default=5, low=1, search=(3, 7), unit="positions", doc="side of a block, clipped to the map's")
     on: str = selector()
 
-    def before(self, first: bool) -> Self | None:
+    def for_layer(self, first: bool) -> Self | None:
         return None if first else self
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:

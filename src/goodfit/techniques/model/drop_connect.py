@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from goodfit.ops.dropout import dropout_factors
 from goodfit.reference import Reference
-from goodfit.stages import Draw, WeightPerturbation, selector
-from goodfit.stages.draws import Decides, inverted
+from goodfit.stages import BitNoise, Draw, WeightPerturbation, selector
 from goodfit.technique import knob
 
 
-class DropConnect(Decides, WeightPerturbation):
+class DropConnect(BitNoise, WeightPerturbation):
     """Computes each training batch with a random share of the weights at zero and the rest scaled up.
 
     Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per batch and weight; dropped
@@ -55,8 +55,8 @@ class DropConnect(Decides, WeightPerturbation):
     )
     on: str = selector()
 
-    def decisions(self, x: Tensor) -> Sequence[int]:
+    def bits_shape(self, x: Tensor) -> Sequence[int]:
         return x.shape
 
     def perturb(self, w: Tensor, draw: Draw) -> Tensor:
-        return w * inverted(draw[0], self.rate, w.dtype)
+        return w * dropout_factors(draw[0], self.rate, w.dtype)

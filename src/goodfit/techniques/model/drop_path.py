@@ -7,13 +7,13 @@ from typing import Self
 
 from torch import Tensor
 
+from goodfit.ops.dropout import dropout_factors, keep_mask, quantize_rate
 from goodfit.reference import Reference
-from goodfit.stages import BranchNoise, Draw
-from goodfit.stages.draws import Decides, inverted, kept, rounded
+from goodfit.stages import BitNoise, BranchNoise, Draw
 from goodfit.technique import knob
 
 
-class DropPath(Decides, BranchNoise):
+class DropPath(BitNoise, BranchNoise):
     """Leaves out whole residual branches in training, anew for each sample, so that only the shortcut remains.
 
     Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), one per sample and branch;
@@ -67,10 +67,10 @@ class DropPath(Decides, BranchNoise):
     def branch(self, depth: float) -> Self:
         return self.with_values(rate=self.rate * depth) if self.linear else self
 
-    def decisions(self, x: Tensor) -> Sequence[int]:
+    def bits_shape(self, x: Tensor) -> Sequence[int]:
         return (len(x), *[1] * (x.ndim - 1))
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         if self.scale_by_keep:
-            return x * inverted(draw[0], self.rate, x.dtype)
-        return x * kept(draw[0], rounded(self.rate), x.dtype)
+            return x * dropout_factors(draw[0], self.rate, x.dtype)
+        return x * keep_mask(draw[0], quantize_rate(self.rate), x.dtype)

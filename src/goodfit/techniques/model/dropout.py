@@ -7,12 +7,12 @@ from typing import Self
 
 from torch import Tensor
 
+from goodfit.ops.dropout import dropout_factors
 from goodfit.reference import Reference
-from goodfit.stages import Draw, InputNoise, selector, share
-from goodfit.stages.draws import Decides, inverted
+from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 
 
-class Dropout(Decides, InputNoise):
+class Dropout(BitNoise, InputNoise):
     """Sets a random share of the units to zero in training and scales the rest, so that the mean is kept.
 
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and unit (inverted dropout); the
@@ -42,15 +42,15 @@ class Dropout(Decides, InputNoise):
             url="https://jmlr.org/papers/v15/srivastava14a.html",
         ),
     )
-    rate: float = share(0.25, 0.6, "share of hidden units set to zero")
-    input_rate: float = share(0.0, 0.3, "share of the network's inputs set to zero")
+    rate: float = rate_knob(0.25, 0.6, "share of hidden units set to zero")
+    input_rate: float = rate_knob(0.0, 0.3, "share of the network's inputs set to zero")
     on: str = selector()
 
-    def decisions(self, x: Tensor) -> Sequence[int]:
+    def bits_shape(self, x: Tensor) -> Sequence[int]:
         return x.shape
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * inverted(draw[0], self.rate, x.dtype)
+        return x * dropout_factors(draw[0], self.rate, x.dtype)
 
     @classmethod
     def keep(cls, probability: float, input_probability: float = 1.0, on: str = "kernel") -> Self:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, InputNoise, selector, share
+from goodfit.stages import Draw, InputNoise, rate_knob, selector
 
 
 class GaussianDropout(InputNoise):
@@ -36,8 +36,8 @@ class GaussianDropout(InputNoise):
             url="https://jmlr.org/papers/v15/srivastava14a.html",
         ),
     )
-    rate: float = share(0.25, 0.6, "the rate of the dropout with the same variance, on hidden units")
-    input_rate: float = share(0.0, 0.3, "the same, on the network's inputs")
+    rate: float = rate_knob(0.25, 0.6, "the rate of the dropout with the same variance, on hidden units")
+    input_rate: float = rate_knob(0.0, 0.3, "the same, on the network's inputs")
     on: str = selector()
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from goodfit.reference import Reference
-from goodfit.stages import Normalisation, selector
+from goodfit.stages import Normalization, selector
 from goodfit.technique import knob
 
 
-class GhostBatchNorm(Normalisation):
+class GhostBatchNorm(Normalization):
     """Normalises each hidden unit over small parts of the batch, as if the batch were that small.
 
     Formula: the rows of a batch are taken `size` at a time; each part is normalised by its own mean and variance,

@@ -6,11 +6,11 @@ import torch  # noqa: F401  (for the example)
 from torch import nn
 
 from goodfit.reference import Reference
-from goodfit.stages import Normalisation, selector
+from goodfit.stages import Normalization, selector
 from goodfit.technique import knob
 
 
-class LayerNorm(Normalisation):
+class LayerNorm(Normalization):
     """Normalises each sample over the units of a layer, with a learned scale and shift.
 
     Formula: y = γ (x − mean) / √(var + eps) + β, with mean and variance of the sample's own values: over the features,

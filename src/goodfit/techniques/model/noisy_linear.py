@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Learned, WeightPerturbation, selector
+from goodfit.stages import Draw, TrainableStrengths, WeightPerturbation, selector
 from goodfit.technique import knob
 
 
-class NoisyLinear(WeightPerturbation, Learned):
+class NoisyLinear(WeightPerturbation, TrainableStrengths):
     """Adds Gaussian noise to the weights of linear layers in training, with a scale per weight that is learned.
 
     Formula: the forward pass uses w + σ · f(ε_out) f(ε_in)ᵀ with f(ε) = sign(ε) √|ε|, ε ~ N(0, 1), one per unit and one
@@ -23,7 +23,7 @@ class NoisyLinear(WeightPerturbation, Learned):
     Hurts when: memory is short (twice the weights), or training is long: σ shrinks where noise does not pay.
 
     >>> draw = torch.tensor([4.0]), torch.tensor([1.0, -9.0])
-    >>> NoisyLinear(0.5).perturb(torch.zeros(1, 2), draw), NoisyLinear(0.5).learned(torch.ones(1, 4))
+    >>> NoisyLinear(0.5).perturb(torch.zeros(1, 2), draw), NoisyLinear(0.5).initial_values(torch.ones(1, 4))
     (tensor([[ 1., -3.]]), {'sigma': tensor([[0.2500, 0.2500, 0.2500, 0.2500]])})
 
     Differs from the paper: weights start as the network has them; a bias draws noise of its own, and its σ starts by
@@ -50,7 +50,7 @@ class NoisyLinear(WeightPerturbation, Learned):
     )
     on: str = selector("Linear kernel bias")
 
-    def learned(self, like: Tensor) -> dict[str, Tensor]:
+    def initial_values(self, like: Tensor) -> dict[str, Tensor]:
         inputs = like[0].numel() if like.ndim > 1 else len(like)
         return {"sigma": torch.full_like(like, self.sigma / inputs**0.5, requires_grad=False)}
 

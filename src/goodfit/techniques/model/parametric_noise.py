@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Draw, Learned, Noise, selector
+from goodfit.stages import Draw, Noise, TrainableStrengths, selector
 from goodfit.technique import knob
 
 
-class ParametricNoise(Noise, Learned):
+class ParametricNoise(Noise, TrainableStrengths):
     """Adds Gaussian noise to the inputs of layers in training, with a scale per layer that is learned.
 
     Formula: x ← x + alpha · σ_x · z, z ~ N(0, 1), drawn anew per sample and unit; σ_x is the standard deviation of all
@@ -26,7 +26,7 @@ class ParametricNoise(Noise, Learned):
     Hurts when: it is the only regularizer: on clean data the training loss is lower without noise, and alpha shrinks.
 
     >>> noise, x = ParametricNoise(0.5), torch.tensor([[1.0], [5.0]])
-    >>> noise.perturb(x, (torch.tensor([[1.0], [-2.0]]),)).flatten(), noise.learned(x)
+    >>> noise.perturb(x, (torch.tensor([[1.0], [-2.0]]),)).flatten(), noise.initial_values(x)
     (tensor([2., 3.]), {'alpha': tensor(0.5000)})
 
     Differs from the paper: noise on the inputs of layers only, not on weights; none in evaluation; the loss is that of
@@ -56,10 +56,10 @@ class ParametricNoise(Noise, Learned):
     )
     on: str = selector()
 
-    def before(self, first: bool) -> Self | None:
+    def for_layer(self, first: bool) -> Self | None:
         return self
 
-    def learned(self, like: Tensor) -> dict[str, Tensor]:
+    def initial_values(self, like: Tensor) -> dict[str, Tensor]:
         return {"alpha": torch.full((), self.alpha, dtype=like.dtype, device=like.device)}
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:

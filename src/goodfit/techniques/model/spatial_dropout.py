@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from goodfit.ops.dropout import dropout_factors
 from goodfit.reference import Reference
-from goodfit.stages import Draw, InputNoise, selector, share
-from goodfit.stages.draws import Decides, inverted
+from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 
 
-class SpatialDropout(Decides, InputNoise):
+class SpatialDropout(BitNoise, InputNoise):
     """Sets a random share of the channels to zero in training and scales the rest, so that the mean is kept.
 
     Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and channel, the same at every
@@ -42,13 +42,13 @@ class SpatialDropout(Decides, InputNoise):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("dropout1d", "dropout2d", "dropout3d")
-    inputs: ClassVar[str] = "maps"
-    rate: float = share(0.2, 0.5, "share of hidden channels set to zero")
-    input_rate: float = share(0.0, 0.3, "share of the network's input channels set to zero")
+    convolutions_only: ClassVar[bool] = True
+    rate: float = rate_knob(0.2, 0.5, "share of hidden channels set to zero")
+    input_rate: float = rate_knob(0.0, 0.3, "share of the network's input channels set to zero")
     on: str = selector()
 
-    def decisions(self, x: Tensor) -> Sequence[int]:
+    def bits_shape(self, x: Tensor) -> Sequence[int]:
         return (*x.shape[:2], *[1] * (x.ndim - 2))
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * inverted(draw[0], self.rate, x.dtype)
+        return x * dropout_factors(draw[0], self.rate, x.dtype)

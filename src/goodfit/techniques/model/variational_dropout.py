@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from goodfit.ops.dropout import dropout_factors, random_bits
 from goodfit.reference import Reference
 from goodfit.stages import Draw, Recurrent, selector
-from goodfit.stages.draws import bits, inverted
 from goodfit.technique import knob
 
 
@@ -27,7 +27,7 @@ class VariationalDropout(Recurrent):
     Hurts when: layers are narrow or sequences must be remembered to the letter.
 
     >>> dropout, drawn = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
-    >>> dropout.inputs(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
+    >>> dropout.transform_input(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
     [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
 
     Differs from the paper: one mask for all gates (its “tied” form); word embeddings are not dropped whole.
@@ -42,7 +42,7 @@ class VariationalDropout(Recurrent):
             url="https://arxiv.org/abs/1512.05287",
         ),
     )
-    alone: ClassVar[str] = "a recurrence is computed time step by time step"
+    not_vectorizable: ClassVar[str] = "a recurrence is computed time step by time step"
     rate: float = knob(
         default=0.25,
         low=0,
@@ -67,16 +67,16 @@ class VariationalDropout(Recurrent):
     on: str = selector("RNNBase kernel")
 
     def draw(self, x: Tensor, h: Tensor, generator: torch.Generator) -> Draw:
-        return bits(x.shape[1:], x.device, generator), bits(h.shape, h.device, generator)
+        return random_bits(x.shape[1:], x.device, generator), random_bits(h.shape, h.device, generator)
 
-    def inputs(self, x: Tensor, draw: Draw) -> Tensor:
-        return x * inverted(draw[0], self.rate, x.dtype)
+    def transform_input(self, x: Tensor, draw: Draw) -> Tensor:
+        return x * dropout_factors(draw[0], self.rate, x.dtype)
 
-    def hidden(self, h: Tensor, draw: Draw) -> Tensor:
-        return h * inverted(draw[1], self.recurrent_rate, h.dtype)
+    def transform_hidden(self, h: Tensor, draw: Draw) -> Tensor:
+        return h * dropout_factors(draw[1], self.recurrent_rate, h.dtype)
 
-    def state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
+    def next_state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         return new
 
-    def expected(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
+    def expected_state(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
         return new

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.ops.dropout import keep_mask, quantize_rate, random_bits
 from goodfit.reference import Reference
 from goodfit.stages import Draw, Recurrent, selector
-from goodfit.stages.draws import bits, kept, rounded
 from goodfit.technique import knob
 
 
@@ -27,10 +27,10 @@ class Zoneout(Recurrent):
     Hurts when: sequences are short, or each step must change the state at once.
 
     >>> zoneout, new, old = Zoneout(rate=0.25), torch.ones(1, 4), torch.zeros(1, 4)
-    >>> zoneout.expected(new, old, cell=False).tolist()
+    >>> zoneout.expected_state(new, old, cell=False).tolist()
     [[0.75, 0.75, 0.75, 0.75]]
     >>> drawn = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
-    >>> zoneout.state(new, old, False, 0, (drawn, drawn)).tolist()
+    >>> zoneout.next_state(new, old, False, 0, (drawn, drawn)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
     """
 
@@ -43,8 +43,8 @@ class Zoneout(Recurrent):
             url="https://arxiv.org/abs/1606.01305",
         ),
     )
-    alone: ClassVar[str] = "a recurrence is computed time step by time step"
-    in_evaluation: ClassVar[bool] = True
+    not_vectorizable: ClassVar[str] = "a recurrence is computed time step by time step"
+    acts_in_eval: ClassVar[bool] = True
     rate: float = knob(
         default=0.05,
         low=0,
@@ -70,26 +70,26 @@ class Zoneout(Recurrent):
 
     def draw(self, x: Tensor, h: Tensor, generator: torch.Generator) -> Draw:
         shape = (len(x), *h.shape)  # (time, batch, hidden)
-        return bits(shape, h.device, generator), bits(shape, h.device, generator)
+        return random_bits(shape, h.device, generator), random_bits(shape, h.device, generator)
 
-    def inputs(self, x: Tensor, draw: Draw) -> Tensor:
+    def transform_input(self, x: Tensor, draw: Draw) -> Tensor:
         return x
 
-    def hidden(self, h: Tensor, draw: Draw) -> Tensor:
+    def transform_hidden(self, h: Tensor, draw: Draw) -> Tensor:
         return h
 
-    def state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
+    def next_state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
         drawn = draw[cell][time]
         if drawn.shape != new.shape:
             raise InputError(
                 "Zoneout: cell state and hidden state must be of one size, got an LSTM with proj_size; choose other "
                 "layers with on=."
             )
-        return torch.where(kept(drawn, self._share(cell), new.dtype) > 0, new, old)
+        return torch.where(keep_mask(drawn, self._share(cell), new.dtype) > 0, new, old)
 
-    def expected(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
+    def expected_state(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
         return new + self._share(cell) * (old - new)
 
     def _share(self, cell: bool) -> float:
-        share: float = rounded(self.cell_rate if cell else self.rate)
+        share: float = quantize_rate(self.cell_rate if cell else self.rate)
         return share

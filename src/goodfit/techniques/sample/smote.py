@@ -32,7 +32,7 @@ class Smote(Synthesis):
     probabilities are used as such. Together with `ClassBalance` or `ClassWeights` it corrects twice.
 
     >>> x, y = torch.tensor([[0.0], [0.1], [0.2], [0.3], [5.0], [6.0]]), torch.tensor([0, 0, 0, 0, 1, 1])
-    >>> made, labels = Smote().made(x, y, Inputs(), seed=0)
+    >>> made, labels = Smote().synthesize(x, y, Inputs(), seed=0)
     >>> labels, bool(((made >= 5) & (made <= 6)).all())
     (tensor([1, 1]), True)
 
@@ -49,7 +49,7 @@ class Smote(Synthesis):
             url="https://arxiv.org/abs/1106.1813",
         ),
     )
-    needs: ClassVar[str] = "labels"
+    needs_targets: ClassVar[str] = "labels"
     strength: float = knob(
         default=1.0,
         low=0,
@@ -63,7 +63,7 @@ class Smote(Synthesis):
         default=5, low=1, high=float("inf"), search=(1, 10), unit="rows", doc="nearest neighbours to choose one from"
     )
 
-    def made(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+    def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         if y.is_floating_point() or y.ndim != 1:
             raise InputError("Smote: it acts on one class label per row; the targets have none. Leave it out.")
         if inputs.kind != "table" or x.ndim != 2:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class Jitter(Alteration):
+class Jitter(ValueTransform):
     """Adds Gaussian noise to each value of a series, in each channel in units of the channel's own spread.
 
     Formula: x_ct ← x_ct + stddev · s_c · z_ct, z_ct ~ N(0, 1); s_c is the standard deviation of channel c over all
@@ -24,7 +24,7 @@ class Jitter(Alteration):
     Helps when: sensors are noisy, and series are few.
     Hurts when: fast small changes tell the class (tremor, vibrations).
 
-    >>> Jitter(0.5).alter(torch.tensor([[[3.0, -3.0]]]), (torch.tensor([[[1.0, 2.0]]]),), Inputs("series"))
+    >>> Jitter(0.5).transform(torch.tensor([[[3.0, -3.0]]]), (torch.tensor([[[1.0, 2.0]]]),), Inputs("series"))
     tensor([[[4.5000, 0.0000]]])
 
     Differs from the paper: in units of each channel's spread, so that channels may be in units of any size.
@@ -43,7 +43,7 @@ class Jitter(Alteration):
         ),
     )
     kinds: ClassVar[tuple[str, ...]] = ("series",)
-    by_itself: ClassVar[bool] = False
+    independent_samples: ClassVar[bool] = False
     stddev: float = knob(
         default=0.05,
         low=0,
@@ -59,6 +59,6 @@ class Jitter(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         spread = x.std((0, 2), correction=0, keepdim=True)  # (1, channels, 1)
         return x + self.stddev * spread * draw[0]

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.interpolate import take_steps
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.augmentation import likelihood
-from goodfit.stages.timeline import along
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.augmentation import probability_knob
 from goodfit.technique import knob
 
 
-class Permutation(Alteration):
+class Permutation(ValueTransform):
     """Cuts a series into segments and puts them together in a random order.
 
     Formula: time step t is in segment ⌊t · segments / time⌋; the segments, inside which nothing changes, follow each
@@ -27,7 +27,7 @@ class Permutation(Alteration):
     Hurts when: order tells the class; the cuts bring jumps that no series has.
 
     >>> order = torch.tensor([[2, 3, 0, 1]])
-    >>> Permutation(segments=2).alter(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (order,), Inputs("series"))
+    >>> Permutation(segments=2).transform(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (order,), Inputs("series"))
     tensor([[[3., 4., 1., 2.]]])
 
     Differs from the paper: segments are of the same length, as in Iwana and Uchida's survey (PLOS ONE, 2021).
@@ -54,7 +54,7 @@ class Permutation(Alteration):
         unit="segments",
         doc="how many parts are put in another order",
     )
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         rows, time = len(x), x.shape[2]
@@ -62,5 +62,5 @@ class Permutation(Alteration):
         segment = torch.arange(time, device=x.device) * self.segments // time
         return (rank[:, segment].argsort(dim=1, stable=True),)  # from where each time step is taken (batch, time)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        return along(x, draw[0])
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return take_steps(x, draw[0])

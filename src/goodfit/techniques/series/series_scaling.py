@@ -9,11 +9,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class SeriesScaling(Alteration):
+class SeriesScaling(ValueTransform):
     """Makes the channels of a series larger or smaller, each by a factor of its own.
 
     Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1), one per sample and channel; 0 stays, which is the mean of
@@ -25,7 +25,7 @@ class SeriesScaling(Alteration):
     Hurts when: the amplitude tells the class, or how channels compare.
 
     >>> x, z = torch.tensor([[[1.0, -2.0], [4.0, 0.0]]]), torch.tensor([[[1.0], [-0.5]]])
-    >>> SeriesScaling(0.5).alter(x, (z,), Inputs("series"))
+    >>> SeriesScaling(0.5).transform(x, (z,), Inputs("series"))
     tensor([[[ 1.5000, -3.0000],
              [ 3.0000,  0.0000]]])
     """
@@ -58,5 +58,5 @@ class SeriesScaling(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty(*x.shape[:2], 1, dtype=torch.float32, device=x.device).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         return x * (1 + self.stddev * draw[0])

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.interpolate import interpolate_linear
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.timeline import read
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class TimeWarp(Alteration):
+class TimeWarp(ValueTransform):
     """Plays a series at a speed that changes smoothly; its ends stay where they are.
 
     Formula: the speed at time t is exp(stddev · c(t)); c is a cubic spline through knots + 2 values ~ N(0, 1) at evenly
@@ -29,7 +29,7 @@ class TimeWarp(Alteration):
     Hurts when: speed or frequency tells the class.
 
     >>> x = torch.arange(5.0).reshape(1, 1, 5)
-    >>> all_faster = TimeWarp(0.5).alter(x, (torch.ones(1, 6),), Inputs("series"))  # then nothing changes
+    >>> all_faster = TimeWarp(0.5).transform(x, (torch.ones(1, 6),), Inputs("series"))  # then nothing changes
     >>> all_faster.round(decimals=3)
     tensor([[[0., 1., 2., 3., 4.]]])
 
@@ -72,13 +72,13 @@ class TimeWarp(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty(len(x), self.knots + 2, dtype=torch.float32, device=x.device).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         span = x.shape[2] - 1
         if span < 1:
             return x
         curve = draw[0] @ torch.tensor(_spline(draw[0].shape[-1], span), dtype=x.dtype, device=x.device)
         behind = (self.stddev * curve).exp().cumsum(1)  # (batch, span)
-        return read(x, torch.cat([torch.zeros_like(behind[:, :1]), behind * span / behind[:, -1:]], 1))
+        return interpolate_linear(x, torch.cat([torch.zeros_like(behind[:, :1]), behind * span / behind[:, -1:]], 1))
 
 
 @lru_cache(maxsize=64)

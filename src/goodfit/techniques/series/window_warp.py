@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.interpolate import interpolate_linear
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.timeline import read
-from goodfit.stages.warp import levels
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class WindowWarp(Alteration):
+class WindowWarp(ValueTransform):
     """Stretches or squeezes a random window of a series, and brings the whole back to its length.
 
     Formula: the window is `size` of the series and begins anywhere; its length is multiplied or divided by `factor`, as
@@ -28,7 +28,7 @@ class WindowWarp(Alteration):
     Hurts when: speed or frequency tells the class, or the place in the series does.
 
     >>> x = torch.arange(9.0).reshape(1, 1, 9)
-    >>> WindowWarp(2.0, size=0.5).alter(x, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("series")).tolist()
+    >>> WindowWarp(2.0, size=0.5).transform(x, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("series")).tolist()
     [[[0.0, 0.75, 1.5, 2.25, 3.0, 3.75, 5.0, 6.5, 8.0]]]
     """
 
@@ -74,9 +74,9 @@ class WindowWarp(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)  # where the window begins; the sign says which way
+        return signed_uniform(len(x), 2, generator, x.device)  # where the window begins; the sign says which way
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         place, way = (drawn[:, None] for drawn in draw)
         span = x.shape[2] - 1
         window, begin = self.size * span, (place + 1) / 2 * (1 - self.size) * span
@@ -84,4 +84,4 @@ class WindowWarp(Alteration):
         steps = torch.arange(x.shape[2], dtype=x.dtype, device=x.device)
         played = steps * (1 + self.size * (ratio - 1))  # times in the series that is longer or shorter by now
         inside = (played - begin).clamp(min=0.0).minimum(window * ratio)  # how much of the window lies behind
-        return read(x, played + inside * (1 / ratio - 1))
+        return interpolate_linear(x, played + inside * (1 / ratio - 1))

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.resample import filter_frequencies, relative_frequencies
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.augmentation import likelihood
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.spectra import bins, smoothed
+from goodfit.stages.augmentation import probability_knob
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 FORMS = ("any", "low_pass", "high_pass", "band_stop")
@@ -22,7 +22,7 @@ BAND = 1.0
 """Octaves that a band-stop stops."""
 
 
-class Filtering(Sounding):
+class Filtering(SoundTransform):
     """Takes the high, the low or the middle frequencies from sounds, each from a cut-off of its own.
 
     Formula: with probability p, the spectrum is multiplied by h(e), where e are the octaves above the cut-off c: for a
@@ -37,7 +37,8 @@ class Filtering(Sounding):
 
     >>> both = torch.ones(8) + torch.tensor([1.0, -1.0] * 4)  # a constant, and the highest frequency
     >>> draw = torch.zeros(1), torch.tensor([0.5])
-    >>> Filtering(1.0, form="low_pass").heard(both.repeat(1, 1, 99), draw, Inputs())[0, 0, 400:404].round(decimals=4)
+    >>> low = Filtering(1.0, form="low_pass").transform_sound(both.repeat(1, 1, 99), draw, Inputs())
+    >>> low[0, 0, 400:404].round(decimals=4)
     tensor([1., 1., 1., 1.])
     """
 
@@ -51,7 +52,7 @@ class Filtering(Sounding):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("random_filter",)
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
     form: str = knob(
         default="any", choices=FORMS, kw_only=True, doc="what is taken away; any: one of the three, drawn per sample"
     )
@@ -82,15 +83,15 @@ class Filtering(Sounding):
         which = torch.empty(2, len(x), dtype=torch.float32, device=x.device).uniform_(generator=generator)
         return tuple(which.unbind(0))
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         which, place = draw
         cut: Tensor = self.low * (self.high / self.low) ** place
-        octaves = bins(x.shape[-1], x).clamp(min=1e-6).log2() - cut.log2()[:, None]  # (batch, bin)
+        octaves = relative_frequencies(x.shape[-1], x).clamp(min=1e-6).log2() - cut.log2()[:, None]  # (batch, bin)
         low, high, stop = _passed(-octaves), _passed(octaves), _passed(octaves.abs() - BAND / 2)
         gains = {"low_pass": low, "high_pass": high, "band_stop": stop}
         third = (which[:, None] * 3).floor()
         some = torch.where(third < 1, low, torch.where(third < 2, high, stop))
-        return smoothed(x, gains.get(self.form, some))
+        return filter_frequencies(x, gains.get(self.form, some))
 
 
 def _passed(octaves: Tensor) -> Tensor:

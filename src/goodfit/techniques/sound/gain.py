@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.warp import levels, wide
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 
-class Gain(Sounding):
+class Gain(SoundTransform):
     """Makes sounds louder or quieter, each by a factor of its own.
 
     Formula: x ← x · 10^(decibels · u / 20), u ~ U(−1, 1); what becomes louder than the data's loudest swing is cut off
@@ -26,7 +27,7 @@ class Gain(Sounding):
     Helps when: the distance to the microphone changes.
     Hurts when: loudness tells the class; sounds near full scale (they are distorted).
 
-    >>> Gain(20.0).heard(torch.ones(2, 1, 1), (torch.tensor([1.0, -0.5]),), Inputs()).flatten()
+    >>> Gain(20.0).transform_sound(torch.ones(2, 1, 1), (torch.tensor([1.0, -0.5]),), Inputs()).flatten()
     tensor([10.0000,  0.3162])
     """
 
@@ -51,8 +52,8 @@ class Gain(Sounding):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         factor: Tensor = 10.0 ** (self.decibels / 20 * draw[0])
-        return x * wide(factor, x)
+        return x * per_sample(factor, x)

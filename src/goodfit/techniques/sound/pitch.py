@@ -8,18 +8,20 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.resample import resample
+from goodfit.ops.sampling import signed_uniform
+from goodfit.ops.stft import frame_count, istft, phase_vocoder, stft
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.spectra import frames, sound, spectra, stretched, taken
-from goodfit.stages.warp import levels, wide
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 OCTAVE = 12
 EDGE = 0.05  # over which share of the frequencies those fade that become too high
 
 
-class Pitch(Sounding):
+class Pitch(SoundTransform):
     """Makes sounds higher or lower at the same pace, each by an interval of its own.
 
     Formula: f = 2^(semitones · u / 12), u ~ U(−1, 1): a phase vocoder makes the sound f times as long at the same
@@ -31,7 +33,7 @@ class Pitch(Sounding):
     Hurts when: pitch tells the class (notes, birds).
 
     >>> x = torch.sin(torch.arange(2000.0) * 0.2).reshape(1, 1, 2000)
-    >>> found = Pitch(12.0).heard(x, (torch.tensor([-1.0]),), Inputs())
+    >>> found = Pitch(12.0).transform_sound(x, (torch.tensor([-1.0]),), Inputs())
     >>> round(float(torch.fft.rfft(found[0, 0, 500:1500]).abs().argmax()) * 2 * torch.pi / 1000, 2)
     0.1
     """
@@ -76,16 +78,16 @@ class Pitch(Sounding):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length = x.shape[-1]
         factor: Tensor = 2.0 ** (self.semitones * draw[0] / OCTAVE)
         # Members of a population differ in strength, but not in shapes: room is made for an octave.
         most = OCTAVE if isinstance(self.semitones, Tensor) else self.semitones
         room = math.ceil(2.0 ** (most / OCTAVE) * length)
-        found = stretched(spectra(x, self.window), 1 / factor, frames(room, self.window))
+        found = phase_vocoder(stft(x, self.window), 1 / factor, frame_count(room, self.window))
         high = torch.linspace(0.0, 1.0, found.shape[-1], dtype=x.dtype, device=x.device) * factor[:, None]
         found = found * ((1 - high) / EDGE).clamp(0.0, 1.0)[:, None, None]
-        made = taken(sound(found, self.window, room, 2), 2 * factor, length)
-        return torch.where(wide(factor == 1, x), x, made)
+        made = resample(istft(found, self.window, room, 2), 2 * factor, length)
+        return torch.where(per_sample(factor == 1, x), x, made)

@@ -10,11 +10,11 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.augmentation import likelihood
-from goodfit.stages.sounding import Sounding
+from goodfit.stages.augmentation import probability_knob
+from goodfit.stages.sound_base import SoundTransform
 
 
-class Polarity(Sounding):
+class Polarity(SoundTransform):
     """Turns sounds upside down, as a microphone with its wires exchanged does.
 
     Formula: with probability p, x ← −x.
@@ -24,7 +24,7 @@ class Polarity(Sounding):
     Helps when: the network reads the waveform itself: nobody hears a difference.
     Hurts when: nothing is known to be lost; a network that takes spectra does not see it either.
 
-    >>> Polarity(1.0).heard(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
+    >>> Polarity(1.0).transform_sound(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
     tensor([-0.5000,  1.0000])
     """
 
@@ -38,10 +38,10 @@ class Polarity(Sounding):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("polarity_inversion",)
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         return -x

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.augmentation import likelihood
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.warp import wide
+from goodfit.stages.augmentation import probability_knob
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 
-class SoundNoise(Sounding):
+class SoundNoise(SoundTransform):
     """Adds white noise to sounds, as loud in proportion to each as a ratio of its own says.
 
     Formula: with probability p, x ← x + r · 10^(−s / 20) · z; z ~ N(0, 1) per value, r the root of the mean square of
@@ -28,7 +28,7 @@ class SoundNoise(Sounding):
     Helps when: recordings are clean and the world is not.
     Hurts when: what decides is as quiet as the noise.
 
-    >>> made = SoundNoise(low=20.0, high=20.0).heard(
+    >>> made = SoundNoise(low=20.0, high=20.0).transform_sound(
     ...     torch.ones(1, 1, 2), (torch.zeros(1), torch.tensor([[[1.0, -2.0]]])), Inputs()
     ... )
     >>> made.flatten()
@@ -59,7 +59,7 @@ class SoundNoise(Sounding):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("white_noise",)
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
     low: float = knob(
         default=10.0,
         low=-20,
@@ -83,7 +83,7 @@ class SoundNoise(Sounding):
         place = torch.empty(len(x), dtype=torch.float32, device=x.device).uniform_(generator=generator)
         return place, torch.empty_like(x).normal_(generator=generator)
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         ratio = self.low + draw[0] * (self.high - self.low)
         loudness = x.square().mean((1, 2)).sqrt()
-        return x + wide(loudness * 10.0 ** (-ratio / 20), x) * draw[1]
+        return x + per_sample(loudness * 10.0 ** (-ratio / 20), x) * draw[1]

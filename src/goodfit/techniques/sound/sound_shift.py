@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.warp import levels
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 
-class SoundShift(Sounding):
+class SoundShift(SoundTransform):
     """Moves sounds and series forward or backward in time, each by a way of its own.
 
     Formula: x_t ← x_(t − d), d = round(amount · u · length), u ~ U(−1, 1).
@@ -26,7 +26,7 @@ class SoundShift(Sounding):
     Hurts when: what decides lies at the end and is moved out; when something happens tells the class.
 
     >>> x = torch.arange(1.0, 5.0).reshape(1, 1, 4)
-    >>> SoundShift(0.5).heard(x, (torch.tensor([1.0]),), Inputs()).flatten()
+    >>> SoundShift(0.5).transform_sound(x, (torch.tensor([1.0]),), Inputs()).flatten()
     tensor([0., 0., 1., 2.])
     """
 
@@ -53,9 +53,9 @@ class SoundShift(Sounding):
     fill: str = knob(default="silence", choices=("silence", "wrap"), kw_only=True, doc="what comes in at the end")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length = x.shape[-1]
         way = (self.amount * draw[0] * length).round().long()
         source = torch.arange(length, device=x.device) - way[:, None]  # (batch, time)

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.resample import filter_frequencies, relative_frequencies
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.spectra import bins, smoothed
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 RATE = 16000  # where the samples per second are not known
 FADE = 0.01  # from sound to silence, as a share of the length, and of the mel scale
 
 
-class SpecAugment(Sounding):
+class SpecAugment(SoundTransform):
     """Silences stretches of time and takes away bands of frequency, each sample's own.
 
     Formula: `masks` times, a band of w · frequency of the mel scale, m(f) = ln(1 + f / 700), and a stretch of
@@ -31,8 +31,8 @@ class SpecAugment(Sounding):
     Hurts when: a short moment or a narrow band decides.
 
     >>> draw = torch.tensor([[[1.0, 0.5]]]), torch.tensor([[[1.0, 0.5]]])
-    >>> found = SpecAugment(time=0.5, frequency=0.0, masks=1).heard(torch.ones(1, 1, 8), draw, Inputs("sound"))
-    >>> found.flatten()
+    >>> technique = SpecAugment(time=0.5, frequency=0.0, masks=1)
+    >>> technique.transform_sound(torch.ones(1, 1, 8), draw, Inputs("sound")).flatten()
     tensor([1., 1., 0., 0., 0., 0., 1., 1.])
 
     Differs from the paper: it acts on the waveform; masked is silent, not the mean; time is not warped. Where the
@@ -72,11 +72,11 @@ class SpecAugment(Sounding):
         drawn = torch.empty(2, len(x), self.masks, 2, dtype=torch.float32, device=x.device)
         return tuple(drawn.uniform_(generator=generator).unbind(0))
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length = x.shape[-1]
         most = (inputs.rate or RATE) / 2 / 700
-        mel = (bins(length, x) * most).log1p() / math.log1p(most)
-        left = smoothed(x, _left(mel, self.frequency, draw[0]))
+        mel = (relative_frequencies(length, x) * most).log1p() / math.log1p(most)
+        left = filter_frequencies(x, _left(mel, self.frequency, draw[0]))
         whole = (self.frequency * draw[0][..., 0] == 0).all(1)
         x = torch.where(whole[:, None, None], x, left)
         moments = (torch.arange(length, dtype=x.dtype, device=x.device) + 0.5) / length

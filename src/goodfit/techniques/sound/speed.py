@@ -6,17 +6,18 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.resample import filter_frequencies, relative_frequencies, resample
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.spectra import bins, smoothed, taken
-from goodfit.stages.warp import levels, wide
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 EDGE = 0.1  # over which share of the frequencies those fade that the new rate cannot hold
 
 
-class Speed(Sounding):
+class Speed(SoundTransform):
     """Plays sounds faster or slower, each at a rate of its own: pitch and length change together, as on a tape.
 
     Formula: x(t) ← x(r · t), r = (1 + amount)^u, u ~ U(−1, 1). What is shorter than before is filled up with silence at
@@ -28,7 +29,7 @@ class Speed(Sounding):
     Hurts when: pitch or pace tell the class.
 
     >>> x = torch.sin(torch.arange(400.0) * 0.1).reshape(1, 1, 400)
-    >>> found = Speed(1.0).heard(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
+    >>> found = Speed(1.0).transform_sound(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
     >>> torch.allclose(found, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
     True
 
@@ -55,10 +56,10 @@ class Speed(Sounding):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         rate: Tensor = (1.0 + self.amount) ** draw[0]
-        held = ((1 / rate[:, None] - bins(x.shape[-1], x)) / EDGE).clamp(0.0, 1.0)  # (batch, bin)
-        fine = smoothed(x, held, 2)
-        return torch.where(wide(rate == 1, x), x, taken(fine, 2 * rate, x.shape[-1]))
+        held = ((1 / rate[:, None] - relative_frequencies(x.shape[-1], x)) / EDGE).clamp(0.0, 1.0)  # (batch, bin)
+        fine = filter_frequencies(x, held, 2)
+        return torch.where(per_sample(rate == 1, x), x, resample(fine, 2 * rate, x.shape[-1]))

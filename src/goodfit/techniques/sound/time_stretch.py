@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import signed_uniform
+from goodfit.ops.stft import frame_count, istft, phase_vocoder, stft
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.sounding import Sounding
-from goodfit.stages.spectra import frames, sound, spectra, stretched
-from goodfit.stages.warp import levels, wide
+from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 
-class TimeStretch(Sounding):
+class TimeStretch(SoundTransform):
     """Makes sounds faster or slower at the same pitch, each at a rate of its own.
 
     Formula: a phase vocoder: short spectra are taken from r times as far, r = (1 + amount)^u, u ~ U(−1, 1), with phases
@@ -27,7 +28,7 @@ class TimeStretch(Sounding):
     Hurts when: pace tells the class; clicks and drums (they are smeared over a window).
 
     >>> x = torch.sin(torch.arange(800.0) * 0.1).reshape(1, 1, 800)
-    >>> found = TimeStretch(1.0, window=128).heard(x, (torch.tensor([1.0]),), Inputs())
+    >>> found = TimeStretch(1.0, window=128).transform_sound(x, (torch.tensor([1.0]),), Inputs())
     >>> bool(found[..., 530:].abs().max() < 1e-3), bool(found[..., :300].abs().max() > 0.9)
     (True, True)
     """
@@ -72,9 +73,9 @@ class TimeStretch(Sounding):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def heard(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length, rate = x.shape[-1], (1.0 + self.amount) ** draw[0]
-        found = stretched(spectra(x, self.window), rate, frames(length, self.window))
-        return torch.where(wide(rate == 1, x), x, sound(found, self.window, length))
+        found = phase_vocoder(stft(x, self.window), rate, frame_count(length, self.window))
+        return torch.where(per_sample(rate == 1, x), x, istft(found, self.window, length))

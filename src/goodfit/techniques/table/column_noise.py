@@ -9,12 +9,12 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.units import codes
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.column_groups import categorical_columns
 from goodfit.technique import knob
 
 
-class ColumnNoise(Alteration):
+class ColumnNoise(ValueTransform):
     """Adds Gaussian noise to the numbers of a row; its categories, and what says that a number is missing, stay.
 
     Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every column j that is a number. stddev is in units of the
@@ -26,7 +26,7 @@ class ColumnNoise(Alteration):
     Hurts when: the exact value means something (ranks, counts of few, codes), or a column is 0 in most rows.
 
     >>> draw = (torch.tensor([[1.0, 1.0, -1.0]]),)
-    >>> ColumnNoise(0.1).alter(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))
+    >>> ColumnNoise(0.1).transform(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))
     tensor([[0.6000, 0.0000, 1.0000]])
     """
 
@@ -56,6 +56,6 @@ class ColumnNoise(Alteration):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty_like(x).normal_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         noisy = x + self.stddev * draw[0]
-        return torch.where(codes(x.shape[1], inputs, x.device), x, noisy) if inputs.groups else noisy
+        return torch.where(categorical_columns(x.shape[1], inputs, x.device), x, noisy) if inputs.groups else noisy

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.units import together
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.column_groups import share_within_groups
 from goodfit.technique import knob
 
 
-class SwapNoise(Alteration):
+class SwapNoise(ValueTransform):
     """Replaces a random share of each row's columns by those of other rows; targets stay.
 
     Formula: x_j ← x′_j with probability `rate`, for each column j on its own; x′ is another row of the batch, drawn
@@ -27,7 +27,7 @@ class SwapNoise(Alteration):
     Hurts when: few columns decide, and the rest is noise: then the target no longer follows from the row.
 
     >>> draw = (torch.tensor([[0.05, 0.9], [0.5, 0.9]]), torch.tensor([[1, 1], [0, 0]]))
-    >>> SwapNoise(0.1).alter(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), draw, Inputs())
+    >>> SwapNoise(0.1).transform(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), draw, Inputs())
     tensor([[3., 2.],
             [3., 4.]])
 
@@ -45,7 +45,7 @@ class SwapNoise(Alteration):
         ),
     )
     kinds: ClassVar[tuple[str, ...]] = ("table",)
-    by_itself: ClassVar[bool] = False
+    independent_samples: ClassVar[bool] = False
     rate: float = knob(
         default=0.1,
         low=0,
@@ -62,6 +62,6 @@ class SwapNoise(Alteration):
         on = torch.randint(1, max(2, rows), x.shape, generator=generator, device=x.device)  # rows further on
         return noise, (torch.arange(rows, device=x.device)[:, None] + on) % rows
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        noise, donor = (together(drawn, inputs) for drawn in draw)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        noise, donor = (share_within_groups(drawn, inputs) for drawn in draw)
         return torch.where(noise < self.rate, x.gather(0, donor), x)

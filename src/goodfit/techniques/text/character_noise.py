@@ -10,10 +10,10 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, word_share
+from goodfit.stages.text_base import TextTransform, uniform_like, word_rate_knob
 
 
-class CharacterNoise(Rewording):
+class CharacterNoise(TextTransform):
     """Misspells words: two letters swapped, one left out, or one doubled.
 
     Formula: each word of three letters or more becomes one of its misspelt forms, evenly drawn, with probability
@@ -28,7 +28,7 @@ class CharacterNoise(Rewording):
     >>> from goodfit.data.text.words import Words
     >>> words = Words.plain(["to", "too"])
     >>> draw = (torch.tensor([[0.1, 0.1, 0.1]]), torch.tensor([[0.0, 0.9, 0.0]]))
-    >>> CharacterNoise(0.5).alter(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
+    >>> CharacterNoise(0.5).transform(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
     tensor([[2, 1, 2]])
 
     Differs from the paper: it acts on words after they have become numbers; letters are left out or doubled too.
@@ -44,12 +44,12 @@ class CharacterNoise(Rewording):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("typos",)
-    worded: ClassVar[bool] = True
-    share: float = word_share(0.1, (0.02, 0.5), "probability that a word is misspelt")
+    needs_vocabulary: ClassVar[bool] = True
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is misspelt")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return even(x, generator), even(x, generator)
+        return uniform_like(x, generator), uniform_like(x, generator)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         assert inputs.words is not None
         return torch.where(draw[0] < self.share, inputs.words.typos.pick(x, draw[1]), x)

@@ -8,10 +8,10 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, there, without, word_share
+from goodfit.stages.text_base import TextTransform, is_word, remove_words, uniform_like, word_rate_knob
 
 
-class RandomDeletion(Rewording):
+class RandomDeletion(TextTransform):
     """Leaves words out; the others close up.
 
     Formula: each word is left out with probability `share`; of a text that would be empty, an evenly drawn word stays.
@@ -22,7 +22,7 @@ class RandomDeletion(Rewording):
     Hurts when: one word turns the meaning (not); texts are very short.
 
     >>> draw = (torch.tensor([[0.1, 0.9, 0.9]]),)
-    >>> RandomDeletion(0.5).alter(torch.tensor([[5, 6, 0]]), draw, Inputs("text"))
+    >>> RandomDeletion(0.5).transform(torch.tensor([[5, 6, 0]]), draw, Inputs("text"))
     tensor([[6, 0, 0]])
     """
 
@@ -35,10 +35,10 @@ class RandomDeletion(Rewording):
             url="https://arxiv.org/abs/1901.11196",
         ),
     )
-    share: float = word_share(0.1, (0.02, 0.5), "probability that a word is left out")
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is left out")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (even(x, generator),)
+        return (uniform_like(x, generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        return without(x, there(x) & (draw[0] < self.share), draw[0])
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return remove_words(x, is_word(x) & (draw[0] < self.share), draw[0])

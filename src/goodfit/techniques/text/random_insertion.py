@@ -10,10 +10,10 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, there, word_share
+from goodfit.stages.text_base import TextTransform, is_word, uniform_like, word_rate_knob
 
 
-class RandomInsertion(Rewording):
+class RandomInsertion(TextTransform):
     """Puts synonyms of a text's words in at random places of it.
 
     Formula: each word that has synonyms (see `synonyms`) calls one of them with probability `share`; it is put in at an
@@ -28,7 +28,7 @@ class RandomInsertion(Rewording):
     >>> from goodfit.data.text.words import Words
     >>> words = Words.plain(["happy", "glad", "day"])
     >>> draw = (torch.tensor([[0.1, 0.9, 0.1]]), torch.zeros(1, 3), torch.tensor([[0.9, 0.0, 0.0]]))
-    >>> RandomInsertion(0.5).alter(torch.tensor([[2, 4, 0]]), draw, Inputs("text", words=words))
+    >>> RandomInsertion(0.5).transform(torch.tensor([[2, 4, 0]]), draw, Inputs("text", words=words))
     tensor([[2, 4, 3]])
 
     Differs from the paper: each word is drawn by itself, where the paper inserts an exact number of synonyms.
@@ -43,15 +43,15 @@ class RandomInsertion(Rewording):
             url="https://arxiv.org/abs/1901.11196",
         ),
     )
-    worded: ClassVar[bool] = True
-    share: float = word_share(0.1, (0.02, 0.5), "probability that a synonym of a word is put in")
+    needs_vocabulary: ClassVar[bool] = True
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a synonym of a word is put in")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return even(x, generator), even(x, generator), even(x, generator)
+        return uniform_like(x, generator), uniform_like(x, generator), uniform_like(x, generator)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         assert inputs.words is not None
-        end, words = x.shape[1], there(x)
+        end, words = x.shape[1], is_word(x)
         long = words.sum(1, keepdim=True)
         calls = words & (draw[0] < self.share) & (inputs.words.synonyms.all.to(x.device)[x] > 0)
         calls = calls & (calls.cumsum(1) <= end - long)

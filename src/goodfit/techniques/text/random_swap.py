@@ -8,10 +8,10 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, there, word_share
+from goodfit.stages.text_base import TextTransform, is_word, uniform_like, word_rate_knob
 
 
-class RandomSwap(Rewording):
+class RandomSwap(TextTransform):
     """Lets pairs of words of a text change places.
 
     Formula: each word is chosen with probability `share`; the chosen ones are paired at random, and the two words of a
@@ -23,7 +23,7 @@ class RandomSwap(Rewording):
     Hurts when: the order tells the class; a network that takes the mean of its words does not see it at all.
 
     >>> draw = (torch.tensor([[0.2, 0.9, 0.1, 0.0]]),)
-    >>> RandomSwap(0.5).alter(torch.tensor([[5, 6, 7, 0]]), draw, Inputs("text"))
+    >>> RandomSwap(0.5).transform(torch.tensor([[5, 6, 7, 0]]), draw, Inputs("text"))
     tensor([[7, 6, 5, 0]])
 
     Differs from the paper: a word changes places once at most, and the number of pairs is drawn too.
@@ -38,13 +38,13 @@ class RandomSwap(Rewording):
             url="https://arxiv.org/abs/1901.11196",
         ),
     )
-    share: float = word_share(0.1, (0.02, 0.5), "probability that a word is chosen to change places")
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is chosen to change places")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (even(x, generator),)
+        return (uniform_like(x, generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        chosen = there(x) & (draw[0] < self.share)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        chosen = is_word(x) & (draw[0] < self.share)
         order = torch.where(chosen, draw[0], 2.0).argsort(
             dim=1, stable=True
         )  # the chosen ones come first, in random order

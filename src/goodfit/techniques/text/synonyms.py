@@ -10,10 +10,10 @@ from torch import Tensor
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, word_share
+from goodfit.stages.text_base import TextTransform, uniform_like, word_rate_knob
 
 
-class Synonyms(Rewording):
+class Synonyms(TextTransform):
     """Replaces words by synonyms, each word by a draw of its own.
 
     Formula: each word that has synonyms becomes one of them, evenly drawn, with probability `share`. Synonyms are those
@@ -29,7 +29,7 @@ class Synonyms(Rewording):
     >>> from goodfit.data.text.words import Words
     >>> words = Words.plain(["happy", "glad"])
     >>> draw = (torch.tensor([[0.1, 0.9, 0.1]]), torch.tensor([[0.0, 0.0, 0.0]]))
-    >>> Synonyms(0.5).alter(torch.tensor([[2, 2, 0]]), draw, Inputs("text", words=words))
+    >>> Synonyms(0.5).transform(torch.tensor([[2, 2, 0]]), draw, Inputs("text", words=words))
     tensor([[3, 2, 0]])
 
     Differs from the paper: each word is drawn by itself, where the paper replaces an exact number of them.
@@ -45,12 +45,12 @@ class Synonyms(Rewording):
         ),
     )
     aliases: ClassVar[tuple[str, ...]] = ("synonym_replacement",)
-    worded: ClassVar[bool] = True
-    share: float = word_share(0.1, (0.02, 0.5), "probability that a word becomes a synonym")
+    needs_vocabulary: ClassVar[bool] = True
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word becomes a synonym")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return even(x, generator), even(x, generator)
+        return uniform_like(x, generator), uniform_like(x, generator)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         assert inputs.words is not None
         return torch.where(draw[0] < self.share, inputs.words.synonyms.pick(x, draw[1]), x)

@@ -9,11 +9,11 @@ from goodfit.data.inputs import Inputs
 from goodfit.data.text.words import UNKNOWN
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, there
+from goodfit.stages.text_base import TextTransform, is_word, uniform_like
 from goodfit.technique import knob
 
 
-class WordDropout(Rewording):
+class WordDropout(TextTransform):
     """Replaces words by the unknown word.
 
     Formula: each word becomes number 1, the unknown word, with probability `rate`.
@@ -23,7 +23,7 @@ class WordDropout(Rewording):
     Helps when: the network leans on single words; new texts hold many words that training texts do not.
     Hurts when: one word turns the meaning.
 
-    >>> WordDropout(0.5).alter(torch.tensor([[5, 6, 0]]), (torch.tensor([[0.1, 0.9, 0.1]]),), Inputs("text"))
+    >>> WordDropout(0.5).transform(torch.tensor([[5, 6, 0]]), (torch.tensor([[0.1, 0.9, 0.1]]),), Inputs("text"))
     tensor([[1, 6, 0]])
 
     Differs from the paper: a classifier's input is changed, where the paper changes that of a decoder.
@@ -49,7 +49,7 @@ class WordDropout(Rewording):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (even(x, generator),)
+        return (uniform_like(x, generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        return torch.where(there(x) & (draw[0] < self.rate), UNKNOWN, x)
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+        return torch.where(is_word(x) & (draw[0] < self.rate), UNKNOWN, x)

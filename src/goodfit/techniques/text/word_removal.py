@@ -11,11 +11,11 @@ from goodfit.data.inputs import Inputs
 from goodfit.data.text.words import Words
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.wording import Rewording, even, there, without, word_share
+from goodfit.stages.text_base import TextTransform, is_word, remove_words, uniform_like, word_rate_knob
 from goodfit.technique import knob
 
 
-class WordRemoval(Rewording):
+class WordRemoval(TextTransform):
     """Leaves words of low probability out: rare ones, or those that tell little of their text.
 
     Formula: a word with score s is left out with probability min(1, share · (c − s) / z), where c is the largest score
@@ -31,7 +31,7 @@ class WordRemoval(Rewording):
 
     >>> words = Words.of(["the", "jurong"], counts=[99, 1], texts=[60, 1], total=80)
     >>> draw = (torch.tensor([[0.5, 0.5, 0.0]]),)
-    >>> WordRemoval(0.3).alter(torch.tensor([[2, 3, 0]]), draw, Inputs("text", words=words))
+    >>> WordRemoval(0.3).transform(torch.tensor([[2, 3, 0]]), draw, Inputs("text", words=words))
     tensor([[2, 0, 0]])
 
     Differs from the paper: words are left out, where the paper replaces them; "frequency" is an addition.
@@ -46,21 +46,21 @@ class WordRemoval(Rewording):
             url="https://arxiv.org/abs/1904.12848",
         ),
     )
-    worded: ClassVar[bool] = True
-    share: float = word_share(0.1, (0.02, 0.5), "which share of the words is left out")
+    needs_vocabulary: ClassVar[bool] = True
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "which share of the words is left out")
     by: str = knob(default="frequency", choices=("frequency", "tf_idf"), doc="what is scored: see the formula")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (even(x, generator),)
+        return (uniform_like(x, generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         assert inputs.words is not None
-        words, scores = there(x), self._scores(x, inputs.words)
+        words, scores = is_word(x), self._scores(x, inputs.words)
         below = torch.where(words, scores, -torch.inf).amax(1, keepdim=True) - scores
         below = torch.where(words, below, 0.0)
         mean = below.sum(1, keepdim=True) / words.sum(1, keepdim=True).clamp(min=1)
         chance = self.share * torch.where(mean > 0, below / torch.where(mean > 0, mean, 1.0), 1.0)
-        return without(x, words & (draw[0] < chance), draw[0])
+        return remove_words(x, words & (draw[0] < chance), draw[0])
 
     def _scores(self, x: Tensor, words: Words) -> Tensor:
         if self.by == "frequency":

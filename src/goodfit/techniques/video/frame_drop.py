@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.interpolate import take_frames
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.common import share
-from goodfit.stages.warp import at_frames
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.common import rate_knob
 
 
-class FrameDrop(Alteration):
+class FrameDrop(ValueTransform):
     """Loses frames of a clip at random; the last one before them is shown in their place.
 
     Formula: frame t ← the latest frame s ≤ t that is not lost; each frame but the first is lost with probability
@@ -26,7 +26,7 @@ class FrameDrop(Alteration):
     Hurts when: what decides the class lasts a frame or two.
 
     >>> clip = torch.arange(4.0).reshape(1, 1, 4, 1, 1)
-    >>> FrameDrop(0.5).alter(clip, (torch.tensor([[0.9, 0.1, 0.6, 0.2]]),), Inputs("video")).flatten()
+    >>> FrameDrop(0.5).transform(clip, (torch.tensor([[0.9, 0.1, 0.6, 0.2]]),), Inputs("video")).flatten()
     tensor([0., 0., 2., 2.])
     """
 
@@ -42,12 +42,12 @@ class FrameDrop(Alteration):
         ),
     )
     kinds: ClassVar[tuple[str, ...]] = ("video",)
-    rate: float = share(0.1, 0.5, "share of the frames that are lost")
+    rate: float = rate_knob(0.1, 0.5, "share of the frames that are lost")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty(len(x), x.shape[2], dtype=torch.float32, device=x.device).uniform_(generator=generator),)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         frames = torch.arange(x.shape[2], device=x.device)
         kept = torch.where(draw[0] >= self.rate, frames, torch.zeros_like(frames))
-        return at_frames(x, kept.cummax(1).values)
+        return take_frames(x, kept.cummax(1).values)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.interpolate import take_frames
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import at_frames, levels
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class FrameRate(Alteration):
+class FrameRate(ValueTransform):
     """Plays clips faster or slower, each by a factor of its own, round the frame in the middle.
 
     Formula: frame t ← the frame nearest to m + (t − m) f, m being the middle and f = (1 + amount)^u, u ~ U(−1, 1);
@@ -26,7 +27,7 @@ class FrameRate(Alteration):
     Hurts when: the speed tells the class.
 
     >>> clip = torch.arange(5.0).reshape(1, 1, 5, 1, 1)
-    >>> FrameRate(1.0).alter(clip, (torch.tensor([1.0]),), Inputs("video")).flatten()
+    >>> FrameRate(1.0).transform(clip, (torch.tensor([1.0]),), Inputs("video")).flatten()
     tensor([0., 0., 2., 4., 4.])
 
     Differs from the paper: one clip at a random rate, in place of two at fixed ones.
@@ -53,10 +54,10 @@ class FrameRate(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 1, generator, x.device)
+        return signed_uniform(len(x), 1, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         last = x.shape[2] - 1
         away = torch.arange(x.shape[2], dtype=x.dtype, device=x.device) - last / 2
         factor = (1 + self.amount + torch.zeros_like(draw[0])) ** draw[0]
-        return at_frames(x, (last / 2 + away * factor[:, None]).round().clamp(0, last).long())
+        return take_frames(x, (last / 2 + away * factor[:, None]).round().clamp(0, last).long())

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.augmentation import likelihood
+from goodfit.stages import Draw, ValueTransform
+from goodfit.stages.augmentation import probability_knob
 
 
-class Reversal(Alteration):
+class Reversal(ValueTransform):
     """Plays clips, sounds or series backwards.
 
     Formula: x[t] ← x[T − 1 − t] with probability p per sample.
@@ -23,7 +23,7 @@ class Reversal(Alteration):
     Helps when: time has no direction: textures, vibrations, walking in place.
     Hurts when: it has: opening and closing, speech, most actions.
 
-    >>> Reversal(1.0).alter(torch.arange(3.0).reshape(1, 1, 3), (), Inputs("series")).flatten()
+    >>> Reversal(1.0).transform(torch.arange(3.0).reshape(1, 1, 3), (), Inputs("series")).flatten()
     tensor([2., 1., 0.])
     """
 
@@ -39,10 +39,10 @@ class Reversal(Alteration):
         ),
     )
     kinds: ClassVar[tuple[str, ...]] = ("video", "series", "sound")
-    p: float = likelihood(0.5)
+    p: float = probability_knob(0.5)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return ()
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         return x.flip(2)

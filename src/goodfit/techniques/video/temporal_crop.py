@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.interpolate import take_frames
+from goodfit.ops.sampling import signed_uniform
 from goodfit.reference import Reference
-from goodfit.stages import Alteration, Draw
-from goodfit.stages.warp import at_frames, levels
+from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
 
 
-class TemporalCrop(Alteration):
+class TemporalCrop(ValueTransform):
     """Takes a random part of a clip and brings it back to the clip's length by repeating frames.
 
     Formula: a part of the length a · T, a ~ U(length, 1), anywhere in the clip of T frames; frame t of the new clip is
@@ -26,7 +27,7 @@ class TemporalCrop(Alteration):
     Hurts when: what decides the class lies at the beginning or at the end.
 
     >>> clip = torch.arange(4.0).reshape(1, 1, 4, 1, 1)
-    >>> TemporalCrop(0.5).alter(clip, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("video")).flatten()
+    >>> TemporalCrop(0.5).transform(clip, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("video")).flatten()
     tensor([2., 2., 3., 3.])
 
     Differs from the paper: the part's length is random, and it is brought back to the clip's.
@@ -54,12 +55,12 @@ class TemporalCrop(Alteration):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return levels(len(x), 2, generator, x.device)
+        return signed_uniform(len(x), 2, generator, x.device)
 
-    def alter(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
+    def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         frames = x.shape[2]
         share = self.length + (1 - self.length) * (draw[0] + 1) / 2
         start = (1 - share) * (draw[1] + 1) / 2 * frames
         middle = torch.arange(frames, dtype=x.dtype, device=x.device) + 0.5
         at = start[:, None] + middle * share[:, None]  # from the beginning of the first frame
-        return at_frames(x, at.floor().clamp(0, frames - 1).long())
+        return take_frames(x, at.floor().clamp(0, frames - 1).long())

@@ -8,11 +8,11 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Proximal, Quadratic, selector, soft_threshold
+from goodfit.stages import ProximalPenalty, QuadraticPenalty, selector, soft_threshold
 from goodfit.technique import knob
 
 
-class ElasticNet(Quadratic, Proximal):
+class ElasticNet(QuadraticPenalty, ProximalPenalty):
     """Adds λ₁ Σ|w| + λ₂ Σw² to the cost: exact zeros, with correlated inputs kept or dropped together.
 
     Formula: cost = loss + l1 · Σ|w| + l2 · Σw²; the quadratic part through the gradient 2 · l2 · w, the absolute
@@ -42,7 +42,7 @@ class ElasticNet(Quadratic, Proximal):
         ),
     )
     every: ClassVar[int] = 8
-    by_unit: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
     l1: float = knob(
         default=1e-5,
         low=0,

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Proximal, selector
+from goodfit.stages import ProximalPenalty, selector
 from goodfit.technique import knob
 
 NEWTON_STEPS = 8  # to rounding in double precision, also for step sizes twenty decades apart
 
 
-class GroupLasso(Proximal):
+class GroupLasso(ProximalPenalty):
     """Adds λ Σ_g √|g| ‖w_g‖ over groups g of weights to the cost and sets whole groups to exactly zero.
 
     Formula: cost = loss + strength · Σ_g √|g| · ‖w_g‖₂, |g| the number of weights in a group; where all weights of a
@@ -60,7 +60,7 @@ class GroupLasso(Proximal):
             url="https://arxiv.org/abs/1607.00485",
         ),
     )
-    light: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = False
     every: ClassVar[int] = 48
     strength: float = knob(
         default=1e-5,

@@ -8,11 +8,11 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Proximal, selector, soft_threshold
+from goodfit.stages import ProximalPenalty, selector, soft_threshold
 from goodfit.technique import knob
 
 
-class L1(Proximal):
+class L1(ProximalPenalty):
     """Adds λ Σ|w| to the cost and sets small weights to exactly zero.
 
     Formula: cost = loss + l1 · Σ|w|; after each optimizer step w ← sign(w) · max(|w| − l1 · step, 0), where `step` is
@@ -43,7 +43,7 @@ class L1(Proximal):
         ),
     )
     every: ClassVar[int] = 8
-    by_unit: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
     l1: float = knob(
         default=1e-5,
         low=0,

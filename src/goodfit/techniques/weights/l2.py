@@ -8,11 +8,11 @@ import torch  # noqa: F401  (doctest)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Quadratic, selector
+from goodfit.stages import QuadraticPenalty, selector
 from goodfit.technique import knob
 
 
-class L2(Quadratic):
+class L2(QuadraticPenalty):
     """Adds λ Σw² to the cost; weights shrink, and never become exactly zero.
 
     Formula: cost = loss + l2 · Σw², gradient 2 · l2 · w (Keras' convention). torch's `weight_decay=c` in `SGD` and
@@ -40,7 +40,7 @@ class L2(Quadratic):
             url="https://doi.org/10.1080/00401706.1970.10488634",
         ),
     )
-    by_unit: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
     l2: float = knob(
         default=1e-4,
         low=0,

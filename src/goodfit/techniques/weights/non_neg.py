@@ -38,7 +38,7 @@ class NonNeg(Projection):
             url="https://doi.org/10.1109/TNNLS.2014.2310059",
         ),
     )
-    by_unit: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
     rate: float = knob(
         default=1.0, low=0, high=1, search=(0.1, 1.0), neutral=0.0, unit="share", doc="share of the way taken per step"
     )

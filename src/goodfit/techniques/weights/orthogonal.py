@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Smooth, selector
+from goodfit.stages import SmoothPenalty, selector
 from goodfit.technique import knob
 
 
-class Orthogonal(Smooth):
+class Orthogonal(SmoothPenalty):
     """Adds the mean |cosine| between the weight vectors of a layer's units to the cost.
 
     Formula: cost = loss + factor · mean over pairs i < j of |cos(w_i, w_j)|: Keras' `OrthogonalRegularizer`. With
@@ -44,8 +44,8 @@ class Orthogonal(Smooth):
             url="https://arxiv.org/abs/1609.07093",
         ),
     )
-    light: ClassVar[bool] = False
-    matrices: ClassVar[bool] = True
+    cheap_when_neutral: ClassVar[bool] = False
+    needs_matrix: ClassVar[bool] = True
     factor: float = knob(
         default=1e-2,
         low=0,

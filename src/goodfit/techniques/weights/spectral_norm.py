@@ -49,9 +49,9 @@ class SpectralNorm(Projection):
             url="https://arxiv.org/abs/1804.04368",
         ),
     )
-    light: ClassVar[bool] = False
+    cheap_when_neutral: ClassVar[bool] = False
     every: ClassVar[int] = 8
-    matrices: ClassVar[bool] = True
+    needs_matrix: ClassVar[bool] = True
     max_value: float = knob(
         default=2.0,
         low=0,

@@ -41,7 +41,7 @@ class WeightDecay(Decay):
             url="https://arxiv.org/abs/2510.12402",
         ),
     )
-    by_unit: ClassVar[bool] = False
+    needs_units: ClassVar[bool] = False
     rate: float = knob(
         default=1e-2,
         low=0,
@@ -59,5 +59,5 @@ class WeightDecay(Decay):
     def factor(self, learning_rate: float) -> float:
         return 1 - learning_rate * self.rate
 
-    def agrees_only(self) -> bool:
+    def is_cautious(self) -> bool:
         return self.cautious

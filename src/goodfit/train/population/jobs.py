@@ -16,15 +16,15 @@ from goodfit.recipe import Recipe
 from goodfit.stages import OnSample
 from goodfit.surgery import copy_module
 from goodfit.technique import Technique
-from goodfit.train.context import context, refuse_contradictions
-from goodfit.train.fitting import told
+from goodfit.train.config import Training
+from goodfit.train.fit import told
 from goodfit.train.losses import Criterion, Loss, choose, probe
-from goodfit.train.order import spares
-from goodfit.train.population.structure import form, settings, why_alone
+from goodfit.train.population.grouping import form, settings, why_alone
+from goodfit.train.prepare import context, refuse_contradictions
 from goodfit.train.restless import restless
-from goodfit.train.seeds import stream
-from goodfit.train.settings import Training
-from goodfit.train.solo import Solo
+from goodfit.train.rng import stream
+from goodfit.train.stages.on_sample import spares
+from goodfit.train.trainer import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class Checked:
     recipe: Recipe
     training: Training
     criterion: Criterion
-    known: Mapping[str, Any]  # what acts where, and what the linter finds doubtful
+    known: Mapping[str, Any]  # what acts where, and the linter's warnings
     alone: str  # why its runs cannot be part of a population; empty where they can
 
     def job(self, number: int, seed: int, split: Split) -> Job:
@@ -164,7 +164,7 @@ class Checker:
         ground = self.grounds[split]
         key = ground.kind, settings(training), tuple(_outline(technique) for technique in recipe)
         if key not in self.begun:
-            Solo(copy_module(ground.network), split, recipe, training, criterion, 0)
+            Trainer(copy_module(ground.network), split, recipe, training, criterion, 0)
             self.begun.add(key)
 
 

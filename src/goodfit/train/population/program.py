@@ -13,17 +13,17 @@ from torch.func import functional_call, grad, grad_and_value
 
 from goodfit import surgery
 from goodfit.recipe import Recipe
-from goodfit.stages import Averaged, Clock, OnEval, OnGrads, Pulling
-from goodfit.train.attach import attach_layers
-from goodfit.train.batches import BatchStage, Facts
-from goodfit.train.cost import Cost
-from goodfit.train.gradients import chain
+from goodfit.stages import AveragedWeights, Clock, OnEval, OnGrads, Periodic, ResettingAverage
+from goodfit.train.config import Training
 from goodfit.train.losses import Criterion, by_row
-from goodfit.train.population.own_noise import OwnNoise
-from goodfit.train.population.source import Told
-from goodfit.train.population.update import Rates, Update
-from goodfit.train.settings import Training
-from goodfit.train.terms import LossStage
+from goodfit.train.objective import Objective
+from goodfit.train.population.context import StackedContext
+from goodfit.train.population.dropout_mode import DropoutMode
+from goodfit.train.population.weight_update import Rates, Update
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats
+from goodfit.train.stages.on_grads import chain
+from goodfit.train.stages.on_loss import LossTerms
+from goodfit.train.stages.on_model import attach_layers
 
 LEARNED = " (learned)"
 State = dict[str, Any]
@@ -31,7 +31,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepFlags:
     """What of a step is decided before it: the same for all members that take it together."""
 
     grads: tuple[bool, ...] = ()  # which OnGrads techniques act
@@ -44,10 +44,10 @@ class Program:
     """The template of a population: a network with the recipe in it, whose weights are given anew for every pass."""
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, facts: Facts
+        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, facts: DataStats
     ) -> None:
         self.model, self.recipe, self.criterion, self.facts = model, recipe, criterion, facts
-        self.source = Told()
+        self.source = StackedContext()
         self.attachment = attach_layers(model, recipe, self.source)
         trained = self.attachment.parameters()
         self.names, self.live = list(trained), list(trained.values())
@@ -58,9 +58,8 @@ class Program:
         kept: list[OnEval] = recipe.at(OnEval)
         self.on_eval = kept[0] if kept else None
 
-        plain = isinstance(self.on_eval, Pulling) or any(type(t).acts is not OnGrads.acts for t in self.on_grads)
-        plain = plain or (self.on_eval is not None and type(self.on_eval).acts is not OnEval.acts)
-        self.timeless = not plain and all(every == 1 for every in self.update.every.values())
+        periodic = any(isinstance(t, Periodic | ResettingAverage) for t in [*self.on_grads, self.on_eval])
+        self.timeless = not periodic and all(every == 1 for every in self.update.every.values())
         """Whether every step is like the others."""
         self.clocked = bool(self.on_grads or self.on_eval)
         """Whether a step looks at the clock."""
@@ -72,7 +71,7 @@ class Program:
     def start(self, techniques: Mapping[str, Any]) -> State:
         """The state of a member that begins with the template's weights, and has these techniques at its places."""
         learned = [
-            techniques[place].learned(like.detach())[knob]
+            techniques[place].initial_values(like.detach())[knob]
             for place, knob, like in (self.attachment.learning[n.removesuffix(LEARNED)] for n in self.names[self.own :])
         ]
         weights = [p.detach().clone() for p in [*self.live[: self.own], *learned]]
@@ -83,7 +82,9 @@ class Program:
 
     # ---- a step --------------------------------------------------------------------------------
 
-    def step(self, state: State, fixed: dict[str, Any], moving: dict[str, Any], moment: Moment) -> tuple[State, Tensor]:
+    def step(
+        self, state: State, fixed: dict[str, Any], moving: dict[str, Any], moment: StepFlags
+    ) -> tuple[State, Tensor]:
         """One optimizer step; the next state, and the mean data loss of the batch, a scalar.
 
         It is given what is the same in every step, and what is not.
@@ -92,9 +93,9 @@ class Program:
         source, clock = self._told(given), Clock(*given.get("clock", (1, 1, 1)))
         inputs = self.facts.inputs.between(*given["ends"])
         facts = replace(self.facts, scale=given["scale"], inputs=inputs)
-        batches = BatchStage(self.recipe, self.attachment, facts)
-        terms = LossStage(self.recipe, self.attachment, given.get("frequencies"))
-        cost = Cost(self.attachment, self.criterion, batches, terms)
+        batches = BatchTransforms(self.recipe, self.attachment, facts)
+        terms = LossTerms(self.recipe, self.attachment, given.get("frequencies"))
+        cost = Objective(self.attachment, self.criterion, batches, terms)
         live, buffers = state["weights"], state["buffers"]
         with self._training():
             x, y = given["x"], given["y"]
@@ -111,13 +112,13 @@ class Program:
         if self.on_eval and moment.averages:
             technique = source.now(self.on_eval, "eval")
             averaged = technique.update([t.clone() for t in averaged], weights, clock)
-            if isinstance(technique, Pulling) and moment.pulls:
+            if isinstance(technique, ResettingAverage) and moment.pulls:
                 weights = [w.clone() for w in technique.weights(averaged)]
-                averaged = technique.pulled(averaged)
+                averaged = technique.reset_state(averaged)
         made = {"weights": weights, "memory": memory, "buffers": gradient.buffers, "carried": carried}
         return {**made, "averaged": averaged}, loss
 
-    def _told(self, given: dict[str, Any]) -> Told:
+    def _told(self, given: dict[str, Any]) -> StackedContext:
         self.source.tell(given["strengths"], given["draws"])
         return self.source
 
@@ -127,7 +128,7 @@ class Program:
         surgery.set_train_mode(self.model)
         self.source.generator = torch.default_generator  # only as a sign: nothing is drawn from it
         try:
-            with OwnNoise(self.source):
+            with DropoutMode(self.source):
                 yield
         finally:
             self.source.generator, self.source.seen = None, None
@@ -159,7 +160,7 @@ class Program:
         """The weights to evaluate and keep."""
         if not self.on_eval:
             return list(state["weights"])
-        assert isinstance(self.on_eval, Averaged)
+        assert isinstance(self.on_eval, AveragedWeights)
         return self.on_eval.weights(state["averaged"])
 
     def measured(
@@ -167,7 +168,7 @@ class Program:
     ) -> tuple[Tensor, ...]:
         """The network's outputs in evaluation mode, and the data loss of each row where the criterion has one."""
         self.model.eval()
-        with OwnNoise(self.source):
+        with DropoutMode(self.source):
             outputs = self.network(weights, _copy(buffers), x)
         return (outputs, by_row(self.criterion.rows(outputs, y))) if self.criterion.by_row else (outputs,)
 
@@ -191,7 +192,7 @@ class _Gradient:
     """The innermost gradient function: of the batch's cost, at given weights."""
 
     def __init__(
-        self, program: Program, cost: Cost, live: list[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
+        self, program: Program, cost: Objective, live: list[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
     ) -> None:
         self.program, self.cost, self.live, self.x, self.y = program, cost, live, x, y
         self.before = self.buffers = buffers

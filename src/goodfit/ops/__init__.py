@@ -1,0 +1,1 @@
+"""Tensor operations that several techniques share. Nothing here knows of techniques, data or training."""

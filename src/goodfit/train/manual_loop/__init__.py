@@ -1,0 +1,1 @@
+"""A recipe in a training loop that the user writes."""

@@ -1,0 +1,1 @@
+"""Runs the techniques of each stage; every module carries the name of its stage."""

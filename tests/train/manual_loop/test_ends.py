@@ -1,0 +1,282 @@
+"""Epochs in a loop of the user's own: early stopping, averages, schedules, drawn rows, and however it ends."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from goodfit.data import Split
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.run import Weights, same, snapshot
+
+Net = Callable[..., nn.Sequential]
+LOSSES = [0.9, 0.5, 0.7, 0.6, 0.8]
+
+
+class Stop(Exception):  # noqa: N818
+    """Raised by a test within a loop."""
+
+
+def train(
+    model: nn.Module,
+    split: Split,
+    recipe: str,
+    losses: list[float] = LOSSES,
+    ends: BaseException | None = None,
+    **options: Any,
+) -> tuple[Regularizer, list[Weights]]:
+    """One step per told loss; the weights at the end of each epoch."""
+    x, y, kept = split.train.x, split.train.y, []
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    with attach(model, recipe, optimizer, **options) as reg:
+        for loss in losses:
+            F.cross_entropy(model(x), y).backward()
+            reg.step()
+            kept.append(snapshot(reg.network()))
+            if reg.epoch(val_loss=loss).stop:
+                break
+        if ends is not None:
+            raise ends
+    return reg, kept
+
+
+def test_early_stopping_stops_and_keeps_the_best(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    reg, kept = train(model, three_class_split, "early_stopping=2")
+    assert len(kept) == 4
+    assert same(model.state_dict(), kept[1])
+    assert reg.stopping.decision.reason == "stop_loss has not improved for 2 epochs (best: epoch 2)"
+
+
+def test_the_first_reason_to_stop_stays(make_net: Net) -> None:
+    with attach(make_net(), "early_stopping=1, divergence_stop(threshold=2)") as reg:
+        decisions = [reg.epoch(val_loss=loss) for loss in (0.9, 3.0, 3.1, 0.1)]
+    assert [decision.stop for decision in decisions] == [False, True, True, True]
+    assert {decision.reason for decision in decisions[1:]} == {
+        "stop_loss has not improved for 1 epochs (best: epoch 1)"
+    }
+
+
+@pytest.mark.parametrize(
+    ("recipe", "best"),
+    [
+        ("early_stopping=10", 1),  # it never stops
+        ("early_stopping(10, start_from_epoch=2)", 3),
+        ("early_stopping(10, restore_best_weights=false)", 4),
+        ("early_stopping(10, mode=max)", 0),
+        ("early_stopping(2, monitor=val_loss), divergence_stop", 1),
+        ("", 4),
+    ],
+)
+def test_the_best_epoch_s_weights_are_kept(recipe: str, best: int, three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    _, kept = train(model, three_class_split, recipe)
+    assert same(model.state_dict(), kept[best])
+
+
+@pytest.mark.parametrize("error", [Stop, KeyboardInterrupt, SystemExit])
+def test_restored_and_taken_out_however_it_ends(
+    error: type[BaseException], three_class_split: Split, make_net: Net
+) -> None:
+    model, twin = make_net(), make_net()
+    recipe = "early_stopping=9, dropout=0.5, weight_noise=0.1, activity_l2=0.0, batch_norm"
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    reg, kept = attach(model, recipe, optimizer), []
+
+    def loop() -> None:
+        with reg:
+            for loss in (0.9, 0.5, 0.7):
+                x, y = reg.batch(three_class_split.train.x, three_class_split.train.y)
+                (F.cross_entropy(model(x), y) + reg.penalty()).backward()
+                reg.step()
+                reg.epoch(val_loss=loss)
+                kept.append(snapshot(model))
+            raise error
+
+    with pytest.raises(error):
+        loop()
+    assert same(model.state_dict(), kept[1])
+    assert not any(m._forward_pre_hooks for m in model.modules())
+    assert sum(len(m._forward_hooks) for m in model.modules()) == 2  # the batch norms
+    assert not any("forward" in vars(m) for m in model.modules())
+    assert list(reg.detach().state_dict()) == list(twin.state_dict())
+    pickle.dumps(model)
+    optimizer.step()  # the user's own again
+
+
+def test_the_averaged_weights_are_kept(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    reg, kept = train(model, three_class_split, "ema=1.0", steps_per_epoch=1)
+    assert reg.network() is not model
+    assert same(model.state_dict(), kept[-1])
+    last, alone = make_net(), torch.optim.Adam((plain := make_net()).parameters(), lr=0.05)
+    averaged = snapshot(plain)
+    for _ in LOSSES:
+        alone.zero_grad()
+        F.cross_entropy(plain(three_class_split.train.x), three_class_split.train.y).backward()
+        alone.step()
+        averaged = {n: 0.5 * averaged[n] + 0.5 * w for n, w in snapshot(plain).items()}
+    last.load_state_dict(averaged)
+    for mine, other in zip(model.parameters(), last.parameters(), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_early_stopping_keeps_the_best_average(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    _, kept = train(model, three_class_split, "ema=1.0, early_stopping=9", steps_per_epoch=1)
+    assert same(model.state_dict(), kept[1])
+
+
+def test_an_average_counts_from_its_first_epoch_on(three_class_split: Split, make_net: Net) -> None:
+    """Before that SWA still holds the weights of the beginning."""
+    model = make_net()
+    reg, _ = train(model, three_class_split, "swa=0.0", losses=[0.9], epochs=2, steps_per_epoch=2)
+    assert same(reg.network().state_dict(), make_net().state_dict())
+    assert not same(model.state_dict(), make_net().state_dict())
+
+
+@pytest.mark.parametrize("recipe", ["ema=0.5", "swa=0.2", "lookahead(k=2)", "snapshot_ensemble=2"])
+def test_batch_norms_of_averages_are_refreshed(recipe: str, three_class_split: Split, make_net: Net) -> None:
+    """Their statistics are the mean over the training rows, at the averaged weights."""
+    model, x = make_net(), three_class_split.train.x
+    reg, _ = train(
+        model,
+        three_class_split,
+        f"{recipe}, batch_norm",
+        data=(x, three_class_split.train.y),
+        epochs=5,
+        steps_per_epoch=1,
+    )
+    network = reg.network()
+    members = list(network.committee) if recipe.startswith("snapshot") else [network]  # type: ignore[union-attr,arg-type]
+    for member in members:
+        assert not member.training
+        hidden = nn.functional.linear(x, member[0].weight, member[0].bias)  # type: ignore[index]
+        torch.testing.assert_close(member[0].batch_norm.running_mean, hidden.mean(0))  # type: ignore[index,union-attr]
+        torch.testing.assert_close(member[0].batch_norm.running_var, hidden.var(0))  # type: ignore[index,union-attr]
+    if not recipe.startswith("snapshot"):
+        assert same(model.state_dict(), network.state_dict())
+
+
+def test_a_committee_predicts_what_fit_s_does(
+    three_class_split: Split, make_net: Net, own_loop: Callable[..., Regularizer]
+) -> None:
+    run = fit(
+        make_net(), three_class_split, "snapshot_ensemble=2", Training(epochs=4, batch_size=48, learning_rate=0.02)
+    )
+    reg = own_loop(model := make_net(), "snapshot_ensemble=2", torch.optim.Adam(model.parameters(), lr=0.02), 4)
+    torch.testing.assert_close(
+        reg.network()(three_class_split.stop.x), run.outputs(three_class_split.stop.x).clone(), rtol=1e-4, atol=1e-5
+    )
+    assert len(reg.network().committee) == 2  # type: ignore[arg-type]
+
+
+def test_longer_than_said_stays_at_the_end(three_class_split: Split, make_net: Net) -> None:
+    model, rates = make_net(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    options = {"data": (three_class_split.train.x, three_class_split.train.y), "epochs": 2, "steps_per_epoch": 2}
+    with attach(model, "dropout(0.8, schedule=linear), snapshot_ensemble=2", optimizer, **options) as reg:
+        for _ in range(7):
+            model(three_class_split.train.x).square().mean().backward()
+            reg.step()
+            rates.append(0.8 * (1 - reg.attachment.source.done))
+    assert rates[:3] == pytest.approx([0.6, 0.4, 0.2])
+    assert all(0 < rate <= 0.2 for rate in rates[3:])
+    assert len(reg.network().committee) == 2  # type: ignore[arg-type]
+
+
+def test_schedules_follow_the_steps(three_class_split: Split, make_net: Net) -> None:
+    """The share of zeros that dropout leaves falls linearly over epochs × steps."""
+    model, x = nn.Sequential(nn.Linear(6, 400), nn.Linear(400, 3)), three_class_split.train.x
+    shares, optimizer = [], torch.optim.SGD(model.parameters(), lr=1e-6)
+    model[1].register_forward_hook(lambda m, args, out: shares.append(float((args[0] == 0).float().mean())))
+    with attach(model, "dropout(0.8, schedule=linear)", optimizer, epochs=2, steps_per_epoch=2) as reg:
+        for _ in range(4):
+            model(x).sum().backward()
+            reg.step()
+        model(x)
+    assert shares == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.8 / 5], abs=0.01)
+
+
+# ---- rows --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unbalanced() -> tuple[Tensor, Tensor]:
+    return torch.arange(12.0)[:, None], torch.tensor([0] * 9 + [1] * 2 + [2])
+
+
+def test_rows_are_balanced_anew_each_epoch(unbalanced: tuple[Tensor, Tensor]) -> None:
+    reg = attach(nn.Linear(1, 3), "class_balance", data=unbalanced)
+    first, second = reg.rows(), reg.rows()
+    for rows in (first, second):
+        assert unbalanced[1][rows].bincount().tolist() == [9, 9, 9]
+        assert set(rows.tolist()) == set(range(12))
+    assert not torch.equal(first, second)
+    again = attach(nn.Linear(1, 3), "class_balance", data=unbalanced)
+    assert torch.equal(again.rows(), first)
+    assert not torch.equal(attach(nn.Linear(1, 3), "class_balance", data=unbalanced, seed=1).rows(), first)
+
+
+def test_the_sampler_serves_a_data_loader(unbalanced: tuple[Tensor, Tensor]) -> None:
+    model, (x, y) = nn.Linear(1, 3), unbalanced
+    reg = attach(model, "class_balance, l2=0.1", torch.optim.SGD(model.parameters()), data=unbalanced)
+    loader = DataLoader(TensorDataset(x, y), batch_size=5, sampler=reg.sampler())  # type: ignore[arg-type]
+    assert len(reg.sampler()) == 27
+    assert len(loader) == 6
+    epochs = [torch.cat([ys for _, ys in loader]) for _ in range(2)]
+    assert all(ys.bincount().tolist() == [9, 9, 9] for ys in epochs)
+    assert not torch.equal(*epochs)
+    model(x).sum().backward()
+    reg.step()
+
+
+# ---- more than one -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_parts_of_a_network_have_recipes_of_their_own_and_end_in_any_order(
+    order: tuple[int, int], three_class_split: Split, make_net: Net
+) -> None:
+    model, x = make_net(), three_class_split.train.x
+    plain = model(x)
+    regs = [attach(half, "weight_noise=0.3") for half in (model[:2], model[2:])]
+    for number in order:
+        assert not torch.equal(model(x), plain)
+        regs[number].detach()
+    assert torch.equal(model(x), plain)
+    assert not any("forward" in vars(m) for m in model.modules())
+
+
+def test_one_recipe_after_the_other(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    for recipe in ("l1=0.01, batch_norm", "l2=0.01, dropout=0.2", "layer_norm"):
+        train(model, three_class_split, recipe)
+    assert "0.batch_norm.weight" in model.state_dict()
+    assert "0.layer_norm.weight" in model.state_dict()
+    assert bool(torch.isfinite(model(three_class_split.train.x)).all())
+
+
+def once(model: nn.Module, split: Split) -> None:
+    with attach(model, "early_stopping=2", torch.optim.SGD(model.parameters(), lr=0.1)) as reg:
+        F.cross_entropy(model(split.train.x), split.train.y).backward()
+        reg.step()
+
+
+def test_early_stopping_that_is_never_told_is_said(three_class_split: Split, make_net: Net) -> None:
+    model = make_net()
+    with pytest.warns(UserWarning, match="early_stopping did nothing; tell it each epoch with reg.epoch"):
+        once(model, three_class_split)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attach(model, "early_stopping=2").close()

@@ -1,0 +1,68 @@
+"""Rows measured in pieces, the last one filled up, give the losses and metrics that a run by itself gives."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.data import Split, from_tensors
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.population import scheduler
+from goodfit.train.population.evaluate import PIECE
+
+ROWS = {"train": 2 * PIECE + 37, "stop": PIECE + 5}
+
+
+@pytest.fixture(scope="module")
+def long() -> Split:
+    generator = torch.Generator().manual_seed(0)
+
+    def part(rows: int) -> tuple[Tensor, Tensor]:
+        x = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
+        return x, x[:, :1] + 0.1 * x[:, 1:2] ** 2
+
+    return from_tensors(**{name: part(rows) for name, rows in ROWS.items()})
+
+
+def whole(output: Tensor, y: Tensor) -> Tensor:
+    """A loss of all rows at once."""
+    return ((output - y) ** 2).sum().sqrt() / len(y) ** 0.5
+
+
+def per_row(output: Tensor, y: Tensor) -> Tensor:
+    """A loss whose rows look at each other."""
+    return ((output - y) ** 2).mean(1) + 0.1 * (output.mean() - y.mean()) ** 2
+
+
+@pytest.mark.parametrize("loss", [None, whole, per_row])
+@pytest.mark.parametrize("norm", [nn.Identity(), nn.BatchNorm1d(7, track_running_stats=False)])
+def test_pieces(long: Split, norm: nn.Module, loss: Any) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(6, 7), norm, nn.Tanh(), nn.Linear(7, 1)).double()
+    training, recipes = Training(epochs=2, batch_size=64, optimizer="sgd", learning_rate=0.05), ["l2=0.01", "l2=0.1"]
+    runs: Any = fit_many(model, long, recipes, training, loss=loss, population=True)
+    for run, recipe in zip(runs, recipes, strict=True):
+        other = fit(model, long, recipe, training, loss=loss, progress=False)
+        for column in ("train_loss", "train_loss_se", "stop_loss", "stop_loss_se", "train_r2", "stop_r2"):
+            mine, theirs = (torch.tensor(r.history[column], dtype=torch.float64) for r in (run, other))
+            torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12, equal_nan=True, msg=column)
+
+
+def test_a_network_of_arithmetic_alone_is_not_tried_out(long: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(scheduler, "BOUND", 0.0)
+    monkeypatch.setattr(scheduler.Population, "try_out", lambda population: tried.append(1))
+    together = partial(fit_many, nn.Linear(6, 1).double(), long, ["l2=0.01", "l2=0.1"], Training(epochs=1))
+    assert [run.epochs for run in together()] == [1, 1]  # type: ignore[union-attr]
+    assert not tried
+    monkeypatch.setattr(scheduler, "BOUND", 1e9)
+    monkeypatch.setattr(scheduler.Population, "train", lambda population: iter(()))
+    together()
+    assert tried

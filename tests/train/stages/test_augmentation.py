@@ -1,0 +1,147 @@
+"""Augmentation within training: validation never, each epoch anew, alike in a loop of one's own and in populations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from goodfit.data import Inputs, Split
+from goodfit.errors import InputError
+from goodfit.ops.image_warp import warp_images
+from goodfit.stages import MatrixWarp
+from goodfit.techniques import Brightness, Contrast, CutOut, HorizontalFlip, Perspective
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.manual_loop.attach import attach
+
+MOVING = "rotation=25, shift=0.2, elastic=10.0, brightness=0.4, blur=1.0, cut_out"
+
+
+class Seen(nn.Module):
+    """Notes what comes in, in training and in evaluation; copies note it in the same place."""
+
+    noted: ClassVar[list[tuple[bool, Tensor]]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.noted.append((self.training, x.detach().clone()))
+        return self.net(x)  # type: ignore[no-any-return]
+
+
+def test_evaluation_sees_raw_data_and_each_epoch_other_draws(image_split: Split) -> None:
+    model = Seen()
+    model.noted.clear()
+    fit(model, image_split, MOVING, Training(epochs=2, batch_size=96), progress=False)
+    raw = {tuple(image.flatten().tolist()) for part in image_split.parts.values() for image in part.x}
+    assert all(tuple(image.flatten().tolist()) in raw for training, x in model.noted if not training for image in x)
+    first, second = (x for training, x in model.noted if training and len(x) == 96)
+    seen = {tuple(image.flatten().tolist()) for image in (*first, *second)}
+    assert len(seen) == 192
+    assert not seen & raw
+
+
+def test_a_loop_of_one_s_own_trains_as_fit_does(image_split: Split) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    training = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.1, momentum=0.0)
+    run = fit(model, image_split, MOVING, training, progress=False)
+    train, optimizer = image_split.train, torch.optim.SGD(model.parameters(), 0.1)
+    with attach(model, MOVING, optimizer, data=(train.x, train.y), inputs=image_split.spec.inputs) as reg:
+        for _ in range(2):
+            for rows in reg.rows().split(32):
+                x, y = reg.batch(train.x[rows], train.y[rows])
+                nn.functional.cross_entropy(model(x), y).backward()
+                reg.step()
+            reg.epoch()
+    for name, weights in run.last.items():
+        torch.testing.assert_close(model.state_dict()[name], weights, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("inputs", [None, Inputs("image", 0.0, 1.0)])
+def test_a_loop_says_what_its_inputs_are(inputs: Inputs | None) -> None:
+    model: Any = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    if inputs is None:
+        with pytest.raises(InputError, match=r"Rotation: it must know what the inputs are.* give attach\(…, inputs="):
+            attach(model, "rotation")
+        return
+    with attach(model, "rotation", inputs=inputs) as reg:
+        x, y = torch.rand(4, 1, 4, 4), torch.tensor([0, 1, 0, 1])
+        changed, same = reg.batch(x, y)
+    assert same is y  # classes need not be known, where nothing changes targets
+    assert not torch.equal(changed, x)
+
+
+def test_members_of_a_population_see_what_they_would_see_alone(image_split: Split) -> None:
+    recipes = [MOVING, MOVING.replace("25", "5").replace("0.4", "0.1"), "rand_augment=0.5", "rand_augment=0.9"]
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).double()
+    double = doubled_split(image_split)
+    training = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.05)
+    together = fit_many(model, double, recipes, training, population=True, progress=False)
+    for run, recipe in zip(together, recipes, strict=True):
+        alone = fit(model, double, recipe, training, progress=False)
+        for name, weights in alone.last.items():
+            torch.testing.assert_close(run.last[name], weights, rtol=1e-8, atol=1e-10)  # type: ignore[union-attr]
+
+
+def doubled_split(split: Split) -> Split:
+    parts = {name: replace(part, x=part.x.double()) for name, part in split.parts.items()}
+    return replace(split, **parts)
+
+
+# ---- the order, the kind of map, and whose memory it is ------------------------------------------------
+
+
+class Aside(MatrixWarp):
+    """Three pixels to the right."""
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return ()
+
+    def matrix(self, draw: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
+        return torch.tensor([[1.0, 0.0, -3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])[None]
+
+
+class Nearer(MatrixWarp):
+    """Twice as large."""
+
+    def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return ()
+
+    def matrix(self, draw: tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
+        return torch.diag(torch.tensor([0.5, 0.5, 1.0]))[None]
+
+
+@pytest.mark.parametrize(("recipe", "place"), [([Aside(), Nearer()], 16 + 6), ([Nearer(), Aside()], 16 + 3)])
+def test_what_stands_first_in_a_recipe_comes_first(recipe: Any, place: int, augment: Callable[..., Tensor]) -> None:
+    spot = torch.zeros(1, 1, 33, 33, dtype=torch.float64)
+    spot[..., 16, 16] = 1.0
+    seen = augment(recipe, spot)[0, 0].sum(0)
+    assert int(seen.argmax()) == place
+
+
+def test_a_perspective_is_one(augment: Callable[..., Tensor]) -> None:
+    images = torch.rand(5, 1, 9, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    technique = Perspective(0.5)
+    _, *draw = technique.draw(images, images, torch.Generator().manual_seed(0))
+    matrix = technique.matrix(tuple(d.double() for d in draw), (9, 12))
+    wanted = warp_images(images, matrix, None, "black", 0.0, affine=False)
+    torch.testing.assert_close(augment(technique, images), wanted, rtol=0, atol=1e-12)
+
+
+def test_a_loop_s_own_batch_is_not_overwritten(augment: Callable[..., Tensor]) -> None:
+    images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    before = images.clone()
+    halves = [Brightness(0.5, p=0.5), Contrast(0.5, p=0.5), CutOut(0.5, p=0.5)]
+    for recipe in (halves, halves[::-1], [HorizontalFlip(0.5), *halves]):
+        assert not torch.equal(augment(recipe, images), before)
+        assert torch.equal(images, before)

@@ -1,0 +1,278 @@
+"""fit_many: what it is given, what it refuses, and what it leaves as it is."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from goodfit.data import Split
+from goodfit.errors import InputError, TrainingError
+from goodfit.models import build, initialise
+from goodfit.recipe import Recipe
+from goodfit.techniques import L2
+from goodfit.train.config import Training
+from goodfit.train.fit import fit
+from goodfit.train.fit_many import fit_many
+from goodfit.train.population import scheduler, solo_processes
+from goodfit.train.population.vectorized import MemberBatch
+from goodfit.train.rng import stream
+from goodfit.train.run import Run
+
+together = partial(fit_many, population=True)
+SHORT = Training(epochs=2, batch_size=16)
+STILL = Training(epochs=1, learning_rate=1e-300, optimizer="sgd")  # a step of it is nothing to any weight
+INTERRUPTED = "training: interrupted by the user before the first epoch of this run was done."
+RECIPES = ("dropout=0.2", "l2=0.01")
+Make = Callable[..., nn.Sequential]
+
+
+def assert_close(runs: list[Any], others: list[Run], tolerance: float) -> None:
+    for run, other in zip(runs, others, strict=True):
+        assert (str(run.recipe), run.seed, run.epochs, run.network) == (
+            str(other.recipe), other.seed, other.epochs, other.network,
+        )  # fmt: skip
+        for mine, theirs in ((run.last, other.last), (run.best, other.best)):
+            torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+# ---- starting weights ----------------------------------------------------------------------------------
+
+
+def starts(model: nn.Module | str, split: Split, **options: Any) -> list[Any]:
+    """The weights with which the members begin: recipes outermost, seeds 3 and 5."""
+    runs: Any = together(model, split, RECIPES, STILL, seeds=(3, 5), **options)
+    return [run.last for run in runs]
+
+
+def assert_starts(found: list[Any], *expected: nn.Module) -> None:
+    for weights, network in zip(found, [*expected] * len(RECIPES), strict=True):
+        assert weights.keys() == network.state_dict().keys()
+        assert all(torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_reference_network_starts_from_each_seed(fresh: bool, three_class_split: Split) -> None:
+    built = (build("mlp:8-4", (6,), 3, stream(seed, 0, "init")) for seed in (3, 5))
+    assert_starts(starts("mlp:8-4", three_class_split, fresh=fresh), *built)
+
+
+def test_a_given_network_starts_from_its_weights(three_class_split: Split, make_net: Make) -> None:
+    model = make_net(gain=1.5)
+    assert_starts(starts(model, three_class_split), model, model)
+
+
+def test_a_given_network_starts_anew(three_class_split: Split, make_net: Make) -> None:
+    model = make_net(gain=1.5)
+    assert_starts(starts(model, three_class_split, fresh=True), initialise(model, 3), initialise(model, 5))
+
+
+@pytest.mark.parametrize("population", [True, False, None])
+def test_fresh_runs_equal_those_of_fit(
+    population: bool | None, three_class_split: Split, to_double: Any, make_net: Make
+) -> None:
+    model, split = make_net().double(), to_double(three_class_split)
+    runs = fit_many(model, split, RECIPES, SHORT, seeds=(3, 5), fresh=True, population=population)
+    others = [fit(initialise(model, s), split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)]
+    assert_close(runs, others, 1e-12)
+
+
+@pytest.mark.parametrize("population", [True, False, None])
+def test_runs_of_a_reference_network_equal_those_of_fit(population: bool | None, three_class_split: Split) -> None:
+    runs = fit_many("mlp:8", three_class_split, RECIPES, SHORT, seeds=(3, 5), population=population)
+    assert_close(runs, [fit("mlp:8", three_class_split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)], 1e-5)
+
+
+# ---- what it leaves as it is ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_given_network_is_left_alone(fresh: bool, three_class_split: Split, make_net: Make) -> None:
+    model = make_net()
+    model.insert(1, nn.BatchNorm1d(8))
+    model.eval()
+    before, hooks = copy.deepcopy(model.state_dict()), [len(m._forward_pre_hooks) for m in model.modules()]
+    runs = together(
+        model, three_class_split, [*RECIPES, "batch_norm", "snapshot_ensemble"], SHORT, seeds=(0, 1), fresh=fresh
+    )
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert [len(m._forward_pre_hooks) for m in model.modules()] == hooks
+    assert not model.training
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+    networks = [id(p) for run in runs for p in run.model.parameters()]  # type: ignore[union-attr]
+    assert len(set(networks)) == len(networks)
+
+
+@pytest.mark.parametrize("model", ["mlp:8", "given"])
+def test_global_generators_are_left_alone(model: str, three_class_split: Split, make_net: Make) -> None:
+    network = make_net() if model == "given" else model
+    before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+    together(
+        network,
+        three_class_split,
+        [*RECIPES, "mixup", "class_balance", "snapshot_ensemble"],
+        SHORT,
+        seeds=(0, 1),
+        fresh=True,
+    )
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])
+    assert random.getstate() == before[2]
+
+
+def test_global_generators_do_not_matter(three_class_split: Split, make_net: Make) -> None:
+    model = make_net()
+    model.insert(2, nn.Dropout(0.3))
+    first = together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
+    with torch.random.fork_rng():
+        torch.manual_seed(12345)
+        assert_close(together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1)), first, 0.0)  # type: ignore[arg-type]
+
+
+# ---- what it is given ----------------------------------------------------------------------------------
+
+
+def test_recipes_may_be_techniques_recipes_or_texts(three_class_split: Split) -> None:
+    runs = fit_many("mlp:4", three_class_split, [L2(0.1), Recipe.of("dropout=0.5"), ""], SHORT)
+    assert [str(run.recipe) for run in runs] == ["l2=0.1", "dropout=0.5", "plain"]  # type: ignore[union-attr]
+
+
+def test_each_recipe_may_have_its_training(three_class_split: Split) -> None:
+    trainings = [Training(epochs=epochs, learning_rate=rate) for epochs, rate in ((1, 0.1), (3, 0.01))]
+    runs = fit_many("mlp:4", three_class_split, RECIPES, trainings, seeds=(0, 1))
+    assert [(run.epochs, run.history["learning_rate"][-1]) for run in runs] == [  # type: ignore[union-attr]
+        (1, 0.1), (1, 0.1), (3, 0.01), (3, 0.01),
+    ]  # fmt: skip
+
+
+def test_a_loss_of_one_s_own(three_class_split: Split, to_double: Any, make_net: Make) -> None:
+    model, split, loss = (
+        make_net().double(),
+        to_double(three_class_split),
+        nn.CrossEntropyLoss(reduction="none", label_smoothing=0.3),
+    )
+    runs = fit_many(model, split, RECIPES, SHORT, loss=loss)
+    assert_close(runs, [fit(model, split, recipe, SHORT, loss=loss) for recipe in RECIPES], 1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_trainings_as_recipes(count: int, three_class_split: Split) -> None:
+    with pytest.raises(InputError, match=rf"training must be one, or one for each recipe, got {count} for 2"):
+        fit_many("mlp:4", three_class_split, RECIPES, [SHORT] * count)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("dropout(0.5, on='encoder.*')", "encoder"),
+        ("target_noise=0.1", "target_noise"),
+        ("early_stopping(monitor='auc')", "monitor"),
+    ],
+)
+def test_a_recipe_that_does_not_fit(
+    recipe: str, message: str, three_class_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(MemberBatch, "train_epoch", lambda crowd: begun.append("together"))
+    monkeypatch.setattr(solo_processes, "fit_alone", lambda *args: begun.append("apart"))
+    with pytest.raises(InputError) as error:
+        fit_many("mlp:4", three_class_split, ["", "l2=0.1", recipe], SHORT)
+    assert message in str(error.value)
+    assert str(error.value).endswith(f"(recipe '{Recipe.of(recipe)}')")
+    assert not begun
+    with pytest.raises(InputError) as alone:
+        fit("mlp:4", three_class_split, recipe, SHORT)
+    assert str(error.value).startswith(str(alone.value))
+
+
+# ---- one by one ----------------------------------------------------------------------------------------
+
+
+def test_without_a_population(
+    three_class_split: Split, to_double: Any, make_net: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, split = make_net().double(), to_double(three_class_split)
+    stacked: Any = together(model, split, RECIPES, SHORT, seeds=(0, 1))
+    monkeypatch.setattr(scheduler.Population, "train", None)
+    assert_close(fit_many(model, split, RECIPES, SHORT, seeds=(0, 1), population=False), stacked, 1e-12)
+
+
+def test_where_a_population_does_not_pay(
+    three_class_split: Split, make_net: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_net()
+    monkeypatch.setattr(scheduler.Population, "prepare", lambda population, forced: False)
+    monkeypatch.setattr(scheduler.Population, "train", None)
+    runs = fit_many(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
+    assert_close(
+        runs, [fit(model, three_class_split, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0
+    )
+
+
+# ---- Ctrl-C --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Ctrl-C in the epoch of a population of this number, from 1."""
+
+    def at(epoch: int) -> None:
+        begun: list[int] = []
+        train_epoch = MemberBatch.train_epoch
+
+        def stop(crowd: MemberBatch) -> None:
+            begun.append(1)
+            if len(begun) == epoch:
+                raise KeyboardInterrupt
+            train_epoch(crowd)
+
+        monkeypatch.setattr(MemberBatch, "train_epoch", stop)
+
+    return at
+
+
+@pytest.mark.parametrize("recipes", [RECIPES, ("early_stopping=1", "ema=0.5")])
+def test_an_interrupted_member_keeps_its_best_epoch(
+    recipes: tuple[str, ...],
+    three_class_split: Split,
+    to_double: Any,
+    make_net: Make,
+    interrupted: Callable[[int], None],
+) -> None:
+    model, split = make_net().double(), to_double(three_class_split)
+    interrupted(3)
+    runs: Any = together(model, split, recipes, Training(epochs=9, learning_rate=0.1), seeds=(0, 1))
+    others = [fit(model, split, r, Training(epochs=2, learning_rate=0.1), seed=s) for r in recipes for s in (0, 1)]
+    assert_close(runs, others, 1e-12)
+    for run, other in zip(runs, others, strict=True):
+        assert (run.interrupted, run.stopped, run.kept) == (True, "interrupted by the user", "best")
+        assert run.best_epoch == other.best_epoch
+        torch.testing.assert_close(run.model.state_dict(), other.best, rtol=1e-12, atol=1e-12)
+
+
+def test_interrupted_before_an_epoch_was_over(three_class_split: Split, interrupted: Callable[[int], None]) -> None:
+    interrupted(1)
+    for found in together("mlp:4", three_class_split, RECIPES, SHORT):
+        assert isinstance(found, TrainingError)
+        assert str(found) == INTERRUPTED
+
+
+def test_interrupted_while_others_wait(
+    three_class_split: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "at_once", lambda *_: 2)
+    interrupted(4)
+    recipes = ["", "l2=0.1", "l2=0.2", "l2=0.3", "sam", "snapshot_ensemble"]
+    *stacked, sam, snapshots = together("mlp:4", three_class_split, recipes, SHORT)
+    # Two epochs of two of them were trained, and one of the two others.
+    assert sorted((run.interrupted, run.epochs) for run in stacked) == [(False, 2)] * 2 + [(True, 1)] * 2  # type: ignore[union-attr]
+    for found in (sam, snapshots):
+        assert isinstance(found, TrainingError)
+        assert str(found) == INTERRUPTED
