@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from goodfit.data.inputs import KINDS, Inputs
+from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError
 from goodfit.stages import Draw, ValueTransform
 
@@ -38,8 +38,8 @@ class CustomTransform(ValueTransform):
     """
 
     not_vectorizable: ClassVar[str] = "a function of the user's own draws its random numbers by itself"
-    inputs: ClassVar[str] = "any"
-    kinds: ClassVar[tuple[str, ...]] = KINDS
+    needs_floats: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ()
 
     call: Any
     batched: bool = False

@@ -70,9 +70,9 @@ def test_by_text() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(InputError, match="'mlp' does not fit inputs that are texts; take one of bag, text_cnn"):
+    with pytest.raises(InputError, match="'mlp' does not match inputs that are texts; choose one of bag, text_cnn"):
         build("mlp", (4,), 2, seed=0, words=10)
-    with pytest.raises(InputError, match="'bag' does not fit inputs that are no texts; take one of mlp"):
+    with pytest.raises(InputError, match="'bag' does not match inputs that are no texts; choose one of mlp"):
         build("bag", (4,), 2, seed=0)
     with pytest.raises(InputError, match="text_cnn: sizes are those of the words' vectors and of the channels"):
         text_cnn(10, 2, (8, 8, 8))

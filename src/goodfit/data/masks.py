@@ -10,14 +10,11 @@ from torch import Tensor
 
 from goodfit.data.arrays import as_array
 from goodfit.data.checks import listed
+from goodfit.data.kinds import kind as kind_named
+from goodfit.data.reading.masks import COLOUR, MOST
 from goodfit.data.task import Targets
 from goodfit.errors import InputError
 from goodfit.types import Array
-
-MOST = 256
-"""Classes that masks may have, so that a pixel takes one byte."""
-COLOUR = 1 << 24
-"""Added to the number of a colour (red · 2¹⁶ + green · 2⁸ + blue), which tells it from a shade of grey."""
 
 
 def as_masks(values: object) -> Array | None:
@@ -52,12 +49,12 @@ def is_masks(x: Tensor, y: Tensor) -> bool:
 
 
 def check_masks(x: Array, y: Array, kind: str) -> None:
-    """Refuse masks that are not those of the images x (rows, channels, height, width).
+    """Refuse masks that do not match the images x (rows, channels, height, width).
 
     Raises:
-        InputError: no images, or images of another size.
+        InputError: x are not images, or they have another size.
     """
-    if kind != "image":
+    if not kind_named(kind).has_masks:
         raise InputError(f"load: masks {y.shape} are for images; this is {kind} data: give one target for each row.")
     if x.shape[-2:] != y.shape[1:]:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Reference networks by a short text that can be stored beside their weights."""
+"""Reference networks by a short text that is stored together with their weights."""
 
 from __future__ import annotations
 
@@ -26,48 +26,44 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     "mel_cnn": (mel_cnn, (16, 32, 64)),
     "unet": (unet, (16, 32, 64)),
 }
-"""Name → what makes the network, and the sizes of its layers where the text gives none."""
+"""Name → the function that creates the network, and the default sizes of its layers."""
 READERS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     "bag": (bag, (64, 64)),
     "text_cnn": (text_cnn, (64, 64)),
 }
-"""The same for networks whose inputs are the numbers of words."""
-
-
-def usual(kind: str, task: str = "classification") -> str:
-    """The network for a kind of inputs and a task where nobody names one.
-
-    >>> usual("table"), usual("text"), usual("image", "segmentation")
-    ('mlp', 'bag', 'unet')
-    """
-    if task == "segmentation":
-        return "unet"
-    return {"text": "bag", "sound": "mel_cnn", "video": "cnn"}.get(kind, "mlp")
+"""The same for networks whose inputs are word numbers."""
 
 
 def build(text: str, input_shape: Sequence[int], outputs: int, seed: int, words: int = 0) -> nn.Module:
-    """The network that a text names, with weights that follow from the seed: `mlp`, `mlp:64-64`, `cnn:16-32`,
-    `resnet:16-32-64`, `mel_cnn:16-32-64` (for sound, in windows of 256 samples), `unet:16-32-64` (for masks).
+    """Create the network that a text names, with weights that follow from the seed.
 
-    The global generators are left as they were. `words`: how many words texts are made of, for `bag` and `text_cnn`.
+    Names are `mlp`, `cnn`, `resnet`, `mel_cnn` (for sounds, in windows of 256 samples), `unet` (for masks), `bag` and
+    `text_cnn` (for texts). The sizes of the layers may follow: `mlp:64-64`. The global generators are not changed.
+
+    Args:
+        text: the name, with or without sizes.
+        input_shape: the shape of one input.
+        outputs: the number of outputs.
+        seed: the seed of the weights.
+        words: the size of the vocabulary, for texts.
 
     >>> [tuple(p.shape) for p in build("mlp:8", (4,), 2, seed=0).parameters()]
     [(8, 4), (8,), (2, 8), (2,)]
 
     Raises:
-        InputError: an unknown name, one that does not fit the inputs, or sizes that are not whole numbers.
+        InputError: the name is unknown, it does not match the inputs, or sizes are not whole numbers.
     """
     name, _, sizes = text.partition(":")
     networks = NETWORKS | READERS
     if name not in networks:
         raise InputError(f"model: there is no reference network '{name}'.{near(name, networks)}")
     if (name in READERS) != (words > 0):
-        what, fit = ("texts", READERS) if words else ("no texts", NETWORKS)
-        raise InputError(f"model: '{name}' does not fit inputs that are {what}; take one of {', '.join(fit)}.")
-    make, usual = networks[name]
+        what, names = ("texts", READERS) if words else ("no texts", NETWORKS)
+        raise InputError(f"model: '{name}' does not match inputs that are {what}; choose one of {', '.join(names)}.")
+    create, default = networks[name]
     if ":" in text and not re.fullmatch(r"\d{1,5}(-\d{1,5})*", sizes):
-        raise InputError(f"model: sizes must be written {name}:{'-'.join(map(str, usual))}, got '{text}'.")
-    hidden = tuple(int(n) for n in sizes.split("-")) if sizes else usual
+        raise InputError(f"model: sizes must be written {name}:{'-'.join(map(str, default))}, got '{text}'.")
+    hidden = tuple(int(n) for n in sizes.split("-")) if sizes else default
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return make(words if words else tuple(input_shape), outputs, hidden)
+        return create(words if words else tuple(input_shape), outputs, hidden)

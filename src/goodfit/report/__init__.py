@@ -45,7 +45,7 @@ def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, sa
     written = write_text(
         render_augmentation(f"{split.spec.name}: {count} variants of {of}", recipe.text(), found, __version__), path
     )
-    if split.spec.inputs.kind == "series":
+    if split.spec.inputs.data_kind.preview == "lines":
         write_text(render_series_charts(found), path.with_suffix(".svg"))
     write_contact_sheet(split, recipe, path.with_suffix(".png"), count, samples, seed)
     return written

@@ -119,7 +119,7 @@ def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
     balancing = [recipe for recipe in ranked if recipe.at(OnSample)]
     if balancing and data.spec.classes:
         page = dataclasses.replace(page, facts=(*page.facts, _counts(balancing[0], data)))
-    augmenting = [recipe for recipe in ranked if acting(recipe, data.spec.inputs.kind)]
+    augmenting = [recipe for recipe in ranked if acting(recipe, data.spec.inputs.data_kind)]
     try:
         found = sample_galleries(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:

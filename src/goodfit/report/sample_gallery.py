@@ -38,15 +38,15 @@ def sample_galleries(
         InputError: a recipe without augmentations, or one that does not fit the data.
         MissingExtra: pillow is not there.
     """
-    kind, rows = split.spec.inputs.kind, examples(split, samples)
-    if kind in COMPARED:
+    preview, rows = split.spec.inputs.data_kind.preview, examples(split, samples)
+    if preview in COMPARED:
         asked(split, recipe, count, rows)
         in_batches, before = seen(split, recipe, count, rows, seed), targets(split, rows)
         several = zip(rows, in_batches.x, in_batches.y, before, strict=True)
-        return tuple(COMPARED[kind](split, row, _label(split, row), (x, y), old) for row, x, y, old in several)
+        return tuple(COMPARED[preview](split, row, _label(split, row), (x, y), old) for row, x, y, old in several)
     if split.spec.task == "segmentation":
         return tuple(_masked(split, recipe, count, rows, seed))
-    show, made = VIEWS[kind], variants(split, recipe, count, rows, seed)
+    show, made = VIEWS[preview], variants(split, recipe, count, rows, seed)
     found = []
     for row, several in zip(rows, made, strict=True):
         raw = split.train.x[row]
@@ -59,8 +59,8 @@ def write_contact_sheet(
     split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0
 ) -> None:
     """The same as one PNG file, where there are pictures: a row per sample, which stands in front."""
-    kind = split.spec.inputs.kind
-    if kind not in PICTURE_KINDS:
+    draw = PICTURES.get(split.spec.inputs.data_kind.preview)
+    if draw is None:
         return
     rows = examples(split, samples)
     if split.spec.task == "segmentation":
@@ -69,9 +69,6 @@ def write_contact_sheet(
         return
     made = variants(split, recipe, count, rows, seed)
     whole = torch.cat([split.train.x[rows].unsqueeze(1), made], 1)  # (sample, 1 + variant, …)
-    if kind == "video":
-        whole = whole[..., whole.shape[-3] // 2, :, :]  # the frame in the middle
-    draw = spectrogram if kind == "sound" else pixels
     path.write_bytes(encode(tile([[draw(split, one) for one in row] for row in whole])))
 
 
@@ -79,6 +76,11 @@ def pixels(split: Split, sample: Tensor) -> Array:
     """A sample as it was before preprocessing, in 256 shades: (channel, …, height, width)."""
     shades = (split.spec.inputs.unit(sample) * 255).round().clamp(0, 255)
     return shades.to(torch.uint8).cpu().numpy()
+
+
+def middle_frame(split: Split, sample: Tensor) -> Array:
+    """The middle frame of a clip in 256 shades: (channel, height, width)."""
+    return pixels(split, sample[..., sample.shape[-3] // 2, :, :])
 
 
 def spectrogram(split: Split, sample: Tensor, rows: int = 64) -> Array:
@@ -145,12 +147,14 @@ def _marked(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, 
 
 
 _Show = Callable[[Split, Tensor, Tensor | None], SampleView]
-VIEWS: dict[str, _Show] = {"image": _picture, "video": _picture, "sound": _sound, "text": _words}
-"""Kind of inputs → how a sample of it is shown: the split, the sample, and what it was made from."""
-PICTURE_KINDS = ("image", "video", "sound")
-"""The kinds of inputs of which `sheet` makes a picture."""
-COMPARED = {"table": table_gallery, "series": series_gallery}
-"""Kind of inputs → how a sample and its variants are shown beside each other."""
+VIEWS: dict[str, _Show] = {"picture": _picture, "clip": _picture, "spectrogram": _sound, "words": _words}
+"""A data kind's preview → the function that shows a sample: of the split, the sample, and the original sample."""
+PICTURES: dict[str, Callable[[Split, Tensor], Array]] = {
+    "picture": pixels, "clip": middle_frame, "spectrogram": spectrogram,
+}  # fmt: skip
+"""A data kind's preview → the function that draws a sample for the contact sheet."""
+COMPARED = {"rows": table_gallery, "lines": series_gallery}
+"""A data kind's preview → the function that shows a sample next to its variants."""
 
 
 def _label(split: Split, row: int) -> str:

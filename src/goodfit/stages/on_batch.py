@@ -22,9 +22,6 @@ class OnBatch(Scheduled, ABC):
     otherwise. Masks arrive as probabilities (batch, class, height, width).
     """
 
-    needs_floats: ClassVar[bool] = False
-    """Whether inputs must be floats. False: also whole numbers, such as word numbers, are accepted."""
-
     @abstractmethod
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         """Draw everything random for one batch.

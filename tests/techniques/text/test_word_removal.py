@@ -49,5 +49,5 @@ def test_which_words_go(augment: Callable[..., Tensor], inputs: Inputs, words: W
 
 
 def test_words_must_be_known(augment: Callable[..., Tensor], many: Tensor) -> None:
-    with pytest.raises(InputError, match="WordRemoval: it must know what the numbers of words stand for"):
+    with pytest.raises(InputError, match="WordRemoval: it must know the words behind the word numbers"):
         augment(WordRemoval(0.3), many, inputs=Inputs("text"))

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-
 from goodfit.data.options import Options
 from goodfit.data.reading.cache import Allocate, Source, decode_cached
 from goodfit.data.reading.listing import Listing, list_classes, roots

@@ -97,8 +97,8 @@ def _decode_pairs(
     _, broken = split_damaged(map_files(range(len(good)), decode_into, "decoding images and masks"))
     listing.report_damaged(damaged | {good[at]: why for at, why in broken.items()}, options.damaged)
     if any(suffix(mask) in LOSSY for _, mask in pairs):
-        LOG.warning("load: masks of '%s' are JPEG or WebP files, whose values are not exact: they are read as black and "
-                    "white", root.name)  # fmt: skip
+        LOG.warning("load: masks of '%s' are JPEG or WebP files, whose values are not exact: they are read as black "
+                    "and white", root.name)  # fmt: skip
     rows = [at for at in range(len(good)) if at not in broken]
     return [compact_rows(x, rows), compact_rows(y, rows)], form
 

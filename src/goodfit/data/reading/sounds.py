@@ -200,7 +200,8 @@ def _warn_cut(lengths: Array, length: float, unit: str, remedy: str) -> None:
     longer, shorter = int((lengths > length * (1 + 1e-9)).sum()), int((lengths < length * (1 - 1e-9)).sum())
     if longer or shorter:
         LOG.warning(
-            "load: sounds of %.4g to %.4g %s get the length %.4g: the end of %d is cut off, %d are padded with silence%s",
+            "load: sounds of %.4g to %.4g %s get the length %.4g: the end of %d is cut off, %d are padded with "
+            "silence%s",
             min(lengths), max(lengths), unit, length, longer, shorter, remedy,
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ class TextFeatures:
     texts: tuple[int, ...]  # how many of them hold it
     total: int  # how many there are
     note: str = ""
+    stored_as: ClassVar[str] = "text"
 
     @classmethod
     def fit(cls, x: pd.DataFrame) -> TextFeatures:
@@ -117,11 +118,10 @@ class TextFeatures:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        kind: Literal["text"] = "text"
         lists = {"vocabulary": self.vocabulary, "counts": self.counts, "texts": self.texts}
         return {
-            "kind": kind, "column": self.column, "length": self.length, **{k: list(v) for k, v in lists.items()},
-            "total": self.total, "note": self.note,
+            "kind": self.stored_as, "column": self.column, "length": self.length,
+            **{k: list(v) for k, v in lists.items()}, "total": self.total, "note": self.note,
         }  # fmt: skip
 
     @classmethod

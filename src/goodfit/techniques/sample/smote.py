@@ -50,6 +50,7 @@ class Smote(Synthesis):
         ),
     )
     needs_targets: ClassVar[str] = "labels"
+    kinds: ClassVar[tuple[str, ...]] = ("table",)
     strength: float = knob(
         default=1.0,
         low=0,
@@ -66,8 +67,9 @@ class Smote(Synthesis):
     def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         if y.is_floating_point() or y.ndim != 1:
             raise InputError("Smote: it acts on one class label per row; the targets have none. Leave it out.")
-        if inputs.kind != "table" or x.ndim != 2:
-            raise InputError(f"Smote: it acts on table data; these inputs are {inputs.kind} data. Leave it out.")
+        match = inputs.data_kind.accepts(self, x.shape[1], inputs.words is not None)
+        if not match or x.ndim != 2:
+            raise InputError(f"Smote: {match.reason or f'it acts on rows of columns, got x {tuple(x.shape)}.'}")
         counts = y.bincount().tolist()
         rows, found = _coded(x.cpu().double().numpy(), inputs), [np.empty((0, _width(x, inputs)))]
         labels = [y[:0]]
