@@ -144,7 +144,7 @@ def test_a_network_of_convolutions_in_a_class() -> None:
     small = checked(model, x)
     # Unit 3 of conv1 is a constant in front of a border of zeros; those of conv2 go into the bias of fc1.
     assert small.units == {"conv1": (4, 3), "conv2": (6, 4), "fc1": (8, 6)}
-    assert small.kept == {"conv1": "1 constant units stay: no bias of 'conv2' can stand for them"}
+    assert small.kept == {"conv1": "1 constant units are kept: a bias of 'conv2' cannot replace them"}
     assert small.inputs is not None
     assert (small.inputs.tolist(), small.inputs_before) == ([0], 2)
     assert torch.equal(pickle.loads(pickle.dumps(small.model))(x), small.model(x))
@@ -180,7 +180,7 @@ def test_residual_blocks_lose_units_inside() -> None:
     zero(block.two.weight[:, 1:4], model[2].weight[:, 0], model[0].weight[:, 1])
     small = checked(model, normal(7, 3))
     assert small.units == {"1.one": (6, 3)}
-    assert small.kept == {"0": "its output is used in 2 places", "1.two": "goes into add with something else"}
+    assert small.kept == {"0": "its output is used in 2 places", "1.two": "goes into add together with another tensor"}
     assert small.inputs is not None
     assert small.inputs.tolist() == [0, 2]
 
@@ -208,8 +208,8 @@ def test_sizes_in_the_networks_own_code_are_found_out() -> None:
     small = checked(model, normal(3, 2, 3))
     assert small.units == {"b": (4, 3)}
     assert small.kept == {
-        "a": "without its idle units the outputs would differ",
-        "inputs": "without the idle ones the outputs would differ",
+        "a": "without its unused units the outputs would differ",
+        "inputs": "without the unused inputs the outputs would differ",
     }
 
 
@@ -226,7 +226,7 @@ def test_networks_that_cannot_be_read_are_copied() -> None:
     )
     zero(noisy.a.weight[:, 0])
     small = compress(noisy, sample=normal(5, 3))
-    assert small.kept == {"the network": "what it puts out differs from one call to the next"}
+    assert small.kept == {"the network": "its outputs differ from one call to the next"}
     assert torch.equal(small.model.a.weight, noisy.a.weight)
 
 
@@ -236,7 +236,7 @@ def test_hooks_of_others_keep_a_layer_as_it_is() -> None:
     model[0].register_forward_hook(double)
     small = checked(model, normal(5, 3))
     assert small.units == {"2": (4, 3)}
-    assert small.kept == {"0": "there are hooks on it", "inputs": "goes into '0', and there are hooks on it"}
+    assert small.kept == {"0": "it has hooks", "inputs": "goes into '0', and it has hooks"}
 
 
 def double(layer: nn.Module, args: Any, output: Tensor) -> Tensor:
@@ -251,14 +251,14 @@ def test_the_sample_may_be_left_out() -> None:
     run = SimpleNamespace(model=settled(nn.Sequential(nn.Conv1d(2, 3, 1))), spec=SimpleNamespace(input_shape=(2, 5)))
     assert compress(run).ratio == 1
     with pytest.raises(
-        InputError, match="compress: the input shape of a network that starts with Conv1d is not known; give"
+        InputError, match="compress: the input shape of a network that starts with Conv1d must be known; pass"
     ):
         compress(run.model)
 
 
 def test_a_sample_that_does_not_fit() -> None:
     with pytest.raises(
-        InputError, match=r"compress: the network must take the sample, got rows of shape \(4,\) and Runt"
+        InputError, match=r"compress: the network must accept the sample, got rows of shape \(4,\) and Runt"
     ):
         compress(mlp(3, 2, (4,)), sample=torch.ones(2, 4))
 
@@ -281,7 +281,7 @@ def test_tokens_and_several_outputs() -> None:
     small = compress(model, sample=x)
     assert small.units == {"a": (5, 4)}
     torch.testing.assert_close(small.model(x), model(x), rtol=1e-9, atol=1e-9)
-    with pytest.raises(InputError, match="starts with Embedding is not known"):
+    with pytest.raises(InputError, match="starts with Embedding must be known"):
         compress(model)
 
 

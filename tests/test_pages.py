@@ -121,7 +121,7 @@ def test_markdown_shows_signs_as_they_are() -> None:
     assert "Adds a \\* b to the cost, where a \\< b." in text
     assert "**Formula:** cost = loss + a \\* b · Σ|w| over two lines, with `a * b` as code." in text
     assert "| a \\* \\|w\\| |" in text
-    assert "Bold: the knob that `test_pages=value` sets" in text
+    assert "Bold: the knob that `sample=value` sets" in text
 
 
 def test_addresses_are_links_without_the_sign_behind_them() -> None:

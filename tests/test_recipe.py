@@ -8,7 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from goodfit.errors import InputError
-from goodfit.recipe import Recipe, find, items, parse
+from goodfit.recipe import Recipe, items, parse
+from goodfit.registry import find
 from goodfit.stages import OnWeights, Penalty
 from goodfit.technique import Knob, Technique
 from goodfit.techniques import ALL, L1, L2, BatchNorm, Dropout, EarlyStopping, GaussianNoise, MaxNorm, WeightDecay

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from goodfit.errors import InputError
     from goodfit.explanation import explain
     from goodfit.recipe import Recipe
+    from goodfit.registry import register
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
@@ -43,6 +44,7 @@ _HOMES = {
     "load": "data",
     "load_run": "store",
     "models": "models",
+    "register": "registry",
     "run_study": "study",
     "save_run": "store",
     "techniques": "techniques",
@@ -66,6 +68,7 @@ __all__ = [
     "load",
     "load_run",
     "models",
+    "register",
     "run_study",
     "save_run",
     "techniques",

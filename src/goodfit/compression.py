@@ -1,4 +1,4 @@
-"""Compression: units and inputs whose weights are all zero are taken out, and a smaller plain network remains."""
+"""Compression: remove the units and inputs whose weights are all zero, so that a smaller network remains."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import InputError
-from goodfit.surgery.cut import Cut, apply, fold_norms, idle
-from goodfit.surgery.segments import Segment, follow
+from goodfit.surgery.pruning import Pruning, fold_batch_norms, plan_pruning, prune_units
+from goodfit.surgery.segments import Segment, find_segments
 from goodfit.surgery.tracing import Trace, UntraceableError, trace_graph
 from goodfit.surgery.weight_ref import ordered_layers
 
 ROWS = 256
-"""Rows of noise that a network is tried on where no sample is given."""
+"""Number of random rows on which a network is tested if no sample is given."""
 
 
 class HasModel(Protocol):
-    """What has a trained network, for instance a `Run`."""
+    """An object with a trained network, for instance a `Run`."""
 
     model: nn.Module
 
 
 class SelectInputs(nn.Module):
-    """Passes on the inputs that a smaller network uses.
+    """Selects the inputs that a smaller network uses.
 
-    Shape: (batch, …) → the numbers `index` of each row, flattened, or of its dimension `dim`.
+    Shape: (batch, …) → the indices `index` along dimension `dim`, after flattening the rows if `flatten` is set.
     """
 
     index: Tensor
@@ -43,23 +43,23 @@ class SelectInputs(nn.Module):
         self.register_buffer("index", index)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The chosen inputs."""
+        """The selected inputs."""
         return (x.flatten(1) if self.flatten else x).index_select(self.dim, self.index)
 
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
-    """A smaller network that puts out what the given one does, and what was taken out."""
+    """A smaller network with the same outputs as the original one, and a record of what was removed."""
 
     model: nn.Module
     inputs: Tensor | None
-    """The inputs that it uses: numbers of features (of the flattened row) or of channels; None: all."""
+    """Indices of the inputs that it uses: of features (of the flattened row) or of channels; None: all inputs."""
     inputs_before: int | None
-    """The number of inputs that `inputs` counts; None where they are all kept."""
+    """Original number of inputs, in the unit of `inputs`; None if all are kept."""
     units: Mapping[str, tuple[int, int]]
-    """Layer → its units before and after, where some were removed."""
+    """Layer → its numbers of units before and after; only layers that lost units."""
     kept: Mapping[str, str]
-    """Layer (or `inputs`) → why its units had to stay."""
+    """Layer (or `inputs`) → the reason why its units were kept."""
     parameters_before: int
     parameters_after: int
     seconds_before: float
@@ -73,12 +73,12 @@ class Compressed:
 
     @property
     def ratio(self) -> float:
-        """How many times fewer parameters it has."""
+        """Number of parameters before, divided by the number after."""
         return self.parameters_before / max(1, self.parameters_after)
 
     @property
     def speed(self) -> float:
-        """How many times as fast it is on the sample."""
+        """Time of a forward pass on the sample before, divided by the time after."""
         return self.seconds_before / self.seconds_after
 
     def __str__(self) -> str:
@@ -95,15 +95,16 @@ class Compressed:
 
 
 def compress(run_or_model: nn.Module | HasModel, *, sample: Tensor | None = None) -> Compressed:
-    """Remove the units and inputs whose weights are all zero; the outputs in evaluation stay the same, to rounding.
+    """Remove the units and inputs whose weights are all zero; the outputs in evaluation mode stay equal up to rounding.
 
-    A unit goes where no weight leaves it; where no weight enters it (or its batch norm's scale is zero), its constant
-    output goes into the biases behind it. An input goes where no weight leaves it: the smaller network then starts
-    with `SelectInputs` and takes the same inputs as before. Batch norms that a recipe inserted are folded into their
-    layers. Only what the network's graph shows for certain is changed; every change is tried on the sample and on
-    noise, and taken back where the outputs move. The given network is left as it is.
+    A unit is removed if all its outgoing weights are zero. If all its incoming weights (or the scale of its batch norm)
+    are zero, its constant output is added to the biases of the next layer. An input is removed if all its outgoing
+    weights are zero: the smaller network then starts with `SelectInputs` and accepts the same inputs as before. Batch
+    norms that a recipe inserted are folded into their layers. Only units that can be followed with certainty in the
+    network's graph are removed. Every change is tested on the sample and on random rows, and undone if the outputs
+    change. The given network is not modified.
 
-    Shape: sample: some rows of the network's input (rows, …); without it, noise is used where the shape is known.
+    Shape: sample: some rows of the network's input (rows, …); by default random rows, if the input shape is known.
 
     >>> net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     >>> with torch.no_grad():
@@ -115,61 +116,61 @@ def compress(run_or_model: nn.Module | HasModel, *, sample: Tensor | None = None
     True
 
     Raises:
-        InputError: the shape of the network's input is not known, or it does not take the sample.
+        InputError: the network's input shape is unknown, or the network does not accept the sample.
     """
-    given = run_or_model if isinstance(run_or_model, nn.Module) else run_or_model.model
+    model = run_or_model if isinstance(run_or_model, nn.Module) else run_or_model.model
     with torch.random.fork_rng(), torch.no_grad():
-        before = copy.deepcopy(given).eval()
-        rows = _sample(run_or_model, before) if sample is None else sample
-        work = _Work(copy.deepcopy(before), _Judge.of(before, rows))
-        work.shrink(rows)
-        seconds = _seconds(before, work.model, rows)
-    large, small = (sum(p.numel() for p in model.parameters()) for model in (before, work.model))
-    parts = (work.model, work.inputs, work.inputs_before, work.units, work.reasons)
+        before = copy.deepcopy(model).eval()
+        rows = _random_rows(run_or_model, before) if sample is None else sample
+        compressor = _Compressor(copy.deepcopy(before), _OutputCheck.of(before, rows))
+        compressor.compress(rows)
+        seconds = _seconds(before, compressor.model, rows)
+    large, small = (sum(p.numel() for p in model.parameters()) for model in (before, compressor.model))
+    parts = (compressor.model, compressor.inputs, compressor.inputs_before, compressor.units, compressor.reasons)
     return Compressed(*parts, large, small, *seconds)
 
 
 @dataclass(frozen=True, eq=False)
-class _Judge:
-    """Says whether a network still puts out what the given one does."""
+class _OutputCheck:
+    """Checks whether a network still has the outputs of the original one."""
 
     rows: list[Tensor]
     expected: list[list[Tensor]]
-    repeats: bool
+    deterministic: bool
 
     @classmethod
-    def of(cls, model: nn.Module, sample: Tensor) -> _Judge:
+    def of(cls, model: nn.Module, sample: Tensor) -> _OutputCheck:
         noise = torch.Generator(sample.device).manual_seed(0)
         rows = [sample]
         if sample.is_floating_point():
             rows.append(torch.empty_like(sample).normal_(generator=noise))
         try:
-            expected, again = ([list(_tensors(model(x))) for x in rows] for _ in range(2))
-        except Exception as error:  # the network's own code runs here and may raise anything
-            said = (str(error).splitlines() or [""])[0]
+            expected, repeated = ([list(_tensors(model(x))) for x in rows] for _ in range(2))
+        except Exception as error:  # this runs the user's code, which may raise anything
+            reason = (str(error).splitlines() or [""])[0]
             raise InputError(
-                f"compress: the network must take the sample, got rows of shape {tuple(sample.shape[1:])} and "
-                f"{type(error).__name__} ({said}); give sample=, some rows of its input."
+                f"compress: the network must accept the sample, got rows of shape {tuple(sample.shape[1:])} and "
+                f"{type(error).__name__} ({reason}); pass some rows of its input as sample=."
             ) from error
-        judge = cls(rows, expected, True)
-        return cls(rows, expected, all(map(judge._close, expected, again)))
+        deterministic = all(map(cls._close, expected, repeated))
+        return cls(rows, expected, deterministic)
 
-    def same(self, model: nn.Module) -> bool:
+    def passes(self, model: nn.Module) -> bool:
         try:
             return all(self._close(e, list(_tensors(model(x)))) for e, x in zip(self.expected, self.rows, strict=True))
-        except (RuntimeError, ValueError, IndexError, TypeError):  # sizes written into the network's own code
+        except (RuntimeError, ValueError, IndexError, TypeError):  # the user's code may contain fixed sizes
             return False
 
     @staticmethod
-    def _close(expected: list[Tensor], got: list[Tensor]) -> bool:
-        return len(expected) == len(got) and all(
-            e.shape == g.shape and torch.allclose(g, e, rtol=0, atol=_rounding(e), equal_nan=True)
-            for e, g in zip(expected, got, strict=True)
+    def _close(expected: list[Tensor], outputs: list[Tensor]) -> bool:
+        return len(expected) == len(outputs) and all(
+            e.shape == o.shape and torch.allclose(o, e, rtol=0, atol=_tolerance(e), equal_nan=True)
+            for e, o in zip(expected, outputs, strict=True)
         )
 
 
-def _rounding(x: Tensor) -> float:
-    """How far outputs may move: the square root of the precision, of the largest of them."""
+def _tolerance(x: Tensor) -> float:
+    """How far outputs may change: the square root of the machine precision, relative to the largest output."""
     if not x.is_floating_point() or not x.numel():
         return 0.0
     finite = x[x.isfinite()]
@@ -186,111 +187,113 @@ def _tensors(output: Any) -> Iterator[Tensor]:
 
 
 @dataclass(eq=False)
-class _Work:
-    """A copy of the network that becomes smaller, one change after another, each of which is judged."""
+class _Compressor:
+    """Makes a copy of the network smaller, one change at a time, and checks the outputs after each change."""
 
     model: nn.Module
-    judge: _Judge
+    check: _OutputCheck
     units: dict[str, tuple[int, int]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     inputs: Tensor | None = None
     inputs_before: int | None = None
 
-    def shrink(self, sample: Tensor) -> None:
-        if not self.judge.repeats:
-            self.reasons["the network"] = "what it puts out differs from one call to the next"
+    def compress(self, sample: Tensor) -> None:
+        if not self.check.deterministic:
+            self.reasons["the network"] = "its outputs differ from one call to the next"
             return
-        self._fold_norms()
+        self._fold_batch_norms()
         try:
             trace = trace_graph(self.model)
-            while self._round(trace, sample):
+            while self._remove_units(trace, sample):
                 pass
         except UntraceableError as reason:
             self.reasons["the network"] = f"its forward pass cannot be traced ({reason})"
 
-    def _fold_norms(self) -> None:
+    def _fold_batch_norms(self) -> None:
         before = copy.deepcopy(self.model)
-        fold_norms(self.model)
-        if not self.judge.same(self.model):
+        fold_batch_norms(self.model)
+        if not self.check.passes(self.model):
             self.model = before
 
-    def _round(self, trace: Trace, sample: Tensor) -> bool:
-        """One pass over all segments; whether any unit went. The inputs come last, when all units are gone."""
-        segments, reasons = follow(trace, self.model, sample)
+    def _remove_units(self, trace: Trace, sample: Tensor) -> bool:
+        """Try all segments once; returns whether any unit was removed. Inputs follow when no more units can go."""
+        segments, reasons = find_segments(trace, self.model, sample)
         self.reasons = reasons | self.refused
         hidden = [segment for segment in segments if segment.source not in (None, *self.refused)]
-        if sum(self._remove(segment) for segment in hidden):
+        if sum(self._remove_from(segment) for segment in hidden):
             return True
         for segment in segments:
             if segment.source is None:
-                self._select(segment)
+                self._remove_inputs(segment)
         return False
 
-    def _remove(self, segment: Segment) -> bool:
-        name, cut = str(segment.source), idle(self.model, segment)
-        if cut.removes and not self._tried(segment, cut):
-            self.refused[name] = self.reasons[name] = "without its idle units the outputs would differ"
+    def _remove_from(self, segment: Segment) -> bool:
+        name, pruning = str(segment.source), plan_pruning(self.model, segment)
+        if pruning.removes and not self._try(segment, pruning):
+            self.refused[name] = self.reasons[name] = "without its unused units the outputs would differ"
             return False
-        if cut.removes:
+        if pruning.removes:
             before, _ = self.units.get(name, (segment.units, 0))
-            self.units[name] = before, int(cut.keep.sum())
-        elif cut.stuck:
-            self.reasons[name] = f"{cut.stuck} constant units stay: no bias of '{segment.target}' can stand for them"
-        return cut.removes
+            self.units[name] = before, int(pruning.keep.sum())
+        elif pruning.unfoldable:
+            self.reasons[name] = (
+                f"{pruning.unfoldable} constant units are kept: a bias of '{segment.target}' cannot replace them"
+            )
+        return pruning.removes
 
-    def _tried(self, segment: Segment, cut: Cut) -> bool:
-        """Take the units out; put them back, and say no, where the outputs differ."""
+    def _try(self, segment: Segment, pruning: Pruning) -> bool:
+        """Remove the units; if the outputs differ, restore them and return False."""
         changed = [n for n in (segment.source, *(name for name, _ in segment.between), segment.target) if n is not None]
         before = {name: copy.deepcopy(self.model.get_submodule(name)) for name in changed}
-        apply(self.model, segment, cut)
-        same = self.judge.same(self._whole(segment, cut))
+        prune_units(self.model, segment, pruning)
+        same = self.check.passes(self._with_input_selection(segment, pruning))
         if not same:
             for name, module in before.items():
                 self.model.set_submodule(name, module)
         return same
 
-    def _whole(self, segment: Segment, cut: Cut) -> nn.Module:
-        """The network, with a choice of inputs in front of it where those were cut."""
+    def _with_input_selection(self, segment: Segment, pruning: Pruning) -> nn.Module:
+        """The network, preceded by `SelectInputs` if the segment starts at its inputs."""
         if segment.source is not None:
             return self.model
-        index = cut.keep.nonzero().flatten().to(self.judge.rows[0].device)
-        flat = segment.along == "all" and self.judge.rows[0].ndim > 2
-        front = SelectInputs(index, -1 if segment.along == "last" else 1, flat)
-        return nn.Sequential(OrderedDict(inputs=front, network=self.model)).eval()
+        index = pruning.keep.nonzero().flatten().to(self.check.rows[0].device)
+        flat = segment.along == "all" and self.check.rows[0].ndim > 2
+        select = SelectInputs(index, -1 if segment.along == "last" else 1, flat)
+        return nn.Sequential(OrderedDict(inputs=select, network=self.model)).eval()
 
-    def _select(self, segment: Segment) -> None:
-        cut = idle(self.model, segment)
-        if cut.removes and self._tried(segment, cut):
-            self.inputs, self.inputs_before = cut.keep.nonzero().flatten(), segment.units
-            self.model = self._whole(segment, cut)
-        elif cut.removes:
-            self.reasons["inputs"] = "without the idle ones the outputs would differ"
+    def _remove_inputs(self, segment: Segment) -> None:
+        pruning = plan_pruning(self.model, segment)
+        if pruning.removes and self._try(segment, pruning):
+            self.inputs, self.inputs_before = pruning.keep.nonzero().flatten(), segment.units
+            self.model = self._with_input_selection(segment, pruning)
+        elif pruning.removes:
+            self.reasons["inputs"] = "without the unused inputs the outputs would differ"
 
 
-def _sample(given: Any, model: nn.Module) -> Tensor:
-    """Noise of the network's input shape: that of a run's data, or of a linear first layer."""
+def _random_rows(run_or_model: Any, model: nn.Module) -> Tensor:
+    """Random rows of the network's input shape, which is that of the run's data or of a linear first layer."""
     layers = [layer for _, layer in ordered_layers(model)]
-    shape = getattr(getattr(given, "spec", None), "input_shape", None)
+    shape = getattr(getattr(run_or_model, "spec", None), "input_shape", None)
     if shape is None and layers and isinstance(layers[0], nn.Linear):
         shape = (layers[0].in_features,)
     if shape is None:
         first = f"a network that starts with {type(layers[0]).__name__}" if layers else "this network"
-        raise InputError(f"compress: the input shape of {first} is not known; give sample=, some rows of its input.")
+        raise InputError(f"compress: the input shape of {first} must be known; pass some rows of its input as sample=.")
     like = next(model.parameters())
     noise = torch.Generator(like.device).manual_seed(0)
     return torch.empty(ROWS, *shape, dtype=like.dtype, device=like.device).normal_(generator=noise)
 
 
 def _seconds(before: nn.Module, after: nn.Module, sample: Tensor) -> tuple[float, float]:
-    """Median seconds of forward passes, taken in turns, so that a busy machine slows both."""
-    taken: tuple[list[float], list[float]] = ([], [])
+    """Median seconds of alternating forward passes; alternation lets other load on the machine slow both."""
+    times: tuple[list[float], list[float]] = ([], [])
     began = time.perf_counter()
-    while len(taken[0]) < 25 and (len(taken[0]) < 6 or time.perf_counter() - began < 1):
-        for model, seconds in zip((before, after), taken, strict=True):
+    while len(times[0]) < 25 and (len(times[0]) < 6 or time.perf_counter() - began < 1):
+        for model, seconds in zip((before, after), times, strict=True):
             start = time.perf_counter()
             model(sample)
             if sample.is_cuda:
                 torch.cuda.synchronize(sample.device)
             seconds.append(time.perf_counter() - start)
-    return median(taken[0][1:]), median(taken[1][1:])
+    return median(times[0][1:]), median(times[1][1:])

@@ -14,11 +14,11 @@ import yaml
 from torch import nn
 
 from goodfit.citations import bibtex
-from goodfit.errors import InputError, near
+from goodfit.errors import InputError
 from goodfit.keras_names import techniques_from_keras
 from goodfit.linter import Context, LintMessage, lint
+from goodfit.registry import find
 from goodfit.technique import Technique
-from goodfit.techniques import ALL
 
 T = TypeVar("T")
 FORMAT = 1
@@ -177,24 +177,6 @@ class Recipe:
             except UnicodeDecodeError as error:
                 raise InputError(f"recipe: '{text_or_file}' is not text in UTF-8; save it anew.") from error
         return cls.of(text_or_file)
-
-
-def find(name: str) -> type[Technique]:
-    """The technique of a name; capitals and underscores do not matter.
-
-    >>> find("MixUp").__name__, find("weight-decay").__name__
-    ('MixUp', 'WeightDecay')
-    """
-    names = {known: known for known in ALL} | {alias: known for known, t in ALL.items() for alias in t.aliases}
-    plain = {re.sub(r"[_-]", "", said): known for said, known in names.items()}
-    key = plain.get(re.sub(r"[_-]", "", name.lower()))
-    if key is None and name == "custom_transform":
-        raise InputError(
-            "custom_transform: a recipe's text cannot contain a function; pass CustomTransform(…) in Python."
-        )
-    if key is None:
-        raise InputError(f"recipe: there is no technique '{name}'.{near(name, ALL)}")
-    return ALL[key]
 
 
 def items(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from goodfit.errors import InputError
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
+from goodfit.registry import check_names
 from goodfit.serialization import read_json, read_tensors, write_bytes, write_json, write_tensors
 from goodfit.surgery import copy_module
 from goodfit.train.config import Training
@@ -120,6 +121,7 @@ def _check_format(data: Any, file: Path) -> None:
 
 def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run:
     """Build a run from the values of `to_dict` and the weights in the same folder."""
+    check_names([entry["technique"] for entry in data["recipe"]], path / "run.json")
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")

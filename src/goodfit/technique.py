@@ -40,13 +40,15 @@ class Technique(Record):
 
     @classmethod
     def name(cls) -> str:
-        """The name in recipes: that of the file the technique lives in.
+        """The name in recipes: the class name in snake case; in the catalogue, the name of the technique's file.
 
-        >>> from goodfit.techniques import Dropout
-        >>> Dropout.name()
-        'dropout'
+        >>> from goodfit.techniques import Dropout, MixUp
+        >>> Dropout.name(), MixUp.name(), type("GroupL2", (Dropout,), {}).name()
+        ('dropout', 'mixup', 'group_l2')
         """
-        return cls.__module__.rsplit(".", 1)[-1]
+        if cls.__module__.startswith("goodfit.techniques."):
+            return cls.__module__.rsplit(".", 1)[-1]
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     @classmethod
     def strengths(cls) -> tuple[str, ...]:

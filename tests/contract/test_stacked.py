@@ -12,7 +12,7 @@ from torch.func import vmap
 
 from goodfit import techniques
 from goodfit.data import Inputs
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.recipe import Recipe
 from goodfit.stages import (
     Attack,
@@ -55,7 +55,7 @@ STACKED = [
 DRAWING = [t for t in STACKED if hasattr(t, "draw")]
 
 TABLE = Inputs(groups=((1, 3), (3, 5)))
-WORDS = Words.of(
+WORDS = Vocabulary.of(
     ["happy", "glad", "felicitous", "tow", "two", "house", "home", "the"],
     [5, 1, 0, 2, 7, 3, 3, 40],
     [4, 1, 0, 2, 5, 3, 2, 20],

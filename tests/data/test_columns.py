@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from goodfit.data.columns import is_text, kind, number, numbers, seconds, texts, tidy
+from goodfit.data.columns import category_codes, column_type, convert_texts, is_text, numbers, parse_number, seconds
 from goodfit.errors import InputError
 
 
@@ -32,9 +32,9 @@ from goodfit.errors import InputError
 )
 def test_kind(values: object, what: str) -> None:
     column = pd.Series(values)
-    assert kind(column) == what
+    assert column_type(column) == what
     if is_text(column):
-        assert kind(column.astype(object)) == what
+        assert column_type(column.astype(object)) == what
 
 
 def test_numbers_of_every_storage() -> None:
@@ -62,13 +62,13 @@ def test_seconds_of_texts() -> None:
 
 
 def test_texts_unify_spellings_of_numbers() -> None:
-    codes, names = texts(pd.Series([1, "a", None, 1.0], dtype=object))
+    codes, names = category_codes(pd.Series([1, "a", None, 1.0], dtype=object))
     assert [names[c] for c in codes] == ["1", "a", None, "1"]
 
 
 def test_tidy_changes_text_only() -> None:
     frame = pd.DataFrame({"a": ["1", "2"], "b": ["x", "y"], "c": ["2024-01-01", "2024-01-02"], "d": [1, 2]})
-    out = tidy(frame)
+    out = convert_texts(frame)
     assert out["a"].dtype == np.float64
     assert pd.api.types.is_datetime64_any_dtype(out["c"])
     assert out["b"].tolist() == ["x", "y"]
@@ -77,7 +77,7 @@ def test_tidy_changes_text_only() -> None:
 
 
 def test_number_of_words() -> None:
-    assert number("x") is None
-    assert number("1_000") is None
-    assert np.isnan(number("N/A") or 0)
-    assert number(np.float32(2)) == 2
+    assert parse_number("x") is None
+    assert parse_number("1_000") is None
+    assert np.isnan(parse_number("N/A") or 0)
+    assert parse_number(np.float32(2)) == 2

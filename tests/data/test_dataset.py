@@ -26,15 +26,15 @@ def test_test_rows_depend_on_the_test_seed_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
-def test_folds_cover_everything_once(name: str) -> None:
+def test_folds_cover_all_rows_once(name: str) -> None:
     data = load(name)
     folds = data.folds(5, 2)
-    selected = [row for f in folds for row in rows(f, "validation")]
-    assert sorted(selected + rows(folds[0], "test")) == list(range(len(data)))
+    validated = [row for f in folds for row in rows(f, "validation")]
+    assert sorted(validated + rows(folds[0], "test")) == list(range(len(data)))
     assert rows(data.folds(5, 3)[0], "validation") != rows(folds[0], "validation")
 
 
-def test_strata_have_the_classes_shares() -> None:
+def test_stratified_parts_have_the_shares_of_the_classes() -> None:
     data = load("breast_cancer")
     split = data.split()
     assert split.how == "stratified"
@@ -48,14 +48,14 @@ def test_strata_have_the_classes_shares() -> None:
 def test_groups_are_disjoint() -> None:
     data = load("digits")
     groups = np.arange(len(data)) // 13
-    given = load((np.asarray(data.x), data.y), groups=groups)
-    for split in (given.split(), *given.folds(3)):
+    grouped = load((np.asarray(data.x), data.y), groups=groups)
+    for split in (grouped.split(), *grouped.folds(3)):
         parts = [set(groups[p.rows]) for p in split.parts.values()]
         assert sum(len(p) for p in parts) == len(set.union(*parts))
         assert split.how == "grouped"
 
 
-def test_time_is_in_order() -> None:
+def test_parts_are_in_time_order() -> None:
     rng = np.random.default_rng(0)
     n = 200
     days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.permutation(n), unit="D")
@@ -68,7 +68,7 @@ def test_time_is_in_order() -> None:
         time_rank(np.array(["monday", "tuesday"]))
 
 
-def test_ways_that_do_not_fit() -> None:
+def test_invalid_methods() -> None:
     wine, diabetes = load("wine"), load("diabetes")
     with pytest.raises(InputError, match="Did you mean 'stratified'"):
         wine.split(how="stratify")  # type: ignore[arg-type]
@@ -76,7 +76,7 @@ def test_ways_that_do_not_fit() -> None:
         wine.split(how="grouped")
     with pytest.raises(InputError, match="needs times"):
         wine.split(how="time")
-    with pytest.raises(InputError, match="this is a regression"):
+    with pytest.raises(InputError, match="the task is regression"):
         diabetes.split(how="stratified")
     both = load((np.asarray(wine.x), wine.y), groups=np.arange(178), time=np.arange(178))
     with pytest.raises(InputError, match="groups and times"):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from goodfit.data import load
-from goodfit.data.encoding import TableFeatures, rare_below
+from goodfit.data.encoding import TableFeatures, min_category_rows
 from goodfit.errors import InputError
 
 NUMBERS = ["age", "income", "children", "member", "since", "digits"]
@@ -29,7 +29,7 @@ def sklearn_inputs(train: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray
             out[name] = column.where(column.notna(), None)
         return out
 
-    rare = rare_below(len(train))
+    rare = min_category_rows(len(train))
     columns = ColumnTransformer(
         [
             ("number", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), NUMBERS),

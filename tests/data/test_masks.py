@@ -4,7 +4,7 @@ import torch
 
 from goodfit import InputError, load
 from goodfit.data import from_tensors
-from goodfit.data.masks import COLOUR, as_masks, encode_masks, encode_masks_like
+from goodfit.data.masks import COLOR_OFFSET, as_masks, encode_masks, encode_test_masks
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_booleans_and_negative_numbers_are_classes(images):
 
 
 def test_colours_have_names():
-    found = encode_masks(np.array([[[0, COLOUR + 0x80FF00]]]), "y")
+    found = encode_masks(np.array([[[0, COLOR_OFFSET + 0x80FF00]]]), "y")
     assert found.classes == ("0", "#80ff00")
 
 
@@ -64,7 +64,7 @@ def test_an_official_test_part_has_the_same_classes(images, tmp_path):
     data = load(tmp_path / "m.npz")
     assert np.array_equal(data.split().test.y.numpy(), images[:4] > 100)
     with pytest.raises(InputError, match=r"class '5' is in the masks of the test part"):
-        encode_masks_like(np.full((1, 2, 2), 5), "y", encode_masks(y, "y"))
+        encode_test_masks(np.full((1, 2, 2), 5), "y", encode_masks(y, "y"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_tasks_that_do_not_fit_are_refused(images):
         load((images, np.arange(30) % 2), task="segmentation")
     with pytest.raises(InputError, match=r"are for images; this is video data"):
         load((np.zeros((4, 1, 3, 5, 5)), np.zeros((4, 5, 5))), kind="video")
-    with pytest.raises(InputError, match="how='stratified' needs classes, this is a segmentation"):
+    with pytest.raises(InputError, match="how='stratified' needs classes, but the task is segmentation"):
         load((images, images > 9)).split(how="stratified")
 
 

@@ -1,25 +1,25 @@
 import numpy as np
 import pytest
 
-from goodfit.data.rows import Layout, carve, divide, divide_folds
+from goodfit.data.rows import RowInfo, divide, divide_folds, draw_part
 from goodfit.errors import InputError
 
 COUNTS = (10, 15, 15)
 
 
-def layout(how: str, n: int = 100, **more: np.ndarray) -> Layout:
+def row_info(how: str, n: int = 100, **more: np.ndarray) -> RowInfo:
     parts = {"classes": None, "groups": None, "rank": None} | more
-    return Layout(n, how, **parts)  # type: ignore[arg-type]
+    return RowInfo(n, how, **parts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("how", ["stratified", "shuffle", "grouped", "time"])
 def test_every_row_is_in_one_part(how: str) -> None:
     rng = np.random.default_rng(0)
-    given = layout(how, classes=rng.integers(0, 3, 100), groups=np.arange(100) // 2, rank=rng.permutation(100))
-    d = divide(given, COUNTS, seed=3, test_seed=0)
+    info = row_info(how, classes=rng.integers(0, 3, 100), groups=np.arange(100) // 2, rank=rng.permutation(100))
+    d = divide(info, COUNTS, seed=3, test_seed=0)
     rows = np.concatenate([d.train, d.stop, d.validation, d.test])
     assert sorted(rows.tolist()) == list(range(100))
-    for f in divide_folds(given, 4, COUNTS, seed=3, test_seed=0):
+    for f in divide_folds(info, 4, COUNTS, seed=3, test_seed=0):
         rows = np.concatenate([f.train, f.stop, f.validation, f.test])
         assert len(set(rows.tolist())) == len(rows)
         assert min(len(f.train), len(f.stop), len(f.validation), len(f.test)) > 0
@@ -28,22 +28,22 @@ def test_every_row_is_in_one_part(how: str) -> None:
 def test_single_rows_of_a_class_stay_in_training() -> None:
     classes = np.array([0] * 50 + [1] * 49 + [2])
     for seed in range(5):
-        d = divide(layout("stratified", classes=classes), COUNTS, seed=seed, test_seed=seed)
+        d = divide(row_info("stratified", classes=classes), COUNTS, seed=seed, test_seed=seed)
         assert 99 in d.train
 
 
-def test_more_classes_than_rows_in_a_part_is_said() -> None:
+def test_more_classes_than_rows_in_a_part_give_a_note() -> None:
     classes = np.repeat(np.arange(40), 3)
-    d = divide(layout("stratified", 120, classes=classes), (12, 18, 18), seed=0, test_seed=0)
+    d = divide(row_info("stratified", 120, classes=classes), (12, 18, 18), seed=0, test_seed=0)
     assert "not stratified: 40 classes do not fit into a part of 18 rows" in d.note
     assert len(np.unique(classes[d.train])) == 40
 
 
-def test_groups_are_whole_and_sizes_near() -> None:
+def test_groups_stay_whole_and_sizes_are_approximate() -> None:
     rng = np.random.default_rng(1)
     groups = rng.integers(0, 60, 1000)
     classes = rng.integers(0, 2, 1000)
-    d = divide(layout("grouped", 1000, groups=groups, classes=classes), (100, 150, 150), seed=0, test_seed=0)
+    d = divide(row_info("grouped", 1000, groups=groups, classes=classes), (100, 150, 150), seed=0, test_seed=0)
     parts = [set(groups[rows]) for rows in (d.train, d.stop, d.validation, d.test)]
     assert sum(len(p) for p in parts) == len(set.union(*parts))
     assert abs(len(d.test) - 150) < 40
@@ -52,28 +52,28 @@ def test_groups_are_whole_and_sizes_near() -> None:
 
 def test_too_few_groups_or_rows() -> None:
     with pytest.raises(InputError, match="3 groups cannot fill 4 parts"):
-        divide(layout("grouped", groups=np.arange(100) % 3), COUNTS, seed=0, test_seed=0)
+        divide(row_info("grouped", groups=np.arange(100) % 3), COUNTS, seed=0, test_seed=0)
     with pytest.raises(InputError, match="lower k"):
-        divide_folds(layout("grouped", groups=np.arange(100) % 6), 9, COUNTS, seed=0, test_seed=0)
+        divide_folds(row_info("grouped", groups=np.arange(100) % 6), 9, COUNTS, seed=0, test_seed=0)
     with pytest.raises(InputError, match="too few for k=80"):
-        divide_folds(layout("shuffle"), 80, COUNTS, seed=0, test_seed=0)
+        divide_folds(row_info("shuffle"), 80, COUNTS, seed=0, test_seed=0)
     with pytest.raises(InputError, match="too few"):
-        carve(layout("shuffle", 5), np.arange(5), 4, 0, parts_left=1)
+        draw_part(row_info("shuffle", 5), np.arange(5), 4, 0, parts_left=1)
 
 
 def test_equal_times_stay_together() -> None:
     rank = np.repeat(np.arange(20), 5)
-    d = divide(layout("time", rank=rank), (8, 16, 17), seed=0, test_seed=0)
+    d = divide(row_info("time", rank=rank), (8, 16, 17), seed=0, test_seed=0)
     parts = [set(rank[rows]) for rows in (d.train, d.stop, d.validation, d.test)]
     assert sum(len(p) for p in parts) == 20
     assert d.note == ""
-    few = divide(layout("time", rank=np.repeat([0, 1], 50)), (8, 16, 17), seed=0, test_seed=0)
-    assert "rows of one time are in two parts" in few.note
+    few = divide(row_info("time", rank=np.repeat([0, 1], 50)), (8, 16, 17), seed=0, test_seed=0)
+    assert "rows with equal times are in two parts" in few.note
 
 
-def test_time_folds_only_look_back() -> None:
+def test_folds_in_time_order_train_on_earlier_rows() -> None:
     rank = np.random.default_rng(0).permutation(200)
-    folds = divide_folds(layout("time", 200, rank=rank), 4, (20, 30, 30), seed=0, test_seed=0)
+    folds = divide_folds(row_info("time", 200, rank=rank), 4, (20, 30, 30), seed=0, test_seed=0)
     for f in folds:
         assert rank[f.train].max() < rank[f.stop].min()
         assert rank[f.stop].max() < rank[f.validation].min()

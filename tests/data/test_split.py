@@ -12,7 +12,7 @@ from goodfit.data.split import part_counts
 from goodfit.errors import InputError
 
 
-def test_tensors_are_what_a_network_needs() -> None:
+def test_dtypes_and_shapes_of_tensors() -> None:
     split = load("iris").split()
     for part in split.parts.values():
         assert part.x.dtype == torch.float32
@@ -26,7 +26,7 @@ def test_tensors_are_what_a_network_needs() -> None:
     assert (split.spec.n_outputs, split.spec.classes) == (1, ())
 
 
-def test_only_train_has_the_type_that_may_be_augmented() -> None:
+def test_only_train_is_a_train_part() -> None:
     split = load("iris").split()
     assert isinstance(split.train, TrainPart)
     for part in (split.stop, split.validation, split.test):
@@ -35,7 +35,7 @@ def test_only_train_has_the_type_that_may_be_augmented() -> None:
         split.train.x = split.test.x  # type: ignore[misc]
 
 
-def test_statistics_come_from_training_alone() -> None:
+def test_preprocessing_is_learned_from_the_training_part_only() -> None:
     data = load("wine")
     assert isinstance(data.x, pd.DataFrame)
     split = data.split()
@@ -50,7 +50,7 @@ def test_statistics_come_from_training_alone() -> None:
     assert torch.allclose(split.train.x.mean(0), torch.zeros(13), atol=1e-5)
 
 
-def test_rows_point_into_the_data() -> None:
+def test_rows_are_positions_in_the_data() -> None:
     data = load("iris")
     split = data.split()
     for part in split.parts.values():
@@ -79,7 +79,7 @@ def test_sizes() -> None:
         ((0.997, 0.001, 0.001, 0.001), "150 rows leave 0 for stop"),
     ],
 )
-def test_sizes_that_do_not_fit(sizes: object, says: str) -> None:
+def test_invalid_sizes(sizes: object, says: str) -> None:
     with pytest.raises(InputError, match=says):
         load("iris").split(sizes=sizes)  # type: ignore[arg-type]
 
@@ -90,16 +90,16 @@ def test_too_few_rows() -> None:
         data.split()
 
 
-def test_training_of_one_class_is_refused_and_absent_classes_are_noted() -> None:
+def test_classes_without_training_rows() -> None:
     x = np.random.default_rng(0).normal(size=(100, 2))
-    with pytest.raises(InputError, match="one class only"):
+    with pytest.raises(InputError, match="would have a single class"):
         load((x, [0] * 70 + [1] * 30), time=np.arange(100)).split()
     split = load((x, [0, 1] * 40 + [2] * 20), time=np.arange(100)).split()
-    assert split.note == "training sees no row of class '2'"
+    assert split.note == "there is no training row of class '2'"
     assert split.note in split.text
 
 
-def test_copies_across_parts_are_counted(shared: Callable[[str], Path]) -> None:
+def test_duplicates_across_parts_are_counted(shared: Callable[[str], Path]) -> None:
     x = np.random.default_rng(0).normal(size=(100, 3))
     y = [0, 1] * 50
     assert load((x, y)).split().duplicates.total == 0
@@ -113,26 +113,26 @@ def test_copies_across_parts_are_counted(shared: Callable[[str], Path]) -> None:
     assert "test rows are also in train" in repr(kc1)
 
 
-def test_copies_in_an_official_test_part(tmp_path: Path) -> None:
+def test_duplicates_in_an_official_test_part(tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 256, (60, 4, 4), np.uint8)
     np.savez(tmp_path / "a.npz", x_train=x, y_train=[0, 1] * 30, x_test=x[:20], y_test=[0, 1] * 10)
     counts = load(tmp_path / "a.npz").split().duplicates.counts
     assert counts["train", "test"] + counts["stop", "test"] + counts["validation", "test"] == 20
 
 
-def test_parts_of_unequal_lengths_are_refused() -> None:
+def test_parts_with_unequal_lengths_are_refused() -> None:
     with pytest.raises(InputError, match="must be equal"):
         Part(torch.zeros(2, 1), torch.zeros(3), np.arange(2))
 
 
-def test_missing_in_all_training_rows_only() -> None:
+def test_a_column_that_is_missing_in_all_training_rows() -> None:
     n = 100
     frame = pd.DataFrame({"a": np.arange(n) % 7, "late": [np.nan] * 70 + [1.0, 2.0] * 15, "y": [0, 1] * 50})
     split = load(frame, "y", time=np.arange(n)).split()
     assert split.preprocessing.feature_names == ("a",)
 
 
-def test_hostile_real_tables_load_and_split(shared: Callable[[str], Path]) -> None:
+def test_difficult_real_tables_load_and_split(shared: Callable[[str], Path]) -> None:
     for name in ("adult", "credit-g", "blood-transfusion", "vehicle"):
         split = load(shared(f"tabular/{name}.csv.gz")).split()
         for part in split.parts.values():

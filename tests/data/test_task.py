@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from goodfit.data.task import TaskSpec, checked_task, decide, encode, encode_like, target_series
+from goodfit.data.task import TaskSpec, check_task, encode_targets, encode_test_targets, infer_task, target_series
 from goodfit.errors import InputError
 
 
@@ -28,32 +28,32 @@ from goodfit.errors import InputError
     ],
 )
 def test_decision(values: object, task: str) -> None:
-    assert decide(pd.Series(values)) == task
+    assert infer_task(pd.Series(values)) == task
 
 
 def test_classes_are_sorted_as_numbers_or_as_text() -> None:
-    assert encode(pd.Series([10, 2, 10, 2]), "y").classes == ("2", "10")
-    assert encode(pd.Series([1.0, 0.0, 1.0, 0.0]), "y").classes == ("0", "1")
-    learned = encode(pd.Series(["b", "a", "b", "a"]), "y")
+    assert encode_targets(pd.Series([10, 2, 10, 2]), "y").classes == ("2", "10")
+    assert encode_targets(pd.Series([1.0, 0.0, 1.0, 0.0]), "y").classes == ("0", "1")
+    learned = encode_targets(pd.Series(["b", "a", "b", "a"]), "y")
     assert learned.classes == ("a", "b")
     assert learned.y.tolist() == [1, 0, 1, 0]
     assert learned.y.dtype == np.int64
 
 
 def test_task_can_be_said() -> None:
-    assert encode(pd.Series([0, 1, 1, 0]), "y", "regression").y.tolist() == [0, 1, 1, 0]
-    assert len(encode(pd.Series(list(range(30)) * 2), "y", "classification").classes) == 30
+    assert encode_targets(pd.Series([0, 1, 1, 0]), "y", "regression").y.tolist() == [0, 1, 1, 0]
+    assert len(encode_targets(pd.Series(list(range(30)) * 2), "y", "classification").classes) == 30
     with pytest.raises(InputError, match="Did you mean 'regression'"):
-        checked_task("regresion")
+        check_task("regresion")
     with pytest.raises(InputError, match="text such as 'a'"):
-        encode(pd.Series(["a", "b"]), "y", "regression")
+        encode_targets(pd.Series(["a", "b"]), "y", "regression")
 
 
 def test_test_part_in_the_classes_of_training() -> None:
-    learned = encode(pd.Series(["a", "b", "c"] * 2), "y")
-    assert encode_like(pd.Series(["c", "a"]), "y", learned).tolist() == [2, 0]
+    learned = encode_targets(pd.Series(["a", "b", "c"] * 2), "y")
+    assert encode_test_targets(pd.Series(["c", "a"]), "y", learned).tolist() == [2, 0]
     with pytest.raises(InputError, match="'z' is in the test part"):
-        encode_like(pd.Series(["c", "z"]), "y", learned)
+        encode_test_targets(pd.Series(["c", "z"]), "y", learned)
 
 
 def test_column_vectors_are_flattened_and_one_hot_refused() -> None:

@@ -11,31 +11,31 @@ Make = Callable[..., Evidence]
 
 
 @pytest.mark.parametrize(
-    ("train", "stop", "se", "says"),
+    ("train", "stop", "se", "result"),
     [
         (0.5, 0.5, 0.1, "learned"),  # high end 0.696
         (0.5, 0.7, 0.1, "learned"),  # 0.896
         (0.5, 0.71, 0.1, "unclear"),  # 0.906
-        (0.95, 0.95, 0.01, "nothing"),
-        (0.91, 2.0, 0.01, "nothing"),  # even on training rows
+        (0.95, 0.95, 0.01, "not learned"),
+        (0.91, 2.0, 0.01, "not learned"),  # even on training rows
         (0.1, 1.2, 0.1, "memorised"),  # low end 1.004
         (0.1, 1.09, 0.1, "unclear"),  # low end 0.894
     ],
 )
-def test_words(evidence: Make, train: float, stop: float, se: float, says: str) -> None:
-    assert check(evidence([stop], train, se=(0.01, se))).says == says
+def test_results(evidence: Make, train: float, stop: float, se: float, result: str) -> None:
+    assert check(evidence([stop], train, se=(0.01, se))).result == result
 
 
 @pytest.mark.parametrize("baseline", [None, 0.0, float("nan")])
-def test_without_a_trivial_loss_nothing_is_said(evidence: Make, baseline: float | None) -> None:
-    assert check(evidence([0.5], baseline=baseline)).says == "unclear"
+def test_without_a_constant_loss_it_is_unclear(evidence: Make, baseline: float | None) -> None:
+    assert check(evidence([0.5], baseline=baseline)).result == "unclear"
 
 
-def test_without_an_interval_nothing_is_said(evidence: Make, nan: float) -> None:
-    assert check(evidence([0.5], se=(0.01, nan))).says == "unclear"
+def test_without_an_interval_it_is_unclear(evidence: Make, nan: float) -> None:
+    assert check(evidence([0.5], se=(0.01, nan))).result == "unclear"
 
 
-def test_the_share_removed_is_told(evidence: Make) -> None:
-    found = check(evidence([0.25], 0.2, baseline=0.5))
-    assert found.title == "The network removes 50% of the trivial loss"
-    assert "constant prediction has loss 0.500" in found.evidence
+def test_the_title_states_the_improvement(evidence: Make) -> None:
+    finding = check(evidence([0.25], 0.2, baseline=0.5))
+    assert finding.title == "The loss is 50% lower than that of a constant prediction"
+    assert "constant prediction has 0.500" in finding.evidence

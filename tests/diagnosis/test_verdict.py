@@ -24,7 +24,7 @@ Make = Callable[..., Any]
 @pytest.mark.parametrize(
     ("stop", "options", "label"),
     [
-        (FLAT, {"train": 0.2}, "overfit"),  # a sure gap
+        (FLAT, {"train": 0.2}, "overfit"),  # a large gap
         (FALLING, {"train": 0.2}, "overfit"),  # also while the curve falls
         ([1.3] * 6, {"train": 0.95}, "overfit"),
         (RISING, {"train": 0.59}, "overfit"),  # no gap, but kept where it had risen
@@ -51,26 +51,26 @@ def test_labels(recorded: Make, stop: list[float], options: dict[str, Any], labe
     assert [f.check for f in verdict.findings] == ["gap", "trend", "baseline"]
 
 
-def test_every_combination_of_words_has_a_label(evidence: Make) -> None:
+def test_every_combination_of_results_has_a_label(evidence: Make) -> None:
     words = (
-        ("material", "absent", "unclear"),
+        ("large", "small", "unclear"),
         ("rising", "falling", "flat", "short", "unclear"),
-        ("learned", "memorised", "nothing", "unclear"),
+        ("learned", "memorised", "not learned", "unclear"),
     )
     labels = {
-        says: decide(evidence(FLAT), dict(zip(("gap", "trend", "baseline"), says, strict=True)))
-        for says in itertools.product(*words)
+        result: decide(evidence(FLAT), dict(zip(("gap", "trend", "baseline"), result, strict=True)))
+        for result in itertools.product(*words)
     }
     assert set(labels.values()) == set(HEADLINES) == set(NEXT)
-    assert all(label == "overfit" for says, label in labels.items() if says[0] == "material")
-    good = {says for says, label in labels.items() if label == "good fit"}
-    assert good == {("absent", "flat", "learned")}  # rising: FLAT is kept at its last epoch
+    assert all(label == "overfit" for result, label in labels.items() if result[0] == "large")
+    good = {result for result, label in labels.items() if label == "good fit"}
+    assert good == {("small", "flat", "learned")}  # rising: FLAT is kept at its last epoch
 
 
 def test_an_empty_history_cannot_tell(recorded: Make) -> None:
     verdict = diagnose(recorded([]))
     assert verdict.label == "cannot tell"
-    assert [f.says for f in verdict.findings] == ["short"]
+    assert [f.result for f in verdict.findings] == ["short"]
     assert len(History()) == 0
 
 
@@ -79,7 +79,7 @@ def test_as_text(recorded: Make) -> None:
     lines = str(verdict).splitlines()
     assert lines[0] == f"overfit: {HEADLINES['overfit']}"
     assert [line.startswith("  - ") for line in lines[1:4]] == [True] * len(CHECKS)
-    assert lines[4] == "next:"
+    assert lines[4] == "next steps:"
     assert len(lines) == 5 + len(NEXT["overfit"])
 
 
@@ -102,7 +102,7 @@ def test_a_wide_network_on_sixty_noisy_rows_overfits() -> None:
     run = fit("mlp:256-256", noisy(60, 300), "", Training(epochs=40))
     verdict = diagnose(run)
     assert verdict.label == "overfit"
-    assert {f.check: f.says for f in verdict.findings}["gap"] == "material"
+    assert {f.check: f.result for f in verdict.findings}["gap"] == "large"
 
 
 def test_two_epochs_at_a_low_rate_underfit() -> None:
@@ -113,7 +113,7 @@ def test_two_epochs_at_a_low_rate_underfit() -> None:
 def test_a_curve_that_still_falls_underfits() -> None:
     run = fit("mlp:16", load("breast_cancer").split(), "", Training(epochs=8, learning_rate=2e-4))
     verdict = diagnose(run)
-    assert {f.check: f.says for f in verdict.findings}["trend"] == "falling"
+    assert {f.check: f.result for f in verdict.findings}["trend"] == "falling"
     assert verdict.label == "underfit"
 
 
@@ -127,6 +127,6 @@ def test_a_well_regularized_network_does_not_overfit() -> None:
 
 def test_a_loss_of_ones_own_without_rows_cannot_tell_the_gap() -> None:
     run = fit("mlp:8", load("iris").split(), "", Training(epochs=6), loss=torch.nn.CrossEntropyLoss())
-    says = {f.check: f.says for f in diagnose(run).findings}
-    assert says["gap"] == "unclear"
-    assert says["baseline"] == "unclear"
+    result = {f.check: f.result for f in diagnose(run).findings}
+    assert result["gap"] == "unclear"
+    assert result["baseline"] == "unclear"

@@ -1,4 +1,4 @@
-"""From runs and studies to pages."""
+"""Building the pages of runs and studies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from goodfit.errors import InputError
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
 from goodfit.report import headline, interval_text, write_report
-from goodfit.report.build import BINS, box, run_page, study_page, weights
+from goodfit.report.build import BINS, run_page, study_page, verdict_box, weights
 from goodfit.report.html import render
 from goodfit.study import Study, Trial, run_study
 from goodfit.study.candidates import Candidate
@@ -46,7 +46,7 @@ def study() -> Study:
 
 
 def by_hand(scores: dict[str, list[float | None]], metric: str = "accuracy") -> Study:
-    """A study from scores by recipe; None failed."""
+    """Make a study from the scores of each recipe; None is a failed run."""
     trials = []
     for text, values in scores.items():
         for seed, value in enumerate(values):
@@ -64,17 +64,17 @@ def by_hand(scores: dict[str, list[float | None]], metric: str = "accuracy") -> 
 def test_histograms_hold_every_kernel_weight(run: Run) -> None:
     tensors = weights(run, "l1").tensors
     assert [(t.name, t.shape) for t in tensors] == [("0.weight", (8, 6)), ("2.weight", (3, 8))]
-    for told, kernel in zip(tensors, (run.model[0].weight, run.model[2].weight), strict=True):  # type: ignore[index]
-        assert sum(told.counts) == told.size == kernel.numel()
-        assert (len(told.counts), len(told.edges)) == (BINS, BINS + 1)
-        assert told.edges[-1] == -told.edges[0] == pytest.approx(float(kernel.detach().abs().max()))
+    for tensor, kernel in zip(tensors, (run.model[0].weight, run.model[2].weight), strict=True):  # type: ignore[index]
+        assert sum(tensor.counts) == tensor.size == kernel.numel()
+        assert (len(tensor.counts), len(tensor.edges)) == (BINS, BINS + 1)
+        assert tensor.edges[-1] == -tensor.edges[0] == pytest.approx(float(kernel.detach().abs().max()))
         numbers = kernel.detach().double().flatten().numpy()
-        assert list(told.counts) == np.histogram(numbers, np.array(told.edges))[0].tolist()
+        assert list(tensor.counts) == np.histogram(numbers, np.array(tensor.edges))[0].tolist()
 
 
 def test_exact_zeros_of_l1_are_counted(run: Run) -> None:
-    told = weights(run, "l1").tensors[0]
-    assert told.zeros == int((run.model[0].weight == 0).sum()) > 0  # type: ignore[index]
+    tensor = weights(run, "l1").tensors[0]
+    assert tensor.zeros == int((run.model[0].weight == 0).sum()) > 0  # type: ignore[index]
     assert weights(run, "l1").zero_share > 0.1
 
 
@@ -82,27 +82,27 @@ def test_exact_zeros_of_l1_are_counted(run: Run) -> None:
 def test_kernels_without_a_spread(value: float) -> None:
     model = nn.Sequential(nn.Linear(3, 2))
     nn.init.constant_(model[0].weight, value)
-    told = weights(SimpleNamespace(model=model), "odd").tensors[0]  # type: ignore[arg-type]
+    tensor = weights(SimpleNamespace(model=model), "odd").tensors[0]  # type: ignore[arg-type]
     number = 6 if value == 0.0 else 0
-    assert (sum(told.counts), told.zeros, told.size) == (number, number, number)
-    assert (told.edges[0], told.edges[-1]) == (-1.0, 1.0)
+    assert (sum(tensor.counts), tensor.zeros, tensor.size) == (number, number, number)
+    assert (tensor.edges[0], tensor.edges[-1]) == (-1.0, 1.0)
 
 
 # ---- the verdict ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("label", "says", "weight"),
+    ("label", "result", "weight"),
     [
-        ("overfit", "material", "supports"),
+        ("overfit", "large", "supports"),
         ("overfit", "memorised", "supports"),
-        ("overfit", "absent", "against"),
+        ("overfit", "small", "against"),
         ("overfit", "falling", "against"),
         ("overfit", "unclear", "neutral"),
-        ("underfit", "nothing", "supports"),
+        ("underfit", "not learned", "supports"),
         ("underfit", "falling", "supports"),
         ("underfit", "short", "neutral"),
-        ("good fit", "absent", "supports"),
+        ("good fit", "small", "supports"),
         ("good fit", "learned", "supports"),
         ("good fit", "rising", "against"),
         ("cannot tell", "unclear", "supports"),
@@ -110,12 +110,12 @@ def test_kernels_without_a_spread(value: float) -> None:
         ("cannot tell", "learned", "against"),
     ],
 )
-def test_each_finding_says_whether_it_speaks_for_the_verdict(label: str, says: str, weight: str) -> None:
-    verdict = Verdict(label, "headline", (Found("check", says, "title", "evidence", "step"),), ("next",))
-    made = box(verdict, "the subject")
-    assert made.findings[0].weight == weight
-    assert (made.label, made.headline, made.subject, made.next_steps) == (label, "headline", "the subject", ("next",))
-    assert (made.findings[0].title, made.findings[0].evidence, made.findings[0].next_step) == (
+def test_each_finding_is_marked_as_supporting_neutral_or_against(label: str, result: str, weight: str) -> None:
+    verdict = Verdict(label, "headline", (Found("check", result, "title", "evidence", "step"),), ("next",))
+    box = verdict_box(verdict, "the subject")
+    assert box.findings[0].weight == weight
+    assert (box.label, box.headline, box.subject, box.next_steps) == (label, "headline", "the subject", ("next",))
+    assert (box.findings[0].title, box.findings[0].evidence, box.findings[0].next_step) == (
         "title", "evidence", "step",
     )  # fmt: skip
 
@@ -123,40 +123,40 @@ def test_each_finding_says_whether_it_speaks_for_the_verdict(label: str, says: s
 # ---- headlines --------------------------------------------------------------------------------------
 
 
-def test_headline_where_a_recipe_is_surely_better() -> None:
+def test_headline_of_a_significantly_better_recipe() -> None:
     text = headline(by_hand({"": [0.50, 0.60], "l2=0.1": [0.90, 1.0]}))
     assert re.fullmatch(
-        r"l2=0\.1 did best: \+0\.4000 accuracy over plain \[\+0\.\d{4}, \+0\.\d{4}\], 2 seeds\. "
-        r"The interval excludes zero\.",
+        r"Best recipe: l2=0\.1, \+0\.4000 accuracy vs\. plain, 95 % interval \[\+0\.\d{4}, \+0\.\d{4}\], 2 seeds\. "
+        r"Significantly better: the interval excludes 0\.",
         text,
     )
 
 
-def test_headline_where_it_may_be_chance() -> None:
+def test_headline_of_a_difference_that_is_not_significant() -> None:
     text = headline(by_hand({"": [0.50, 0.60], "l2=0.1": [0.70, 0.5]}))
-    assert text.startswith("l2=0.1 did best: +0.0500 accuracy over plain [-")
-    assert text.endswith("The interval includes zero: it may be chance; add seeds.")
+    assert text.startswith("Best recipe: l2=0.1, +0.0500 accuracy vs. plain, 95 % interval [-")
+    assert text.endswith("2 seeds. Not significant: the interval includes 0. Use more seeds.")
 
 
 def test_headline_where_plain_is_best() -> None:
     assert (
         headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.1]}))
-        == "No recipe beats the plain network (accuracy 0.5500)."
+        == "No recipe is better than the plain network (accuracy 0.5500)."
     )
 
 
 def test_headline_of_an_error_is_negative() -> None:
     text = headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.2]}, metric="rmse"))
-    assert text.startswith("l2=0.1 did best: -0.4000 rmse over plain")
+    assert text.startswith("Best recipe: l2=0.1, -0.4000 rmse vs. plain")
 
 
 def test_headline_where_plain_failed() -> None:
     text = headline(by_hand({"": [None, None], "l2=0.1": [0.1, 0.2]}))
-    assert text == "l2=0.1 did best (accuracy 0.1500); no run of plain was finished."
+    assert text == "Best recipe: l2=0.1 (accuracy 0.1500). No plain run was finished."
 
 
 def test_headline_where_nothing_was_finished() -> None:
-    assert headline(by_hand({"": [None]})) == "no run was finished"
+    assert headline(by_hand({"": [None]})) == "No run was finished."
 
 
 def test_one_seed_has_no_interval_to_show() -> None:
@@ -188,9 +188,9 @@ def test_the_page_of_a_run(run: Run) -> None:
     assert Recipe.from_yaml(page.reproduce[1][1]) == run.recipe
 
 
-def test_the_page_of_a_network_of_ones_own(three_class_split: Split, make_net: Net) -> None:
+def test_the_page_of_a_custom_network(three_class_split: Split, make_net: Net) -> None:
     page = run_page(fit(make_net(), three_class_split, "batch_norm", SHORT))
-    assert dict(page.facts)["Network"] == "own"
+    assert dict(page.facts)["Network"] == "custom"
     assert page.actions[0][:4] == ("0", "Linear", "", "batch_norm behind it")
     assert "0.weight" in [t.name for t in page.weights[0].tensors]
     render(page)
@@ -254,7 +254,7 @@ def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_p
     page = study_page(broken)
     best = broken.ranking()[0].candidate.label
     assert page.verdict.subject == best
-    assert "no run of plain was finished" in page.subtitle
+    assert "No plain run was finished" in page.subtitle
     assert {r.label for r in page.ranking} == {"l1=0.05", "max_norm=2.0, clip_grad_norm=1.0"}
     text = write_report(broken, tmp_path / "report.html").read_text()
     assert ">nan<" not in text.lower()
@@ -274,7 +274,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def hostile() -> Study:
-    """A table whose target, whose column and whose classes are written to do harm."""
+    """A study of a table whose target, column and classes contain HTML."""
     rng = np.random.default_rng(0)
     names = np.array(["<b>yes", '"no&'])[np.arange(60) % 2]
     table = pd.DataFrame({"<script>": rng.normal(size=60), "b": rng.normal(size=60), HOSTILE: names})
@@ -308,7 +308,7 @@ def test_a_report_is_the_same_but_for_the_time(run: Run) -> None:
     assert render(one) == render(two)
 
 
-def test_the_headline_of_one_seed_speaks_of_no_interval() -> None:
+def test_the_headline_of_one_seed_has_no_interval() -> None:
     from goodfit.data import load
     from goodfit.report import headline
     from goodfit.study import run_study
@@ -318,4 +318,4 @@ def test_the_headline_of_one_seed_speaks_of_no_interval() -> None:
     study.trials = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.trials)]
     text = headline(study)
     assert "inf" not in text
-    assert "batch_norm did best: +0.2500 accuracy over plain, with one seed" in text
+    assert text == "Best recipe: batch_norm, +0.2500 accuracy vs. plain. One seed gives no interval; use more seeds."

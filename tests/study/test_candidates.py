@@ -1,7 +1,7 @@
 """Which recipes are compared."""
 
 from goodfit.data import Inputs, TaskSpec
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
 from goodfit.study.candidates import (
@@ -65,7 +65,7 @@ def test_sounds_are_augmented_alone() -> None:
 def test_words_of_texts_are_augmented_where_they_are_known() -> None:
     removal = Recipe.of("word_removal(0.3, by=tf_idf)").text()
     for inputs, known in (
-        (Inputs("text", words=Words.plain(["good", "bad"])), True),
+        (Inputs("text", words=Vocabulary.of_names(["good", "bad"])), True),
         (Inputs("text", vocabulary=4), False),
     ):
         spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d", inputs)

@@ -172,8 +172,8 @@ def test_sums_that_are_no_branches() -> None:
         with pytest.raises(InputError) as raised:
             residual_branches(model, "", "DropPath")
         assert str(raised.value) == (
-            f"DropPath: the network must have residual branches, found none (looked at {additions} additions); name "
-            "the modules that end a branch with on=."
+            f"DropPath: the network must have residual branches, got none in {additions} additions; name the "
+            "modules that end a branch with on=."
         ), case
 
 
@@ -216,7 +216,7 @@ def test_no_match_lists_near_names() -> None:
     for on, hint in (("0.mpl", "Did you mean '0.mlp'"), ("Lineer", "Did you mean 'Linear'")):
         with pytest.raises(InputError, match=f"DropPath: on must match a module of the network, got on='{on}'. {hint}"):
             residual_branches(model, on, "DropPath")
-    with pytest.raises(InputError, match=r"got on='\*', which chooses 'attention' \(MultiheadAttention\)"):
+    with pytest.raises(InputError, match=r"got on='\*', which selects 'attention' \(MultiheadAttention\)"):
         residual_branches(Model(lambda s, x: x, attention=nn.MultiheadAttention(4, 2)), "*", "DropPath")
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from goodfit.surgery.segments import Segment, follow
+from goodfit.surgery.segments import Segment, find_segments
 from goodfit.surgery.tracing import UntraceableError, trace_graph
 
 
@@ -26,7 +26,7 @@ class Model(nn.Module):
 
 
 def walk(model: nn.Module, *shape: int) -> tuple[dict[str | None, Segment], dict[str, str]]:
-    found, reasons = follow(trace_graph(model.eval()), model, torch.ones(2, *shape))
+    found, reasons = find_segments(trace_graph(model.eval()), model, torch.ones(2, *shape))
     return {segment.source: segment for segment in found}, reasons
 
 
@@ -41,7 +41,7 @@ def test_a_chain_of_linear_layers() -> None:
 def test_what_enters_is_the_samples_first_row() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     found, _ = walk(model, 3)
-    assert torch.equal(found["0"].entering[:, 0], model[0](torch.ones(2, 3)).tanh()[0])
+    assert torch.equal(found["0"].values[:, 0], model[0](torch.ones(2, 3)).tanh()[0])
 
 
 def test_units_behind_pooling_and_flattening() -> None:
@@ -51,7 +51,7 @@ def test_units_behind_pooling_and_flattening() -> None:
     found, reasons = walk(conv, 1, 6, 6)
     assert found["0"].columns.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert [(name, of.tolist()) for name, of in found["0"].between] == [("1", [0, 1, 2])]
-    assert found["0"].entering.shape == (12, 1)
+    assert found["0"].values.shape == (12, 1)
     assert found[None].along == "channels"
     assert not reasons
     rows = nn.Sequential(nn.Linear(4, 3), nn.Flatten(), nn.BatchNorm1d(6), nn.Linear(6, 1))  # (batch, 2, 4)
@@ -94,7 +94,7 @@ def test_reasons() -> None:
             {"0": "goes into GroupNorm"}),
         "shortcut": (
             Model(lambda s, x: s.b(s.a(x) + x), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
-            {"a": "goes into add with something else", "inputs": "its output is used in 2 places"},
+            {"a": "goes into add together with another tensor", "inputs": "its output is used in 2 places"},
         ),
         "twice": (
             Model(lambda s, x: s.b(s.a(s.a(x))), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
@@ -104,12 +104,12 @@ def test_reasons() -> None:
             "0": "it shares its weights", "2": "it shares its weights",
             "inputs": "goes into '0', and it shares its weights",
         }),
-        "hooked": (hooked, (3,), {"0": "goes into '1', and there are hooks on it"}),
+        "hooked": (hooked, (3,), {"0": "goes into '1', and it has hooks"}),
         "lent": (
             Model(lambda s, x: s.b(F.linear(s.a(x), s.a.weight)), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
             {
-                "a": "its weights are also used elsewhere",
-                "inputs": "goes into 'a', and its weights are also used elsewhere",
+                "a": "its weights are also used outside of it",
+                "inputs": "goes into 'a', and its weights are also used outside of it",
             },
         ),
         "groups": (
@@ -118,7 +118,7 @@ def test_reasons() -> None:
         ),
         "positions": (
             nn.Sequential(nn.Conv1d(1, 4, 1), nn.Linear(5, 1)), (1, 5),
-            {"0": "enters '1' otherwise than as its features"},
+            {"0": "does not enter '1' as its features"},
         ),
         "numbers in the code": (
             Model(lambda s, x: s.b(s.a(x).view(-1, 6)), a=nn.Linear(3, 6), b=nn.Linear(6, 1)), (3,),
@@ -126,7 +126,7 @@ def test_reasons() -> None:
         ),
         "other layers": (
             nn.Sequential(nn.Conv1d(1, 4, 1), nn.ConvTranspose1d(4, 3, 1), nn.Conv1d(3, 1, 1)), (1, 5),
-            {"0": "goes into ConvTranspose1d", "1": "units of ConvTranspose1d are not told apart"},
+            {"0": "goes into ConvTranspose1d", "1": "units of ConvTranspose1d cannot be distinguished"},
         ),
         "pooling over units": (
             nn.Sequential(nn.Linear(3, 4), nn.MaxPool1d(2), nn.Linear(2, 1)), (2, 3), {"0": "goes into MaxPool1d"},
@@ -153,4 +153,4 @@ def test_constants_of_the_networks_code() -> None:
 
     found, reasons = walk(Shifted(), 3)
     assert set(found) == {"a"}
-    assert reasons == {"inputs": "goes into add with something else"}
+    assert reasons == {"inputs": "goes into add together with another tensor"}

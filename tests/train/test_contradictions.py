@@ -29,7 +29,7 @@ SHORT = Training(epochs=1, batch_size=32)
         ("ema=0.5, swa", "only one technique may choose the weights to keep, got ema, swa; keep one"),
         ("target_noise=0.1", "TargetNoise: it acts on numbers; the target has classes"),
         ("zoneout=0.1", "Zoneout: on must match a weight tensor"),
-        ("drop_path=0.1", "DropPath: the network must have residual branches, found none"),
+        ("drop_path=0.1", "DropPath: the network must have residual branches, got none"),
     ],
 )
 def test_refused_with_the_reason(

@@ -148,7 +148,7 @@ def test_targets_of_one_channel_move_as_they_are(split):
 def test_what_masks_cannot_follow_is_refused(split):
     for recipe, said in [
         ("class_balance", "targets that are labels, and the task is segmentation"),
-        ("smote", "acts on one class label per row; the targets have none"),
+        ("smote", "the targets must be one class number per row"),
         ("target_noise", "targets that are numbers, and the task is segmentation|it acts on numbers"),
         (Recipe.of("rotation(15, classes='1')"), "classes= names classes of samples; the targets are masks"),
         (Recipe((CustomTransform(lambda x: x.flip(-1)),)), "masks cannot follow what it does"),

@@ -14,7 +14,7 @@ import goodfit as gf
 from goodfit.cli import show
 from goodfit.errors import InputError
 from goodfit.models import build, usual
-from goodfit.recipe import find
+from goodfit.registry import all_techniques, find
 from goodfit.serialization import write_bytes
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
 from goodfit.study.save import save_runs, save_study
@@ -213,9 +213,8 @@ def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs
 def show_techniques(name: str | None) -> None:
     """The catalogue, or one page of it."""
     from goodfit import pages
-    from goodfit.techniques import ALL
 
-    show.page(pages.terminal(find(name)) if name else pages.catalogue_table(ALL.values()))
+    show.page(pages.terminal(find(name)) if name else pages.catalogue_table(all_techniques().values()))
 
 
 PIECE = 256

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from goodfit.data.columns import is_text, kind, numbers
+from goodfit.data.columns import column_type, is_text, numbers
 from goodfit.errors import InputError
 from goodfit.types import Array
 
@@ -30,7 +30,7 @@ def check_names(frame: pd.DataFrame) -> None:
         )
     doubled = frame.columns[frame.columns.duplicated()].unique()
     if len(doubled):
-        raise InputError(f"load: {listed(doubled)} names more than one column; rename or drop the others.")
+        raise InputError(f"load: {quoted(doubled)} names more than one column; rename or drop the others.")
 
 
 def check_columns(frame: pd.DataFrame) -> None:
@@ -61,7 +61,7 @@ def _problems(column: pd.Series[Any]) -> Iterator[tuple[str, str]]:
         yield f"holds {column.dtype} values", "turn it into numbers, dates or text"
         return
     try:
-        what = kind(column)
+        what = column_type(column)
     except TypeError:
         yield "holds lists or other objects", "spread them over columns of their own"
         return
@@ -112,7 +112,7 @@ def check_classes(codes: Array, classes: tuple[str, ...], target: str) -> None:
     if single:
         one = "class" if len(single) == 1 else f"{len(single)} classes"
         raise InputError(
-            f"load: target '{target}' has one row only of {one} {listed(single)}; collect more, merge or "
+            f"load: target '{target}' has one row only of {one} {quoted(single)}; collect more, merge or "
             "drop the rows" + (", or say task='regression'." if len(single) > SHOWN else ".")
         )
 
@@ -132,10 +132,10 @@ def check_length(x: object, y: object) -> None:
         raise InputError("load: x and y have the same index in different orders; align them: y = y.loc[x.index].")
 
 
-def listed(names: Any) -> str:
+def quoted(names: Any) -> str:
     """A few names, quoted: 'a', 'b' and 3 more.
 
-    >>> listed(["a", "b"]), listed("abcdefg")
+    >>> quoted(["a", "b"]), quoted("abcdefg")
     ("'a', 'b'", "'a', 'b', 'c', 'd', 'e' and 2 more")
     """
     shown = ", ".join(f"'{name}'" for name in list(names)[:SHOWN])

@@ -14,7 +14,7 @@ import pandas as pd
 
 from goodfit.errors import InputError
 
-Kind: TypeAlias = Literal["number", "date", "category"]
+ColumnType: TypeAlias = Literal["number", "date", "category"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 # In a column whose other values are all numbers these words mean "missing"; among texts they stay categories.
@@ -22,14 +22,14 @@ MISSING_WORDS = frozenset({"", "?", "na", "n/a", "nan", "<na>", "null", "none", 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?$")
 
 
-def kind(column: pd.Series[Any]) -> Kind:
+def column_type(column: pd.Series[Any]) -> ColumnType:
     """Whether a column is read as numbers, as dates or as categories.
 
     Numbers, booleans and durations are numbers; text is numbers only if every value of it is one; ISO dates
     are dates; a pandas categorical is always a category, because its owner said so.
 
-    >>> kind(pd.Series(["1", "2.5", None])), kind(pd.Series(["1", "two"])), kind(pd.Series(["2024-05-01"]))
-    ('number', 'category', 'date')
+    >>> [column_type(pd.Series(values)) for values in (["1", "2.5", None], ["1", "two"], ["2024-05-01"])]
+    ['number', 'category', 'date']
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return "category"
@@ -41,12 +41,12 @@ def kind(column: pd.Series[Any]) -> Kind:
     values = [value for value in known if not (isinstance(value, str) and _is_missing_word(value))]
     if not values:  # words alone ("none", "?") are categories: only among numbers do they mean missing
         return "category" if len(known) else "number"
-    if all(number(value) is not None for value in values):
+    if all(parse_number(value) is not None for value in values):
         return "number"
     return "date" if all(_is_date(value) for value in values) else "category"
 
 
-def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+def convert_texts(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with texts that are numbers or dates turned into such columns; the rest untouched.
 
     Decided on all rows, before any division: a column's type is not a statistic.
@@ -56,7 +56,7 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
         column = frame[name]
         if not is_text(column):
             continue
-        what = kind(column)
+        what = column_type(column)
         if what == "number":
             changed[name] = numbers(column)
         elif what == "date":
@@ -86,7 +86,7 @@ def numbers(column: pd.Series[Any]) -> Floats:
     codes, known = pd.factorize(column)
     table = np.full(len(known) + 1, np.nan)  # the last entry serves code -1, missing
     for i, value in enumerate(known):
-        parsed = number(value)
+        parsed = parse_number(value)
         if parsed is None:
             raise InputError(f"data: column '{column.name}' holds numbers, but also {value!r}; mend or drop that row.")
         table[i] = parsed
@@ -106,23 +106,23 @@ def seconds(column: pd.Series[Any]) -> Floats:
     return cast(Floats, np.where(dates.isna().to_numpy(), np.nan, out))
 
 
-def texts(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+def category_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str | None]]:
     """A column of categories as codes into a list of texts; missing is the last entry, None.
 
     Shape: (rows,) → codes (rows,), texts.
 
-    >>> texts(pd.Series(["b", None, "a", "b"]))
+    >>> category_codes(pd.Series(["b", None, "a", "b"]))
     (array([0, 2, 1, 0]), ['b', 'a', None])
     """
     codes, known = pd.factorize(column.astype(object))
-    names: list[str | None] = [plain(value) for value in known]
+    names: list[str | None] = [category_name(value) for value in known]
     return np.where(codes < 0, len(names), codes).astype(np.int64), [*names, None]
 
 
-def plain(value: object) -> str:
+def category_name(value: object) -> str:
     """A category's name: 1, 1.0 and '1' are the same one.
 
-    >>> plain(1.0), plain(True), plain("a")
+    >>> category_name(1.0), category_name(True), category_name("a")
     ('1', 'True', 'a')
     """
     if isinstance(value, float | np.floating) and float(value).is_integer():
@@ -130,10 +130,10 @@ def plain(value: object) -> str:
     return str(value)
 
 
-def number(value: object) -> float | None:
+def parse_number(value: object) -> float | None:
     """The number in a value; NaN for a word that means missing, None where there is no number.
 
-    >>> number(" 2.5 "), number("x"), number(True)
+    >>> parse_number(" 2.5 "), parse_number("x"), parse_number(True)
     (2.5, None, 1.0)
     """
     if isinstance(value, abstract.Real | np.bool_ | Decimal):

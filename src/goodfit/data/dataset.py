@@ -1,4 +1,4 @@
-"""Loaded data, checked and with encoded targets, that can be divided."""
+"""The data set: checked features and encoded targets, which can be split."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ import pandas as pd
 
 from goodfit.checks import whole_number
 from goodfit.data.arrays import Features
-from goodfit.data.columns import kind, numbers, seconds
+from goodfit.data.columns import column_type, numbers, seconds
 from goodfit.data.duplicates import row_codes
 from goodfit.data.inputs import PLAIN, InputOptions
-from goodfit.data.rows import How, Layout, Rows, divide, divide_folds
-from goodfit.data.split import SIZES, Source, Split, build, check_sizes, part_counts
+from goodfit.data.rows import RowInfo, Rows, SplitMethod, divide, divide_folds
+from goodfit.data.split import SIZES, RawData, Split, build_split, check_sizes, part_counts
 from goodfit.data.task import Task
 from goodfit.errors import InputError, near
 from goodfit.types import Array
 
-Way: TypeAlias = Literal["auto", "stratified", "shuffle", "grouped", "time"]
-WAYS = ("auto", "stratified", "shuffle", "grouped", "time")
+How: TypeAlias = Literal["auto", "stratified", "shuffle", "grouped", "time"]
+METHODS = ("auto", "stratified", "shuffle", "grouped", "time")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Features and encoded targets, as `load` returns them: in memory, or in a file where they do not fit into it.
+    """Features and encoded targets, as returned by `load`; arrays that do not fit into memory are memory-mapped.
 
-    Shape: x (rows, …); y (rows,) int64 class indices or float64 values; groups and time (rows,) or None; test
-    is an official test part (x, y) in the same form, or None. `classes` are the sorted names of the classes, `kind`
-    is what x is: a table, images, … (see `goodfit.data.inputs`); rate: a sound's samples per second, 0 where unknown.
-    `folder`: where tensors lie that do not fit into memory, None: in the usual one (see `goodfit.data.storage`).
+    `classes` are the sorted names of the classes. `test` is an official test part (x, y), if the data has one.
+    `folder` is where large tensors are stored, by default `goodfit.data.storage.default_cache_folder()`.
+
+    Shape: x (rows, …); y (rows,) int64 class indices or float64 values, or masks (rows, height, width) uint8; groups
+    and time (rows,) or None.
     """
 
     name: str
@@ -49,12 +50,12 @@ class Dataset:
 
     @property
     def kind(self) -> str:
-        """What x is: a table, images, … (see `goodfit.data.inputs`)."""
+        """The kind of data: table, series, image, video, sound or text."""
         return self.input_options.kind
 
     @property
     def rate(self) -> float:
-        """A sound's samples or a clip's frames per second, 0 where unknown."""
+        """Samples per second of sounds or frames per second of videos; 0 if unknown."""
         return self.input_options.rate
 
     def __len__(self) -> int:
@@ -71,25 +72,28 @@ class Dataset:
         seed: int = 0,
         *,
         sizes: tuple[float, float, float, float] = SIZES,
-        how: Way = "auto",
+        how: How = "auto",
         test_seed: int = 0,
     ) -> Split:
-        """Divide into train, stop, validation and test.
+        """Divide the rows into train, stop (for early stopping), validation (for comparing recipes) and test.
 
-        `how="auto"` is by group where groups were given, by time where times were given, else stratified for
-        classes
-        and shuffled for numbers. The test rows depend on `test_seed` alone, so that they stay closed while
-        `seed` reshuffles the others; in time order no seed matters. An official test part is the test part:
-        then the first three sizes share all other rows.
+        Args:
+            seed: seed of the division into train, stop and validation.
+            sizes: shares of train, stop, validation and test, with sum 1. If the data has an official test part, that
+                is the test part, and the other rows are divided in the proportion of the first three sizes.
+            how: the method: "stratified" (classes), "shuffle", "grouped" (no group in two parts) or "time" (in time
+                order; seeds have no effect). "auto" is "grouped" if the data has groups, "time" if it has times, else
+                "stratified" for classes and "shuffle" for regression.
+            test_seed: seed of the choice of the test rows, which do not depend on `seed`.
 
         Raises:
-            InputError: sizes, seeds or a way that do not fit; too few rows, groups or times.
+            InputError: invalid sizes, seeds or method; too few rows, groups or times.
         """
         seed, test_seed = whole_number("split", "seed", seed, 0), whole_number("split", "test_seed", test_seed, 0)
         counts = part_counts(len(self), sizes, self.test is not None)
-        layout = self._layout(how)
-        division = divide(layout, counts, seed=seed, test_seed=test_seed)
-        return build(self._source, division, seed=seed, how=layout.how, codes=self._codes)
+        info = self._row_info(how)
+        division = divide(info, counts, seed=seed, test_seed=test_seed)
+        return build_split(self._source, division, seed=seed, how=info.how, codes=self._codes)
 
     def folds(
         self,
@@ -97,62 +101,64 @@ class Dataset:
         seed: int = 0,
         *,
         sizes: tuple[float, float, float, float] = SIZES,
-        how: Way = "auto",
+        how: How = "auto",
         test_seed: int = 0,
     ) -> list[Split]:
-        """k splits for cross-validation: fold i is the validation part, one test part is common to all.
+        """k splits for cross-validation, with fold i as the validation part of split i and a common test part.
 
-        Of `sizes` only stop and test count, what is left is divided by k. The test rows are those of `split`
-        with the same `test_seed` and sizes.
+        The arguments are those of `split`; of `sizes`, only the shares of stop and test are used. The test rows are
+        those of `split` with the same `test_seed` and sizes.
 
         Raises:
-            InputError: as `split`, and k below 2 or too large for the rows.
+            InputError: as for `split`; k below 2 or too large for the rows.
         """
         k = whole_number("folds", "k", k, 2)
         seed, test_seed = whole_number("folds", "seed", seed, 0), whole_number("folds", "test_seed", test_seed, 0)
         check_sizes(sizes, self.test is not None)
         counts = part_counts(len(self), sizes, self.test is not None)
-        layout = self._layout(how)
-        divisions = divide_folds(layout, k, counts, seed=seed, test_seed=test_seed)
-        return [build(self._source, d, seed=seed, how=layout.how, codes=self._codes) for d in divisions]
+        info = self._row_info(how)
+        divisions = divide_folds(info, k, counts, seed=seed, test_seed=test_seed)
+        return [build_split(self._source, d, seed=seed, how=info.how, codes=self._codes) for d in divisions]
 
-    def _layout(self, how: str) -> Layout:
-        way = self._way(how)
+    def _row_info(self, how: str) -> RowInfo:
+        method = self._method(how)
         groups = rank = None
-        if way == "grouped":
+        if method == "grouped":
             assert self.groups is not None
             groups = pd.factorize(pd.Series(self.groups))[0].astype(np.int64)
-        if way == "time":
+        if method == "time":
             assert self.time is not None
             rank = time_rank(self.time)
         classes = self.y if self.task == "classification" else None
-        return Layout(len(self), way, classes, groups, rank)
+        return RowInfo(len(self), method, classes, groups, rank)
 
-    def _way(self, how: str) -> How:
-        if how not in WAYS:
-            raise InputError(f"split: how must be one of {', '.join(WAYS)}, got {how!r}.{near(str(how), WAYS)}")
+    def _method(self, how: str) -> SplitMethod:
+        if how not in METHODS:
+            raise InputError(
+                f"split: how must be one of {', '.join(METHODS)}, got how={how!r}.{near(str(how), METHODS)}"
+            )
         if how == "auto" and self.groups is not None and self.time is not None:
-            raise InputError("split: this data has groups and times; say how='grouped' or how='time'.")
+            raise InputError("split: the data has groups and times; choose how='grouped' or how='time'.")
         if how == "grouped" or (how == "auto" and self.groups is not None):
             if self.groups is None:
-                raise InputError("split: how='grouped' needs groups; give load(…, groups=column or array).")
+                raise InputError("split: how='grouped' needs groups; use load(…, groups=column or array).")
             return "grouped"
         if how == "time" or (how == "auto" and self.time is not None):
             if self.time is None:
-                raise InputError("split: how='time' needs times; give load(…, time=column or array).")
+                raise InputError("split: how='time' needs times; use load(…, time=column or array).")
             return "time"
         if how == "stratified" and self.task != "classification":
-            raise InputError(f"split: how='stratified' needs classes, this is a {self.task}; say how='shuffle'.")
+            raise InputError(f"split: how='stratified' needs classes, but the task is {self.task}; use how='shuffle'.")
         return "stratified" if how != "shuffle" and self.task == "classification" else "shuffle"
 
     @cached_property
-    def _source(self) -> Source:
-        told = self.name, self.test, self.input_options, self.folder
-        return Source(self.x, self.y, self.task, self.target, self.classes, *told)
+    def _source(self) -> RawData:
+        what = self.x, self.y, self.task, self.target, self.classes
+        return RawData(*what, self.name, self.test, self.input_options, self.folder)
 
     @cached_property
     def _codes(self) -> dict[str, Rows]:
-        """Row codes for the count of duplicates; computed once, because every fold needs them."""
+        """Row codes for counting duplicates, computed once for all splits and folds."""
         if self.test is None:
             return {"data": row_codes(self.x)}
         codes = row_codes(self.x, self.test[0])
@@ -160,7 +166,7 @@ class Dataset:
 
 
 def time_rank(time: Array) -> Rows:
-    """Positions in time: numbers, dates or ISO texts as ranks, equal times with equal ranks.
+    """Ranks of times (numbers, dates or ISO texts); equal times have equal ranks.
 
     >>> time_rank(np.array(["2024-02-01", "2023-01-01", "2024-02-01"])).tolist()
     [1, 0, 1]
@@ -169,8 +175,8 @@ def time_rank(time: Array) -> Rows:
         InputError: texts that are neither numbers nor ISO dates.
     """
     column = pd.Series(time)
-    what = kind(column)
+    what = column_type(column)
     if what == "category":
-        raise InputError(f"split: time holds {column.iloc[0]!r}; give numbers or ISO dates (2024-05-31).")
+        raise InputError(f"split: time must hold numbers or ISO dates (2024-05-31), got {column.iloc[0]!r}.")
     values = seconds(column) if what == "date" else numbers(column)
     return np.unique(values, return_inverse=True)[1].astype(np.int64)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goodfit.data.checks import LARGEST, listed
-from goodfit.data.columns import Floats, kind, numbers, seconds, texts
+from goodfit.data.checks import LARGEST, quoted
+from goodfit.data.columns import Floats, category_codes, column_type, numbers, seconds
 from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, near
 from goodfit.types import Array
@@ -60,7 +60,7 @@ class CategoryColumn:
 
     def places(self, column: pd.Series[Any]) -> npt.NDArray[np.int64]:
         """Which input is 1 in each row; −1 for none."""
-        codes, names = texts(column)
+        codes, names = category_codes(column)
         known = {name: i for i, name in enumerate(self.categories)}
         return np.asarray([known.get(name, -1) for name in names], np.int64)[codes]
 
@@ -87,7 +87,7 @@ class TableFeatures:
         Raises:
             InputError: no column varies over these rows.
         """
-        kinds = {str(name): kind(x[name]) for name in x.columns}
+        kinds = {str(name): column_type(x[name]) for name in x.columns}
         values = {name: (seconds if what == "date" else numbers)(x[name])
                   for name, what in kinds.items() if what != "category"}  # fmt: skip
         learned = cls(
@@ -150,16 +150,16 @@ class TableFeatures:
         needed = [c.name for c in self.numbers] + [c.name for c in self.categories]
         if not isinstance(data, pd.DataFrame):
             raise InputError(
-                f"transform: a DataFrame with columns {listed(needed)} is needed, got {type(data).__name__}."
+                f"transform: a DataFrame with columns {quoted(needed)} is needed, got {type(data).__name__}."
             )
         frame = data.set_axis(data.columns.map(str), axis=1)
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             hint = near(missing[0], frame.columns) if len(missing) == 1 else ""
-            raise InputError(f"transform: column {listed(missing)} is missing in the given table.{hint}")
+            raise InputError(f"transform: column {quoted(missing)} is missing in the given table.{hint}")
         if frame.columns.has_duplicates:
             doubled = frame.columns[frame.columns.duplicated()].unique()
-            raise InputError(f"transform: {listed(doubled)} names more than one column; rename or drop the others.")
+            raise InputError(f"transform: {quoted(doubled)} names more than one column; rename or drop the others.")
         return frame
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,10 +179,10 @@ class TableFeatures:
         )
 
 
-def rare_below(rows: int) -> int:
+def min_category_rows(rows: int) -> int:
     """How many training rows a category needs to get an input: 1 % of them, at least 2, at most 10.
 
-    >>> rare_below(100), rare_below(600), rare_below(60_000)
+    >>> min_category_rows(100), min_category_rows(600), min_category_rows(60_000)
     (2, 6, 10)
     """
     return max(2, min(10, rows // 100))
@@ -220,7 +220,7 @@ def _fit_categories(x: pd.DataFrame) -> tuple[CategoryColumn, ...]:
     """The categories that are frequent enough, of every column that has more than one value."""
     learned = []
     for name in x.columns:
-        codes, names = texts(x[name])
+        codes, names = category_codes(x[name])
         column = np.asarray(names, object)[codes].reshape(-1, 1)  # (row, 1)
         frequent = _frequent(column)
         constant = len(np.unique(codes)) == 1
@@ -234,7 +234,7 @@ def _frequent(column: Array) -> tuple[str | None, ...]:
 
     # One more than the limit, because the encoder counts the rare ones together as a category.
     encoder = OneHotEncoder(
-        min_frequency=rare_below(len(column)), max_categories=MOST_CATEGORIES + 1, handle_unknown="ignore"
+        min_frequency=min_category_rows(len(column)), max_categories=MOST_CATEGORIES + 1, handle_unknown="ignore"
     ).fit(column)
     rare = encoder.infrequent_categories_[0]
     dropped = set() if rare is None else set(rare)

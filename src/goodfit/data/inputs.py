@@ -10,7 +10,7 @@ from torch import Tensor
 
 from goodfit.data.kinds import DataKind, kind_of_inputs
 from goodfit.data.kinds import kind as kind_named
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.errors import InputError
 
 
@@ -42,7 +42,7 @@ class Inputs:
     rate: float = 0
     groups: tuple[tuple[int, int], ...] = ()
     vocabulary: int = 0
-    words: Words | None = field(default=None, compare=False, repr=False)
+    words: Vocabulary | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -14,12 +14,12 @@ from goodfit.data.checks import check_length, check_names
 from goodfit.data.dataset import Dataset
 from goodfit.data.inputs import InputOptions
 from goodfit.data.kinds import DataKind, kind_of_array, kind_of_table, mask_kind
-from goodfit.data.masks import as_masks, check_masks, encode_masks, encode_masks_like
+from goodfit.data.masks import as_masks, check_masks, encode_masks, encode_test_masks
 from goodfit.data.options import ArrayOptions, Options, TimedOptions
 from goodfit.data.reading.decode_options import DecodeOptions, check_for_arrays
 from goodfit.data.reading.sources import Raw, read, usual_target
 from goodfit.data.storage import cache_folder
-from goodfit.data.task import Targets, Task, encode, encode_like, target_series
+from goodfit.data.task import Targets, Task, encode_targets, encode_test_targets, target_series
 from goodfit.errors import InputError, near
 from goodfit.types import Array
 
@@ -94,7 +94,7 @@ def _input_options(kind: DataKind, options: Options, rate: float) -> InputOption
 def _encode(x: Features, y: pd.Series[Any] | Array, name: str, task: Task | None, kind: DataKind) -> Targets:
     """The encoded targets: a column, or masks."""
     if isinstance(y, pd.Series):
-        return encode(y, name, task)
+        return encode_targets(y, name, task)
     if task not in (None, "segmentation"):
         raise InputError(f"load: task={task!r} needs one target for each row, target '{name}' has masks {y.shape}.")
     check_masks(np.asarray(x), y, kind.name)
@@ -157,10 +157,10 @@ def _test(part: tuple[Any, Any], x: Features, kind: DataKind, name: str, targets
     if masks is not None:
         check_length(features, masks)
         check_masks(np.asarray(features), masks, kind.name)
-        return features, encode_masks_like(masks, name, targets)
+        return features, encode_test_masks(masks, name, targets)
     y = target_series(part[1], name)
     check_length(features, y)
-    return features, encode_like(y, name, targets)
+    return features, encode_test_targets(y, name, targets)
 
 
 def _test_features(x_test: Any, x: Features, kind: DataKind) -> Features:

@@ -9,9 +9,9 @@ import pandas as pd
 from torch import Tensor
 
 from goodfit.data.arrays import as_array
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.kinds import kind as kind_named
-from goodfit.data.reading.masks import COLOUR, MOST
+from goodfit.data.reading.masks import COLOR_OFFSET, MAX_CLASSES
 from goodfit.data.task import Targets
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -49,10 +49,10 @@ def is_masks(x: Tensor, y: Tensor) -> bool:
 
 
 def check_masks(x: Array, y: Array, kind: str) -> None:
-    """Refuse masks that do not match the images x (rows, channels, height, width).
+    """Refuse masks that are not those of the images x (rows, channels, height, width).
 
     Raises:
-        InputError: x are not images, or they have another size.
+        InputError: no images, or images of another size.
     """
     if not kind_named(kind).has_masks:
         raise InputError(f"load: masks {y.shape} are for images; this is {kind} data: give one target for each row.")
@@ -74,10 +74,10 @@ def encode_masks(y: Array, target: str) -> Targets:
     """
     y = _whole(y, target)
     values = np.unique(y)
-    if len(values) > MOST:
+    if len(values) > MAX_CLASSES:
         raise InputError(
-            f"load: masks must hold one whole number for each class, at most {MOST}, got {len(values):,} different "
-            "values; save masks without loss (PNG, not JPEG)."
+            f"load: masks must hold one whole number for each class, at most {MAX_CLASSES}, got {len(values):,} "
+            "different values; save masks without loss (PNG, not JPEG)."
         )
     if len(values) < 2:
         raise InputError(
@@ -86,7 +86,7 @@ def encode_masks(y: Array, target: str) -> Targets:
     return Targets(_codes(y, values), "segmentation", tuple(map(name_of, values)))
 
 
-def encode_masks_like(y: Array, target: str, learned: Targets) -> Array:
+def encode_test_masks(y: Array, target: str, learned: Targets) -> Array:
     """The masks of an official test part, in the classes of the training part.
 
     Raises:
@@ -97,17 +97,17 @@ def encode_masks_like(y: Array, target: str, learned: Targets) -> Array:
     places = pd.Index(learned.classes).get_indexer(pd.Index([name_of(value) for value in found]))
     if (places < 0).any():
         unknown = [name_of(value) for value, place in zip(found, places, strict=True) if place < 0]
-        raise InputError(f"load: class {listed(unknown)} is in the masks of the test part but in no other.")
+        raise InputError(f"load: class {quoted(unknown)} is in the masks of the test part but in no other.")
     return places.astype(np.uint8)[_codes(y, found)]
 
 
 def name_of(value: Any) -> str:
     """The name of a mask's value: the number, or the colour as #rrggbb.
 
-    >>> name_of(3), name_of(COLOUR + 0xFF0080)
+    >>> name_of(3), name_of(COLOR_OFFSET + 0xFF0080)
     ('3', '#ff0080')
     """
-    return f"#{int(value) - COLOUR:06x}" if value >= COLOUR else str(int(value))
+    return f"#{int(value) - COLOR_OFFSET:06x}" if value >= COLOR_OFFSET else str(int(value))
 
 
 def _whole(y: Array, target: str) -> Array:

@@ -1,4 +1,4 @@
-"""Which rows go where: stratified, shuffled, by group, or by time."""
+"""Division of rows into parts: stratified, shuffled, by group, or by time."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import numpy.typing as npt
 from goodfit.errors import InputError
 
 Rows: TypeAlias = npt.NDArray[np.int64]
-How: TypeAlias = Literal["stratified", "shuffle", "grouped", "time"]
+SplitMethod: TypeAlias = Literal["stratified", "shuffle", "grouped", "time"]
 
-GROUP_TRIES = 32  # random orders of the groups, of which the best balanced one is taken
-LEAST_TRAIN = 2
+GROUP_TRIES = 32
+"""Random orders of the groups, of which the best balanced one is used."""
+MIN_TRAIN_ROWS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """What a division needs to know of the data: class codes, group codes and the order in time.
+class RowInfo:
+    """What is needed to divide rows: the number of rows and the method, class codes, group codes and the order in time.
 
-    Shape: each (rows,) or None. `rank` counts the distinct times: equal times have equal ranks.
+    Shape: each (rows,) or None. `rank` numbers the distinct times from 0: equal times have equal ranks.
     """
 
     n: int
-    how: How
+    how: SplitMethod
     classes: Rows | None
     groups: Rows | None
     rank: Rows | None
 
     @property
     def strata(self) -> Rows:
-        """Class codes; one class for all in regression."""
+        """The class codes; a single class in regression."""
         return self.classes if self.classes is not None else np.zeros(self.n, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """The rows of each part, without test rows where an official test part exists; `note`: what failed."""
+    """The rows of each part; `test` is empty if there is an official test part. `note` says what was not possible."""
 
     train: Rows
     stop: Rows
@@ -48,8 +49,8 @@ class Division:
     note: str = ""
 
 
-def divide(layout: Layout, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> Division:
-    """Divide all rows: `counts` are those of stop, validation and test; train is the rest.
+def divide(info: RowInfo, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> Division:
+    """Divide all rows; `counts` are the numbers of stop, validation and test rows, the rest is train.
 
     The test rows depend on `test_seed` alone, the others on `seed` too.
 
@@ -57,196 +58,198 @@ def divide(layout: Layout, counts: tuple[int, int, int], *, seed: int, test_seed
         InputError: too few rows, or too few groups.
     """
     stop_count, validation_count, test_count = counts
-    if layout.how == "time":
-        return _by_time(layout, counts)
-    rest, test, notes = np.arange(layout.n), np.empty(0, np.int64), []
+    if info.how == "time":
+        return _by_time(info, counts)
+    rest, test, notes = np.arange(info.n), np.empty(0, np.int64), []
     if test_count:
-        rest, test, note = carve(layout, rest, test_count, _state(test_seed, 0), parts_left=3)
+        rest, test, note = draw_part(info, rest, test_count, _state(test_seed, 0), parts_left=3)
         notes.append(note)
-    rest, validation, note = carve(layout, rest, validation_count, _state(seed, 1), parts_left=2)
+    rest, validation, note = draw_part(info, rest, validation_count, _state(seed, 1), parts_left=2)
     notes.append(note)
-    train, stop, note = carve(layout, rest, stop_count, _state(seed, 2), parts_left=1)
+    train, stop, note = draw_part(info, rest, stop_count, _state(seed, 2), parts_left=1)
     notes.append(note)
-    return Division(train, stop, validation, test, _joined(notes))
+    return Division(train, stop, validation, test, _join_notes(notes))
 
 
-def divide_folds(layout: Layout, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
-    """k divisions with one test part: every other row is in the validation part of exactly one of them.
+def divide_folds(info: RowInfo, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
+    """k divisions with a common test part; every other row is in exactly one validation part.
 
-    In time order fold i validates on the i-th stretch of time and trains on what came before it.
+    In time order, fold i uses the i-th period for validation and earlier rows for training.
 
     Raises:
         InputError: too few rows or groups for k folds.
     """
     stop_count, _, test_count = counts
-    if layout.how == "time":
-        return _time_folds(layout, k, stop_count, test_count)
-    dev, test, first = np.arange(layout.n), np.empty(0, np.int64), ""
+    if info.how == "time":
+        return _time_folds(info, k, stop_count, test_count)
+    dev, test, first = np.arange(info.n), np.empty(0, np.int64), ""
     if test_count:
-        dev, test, first = carve(layout, dev, test_count, _state(test_seed, 0), parts_left=3)
-    validations, second = _fold_rows(layout, dev, k, _state(seed, 3))
+        dev, test, first = draw_part(info, dev, test_count, _state(test_seed, 0), parts_left=3)
+    validations, second = _fold_rows(info, dev, k, _state(seed, 3))
     divisions = []
     for i, validation in enumerate(validations):
         rest = np.setdiff1d(dev, validation, assume_unique=True)
-        train, stop, third = carve(layout, rest, stop_count, _state(seed, 4 + i), parts_left=1)
-        divisions.append(Division(train, stop, validation, test, _joined([first, second, third])))
+        train, stop, third = draw_part(info, rest, stop_count, _state(seed, 4 + i), parts_left=1)
+        divisions.append(Division(train, stop, validation, test, _join_notes([first, second, third])))
     return divisions
 
 
-def carve(layout: Layout, rows: Rows, count: int, state: int, *, parts_left: int) -> tuple[Rows, Rows, str]:
-    """Take `count` of the rows out, at random; `parts_left` parts have to be filled from the rest.
+def draw_part(info: RowInfo, rows: Rows, count: int, state: int, *, parts_left: int) -> tuple[Rows, Rows, str]:
+    """Draw `count` of the rows at random; the rest must fill `parts_left` further parts.
 
     Returns:
-        The rest and the rows taken, both ascending, and a note ("" if all went as asked).
+        The rest and the drawn rows, both ascending, and a note ("" if nothing went wrong).
 
     Raises:
-        InputError: the rest would be too small.
+        InputError: too few rows would be left.
     """
-    if len(rows) - count < parts_left + LEAST_TRAIN - 1:
-        raise InputError(f"split: {layout.n} rows are too few for parts of these sizes; give more rows.")
-    if layout.how == "grouped":
-        return _carve_groups(layout, rows, count, state, parts_left)
-    if layout.how == "stratified":
-        return _carve_strata(layout, rows, count, state)
-    rest, part = _carve_any(rows, count, state)
+    if len(rows) - count < parts_left + MIN_TRAIN_ROWS - 1:
+        raise InputError(f"split: {info.n} rows are too few for parts of these sizes; give more rows.")
+    if info.how == "grouped":
+        return _draw_groups(info, rows, count, state, parts_left)
+    if info.how == "stratified":
+        return _draw_stratified(info, rows, count, state)
+    rest, part = _draw_any(rows, count, state)
     return rest, part, ""
 
 
-def _carve_any(rows: Rows, count: int, state: int) -> tuple[Rows, Rows]:
+def _draw_any(rows: Rows, count: int, state: int) -> tuple[Rows, Rows]:
     from sklearn.model_selection import train_test_split
 
     rest, part = train_test_split(rows, test_size=count, random_state=state)
     return np.sort(rest), np.sort(part)
 
 
-def _carve_strata(layout: Layout, rows: Rows, count: int, state: int) -> tuple[Rows, Rows, str]:
-    """Stratified; single rows of a class stay in the rest, so that training sees them."""
+def _draw_stratified(info: RowInfo, rows: Rows, count: int, state: int) -> tuple[Rows, Rows, str]:
+    """Draw stratified; a class with a single row stays in the rest, so that training sees it."""
     from sklearn.model_selection import train_test_split
 
-    labels = layout.strata[rows]
-    _, inverse, members = np.unique(labels, return_inverse=True, return_counts=True)
-    single = members[inverse] < 2
-    pool, classes = rows[~single], int((members >= 2).sum())
+    labels = info.strata[rows]
+    _, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    single = sizes[inverse] < 2
+    pool, classes = rows[~single], int((sizes >= 2).sum())
     if classes and min(count, len(pool) - count) >= classes:
         rest, part = train_test_split(pool, test_size=count, random_state=state, stratify=labels[~single])
         return np.sort(np.concatenate([rest, rows[single]])), np.sort(part), ""
-    note = f"not stratified: {len(members)} classes do not fit into a part of {count} rows"
-    # One row of each class is set aside for the rest, then the draw is free.
+    note = f"not stratified: {len(sizes)} classes do not fit into a part of {count} rows"
+    # Reserve one row of each class for the rest, then draw from the others.
     kept = rows[np.unique(labels, return_index=True)[1]]
     free = np.setdiff1d(rows, kept, assume_unique=True)
     if len(free) <= count:
-        rest, part = _carve_any(rows, count, state)
+        rest, part = _draw_any(rows, count, state)
         return rest, part, note
-    rest, part = _carve_any(free, count, state)
+    rest, part = _draw_any(free, count, state)
     return np.sort(np.concatenate([rest, kept])), part, note
 
 
-def _carve_groups(layout: Layout, rows: Rows, count: int, state: int, left: int) -> tuple[Rows, Rows, str]:
-    """Whole groups, about `count` rows of them, with the classes' shares as near as random tries get."""
-    assert layout.groups is not None
-    names, group = np.unique(layout.groups[rows], return_inverse=True)
+def _draw_groups(info: RowInfo, rows: Rows, count: int, state: int, left: int) -> tuple[Rows, Rows, str]:
+    """Draw whole groups with about `count` rows and balanced classes: the best of `GROUP_TRIES` random orders."""
+    assert info.groups is not None
+    names, group = np.unique(info.groups[rows], return_inverse=True)
     if len(names) < left + 1:
         raise InputError(f"split: {len(names)} groups cannot fill {left + 1} parts; give more groups.")
-    strata = layout.strata[rows]
+    strata = info.strata[rows]
     width = int(strata.max()) + 1
     table = np.bincount(group * width + strata, minlength=len(names) * width).reshape(len(names), width)
     rng = np.random.default_rng(state)
-    tries = [_some_groups(rng.permutation(len(names)), table, count, left) for _ in range(GROUP_TRIES)]
-    taken = min(tries, key=lambda groups: _imbalance(groups, table, count))
-    inside = np.isin(group, taken)
+    tries = [_first_groups(rng.permutation(len(names)), table, count, left) for _ in range(GROUP_TRIES)]
+    best = min(tries, key=lambda groups: _imbalance(groups, table, count))
+    inside = np.isin(group, best)
     part = rows[inside]
-    note = "" if abs(len(part) - count) <= max(1, count // 4) else f"groups gave {len(part)} rows instead of {count}"
+    note = (
+        "" if abs(len(part) - count) <= max(1, count // 4) else f"the groups gave {len(part)} rows instead of {count}"
+    )
     return rows[~inside], part, note
 
 
-def _some_groups(order: Rows, table: Rows, count: int, left: int) -> Rows:
-    """The first groups of a random order whose rows come nearest to `count`."""
+def _first_groups(order: Rows, table: Rows, count: int, left: int) -> Rows:
+    """The first groups of a random order, such that their number of rows is closest to `count`."""
     filled = table.sum(axis=1)[order].cumsum()
     number = int(np.abs(filled - count).argmin()) + 1
     return order[: min(number, len(order) - left)]
 
 
 def _imbalance(groups: Rows, table: Rows, count: int) -> float:
-    """How far groups are from the wanted rows and the classes' shares, plus the classes taken away."""
+    """The deviation from `count` and from the classes' shares, plus the number of classes that the rest would lose."""
     part, whole = table[groups].sum(axis=0), table.sum(axis=0)
     lost = ((whole > 0) & (part == whole)).sum()
     shares = np.abs(part / part.sum() - whole / whole.sum()).sum()
     return float(abs(part.sum() - count) / count + shares + lost)
 
 
-def _fold_rows(layout: Layout, dev: Rows, k: int, state: int) -> tuple[list[Rows], str]:
+def _fold_rows(info: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows], str]:
     """The validation rows of each fold."""
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
-    y, groups, note = layout.strata[dev], None, ""
-    if layout.how == "grouped":
-        assert layout.groups is not None
-        groups = layout.groups[dev]
+    y, groups, note = info.strata[dev], None, ""
+    if info.how == "grouped":
+        assert info.groups is not None
+        groups = info.groups[dev]
         if len(np.unique(groups)) < max(k, 3):
             raise InputError(f"folds: {len(np.unique(groups))} groups cannot fill k={k} folds; lower k.")
         splitter = StratifiedGroupKFold(k, shuffle=True, random_state=state)
-    elif layout.how == "stratified" and np.bincount(y).max() >= k:
+    elif info.how == "stratified" and np.bincount(y).max() >= k:
         splitter = StratifiedKFold(k, shuffle=True, random_state=state)
         counts = np.bincount(y)
         if counts[counts > 0].min() < k:
-            note = f"a class has fewer than {k} rows: some folds have no validation row of it"
+            note = f"a class has fewer than {k} rows: some folds validate without it"
     else:
         splitter = KFold(k, shuffle=True, random_state=state)
     if len(dev) < 2 * k:
         raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds; lower k or give more rows.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # rare classes: said in the note
+        warnings.simplefilter("ignore", UserWarning)  # rare classes: the note mentions them
         return [dev[validation] for _, validation in splitter.split(dev, y, groups)], note
 
 
-def _by_time(layout: Layout, counts: tuple[int, int, int]) -> Division:
-    """Oldest rows train, then stop, validation, and the newest test; equal times stay together if possible."""
-    assert layout.rank is not None
-    order = np.argsort(layout.rank, kind="stable")
-    ends = layout.n - np.cumsum(counts[::-1])[::-1]  # (first stop, first validation, first test)
-    cuts, note = _cuts(layout.rank[order], ends)
+def _by_time(info: RowInfo, counts: tuple[int, int, int]) -> Division:
+    """In time order: train, stop, validation, test; equal times stay in one part if possible."""
+    assert info.rank is not None
+    order = np.argsort(info.rank, kind="stable")
+    ends = info.n - np.cumsum(counts[::-1])[::-1]  # (first stop, first validation, first test)
+    cuts, note = _cuts(info.rank[order], ends)
     train, stop, validation, test = np.split(order, cuts)
     return Division(train, stop, validation, test, note)
 
 
-def _cuts(rank: Rows, wanted: Rows) -> tuple[Rows, str]:
-    """Cuts moved to the nearest change of time, unless that would empty a part."""
+def _cuts(rank: Rows, ends: Rows) -> tuple[Rows, str]:
+    """Move cuts to the nearest change of time, unless a part would become empty."""
     changes = np.flatnonzero(np.diff(rank)) + 1
     if len(changes):
         edges = np.append(changes, len(rank))  # an official test part: the last cut is the end
-        moved = np.asarray([edges[np.abs(edges - cut).argmin()] for cut in wanted])
-        moved[wanted == len(rank)] = len(rank)
-        if (np.diff(np.concatenate([[0], moved])) > 0).all() and ((moved < len(rank)) == (wanted < len(rank))).all():
+        moved = np.asarray([edges[np.abs(edges - cut).argmin()] for cut in ends])
+        moved[ends == len(rank)] = len(rank)
+        if (np.diff(np.concatenate([[0], moved])) > 0).all() and ((moved < len(rank)) == (ends < len(rank))).all():
             return moved, ""
-    return wanted, "rows of one time are in two parts: there are too few different times"
+    return ends, "rows with equal times are in two parts, because there are too few different times"
 
 
-def _time_folds(layout: Layout, k: int, stop_count: int, test_count: int) -> list[Division]:
+def _time_folds(info: RowInfo, k: int, stop_count: int, test_count: int) -> list[Division]:
     from sklearn.model_selection import TimeSeriesSplit
 
-    assert layout.rank is not None
-    order = np.argsort(layout.rank, kind="stable")
-    dev, test = order[: layout.n - test_count], order[layout.n - test_count :]
+    assert info.rank is not None
+    order = np.argsort(info.rank, kind="stable")
+    dev, test = order[: info.n - test_count], order[info.n - test_count :]
     if len(dev) < 4 * (k + 1):
         raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds in time order; lower k.")
     share = stop_count / len(dev)
     divisions = []
     for past, validation in TimeSeriesSplit(k).split(dev):
         stop = max(1, round(share * (len(past) + len(validation))))
-        stop = min(stop, len(past) - LEAST_TRAIN)
+        stop = min(stop, len(past) - MIN_TRAIN_ROWS)
         divisions.append(Division(dev[past[:-stop]], dev[past[-stop:]], dev[validation], test))
     return divisions
 
 
 def _state(seed: int, purpose: int) -> int:
-    """An own seed for each purpose, so that no two draws share their random numbers."""
+    """A separate seed for each purpose, so that no two draws share random numbers."""
     return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0])
 
 
-def _joined(notes: list[str]) -> str:
+def _join_notes(notes: list[str]) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
-def with_note(division: Division, note: str) -> Division:
-    """The same rows with one more remark."""
-    return replace(division, note=_joined([division.note, note]))
+def add_note(division: Division, note: str) -> Division:
+    """The same division with one more note."""
+    return replace(division, note=_join_notes([division.note, note]))

@@ -1,4 +1,4 @@
-"""Data divided once and for all into train, stop, validation and test; only train may be augmented."""
+"""The four parts of a data set: train, stop, validation and test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from goodfit.data.arrays import Features
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.duplicates import Duplicates, count_duplicates
 from goodfit.data.inputs import PLAIN, InputOptions
-from goodfit.data.rows import Division, Rows, with_note
+from goodfit.data.rows import Division, Rows, add_note
 from goodfit.data.storage import RowSubset, is_large, is_mapped
 from goodfit.data.tables import Preprocessing
 from goodfit.data.task import Task, TaskSpec
@@ -28,11 +28,11 @@ SIZES = (0.6, 0.1, 0.15, 0.15)
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rows that are only ever looked at: inputs, targets, and where the rows stood in the data.
+    """Inputs and targets of some rows, and the positions of these rows in the data. Training never changes them.
 
     Shape: x (rows, \\*input_shape) float32, int64 for texts; y (rows,) int64 class indices, (rows, height, width)
-    uint8 ones of masks, or (rows, 1) float32 values, standardised with the training part's mean and scale; rows
-    (rows,), for an official test part counted within that part.
+    uint8 class indices of masks, or (rows, 1) float32 values, standardised with the training part's mean and scale;
+    rows (rows,), for an official test part the positions within that part.
 
     Raises:
         InputError: x, y and rows have different lengths.
@@ -43,7 +43,7 @@ class Part:
     rows: Rows
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be one row each."""
+        """Check the lengths."""
         if not len(self.x) == len(self.y) == len(self.rows):
             raise InputError(
                 f"Part: x has {len(self.x)} rows, y {len(self.y)}, rows {len(self.rows)}; they must be equal."
@@ -58,16 +58,12 @@ class Part:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainPart(Part):
-    """The training rows: the only part whose type augmentation, sampling and noise accept.
-
-    Whatever changes examples takes a `TrainPart`; `stop`, `validation` and `test` are plain `Part`s and cannot be
-    passed.
-    """
+    """The training rows. Augmentation, sampling and noise accept this type only, so that no other part is changed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Four parts with what was learned from the first: the data side of every run.
+    """The four parts of a data set, and the preprocessing that was learned from the training part.
 
     `stop` is for early stopping, `validation` for comparing recipes; `test` is used once, at the end. `how` names the
     method of division, `note` says what could not be done as requested ("" if nothing), and `duplicates` counts the
@@ -92,18 +88,21 @@ class Split:
 
     @property
     def text(self) -> str:
-        """One line for people: rows, division, remarks."""
+        """A summary in one line: rows per part, method of division, notes."""
         rows = ", ".join(f"{name} {len(part)}" for name, part in self.parts.items())
-        remarks = "".join(f"; {remark}" for remark in (self.note, self.duplicates.text) if remark)
-        return f"{self.spec.name}: {rows} ({self.how}, seed {self.seed}){remarks}"
+        notes = "".join(f"; {note}" for note in (self.note, self.duplicates.text) if note)
+        return f"{self.spec.name}: {rows} ({self.how}, seed {self.seed}){notes}"
 
     def __repr__(self) -> str:
         return f"Split({self.text})"
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """What a split is built from: raw features, encoded targets, the official test part if there is one."""
+class RawData:
+    """Raw features, encoded targets and, if there is one, the official test part: the source of every split.
+
+    `folder` is where tensors that do not fit into memory are stored, by default `default_cache_folder()`.
+    """
 
     x: Features
     y: Array
@@ -113,47 +112,51 @@ class Source:
     name: str
     test: tuple[Features, Array] | None
     input_options: InputOptions = PLAIN
-    folder: Path | None = None  # where tensors lie that do not fit into memory; None: in the usual one
+    folder: Path | None = None
 
 
-def build(source: Source, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
-    """Learn the preprocessing on the training rows and make the four parts of tensors.
+def build_split(source: RawData, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
+    """Fit the preprocessing on the training rows and convert the four parts to tensors.
 
     Raises:
-        InputError: the training rows hold one class only, or no column varies over them.
+        InputError: the training rows have a single class, or no column varies among them.
     """
     division = _check_classes(source, division)
     regression = source.task == "regression"
-    x_train, y_train = take(source.x, division.train, source.folder), source.y[division.train]
+    x_train, y_train = take_features(source.x, division.train, source.folder), source.y[division.train]
     preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.input_options)
     train = TrainPart(*_tensors(preprocessing, x_train, y_train, regression), division.train)
-    others = {}
-    for name in PARTS[1:]:
-        rows = getattr(division, name)
-        features, y = source.x, source.y[rows]
-        if name == "test" and source.test is not None:
-            features, y = source.test
-            rows = np.arange(len(y))
-        x = take(features, rows, source.folder)
-        others[name] = Part(*_tensors(preprocessing, x, y, regression), rows)
+    stop, validation, test = (_part(source, preprocessing, division, name) for name in PARTS[1:])
     outputs = 1 if regression else len(source.classes)
     shape = preprocessing.input_shape
     spec = TaskSpec(source.task, source.target, source.classes, shape, outputs, source.name, preprocessing.inputs)
+    note = getattr(preprocessing.features, "note", "")
+    division = add_note(division, note) if note else division
     counted = _duplicates(codes, division)
-    remark = getattr(preprocessing.features, "note", "")
-    division = with_note(division, remark) if remark else division
-    return Split(train, **others, spec=spec, preprocessing=preprocessing, seed=seed, how=how,
-                 duplicates=counted, note=division.note)  # fmt: skip
+    return Split(train, stop, validation, test, spec, preprocessing, seed, how, counted, division.note)
+
+
+def _part(source: RawData, preprocessing: Preprocessing, division: Division, name: str) -> Part:
+    """One part other than train."""
+    rows = getattr(division, name)
+    features, y = source.x, source.y[rows]
+    if name == "test" and source.test is not None:
+        features, y = source.test
+        rows = np.arange(len(y))
+    x = take_features(features, rows, source.folder)
+    return Part(*_tensors(preprocessing, x, y, source.task == "regression"), rows)
 
 
 def part_counts(n: int, sizes: tuple[float, float, float, float], official: bool) -> tuple[int, int, int]:
-    """Rows of stop, validation and test for n rows; with an official test part the first three sizes share them.
+    """The numbers of stop, validation and test rows among n rows; the other rows are for training.
+
+    With an official test part, n is divided in the proportion of the first three sizes.
 
     >>> part_counts(1000, (0.6, 0.1, 0.15, 0.15), official=False)
     (100, 150, 150)
 
     Raises:
-        InputError: sizes that are not four positive shares with sum 1, or a part without rows.
+        InputError: the sizes are not four positive numbers with sum 1, or a part would have no rows.
     """
     check_sizes(sizes, official)
     whole = sum(sizes[:3]) if official else 1.0
@@ -163,31 +166,32 @@ def part_counts(n: int, sizes: tuple[float, float, float, float], official: bool
     for name, count in counts.items():
         if count < (2 if name == "train" else 1):
             raise InputError(
-                f"split: {n} rows leave {max(count, 0)} for {name} at size {shares[name]:g}; give more rows or size."
+                f"split: {n} rows leave {max(count, 0)} for {name} at size {shares[name]:g}; "
+                "use more rows or a larger size."
             )
     return counts["stop"], counts["validation"], counts.get("test", 0)
 
 
 def check_sizes(sizes: tuple[float, ...], official: bool) -> None:
-    """Refuse sizes that are not four positive shares with sum 1; an official test part allows 0 for test.
+    """Check that sizes are four positive numbers with sum 1; with an official test part, the last may be 0.
 
     Raises:
-        InputError: says the rule and the given sizes.
+        InputError: they are not.
     """
     rule = "split: sizes must be four positive numbers (train, stop, validation, test) with sum 1"
     try:
         values = [float(size) for size in sizes]
     except (TypeError, ValueError) as error:
-        raise InputError(f"{rule}, got {sizes!r}.") from error
+        raise InputError(f"{rule}, got sizes={sizes!r}.") from error
     needed = values[:3] if official else values
     if len(values) != 4 or not all(math.isfinite(v) and v >= 0 for v in values) or min(needed) <= 0:
-        raise InputError(f"{rule}, got {sizes!r}.")
+        raise InputError(f"{rule}, got sizes={sizes!r}.")
     if abs(sum(values) - 1) > 1e-6:
-        raise InputError(f"{rule}, got {sizes!r} with sum {sum(values):g}.")
+        raise InputError(f"{rule}, got sizes={sizes!r} with sum {sum(values):g}.")
 
 
-def take(x: Features, rows: Rows, folder: Path | None = None) -> Any:
-    """The given rows of a table or an array; those that do not fit into memory are fetched when they are needed."""
+def take_features(x: Features, rows: Rows, folder: Path | None = None) -> Any:
+    """Some rows of a table or an array; large ones are read when they are needed (see `RowSubset`)."""
     if not isinstance(x, np.ndarray):
         return x.iloc[rows]
     lazy = is_mapped(x) or is_large(len(rows) * x[:1].nbytes)
@@ -203,22 +207,22 @@ def _tensors(
     return inputs, torch.from_numpy(np.array(y, y.dtype if y.ndim > 1 else np.int64))
 
 
-def _check_classes(source: Source, division: Division) -> Division:
-    """Refuse training rows of one class; note classes that training never sees."""
+def _check_classes(source: RawData, division: Division) -> Division:
+    """Check that the training rows have two classes; add a note about classes without training rows."""
     if source.task == "regression":
         return division
     counts = np.bincount(source.y[division.train].reshape(-1), minlength=len(source.classes))
     absent = [name for name, count in zip(source.classes, counts, strict=True) if count == 0]
     if len(source.classes) - len(absent) < 2:
         raise InputError(
-            f"split: the training part would hold one class only, without {listed(absent)}; "
-            "divide by other groups or times, or shuffle (how='shuffle')."
+            f"split: the training part would have a single class, without {quoted(absent)}; "
+            "use other groups or times, or how='shuffle'."
         )
-    return with_note(division, f"training sees no row of class {listed(absent)}") if absent else division
+    return add_note(division, f"there is no training row of class {quoted(absent)}") if absent else division
 
 
 def _duplicates(codes: Mapping[str, Rows], division: Division) -> Duplicates:
-    own = {name: codes["data"][getattr(division, name)] for name in PARTS}
+    parts = {name: codes["data"][getattr(division, name)] for name in PARTS}
     if "test" in codes:
-        own["test"] = codes["test"]
-    return count_duplicates(own)
+        parts["test"] = codes["test"]
+    return count_duplicates(parts)

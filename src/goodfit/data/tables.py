@@ -53,6 +53,7 @@ class Preprocessing:
     @classmethod
     def fit(cls, x: Features | RowSubset, y: Array | None = None, input_options: InputOptions = PLAIN) -> Preprocessing:
         """Learn from the training rows; `y` only where the targets are numbers (regression)."""
+        features: AnyFeatures
         if isinstance(x, pd.DataFrame):
             features = FRAME_FEATURES[kind_named(input_options.kind).frame_features].fit(x)
         else:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from goodfit.data.arrays import as_array
-from goodfit.data.checks import check_classes, check_target, listed
-from goodfit.data.columns import kind, numbers, plain
+from goodfit.data.checks import check_classes, check_target, quoted
+from goodfit.data.columns import category_name, column_type, numbers
 from goodfit.data.inputs import TABLE, Inputs
 from goodfit.errors import InputError, near
 from goodfit.types import Array
@@ -57,9 +57,9 @@ class TaskSpec:
         """
         missing = [f.name for f in fields(cls) if f.name not in values and f.name != "inputs"]
         if missing:
-            raise InputError(f"TaskSpec: {listed(missing)} missing in the stored values; the file is incomplete.")
+            raise InputError(f"TaskSpec: {quoted(missing)} missing in the stored values; the file is incomplete.")
         return cls(
-            task=checked_task(values["task"]),
+            task=check_task(values["task"]),
             target=str(values["target"]),
             classes=tuple(str(c) for c in values["classes"]),
             input_shape=tuple(int(n) for n in values["input_shape"]),
@@ -78,7 +78,7 @@ class Targets:
     classes: tuple[str, ...]
 
 
-def checked_task(task: object) -> Task:
+def check_task(task: object) -> Task:
     """The task if it is one.
 
     Raises:
@@ -111,7 +111,7 @@ def target_series(values: object, target: str) -> pd.Series[Any]:
     return pd.Series(y, name=target)
 
 
-def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
+def encode_targets(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
     """Decide the task, unless it is given, and encode the targets for it.
 
     Text, booleans and categoricals are classes. Whole numbers are classes where there are two of them, or at
@@ -123,7 +123,7 @@ def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
             needed.
     """
     check_target(y, target)
-    chosen = checked_task(task) if task is not None else decide(y)
+    chosen = check_task(task) if task is not None else infer_task(y)
     if chosen == "segmentation":
         raise InputError(f"load: task='segmentation' needs masks, target '{target}' has one value for each row.")
     if chosen == "classification":
@@ -131,7 +131,7 @@ def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
         classes = tuple(names)
         check_classes(codes, classes, target)
         return Targets(codes, chosen, classes)
-    if kind(y) != "number":
+    if column_type(y) != "number":
         raise InputError(f"load: target '{target}' holds text such as {y.iloc[0]!r}; it cannot be a regression.")
     values = numbers(y)
     check_target(pd.Series(values), target)
@@ -140,7 +140,7 @@ def encode(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
     return Targets(values, chosen, ())
 
 
-def encode_like(y: pd.Series[Any], target: str, learned: Targets) -> Array:
+def encode_test_targets(y: pd.Series[Any], target: str, learned: Targets) -> Array:
     """The targets of an official test part, in the classes of the training part.
 
     Raises:
@@ -153,17 +153,17 @@ def encode_like(y: pd.Series[Any], target: str, learned: Targets) -> Array:
     places = pd.Index(learned.classes).get_indexer(pd.Index(names))
     if (places < 0).any():
         unknown = [name for name, place in zip(names, places, strict=True) if place < 0]
-        raise InputError(f"load: class {listed(unknown)} is in the test part but not in the training part.")
+        raise InputError(f"load: class {quoted(unknown)} is in the test part but not in the training part.")
     return np.asarray(places[codes], np.int64)
 
 
-def decide(y: pd.Series[Any]) -> Task:
+def infer_task(y: pd.Series[Any]) -> Task:
     """Classification or regression, from the values.
 
-    >>> decide(pd.Series(["a", "b"])), decide(pd.Series([0, 1, 1])), decide(pd.Series([0.5, 1.25]))
+    >>> infer_task(pd.Series(["a", "b"])), infer_task(pd.Series([0, 1, 1])), infer_task(pd.Series([0.5, 1.25]))
     ('classification', 'classification', 'regression')
     """
-    if pd.api.types.is_bool_dtype(y) or kind(y) != "number":
+    if pd.api.types.is_bool_dtype(y) or column_type(y) != "number":
         return "classification"
     values = numbers(y)
     distinct = np.unique(values)
@@ -178,7 +178,7 @@ def decide(y: pd.Series[Any]) -> Task:
 def _factor(y: pd.Series[Any]) -> tuple[Array, list[str]]:
     """Class indices and the sorted names of the classes."""
     codes, known = pd.factorize(y.astype(object))
-    names = [plain(value) for value in known]
+    names = [category_name(value) for value in known]
     ordered = sorted(set(names), key=_order(names))
     places = {name: i for i, name in enumerate(ordered)}
     return np.asarray([places[name] for name in names], np.int64)[codes], ordered

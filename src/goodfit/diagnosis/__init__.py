@@ -1,4 +1,4 @@
-"""Diagnosis: from a run's History to a verdict; one check per file."""
+"""Diagnose a run from its History; each file holds one check."""
 
 from goodfit.diagnosis.evidence import Finding
 from goodfit.diagnosis.verdict import Verdict, diagnose

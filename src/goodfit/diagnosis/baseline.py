@@ -1,4 +1,4 @@
-"""Has the network learned more than a constant prediction?"""
+"""Check whether the network is better than a constant prediction."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import math
 
 from goodfit.diagnosis.evidence import Evidence, Finding
 
-LITTLE = 0.1
-"""Share of the trivial loss that training must have removed for the network to have learned something."""
+MIN_SKILL = 0.1
+"""The share of the loss of a constant prediction that a network must remove to have learned something."""
 
 
 def check(evidence: Evidence) -> Finding:
-    """Skill = 1 − loss / trivial loss, on stop and training rows: learned, memorised, nothing or unclear."""
-    base, stop, train = evidence.baseline, evidence.loss("stop"), evidence.loss("train")
-    if not math.isfinite(base) or base <= 0 or not stop.known:
-        return Finding("baseline", "unclear", "There is no trivial loss to compare with", f"stop loss {stop.value:.3f}")
+    """Compare the loss with that of the best constant prediction, on stop and training rows.
+
+    The result is "learned", "memorised", "not learned" or "unclear".
+    """
+    baseline, stop, train = evidence.baseline, evidence.loss("stop"), evidence.loss("train")
+    if not math.isfinite(baseline) or baseline <= 0 or not stop.known:
+        return Finding("baseline", "unclear", "The loss of a constant prediction is not known",
+                       f"stop loss {stop.value:.3f}")  # fmt: skip
     text = (
-        f"a constant prediction has loss {base:.3f} on the stop rows; the network {stop.text()} there, "
-        f"{train.value:.3f} on training rows"
+        f"loss {stop.text()} on stop rows, {train.value:.3f} on training rows; "
+        f"a constant prediction has {baseline:.3f} on stop rows"
     )
-    if stop.high < base * (1 - LITTLE):
-        return Finding(
-            "baseline",
-            "learned",
-            f"The network removes {1 - stop.value / base:.0%} of the trivial loss",
-            text,
-        )
-    if 1 - train.value / base < LITTLE:
-        return Finding("baseline", "nothing", "The network has learned little more than a constant", text,
+    if stop.high < baseline * (1 - MIN_SKILL):
+        title = f"The loss is {1 - stop.value / baseline:.0%} lower than that of a constant prediction"
+        return Finding("baseline", "learned", title, text)
+    if 1 - train.value / baseline < MIN_SKILL:
+        return Finding("baseline", "not learned", "The network is hardly better than a constant prediction", text,
                        "Check the features and the learning rate; use a larger network or train longer.")  # fmt: skip
-    if stop.low > base * (1 - LITTLE):
-        return Finding("baseline", "memorised", "What it learned does not carry over to other rows", text,
-                       "Regularize strongly, simplify the network, or get more data.")  # fmt: skip
-    return Finding("baseline", "unclear", "It is not sure that it beats a constant prediction", text,
-                   "Measure on more stop rows.")  # fmt: skip
+    if stop.low > baseline * (1 - MIN_SKILL):
+        return Finding("baseline", "memorised", "The network does not generalize beyond its training rows", text,
+                       "Regularize strongly, use a smaller network, or get more data.")  # fmt: skip
+    return Finding("baseline", "unclear", "The network may be no better than a constant prediction", text,
+                   "Use more stop rows.")  # fmt: skip

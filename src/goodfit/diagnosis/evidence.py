@@ -1,4 +1,4 @@
-"""What a check looks at, and what it says."""
+"""The input of a check (`Evidence`) and its output (`Finding`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Z = 1.96
 
 
 class Diagnosable(Protocol):
-    """A run, or anything with the same record of it."""
+    """A run, or any object with these attributes of a run."""
 
     history: History
     metric: str
@@ -29,11 +29,18 @@ class Diagnosable(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: in words, with its numbers, and what to try next."""
+    """The result of one check, with the numbers that support it and a suggestion.
+
+    Attributes:
+        check: the name of the check: "gap", "trend" or "baseline".
+        result: the result as one word of the check, for example "large", "small" or "unclear".
+        title: the result as a sentence.
+        evidence: the numbers behind it.
+        next_step: what to try next; may be empty.
+    """
 
     check: str
-    says: str
-    """One of the check's own words, for instance `material`, `absent`, `unclear`."""
+    result: str
     title: str
     evidence: str
     next_step: str = ""
@@ -41,23 +48,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with a 95 % interval."""
+    """An estimate with its standard error and 95 % interval."""
 
     value: float
     se: float
 
     @property
     def low(self) -> float:
-        """Lower end."""
+        """The lower end of the interval."""
         return self.value - Z * self.se
 
     @property
     def high(self) -> float:
-        """Upper end."""
+        """The upper end of the interval."""
         return self.value + Z * self.se
 
     def text(self, digits: int = 3) -> str:
-        """The estimate and its interval.
+        """Return the estimate and its interval as text.
 
         >>> Interval(0.5, 0.1).text()
         '0.500 [0.304, 0.696]'
@@ -66,43 +73,43 @@ class Interval:
 
     @property
     def known(self) -> bool:
-        """Whether the interval is made of numbers."""
+        """Whether estimate and standard error are finite."""
         return math.isfinite(self.value) and math.isfinite(self.se)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The History, the kept epoch, and what the data parts were."""
+    """What the checks use of a run: History, kept epoch, constant baseline and sizes of the data parts."""
 
     history: History
     kept: int
     metric: str
     baseline: float
-    """Data loss of the best constant prediction on the stop part; NaN where it is not known."""
+    """Data loss of the best constant prediction on the stop part, or NaN if it is not known."""
     rows: Mapping[str, int]
 
     @classmethod
     def of(cls, run: Diagnosable) -> Evidence:
-        """From a run."""
+        """Collect the evidence of a run."""
         rows = {name: int(run.facts.get(f"rows_{name}", 0)) for name in ("train", "sample", "stop")}
         baseline = run.facts.get("baseline_loss")
         return cls(run.history, run.kept_epoch, run.metric, math.nan if baseline is None else float(baseline), rows)
 
     def loss(self, part: str, epoch: int | None = None) -> Interval:
-        """Mean data loss of `train` or `stop` at an epoch (default: the kept one)."""
+        """Return the mean data loss on `train` or `stop` at an epoch (default: the kept epoch)."""
         row = self.history.at(epoch or self.kept)
         return Interval(row[f"{part}_loss"], row[f"{part}_loss_se"])
 
     def score(self, part: str) -> Interval:
-        """The metric of `train` or `stop` at the kept epoch; its standard error is known for accuracy only."""
+        """Return the metric on `train` or `stop` at the kept epoch; only accuracy has a known standard error."""
         value = self.history.at(self.kept)[f"{part}_{self.metric}"]
         n = self.rows["sample" if part == "train" else "stop"]
         binomial = self.metric == "accuracy" and n > 0 and 0 <= value <= 1
-        # Agresti–Coull's centre keeps the error above zero where every row is right.
+        # The centre of the Agresti-Coull interval keeps the error above zero even if every row is correct.
         centre = (value * n + 2) / (n + 4) if binomial else math.nan
         return Interval(value, math.sqrt(centre * (1 - centre) / (n + 4)) if binomial else math.nan)
 
     @property
     def higher_is_better(self) -> bool:
-        """The metric's direction."""
+        """Whether a higher metric is better."""
         return metric(self.metric).higher_is_better

@@ -1,4 +1,4 @@
-"""Where is the stop curve going?"""
+"""Check the trend of the stop loss."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ from scipy import stats
 
 from goodfit.diagnosis.evidence import Evidence, Finding
 
-LEAST = 5
-"""Epochs below which a trend is not told."""
-CHANGE = 0.02
-"""Share of the trivial loss (or of the curve's own level) by which a curve must move to count."""
+MIN_EPOCHS = 5
+"""The number of epochs that a trend needs."""
+MIN_CHANGE = 0.02
+"""The smallest change that counts, as a share of the loss of a constant prediction or, if unknown, the first loss."""
 
 
 def check(evidence: Evidence) -> Finding:
-    """The stop loss behind its best epoch, and over the last third: rising, falling, flat, short or unclear."""
+    """Test the stop loss for a trend after its best epoch and over its last third.
+
+    The result is "rising", "falling", "flat", "short" or "unclear".
+    """
     curve = np.array(evidence.history["stop_loss"], dtype=float)
     if not np.isfinite(curve).all():
-        return Finding("trend", "unclear", "The stop loss is not a number in every epoch",
+        return Finding("trend", "unclear", "The stop loss is not finite in every epoch",
                        f"not finite in {int((~np.isfinite(curve)).sum())} of {len(curve)} epochs",
-                       "Look for extreme values in the stop rows; lower the learning rate.")  # fmt: skip
-    if len(curve) < LEAST:
+                       "Check the stop rows for extreme values; use a lower learning rate.")  # fmt: skip
+    if len(curve) < MIN_EPOCHS:
         return Finding("trend", "short", f"{len(curve)} epochs are too few to see a trend", f"stop loss {_ends(curve)}",
-                       f"Train for at least {LEAST} epochs.")  # fmt: skip
-    scale = CHANGE * (evidence.baseline if math.isfinite(evidence.baseline) else abs(float(curve[0])))
+                       f"Train for at least {MIN_EPOCHS} epochs.")  # fmt: skip
+    change = MIN_CHANGE * (evidence.baseline if math.isfinite(evidence.baseline) else abs(float(curve[0])))
     best = int(curve.argmin())
-    behind, last = curve[best:], curve[-max(LEAST, len(curve) // 3) :]
-    if float(behind[-3:].mean()) - float(curve[best]) > scale and _tau(behind) > 0:
+    after, last = curve[best:], curve[-max(MIN_EPOCHS, len(curve) // 3) :]
+    if float(after[-3:].mean()) - float(curve[best]) > change and _tau(after) > 0:
         text = f"stop loss {curve[best]:.3f} at epoch {best + 1}, {curve[-1]:.3f} at epoch {len(curve)}"
-        return Finding("trend", "rising", f"The stop loss rises again after epoch {best + 1}", text,
+        return Finding("trend", "rising", f"The stop loss rises after epoch {best + 1}", text,
                        "Stop early and keep the best weights (early_stopping), or regularize more.")  # fmt: skip
-    if float(last[0] - last[-1]) > scale and _tau(last) < 0:
-        text = f"over the last {len(last)} epochs from {last[0]:.3f} to {last[-1]:.3f}"
-        return Finding("trend", "falling", "The stop loss is still falling when training ends", text,
+    if float(last[0] - last[-1]) > change and _tau(last) < 0:
+        text = f"from {last[0]:.3f} to {last[-1]:.3f} over the last {len(last)} epochs"
+        return Finding("trend", "falling", "The stop loss is still falling at the end of training", text,
                        "Train longer, or with a higher learning rate.")  # fmt: skip
-    return Finding("trend", "flat", "The stop loss has levelled off", f"stop loss {_ends(curve)}, least at {best + 1}")
+    return Finding("trend", "flat", "The stop loss has levelled off",
+                   f"stop loss {_ends(curve)}; lowest at epoch {best + 1}")  # fmt: skip
 
 
 def _tau(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """Kendall's rank correlation with time where it is significant at 5 %, else zero."""
-    if len(values) < LEAST or float(np.ptp(values)) == 0:
+    """Return Kendall's rank correlation with the epoch, or zero if it is not significant at the 5 % level."""
+    if len(values) < MIN_EPOCHS or float(np.ptp(values)) == 0:
         return 0.0
     tau, p = stats.kendalltau(np.arange(len(values)), values)
     return float(tau) if p < 0.05 else 0.0

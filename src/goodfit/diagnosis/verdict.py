@@ -1,47 +1,47 @@
-"""The verdict: underfit, good fit, overfit or cannot tell, from the checks' findings."""
+"""Combine the findings of the checks into a verdict: underfit, good fit, overfit or cannot tell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from goodfit.diagnosis import baseline, gap, trend
-from goodfit.diagnosis.baseline import LITTLE
+from goodfit.diagnosis.baseline import MIN_SKILL
 from goodfit.diagnosis.evidence import Diagnosable, Evidence, Finding
 
 CHECKS = (gap.check, trend.check, baseline.check)
 
 NEXT = {
     "overfit": (
-        "Regularize: a study tells which technique helps on this data, by how much and how sure.",
-        "Get more training rows, or augment those you have.",
-        "Use a smaller or a differently built network.",
+        "Regularize: run a study to see which technique helps on this data, and by how much.",
+        "Get more training rows, or augment the existing ones.",
+        "Use a smaller network or another architecture.",
     ),
     "underfit": (
         "Train longer, or with a higher learning rate or a schedule.",
-        "Use more units or layers, or another architecture; find better features.",
-        "Take regularization away.",
+        "Use more units or layers, another architecture, or better features.",
+        "Regularize less.",
     ),
     "good fit": (
-        "Keep it. To gain more, try a larger network together with more regularization.",
-        "Confirm it on the test part once, at the end.",
+        "Keep this network. To improve it, try a larger network together with more regularization.",
+        "Confirm the score on the test part once, at the end.",
     ),
     "cannot tell": (
-        "Give the stop part more rows, or repeat over several seeds.",
+        "Use more stop rows, or train with several seeds.",
         "Train for more epochs, so that the curves show a trend.",
     ),
 }
 
 HEADLINES = {
-    "overfit": "The network has learned its training rows better than it predicts others.",
-    "underfit": "The network has not yet learned what there is to learn.",
-    "good fit": "The network predicts other rows about as well as those it was trained on.",
-    "cannot tell": "The evidence is not enough to tell.",
+    "overfit": "The network predicts its training rows better than other rows.",
+    "underfit": "The network has not learned everything that the data offers.",
+    "good fit": "The network predicts other rows about as well as its training rows.",
+    "cannot tell": "There is not enough evidence for a verdict.",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of four labels, why, and what to do next."""
+    """A label ("overfit", "underfit", "good fit" or "cannot tell") with its findings and suggested next steps."""
 
     label: str
     headline: str
@@ -51,44 +51,42 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"{self.label}: {self.headline}"]
         lines += [f"  - {f.title} ({f.evidence})" for f in self.findings]
-        return "\n".join([*lines, "next:", *(f"  - {step}" for step in self.next_steps)])
+        return "\n".join([*lines, "next steps:", *(f"  - {step}" for step in self.next_steps)])
 
 
 def diagnose(run: Diagnosable) -> Verdict:
-    """Whether a run underfits, fits well or overfits, with evidence and the next steps.
+    """Decide whether a run underfits, fits well or overfits, with evidence and suggested next steps.
 
-    It compares data losses (never penalties) at the kept epoch on training and stop rows, both in evaluation mode on
-    clean
-    data, with a 95 % interval; looks at where the stop curve goes; and at a trivial baseline (class frequencies, or
-    the mean).
+    Three checks support the verdict. The first compares the data losses (without penalties) on training and stop rows
+    at the kept epoch, in evaluation mode and on clean data, with a 95 % interval. The second tests the stop loss for a
+    trend. The third compares the loss with that of a constant prediction (class frequencies, or the mean).
 
     >>> from goodfit import Training, fit, load
     >>> diagnose(fit("mlp:4", load("iris").split(), "", Training(epochs=2))).label
     'underfit'
     """
     if not len(run.history):
-        nothing = Finding("trend", "short", "No epoch was finished", "the History is empty", "Train again.")
-        return _verdict("cannot tell", (nothing,))
+        finding = Finding("trend", "short", "No epoch was finished", "the History is empty", "Train again.")
+        return _verdict("cannot tell", (finding,))
     evidence = Evidence.of(run)
     findings = tuple(check(evidence) for check in CHECKS)
-    return _verdict(decide(evidence, {f.check: f.says for f in findings}), findings)
+    return _verdict(decide(evidence, {f.check: f.result for f in findings}), findings)
 
 
-def decide(evidence: Evidence, says: dict[str, str]) -> str:
-    """The label for what the checks say.
+def decide(evidence: Evidence, results: dict[str, str]) -> str:
+    """Return the label for the results of the checks ("gap", "trend", "baseline").
 
-    A material gap is overfitting, whatever else is true; so is a stop loss that has risen by the epoch that is kept.
-    Without a
-    gap, a stop curve that still falls (with more than a tenth of the trivial loss left), or no skill beyond a
-    constant, is underfitting.
+    A large gap is overfitting, whatever the other checks say. So is a stop loss that has risen by the kept epoch.
+    Without a gap, the run underfits if the network is no better than a constant prediction, or if the stop loss is
+    still falling while it is above a tenth of the loss of a constant prediction.
     """
-    risen = says["trend"] == "rising" and evidence.kept == len(evidence.history)
-    if says["gap"] == "material" or says["baseline"] == "memorised" or risen:
+    risen = results["trend"] == "rising" and evidence.kept == len(evidence.history)
+    if results["gap"] == "large" or results["baseline"] == "memorised" or risen:
         return "overfit"
-    little_left = evidence.loss("stop").value < LITTLE * evidence.baseline
-    if says["baseline"] == "nothing" or (says["trend"] == "falling" and not little_left):
+    nearly_solved = evidence.loss("stop").value < MIN_SKILL * evidence.baseline
+    if results["baseline"] == "not learned" or (results["trend"] == "falling" and not nearly_solved):
         return "underfit"
-    if says["gap"] == "absent" and says["baseline"] == "learned" and says["trend"] not in ("short", "unclear"):
+    if results["gap"] == "small" and results["baseline"] == "learned" and results["trend"] not in ("short", "unclear"):
         return "good fit"
     return "cannot tell"
 

@@ -96,7 +96,7 @@ def page(technique: type[Technique]) -> Page:
 
     >>> from goodfit.techniques import L2
     >>> page(L2).summary
-    'Adds λ Σw² to the cost; weights shrink, and never become exactly zero.'
+    'Adds the penalty λ Σw² to the loss; weights shrink, but do not become exactly zero.'
     >>> page(L2).sections["Shape"], page(L2).knobs[0].search
     ('any weight tensor.', '1e-6 to 0.1, log')
     """
@@ -110,7 +110,7 @@ def page(technique: type[Technique]) -> Page:
         title=technique.__name__,
         stage=technique.stage(),
         recipe=recipe_text(technique()),
-        source="src/" + technique.__module__.replace(".", "/") + ".py",
+        source=_source(technique),
         summary=one_line(summary),
         notes=tuple(one_line(lead) for lead, *_ in texts if lead.strip()),
         sections=opening | reference | sections,
@@ -162,6 +162,12 @@ def _tidy(text: str) -> str:
     return re.sub(r"(?<=\de)\+?(-?)0*(?=\d)", r"\1", text)
 
 
+def _source(technique: type[Technique]) -> str:
+    """The file of a technique of the catalogue, else its module."""
+    module = technique.__module__
+    return f"src/{module.replace('.', '/')}.py" if module.startswith("goodfit.techniques.") else module
+
+
 def _makers(technique: type[Technique]) -> Iterable[tuple[str, str]]:
     for name, member in vars(technique).items():
         if isinstance(member, classmethod) and not name.startswith("_") and not hasattr(Technique, name):
@@ -171,16 +177,22 @@ def _makers(technique: type[Technique]) -> Iterable[tuple[str, str]]:
 
 
 def _example(technique: type[Technique], example: str) -> str:
-    """The doctest, with those imports in front that its module makes for it."""
+    """The doctest, after the imports of its module that it uses."""
     if not example:
         return ""
+    try:
+        module = ast.parse(inspect.getsource(sys.modules[technique.__module__]))
+    except (OSError, TypeError, KeyError):  # a class of a notebook or an interactive session
+        return example
     used = set(re.findall(r"[A-Za-z_]\w*", example))
     lines = []
-    for node in ast.parse(inspect.getsource(sys.modules[technique.__module__])).body:
+    for node in module.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             node.names = [n for n in node.names if (n.asname or n.name) in used]
             lines += [f">>> {ast.unparse(node)}"] if node.names else []
-    return "\n".join([*lines, f">>> from goodfit.techniques import {technique.__name__}", example])
+    own = technique.__module__
+    home = "goodfit.techniques" if own.startswith("goodfit.techniques.") else own
+    return "\n".join([*lines, f">>> from {home} import {technique.__name__}", example])
 
 
 def first_line(documented: Any) -> str:

@@ -132,7 +132,7 @@ def _sound(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
 def _words(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
     known = split.spec.inputs.words
     assert known is not None
-    before, after = (known.name(ids.tolist()) for ids in (sample if raw is None else raw, sample))
+    before, after = (known.decode(ids.tolist()) for ids in (sample if raw is None else raw, sample))
     return SampleView(words=tuple(_marked(before, after)))
 
 

@@ -28,7 +28,7 @@ def selector(default: str = "kernel") -> Any:
 
 def rate_knob(default: float, most: float, doc: str) -> Any:
     """Declare a rate in [0, 1) with the neutral value 0, searched from 0 to `most`, as dropout has it."""
-    return knob(default, low=0, high=1, open_right=True, search=(0.0, most), neutral=0.0, unit="share", doc=doc)
+    return knob(default, low=0, high=1, open_right=True, search=(0.0, most), neutral=0.0, unit="fraction", doc=doc)
 
 
 @dataclass(frozen=True)

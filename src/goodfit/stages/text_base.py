@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from goodfit.data.text.words import PADDING
+from goodfit.data.text.vocabulary import PADDING
 from goodfit.stages.augmentation import ValueTransform
 from goodfit.technique import knob
 

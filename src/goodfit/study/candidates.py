@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from goodfit.data import TaskSpec
 from goodfit.recipe import Recipe
+from goodfit.registry import all_techniques
 from goodfit.technique import Technique
-from goodfit.techniques import ALL
 
 PLAIN = "plain"
 COMBINED = "combined"
@@ -34,14 +34,15 @@ def default_candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidat
 
     Args:
         spec: the task; techniques that do not apply to it are left out.
-        catalogue: include every technique of the catalogue, not only the default ones.
+        catalogue: include every technique of the catalogue and every registered one, not only the default ones.
 
     >>> spec = TaskSpec("regression", "y", (), (3,), 1, "d")
     >>> "label_smoothing" in [c.label for c in default_candidates(spec)]
     False
     """
     kind = spec.inputs.data_kind
-    singles = [Recipe((ALL[name](),)) for name in (sorted(ALL) if catalogue else DEFAULT_TECHNIQUES)]
+    known = all_techniques()
+    singles = [Recipe((known[name](),)) for name in (sorted(known) if catalogue else DEFAULT_TECHNIQUES)]
     singles += [Recipe.of(text) for text in kind.augmentations]
     applicable = [recipe for recipe in dict.fromkeys(singles) if all(_applies_to(t, spec) for t in recipe)]
     combination = ", ".join(filter(None, (kind.combination, COMBINATION)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from goodfit.data import TaskSpec, metric
-from goodfit.data.metrics import UNIT
+from goodfit.data.metrics import BOUNDED
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.statistics import Estimate, corrected_interval, paired
@@ -131,7 +131,7 @@ class Study:
     def estimate(self, scores: Sequence[float], part: str) -> Estimate:
         """Return the mean and interval of scores on a data part over seeds, clipped to the range of the metric."""
         interval = self._interval(scores, part)
-        return interval.within(0.0, 1.0) if self.metric in UNIT else interval
+        return interval.within(0.0, 1.0) if self.metric in BOUNDED else interval
 
     def _interval(self, values: Sequence[float], part: str) -> Estimate:
         counted = self.rows[part] if self.metric in COUNT_METRICS else 0

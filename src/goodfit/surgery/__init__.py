@@ -1,4 +1,4 @@
-"""Looking into a user's network and hooking onto it; knows nothing of techniques."""
+"""Inspect a user's network and attach hooks to it; independent of techniques."""
 
 from goodfit.surgery.branches import residual_branches
 from goodfit.surgery.copies import copy_module
@@ -15,10 +15,10 @@ from goodfit.surgery.weight_ref import (
     WEIGHTED,
     Selector,
     WeightRef,
-    kind_of,
     ordered_layers,
     select,
     units_first,
+    weight_kind,
     weight_refs,
 )
 
@@ -41,7 +41,6 @@ __all__ = [
     "copy_module",
     "features",
     "has_batch_norm",
-    "kind_of",
     "layers",
     "ordered_layers",
     "owning_layer",
@@ -51,6 +50,7 @@ __all__ = [
     "set_train_mode",
     "units_first",
     "unroll",
+    "weight_kind",
     "weight_refs",
     "wrap_forward",
 ]

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 
 def copy_module(model: nn.Module) -> nn.Module:
-    """A deep copy, also of layers that hold a tensor computed from weights, which torch refuses to copy.
+    """Copy a network deeply, including layers that store a tensor computed from weights, which torch does not copy.
 
-    Such are those of the old `torch.nn.utils.weight_norm`; they compute it anew in every forward pass.
+    The old `torch.nn.utils.weight_norm` creates such layers; they recompute the tensor in every forward pass.
 
     >>> twin = copy_module(net := nn.Linear(2, 2))
     >>> twin is net, bool((twin.weight == net.weight).all())
     (False, True)
     """
-    held = [tensor for module in model.modules() for tensor in vars(module).values() if isinstance(tensor, Tensor)]
-    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf})
+    stored = [tensor for module in model.modules() for tensor in vars(module).values() if isinstance(tensor, Tensor)]
+    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in stored if not tensor.is_leaf})

@@ -1,4 +1,4 @@
-"""Layers with weights: their order, their outputs, and what stands among them."""
+"""The layers with weights of a network: their order, their output shape, and their training mode."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from goodfit.surgery.weight_ref import NORMS, WeightRef, chosen_places, ordered_layers
+from goodfit.surgery.weight_ref import NORMS, WeightRef, matching_refs, ordered_layers
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer with weights and its place among them, in the order of registration."""
+    """A layer with weights, and whether it is the network's first or last one in the order of registration."""
 
     name: str
     module: nn.Module
@@ -22,24 +22,24 @@ class Layer:
 
 
 def layers(model: nn.Module, on: str, who: str = "selector") -> list[Layer]:
-    """The layers whose tensors a selector chooses; `first` and `last` are told among all layers with weights."""
-    chosen = {id(ref.module) for ref in chosen_places(model, on, who)}
+    """The layers whose tensors a selector matches; `first` and `last` refer to all layers with weights."""
+    matched = {id(ref.module) for ref in matching_refs(model, on, who)}
     every = ordered_layers(model)
     end = len(every) - 1
-    return [Layer(n, m, i == 0, i == end) for i, (n, m) in enumerate(every) if id(m) in chosen]
+    return [Layer(n, m, i == 0, i == end) for i, (n, m) in enumerate(every) if id(m) in matched]
 
 
 def owning_layer(model: nn.Module, ref: WeightRef) -> tuple[nn.Module, str]:
-    """The layer whose forward pass uses a tensor, and the tensor's name in it."""
-    own = ref.name[len(ref.layer) + 1 :] if ref.layer else ref.name
+    """The layer whose forward pass uses a tensor, and the tensor's name within this layer."""
+    name = ref.name[len(ref.layer) + 1 :] if ref.layer else ref.name
     for module in model.modules():
         if isinstance(module, nn.MultiheadAttention) and module.out_proj is ref.module:
-            return module, f"out_proj.{own}"
-    return ref.module, own
+            return module, f"out_proj.{name}"
+    return ref.module, name
 
 
 def features(module: nn.Module) -> tuple[int, int] | None:
-    """Output features and spatial dimensions of a linear or convolution layer; None for other layers."""
+    """The numbers of output features and spatial dimensions of a linear or convolution layer, else None."""
     if isinstance(module, nn.Linear):
         return module.out_features, 0
     if isinstance(module, _ConvNd):
@@ -48,12 +48,12 @@ def features(module: nn.Module) -> tuple[int, int] | None:
 
 
 def has_batch_norm(model: nn.Module) -> bool:
-    """Whether any layer keeps running statistics of batches."""
+    """Whether any module keeps running statistics of batches."""
     return any(isinstance(m, _NormBase) and m.running_mean is not None for m in model.modules())
 
 
 def set_train_mode(model: nn.Module) -> None:
-    """Training mode, but for normalisations that the user froze: their statistics stay what they are.
+    """Switch to training mode, except for frozen normalisations, whose running statistics must not change.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).requires_grad_(False))
     >>> set_train_mode(net)

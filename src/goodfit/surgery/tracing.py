@@ -1,4 +1,4 @@
-"""What flows where in a network: its forward pass as a graph, without touching the network."""
+"""The computation graph of a network's forward pass, traced with torch.fx; the network stays unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,79 +16,81 @@ import torch
 from torch import fx, nn
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-SHAPE = ("size", "dim", "ndim", "shape", "numel", "nelement", "device", "dtype", "new_zeros", "new_ones", "zeros_like")
+SHAPE_READERS = (
+    "size", "dim", "ndim", "shape", "numel", "nelement", "device", "dtype", "new_zeros", "new_ones", "zeros_like",
+)  # fmt: skip
+"""Attributes and functions of a tensor that do not depend on its values."""
 TRANSFORMERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
 
 
 class UntraceableError(Exception):
-    """The network's forward pass cannot be written down as a graph; the message is the reason."""
+    """The network's forward pass cannot be traced; the message gives the reason."""
+
+
+Calls = dict[str, list[fx.Node | None]]
+"""Module name → the output node of each of its calls; None if the output is not a single new tensor."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A network's graph. `calls`: module → what each of its calls put out; None where that was not one tensor."""
+    """The graph of a network's forward pass."""
 
     graph: fx.Graph
-    network: nn.Module  # the copy that was traced, which holds the graph's constants
-    calls: dict[str, list[fx.Node | None]]
-
-
-@dataclass
-class _Notes:
-    calls: dict[str, list[fx.Node | None]] = field(default_factory=dict)
+    network: nn.Module  # the traced copy, which holds the graph's constants
+    calls: Calls
 
 
 class _Tracer(fx.Tracer):
-    """Looks into every module that is not torch's own, and notes what each module puts out."""
+    """Traces into every module that is not torch's, and records the outputs of all modules."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.notes = _Notes()
+        self.calls: Calls = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, TRANSFORMERS) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         output = super().call_module(m, forward, args, kwargs)
-        given = {id(value.node) for value in (*args, *kwargs.values()) if isinstance(value, fx.Proxy)}
-        own = isinstance(output, fx.Proxy) and id(output.node) not in given
-        self.notes.calls.setdefault(self.path_of_module(m), []).append(output.node if own else None)
+        inputs = {id(value.node) for value in (*args, *kwargs.values()) if isinstance(value, fx.Proxy)}
+        is_new = isinstance(output, fx.Proxy) and id(output.node) not in inputs
+        self.calls.setdefault(self.path_of_module(m), []).append(output.node if is_new else None)
         return output
 
 
 def trace_graph(model: nn.Module) -> Trace:
-    """The graph of a network's forward pass, in the mode (training or evaluation) that it is in.
+    """Trace a network's forward pass in its current mode (training or evaluation).
 
-    A copy is traced, without hooks, which shares nothing with the network but its parameters; the random generators
-    are left as they were.
+    It traces a copy without hooks, which shares only the parameters with the network, and restores the global random
+    generators.
 
     >>> [node.target for node in trace_graph(nn.Sequential(nn.Linear(2, 2), nn.ReLU())).graph.nodes]
     ['input', '0', '1', 'output']
 
     Raises:
-        UntraceableError: the forward pass branches on values, or does what cannot be written down.
+        UntraceableError: the forward pass branches on values, or contains code that torch.fx cannot trace.
     """
     try:
-        with _undisturbed():
-            network = copy.deepcopy(model, _memo(model))
+        with _isolated():
+            network = copy.deepcopy(model, _copy_memo(model))
             tracer = _Tracer()
             graph = tracer.trace(network)
-    except Exception as error:  # the network's own code runs here and may raise anything
-        said = str(error).strip().splitlines() or [""]
-        raise UntraceableError(f"{type(error).__name__}: {said[0]}") from error
-    return Trace(graph, network, tracer.notes.calls)
+    except Exception as error:  # this runs the user's code, which may raise anything
+        lines = str(error).strip().splitlines() or [""]
+        raise UntraceableError(f"{type(error).__name__}: {lines[0]}") from error
+    return Trace(graph, network, tracer.calls)
 
 
 def data_inputs(node: fx.Node) -> list[fx.Node]:
-    """The nodes whose values go into a node's value; weights, and what only asks for shapes, do not count."""
+    """The nodes whose values a node computes with, without weights and without nodes that only read a shape."""
     return [n for n in node.all_input_nodes if n.op != "get_attr" and not reads_shape(n)]
 
 
 def reads_shape(node: fx.Node) -> bool:
-    """Whether a node asks a tensor for its shape, kind or place."""
+    """Whether a node reads the shape, dtype or device of a tensor, but not its values."""
     if node.target is getattr:
-        return node.args[1] in SHAPE
-    return node.op in ("call_method", "call_function") and call_name(node) in SHAPE
+        return node.args[1] in SHAPE_READERS
+    return node.op in ("call_method", "call_function") and call_name(node) in SHAPE_READERS
 
 
 def call_name(node: fx.Node) -> str:
@@ -96,21 +98,21 @@ def call_name(node: fx.Node) -> str:
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
 
 
-def _memo(model: nn.Module) -> dict[int, Any]:
-    """What a copy shall not copy: parameters stay the same ones, hooks are left out."""
+def _copy_memo(model: nn.Module) -> dict[int, Any]:
+    """A memo for `deepcopy` that shares parameters and drops hooks."""
     memo: dict[int, Any] = {id(p): p for p in model.parameters()}
     return memo | {id(hooks): OrderedDict() for m in model.modules() for n in HOOKS if (hooks := getattr(m, n, None))}
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Leave random generators as they are and keep warnings of the tracing to ourselves."""
-    pythons, numpys = random.getstate(), np.random.get_state()
+def _isolated() -> Iterator[None]:
+    """Restore the global random generators on exit, and suppress warnings."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with torch.random.fork_rng():
                 yield
         finally:
-            random.setstate(pythons)
-            np.random.set_state(numpys)
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

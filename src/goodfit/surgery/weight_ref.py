@@ -1,4 +1,4 @@
-"""Weight tensors: what each one is, and how a selector chooses some of them."""
+"""References to weight tensors: what kind of weight each tensor is, and how a selector matches them."""
 
 from __future__ import annotations
 
@@ -25,34 +25,36 @@ WEIGHTED: tuple[type[nn.Module], ...] = (
     nn.RNNCellBase,
     nn.MultiheadAttention,
 )
+"""torch's layers with weights."""
 NORMS: tuple[type[nn.Module], ...] = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.LocalResponseNorm)
 WEIGHT_KINDS = ("kernel", "bias", "norm", "other")
 ENDS = ("first", "last")
 DIRECT, MAGNITUDE, COMPONENT = "direct", "magnitude", "component"
-"""Roles: the weight itself; the norms of a weight-normed layer's units; part of another reparametrisation."""
+"""Roles of a tensor: the weight itself; the magnitudes of a weight-normalised layer; another tensor from which a
+parametrization computes the weight."""
 
 
 @dataclass(frozen=True, eq=False)
 class WeightRef:
-    """One weight tensor of a network and what it is."""
+    """A weight tensor of a network, with its layer, kind and role."""
 
     name: str
     tensor: nn.Parameter
-    kind: str  # kernel, bias, norm (scale and shift of a normalisation), other
+    kind: str  # kernel, bias, norm (scale or shift of a normalisation) or other
     layer: str
     module: nn.Module
     role: str = DIRECT
 
     def blocks(self, like: Tensor | None = None) -> list[Tensor]:
-        """Views of the tensor (or of one of its shape) with the units first: (units, incoming, …).
+        """Views of the tensor, or of another one of its shape, with units first: (units, inputs, …).
 
-        One view; the gates of a recurrent layer, and the groups of a transposed convolution, apart.
+        Usually one view; one for each gate of a recurrent layer and for each group of a transposed convolution.
         """
         return units_first(self.module, self.tensor if like is None else like)
 
 
 def units_first(module: nn.Module, w: Tensor) -> list[Tensor]:
-    """Views of a layer's weight with the units first.
+    """Views of a layer's weight with the units in the first dimension.
 
     >>> [tuple(v.shape) for v in units_first(nn.ConvTranspose2d(4, 6, 3, groups=2), nn.Parameter(Tensor(4, 3, 3, 3)))]
     [(3, 2, 3, 3), (3, 2, 3, 3)]
@@ -68,11 +70,13 @@ def units_first(module: nn.Module, w: Tensor) -> list[Tensor]:
     return [w]
 
 
-def kind_of(module: nn.Module, parameter: str) -> str:
-    """What a parameter is, by the type of its module; names of modules play no part.
+def weight_kind(module: nn.Module, parameter: str) -> str:
+    """The kind of a parameter, by the type of its module; the names of modules do not matter.
 
-    >>> kind_of(nn.Linear(2, 2), "weight"), kind_of(nn.LayerNorm(2), "weight"), kind_of(nn.LSTM(2, 2), "bias_hh_l0")
-    ('kernel', 'norm', 'bias')
+    >>> weight_kind(nn.Linear(2, 2), "weight"), weight_kind(nn.LayerNorm(2), "weight")
+    ('kernel', 'norm')
+    >>> weight_kind(nn.LSTM(2, 2), "bias_hh_l0")
+    'bias'
     """
     if isinstance(module, NORMS):
         return "norm"
@@ -82,43 +86,43 @@ def kind_of(module: nn.Module, parameter: str) -> str:
 
 
 def weight_refs(model: nn.Module) -> list[WeightRef]:
-    """Every weight tensor once (a tied one under its first name), in the order of registration."""
+    """All weight tensors in the order of registration; a tied tensor appears once, under its first name."""
     first: dict[int, WeightRef] = {}
-    for ref in places(model):
+    for ref in named_refs(model):
         first.setdefault(id(ref.tensor), ref)
     return list(first.values())
 
 
-def places(model: nn.Module) -> Iterator[WeightRef]:
-    """Every place of a weight tensor: a tied one has several."""
+def named_refs(model: nn.Module) -> Iterator[WeightRef]:
+    """All weight tensors by name; a tied tensor appears once for each of its names."""
     for layer, module in model.named_modules():
         if isinstance(module, parametrize.ParametrizationList):
-            continue  # listed with the layer that it belongs to
-        yield from _own(layer, module)
+            continue  # listed with the layer it belongs to
+        yield from _module_refs(layer, module)
 
 
-def _own(layer: str, module: nn.Module) -> Iterator[WeightRef]:
+def _module_refs(layer: str, module: nn.Module) -> Iterator[WeightRef]:
     prefix = f"{layer}." if layer else ""
     normed = {hook.name for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)}
     for name, tensor in module.named_parameters(recurse=False):
         role = DIRECT
         if name[:-2] in normed:
             role = MAGNITUDE if name.endswith("_g") else COMPONENT
-        kind = "other" if role == COMPONENT else kind_of(module, name)
+        kind = "other" if role == COMPONENT else weight_kind(module, name)
         yield WeightRef(prefix + name, tensor, kind, layer, module, role)
     if parametrize.is_parametrized(module):
-        for name, made in module.parametrizations.items():  # type: ignore[union-attr,operator]
-            weight_norm = len(made) == 1 and isinstance(made[0], _WeightNorm)
-            for part, tensor in made.named_parameters():
+        for name, parametrization in module.parametrizations.items():  # type: ignore[union-attr,operator]
+            weight_norm = len(parametrization) == 1 and isinstance(parametrization[0], _WeightNorm)
+            for part, tensor in parametrization.named_parameters():
                 role = MAGNITUDE if weight_norm and part == "original0" else COMPONENT
-                kind = "other" if role == COMPONENT else kind_of(module, name)
+                kind = "other" if role == COMPONENT else weight_kind(module, name)
                 yield WeightRef(f"{prefix}parametrizations.{name}.{part}", tensor, kind, layer, module, role)
 
 
 def ordered_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers with weights, in the order of registration.
+    """The layers with weights by name, in the order of registration.
 
-    The output projection of torch's attention is part of that layer: its own forward pass does not run.
+    The output projection of torch's attention counts as a part of the attention, because its forward pass never runs.
     """
     inner = {id(m.out_proj) for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
     return [(n, m) for n, m in model.named_modules() if isinstance(m, WEIGHTED) and id(m) not in inner]
@@ -126,34 +130,35 @@ def ordered_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 @dataclass(frozen=True)
 class Selector:
-    """A parsed selector: kinds, module types and globs; a tensor must match one of each that is given."""
+    """A parsed selector: weight kinds, module types and globs. A tensor must match one entry of each non-empty field
+    and none of `excluded`."""
 
     kinds: tuple[str, ...]
     types: tuple[str, ...]
     globs: tuple[str, ...]
-    without: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, model: nn.Module) -> Selector:
-        """Words separated by blanks; `first` and `last` stand for the network's layers there, `!` excludes."""
+        """Parse words separated by spaces. `first` and `last` are the network's outermost layers; `!` excludes."""
         words = text.split()
         if any(word.lstrip("!") in ENDS for word in words):
-            found = ordered_layers(model)
-            ends = {"first": found[0][0], "last": found[-1][0]} if found else {}
+            layers = ordered_layers(model)
+            ends = {"first": layers[0][0], "last": layers[-1][0]} if layers else {}
             words = ["!" * w.startswith("!") + ends.get(w.lstrip("!"), w.lstrip("!")) for w in words]
-        chosen = [w for w in words if not w.startswith("!")]
-        kinds = tuple(w for w in chosen if w in WEIGHT_KINDS)
-        types = tuple(w for w in chosen if _is_type(w))
-        globs = tuple(w for w in chosen if w not in WEIGHT_KINDS and not _is_type(w))
+        included = [w for w in words if not w.startswith("!")]
+        kinds = tuple(w for w in included if w in WEIGHT_KINDS)
+        types = tuple(w for w in included if _is_type(w))
+        globs = tuple(w for w in included if w not in WEIGHT_KINDS and not _is_type(w))
         return cls(kinds or ("kernel",), types, globs, tuple(w[1:] for w in words if w.startswith("!")))
 
     def matches(self, ref: WeightRef) -> bool:
-        """Whether a tensor is chosen."""
+        """Whether the selector matches a tensor."""
         return (
             ref.kind in self.kinds
             and (not self.types or any(t in self.types for t in _type_names(ref.module)))
-            and (not self.globs or any(_named(ref, g) for g in self.globs))
-            and not any(w == ref.kind or w in _type_names(ref.module) or _named(ref, w) for w in self.without)
+            and (not self.globs or any(_has_name(ref, g) for g in self.globs))
+            and not any(w == ref.kind or w in _type_names(ref.module) or _has_name(ref, w) for w in self.excluded)
         )
 
 
@@ -161,7 +166,7 @@ def _is_type(word: str) -> bool:
     return word[:1].isupper() and "." not in word
 
 
-def _named(ref: WeightRef, glob: str) -> bool:
+def _has_name(ref: WeightRef, glob: str) -> bool:
     return any(fnmatch.fnmatchcase(name, glob) for name in (ref.name, ref.layer))
 
 
@@ -169,23 +174,30 @@ def _type_names(module: nn.Module) -> Iterator[str]:
     return (base.__name__ for base in type(module).__mro__)
 
 
-def chosen_places(model: nn.Module, on: str, who: str) -> list[WeightRef]:
-    """Every place that a selector chooses; none is an error that lists near names."""
-    selector, every = Selector.parse(on, model), list(places(model))
-    hit = [ref for ref in every if selector.matches(ref)]
-    if not hit:
+def matching_refs(model: nn.Module, on: str, who: str) -> list[WeightRef]:
+    """The tensors that a selector matches, by any of their names.
+
+    Raises:
+        InputError: the selector matches nothing; the message suggests similar names.
+    """
+    selector, every = Selector.parse(on, model), list(named_refs(model))
+    matching = [ref for ref in every if selector.matches(ref)]
+    if not matching:
         names = {s.name for s in every} | {s.layer for s in every if s.layer} | {type(s.module).__name__ for s in every}
         hint = near(on.split()[-1] if on.split() else "", names)
         raise InputError(f"{who}: on must match a weight tensor of the network, got on={on!r}.{hint}")
-    return hit
+    return matching
 
 
 def select(model: nn.Module, on: str, who: str = "selector") -> list[WeightRef]:
-    """The tensors that a selector chooses, a tied one by any of its names; none is an error that lists near names.
+    """The tensors that a selector matches; a tied tensor appears once, whichever of its names matches.
 
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     >>> [ref.name for ref in select(net, "kernel 2")], [ref.name for ref in select(net, "kernel bias !last")]
     (['2.weight'], ['0.weight', '0.bias'])
+
+    Raises:
+        InputError: the selector matches nothing; the message suggests similar names.
     """
-    hit = {id(ref.tensor) for ref in chosen_places(model, on, who)}
-    return [ref for ref in weight_refs(model) if id(ref.tensor) in hit]
+    matching = {id(ref.tensor) for ref in matching_refs(model, on, who)}
+    return [ref for ref in weight_refs(model) if id(ref.tensor) in matching]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Metric, Part, Split
-from goodfit.data.metrics import predicted
+from goodfit.data.metrics import predicted_classes
 from goodfit.data.storage import take_rows
 from goodfit.train.losses import Criterion, by_row
 from goodfit.train.rng import generator
@@ -38,7 +38,7 @@ def masks(model: nn.Module, x: Tensor) -> Tensor:
 
 def named(output: Tensor) -> Tensor:
     """The classes (rows, height, width) uint8 from logits (rows, class, height, width)."""
-    return predicted(output.movedim(1, -1)).to(torch.uint8)
+    return predicted_classes(output.movedim(1, -1)).to(torch.uint8)
 
 
 def at_once(x: Tensor) -> int:

@@ -29,7 +29,7 @@ def test_vocabulary_is_frequent_words_and_their_synonyms() -> None:
 
 def test_transform() -> None:
     features = TextFeatures.fit(TRAIN)
-    sound = features.words.known["sound"]
+    sound = features.words.index["sound"]
     wanted = [[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 2, 2, 2, 2], [sound, 4, 0, 0, 0]]
     raw = ["Day: GOOD", "", None, "good " * 9, "Sound news"]
     for data in (raw, pd.Series(raw), pd.DataFrame({"other": 1.0, "note": raw}), np.array(raw, object)):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from goodfit.data.text.tokens import tokens
+from goodfit.data.text.tokens import tokenize
 
 WRITTEN = {
     "Call 08452810075 NOW!!": ["call", "08452810075", "now", "!!"],
@@ -26,7 +26,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize(("text", "wanted"), WRITTEN.items())
 def test_words_of_any_script(text: str, wanted: list[str]) -> None:
-    assert tokens(text) == wanted
+    assert tokenize(text) == wanted
 
 
 @pytest.mark.parametrize("text", [text for text in WRITTEN if "e\u0301" not in text])
@@ -34,4 +34,4 @@ def test_nothing_but_space_is_lost(text: str) -> None:
     import unicodedata
 
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    assert "".join(tokens(text)) == "".join(plain.split())
+    assert "".join(tokenize(text)) == "".join(plain.split())

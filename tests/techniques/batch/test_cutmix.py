@@ -31,7 +31,7 @@ def test_image_by_hand() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 8, 12), (1, 30), (2, 4, 5, 6), (20,)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_target_is_shared_out_by_exact_area(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_targets_are_mixed_by_exact_area(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     rows, g = 64, generator()
     x = torch.arange(rows, dtype=dtype).reshape(-1, *[1] * len(shape)).expand(rows, *shape).contiguous()
     y = torch.eye(rows, dtype=dtype)
@@ -41,44 +41,44 @@ def test_target_is_shared_out_by_exact_area(shape: tuple[int, ...], dtype: torch
     assert mixed.shape == x.shape
     assert mixed.dtype == soft.dtype == dtype
     torch.testing.assert_close(soft.sum(1), torch.ones(rows, dtype=dtype))
-    for own in range(rows):
-        partner = int(draw[1][own])
-        assert set(mixed[own].unique().tolist()) <= {float(own), float(partner)}
-        if partner != own:
-            area = (mixed[own] == partner).to(dtype).mean()
-            torch.testing.assert_close(soft[own, partner], area)
+    for row in range(rows):
+        partner = int(draw[1][row])
+        assert set(mixed[row].unique().tolist()) <= {float(row), float(partner)}
+        if partner != row:
+            area = (mixed[row] == partner).to(dtype).mean()
+            torch.testing.assert_close(soft[row, partner], area)
     assert sorted(draw[1].tolist()) == list(range(rows))
-    assert len({tuple(row.flatten().tolist()) for row in draw[0]}) > rows / 2  # one draw per row, not per batch
+    assert len({tuple(row.flatten().tolist()) for row in draw[0]}) > rows / 2  # one draw per sample, not per batch
 
 
-def test_moments_of_the_share_of_columns() -> None:
+def test_moments_of_the_fraction_of_columns() -> None:
     x = torch.zeros(20_000, 500)
-    share = CutMix(0.3).draw(x, x, generator())[0].double().mean(1)
-    assert float(share.mean()) == pytest.approx(0.5, abs=0.015)
-    assert float(share.var()) == pytest.approx(1 / (4 * 1.6), abs=0.003)  # of Beta(0.3, 0.3)
+    fraction = CutMix(0.3).draw(x, x, generator())[0].double().mean(1)
+    assert float(fraction.mean()) == pytest.approx(0.5, abs=0.015)
+    assert float(fraction.var()) == pytest.approx(1 / (4 * 1.6), abs=0.003)  # of Beta(0.3, 0.3)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 4.0])
-def test_share_of_columns_is_beta(alpha: float) -> None:
+def test_fraction_of_columns_follows_the_beta_distribution(alpha: float) -> None:
     x = torch.zeros(3000, 1000)
     inside = CutMix(alpha).draw(x, x, generator())[0]
-    share = inside.double().mean(1)
-    assert stats.kstest(share.numpy(), stats.beta(alpha, alpha).cdf).pvalue > 0.001
+    fraction = inside.double().mean(1)
+    assert stats.kstest(fraction.numpy(), stats.beta(alpha, alpha).cdf).pvalue > 0.001
 
 
-def test_box_has_the_image_s_proportions_and_the_drawn_area() -> None:
+def test_box_has_the_proportions_of_the_image_and_the_sampled_area() -> None:
     x = torch.zeros(4000, 1, 40, 80)
     inside = CutMix(1.0).draw(x, x, generator())[0][:, 0]
     heights, widths = inside.any(2).sum(1), inside.any(1).sum(1)
     whole = ~(inside[:, 0].any(1) | inside[:, -1].any(1) | inside[:, :, 0].any(1) | inside[:, :, -1].any(1))
     assert float((widths - 2 * heights)[whole].abs().max()) <= 1  # both rounded
     assert int(whole.sum()) > 400
-    # The area of the whole box is uniform; over all centres the border cuts off a known part of each side: with a side
-    # r of 1, the part inside is r − r²/4 on average. E[(r − r²/4)²] for r² uniform is 1/2 − 2/10 + 1/48.
+    # The area of the uncut box is uniform. On average over the centres, a side of relative length r has r − r²/4 inside
+    # the image. E[(r − r²/4)²] for uniform r² is 1/2 − 2/10 + 1/48.
     assert float(inside.double().mean()) == pytest.approx(0.5 - 0.2 + 1 / 48, abs=0.02)
 
 
-def test_p_is_the_share_of_changed_rows() -> None:
+def test_p_is_the_fraction_of_changed_samples() -> None:
     x = torch.zeros(5000, 100)
     changed = CutMix(alpha=4.0, p=0.3).draw(x, x, generator())[0].any(1)
     assert float(changed.double().mean()) == pytest.approx(0.3, abs=4 * (0.21 / 5000) ** 0.5)
@@ -93,19 +93,19 @@ def test_neutral_is_the_identity(neutral: CutMix) -> None:
         assert torch.equal(targets, y)
 
 
-def test_many_networks_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     cutmix, g = CutMix(1.0), generator()
     x, y = torch.randn(3, 8, 2, 4, 4, generator=g), torch.rand(3, 8, 5, generator=g)
     draws = [cutmix.draw(x[k], y[k], g) for k in range(3)]
     stacked = tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
     mixed, soft = vmap(lambda *args: cutmix.transform_batch(*args, TABLE))(x, y, stacked)
     for k in range(3):
-        alone = cutmix.transform_batch(x[k], y[k], draws[k], TABLE)
-        assert torch.equal(mixed[k], alone[0])
-        assert torch.equal(soft[k], alone[1])
+        single = cutmix.transform_batch(x[k], y[k], draws[k], TABLE)
+        assert torch.equal(mixed[k], single[0])
+        assert torch.equal(soft[k], single[1])
 
 
-def test_numbers_are_mixed_too(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_regression_targets_are_mixed(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = Training(epochs=2, batch_size=16)
     plain, run = (
         fit(make_net(1), regression_split, "", settings),
@@ -114,17 +114,17 @@ def test_numbers_are_mixed_too(regression_split: Split, make_net: Callable[..., 
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
 
 
-def test_label_is_shared_out_by_the_columns_and_categories_that_were_replaced(mixed: Inputs) -> None:
-    """Each row is marked by its own number in all of its columns; a category is one column of six."""
+def test_targets_are_mixed_by_the_replaced_columns_and_categories(mixed: Inputs) -> None:
+    """Every value of a row is the number of that row; a category counts as one of six columns."""
     n = 300
     x = torch.arange(n, dtype=torch.float64)[:, None].expand(n, 11).contiguous()
     y, cutmix = torch.eye(n, dtype=torch.float64), CutMix(1.0)
     draw = cutmix.draw(x, y, generator())
-    found, soft = cutmix.transform_batch(x, y, draw, mixed)
+    augmented, soft = cutmix.transform_batch(x, y, draw, mixed)
     counts = set()
     for row in range(n):
         partner = int(draw[1][row])
-        replaced = [found[row, unit].tolist() for unit in ([0], [1], [2], [3, 4, 5], [6], [7, 8, 9, 10])]
+        replaced = [augmented[row, unit].tolist() for unit in ([0], [1], [2], [3, 4, 5], [6], [7, 8, 9, 10])]
         assert all(len(set(unit)) == 1 for unit in replaced)
         count = sum(unit[0] == partner for unit in replaced) if partner != row else 0
         counts.add(count)
@@ -134,18 +134,20 @@ def test_label_is_shared_out_by_the_columns_and_categories_that_were_replaced(mi
     assert counts == set(range(7))
 
 
-def test_categories_stay_whole(mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool]) -> None:
+def test_categories_stay_valid(mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool]) -> None:
     x = rows()
     y = torch.zeros(len(x), 1)
     draw = CutMix(1.0).draw(x, y, generator())
     assert whole(CutMix(1.0).transform_batch(x, y, draw, mixed)[0])
-    assert not whole(CutMix(1.0).transform_batch(x, y, draw, TABLE)[0], none=True)  # categories that nobody knows of
+    assert not whole(
+        CutMix(1.0).transform_batch(x, y, draw, TABLE)[0], none=True
+    )  # without knowledge of the categories
 
 
-def test_neutral_is_the_identity_beside_categories(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
+def test_neutral_is_the_identity_with_categories(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
     x = rows()
     y = torch.randn(len(x), 2, dtype=torch.float64)
     for off in (CutMix(0.0), CutMix(p=0.0)):
-        found, targets = off.transform_batch(x, y, off.draw(x, y, generator()), mixed)
-        assert torch.equal(found, x)
+        augmented, targets = off.transform_batch(x, y, off.draw(x, y, generator()), mixed)
+        assert torch.equal(augmented, x)
         assert torch.equal(targets, y)

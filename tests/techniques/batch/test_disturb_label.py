@@ -20,8 +20,8 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_shares_of_the_paper(rate: float) -> None:
-    """A label stays with probability 1 − rate · (C − 1) / C and becomes each other one with rate / C."""
+def test_label_probabilities_are_those_of_the_paper(rate: float) -> None:
+    """A label stays with probability 1 − rate · (C − 1) / C and becomes each other label with probability rate / C."""
     rows, classes = 10_000, 4
     y = torch.eye(classes)[[2]].repeat(rows, 1)
     disturb = DisturbLabel(rate)
@@ -32,7 +32,7 @@ def test_shares_of_the_paper(rate: float) -> None:
     assert stats.chisquare(disturbed.sum(0).numpy(), expected.numpy() * rows).pvalue > 0.001
 
 
-def test_on_average_it_is_label_smoothing() -> None:
+def test_equals_label_smoothing_on_average() -> None:
     y = torch.eye(3, dtype=torch.float64)
     disturb, g = DisturbLabel(0.3), generator()
     mean = torch.stack([disturb.transform_batch(y, y, disturb.draw(y, y, g), TABLE)[1] for _ in range(4000)]).mean(0)
@@ -42,7 +42,7 @@ def test_on_average_it_is_label_smoothing() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_soft_rows_that_stay_are_untouched(dtype: torch.dtype) -> None:
+def test_kept_soft_labels_are_unchanged(dtype: torch.dtype) -> None:
     y = torch.tensor([[0.25, 0.75], [0.5, 0.5]], dtype=dtype)
     draw = torch.tensor([[False], [True]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=dtype)
     same, disturbed = DisturbLabel(0.5).transform_batch(y, y, draw, TABLE)

@@ -19,7 +19,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_logistic_regression_in_closed_form() -> None:
-    """The loss at the attacked rows is softplus(ε Σ scale |w| − t (w·x + b)): the paper's section 5."""
+    """The loss at the moved inputs is softplus(ε Σ scale |w| − t (w·x + b)): the paper's section 5."""
     g = generator()
     x = torch.randn(20, 4, generator=g, dtype=torch.float64, requires_grad=True)
     w, b = torch.randn(4, generator=g, dtype=torch.float64), 0.3
@@ -28,12 +28,12 @@ def test_logistic_regression_in_closed_form() -> None:
     loss = F.softplus(-t * (x @ w + b)).mean()
     (input_gradient,) = torch.autograd.grad(loss, x)
     attacked = FGSM(0.25).attack(x, input_gradient, scale, (torch.ones(20, dtype=torch.bool),))
-    found = F.softplus(-t * (attacked @ w + b))
-    torch.testing.assert_close(found, F.softplus(0.25 * (scale * w.abs()).sum() - t * (x @ w + b)))
-    assert torch.equal(attacked[:, 2], x[:, 2])  # a constant column has no spread
+    losses = F.softplus(-t * (attacked @ w + b))
+    torch.testing.assert_close(losses, F.softplus(0.25 * (scale * w.abs()).sum() - t * (x @ w + b)))
+    assert torch.equal(attacked[:, 2], x[:, 2])  # the standard deviation of a constant column is 0
 
 
-def test_only_drawn_rows_move_and_images_have_one_scale() -> None:
+def test_only_sampled_rows_move_and_images_have_one_scale() -> None:
     x = torch.zeros(3, 2, 2, 2)
     input_gradient = torch.tensor([-1e-9, 0.0, 5.0]).reshape(3, 1, 1, 1).expand_as(x)
     moved = FGSM(0.5).attack(x, input_gradient, torch.tensor(0.2), (torch.tensor([True, True, False]),))
@@ -46,13 +46,13 @@ def test_only_drawn_rows_move_and_images_have_one_scale() -> None:
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
-def test_share_of_the_rows(share: float) -> None:
+def test_fraction_of_moved_samples(share: float) -> None:
     x = torch.zeros(10_000, 1)
-    drawn = FGSM(share=share).draw(x, x, generator())[0]
-    assert float(drawn.double().mean()) == pytest.approx(share, abs=4 * (share * (1 - share) / 10_000) ** 0.5)
+    chosen = FGSM(share=share).draw(x, x, generator())[0]
+    assert float(chosen.double().mean()) == pytest.approx(share, abs=4 * (share * (1 - share) / 10_000) ** 0.5)
 
 
-def test_neutral_is_the_identity_and_each_network_has_its_strength() -> None:
+def test_neutral_is_the_identity_and_vmap_over_epsilon() -> None:
     x, input_gradient = torch.randn(5, 3, generator=generator()), torch.randn(5, 3, generator=generator(1))
     draw = (torch.tensor([True, False, True, True, False]),)
 

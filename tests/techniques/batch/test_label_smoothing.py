@@ -17,7 +17,7 @@ from goodfit.train.losses import binary_cross_entropy, cross_entropy
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.1, 0.6])
-def test_loss_is_torch_s(amount: float) -> None:
+def test_loss_equals_torch_label_smoothing(amount: float) -> None:
     g = torch.Generator().manual_seed(0)
     logits = torch.randn(7, 4, generator=g, dtype=torch.float64)
     y = torch.tensor([0, 1, 2, 3, 0, 1, 2])
@@ -27,14 +27,16 @@ def test_loss_is_torch_s(amount: float) -> None:
     torch.testing.assert_close(cross_entropy(logits, soft), expected)
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     x, y = torch.zeros(2, 1), torch.eye(4)[:2]
     same, soft = LabelSmoothing(0.2).transform_batch(x, y, (), TABLE)
     assert same is x
     torch.testing.assert_close(soft, torch.tensor([[0.85, 0.05, 0.05, 0.05], [0.05, 0.85, 0.05, 0.05]]))
 
 
-def test_training_equals_torch_s_loss(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_training_equals_torch_label_smoothing(
+    three_class_split: Split, make_net: Callable[..., nn.Sequential]
+) -> None:
     def smoothed(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(output, y, label_smoothing=0.2, reduction="none")
 
@@ -43,10 +45,10 @@ def test_training_equals_torch_s_loss(three_class_split: Split, make_net: Callab
     theirs = fit(make_net(), three_class_split, "", settings, loss=smoothed)
     for name, weight in theirs.last.items():
         torch.testing.assert_close(ours.last[name], weight, rtol=1e-4, atol=1e-6)
-    assert ours.history["stop_loss"][-1] != pytest.approx(theirs.history["stop_loss"][-1])  # ours is measured clean
+    assert ours.history["stop_loss"][-1] != pytest.approx(theirs.history["stop_loss"][-1])  # with original labels
 
 
-def test_one_logit_for_two_classes(two_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_single_logit_for_two_classes(two_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     logits = torch.tensor([[0.3], [-1.0]])
     _, soft = LabelSmoothing(0.2).transform_batch(logits, torch.eye(2), (), TABLE)
     expected = F.binary_cross_entropy_with_logits(logits.flatten(), torch.tensor([0.1, 0.9]), reduction="none")
@@ -54,6 +56,6 @@ def test_one_logit_for_two_classes(two_class_split: Split, make_net: Callable[..
     fit(make_net(1), two_class_split, LabelSmoothing(0.2), Training(epochs=1))
 
 
-def test_numbers_have_no_labels(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_regression_targets_are_an_error(regression_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels; the target is a number"):
         fit(make_net(1), regression_split, LabelSmoothing(0.2))

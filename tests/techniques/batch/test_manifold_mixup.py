@@ -18,7 +18,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     draw = torch.tensor([0.75]), torch.tensor([2, 0, 1]), torch.tensor(0.0)
     mixup = ManifoldMixUp(1.0)
     assert mixup.mix(torch.tensor([[0.0, 8.0], [4.0, 0.0], [2.0, 4.0]]), draw).tolist() == [
@@ -28,26 +28,26 @@ def test_numbers_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("u", "place"), [(0.0, 0), (0.33, 0), (0.34, 1), (0.67, 2), (0.99999994, 2), (1.0, 2)])
-def test_place_is_a_layer(u: float, place: int) -> None:
+def test_layer_index_from_the_uniform_draw(u: float, place: int) -> None:
     assert ManifoldMixUp().layer_index((torch.ones(1), torch.zeros(1), torch.tensor(u)), 3) == place
 
 
-def test_all_layers_alike_and_shares_beta() -> None:
+def test_layers_are_uniform_and_lambda_is_beta() -> None:
     g, x = generator(), torch.zeros(4, 2, dtype=torch.float64)
     draws = [ManifoldMixUp(0.7).draw(x, x, g) for _ in range(2000)]
-    places = Counter(ManifoldMixUp().layer_index(draw, 4) for draw in draws)
-    assert set(places) == {0, 1, 2, 3}
-    assert stats.chisquare(list(places.values())).pvalue > 0.001
-    shares = torch.cat([draw[0] for draw in draws])
-    assert shares.shape == (2000,)  # one per batch
-    assert float(shares.min()) >= 0.5
+    layers_used = Counter(ManifoldMixUp().layer_index(draw, 4) for draw in draws)
+    assert set(layers_used) == {0, 1, 2, 3}
+    assert stats.chisquare(list(layers_used.values())).pvalue > 0.001
+    lambdas = torch.cat([draw[0] for draw in draws])
+    assert lambdas.shape == (2000,)  # one per batch
+    assert float(lambdas.min()) >= 0.5
     unfolded = stats.beta(0.7, 0.7)
-    assert stats.kstest(shares.numpy(), lambda s: 2 * unfolded.cdf(s) - 1).pvalue > 0.001
+    assert stats.kstest(lambdas.numpy(), lambda s: 2 * unfolded.cdf(s) - 1).pvalue > 0.001
     assert sorted(draws[0][1].tolist()) == [0, 1, 2, 3]
 
 
-def test_a_linear_network_mixes_alike_at_every_layer() -> None:
-    """Blending commutes with linear maps: the outputs are the blended outputs, wherever the blend took place."""
+def test_linear_network_gives_the_same_mix_at_every_layer() -> None:
+    """Blending commutes with linear maps: the outputs are the same at whichever layer inputs are blended."""
     layers = [nn.Linear(5, 7).double(), nn.Linear(7, 6).double(), nn.Linear(6, 3).double()]
     x = torch.randn(10, 5, generator=generator(), dtype=torch.float64)
     mixup = ManifoldMixUp(1.0)
@@ -60,7 +60,7 @@ def test_a_linear_network_mixes_alike_at_every_layer() -> None:
         torch.testing.assert_close(hidden, expected)
 
 
-def test_neutral_is_the_identity_and_codes_can_be_drawn_for() -> None:
+def test_neutral_is_the_identity_and_integer_inputs_are_allowed() -> None:
     y = torch.rand(6, 3, generator=generator())
     codes = torch.arange(12).reshape(6, 2)
     mixup = ManifoldMixUp(0.0)

@@ -20,7 +20,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_noise_is_normal_with_the_given_spread() -> None:
+def test_noise_is_normal_with_the_given_stddev() -> None:
     y = torch.randn(10_000, 2, generator=generator(1), dtype=torch.float64)
     noise = TargetNoise(0.3)
     x = torch.zeros(10_000, 1)
@@ -28,10 +28,10 @@ def test_noise_is_normal_with_the_given_spread() -> None:
     assert same is x
     added = (noisy - y) / 0.3
     assert stats.kstest(added.flatten().numpy(), stats.norm.cdf).pvalue > 0.001
-    assert abs(float(torch.corrcoef(added.T)[0, 1])) < 0.04  # drawn per output
+    assert abs(float(torch.corrcoef(added.T)[0, 1])) < 0.04  # independent per output
 
 
-def test_it_adds_its_variance_to_the_expected_squared_loss() -> None:
+def test_adds_its_variance_to_the_expected_squared_loss() -> None:
     y, prediction = torch.full((40_000, 1), 2.0, dtype=torch.float64), 1.5
     noise = TargetNoise(0.5)
     noisy = noise.transform_batch(y, y, noise.draw(y, y, generator()), TABLE)[1]
@@ -40,14 +40,14 @@ def test_it_adds_its_variance_to_the_expected_squared_loss() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_neutral_is_the_identity_and_dtype_stays(dtype: torch.dtype) -> None:
+def test_neutral_is_the_identity_and_dtype_is_kept(dtype: torch.dtype) -> None:
     y = torch.randn(50, 1, generator=generator(), dtype=dtype)
     off = TargetNoise(0.0)
     assert torch.equal(off.transform_batch(y, y, off.draw(y, y, generator()), TABLE)[1], y)
     assert TargetNoise(0.1).transform_batch(y, y, off.draw(y, y, generator()), TABLE)[1].dtype == dtype
 
 
-def test_a_strength_for_each_of_many_networks() -> None:
+def test_vmap_over_strengths() -> None:
     y, z = torch.zeros(4, 1), torch.tensor([[1.0], [-1.0], [2.0], [0.0]])
 
     def noisy(stddev: torch.Tensor) -> torch.Tensor:

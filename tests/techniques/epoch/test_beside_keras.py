@@ -1,8 +1,8 @@
-"""EarlyStopping beside Keras' callback, on the same random curves.
+"""Compares EarlyStopping with Keras' callback on random curves.
 
-What differs by design, and is therefore not drawn here: values that are not finite (Keras takes a first value that is
-not a number for the best one, and then stops; here such a value never improves), and which weights are restored (the
-best monitored value's, without `min_delta`; tests/techniques/epoch/test_early_stopping.py).
+Two differences are intended and not tested here: values that are not finite (Keras accepts NaN as the first best value
+and then stops; here it never improves), and the restored weights (here those of the best monitored value, without
+`min_delta`; see tests/techniques/epoch/test_early_stopping.py).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from goodfit.techniques import EarlyStopping
 keras = pytest.importorskip("keras")
 
 EPOCHS = 25
-Answer = tuple[int, int, float | None]
+Outcome = tuple[int, int, float | None]
 """Stopping epoch (from 1; 0: never), best epoch, best value."""
 
 
-def of_keras(curve: Sequence[float], column: str, **knobs: Any) -> Answer:
+def of_keras(curve: Sequence[float], column: str, **knobs: Any) -> Outcome:
     callback = keras.callbacks.EarlyStopping(monitor=column, **knobs)
     model = SimpleNamespace(stop_training=False, get_weights=list, metrics=[])
     callback.set_model(model)
@@ -37,7 +37,7 @@ def of_keras(curve: Sequence[float], column: str, **knobs: Any) -> Answer:
     return 0, callback.best_epoch + 1, callback.best
 
 
-def of_goodfit(curve: Sequence[float], column: str, baseline: float | None, **knobs: Any) -> Answer:
+def of_goodfit(curve: Sequence[float], column: str, baseline: float | None, **knobs: Any) -> Outcome:
     early = EarlyStopping(column, baseline=inf if baseline is None else baseline, **knobs)
     state = early.start()
     for epoch, value in enumerate(curve, start=1):
@@ -48,9 +48,9 @@ def of_goodfit(curve: Sequence[float], column: str, baseline: float | None, **kn
 
 
 def curves(seed: int) -> list[list[float]]:
-    """Noise around a valley; the same below zero; a staircase with equal values; a fall to the end.
+    """Noisy curves: a valley, the same below zero, a staircase with equal values, and a steady decrease.
 
-    In 64ths, so that Keras' single precision is exact and equal values are equal.
+    Values are multiples of 1/64, so that they are exact in Keras' single precision.
     """
     draw = random.Random(seed)
     valley = [abs(i - 8) / 10 + 0.3 * draw.random() for i in range(EPOCHS)]
@@ -73,28 +73,28 @@ SETTINGS = list(
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_same_epochs_on_random_curves(seed: int) -> None:
-    answers = []
+    outcomes = []
     for curve in curves(seed):
         for mode, patience, min_delta, baseline, start in SETTINGS:
             values = curve if mode == "min" else [-value for value in curve]
-            against = baseline if mode == "min" or baseline is None else -baseline
-            knobs = {"mode": mode, "patience": patience, "min_delta": min_delta, "baseline": against,
+            signed_baseline = baseline if mode == "min" or baseline is None else -baseline
+            knobs = {"mode": mode, "patience": patience, "min_delta": min_delta, "baseline": signed_baseline,
                      "start_from_epoch": start}  # fmt: skip
-            mine, theirs = of_goodfit(values, "val_loss", **knobs), of_keras(values, "val_loss", **knobs)
-            assert mine == theirs, knobs
-            answers.append(mine)
-    assert len({stop for stop, *_ in answers}) > 12  # the settings matter
-    assert any(stop == 0 for stop, *_ in answers)
+            ours, theirs = of_goodfit(values, "val_loss", **knobs), of_keras(values, "val_loss", **knobs)
+            assert ours == theirs, knobs
+            outcomes.append(ours)
+    assert len({stop for stop, *_ in outcomes}) > 12  # the settings matter
+    assert any(stop == 0 for stop, *_ in outcomes)
 
 
-def test_auto_means_less_for_a_loss() -> None:
+def test_auto_mode_minimizes_a_loss() -> None:
     for curve in curves(3):
         knobs: dict[str, Any] = {"mode": "auto", "patience": 2, "baseline": None}
         assert of_goodfit(curve, "val_loss", **knobs) == of_keras(curve, "val_loss", **knobs)
 
 
-def test_known_difference_not_a_number_at_first() -> None:
-    """Keras keeps a first value that is not a number as the best, which nothing beats."""
+def test_known_difference_if_the_first_value_is_nan() -> None:
+    """Keras keeps a first value of NaN as the best, which no other value beats."""
     knobs: dict[str, Any] = {"mode": "min", "patience": 2, "baseline": None}
     assert of_keras([nan, 0.5, 0.4, 0.3], "val_loss", **knobs)[0] == 3
     assert of_goodfit([nan, 0.5, 0.4, 0.3], "val_loss", **knobs) == (0, 4, 0.3)

@@ -1,4 +1,4 @@
-"""Keras' semantics on recorded curves, worked by hand; and which weights are kept however training ends."""
+"""Keras' semantics on recorded curves, computed by hand, and which weights are kept after every kind of ending."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ UP = [-value for value in CURVE]  # the same curve as a score; negative througho
         ({"patience": 4}, 0, 8),  # 8 improves just in time
         ({"patience": 3, "min_delta": 0.15}, 5, 2),  # 2 improves by 0.2, 4 by only 0.1
         ({"patience": 2, "min_delta": 0.15}, 4, 2),
-        ({"patience": 2, "start_from_epoch": 4}, 7, 5),  # best of what it watches: 0.6 at 5
+        ({"patience": 2, "start_from_epoch": 4}, 7, 5),  # best value from epoch 5 on: 0.6 at 5
         ({"patience": 1, "start_from_epoch": 2}, 5, 4),
-        ({"patience": 2, "baseline": 0.65}, 3, 2),  # 1 and 2 improve but do not beat 0.65: patience runs on
+        ({"patience": 2, "baseline": 0.65}, 3, 2),  # 1 and 2 improve but do not beat 0.65: the patience is not reset
         ({"patience": 4, "baseline": 0.65}, 0, 8),
         ({"patience": 1, "baseline": 0.65}, 3, 2),  # never at an epoch that improves
         ({"patience": 3, "baseline": 0.0}, 3, 2),
@@ -58,14 +58,14 @@ def test_recorded_curve(knobs: dict[str, Any], stop: int, best: int) -> None:
     assert stops_at(EarlyStopping(**mirrored), UP) == (stop, best)
 
 
-def test_threshold_is_absolute_so_that_negative_scores_are_safe() -> None:
+def test_min_delta_is_absolute_so_that_negative_scores_work() -> None:
     """A relative threshold accepts −1.00005 as better than −1."""
     early = EarlyStopping(monitor="stop_r2", patience=2, min_delta=1e-4)
     assert stops_at(early, [-1.0, -1.00005, -1.00008], "stop_r2") == (3, 1)
     assert stops_at(early, [-1.0, -0.99995, -0.99985, -0.5], "stop_r2") == (0, 4)
 
 
-def test_not_a_number_and_infinity_never_improve() -> None:
+def test_nan_and_infinity_never_improve() -> None:
     nan, inf = float("nan"), float("inf")
     assert stops_at(EarlyStopping(patience=2), [0.5, nan, nan]) == (3, 1)
     assert stops_at(EarlyStopping(patience=3), [inf, 0.5, nan, 0.4]) == (0, 4)
@@ -73,7 +73,7 @@ def test_not_a_number_and_infinity_never_improve() -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_auto_knows_the_direction_of_every_metric(name: str) -> None:
+def test_auto_mode_knows_the_direction_of_every_metric(name: str) -> None:
     for monitor in (f"stop_{name}", f"val_{name}", f"train_{name}"):
         assert EarlyStopping(monitor).monitor_spec().mode == ("max" if METRICS[name].higher_is_better else "min")
     assert EarlyStopping("val_loss").monitor_spec().monitor == "stop_loss"
@@ -81,19 +81,19 @@ def test_auto_knows_the_direction_of_every_metric(name: str) -> None:
     assert EarlyStopping(f"stop_{name}", mode="min").monitor_spec().mode == "min"
 
 
-def test_state_is_plain_data_and_the_given_one_stays() -> None:
+def test_state_is_plain_data_and_is_not_modified() -> None:
     early, state = EarlyStopping(), EarlyStopping().start()
     after, _ = early.observe(state, 1, {"stop_loss": 0.5})
     assert state == early.start()
     assert after == {"best": 0.5, "best_epoch": 1, "wait": 0}
 
 
-# ---- in a run ----------------------------------------------------------------------------------
+# ---- in a training run ----------------------------------------------------------------------------------
 
 SETTINGS = {"epochs": 40, "batch_size": 16, "learning_rate": 0.05}
 
 
-def test_run_stops_where_its_own_curve_says(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_run_stops_where_its_curve_predicts(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     full = fit(make_net(), three_class_split, "", Training(**SETTINGS))
     for patience in (1, 3, 6):
         stop, best = stops_at(EarlyStopping(patience=patience), full.history["stop_loss"])
@@ -104,7 +104,7 @@ def test_run_stops_where_its_own_curve_says(three_class_split: Split, make_net: 
         assert float(loss) == pytest.approx(min(run.history["stop_loss"]), rel=1e-5)
 
 
-def test_best_weights_are_those_of_a_run_of_that_length(
+def test_best_weights_equal_those_of_a_run_of_that_length(
     three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
     run = fit(make_net(), three_class_split, EarlyStopping(patience=3), Training(**SETTINGS))
@@ -119,7 +119,7 @@ def test_best_weights_are_those_of_a_run_of_that_length(
     assert same(kept_last.keep("best").model.state_dict(), run.best)
 
 
-def test_best_weights_though_it_never_stopped(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_best_weights_without_stopping(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     run = fit(make_net(), three_class_split, EarlyStopping(patience=100), Training(**SETTINGS | {"epochs": 15}))
     assert run.epochs == 15
     assert run.best_epoch < 15
@@ -127,17 +127,17 @@ def test_best_weights_though_it_never_stopped(three_class_split: Split, make_net
     assert not run.stopped
 
 
-class Breaks:
-    """The usual loss, until the given call; then an interruption or a value of its own."""
+class FailsAt:
+    """The cross-entropy, except at one training call, whose loss is passed to `then`."""
 
     def __init__(self, call: int, then: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self.left, self.then = call, then
+        self.remaining, self.then = call, then
 
     def __call__(self, output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(output, y, reduction="none")
         if torch.is_grad_enabled():  # in training only
-            self.left -= 1
-            if self.left == 0:
+            self.remaining -= 1
+            if self.remaining == 0:
                 return self.then(loss)
         return loss
 
@@ -150,7 +150,7 @@ def interrupt(loss: torch.Tensor) -> torch.Tensor:
 def test_best_weights_after_ctrl_c(
     recipe: str, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    run = fit(make_net(), three_class_split, recipe, Training(**SETTINGS), loss=Breaks(20 * 6 + 3, interrupt))
+    run = fit(make_net(), three_class_split, recipe, Training(**SETTINGS), loss=FailsAt(20 * 6 + 3, interrupt))
     assert run.interrupted
     assert (run.epochs, run.stopped) == (20, "interrupted by the user")
     best = min(run.history.rows, key=lambda row: row["stop_loss"])["epoch"]
@@ -170,7 +170,7 @@ def test_best_weights_after_a_loss_that_is_not_finite(
         three_class_split,
         recipe,
         Training(**SETTINGS),
-        loss=Breaks(20 * 6 + 3, lambda loss: loss * float("nan")),
+        loss=FailsAt(20 * 6 + 3, lambda loss: loss * float("nan")),
     )
     assert "the loss became nan in epoch 21, batch 3 of 6" in run.stopped
     assert (run.epochs, run.kept, run.interrupted) == (20, "best", False)
@@ -179,7 +179,7 @@ def test_best_weights_after_a_loss_that_is_not_finite(
     assert all(bool(torch.isfinite(t).all()) for t in run.model.state_dict().values())
 
 
-def test_monitor_that_is_no_column(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_unknown_monitor_column_is_an_error(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     with pytest.raises(InputError, match="EarlyStopping: monitor must be one of train_loss, stop_loss, train_accuracy"):
         fit(make_net(), three_class_split, EarlyStopping("stop_f1_macro"), Training(metric="accuracy"))
     run = fit(

@@ -1,4 +1,4 @@
-"""Prechelt's GL on recorded curves, worked by hand."""
+"""Prechelt's GL on recorded curves, computed by hand."""
 
 from __future__ import annotations
 
@@ -43,34 +43,34 @@ def test_stops_only_above_the_bound() -> None:
     assert stops_at(GeneralizationLoss(49.99), [2.0, 3.0]) == (2, 1)
 
 
-def test_where_more_is_better_it_is_the_relative_fall() -> None:
-    """0.8 → 0.7 is a fall by 12.5 %, 0.8 → 0.76 by 5 %."""
+def test_if_higher_is_better_loss_is_the_relative_decrease() -> None:
+    """0.8 → 0.7 is a decrease by 12.5 %, 0.8 → 0.76 by 5 %."""
     curve = [0.5, 0.8, 0.76, 0.7]
     assert stops_at(GeneralizationLoss(12.0, "val_accuracy"), curve, "stop_accuracy") == (4, 2)
     assert stops_at(GeneralizationLoss(12.6, "val_accuracy"), curve, "stop_accuracy") == (0, 2)
     assert stops_at(GeneralizationLoss(4.9, mode="max"), curve) == (3, 2)
 
 
-def test_epochs_before_it_watches_do_not_count() -> None:
+def test_epochs_before_start_from_epoch_do_not_count() -> None:
     assert stops_at(GeneralizationLoss(4.9, start_from_epoch=3), CURVE) == (7, 6)
     assert stops_at(GeneralizationLoss(0.1, start_from_epoch=2), CURVE) == (4, 3)
 
 
-def test_no_ratio_to_a_best_value_that_is_not_above_zero() -> None:
-    """A worse value is never taken for a better one, nor a better for a worse one."""
+def test_does_not_stop_while_the_best_value_is_not_positive() -> None:
+    """A worse value never counts as better, nor a better value as worse."""
     assert stops_at(GeneralizationLoss(5.0), [0.1, 0.0, 0.5, -1.0, -0.2, 3.0]) == (0, 4)
     assert stops_at(GeneralizationLoss(5.0, "stop_r2"), [-3.0, -9.0, -1.0, -2.0, 0.5, 0.4], "stop_r2") == (6, 5)
 
 
-def test_a_value_that_is_not_finite_is_endlessly_worse() -> None:
+def test_value_that_is_not_finite_is_infinitely_worse() -> None:
     for bad in (nan, inf, -inf):
         for mode in ("min", "max"):
             assert stops_at(GeneralizationLoss(1e6, mode=mode), [0.5, bad]) == (2, 1)
             assert stops_at(GeneralizationLoss(inf, mode=mode), [0.5, bad, 0.5]) == (0, 1)
-    assert stops_at(GeneralizationLoss(5.0), [nan, nan, 0.5, 0.6]) == (4, 3)  # nothing to be worse than at first
+    assert stops_at(GeneralizationLoss(5.0), [nan, nan, 0.5, 0.6]) == (4, 3)  # no best value yet
 
 
-def test_run_stops_where_its_own_curve_says(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_run_stops_where_its_curve_predicts(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     settings = {"epochs": 25, "batch_size": 16, "learning_rate": 0.05}
     curve = fit(make_net(), three_class_split, "", Training(**settings)).history["stop_loss"]
     stopped = set()
@@ -80,6 +80,6 @@ def test_run_stops_where_its_own_curve_says(three_class_split: Split, make_net: 
         run = fit(make_net(), three_class_split, GeneralizationLoss(alpha), Training(**settings))
         best = 1 + curve.index(min(curve[:stop]))
         assert (run.epochs, run.best_epoch, run.kept_epoch) == (stop, best, best)
-        assert "% worse than at its best" in run.stopped
+        assert "% worse than its best" in run.stopped
         stopped.add(stop)
     assert len(stopped) == 2

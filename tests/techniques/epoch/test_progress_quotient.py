@@ -1,4 +1,4 @@
-"""Prechelt's PQ on recorded curves, worked by hand."""
+"""Prechelt's PQ on recorded curves, computed by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Curve = Sequence[tuple[float, float]]
 
 
 def stops_at(rule: ProgressQuotient, curve: Curve, columns: tuple[str, str] = ("train_loss", "stop_loss")) -> int:
-    """The epoch at which it stops on (training, stop) values; 0: never."""
+    """The epoch at which it stops on a curve of (training, stop) values; 0: never."""
     state = rule.start()
     for epoch, row in enumerate(curve, start=1):
         state, decision = rule.observe(state, epoch, dict(zip(columns, row, strict=True)))
@@ -34,7 +34,7 @@ CURVE = [
 
 
 def test_recorded_curve() -> None:
-    """PQ at the ends of the strips: 0.00556, 0.16, 0.5925. The 0.99 of epoch 5 lies within a strip."""
+    """PQ at the ends of the strips: 0.00556, 0.16, 0.5925. The 0.99 of epoch 5 is inside a strip."""
     for alpha, stop in ((0.005, 3), (0.0056, 6), (0.159, 6), (0.161, 9), (0.592, 9), (0.593, 0), (inf, 0)):
         assert stops_at(ProgressQuotient(alpha, strip=3), CURVE) == stop
     assert stops_at(ProgressQuotient(0.005, strip=4), CURVE[:7]) == 0  # epoch 4 is the best
@@ -43,21 +43,21 @@ def test_recorded_curve() -> None:
     assert stops_at(ProgressQuotient(0.65, strip=4), CURVE) == 0
 
 
-def test_strips_begin_where_it_begins_to_watch() -> None:
-    # From epoch 5 on: 5 to 7, GL = 0; 8 to 10 is not over.
+def test_strips_start_at_start_from_epoch() -> None:
+    # From epoch 5 on: strip 5 to 7 has GL = 0; strip 8 to 10 is not complete.
     assert stops_at(ProgressQuotient(1e-9, strip=3, start_from_epoch=4), CURVE) == 0
-    # From epoch 4 on: 4 to 6, 7 to 9 as above; the best is still that of epoch 4.
+    # From epoch 4 on: strips 4 to 6 and 7 to 9 as above; the best value is still that of epoch 4.
     assert stops_at(ProgressQuotient(0.159, strip=3, start_from_epoch=3), CURVE) == 6
 
 
-def test_no_progress_stops_where_anything_is_lost_and_only_there() -> None:
-    flat = [(0.1, 0.5), (0.1, 0.5), (0.1, 0.5)]  # the mean of three 0.1 is not 0.1 to the bit
+def test_without_progress_any_worsening_stops() -> None:
+    flat = [(0.1, 0.5), (0.1, 0.5), (0.1, 0.5)]  # the floating-point mean of three 0.1 is not exactly 0.1
     assert stops_at(ProgressQuotient(3.0, strip=3), [*flat, *flat]) == 0
     assert stops_at(ProgressQuotient(3.0, strip=3), [*flat[:2], (0.1, 0.500001)]) == 3
     assert stops_at(ProgressQuotient(inf, strip=3), [*flat[:2], (0.1, 0.6)]) == 0
 
 
-def test_where_more_is_better() -> None:
+def test_if_higher_is_better() -> None:
     """GL = 100 (1 − 0.6/0.8) = 25; P = 1000 (1 − 0.75/0.9) = 166.7; PQ = 0.15."""
     curve = [(0.6, 0.8), (0.9, 0.6)]
     for monitor in ("stop_accuracy", "val_accuracy"):
@@ -66,7 +66,7 @@ def test_where_more_is_better() -> None:
             assert stops_at(rule, curve, ("train_accuracy", "stop_accuracy")) == stop
 
 
-def test_no_ratio_where_training_is_not_above_zero() -> None:
+def test_does_not_stop_while_the_training_loss_is_not_positive() -> None:
     assert stops_at(ProgressQuotient(0.01, strip=2), [(0.5, 0.5), (0.0, 0.9)]) == 0
     assert stops_at(ProgressQuotient(0.01, strip=2), [(-0.5, 0.5), (-0.6, 0.9)]) == 0
 
@@ -78,14 +78,14 @@ def test_values_that_are_not_finite() -> None:
 
 
 def test_state_read_back_from_strict_json() -> None:
-    """Files of states hold what is not finite as text."""
+    """State files store values that are not finite as text."""
     rule = ProgressQuotient(0.001, strip=3)
     state = {"best": 0.5, "best_epoch": 1, "strip": ["nan", 0.5]}
     after, decision = rule.observe(state, 3, {"train_loss": 0.4, "stop_loss": 0.6})
     assert (after["strip"], decision.stop) == ([], False)
 
 
-def test_the_given_state_stays() -> None:
+def test_state_is_not_modified() -> None:
     rule, state = ProgressQuotient(strip=2), ProgressQuotient().start()
     after, _ = rule.observe(state, 1, {"train_loss": 0.5, "stop_loss": 0.5})
     assert state == rule.start()
@@ -95,7 +95,7 @@ def test_the_given_state_stays() -> None:
 
 
 @pytest.mark.parametrize(("monitor", "columns"), [("train_loss", ["train_loss"]), ("batch_loss", ["batch_loss"])])
-def test_a_monitor_of_training_is_its_own_measure_of_progress(monitor: str, columns: list[str]) -> None:
+def test_training_column_as_monitor_measures_its_own_progress(monitor: str, columns: list[str]) -> None:
     rule = ProgressQuotient(0.01, strip=2, monitor=monitor)
     state, _ = rule.observe(rule.start(), 1, dict.fromkeys(columns, 0.4))
     # GL = 100 (0.5/0.4 − 1) = 25; P = 1000 (0.45/0.4 − 1) = 125; PQ = 0.2

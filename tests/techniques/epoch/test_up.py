@@ -1,4 +1,4 @@
-"""Prechelt's UP on recorded curves, worked by hand."""
+"""Prechelt's UP on recorded curves, computed by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CURVE = [0.9, 0.5, 0.6, 0.6, 0.4, 0.7, 0.8, 0.9, 0.3, 0.8, 0.1, 1.0]
         (2, 1, 7),  # 5 to 7; at 4 it is equal, at 5 lower
         (3, 1, 8),
         (4, 1, 0),
-        (1, 2, 4),  # at 2, 4, 6, … 0.5, 0.6, 0.7, 0.9, 0.8, 1.0; what lies between plays no part
+        (1, 2, 4),  # at 2, 4, 6, … 0.5, 0.6, 0.7, 0.9, 0.8, 1.0; values in between do not matter
         (2, 2, 6),
         (3, 2, 8),
         (4, 2, 0),
@@ -51,7 +51,7 @@ def test_recorded_curve(strips: int, strip: int, stop: int) -> None:
 
 
 def prechelt(curve: Sequence[float], s: int, k: int) -> int:
-    """UP_s stops after epoch t if UP_(s−1) stops after epoch t − k and E(t) > E(t − k); UP_1 looks at strips' ends."""
+    """UP_s stops after epoch t if UP_(s−1) stops after epoch t − k and E(t) > E(t − k); UP_1 uses ends of strips."""
 
     def stops(t: int, s: int) -> bool:
         if t - k < 1 or not curve[t - 1] > curve[t - k - 1]:
@@ -73,26 +73,26 @@ def test_equals_the_recursive_definition_on_random_curves() -> None:
     assert 500 < stopped < 2700  # of 2,700
 
 
-def test_strips_begin_where_it_begins_to_watch() -> None:
+def test_strips_start_at_start_from_epoch() -> None:
     assert stops_at(Up(1, 3, start_from_epoch=2), CURVE) == 8  # ends at 5, 8: 0.4, 0.9
     assert stops_at(Up(1, 1, start_from_epoch=3), CURVE) == 6
 
 
-def test_direction_follows_the_column_s_name() -> None:
+def test_direction_follows_the_column_name() -> None:
     assert stops_at(Up(1, 1, monitor="val_accuracy"), [0.5, 0.6, 0.55], "stop_accuracy") == 3
 
 
-def test_not_finite_counts_as_worse_and_what_follows_does_not() -> None:
+def test_value_that_is_not_finite_counts_as_worse() -> None:
     assert stops_at(Up(1, 1), [0.5, nan]) == 2
     assert stops_at(Up(2, 1), [0.5, inf, 0.4, inf, 0.4]) == 0
     assert stops_at(Up(2, 1, mode="max"), [0.5, inf, nan]) == 3
-    assert stops_at(Up(1, 1), [nan, 0.5, 0.4]) == 0  # there is nothing to compare the first with
+    assert stops_at(Up(1, 1), [nan, 0.5, 0.4]) == 0  # the first value has no predecessor
 
 
-def test_state_is_plain_data_and_the_given_one_stays() -> None:
+def test_state_is_plain_data_and_is_not_modified() -> None:
     rule, state = Up(2, 1), Up().start()
     after, _ = rule.observe(state, 1, {"stop_loss": 0.5})
     assert state == rule.start()
     assert json.loads(json.dumps(after)) == after == {"best": 0.5, "best_epoch": 1, "before": 0.5, "ups": 0}
-    read_back = {**after, "before": "inf"}  # files of states hold what is not finite as text
+    read_back = {**after, "before": "inf"}  # state files store values that are not finite as text
     assert rule.observe(read_back, 2, {"stop_loss": 0.6})[0]["ups"] == 0

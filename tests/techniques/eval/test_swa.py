@@ -20,29 +20,29 @@ def clock(step: int, per_epoch: int = 2, epochs: int = 8) -> Clock:
 
 
 def averages(swa: SWA, epochs: int = 8, per_epoch: int = 2) -> list[float]:
-    """The evaluated weight at the end of each epoch, where the weight after step s is s²."""
+    """The evaluated weight at the end of each epoch, for a weight that is s² after step s."""
     state = swa.start([torch.zeros(1, dtype=torch.float64)])
-    seen = []
+    evaluated_weights = []
     for step in range(1, per_epoch * epochs + 1):
         weights = [torch.tensor([float(step**2)], dtype=torch.float64, requires_grad=True)]
         assert swa.acts(clock(step, per_epoch, epochs)) == (step % per_epoch == 0)
         if step % per_epoch == 0:
             state = swa.update(state, weights, clock(step, per_epoch, epochs))
             (weight,) = swa.weights(state)
-            seen.append(float(weight))
-    return seen
+            evaluated_weights.append(float(weight))
+    return evaluated_weights
 
 
-def test_mean_of_the_epochs_ends_by_hand() -> None:
+def test_mean_over_the_ends_of_epochs_by_hand() -> None:
     """The weights at the ends of the 8 epochs are 4, 16, 36, 64, 100, 144, 196, 256."""
     assert averages(SWA(0.75)) == [4, 16, 36, 64, 100, 144, (144 + 196) / 2, pytest.approx((144 + 196 + 256) / 3)]
-    assert averages(SWA(0.7)) == averages(SWA(0.75))  # epoch 6 is the first with a share of 0.7 behind it
+    assert averages(SWA(0.7)) == averages(SWA(0.75))  # epoch 6 is the first end of an epoch after 0.7 of training
     assert averages(SWA(0.0))[-1] == pytest.approx(sum([4, 16, 36, 64, 100, 144, 196, 256]) / 8)
     assert averages(SWA(1.0)) == [4, 16, 36, 64, 100, 144, 196, 256]
-    assert averages(SWA(0.1 + 0.2), epochs=10) == averages(SWA(0.3), epochs=10)  # the ends of epochs are no decimals
+    assert averages(SWA(0.1 + 0.2), epochs=10) == averages(SWA(0.3), epochs=10)  # despite floating-point rounding
 
 
-def test_equals_torch_s_averaged_model() -> None:
+def test_equals_torch_averaged_model() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Linear(3, 2).double()
@@ -56,25 +56,25 @@ def test_equals_torch_s_averaged_model() -> None:
                 state = ours.update(state, list(model.parameters()), clock(step, epochs=10))
             if step % 2 == 0 and step >= 10:
                 theirs.update_parameters(model)
-    for mine, other in zip(ours.weights(state), theirs.module.parameters(), strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-13, atol=1e-13)
+    for weight, other in zip(ours.weights(state), theirs.module.parameters(), strict=True):
+        torch.testing.assert_close(weight, other, rtol=1e-13, atol=1e-13)
 
 
-def test_until_it_begins_the_bits_are_the_weights_own() -> None:
+def test_weights_are_bit_equal_until_averaging_starts() -> None:
     w = torch.randn(1000, generator=torch.Generator().manual_seed(0)) * 1e-5
     swa = SWA(0.9)
     state = swa.start([1e5 * torch.ones(1000)])
-    (kept,) = swa.weights(swa.update(state, [w], clock(2)))
-    assert torch.equal(kept, w)
+    (evaluated,) = swa.weights(swa.update(state, [w], clock(2)))
+    assert torch.equal(evaluated, w)
 
 
-def test_pace() -> None:
+def test_learning_rate_factor() -> None:
     paces = [SWA(0.5, pace_to=0.1).lr_factor(clock(step, per_epoch=2, epochs=4)) for step in range(1, 9)]
     assert paces == [1.0] * 4 + [0.1] * 4
     assert {SWA(1.0, pace_to=0.1).lr_factor(clock(step)) for step in range(1, 17)} == {1.0}
 
 
-def test_members_may_differ_in_the_start() -> None:
+def test_vmap_over_swa_start() -> None:
     def one(begin: torch.Tensor, w: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
         swa = SWA().with_values(swa_start=begin)
         state = swa.start([w])
@@ -86,7 +86,7 @@ def test_members_may_differ_in_the_start() -> None:
     assert torch.func.vmap(one)(torch.tensor([0.5, 1.0]), ones, 3 * ones)[:, 0].tolist() == [2.0, 3.0]
 
 
-# ---- in a run ----------------------------------------------------------------------------------
+# ---- in a training run ----------------------------------------------------------------------------------
 
 SETTINGS = {"epochs": 4, "batch_size": 32, "learning_rate": 0.05, "optimizer": "sgd"}
 
@@ -97,7 +97,7 @@ def test_average_of_a_run_by_hand(three_class_split: Split, make_net: Callable[.
     for name, weight in run.last.items():
         torch.testing.assert_close(weight, (ends[0][name] + ends[1][name] + ends[2][name]) / 3, rtol=1e-5, atol=1e-6)
     plain = fit(make_net(), three_class_split, "", Training(**SETTINGS))
-    assert run.history["batch_loss"] == plain.history["batch_loss"]  # what is trained is not changed
+    assert run.history["batch_loss"] == plain.history["batch_loss"]  # training is unchanged
     assert run.history["stop_loss"][:2] == plain.history["stop_loss"][:2]
     assert run.history["stop_loss"][2] != plain.history["stop_loss"][2]
 

@@ -27,18 +27,18 @@ def test_equals_torch(bound: float) -> None:
     for tensor, grad in zip(theirs, grads, strict=True):
         tensor.grad = grad.clone()
     torch.nn.utils.clip_grad_norm_(theirs, bound)
-    for mine, tensor in zip(clipped(bound, grads), theirs, strict=True):
-        torch.testing.assert_close(mine, tensor.grad, rtol=1e-12, atol=0)
+    for ours, tensor in zip(clipped(bound, grads), theirs, strict=True):
+        torch.testing.assert_close(ours, tensor.grad, rtol=1e-12, atol=0)
 
 
-def test_inside_the_bound_bits_stay_and_zero_is_no_division() -> None:
+def test_inside_the_bound_is_bit_equal_and_zero_gradients_work() -> None:
     small = [torch.tensor([0.3, 0.4]), torch.zeros(2)]
     assert all(torch.equal(a, b) for a, b in zip(clipped(1.0, small), small, strict=True))
     assert clipped(1.0, [torch.zeros(3)])[0].tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_steps_equal_torch_s_with_penalties_behind(
+def test_steps_equal_torch_with_penalties_added_after_clipping(
     optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:

@@ -27,17 +27,17 @@ def test_equals_torch(bound: float) -> None:
     for tensor, grad in zip(theirs, grads, strict=True):
         tensor.grad = grad.clone()
     torch.nn.utils.clip_grad_value_(theirs, bound)
-    for mine, tensor in zip(clipped(bound, grads), theirs, strict=True):
-        assert torch.equal(mine, tensor.grad)
+    for ours, tensor in zip(clipped(bound, grads), theirs, strict=True):
+        assert torch.equal(ours, tensor.grad)
 
 
-def test_inside_the_bound_bits_stay() -> None:
+def test_inside_the_bound_is_bit_equal() -> None:
     small = [torch.tensor([0.3, -0.4, 1e-30, 0.0])]
     assert torch.equal(clipped(0.4, small)[0], small[0])
     assert torch.equal(clipped(float("inf"), [torch.tensor([3e38, -3e38])])[0], torch.tensor([3e38, -3e38]))
 
 
-def test_members_may_differ_in_the_bound() -> None:
+def test_vmap_over_bounds() -> None:
     grads = torch.tensor([[3.0, -0.25], [3.0, -0.25], [3.0, -0.25]])
 
     def one(bound: Tensor, g: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def test_members_may_differ_in_the_bound() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_steps_equal_torch_s_with_penalties_behind(
+def test_steps_equal_torch_with_penalties_added_after_clipping(
     optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:

@@ -28,7 +28,7 @@ def test_by_hand() -> None:
     assert grads[0].tolist() == [1.0, -2.0]
 
 
-def test_without_decay_the_variance_stays_and_without_eta_the_bits() -> None:
+def test_without_decay_variance_is_constant_and_without_eta_bits_are_equal() -> None:
     grads, draw = [torch.tensor([0.1, -0.3])], (torch.tensor([1.0, 1.0]),)
     constant = GradientNoise(eta=0.25, gamma=0.0)
     assert torch.equal(noisy(constant, grads, draw, 1)[0], noisy(constant, grads, draw, 77)[0])
@@ -41,11 +41,11 @@ def test_draw_is_standard_normal_one_number_per_weight(dtype: torch.dtype) -> No
     draw = GradientNoise().draw(weights, torch.Generator().manual_seed(0))
     assert [(z.shape, z.dtype, z.requires_grad) for z in draw] == [(w.shape, dtype, False) for w in weights]
     assert stats.kstest(draw[0].flatten().numpy(), "norm").pvalue > 0.01
-    again = GradientNoise().draw(weights, torch.Generator().manual_seed(0))
-    assert all(torch.equal(a, b) for a, b in zip(draw, again, strict=True))
+    same_seed = GradientNoise().draw(weights, torch.Generator().manual_seed(0))
+    assert all(torch.equal(a, b) for a, b in zip(draw, same_seed, strict=True))
 
 
-def test_members_may_differ_in_strength() -> None:
+def test_vmap_over_strengths() -> None:
     def one(eta: Tensor, gamma: Tensor, z: Tensor) -> Tensor:
         noise = GradientNoise().with_values(eta=eta, gamma=gamma)
         return noise.wrap(lambda w: (z.sum(), [torch.zeros_like(z)]), (z,), Clock(16, 10, 100))([])[1][0]
@@ -59,7 +59,7 @@ def test_the_first_step_by_hand(
     by_hand: Callable[..., dict[str, Tensor]],
     assert_equal: Callable[..., None],
 ) -> None:
-    """What `fit` adds to the gradient at its first step is σ times one standard normal number per weight."""
+    """`fit` adds σ times one standard normal number per weight to the gradient of its first step."""
     plain = stepped("", optimizer="sgd", epochs=1)
     run = stepped(GradientNoise(eta=0.04), optimizer="sgd", epochs=1)
     z = torch.cat([(plain[n] - run[n]).flatten() for n in plain]) / (0.05 * 0.2)  # learning rate · σ

@@ -1,4 +1,4 @@
-"""What the tests of the loss terms share: a forward pass by hand."""
+"""Fixtures for the tests of loss techniques."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from goodfit.stages import ForwardPass
 
 
 @pytest.fixture
-def seen() -> Callable[..., ForwardPass]:
-    """A forward pass of which only what is given is known; the network must not be called."""
+def make_forward() -> Callable[..., ForwardPass]:
+    """Builds a forward pass from the given fields; its network must not be called."""
 
-    def make(output: Tensor, y: Tensor | None = None, **known: Any) -> ForwardPass:
+    def make(output: Tensor, y: Tensor | None = None, **fields: Any) -> ForwardPass:
         rows = len(output)
         targets = torch.zeros(rows, dtype=torch.long) if y is None else y
-        known = {"network": untouched, "x": torch.zeros(rows, 1, dtype=output.dtype)} | known
-        return ForwardPass(y=targets, output=output, **known)
+        fields = {"network": must_not_be_called, "x": torch.zeros(rows, 1, dtype=output.dtype)} | fields
+        return ForwardPass(y=targets, output=output, **fields)
 
     return make
 
 
-def untouched(x: Tensor) -> Tensor:
+def must_not_be_called(x: Tensor) -> Tensor:
     raise AssertionError("the network was called")

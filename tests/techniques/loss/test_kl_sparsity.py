@@ -15,38 +15,40 @@ from goodfit.techniques import KLSparsity
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 
-Seen = Callable[..., ForwardPass]
+MakeForward = Callable[..., ForwardPass]
 
 
 @pytest.fixture
-def at_mean(seen: Seen) -> Callable[..., Tensor]:
-    """The term for one layer whose units have these means over two rows."""
+def at_mean(make_forward: MakeForward) -> Callable[..., Tensor]:
+    """Computes the term for one layer whose units have the given means over two samples."""
 
     def term(means: Tensor, rho: float = 0.05, beta: float = 1.0) -> Tensor:
         apart = torch.linspace(-0.001, 0.001, 2, dtype=means.dtype)[:, None]
-        return KLSparsity(rho, beta).term(seen(torch.zeros(2, 2, dtype=means.dtype), activations=(means + apart,)), ())
+        return KLSparsity(rho, beta).term(
+            make_forward(torch.zeros(2, 2, dtype=means.dtype), activations=(means + apart,)), ()
+        )
 
     return term
 
 
 @pytest.mark.parametrize("rho", [0.02, 0.2])
-def test_equals_scipy_s_relative_entropy(rho: float, at_mean: Callable[..., Tensor]) -> None:
+def test_equals_scipy_relative_entropy(rho: float, at_mean: Callable[..., Tensor]) -> None:
     m = torch.tensor([0.011, 0.05, 0.2, 0.5, 0.98], dtype=torch.float64)
     expected = rel_entr(rho, m.numpy()) + rel_entr(1 - rho, 1 - m.numpy())
     assert float(at_mean(m, rho, 0.3)) == pytest.approx(0.3 * expected.sum(), rel=1e-12)
 
 
-def test_nothing_at_the_target_and_layers_add_up(seen: Seen) -> None:
+def test_term_is_zero_at_the_target_and_sums_over_layers(make_forward: MakeForward) -> None:
     at, off = torch.full((3, 4), 0.1, dtype=torch.float64), torch.full((3, 1), 0.5, dtype=torch.float64)
     output = torch.zeros(3, 1, dtype=torch.float64)
-    assert float(KLSparsity(0.1, 1.0).term(seen(output, activations=(at,)), ())) == pytest.approx(0, abs=1e-15)
+    assert float(KLSparsity(0.1, 1.0).term(make_forward(output, activations=(at,)), ())) == pytest.approx(0, abs=1e-15)
     # 0.1 log(0.1 / 0.5) + 0.9 log(0.9 / 0.5) = 0.3680642
-    assert float(KLSparsity(0.1, 1.0).term(seen(output, activations=(at, off)), ())) == pytest.approx(
+    assert float(KLSparsity(0.1, 1.0).term(make_forward(output, activations=(at, off)), ())) == pytest.approx(
         0.3680642, abs=1e-7
     )
 
 
-def test_tangents_outside_are_smooth_and_point_to_the_target(at_mean: Callable[..., Tensor]) -> None:
+def test_tangents_are_continuous_and_point_to_the_target(at_mean: Callable[..., Tensor]) -> None:
     def slope(mean: float, rho: float = 0.05) -> float:
         m = torch.tensor([mean], dtype=torch.float64, requires_grad=True)
         (grad,) = torch.autograd.grad(at_mean(m, rho), m)
@@ -59,25 +61,25 @@ def test_tangents_outside_are_smooth_and_point_to_the_target(at_mean: Callable[.
     assert float(values[0]) == pytest.approx(float(values[1]), rel=1e-6)
 
 
-def test_gradient(seen: Seen) -> None:
+def test_gradient(make_forward: MakeForward) -> None:
     def term(h: Tensor) -> Tensor:
-        return KLSparsity(0.05, 0.7).term(seen(torch.zeros(4, 1, dtype=torch.float64), activations=(h,)), ())
+        return KLSparsity(0.05, 0.7).term(make_forward(torch.zeros(4, 1, dtype=torch.float64), activations=(h,)), ())
 
     g = torch.Generator().manual_seed(0)
     h = torch.rand(4, 3, 2, generator=g, dtype=torch.float64) + torch.tensor([0.0, 3.0], dtype=torch.float64)
     assert gradcheck(term, h.requires_grad_())
 
 
-def test_strengths_of_many_networks(seen: Seen) -> None:
+def test_vmap_over_strengths(make_forward: MakeForward) -> None:
     h = torch.full((2, 3), 0.3)
 
     def term(rho: Tensor, beta: Tensor) -> Tensor:
-        return KLSparsity().with_values(rho=rho, beta=beta).term(seen(torch.zeros(2, 1), activations=(h,)), ())
+        return KLSparsity().with_values(rho=rho, beta=beta).term(make_forward(torch.zeros(2, 1), activations=(h,)), ())
 
-    found = vmap(term)(torch.tensor([0.05, 0.1]), torch.tensor([0.0, 2.0]))
-    assert float(found[0]) == 0
-    assert float(found[1]) == pytest.approx(
-        float(KLSparsity(0.1, 2.0).term(seen(torch.zeros(2, 1), activations=(h,)), ()))
+    terms = vmap(term)(torch.tensor([0.05, 0.1]), torch.tensor([0.0, 2.0]))
+    assert float(terms[0]) == 0
+    assert float(terms[1]) == pytest.approx(
+        float(KLSparsity(0.1, 2.0).term(make_forward(torch.zeros(2, 1), activations=(h,)), ()))
     )
 
 

@@ -1,4 +1,4 @@
-"""Draws that techniques with 16-bit decisions are given by hand."""
+"""Fixtures for the tests of techniques that act inside the network."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 
 @pytest.fixture
-def decided() -> Callable[[Tensor], Tensor]:
-    """The draw with which exactly those units stay that are not 0 in a mask, at any rate above 0."""
+def bits_for_mask() -> Callable[[Tensor], Tensor]:
+    """Builds the random bits with which exactly the units with a nonzero mask are kept, at any rate above 0."""
 
     def draw(mask: Tensor) -> Tensor:
         return torch.where(mask != 0, 32767, -32768).to(torch.int16)

@@ -16,7 +16,7 @@ from goodfit.train.fit import fit
 from goodfit.train.stages.on_model import attach_layers
 
 
-def test_equals_torch_s_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_equals_torch_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     model = make_net()
     a, b, c = (copy.deepcopy(model[i]) for i in (0, 2, 4))
     layers = {"momentum": 0.3, "eps": 1e-3}
@@ -36,16 +36,16 @@ def test_equals_torch_s_layers_in_the_network(three_class_split: Split, make_net
     )
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     layer = BatchNorm(momentum=0.25, eps=0.5).layer(features=1, spatial=0)
-    y = layer.train()(torch.tensor([[1.0], [3.0]]))  # mean 2, variance 1 (of the batch), 2 (unbiased, kept)
+    y = layer.train()(torch.tensor([[1.0], [3.0]]))  # mean 2; variance 1 (biased), 2 (unbiased)
     assert y.flatten().tolist() == pytest.approx([-1 / 1.5**0.5, 1 / 1.5**0.5])
     assert float(layer.running_mean) == pytest.approx(0.25 * 2)
     assert float(layer.running_var) == pytest.approx(0.75 + 0.25 * 2)
 
 
 @pytest.mark.parametrize("spatial", [0, 1, 2, 3])
-def test_kind_for_each_number_of_dimensions(spatial: int) -> None:
+def test_layer_class_for_each_number_of_dimensions(spatial: int) -> None:
     conv = [nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d][spatial]
     first = conv(2, 5, *([1] if spatial else []))
     model = nn.Sequential(first, nn.Flatten(), nn.Linear(5 * 3**spatial, 2))
@@ -57,7 +57,7 @@ def test_kind_for_each_number_of_dimensions(spatial: int) -> None:
     torch.testing.assert_close(hidden.var(over, correction=0), torch.ones(5), atol=1e-3, rtol=0)
 
 
-def test_behind_every_layer_but_the_last(make_net: Callable[..., nn.Sequential]) -> None:
+def test_inserted_after_every_layer_except_the_last(make_net: Callable[..., nn.Sequential]) -> None:
     model = make_net()
     keys = set(model.state_dict())
     attachment = attach_layers(model, Recipe.of(BatchNorm()))
@@ -72,10 +72,10 @@ def test_behind_every_layer_but_the_last(make_net: Callable[..., nn.Sequential])
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(19, 1), (5, 1), (33, 4), (31, 4), (93, 3), (32, 16)])
-def test_a_single_row_left_over_is_handled(
+def test_last_batch_with_a_single_row_is_handled(
     batch_size: int, accumulate: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    """96 rows leave 1 or 3; parts of these would be single rows, whose variance is zero."""
+    """96 rows leave 1 or 3 rows for the last batch; parts of it would be single rows with zero variance."""
     run = fit(
         make_net(), three_class_split, BatchNorm(), Training(epochs=1, batch_size=batch_size, accumulate=accumulate)
     )
@@ -83,7 +83,7 @@ def test_a_single_row_left_over_is_handled(
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(1, 1), (8, 8)])
-def test_single_rows_throughout_are_refused(
+def test_batches_of_a_single_row_are_an_error(
     batch_size: int, accumulate: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
     with pytest.raises(InputError, match="training: batch norm needs two rows at a time"):

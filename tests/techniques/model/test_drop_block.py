@@ -15,7 +15,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     x = torch.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]]], dtype=torch.float64)
     kept = torch.tensor([[[1.0, 0.0, 0.0, 0.0, 1.0, 1.0]]], dtype=torch.float64)
     assert DropBlock(0.5, block=3).perturb(x, (kept,)).tolist() == [[[2.0, 0.0, 0.0, 0.0, 10.0, 12.0]]]
@@ -25,31 +25,31 @@ def test_numbers_by_hand() -> None:
 @pytest.mark.parametrize(
     ("space", "block"), [((20,), 3), ((20,), 4), ((9, 11), 3), ((9, 11), 2), ((5, 6, 7), 2)], ids=str
 )
-def test_what_is_dropped_is_a_union_of_whole_blocks(space: tuple[int, ...], block: int) -> None:
+def test_dropped_positions_are_a_union_of_whole_blocks(space: tuple[int, ...], block: int) -> None:
     x = torch.zeros(20, 3, *space)
     kept = DropBlock(0.2, block=block).draw(x, generator())[0]
     assert kept.shape == x.shape
     dropped = kept.numpy() == 0
     assert set(np.unique(kept)) == {0.0, 1.0}
-    # Opening by a block leaves exactly those places that some whole block within the set covers.
+    # Morphological opening keeps exactly the positions that are covered by an entire block inside the set.
     opened = ndimage.binary_opening(dropped, structure=np.ones((1, 1, *[block] * len(space))))
     assert np.array_equal(opened, dropped)
 
 
 @pytest.mark.parametrize(("space", "block"), [((20,), 3), ((9, 11), 4), ((5, 6, 7), 2)], ids=str)
 def test_blocks_start_with_gamma_where_they_fit(space: tuple[int, ...], block: int) -> None:
-    """The corner of the map is dropped by one block alone, and so with probability γ."""
+    """The corner of the map is covered by one possible block only, so that it is dropped with probability γ."""
     rate, n = 0.6, 200 * 50
     kept = DropBlock(rate, block=block).draw(torch.zeros(200, 50, *space), generator())[0].flatten(2)
     gamma = rate * math.prod(space) / math.prod(block * (size - block + 1) for size in space)
     for corner in (0, -1):
-        share = float((kept[:, :, corner] == 0).double().mean())
-        assert share == pytest.approx(gamma, abs=4 * math.sqrt(gamma * (1 - gamma) / n))
+        fraction = float((kept[:, :, corner] == 0).double().mean())
+        assert fraction == pytest.approx(gamma, abs=4 * math.sqrt(gamma * (1 - gamma) / n))
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
-def test_share_dropped_is_the_rate_less_what_overlaps(rate: float) -> None:
-    """In one dimension, place i is kept with (1 − γ)^(blocks that cover it)."""
+def test_dropped_fraction_is_the_rate_minus_overlaps(rate: float) -> None:
+    """In one dimension, position i is kept with probability (1 − γ)^(blocks that cover it)."""
     size, block, rows = 16, 4, 100
     kept = DropBlock(rate, block=block).draw(torch.zeros(rows, 200, size, dtype=torch.float64), generator())[0]
     gamma = rate * size / (block * (size - block + 1))
@@ -60,7 +60,7 @@ def test_share_dropped_is_the_rate_less_what_overlaps(rate: float) -> None:
     assert rate * (1 - rate) < expected < rate
 
 
-def test_the_mean_is_kept() -> None:
+def test_mean_is_preserved() -> None:
     drop, g = DropBlock(0.3, block=3), generator()
     constant = torch.full((4, 3, 8, 8), 2.0, dtype=torch.float64)
     assert float(drop.perturb(constant, drop.draw(constant, g)).mean()) == pytest.approx(2, rel=1e-12)
@@ -70,25 +70,25 @@ def test_the_mean_is_kept() -> None:
     assert float(y.mean() - x.mean()) == pytest.approx(0, abs=4 * spread)
 
 
-def test_a_block_of_one_is_dropout_and_one_of_the_map_drops_channels() -> None:
+def test_block_of_size_one_is_dropout_and_block_of_map_size_drops_channels() -> None:
     x, rate = torch.zeros(100, 50, 4, 4), 0.3
     single = DropBlock(rate, block=1).draw(x, generator())[0]
     assert float((single == 0).double().mean()) == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / 80_000))
-    for block in (4, 5, 100):  # larger than the map: clipped to it
-        whole = DropBlock(rate, block=block).draw(x, generator())[0]
-        assert torch.equal(whole, whole[:, :, :1, :1].expand_as(whole))
-        share = float((whole == 0).double().mean())
-        assert share == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / 5000))
-        assert whole[:, :, 0, 0].shape == SpatialDropout(rate).draw(x, generator())[0][:, :, 0, 0].shape
+    for block in (4, 5, 100):  # blocks larger than the map are clipped
+        mask = DropBlock(rate, block=block).draw(x, generator())[0]
+        assert torch.equal(mask, mask[:, :, :1, :1].expand_as(mask))
+        fraction = float((mask == 0).double().mean())
+        assert fraction == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / 5000))
+        assert mask[:, :, 0, 0].shape == SpatialDropout(rate).draw(x, generator())[0][:, :, 0, 0].shape
 
 
-def test_a_block_is_clipped_in_the_short_dimension_alone() -> None:
+def test_block_is_clipped_only_in_the_short_dimension() -> None:
     kept = DropBlock(0.3, block=3).draw(torch.zeros(50, 10, 2, 9), generator())[0]
     assert torch.equal(kept[:, :, 0], kept[:, :, 1])
     assert not torch.equal(kept[..., 0], kept[..., 8])
 
 
-def test_draws_are_new_per_sample_and_channel() -> None:
+def test_draws_differ_between_samples_and_channels() -> None:
     drop, g = DropBlock(0.4, block=2), generator()
     x = torch.zeros(10, 8, 12, 12)
     first, second = drop.draw(x, g)[0], drop.draw(x, g)[0]
@@ -104,14 +104,14 @@ def test_neutral_is_bit_equal(dtype: torch.dtype) -> None:
     assert y.dtype == dtype
 
 
-def test_hidden_maps_only() -> None:
+def test_only_hidden_maps_are_dropped() -> None:
     drop = DropBlock(0.4)
     assert drop.for_layer(first=False) is drop
     assert drop.for_layer(first=True) is None
     assert DropBlock.convolutions_only
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     x, drop = torch.randn(3, 4, 2, 6, 6, generator=generator()), DropBlock(0.4, block=2)
     draws = torch.stack([drop.draw(x[i], generator(i))[0] for i in range(3)])
 

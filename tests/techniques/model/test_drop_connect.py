@@ -20,18 +20,18 @@ def normal(*shape: int, seed: int = 9) -> Tensor:
     return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
-def test_numbers_and_gradient_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
+def test_numbers_and_gradient_by_hand(bits_for_mask: Callable[[Tensor], Tensor]) -> None:
     w = torch.tensor([[1.0, -2.0], [3.0, 4.0]], dtype=torch.float64, requires_grad=True)
-    drawn = decided(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
-    y = DropConnect(0.75).perturb(w, (drawn,))
+    bits = bits_for_mask(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    y = DropConnect(0.75).perturb(w, (bits,))
     assert y.tolist() == [[4.0, 0.0], [0.0, 16.0]]
     y.sum().backward()
     assert w.grad is not None
-    assert w.grad.tolist() == [[4.0, 0.0], [0.0, 4.0]]  # nothing for dropped weights
+    assert w.grad.tolist() == [[4.0, 0.0], [0.0, 4.0]]  # zero for dropped weights
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_share_and_moments(rate: float) -> None:
+def test_dropped_fraction_and_moments(rate: float) -> None:
     w, drop = torch.full((400, 500), 3.0, dtype=torch.float64), DropConnect(rate)
     y = drop.perturb(w, drop.draw(w, generator()))
     n = w.numel()
@@ -51,12 +51,12 @@ def test_moments_of_a_linear_layer() -> None:
     assert bool(((outputs.var(0) - variance).abs() < 4 * ((fourth - variance**2) / 4000).sqrt()).all())
 
 
-def test_torch_s_numbers_with_torch_s_mask(decided: Callable[[Tensor], Tensor]) -> None:
+def test_equals_torch_with_the_same_mask(bits_for_mask: Callable[[Tensor], Tensor]) -> None:
     w = normal(30, 40)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         expected = F.dropout(w, 0.3125)
-    torch.testing.assert_close(DropConnect(0.3125).perturb(w, (decided(expected),)), expected)
+    torch.testing.assert_close(DropConnect(0.3125).perturb(w, (bits_for_mask(expected),)), expected)
 
 
 def test_neutral_is_bit_equal_and_draws_differ() -> None:
@@ -68,13 +68,13 @@ def test_neutral_is_bit_equal_and_draws_differ() -> None:
     assert len({tuple(column) for column in first.T.tolist()}) == 20
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     w, rates = normal(3, 5, 6), torch.tensor([0.0, 0.25, 0.5], dtype=torch.float64)
-    kept = torch.stack([DropConnect(float(r)).draw(w[i], generator(i))[0] for i, r in enumerate(rates)])
+    draws = torch.stack([DropConnect(float(r)).draw(w[i], generator(i))[0] for i, r in enumerate(rates)])
 
     def member(rate: Tensor, w: Tensor, draw: Tensor) -> Tensor:
         return DropConnect().with_values(rate=rate).perturb(w, (draw,))
 
-    stacked = torch.func.vmap(member)(rates, w, kept)
+    stacked = torch.func.vmap(member)(rates, w, draws)
     for i, rate in enumerate(rates):
-        torch.testing.assert_close(stacked[i], DropConnect(float(rate)).perturb(w[i], (kept[i],)))
+        torch.testing.assert_close(stacked[i], DropConnect(float(rate)).perturb(w[i], (draws[i],)))

@@ -16,37 +16,37 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_numbers_by_hand(decided: Callable[[Tensor], Tensor]) -> None:
+def test_values_by_hand(bits_for_mask: Callable[[Tensor], Tensor]) -> None:
     x = torch.tensor([[1.0, -2.0], [3.0, 4.0]], dtype=torch.float64)
-    drawn = decided(torch.tensor([[1.0], [0.0]]))
-    assert DropPath(0.75).perturb(x, (drawn,)).tolist() == [[4.0, -8.0], [0.0, 0.0]]
-    assert DropPath(0.75, scale_by_keep=False).perturb(x, (drawn,)).tolist() == [[1.0, -2.0], [0.0, 0.0]]
+    bits = bits_for_mask(torch.tensor([[1.0], [0.0]]))
+    assert DropPath(0.75).perturb(x, (bits,)).tolist() == [[4.0, -8.0], [0.0, 0.0]]
+    assert DropPath(0.75, scale_by_keep=False).perturb(x, (bits,)).tolist() == [[1.0, -2.0], [0.0, 0.0]]
 
 
 @pytest.mark.parametrize("shape", [(20_000, 3), (20_000, 2, 3), (20_000, 2, 1, 2)], ids=str)
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_whole_branches_share_and_mean(shape: tuple[int, ...], rate: float) -> None:
+def test_whole_branches_are_dropped_and_mean_is_preserved(shape: tuple[int, ...], rate: float) -> None:
     x, path = torch.full(shape, 3.0, dtype=torch.float64), DropPath(rate)
     draw = path.draw(x, generator())
     y = path.perturb(x, draw).flatten(1)
     dropped = y == 0
     assert torch.equal(dropped.all(1), dropped.any(1))
     assert float(dropped[:, 0].double().mean()) == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / len(x)))
-    # Inverted: mean x, variance x² · rate / (1 − rate).
+    # Inverted dropout: mean x, variance x² · rate / (1 − rate).
     assert float(y.mean()) == pytest.approx(3, abs=4 * 3 * math.sqrt(rate / (1 - rate) / len(x)))
     plain = DropPath(rate, scale_by_keep=False).perturb(x, draw)
     torch.testing.assert_close(plain.flatten(1), y * (1 - quantize_rate(rate)))
 
 
-def test_torch_s_numbers_with_torch_s_mask(decided: Callable[[Tensor], Tensor]) -> None:
-    """Dropout of ones of the shape (batch, 1, 1) times x: what torch users write for stochastic depth by rows."""
+def test_equals_torch_with_the_same_mask(bits_for_mask: Callable[[Tensor], Tensor]) -> None:
+    """Dropout of ones of shape (batch, 1, 1), times x: the usual implementation of stochastic depth per sample."""
     x = torch.randn(40, 3, 5, generator=generator(), dtype=torch.float64)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         factors = F.dropout(torch.ones(40, 1, 1, dtype=torch.float64), 0.3125)
     kept = (factors != 0).double()
     assert 0 < kept.mean() < 1
-    torch.testing.assert_close(DropPath(0.3125).perturb(x, (decided(kept),)), x * factors)
+    torch.testing.assert_close(DropPath(0.3125).perturb(x, (bits_for_mask(kept),)), x * factors)
 
 
 def test_rates_rise_with_depth() -> None:
@@ -69,13 +69,13 @@ def test_neutral_is_bit_equal_and_draws_differ(scale_by_keep: bool) -> None:
     assert len(half.perturb(torch.ones(64, 5), (first,)).unique()) == 2  # samples of a batch differ
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     x, rates = torch.randn(3, 5, 6, generator=generator()), torch.tensor([0.0, 0.25, 0.5])
-    kept = torch.stack([DropPath(float(r)).draw(x[i], generator(i))[0] for i, r in enumerate(rates)])
+    draws = torch.stack([DropPath(float(r)).draw(x[i], generator(i))[0] for i, r in enumerate(rates)])
 
     def member(rate: Tensor, x: Tensor, draw: Tensor) -> Tensor:
         return DropPath().with_values(rate=rate).branch(1.0).perturb(x, (draw,))
 
-    stacked = torch.func.vmap(member)(rates, x, kept)
+    stacked = torch.func.vmap(member)(rates, x, draws)
     for i, rate in enumerate(rates):
-        torch.testing.assert_close(stacked[i], DropPath(float(rate)).perturb(x[i], (kept[i],)))
+        torch.testing.assert_close(stacked[i], DropPath(float(rate)).perturb(x[i], (draws[i],)))

@@ -17,28 +17,28 @@ def generator() -> torch.Generator:
 
 
 def attached(model: nn.Module, technique: Dropout) -> tuple[Attachment, dict[str, Tensor]]:
-    """The network with the technique on it, and where each layer's input will be seen."""
+    """The network with the technique attached, and a dict that records the input of each layer."""
     attachment = attach_layers(model, Recipe.of(technique))
     attachment.source.generator = generator()
-    seen: dict[str, Tensor] = {}
+    layer_inputs: dict[str, Tensor] = {}
     for name, layer in model.named_children():
-        layer.register_forward_pre_hook(lambda _, args, name=name: seen.update({name: args[0].detach()}))
-    return attachment, seen
+        layer.register_forward_pre_hook(lambda _, args, name=name: layer_inputs.update({name: args[0].detach()}))
+    return attachment, layer_inputs
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_share_scale_and_moments(rate: float) -> None:
+def test_dropped_fraction_scale_and_moments(rate: float) -> None:
     x = torch.full((400, 500), 3.0)
     dropout = Dropout(rate)
     y = dropout.perturb(x, dropout.draw(x, generator()))
     assert float((y == 0).double().mean()) == pytest.approx(rate, abs=0.005)
     torch.testing.assert_close(y[y != 0].unique(), torch.tensor([3 / (1 - quantize_rate(rate))]))
-    # Inverted dropout: the mean stays x, the variance is x² · rate / (1 − rate).
+    # Inverted dropout: the mean is x, the variance x² · rate / (1 − rate).
     assert float(y.mean()) == pytest.approx(3, rel=0.02)
     assert float(y.var()) == pytest.approx(9 * rate / (1 - rate), rel=0.03)
 
 
-def test_draws_are_new_per_row_and_unit() -> None:
+def test_draws_differ_between_samples_and_units() -> None:
     x, dropout = torch.ones(64, 64), Dropout(0.5)
     g = generator()
     first, second = dropout.draw(x, g)[0], dropout.draw(x, g)[0]
@@ -47,34 +47,34 @@ def test_draws_are_new_per_row_and_unit() -> None:
     assert len({tuple(column) for column in first.T.tolist()}) == 64
 
 
-def test_hidden_units_only(make_net: Callable[..., nn.Sequential]) -> None:
+def test_only_hidden_units_are_dropped(make_net: Callable[..., nn.Sequential]) -> None:
     x = torch.randn(256, 6, generator=generator())
     model = make_net(hidden=32)
-    attachment, seen = attached(model, Dropout(0.5))
+    attachment, layer_inputs = attached(model, Dropout(0.5))
     output = model.train()(x)
-    assert torch.equal(seen["0"], x)  # no input rate: the network's own input is whole
+    assert torch.equal(layer_inputs["0"], x)  # without input_rate, the network's own input is unchanged
     for before, layer in (("1", "2"), ("3", "4")):
-        hidden = seen[before].relu()
-        kept = seen[layer] != 0
-        torch.testing.assert_close(seen[layer], hidden * kept * 2)
+        hidden = layer_inputs[before].relu()
+        kept = layer_inputs[layer] != 0
+        torch.testing.assert_close(layer_inputs[layer], hidden * kept * 2)
         assert float(kept[hidden > 0].double().mean()) == pytest.approx(0.5, abs=0.03)
     last = model[4]
-    torch.testing.assert_close(output, nn.functional.linear(seen["4"], last.weight, last.bias))  # nothing behind it
+    torch.testing.assert_close(output, nn.functional.linear(layer_inputs["4"], last.weight, last.bias))  # not dropped
     assert len(attachment.noises) == 2
 
 
 def test_input_rate_on_the_first_layer_only(make_net: Callable[..., nn.Sequential]) -> None:
     x = torch.ones(2000, 6)
     model = make_net()
-    _, seen = attached(model, Dropout(0.0, input_rate=0.2))
+    _, layer_inputs = attached(model, Dropout(0.0, input_rate=0.2))
     model.train()(x)
-    torch.testing.assert_close(seen["0"].unique(), torch.tensor([0.0, 1 / (1 - quantize_rate(0.2))]))
-    assert float((seen["0"] == 0).double().mean()) == pytest.approx(0.2, abs=0.02)
+    torch.testing.assert_close(layer_inputs["0"].unique(), torch.tensor([0.0, 1 / (1 - quantize_rate(0.2))]))
+    assert float((layer_inputs["0"] == 0).double().mean()) == pytest.approx(0.2, abs=0.02)
     for before, layer in (("1", "2"), ("3", "4")):
-        assert torch.equal(seen[layer], seen[before].relu())
+        assert torch.equal(layer_inputs[layer], layer_inputs[before].relu())
 
 
-def test_identity_in_evaluation_and_without_a_generator(make_net: Callable[..., nn.Sequential]) -> None:
+def test_identity_in_evaluation_and_without_generator(make_net: Callable[..., nn.Sequential]) -> None:
     x, model = torch.randn(16, 6, generator=generator()), make_net()
     plain = model(x)
     attachment, _ = attached(model, Dropout(0.5, input_rate=0.5))
@@ -87,19 +87,19 @@ def test_identity_in_evaluation_and_without_a_generator(make_net: Callable[..., 
 def test_selected_layers_and_convolutions() -> None:
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
     assert len(attach_layers(model, Recipe.of(Dropout(0.5, on="Linear"))).noises) == 2
-    _, seen = attached(model, Dropout(0.5, on="5"))
+    _, layer_inputs = attached(model, Dropout(0.5, on="5"))
     model.train()(torch.randn(4, 1, 4, 4, generator=generator()))
-    assert not torch.equal(seen["5"], seen["4"].relu())
-    assert torch.equal(seen["3"], seen["2"].flatten(1))
+    assert not torch.equal(layer_inputs["5"], layer_inputs["4"].relu())
+    assert torch.equal(layer_inputs["3"], layer_inputs["2"].flatten(1))
 
 
-def test_a_tied_layer_is_a_layer() -> None:
+def test_tied_layers() -> None:
     model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6, bias=False))
     model[2].weight = model[0].weight
     assert len(attach_layers(model, Recipe.of(Dropout(0.5))).noises) == 1
 
 
-def test_token_numbers_are_left_alone() -> None:
+def test_token_ids_are_unchanged() -> None:
     model = nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(12, 2))
     attached(model, Dropout(0.5, input_rate=0.5))
     assert model.train()(torch.randint(10, (5, 3))).shape == (5, 2)

@@ -28,25 +28,25 @@ def test_moments(stddev: float) -> None:
     assert float(z.pow(4).mean()) == pytest.approx(3, rel=0.03)
 
 
-def test_any_stddev_from_zero_up() -> None:
-    for stddev in (0, 0.0, 1.0, 1.5, 1000):  # Keras refuses what exceeds 1
+def test_any_nonnegative_stddev_is_allowed() -> None:
+    for stddev in (0, 0.0, 1.0, 1.5, 1000):  # Keras rejects values above 1
         assert GaussianNoise(stddev, stddev).stddev == stddev
     for stddev in (-0.1, float("inf"), float("nan")):
         with pytest.raises(InputError, match=r"GaussianNoise: stddev must be in \[0, inf\), got stddev="):
             GaussianNoise(stddev)
 
 
-def test_input_and_hidden_have_their_own(make_net: Callable[..., nn.Sequential]) -> None:
-    x, model, seen = torch.ones(4000, 6), make_net(), {}
+def test_input_and_hidden_stddev_are_separate(make_net: Callable[..., nn.Sequential]) -> None:
+    x, model, layer_inputs = torch.ones(4000, 6), make_net(), {}
     attachment = attach_layers(model, Recipe.of(GaussianNoise(0.5, input_stddev=2.0)))
     attachment.source.generator = generator()
     for name, layer in model.named_children():
-        layer.register_forward_pre_hook(lambda _, args, name=name: seen.update({name: args[0].detach()}))
+        layer.register_forward_pre_hook(lambda _, args, name=name: layer_inputs.update({name: args[0].detach()}))
     noisy = model.train()(x)
-    assert float((seen["0"] - x).std()) == pytest.approx(2.0, rel=0.02)
+    assert float((layer_inputs["0"] - x).std()) == pytest.approx(2.0, rel=0.02)
     for before, layer in (("1", "2"), ("3", "4")):
-        assert float((seen[layer] - seen[before].relu()).std()) == pytest.approx(0.5, rel=0.02)
-    assert torch.equal(noisy, nn.functional.linear(seen["4"], model[4].weight, model[4].bias))
+        assert float((layer_inputs[layer] - layer_inputs[before].relu()).std()) == pytest.approx(0.5, rel=0.02)
+    assert torch.equal(noisy, nn.functional.linear(layer_inputs["4"], model[4].weight, model[4].bias))
     assert len(attach_layers(make_net(), Recipe.of(GaussianNoise(0.5, 0.0))).noises) == 2
 
 

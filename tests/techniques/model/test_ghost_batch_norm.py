@@ -22,8 +22,8 @@ def normal(*shape: int, seed: int = 9) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_numbers_by_hand() -> None:
-    """Parts (1, 3) and (10, 20): means 2 and 15, variances 1 and 25 (unbiased, as kept: 2 and 50)."""
+def test_values_by_hand() -> None:
+    """Parts (1, 3) and (10, 20): means 2 and 15, variances 1 and 25 (unbiased, in the running statistics: 2 and 50)."""
     layer = GhostBatchNorm(size=2, momentum=0.25, eps=0.5).layer(features=1, spatial=0).double()
     y = layer.train()(torch.tensor([[1.0], [3.0], [10.0], [20.0]], dtype=torch.float64))
     a, b = 1 / 1.5**0.5, 5 / 25.5**0.5
@@ -35,8 +35,8 @@ def test_numbers_by_hand() -> None:
 
 @pytest.mark.parametrize("spatial", [0, 1, 2, 3])
 @pytest.mark.parametrize("parts", [(4, 4, 4), (4, 4, 2), (4, 5), (4,), (5,), (3,)], ids=str)
-def test_equals_torch_s_batch_norm_on_each_part(spatial: int, parts: tuple[int, ...]) -> None:
-    """Outputs, gradients, running statistics and evaluation, for as many rows as the parts have."""
+def test_equals_torch_batch_norm_on_each_part(spatial: int, parts: tuple[int, ...]) -> None:
+    """Outputs, gradients, running statistics and evaluation, with as many rows as the parts have."""
     rows = sum(parts)
     ours = GhostBatchNorm(size=4, momentum=0.3, eps=1e-3).layer(5, spatial).double()
     theirs = TORCH_S[spatial](5, momentum=0.3, eps=1e-3).double()
@@ -45,12 +45,12 @@ def test_equals_torch_s_batch_norm_on_each_part(spatial: int, parts: tuple[int, 
         ours.bias.copy_(normal(5, seed=2))
     theirs.load_state_dict(ours.state_dict())
     x, c = 2 * normal(rows, 5, *[3] * spatial) + 1, normal(rows, 5, *[3] * spatial, seed=3)
-    mine, other = x.clone().requires_grad_(), x.clone().requires_grad_()
-    y, expected = ours.train()(mine), torch.cat([theirs.train()(part) for part in other.split(parts)])
+    ghost, other = x.clone().requires_grad_(), x.clone().requires_grad_()
+    y, expected = ours.train()(ghost), torch.cat([theirs.train()(part) for part in other.split(parts)])
     torch.testing.assert_close(y, expected, rtol=0, atol=0)
     (c * y).sum().backward()
     (c * expected).sum().backward()
-    torch.testing.assert_close(mine.grad, other.grad)
+    torch.testing.assert_close(ghost.grad, other.grad)
     torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
     for name, tensor in theirs.state_dict().items():
         assert torch.equal(ours.state_dict()[name], tensor), name
@@ -58,16 +58,16 @@ def test_equals_torch_s_batch_norm_on_each_part(spatial: int, parts: tuple[int, 
 
 
 @pytest.mark.parametrize("spatial", [0, 1, 2, 3])
-def test_kind_and_keys_are_torch_s(spatial: int) -> None:
+def test_layer_class_and_state_dict_keys_match_torch(spatial: int) -> None:
     layer = GhostBatchNorm(momentum=0.2, eps=1e-4).layer(5, spatial)
     assert isinstance(layer, TORCH_S[spatial])
     assert list(layer.state_dict()) == list(TORCH_S[spatial](5).state_dict())
     assert (layer.momentum, layer.eps) == (0.2, 1e-4)
-    with pytest.raises(ValueError, match="expected"):  # torch's check of the dimensions stays
+    with pytest.raises(ValueError, match="expected"):  # torch's check of the number of dimensions still applies
         layer(torch.zeros(4, 5, *[2] * (spatial + 2)))
 
 
-def test_a_part_as_large_as_the_batch_is_batch_norm() -> None:
+def test_part_of_batch_size_is_batch_norm() -> None:
     ours, theirs, x = GhostBatchNorm(size=32).layer(5, 0).double(), nn.BatchNorm1d(5).double(), normal(32, 5)
     assert torch.equal(ours(x), theirs(x))
     small = GhostBatchNorm(size=8).layer(5, 0).double()
@@ -89,8 +89,8 @@ def test_copied_and_pickled() -> None:
         assert not torch.allclose(twin(x), nn.BatchNorm1d(3).double()(x))
 
 
-def test_statistics_are_recomputed_by_torch_s_update_bn() -> None:
-    """The mean over all parts' statistics, each counted once."""
+def test_statistics_are_recomputed_by_torch_update_bn() -> None:
+    """They are the mean over the statistics of all parts, with equal weights."""
     layer, x = GhostBatchNorm(size=4).layer(3, 0).double(), 2 * normal(16, 3) + 5
     update_bn([x[:8], x[8:]], layer)
     parts = x.split(4)
@@ -99,11 +99,11 @@ def test_statistics_are_recomputed_by_torch_s_update_bn() -> None:
     assert layer.momentum == 0.1
 
 
-def test_stacked_members() -> None:
-    """A population's members in one call: each with its weights and running statistics."""
+def test_vmap_over_population_members() -> None:
+    """Members of a population in one call, each with its own weights and running statistics."""
     layer, x = GhostBatchNorm(size=4).layer(3, 0).double().train(), normal(2, 9, 3)
-    alone = [copy.deepcopy(layer) for _ in range(2)]
-    expected = torch.stack([net(rows) for net, rows in zip(alone, x, strict=True)])
+    single = [copy.deepcopy(layer) for _ in range(2)]
+    expected = torch.stack([net(rows) for net, rows in zip(single, x, strict=True)])
     parameters, buffers = torch.func.stack_module_state([copy.deepcopy(layer) for _ in range(2)])
 
     def member(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -112,14 +112,14 @@ def test_stacked_members() -> None:
     y = torch.func.vmap(member)(parameters, buffers, x)
     torch.testing.assert_close(y, expected)
     for name in ("running_mean", "running_var"):
-        torch.testing.assert_close(buffers[name], torch.stack([net.state_dict()[name] for net in alone]))
+        torch.testing.assert_close(buffers[name], torch.stack([net.state_dict()[name] for net in single]))
 
 
 @pytest.mark.parametrize("batch_size", [16, 19])
 def test_equals_one_batch_norm_per_part_in_training(
     batch_size: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    """Parts as large as the batch give batch norm's run; smaller ones another. 96 rows leave one behind 5 × 19."""
+    """Parts of batch size give the same run as batch norm, smaller parts do not. 96 rows leave one row after 5 × 19."""
     settings = Training(epochs=2, batch_size=batch_size)
     runs = [
         fit(make_net(), three_class_split, f"{name}", settings) for name in ("batch_norm", "ghost_batch_norm(size=96)")

@@ -17,7 +17,7 @@ def normal(*shape: int, seed: int = 9) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     """Mean 2, variance 1: (x − 2) / √1.5, times 2, plus 1."""
     layer = LayerNorm(eps=0.5).layer(features=2, spatial=0)
     with torch.no_grad():
@@ -27,7 +27,7 @@ def test_numbers_by_hand() -> None:
     assert y.flatten().tolist() == pytest.approx([1 - 2 / 1.5**0.5, 1 + 2 / 1.5**0.5, 1, 1])
 
 
-def test_kind_for_each_number_of_dimensions() -> None:
+def test_layer_class_for_each_number_of_dimensions() -> None:
     flat = LayerNorm(eps=1e-3).layer(features=5, spatial=0)
     assert isinstance(flat, nn.LayerNorm)
     assert (flat.normalized_shape, flat.eps) == ((5,), 1e-3)
@@ -38,23 +38,23 @@ def test_kind_for_each_number_of_dimensions() -> None:
 
 
 @pytest.mark.parametrize("spatial", [0, 1, 2, 3])
-def test_normalises_each_sample_alike_in_training_and_evaluation(spatial: int) -> None:
+def test_normalizes_each_sample_in_training_and_evaluation(spatial: int) -> None:
     layer, x = LayerNorm(eps=1e-12).layer(5, spatial).double(), 3 * normal(6, 5, *[4] * spatial) + 7
     y = layer.train()(x)
     torch.testing.assert_close(y.flatten(1).mean(1), torch.zeros(6, dtype=torch.float64), atol=1e-12, rtol=0)
     torch.testing.assert_close(y.flatten(1).var(1, correction=0), torch.ones(6, dtype=torch.float64))
     assert torch.equal(layer.eval()(x), y)
-    torch.testing.assert_close(layer(x[:1]), y[:1])  # other rows do not matter; one row will do
+    torch.testing.assert_close(layer(x[:1]), y[:1])  # independent of the other samples, and works with a single one
 
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
-def test_maps_equal_torch_s_layer_norm_over_channels_and_space(spatial: int) -> None:
+def test_maps_equal_torch_layer_norm_over_channels_and_space(spatial: int) -> None:
     layer, x = LayerNorm().layer(5, spatial).double(), normal(6, 5, *[4] * spatial)
     expected = nn.functional.layer_norm(x, x.shape[1:], eps=1e-5)
     torch.testing.assert_close(layer(x), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_keras_numbers() -> None:
+def test_equals_keras() -> None:
     keras = pytest.importorskip("keras")
     x = normal(6, 5).float()
     expected = keras.layers.LayerNormalization(epsilon=1e-2)(x).cpu()
@@ -62,7 +62,7 @@ def test_keras_numbers() -> None:
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_equals_torch_s_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_equals_torch_layers_in_the_network(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     model = make_net()
     a, b, c = (copy.deepcopy(model[i]) for i in (0, 2, 4))
     theirs = nn.Sequential(a, nn.LayerNorm(8, eps=1e-3), nn.ReLU(), b, nn.LayerNorm(8, eps=1e-3), nn.ReLU(), c)

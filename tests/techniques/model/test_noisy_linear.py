@@ -22,7 +22,7 @@ def normal(*shape: int, seed: int = 9) -> Tensor:
     return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     """f(4) = 2, f(−9) = −3; f(1) = 1, f(0) = 0, f(−16) = −4."""
     draw = torch.tensor([4.0, -9.0], dtype=torch.float64), torch.tensor([1.0, 0.0, -16.0], dtype=torch.float64)
     w, sigma = torch.ones(2, 3, dtype=torch.float64), torch.tensor([[1.0, 1.0, 1.0], [0.5, 1.0, 2.0]])
@@ -32,7 +32,7 @@ def test_numbers_by_hand() -> None:
 
 
 @pytest.mark.parametrize("shape", [(6, 16), (6, 4, 2, 2)])
-def test_the_learned_scale_starts_by_the_inputs(shape: tuple[int, ...]) -> None:
+def test_initial_scale_depends_on_the_number_of_inputs(shape: tuple[int, ...]) -> None:
     w = normal(*shape).requires_grad_()
     learned = NoisyLinear(0.5).initial_values(w)
     assert list(learned) == ["sigma"]
@@ -43,7 +43,7 @@ def test_the_learned_scale_starts_by_the_inputs(shape: tuple[int, ...]) -> None:
 
 
 def test_moments_of_the_noise() -> None:
-    """E f(ε)² = E|ε| = √(2/π): factors' products have the variance 2/π, a bias' noise √(2/π); all uncorrelated."""
+    """E f(ε)² = E|ε| = √(2/π): the noise of a weight has variance 2/π, that of a bias √(2/π); all are uncorrelated."""
     g, draws = generator(), 4000
     weights, biases = [], []
     noisy, w, b = NoisyLinear(1.0), torch.zeros(2, 3, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
@@ -59,7 +59,7 @@ def test_moments_of_the_noise() -> None:
         torch.testing.assert_close(second, expected, atol=4.5 * se, rtol=0)
 
 
-def test_the_noise_has_rank_one() -> None:
+def test_noise_has_rank_one() -> None:
     noisy, w = NoisyLinear(1.0), torch.zeros(5, 7, dtype=torch.float64)
     values = torch.linalg.svdvals(noisy.perturb(w, noisy.draw(w, generator())))
     assert values[0] > 0.1
@@ -91,7 +91,7 @@ def test_neutral_is_bit_equal_and_draws_differ(shape: tuple[int, ...]) -> None:
     assert not torch.equal(first[0], second[0])
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     w, sigma = normal(3, 4, 5, seed=1), normal(3, 4, 5, seed=2).abs()
     draws = [NoisyLinear().draw(w[i], generator(i)) for i in range(3)]
 
@@ -103,19 +103,19 @@ def test_members_of_a_population_at_once() -> None:
         torch.testing.assert_close(stacked[i], NoisyLinear().with_values(sigma=sigma[i]).perturb(w[i], draws[i]))
 
 
-def test_scales_are_learned_in_training_and_are_no_part_of_the_network(
+def test_scales_are_learned_and_not_part_of_the_network(
     three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    model, seen = make_net(), []
+    model, scales = make_net(), []
     attachment = attach_layers(model, Recipe.of(NoisyLinear(0.5)))
-    assert len(attachment.learned) == 6  # a weight and a bias of each layer
+    assert len(attachment.learned) == 6  # a weight and a bias per layer
     attachment.source.generator = generator()
     optimizer = torch.optim.SGD(attachment.learned.values(), lr=1.0)
     for _ in range(2):
         optimizer.zero_grad()
         F.cross_entropy(model.train()(three_class_split.train.x), three_class_split.train.y).backward()
         optimizer.step()
-        seen.append(next(iter(attachment.learned.values())).detach().clone())
-    assert seen[0].unique().numel() > 1  # one scale per weight, each with a gradient of its own
-    assert not torch.equal(seen[0], seen[1])
+        scales.append(next(iter(attachment.learned.values())).detach().clone())
+    assert scales[0].unique().numel() > 1  # one scale per weight, each with its own gradient
+    assert not torch.equal(scales[0], scales[1])
     assert attachment.detach().state_dict().keys() == make_net().state_dict().keys()

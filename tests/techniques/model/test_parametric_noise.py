@@ -17,8 +17,8 @@ def normal(*shape: int, seed: int = 9) -> Tensor:
     return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
-def test_numbers_by_hand() -> None:
-    """Values 1, 5, 3, 3 have the standard deviation √2 (of the batch, not of a sample)."""
+def test_values_by_hand() -> None:
+    """Values 1, 5, 3, 3 have the standard deviation √2 (over the whole batch)."""
     x = torch.tensor([[1.0, 5.0], [3.0, 3.0]], dtype=torch.float64)
     z = torch.tensor([[1.0, 0.0], [-1.0, 2.0]], dtype=torch.float64)
     y = ParametricNoise(0.5).perturb(x, (z,))
@@ -36,7 +36,7 @@ def test_moments(alpha: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_learned_scale_starts_at_alpha(dtype: torch.dtype) -> None:
+def test_initial_scale_is_alpha(dtype: torch.dtype) -> None:
     learned = ParametricNoise(0.3).initial_values(torch.zeros(2, 5, dtype=dtype))
     assert list(learned) == ["alpha"]
     assert learned["alpha"].shape == ()
@@ -46,7 +46,7 @@ def test_the_learned_scale_starts_at_alpha(dtype: torch.dtype) -> None:
 
 
 def test_gradient_of_the_learned_scale() -> None:
-    """∂Σ c·y/∂alpha = Σ c · σ_x · z, and ∂/∂x = c: σ_x counts as a constant."""
+    """∂Σ c·y/∂alpha = Σ c · σ_x · z, and ∂/∂x = c: σ_x is treated as a constant."""
     x, z, c = normal(6, 5, seed=1).requires_grad_(), normal(6, 5, seed=2), normal(6, 5, seed=3)
     noise = ParametricNoise(0.3)
     alpha = noise.initial_values(x)["alpha"].requires_grad_()
@@ -59,7 +59,7 @@ def test_gradient_of_the_learned_scale() -> None:
     assert float(alpha.grad) == pytest.approx((higher - lower) / (2 * step), rel=1e-6)
 
 
-def test_neutral_is_bit_equal_and_draws_differ_by_row() -> None:
+def test_neutral_is_bit_equal_and_samples_get_different_draws() -> None:
     x, off, g = normal(64, 5), ParametricNoise(0.0), generator()
     assert torch.equal(off.perturb(x, off.draw(x, g)), x)
     first, second = off.draw(x, g)[0], off.draw(x, g)[0]
@@ -67,20 +67,20 @@ def test_neutral_is_bit_equal_and_draws_differ_by_row() -> None:
     assert len({tuple(row) for row in first.tolist()}) == 64
 
 
-def test_a_constant_input_gets_no_noise() -> None:
+def test_constant_input_gets_no_noise() -> None:
     x, noise = torch.full((4, 3), 2.0), ParametricNoise(1.0)
     assert torch.equal(noise.perturb(x, noise.draw(x, generator())), x)
     single = torch.full((1, 1), 2.0)
     assert torch.equal(noise.perturb(single, noise.draw(single, generator())), single)  # not NaN
 
 
-def test_acts_on_hidden_layers_and_on_the_input() -> None:
+def test_acts_on_hidden_layers_and_the_network_input() -> None:
     noise = ParametricNoise(0.4)
     assert noise.for_layer(first=True) is noise
     assert noise.for_layer(first=False) is noise
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     x, z, alphas = normal(3, 5, 6, seed=1), normal(3, 5, 6, seed=2), torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)
 
     def member(alpha: Tensor, x: Tensor, draw: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def maps(shape: tuple[int, ...]) -> Tensor:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_whole_channels_share_and_mean(shape: tuple[int, ...], rate: float) -> None:
+def test_whole_channels_are_dropped_and_mean_is_preserved(shape: tuple[int, ...], rate: float) -> None:
     x, dropout = maps(shape), SpatialDropout(rate)
     y = dropout.perturb(x, dropout.draw(x, generator()))
     zero = (y == 0).flatten(2)
@@ -38,8 +38,8 @@ def test_whole_channels_share_and_mean(shape: tuple[int, ...], rate: float) -> N
 @pytest.mark.parametrize(
     ("shape", "theirs"), list(zip(SHAPES, (F.dropout1d, F.dropout2d, F.dropout3d), strict=True)), ids=["1d", "2d", "3d"]
 )
-def test_torch_s_numbers_with_torch_s_mask(
-    shape: tuple[int, ...], theirs: Callable[..., Tensor], decided: Callable[[Tensor], Tensor]
+def test_equals_torch_with_the_same_mask(
+    shape: tuple[int, ...], theirs: Callable[..., Tensor], bits_for_mask: Callable[[Tensor], Tensor]
 ) -> None:
     x = maps(shape)
     with torch.random.fork_rng():
@@ -47,22 +47,22 @@ def test_torch_s_numbers_with_torch_s_mask(
         expected = theirs(x, 0.3125, training=True)
     mask = (expected.flatten(2)[:, :, 0] != 0).double().reshape(*shape[:2], *[1] * (len(shape) - 2))
     assert 0 < mask.mean() < 1
-    torch.testing.assert_close(SpatialDropout(0.3125).perturb(x, (decided(mask),)), expected)
+    torch.testing.assert_close(SpatialDropout(0.3125).perturb(x, (bits_for_mask(mask),)), expected)
 
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
-def test_keras_numbers_with_keras_mask(spatial: int, decided: Callable[[Tensor], Tensor]) -> None:
+def test_equals_keras_with_the_same_mask(spatial: int, bits_for_mask: Callable[[Tensor], Tensor]) -> None:
     keras = pytest.importorskip("keras")
     x = maps(SHAPES[spatial - 1]).float()
     layer = getattr(keras.layers, f"SpatialDropout{spatial}D")
-    # SpatialDropout1D knows channels at the end only.
+    # Keras' SpatialDropout1D supports only channels-last inputs.
     expected = layer(0.3125, seed=5)(x.movedim(1, -1), training=True).cpu().movedim(-1, 1)
     mask = (expected.flatten(2)[:, :, 0] != 0).float().reshape(*x.shape[:2], *[1] * spatial)
     assert 0 < mask.mean() < 1
-    torch.testing.assert_close(SpatialDropout(0.3125).perturb(x, (decided(mask),)), expected)
+    torch.testing.assert_close(SpatialDropout(0.3125).perturb(x, (bits_for_mask(mask),)), expected)
 
 
-def test_draws_are_new_per_sample_and_channel() -> None:
+def test_draws_differ_between_samples_and_channels() -> None:
     x, dropout, g = torch.ones(64, 64, 2, 2), SpatialDropout(0.5), generator()
     first, second = dropout.draw(x, g)[0], dropout.draw(x, g)[0]
     assert first.shape == (64, 64, 1, 1)
@@ -71,18 +71,18 @@ def test_draws_are_new_per_sample_and_channel() -> None:
     assert len({tuple(column) for column in first.flatten(1).T.tolist()}) == 64
 
 
-def test_neutral_is_bit_equal_and_input_has_a_rate_of_its_own() -> None:
+def test_neutral_is_bit_equal_and_input_rate_applies_to_the_network_input() -> None:
     x, off = torch.randn(5, 4, 3, generator=generator()), SpatialDropout(0.0)
     assert torch.equal(off.perturb(x, off.draw(x, generator())), x)
     both = SpatialDropout(0.5, 0.25)
-    hidden, own = both.for_layer(first=False), both.for_layer(first=True)
+    hidden, input_noise = both.for_layer(first=False), both.for_layer(first=True)
     assert hidden is both
-    assert own is not None
-    assert own.rate == 0.25
+    assert input_noise is not None
+    assert input_noise.rate == 0.25
     assert SpatialDropout(0.5).for_layer(first=True) is None
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     x, rates = torch.randn(3, 4, 5, 6, generator=generator()), torch.tensor([0.0, 0.25, 0.5])
     draws = [SpatialDropout(float(r)).draw(x[i], generator(i))[0] for i, r in enumerate(rates)]
 
@@ -94,7 +94,7 @@ def test_members_of_a_population_at_once() -> None:
         torch.testing.assert_close(stacked[i], SpatialDropout(float(rate)).perturb(x[i], (draws[i],)))
 
 
-def test_other_names() -> None:
+def test_aliases() -> None:
     assert SpatialDropout.aliases == tuple(kind.__name__.lower() for kind in (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d))
     assert Recipe.of("dropout2d=0.3") == Recipe.of(SpatialDropout(0.3))
     assert SpatialDropout.convolutions_only

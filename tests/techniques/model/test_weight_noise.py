@@ -22,7 +22,7 @@ def normal(*shape: int, seed: int = 9) -> Tensor:
     return torch.randn(*shape, generator=generator(seed), dtype=torch.float64)
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     """Weights 2, 6, 4, 4 have the standard deviation √2."""
     w = torch.tensor([[2.0, 6.0], [4.0, 4.0]], dtype=torch.float64)
     z = torch.tensor([[1.0, 0.0], [-2.0, 0.5]], dtype=torch.float64)
@@ -55,7 +55,7 @@ def test_output_of_a_linear_layer_has_the_variance_of_the_noise() -> None:
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_the_gradient_is_the_weight_s(relative: bool) -> None:
+def test_gradient_is_that_of_the_weight(relative: bool) -> None:
     w, c = normal(3, 4).requires_grad_(), normal(3, 4, seed=1)
     (c * WeightNoise(0.5, relative=relative).perturb(w, (normal(3, 4, seed=2),))).sum().backward()
     assert torch.equal(w.grad, c)
@@ -70,13 +70,13 @@ def test_neutral_is_bit_equal_and_draws_differ(relative: bool) -> None:
     assert first.dtype == torch.float32
 
 
-def test_relative_noise_on_a_constant_tensor_is_none() -> None:
+def test_relative_noise_on_a_constant_tensor_is_zero() -> None:
     b, noise = torch.zeros(1), WeightNoise(0.5, relative=True)
     assert torch.equal(noise.perturb(b, noise.draw(b, generator())), b)  # not NaN
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_members_of_a_population_at_once(relative: bool) -> None:
+def test_vmap_over_population_members(relative: bool) -> None:
     w, z, scales = normal(3, 5, 6, seed=1), normal(3, 5, 6, seed=2), torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)
 
     def member(stddev: Tensor, w: Tensor, draw: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def test_members_of_a_population_at_once(relative: bool) -> None:
         torch.testing.assert_close(stacked[i], WeightNoise(float(stddev), relative).perturb(w[i], (z[i],)))
 
 
-def test_weights_are_clean_after_each_pass(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_weights_are_restored_after_each_pass(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     model, x = make_net(), three_class_split.train.x
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     plain = model.eval()(x)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 
 NAMES = ["happy", "glad", "felicitous", "prize", "award", "loot", "tow", "two", "to", "too", "the", "house"]
 COUNTS = [9, 2, 0, 4, 3, 0, 1, 8, 30, 6, 90, 7]
@@ -18,8 +18,8 @@ TEXTS = [8, 2, 0, 4, 2, 0, 1, 7, 20, 5, 40, 7]
 
 
 @pytest.fixture
-def words() -> Words:
-    return Words.of(NAMES, COUNTS, TEXTS, 50)
+def words() -> Vocabulary:
+    return Vocabulary.of(NAMES, COUNTS, TEXTS, 50)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def counted() -> tuple[list[int], list[int]]:
 
 
 @pytest.fixture
-def inputs(words: Words) -> Inputs:
+def inputs(words: Vocabulary) -> Inputs:
     return Inputs("text", words=words)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.techniques import CharacterNoise
 
 
@@ -19,14 +19,14 @@ def misspelt(word: str) -> set[str]:
     }
 
 
-def test_how_often_each_form(augment: Callable[..., Tensor], inputs: Inputs, words: Words) -> None:
+def test_how_often_each_form(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
     for word, known in (("two", ["to", "tow"]), ("too", ["to"]), ("house", [])):
-        x = torch.full((3000, 4), words.known[word])
+        x = torch.full((3000, 4), words.index[word])
         found = augment(CharacterNoise(0.6), x, inputs=inputs)
         forms = misspelt(word)
         for form in known:
             assert form in forms
-            share = float((found == words.known[form]).float().mean())
+            share = float((found == words.index[form]).float().mean())
             assert abs(share - 0.6 / len(forms)) < 0.02
         unknown = float((found == 1).float().mean())
         assert abs(unknown - 0.6 * (1 - len(known) / len(forms))) < 0.02
@@ -34,7 +34,7 @@ def test_how_often_each_form(augment: Callable[..., Tensor], inputs: Inputs, wor
 
 
 def test_short_words_unknown_ones_and_padding_stay(
-    augment: Callable[..., Tensor], inputs: Inputs, words: Words
+    augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary
 ) -> None:
-    x = torch.tensor([[words.known["to"], 1, 0, 0]])
+    x = torch.tensor([[words.index["to"], 1, 0, 0]])
     assert torch.equal(augment(CharacterNoise(1.0), x, inputs=inputs), x)

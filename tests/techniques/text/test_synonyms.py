@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.techniques import Synonyms
 
 
-def test_as_a_loop_over_words(words: Words, many: Tensor, by_loops: Callable[..., None]) -> None:
+def test_as_a_loop_over_words(words: Vocabulary, many: Tensor, by_loops: Callable[..., None]) -> None:
     table = {"happy": ["glad", "felicitous"], "glad": ["happy"], "felicitous": ["happy"],
              "prize": ["award", "loot"], "award": ["prize"], "loot": ["prize"]}  # fmt: skip
 
@@ -18,30 +18,30 @@ def test_as_a_loop_over_words(words: Words, many: Tensor, by_loops: Callable[...
         made = []
         for word, u, v in zip(text, first, second, strict=False):
             others = table.get(words.names[word], [])
-            made.append(words.known[others[int(v * len(others))]] if u < 0.4 and others else word)
+            made.append(words.index[others[int(v * len(others))]] if u < 0.4 and others else word)
         return made
 
     by_loops(Synonyms(0.4), many, one)
 
 
-def test_share_of_the_words_that_have_synonyms(augment: Callable[..., Tensor], inputs: Inputs, words: Words) -> None:
-    x = torch.full((2000, 5), words.known["happy"])
+def test_share_of_the_words_with_synonyms(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
+    x = torch.full((2000, 5), words.index["happy"])
     found = augment(Synonyms(0.3), x, inputs=inputs)
     counts = torch.bincount(found.flatten(), minlength=len(words)) / x.numel()
-    others = [words.known[s] for s in words.synonyms_of(words.known["happy"])]
+    others = [words.index[s] for s in words.synonyms_of(words.index["happy"])]
     assert len(others) >= 2
     for other in others:
         assert abs(float(counts[other]) - 0.3 / len(others)) < 0.02
-    assert abs(float(counts[words.known["happy"]]) - 0.7) < 0.02
+    assert abs(float(counts[words.index["happy"]]) - 0.7) < 0.02
 
 
-def test_words_without_synonyms_and_padding_stay(augment: Callable[..., Tensor], inputs: Inputs, words: Words) -> None:
-    x = torch.tensor([[words.known["the"], 1, words.known["to"], 0, 0]])
+def test_padding_and_words_without_synonyms(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
+    x = torch.tensor([[words.index["the"], 1, words.index["to"], 0, 0]])
     assert torch.equal(augment(Synonyms(1.0), x, inputs=inputs), x)
 
 
-def test_another_draw_for_each_text_and_time(augment: Callable[..., Tensor], inputs: Inputs, words: Words) -> None:
-    x = torch.full((2, 40), words.known["happy"])
+def test_another_draw_for_each_text_and_time(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
+    x = torch.full((2, 40), words.index["happy"])
     found = augment(Synonyms(0.5), x, inputs=inputs)
     assert not torch.equal(found[0], found[1])
     assert not torch.equal(found, augment(Synonyms(0.5), x, inputs=inputs, seed=1))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
-from goodfit.data.text.words import Words
+from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.errors import InputError
 from goodfit.techniques import WordRemoval
 
@@ -37,11 +37,11 @@ def test_as_a_loop_over_words(many: Tensor, by_loops: Callable[..., None], count
     by_loops(WordRemoval(0.3, by), many, one)
 
 
-def test_which_words_go(augment: Callable[..., Tensor], inputs: Inputs, words: Words) -> None:
-    x = torch.tensor([words.known[w] for w in ("the", "house", "tow", "to")]).repeat(4000, 1)
+def test_which_words_go(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
+    x = torch.tensor([words.index[w] for w in ("the", "house", "tow", "to")]).repeat(4000, 1)
     for by, most in (("frequency", "tow"), ("tf_idf", "the")):
         found = augment(WordRemoval(0.25, by), x, inputs=inputs)
-        left = {w: float((found == words.known[w]).any(1).float().mean()) for w in ("the", "house", "tow", "to")}
+        left = {w: float((found == words.index[w]).any(1).float().mean()) for w in ("the", "house", "tow", "to")}
         assert min(left, key=lambda w: left[w]) == most
         assert abs(sum(left.values()) / 4 - 0.75) < 0.02
         highest = {"frequency": "the", "tf_idf": "tow"}[by]

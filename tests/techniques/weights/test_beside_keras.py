@@ -1,4 +1,4 @@
-"""The techniques that Keras has too, number by number beside Keras; its kernels are (in, out), ours (out, in)."""
+"""Compares weight techniques with those of Keras, whose kernels are (in, out); ours are (out, in)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_values_of_the_penalties(kind: str, dtype: torch.dtype, keras: Any) -> N
         (ElasticNet(0.03, 0.0), theirs.L1L2(l1=0.03)),
     ]
     for ours, other in pairs:
-        # Keras keeps the strength of its L1 in single precision.
+        # Keras stores the strength of L1 in single precision.
         torch.testing.assert_close(ours.value(w), other(w.permute(order)), rtol=1e-6, atol=0)
     assert float(ElasticNet(0.03, 0.02).value(w)) != pytest.approx(float(L1(0.03).value(w)), rel=1e-3)
 
@@ -57,7 +57,7 @@ def test_max_norm(kind: str, max_value: float, keras: Any) -> None:
     theirs = keras.constraints.MaxNorm(max_value, axis=axis)(w.permute(order))
     ours = w * technique.scale(norms)
     assert bool((norms > max_value).any() and (norms < max_value).any())
-    torch.testing.assert_close(ours.permute(order), theirs, rtol=1e-6, atol=0)  # they add 1e-7 to norms
+    torch.testing.assert_close(ours.permute(order), theirs, rtol=1e-6, atol=0)  # Keras adds 1e-7 to norms
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -70,8 +70,8 @@ def test_max_norm_along_an_axis(axis: int, keras: Any) -> None:
     assert norms.shape == ((1, 5) if axis == 0 else (9, 1))
 
 
-def test_the_layers_that_carry_them(keras: Any) -> None:
-    """A Keras layer's own kernel and loss, beside ours on torch's layer with the same weights."""
+def test_layers_with_the_same_weights(keras: Any) -> None:
+    """Compares kernel and loss of a Keras layer with ours on a torch layer with the same weights."""
     w = draw(4, 3, dtype=torch.float32)
     layer = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L1L2(l1=0.03, l2=0.02))
     layer.build((None, 3))

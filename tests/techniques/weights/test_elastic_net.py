@@ -14,7 +14,7 @@ from goodfit.train.run import Run
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_equals_scikit_learn(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
-    # Theirs: 1/(2n) Σ(y − ŷ)² + a r Σ|w| + a (1 − r)/2 Σw². Ours, halved: a r = l1 / 2 and a (1 − r) = l2.
+    # scikit-learn: 1/(2n) Σ(y − ŷ)² + a r Σ|w| + a (1 − r)/2 Σw². Half of ours: a r = l1 / 2 and a (1 − r) = l2.
     l1, l2 = 0.2, 0.15
     alpha = l1 / 2 + l2
     reference = Reference(alpha=alpha, l1_ratio=l1 / 2 / alpha, tol=1e-10, max_iter=100_000)
@@ -25,7 +25,7 @@ def test_equals_scikit_learn(optimizer: str, sparse: Split, solve: Callable[...,
     np.testing.assert_allclose(w, reference.coef_, atol=1e-9 if optimizer == "sgd" else 1e-5)
 
 
-def test_is_l1_and_l2_together(
+def test_equals_l1_and_l2_combined(
     stepped: Callable[..., dict[str, torch.Tensor]], assert_equal: Callable[..., None]
 ) -> None:
     for optimizer in ("sgd", "adam"):
@@ -40,6 +40,6 @@ def test_value_gradient_and_prox_by_hand() -> None:
     assert net.prox(w, 2.0).tolist() == [[2.0, 0.0]]
 
 
-def test_other_ways_to_write_it() -> None:
+def test_alternative_constructors() -> None:
     assert ElasticNet.mix(0.01, 0.25) == ElasticNet(l1=0.0025, l2=0.0075)
     assert ElasticNet.per_sample(0.4, m=100, alpha=0.5) == ElasticNet(l1=0.001, l2=0.001)

@@ -18,7 +18,7 @@ LAMBDA = 0.2
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_support_and_solution_are_the_lasso_s(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
+def test_support_and_solution_equal_the_lasso(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
     # scikit-learn's cost is 1/(2n) Σ(y − ŷ)² + α Σ|w|; ours is 1/n Σ(y − ŷ)² + l1 Σ|w|: α = l1 / 2.
     x, y = sparse.train.x.numpy(), sparse.train.y.numpy().ravel()
     lasso = Lasso(alpha=LAMBDA / 2, tol=1e-10, max_iter=100_000).fit(x, y)
@@ -31,7 +31,7 @@ def test_support_and_solution_are_the_lasso_s(optimizer: str, sparse: Split, sol
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_zeros_stay_the_lasso_s_in_mini_batches_of_a_short_run(optimizer: str, sparse: Split) -> None:
+def test_zeros_equal_the_lasso_in_a_short_run_with_mini_batches(optimizer: str, sparse: Split) -> None:
     settings = Training(epochs=60, batch_size=50, learning_rate=0.02, optimizer=optimizer, schedule="cosine")
     torch.manual_seed(0)
     w = fit(nn.Linear(20, 1).double(), sparse, L1(LAMBDA), settings).last["weight"]
@@ -48,7 +48,7 @@ def test_value_and_proximal_step_by_hand() -> None:
     torch.testing.assert_close(moved, torch.tensor([[2.5, 0.0], [0.05, 0.0]]))
 
 
-def test_prox_minimises_its_cost() -> None:
+def test_proximal_step_minimizes_its_objective() -> None:
     w, step = torch.linspace(-1, 1, 41, dtype=torch.float64), 0.6
     u = L1(0.5).prox(w.clone(), step)
     grid = torch.linspace(-1.5, 1.5, 3001, dtype=torch.float64)
@@ -57,7 +57,7 @@ def test_prox_minimises_its_cost() -> None:
 
 
 def test_one_step_of_sgd_by_hand() -> None:
-    """w ← soft(w − η g, η λ / (1 − momentum)), with the bias left alone."""
+    """w ← soft(w − η g, η λ / (1 − momentum)), with the bias unchanged."""
     from goodfit.data import load
 
     x = np.array([[1.0], [-1.0]] * 10)

@@ -18,13 +18,13 @@ RATE = 0.05
 OPTIMIZERS: dict[str, Any] = {
     "sgd": lambda groups: torch.optim.SGD(groups, lr=RATE, momentum=0.9),
     "adam": lambda groups: torch.optim.Adam(groups, lr=RATE),
-    "adamw": lambda groups: torch.optim.Adam(groups, lr=RATE),  # AdamW without the decay that torch brings
+    "adamw": lambda groups: torch.optim.Adam(groups, lr=RATE),  # AdamW without torch's decay
 }
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_solution_is_the_ridge_s(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
-    # Theirs: Σ(y − ŷ)² + a Σw²; ours is that divided by n: a = n · l2.
+def test_solution_equals_ridge_regression(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
+    # scikit-learn: Σ(y − ŷ)² + a Σw²; ours is divided by n: a = n · l2.
     x, y = sparse.train.x.numpy(), sparse.train.y.numpy().ravel()
     ridge = Ridge(alpha=len(x) * 0.3).fit(x, y)
     w = solve(L2(0.3), optimizer).last["weight"].numpy().ravel()
@@ -33,7 +33,7 @@ def test_solution_is_the_ridge_s(optimizer: str, sparse: Split, solve: Callable[
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_equals_torch_s_weight_decay_on_kernels(
+def test_equals_torch_weight_decay_on_kernels(
     optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
@@ -54,13 +54,13 @@ def test_equals_the_penalty_through_autograd(
     assert_equal(stepped(L2(0.03), optimizer=optimizer), hand)
 
 
-def test_biases_only_where_asked(stepped: Steps) -> None:
+def test_biases_only_if_selected(stepped: Steps) -> None:
     plain, run = stepped("", epochs=1), stepped(L2(0.5, on="bias"), epochs=1)
     for name, tensor in plain.items():
         assert torch.equal(run[name], tensor) != ("bias" in name)
 
 
-def test_value_by_hand_and_other_ways_to_write_it() -> None:
+def test_value_by_hand_and_alternative_constructors() -> None:
     assert float(L2(0.5).value(torch.tensor([[1.0, -2.0], [0.0, 3.0]]))) == 7.0
     assert L2(0.5).coefficient() == 1.0
     assert L2.per_sample(0.7, m=211).l2 == 0.7 / (2 * 211)

@@ -1,4 +1,4 @@
-"""The right units in every kind of layer: what a norm is taken over is what really flows into one output."""
+"""Norms per unit in every kind of layer, compared with the weights that really flow into one output."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from goodfit.surgery import WeightRef, select
 from goodfit.techniques import MaxNorm
 from goodfit.train.stages.on_weights import scale
 
-# Layers that are linear in their input: the norm of a unit's incoming weights is that of a row of the Jacobian, at a
-# place of the output that every weight of the kernel reaches.
+# Layers that are linear in their input: the norm of a unit's incoming weights is that of a row of the Jacobian, at an
+# output position that every weight of the kernel reaches.
 LINEAR: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "Linear": (lambda: nn.Linear(5, 8, bias=False), (5,)),
     "Conv1d": (lambda: nn.Conv1d(3, 8, 3, padding=1, bias=False), (3, 5)),
@@ -38,11 +38,11 @@ def filled(layer: nn.Module) -> nn.Module:
 
 
 def rows_of_the_jacobian(layer: nn.Module, shape: tuple[int, ...]) -> Tensor:
-    """(unit, input): what each output channel, in the middle of its map, takes from every input."""
+    """(unit, input): the derivative of each output channel, in the middle of its map, with respect to every input."""
     x = torch.zeros(1, *shape, dtype=torch.float64)
-    whole = torch.autograd.functional.jacobian(lambda x: layer(x)[0], x)
-    middle = tuple(size // 2 for size in whole.shape[1 : whole.ndim - x.ndim])
-    return whole[(slice(None), *middle)].flatten(1)
+    full = torch.autograd.functional.jacobian(lambda x: layer(x)[0], x)
+    middle = tuple(size // 2 for size in full.shape[1 : full.ndim - x.ndim])
+    return full[(slice(None), *middle)].flatten(1)
 
 
 def norms(ref: WeightRef) -> Tensor:
@@ -53,7 +53,7 @@ def norms(ref: WeightRef) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", LINEAR)
-def test_norms_are_those_of_what_flows_in(kind: str) -> None:
+def test_norms_are_those_of_the_incoming_weights(kind: str) -> None:
     make, shape = LINEAR[kind]
     layer = filled(make())
     (ref,) = select(nn.Sequential(layer), "kernel")
@@ -63,12 +63,12 @@ def test_norms_are_those_of_what_flows_in(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LINEAR)
-def test_max_norm_scales_whole_units_and_no_other(kind: str) -> None:
+def test_max_norm_scales_only_units_outside_the_bound(kind: str) -> None:
     make, shape = LINEAR[kind]
     layer = filled(make())
     before = rows_of_the_jacobian(layer, shape)
     length = before.norm(dim=1, keepdim=True)
-    bound = float(length.sort(dim=0).values[3:5].mean())  # half of the units outside
+    bound = float(length.sort(dim=0).values[3:5].mean())  # about half of the units are above the bound
     with torch.no_grad():
         scale(MaxNorm(bound), select(nn.Sequential(layer), "kernel")[0])
     after = rows_of_the_jacobian(layer, shape)
@@ -78,7 +78,7 @@ def test_max_norm_scales_whole_units_and_no_other(kind: str) -> None:
     torch.testing.assert_close(after[~inside], (before * bound / length)[~inside], rtol=1e-12, atol=1e-15)
 
 
-def test_a_vector_of_an_embedding_is_a_unit() -> None:
+def test_each_embedding_vector_is_a_unit() -> None:
     layer = filled(nn.Embedding(6, 3))
     (ref,) = select(nn.Sequential(layer), "kernel")
     expected = torch.stack([layer(torch.tensor(token)).detach().norm() for token in range(6)])
@@ -97,7 +97,7 @@ def test_each_gate_of_a_recurrent_unit_is_a_unit(make: type[nn.RNNBase], gates: 
         assert norms(ref).tolist() == pytest.approx(by_loop, rel=1e-12)
 
 
-def test_queries_keys_and_values_of_attention_are_units_of_their_own() -> None:
+def test_queries_keys_and_values_of_attention_are_separate_units() -> None:
     layer = filled(nn.MultiheadAttention(4, 2, bias=False))
     refs = {ref.name: ref for ref in select(nn.Sequential(layer), "kernel")}
     assert [tuple(w.shape) for w in refs["0.in_proj_weight"].blocks()] == [(4, 4)] * 3
@@ -107,7 +107,7 @@ def test_queries_keys_and_values_of_attention_are_units_of_their_own() -> None:
     assert [tuple(w.shape) for w in refs["0.out_proj.weight"].blocks()] == [(4, 4)]
 
 
-def test_numbers_of_a_transposed_convolution_by_hand() -> None:
+def test_transposed_convolution_by_hand() -> None:
     layer = nn.ConvTranspose1d(2, 2, 1, groups=2, bias=False).double()
     plain = nn.ConvTranspose1d(2, 2, 1, bias=False).double()
     with torch.no_grad():

@@ -14,7 +14,7 @@ from goodfit.train.config import Training
 from goodfit.train.fit import fit
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     w = torch.tensor([[0.5, -2.0, 0.0], [-1e-30, 3.0, -0.1]], dtype=torch.float64)
     moved, state = NonNeg().project(w.clone(), NonNeg().start(w))
     assert moved.tolist() == [[0.5, 0.0, 0.0], [0.0, 3.0, 0.0]]
@@ -33,7 +33,7 @@ def test_equals_keras() -> None:
     assert 0 < int((theirs == 0).sum()) < w.numel()
 
 
-def test_solution_is_that_of_least_squares_without_negative_weights(sparse: Split) -> None:
+def test_solution_equals_nonnegative_least_squares(sparse: Split) -> None:
     reference = LinearRegression(positive=True).fit(sparse.train.x.numpy(), sparse.train.y.numpy().ravel())
     model = nn.Linear(20, 1).double()
     nn.init.zeros_(model.weight)
@@ -43,7 +43,7 @@ def test_solution_is_that_of_least_squares_without_negative_weights(sparse: Spli
     assert 0 < (w == 0).sum() < 20
 
 
-def test_only_where_asked(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_only_selected_tensors_are_constrained(stepped: Callable[..., dict[str, Tensor]]) -> None:
     run = stepped(NonNeg(on="bias"))
     for name, tensor in run.items():
         assert bool((tensor >= 0).all()) == ("bias" in name)

@@ -20,14 +20,14 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 def by_loop(w: Tensor, factor: float, over: str) -> Tensor:
-    """The penalty pair by pair, for autograd."""
+    """The penalty as a loop over pairs, for autograd."""
     count = w.shape[0 if over == "units" else 1]
     vectors = [(w[i] if over == "units" else w[:, i]).flatten() for i in range(count)]
     cosines = [(a @ b / (a.norm() * b.norm())).abs() for a, b in combinations(vectors, 2)]
     return factor * torch.stack(cosines).mean()
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     w = torch.tensor([[3.0, 4.0], [2.0, 0.0]], dtype=torch.float64)  # the cosine is 0.6
     assert float(Orthogonal(0.5).value(w)) == pytest.approx(0.3, rel=1e-15)
     # ∂cos/∂w₁ = (h₂ − cos h₁) / ‖w₁‖ = ((1, 0) − 0.6 (0.6, 0.8)) / 5, and the same for w₂ with ‖w₂‖ = 2.
@@ -37,7 +37,7 @@ def test_numbers_by_hand() -> None:
 
 
 @pytest.mark.parametrize("over", OVER)
-def test_value_is_keras(over: str) -> None:
+def test_value_equals_keras(over: str) -> None:
     keras = pytest.importorskip("keras")
     w = draw(5, 4)
     theirs = keras.regularizers.OrthogonalRegularizer(factor=0.25, mode=MODES[over])(w.T)
@@ -48,7 +48,7 @@ def test_value_is_keras(over: str) -> None:
 
 @pytest.mark.parametrize("over", OVER)
 @pytest.mark.parametrize("shape", [(5, 4), (3, 8), (4, 3, 2, 2)])
-def test_value_and_gradient_are_autograd_s(over: str, shape: tuple[int, ...]) -> None:
+def test_value_and_gradient_equal_autograd(over: str, shape: tuple[int, ...]) -> None:
     w = draw(*shape).requires_grad_()
     reference = by_loop(w, 0.7, over)
     reference.backward()
@@ -61,14 +61,14 @@ def test_value_and_gradient_are_autograd_s(over: str, shape: tuple[int, ...]) ->
 def test_gradient_by_finite_differences(over: str) -> None:
     w, technique, h = draw(4, 3), Orthogonal(0.7, over), 1e-6
     numeric = torch.zeros_like(w)
-    for place in np.ndindex(*w.shape):
+    for index in np.ndindex(*w.shape):
         change = torch.zeros_like(w)
-        change[place] = h
-        numeric[place] = (technique.value(w + change) - technique.value(w - change)) / (2 * h)
+        change[index] = h
+        numeric[index] = (technique.value(w + change) - technique.value(w - change)) / (2 * h)
     torch.testing.assert_close(technique.gradient(w), numeric, rtol=1e-6, atol=1e-9)
 
 
-def test_lengths_do_not_matter_and_zeros_are_left_alone() -> None:
+def test_lengths_do_not_matter_and_zero_vectors_are_unchanged() -> None:
     w, lengths = draw(4, 6), torch.tensor([[0.01], [1.0], [5.0], [300.0]], dtype=torch.float64)
     torch.testing.assert_close(Orthogonal(0.3).value(w * lengths), Orthogonal(0.3).value(w), rtol=1e-12, atol=0)
     torch.testing.assert_close(
@@ -81,13 +81,13 @@ def test_lengths_do_not_matter_and_zeros_are_left_alone() -> None:
     torch.testing.assert_close(gradient[others] * 2, Orthogonal(0.3).gradient(w[others]), rtol=1e-12, atol=1e-16)
 
 
-def test_nothing_to_do() -> None:
-    for w in (torch.eye(3), draw(1, 5)):  # orthogonal already; one unit has no pair
+def test_term_is_zero_for_orthogonal_or_single_vectors() -> None:
+    for w in (torch.eye(3), draw(1, 5)):  # already orthogonal; a single unit has no pair
         assert float(Orthogonal(0.3).value(w)) == 0
         assert (Orthogonal(0.3).gradient(w) == 0).all()
 
 
-def test_in_training_it_equals_the_penalty_through_autograd(
+def test_training_equals_the_penalty_through_autograd(
     stepped: Callable[..., dict[str, Tensor]],
     by_hand: Callable[..., dict[str, Tensor]],
     assert_equal: Callable[..., None],
@@ -100,12 +100,12 @@ def test_in_training_it_equals_the_penalty_through_autograd(
         assert_equal(stepped(Orthogonal(0.5, over), optimizer="sgd"), hand)
 
 
-def test_it_makes_units_orthogonal(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_units_become_orthogonal(stepped: Callable[..., dict[str, Tensor]]) -> None:
     free, run = stepped("", epochs=30), stepped(Orthogonal(2.0), epochs=30)
     means = [float(Orthogonal(1.0).value(weights["2.weight"])) for weights in (free, run)]
     assert means[1] < 0.5 * means[0]
 
 
-def test_biases_have_no_directions(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_biases_are_not_penalized(stepped: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(InputError, match="Orthogonal: on must choose"):
         stepped(Orthogonal(on="bias"))

@@ -24,7 +24,7 @@ def largest(w: Tensor) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_bound_holds_by_numpy_s_svd(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_bound_holds_according_to_numpy_svd(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     w = draw(*shape, dtype=dtype)
     sigma, technique = largest(w), SpectralNorm(0.5)
     moved, (v,) = technique.project(w.clone(), technique.start(w))
@@ -32,20 +32,20 @@ def test_the_bound_holds_by_numpy_s_svd(shape: tuple[int, ...], dtype: torch.dty
     assert largest(moved) == pytest.approx(0.5, rel=exact)
     torch.testing.assert_close(moved, w * (0.5 / sigma), rtol=exact, atol=exact)
     assert moved.dtype == v.dtype == dtype
-    assert float((w.flatten(1) @ v).norm()) == pytest.approx(sigma, rel=exact)  # v is the vector stretched most
+    assert float((w.flatten(1) @ v).norm()) == pytest.approx(sigma, rel=exact)  # v is the vector that is stretched most
     assert float(v.norm()) == pytest.approx(1, rel=exact)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_inside_the_bound_every_bit_stays(dtype: torch.dtype) -> None:
+def test_inside_the_bound_is_bit_equal(dtype: torch.dtype) -> None:
     w = draw(9, 5, dtype=dtype)
     for bound in (largest(w) * 1.0001, float("inf")):
         technique = SpectralNorm(bound)
         assert torch.equal(technique.project(w.clone(), technique.start(w))[0], w)
 
 
-def test_numbers_by_hand() -> None:
-    # The longest row stands alone with 3, and is orthogonal to the top vector: nine rows of length 2 stretch it by 6.
+def test_values_by_hand() -> None:
+    # The longest row has norm 3 and is orthogonal to the top singular vector, which nine rows of norm 2 stretch by 6.
     w = torch.zeros(10, 4, dtype=torch.float64)
     w[0, 0], w[1:, 2] = 3.0, 2.0
     technique = SpectralNorm(1.5)
@@ -58,12 +58,12 @@ def test_numbers_by_hand() -> None:
     "w",
     [torch.eye(6), torch.ones(4, 7), torch.tensor([[1.0, -1.0]] * 3), torch.ones(3, 1), torch.diag(torch.arange(9.0))],
 )
-def test_matrices_with_a_pattern(w: Tensor) -> None:
+def test_structured_matrices(w: Tensor) -> None:
     technique = SpectralNorm(0.25)
     assert largest(technique.project(w.clone(), technique.start(w))[0]) == pytest.approx(0.25, rel=1e-6)
 
 
-def test_weights_of_zero_do_not_end_it() -> None:
+def test_zero_weights_can_grow_again() -> None:
     technique, zeros = SpectralNorm(0.5), torch.zeros(4, 3)
     moved, state = technique.project(zeros.clone(), technique.start(zeros))
     assert torch.equal(moved, zeros)
@@ -72,7 +72,7 @@ def test_weights_of_zero_do_not_end_it() -> None:
     assert largest(moved) == pytest.approx(0.5, rel=1e-5)
 
 
-def test_weights_that_broke_stay_visible() -> None:
+def test_weights_that_are_not_finite_stay_so() -> None:
     w, technique = draw(4, 3), SpectralNorm(0.5)
     state = technique.start(w)
     w[1, 1] = float("nan")
@@ -81,7 +81,7 @@ def test_weights_that_broke_stay_visible() -> None:
     assert bool(v.isfinite().all())
 
 
-def test_members_of_a_population_at_once() -> None:
+def test_vmap_over_population_members() -> None:
     w = draw(3, 6, 4)
     bounds = torch.tensor([0.5, 1.0, torch.inf], dtype=torch.float64)
 
@@ -95,10 +95,10 @@ def test_members_of_a_population_at_once() -> None:
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [(torch.optim.Adam, 0.01), (torch.optim.SGD, 0.1)])
-def test_it_holds_after_every_step_while_the_weights_move(
+def test_bound_holds_after_every_step_while_the_weights_move(
     optimizer: type[torch.optim.Optimizer], rate: float, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    """One vector carried from step to step keeps up with weights that turn quickly."""
+    """The vector that is carried from step to step follows weights that change quickly."""
     model, generator = make_net(gain=3.0, hidden=32), torch.Generator().manual_seed(0)
     x = torch.randn(256, 6, generator=generator)
     y = (x[:, :3] + torch.randn(256, 3, generator=generator)).argmax(1)
@@ -128,6 +128,6 @@ def test_in_training(stepped: Callable[..., dict[str, Tensor]]) -> None:
         assert 1.4 < largest(run[name]) < 1.5 * 1.001
 
 
-def test_biases_have_no_matrix(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_biases_are_not_bounded(stepped: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(InputError, match="SpectralNorm: on must choose"):
         stepped(SpectralNorm(on="bias"))

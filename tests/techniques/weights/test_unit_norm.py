@@ -9,7 +9,7 @@ from torch import Tensor
 from goodfit.techniques import UnitNorm
 
 
-def put(w: Tensor, technique: UnitNorm) -> Tensor:
+def apply(w: Tensor, technique: UnitNorm) -> Tensor:
     return w * technique.scale(torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True))
 
 
@@ -17,16 +17,16 @@ def draw(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def test_numbers_by_hand() -> None:
+def test_values_by_hand() -> None:
     w = torch.tensor([[3.0, 4.0], [0.6, 0.8], [0.0, 0.0]], dtype=torch.float64)
     expected = torch.tensor([[0.6, 0.8], [0.6, 0.8], [0.0, 0.0]], dtype=torch.float64)
-    torch.testing.assert_close(put(w, UnitNorm()), expected, rtol=1e-15, atol=0)
-    torch.testing.assert_close(put(w.T, UnitNorm(axis=0)), expected.T, rtol=1e-15, atol=0)
+    torch.testing.assert_close(apply(w, UnitNorm()), expected, rtol=1e-15, atol=0)
+    torch.testing.assert_close(apply(w.T, UnitNorm(axis=0)), expected.T, rtol=1e-15, atol=0)
 
 
-def test_part_of_the_way() -> None:
+def test_partial_rate() -> None:
     w = torch.tensor([[3.0, 4.0]], dtype=torch.float64)
-    torch.testing.assert_close(put(w, UnitNorm(0.25)), w * (0.75 + 0.25 / 5), rtol=1e-15, atol=0)
+    torch.testing.assert_close(apply(w, UnitNorm(0.25)), w * (0.75 + 0.25 / 5), rtol=1e-15, atol=0)
 
 
 def test_axes() -> None:
@@ -40,17 +40,19 @@ def test_equals_keras(shape: tuple[int, ...], order: tuple[int, ...], axis: int 
     w = draw(*shape)
     w[1] = 0.0
     theirs = keras.constraints.UnitNorm(axis=axis)(w.permute(order))
-    torch.testing.assert_close(put(w, UnitNorm()).permute(order), theirs, rtol=1e-6, atol=0)  # they add 1e-7 to norms
+    torch.testing.assert_close(
+        apply(w, UnitNorm()).permute(order), theirs, rtol=1e-6, atol=0
+    )  # Keras adds 1e-7 to norms
 
 
-def test_lengths_too_small_for_a_reciprocal_stay() -> None:
+def test_norms_too_small_for_a_reciprocal_are_unchanged() -> None:
     w = torch.tensor([[1e-40, 0.0], [3.0, 4.0]])
-    moved = put(w, UnitNorm())
+    moved = apply(w, UnitNorm())
     assert bool(moved.isfinite().all())
     torch.testing.assert_close(moved[1], torch.tensor([0.6, 0.8]))
 
 
-def test_in_training_it_equals_the_loop_by_hand(
+def test_training_equals_a_manual_loop(
     stepped: Callable[..., dict[str, Tensor]],
     by_hand: Callable[..., dict[str, Tensor]],
     assert_equal: Callable[..., None],

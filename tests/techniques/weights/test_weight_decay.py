@@ -23,7 +23,7 @@ def test_equals_adamw(stepped: Steps, by_hand: Steps, assert_equal: Equal) -> No
         assert_equal(stepped(WeightDecay(DECAY), optimizer=optimizer), by_hand(make))
 
 
-def test_equals_plain_sgd_s_weight_decay(stepped: Steps, by_hand: Steps, assert_equal: Equal) -> None:
+def test_equals_weight_decay_of_plain_sgd(stepped: Steps, by_hand: Steps, assert_equal: Equal) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.SGD([{"params": kernels, "weight_decay": DECAY}, {"params": others}], lr=RATE)
 
@@ -32,19 +32,19 @@ def test_equals_plain_sgd_s_weight_decay(stepped: Steps, by_hand: Steps, assert_
     assert_equal(stepped(L2(DECAY / 2), optimizer="sgd", momentum=0), hand)
 
 
-def test_under_adam_it_is_not_l2(stepped: Steps) -> None:
+def test_differs_from_l2_with_adam(stepped: Steps) -> None:
     a, b = stepped(WeightDecay(DECAY)), stepped(L2(DECAY / 2))
     assert not torch.allclose(a["0.weight"], b["0.weight"], rtol=1e-3)
 
 
 def test_cautious_by_hand(stepped: Steps, by_hand: Steps, assert_equal: Equal) -> None:
-    counts = {"decayed": 0, "left": 0}
+    counts = {"decayed": 0, "unchanged": 0}
 
     def decay(kernels: list[Tensor], before: list[Tensor]) -> None:
         for w, old in zip(kernels, before, strict=True):
-            towards_zero = (old - w) * old >= 0  # the update that was taken off has the weight's own sign
+            towards_zero = (old - w) * old >= 0  # the subtracted update has the sign of the weight
             counts["decayed"] += int(towards_zero.sum())
-            counts["left"] += int((~towards_zero).sum())
+            counts["unchanged"] += int((~towards_zero).sum())
             w -= RATE * DECAY * old * towards_zero
 
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:

@@ -243,7 +243,7 @@ def test_a_loss_per_row_where_a_term_weighs_it(batch: tuple[Tensor, Tensor], mak
     with attach(model, "class_weights", data=batch) as reg:
         reg.batch(*batch)
         model(batch[0])
-        with pytest.raises(InputError, match="ClassWeights: the loss must give one number per row"):
+        with pytest.raises(InputError, match="ClassWeights: the loss function must return one loss per sample"):
             reg.penalty()
 
 

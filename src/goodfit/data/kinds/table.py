@@ -7,7 +7,7 @@ from typing import ClassVar
 import pandas as pd
 
 from goodfit.data.checks import check_columns
-from goodfit.data.columns import tidy
+from goodfit.data.columns import convert_texts
 from goodfit.data.kinds.base import DataKind
 from goodfit.data.options import Options, Tables
 
@@ -30,4 +30,4 @@ class TableKind(DataKind):
             InputError: columns from which nothing can be learned.
         """
         check_columns(frame)
-        return tidy(frame)
+        return convert_texts(frame)

@@ -1,6 +1,6 @@
 """Scores of a network's raw outputs, by name."""
 
-from goodfit.data.metrics.logits import log_odds, predicted, probabilities
-from goodfit.data.metrics.named import METRICS, UNIT, Metric, default_metric, metric
+from goodfit.data.metrics.logits import log_odds, predicted_classes, probabilities
+from goodfit.data.metrics.metric import BOUNDED, METRICS, Metric, default_metric, metric
 
-__all__ = ["METRICS", "UNIT", "Metric", "default_metric", "log_odds", "metric", "predicted", "probabilities"]
+__all__ = ["BOUNDED", "METRICS", "Metric", "default_metric", "log_odds", "metric", "predicted_classes", "probabilities"]

@@ -7,7 +7,7 @@ import torch
 from goodfit.types import Array
 
 
-def predicted(outputs: torch.Tensor) -> torch.Tensor:
+def predicted_classes(outputs: torch.Tensor) -> torch.Tensor:
     """The class index of each row.
 
     Shape: (…, rows, classes) or (…, rows, 1) logits → (…, rows) int64; (rows,) → the same.

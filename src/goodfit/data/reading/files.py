@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from goodfit.data.checks import listed
-from goodfit.data.columns import number
+from goodfit.data.checks import quoted
+from goodfit.data.columns import parse_number
 from goodfit.data.reading.npz import read_array
 from goodfit.data.reading.text_files import LINES, read_lines
 from goodfit.errors import InputError, MissingExtra, near
@@ -157,8 +157,8 @@ def check_header(sample: str, separator: str, path: Path) -> list[str]:
         raise InputError(f"load: '{path.name}' is empty; its first line must hold the column names.")
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
-        raise InputError(f"load: {listed(doubled)} names more than one column; rename or drop the others.")
-    if all(name and number(name) is not None for name in names):
+        raise InputError(f"load: {quoted(doubled)} names more than one column; rename or drop the others.")
+    if all(name and parse_number(name) is not None for name in names):
         raise InputError(f"load: the first line of '{path.name}' holds numbers, not column names; add a line of names.")
     return names
 
@@ -198,7 +198,7 @@ def _pair(keys: list[str], target: str | None, path: Path) -> tuple[str, str]:
         if x_key in keys and chosen in keys and chosen != x_key:
             return x_key, chosen
     raise InputError(
-        f"load: '{path.name}' holds {listed(keys)}; name its arrays x and y (or x_train, y_train, x_test, y_test)."
+        f"load: '{path.name}' holds {quoted(keys)}; name its arrays x and y (or x_train, y_train, x_test, y_test)."
     )
 
 

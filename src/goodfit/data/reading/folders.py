@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from goodfit.data.options import Options
 from goodfit.data.reading.cache import Allocate, Source, decode_cached
@@ -31,9 +31,9 @@ class Folder:
 class Decoder(Protocol):
     """What reading a folder requires of a data kind that has files; see `goodfit.data.kinds.base.FileKind`."""
 
-    name: str
-    samples: str
-    form: type[Any]
+    name: ClassVar[str]
+    samples: ClassVar[str]
+    form: ClassVar[type[Any]]
 
     def decode(self, listing: Listing, options: Any, form: Any, allocate: Allocate = ...) -> tuple[Array, Array, Any]:
         """Samples, classes and the form that they have."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.errors import InputError, MissingExtra
 from goodfit.progress import is_shown, track
 
@@ -36,7 +36,7 @@ class Listing:
 
     def names(self, files: Iterable[Path]) -> str:
         """The names of a few of these files, as messages list them."""
-        return listed([str(file.relative_to(self.root)) for file in files])
+        return quoted([str(file.relative_to(self.root)) for file in files])
 
     def report_damaged(self, reasons: dict[int, str], damaged: str) -> None:
         """Log which files are left out because they are damaged.
@@ -83,7 +83,7 @@ def list_classes(root: Path, samples: str, suffixes: Collection[str]) -> Listing
         )
     empty = [child.name for child in folders(root) if child.name not in {label for _, label in pairs}]
     if empty:
-        LOG.warning("load: no %s in %s of '%s'; left out", samples, listed(empty), root.name)
+        LOG.warning("load: no %s in %s of '%s'; left out", samples, quoted(empty), root.name)
     chosen, labels = zip(*pairs, strict=True)
     return Listing(root, chosen, labels)
 

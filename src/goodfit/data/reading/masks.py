@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.options import Images
 from goodfit.data.reading import images
 from goodfit.data.reading.cache import Allocate, Source, compact_rows, decode_cached
@@ -28,9 +28,9 @@ from goodfit.data.reading.listing import (
 from goodfit.errors import InputError
 from goodfit.types import Array
 
-MOST = 256
+MAX_CLASSES = 256
 """The largest number of classes of masks, so that a pixel takes one byte."""
-COLOUR = 1 << 24
+COLOR_OFFSET = 1 << 24
 """Added to the number of a colour (red · 2¹⁶ + green · 2⁸ + blue), so that it differs from all shades of grey."""
 IMAGES = ("images", "image", "imgs", "img")
 MASKS = ("masks", "mask", "labels", "annotations", "segmentations")
@@ -104,7 +104,7 @@ def _decode_pairs(
 
 
 def decode(file: Path, form: Form) -> Array:
-    """Decode a mask; colours that are not grey become their number plus `COLOUR`.
+    """Decode a mask; colours that are not grey become their number plus `COLOR_OFFSET`.
 
     Shape: (height, width) int32.
 
@@ -126,9 +126,9 @@ def decode(file: Path, form: Form) -> Array:
     if values.ndim == 3:
         red, green, blue = values[..., 0], values[..., 1], values[..., 2]
         grey = (red == green) & (green == blue)
-        values = np.where(grey, red, COLOUR + (red << 16) + (green << 8) + blue)
+        values = np.where(grey, red, COLOR_OFFSET + (red << 16) + (green << 8) + blue)
     if suffix(file) in LOSSY:
-        values = np.where(values % COLOUR >= 128, 255, 0)
+        values = np.where(values % COLOR_OFFSET >= 128, 255, 0)
     return values.astype(np.int32)
 
 
@@ -141,7 +141,7 @@ def encode(numbers: Array, classes: Sequence[str]) -> bytes:
     Shape: numbers (height, width), positions among the classes.
     """
     coloured = any(name.startswith("#") for name in classes)
-    whole = all(name.startswith("#") or (name.isdigit() and int(name) < MOST) for name in classes)
+    whole = all(name.startswith("#") or (name.isdigit() and int(name) < MAX_CLASSES) for name in classes)
     shades = [name if whole else str(place) for place, name in enumerate(classes)]
     table = [bytes.fromhex(name[1:]) if name[0] == "#" else bytes([int(name)] * 3) for name in shades]
     colours = np.frombuffer(b"".join(table), np.uint8).reshape(-1, 3)[numbers]  # (height, width, 3)
@@ -174,7 +174,7 @@ def _pairs(root: Path, damaged: str) -> Iterator[Pair]:
     single = [file for name, file in named.items() if name not in masks]
     single += [file for name, file in masks.items() if name not in named]
     if single:
-        names = listed([str(file.relative_to(root)) for file in single])
+        names = quoted([str(file.relative_to(root)) for file in single])
         summary = f"{len(single)} files of '{root.name}' have no partner of the same name: {names}"
         if damaged == "refuse" or not named.keys() & masks.keys():
             raise InputError(f"load: {summary}; add or remove them, or leave them out with damaged='skip'.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.options import Sounds
 from goodfit.data.reading.cache import Allocate, compact_rows
 from goodfit.data.reading.files import BROKEN
@@ -291,7 +291,7 @@ def _stack(sounds: list[Array], own: int, options: Sounds, samples: int = 0) -> 
     x = np.zeros((len(sounds), 1, max(1, samples)), resampled[0].dtype)
     for at, sound in enumerate(resampled):
         x[at, 0, : len(sound)] = sound[:samples]
-    quality.log(len(sounds), lambda rows: "row " + listed([str(row) for row in rows]))
+    quality.log(len(sounds), lambda rows: "row " + quoted([str(row) for row in rows]))
     _warn_cut(lengths / (rate or 1), x.shape[-1] / (rate or 1), "s" if rate else "samples", remedy)
     return x, rate
 

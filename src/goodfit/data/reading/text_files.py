@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from goodfit.data.checks import listed
+from goodfit.data.checks import quoted
 from goodfit.data.reading.listing import (
     HIDDEN,
     LOG,
@@ -20,7 +20,7 @@ from goodfit.data.reading.listing import (
     roots,
     split_damaged,
 )
-from goodfit.data.text.columns import COLUMN
+from goodfit.data.text.columns import DEFAULT_COLUMN
 from goodfit.errors import InputError
 
 LINES, TXT = (".jsonl", ".ndjson"), ".txt"
@@ -69,7 +69,7 @@ def read_folder(path: Path, damaged: str = "refuse") -> tuple[Texts, Texts | Non
     for root in roots(path):
         listing = list_classes(root, "texts", {TXT})
         texts, rows = decode(listing, damaged)
-        frame = pd.DataFrame({COLUMN: pd.Series(texts, dtype=object)})
+        frame = pd.DataFrame({DEFAULT_COLUMN: pd.Series(texts, dtype=object)})
         read.append((frame, pd.Series([listing.labels[at] for at in rows], name="class", dtype=object)))
     return read[0], read[1] if len(read) > 1 else None
 
@@ -99,7 +99,7 @@ def _report_damaged(path: Path, wrong: list[str], good: int, damaged: str) -> No
     """Refuse damaged lines, or log that they are left out."""
     if not wrong:
         return
-    summary = f"{len(wrong)} of {len(wrong) + good} lines of '{path.name}' cannot be read ({listed(wrong)})"
+    summary = f"{len(wrong)} of {len(wrong) + good} lines of '{path.name}' cannot be read ({quoted(wrong)})"
     if damaged != "skip" or not good:
         raise InputError(f"load: {summary}; repair or remove them, or leave them out with damaged='skip'.")
     LOG.warning("load: %s; left out", summary)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from goodfit.data.checks import listed
-from goodfit.data.columns import is_text, kind
-from goodfit.data.text.tokens import UNSPACED, tokens
+from goodfit.data.checks import quoted
+from goodfit.data.columns import column_type, is_text
+from goodfit.data.text.tokens import UNSPACED, tokenize
 from goodfit.errors import InputError, near
 
-COLUMN = "text"
+DEFAULT_COLUMN = "text"
 """The name of the column of texts where they have none."""
 LOG = logging.getLogger("goodfit")
 LOOKED_AT = 1000  # rows from which it is told whether a column holds texts
@@ -41,7 +41,7 @@ def text_column(frame: pd.DataFrame, column: str | None) -> str:
         return str(frame.columns[0])
     free = [str(name) for name in frame.columns if _is_free(frame[name])]
     if len(free) != 1:
-        reason = f"columns {listed(free)} hold texts" if free else "no column holds texts"
+        reason = f"columns {quoted(free)} hold texts" if free else "no column holds texts"
         raise InputError(f"load: {reason}; name one: Texts(column=…).{near('', frame.columns)}")
     return free[0]
 
@@ -54,9 +54,9 @@ def only_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """
     others = [column for column in frame.columns if column != name]
     if others:
-        LOG.warning("load: the inputs are the texts of column '%s'; %s left out", name, listed(others))
+        LOG.warning("load: the inputs are the texts of column '%s'; %s left out", name, quoted(others))
     texts = cleaned(frame[name])
-    empty = [row for row, text in enumerate(texts) if not tokens(text)]
+    empty = [row for row, text in enumerate(texts) if not tokenize(text)]
     if len(empty) == len(texts):
         raise InputError(f"load: column '{name}' holds no word in any of {len(texts)} rows; give texts.")
     if empty:
@@ -78,7 +78,7 @@ def _is_free(column: pd.Series[Any]) -> bool:
     if not is_text(column):
         return False
     some = column.dropna().iloc[:LOOKED_AT]
-    if len(some) == 0 or not all(isinstance(value, str) for value in some) or kind(some) != "category":
+    if len(some) == 0 or not all(isinstance(value, str) for value in some) or column_type(some) != "category":
         return False
     words = sum(len(_UNSPACED.sub(" x ", text).split()) for text in some)
     return bool(words >= WORDS * len(some) and some.nunique() > DISTINCT * len(some))

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.text.columns import COLUMN, cleaned
-from goodfit.data.text.tokens import tokens
-from goodfit.data.text.words import PADDING, UNKNOWN, Words, synonyms
+from goodfit.data.text.columns import DEFAULT_COLUMN, cleaned
+from goodfit.data.text.tokens import tokenize
+from goodfit.data.text.vocabulary import PADDING, UNKNOWN, Vocabulary, synonyms
 from goodfit.errors import InputError, near
 
 LEAST, MOST = 2, 20_000
@@ -53,7 +53,7 @@ class TextFeatures:
         Raises:
             InputError: no word occurs twice.
         """
-        found = [tokens(text) for text in cleaned(x.iloc[:, 0])]
+        found = [tokenize(text) for text in cleaned(x.iloc[:, 0])]
         counts, holding = Counter(w for text in found for w in text), Counter(w for text in found for w in set(text))
         seen = [word for word in sorted(counts, key=lambda w: (-counts[w], w)) if counts[word] >= LEAST][:MOST]
         if not seen:
@@ -79,9 +79,9 @@ class TextFeatures:
         return (self.length,)
 
     @cached_property
-    def words(self) -> Words:
+    def words(self) -> Vocabulary:
         """What is known of each word."""
-        return Words.of(self.vocabulary, self.counts, self.texts, self.total)
+        return Vocabulary.of(self.vocabulary, self.counts, self.texts, self.total)
 
     @property
     def inputs(self) -> Inputs:
@@ -97,7 +97,7 @@ class TextFeatures:
         found = self._texts(data)
         out = np.full((len(found), self.length), PADDING, np.int64)
         for row, text in enumerate(cleaned(found)):
-            ids = self.words.numbers(tokens(text)[: self.length]) or [UNKNOWN]
+            ids = self.words.encode(tokenize(text)[: self.length]) or [UNKNOWN]
             out[row, : len(ids)] = ids
         return out
 
@@ -145,11 +145,11 @@ def as_texts(values: object) -> Any:
     """
     if isinstance(values, pd.Series):
         few: Sequence[Any] = values.dropna().iloc[:100].tolist()
-        name = COLUMN if values.name is None else str(values.name)
+        name = DEFAULT_COLUMN if values.name is None else str(values.name)
     elif isinstance(values, np.ndarray):
-        few, name = (values[:100].tolist() if values.ndim == 1 else []), COLUMN
+        few, name = (values[:100].tolist() if values.ndim == 1 else []), DEFAULT_COLUMN
     elif isinstance(values, list | tuple):
-        few, name = values[:100], COLUMN
+        few, name = values[:100], DEFAULT_COLUMN
     else:
         return values
     if not few or not all(isinstance(value, str) or value is None for value in few):

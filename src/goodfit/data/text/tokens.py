@@ -16,16 +16,16 @@ CODES = (0x300, 0x1E944 + 16)
 """Between these characters are the marks that are part of letters."""
 
 
-def tokens(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """The words of a text, with the case of letters folded.
 
     Letters and digits that touch are one word, also across an apostrophe or a hyphen; a number keeps its points and
     commas; an emoji is one word with its skin tone and whatever is joined to it, as is a flag; of the same punctuation
     mark up to three in a row are one word. Where a script puts no spaces between words, each letter is one.
 
-    >>> tokens("Don't pay £1.50 — WIN NOW!!!!! 👍🏽 gr8")
+    >>> tokenize("Don't pay £1.50 — WIN NOW!!!!! 👍🏽 gr8")
     ["don't", 'pay', '£', '1.50', '—', 'win', 'now', '!!!', '!!', '👍🏽', 'gr8']
-    >>> tokens("我爱你 हिन्दी Straße")
+    >>> tokenize("我爱你 हिन्दी Straße")
     ['我', '爱', '你', 'हिन्दी', 'strasse']
     """
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")

@@ -1,4 +1,4 @@
-"""CutOut: a part of each sample hidden."""
+"""CutOut: hide a random region of each sample."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from goodfit.technique import knob
 
 
 class CutOut(ValueTransform):
-    """Sets a part of each sample to zero, the mean of standardised inputs; targets stay.
+    """Sets a random region of each sample to zero, the mean of standardized inputs; targets are unchanged.
 
-    Formula: x ← 0 inside a region, with probability p per sample. The region of an image is a square with sides of
-    `size` times the image's shorter side, all channels alike, centred anywhere (what lies over the border is cut off);
-    that of a sequence a stretch of it; that of a table's row each of its columns with probability `size`. The columns
-    that tell one category together are hidden together: then the row has none of the known categories.
+    Formula: x ← 0 inside the region, with probability p per sample. Images: a square with side `size` · (shorter side
+    of the image), the same for all channels, with a uniformly random centre; the part outside the image is cut off.
+    Clips: a cube over frames, height and width, built in the same way. Sequences: a contiguous stretch. Tables: each
+    column independently with probability `size`; the columns that encode one category are hidden together, as if the
+    category were unknown.
 
-    Shape: x (batch, channel, space…) or (batch, features); it keeps its shape and dtype.
+    Shape: x (batch, channel, space…) or (batch, features); shape and dtype are kept.
 
-    Helps when: rows are few and the network leans on one part of the input.
-    Hurts when: what decides the class is small; inputs are not standardised (zero is then no neutral value).
+    Helps when: the training set is small and the network relies on one part of the input.
+    Hurts when: the part that decides the class is small, or inputs are not standardized (zero is then not a neutral
+    value).
 
     >>> inside = torch.tensor([[True, False, False], [False, True, True]])
     >>> CutOut(size=0.5).transform(torch.ones(2, 3), (inside,), Inputs()).sum(1)
     tensor([2., 1.])
 
-    Differs from the paper: a sample is left alone with probability 1 − p. Random erasing fills with noise instead.
+    Differs from the paper: a sample is unchanged with probability 1 − p. Random erasing fills the region with noise
+    instead.
     """
 
     references = (
@@ -62,8 +65,8 @@ class CutOut(ValueTransform):
         high=1,
         search=(0.05, 0.5),
         neutral=0.0,
-        unit="share of the shorter side (of the columns)",
-        doc="side of the square, or share of the columns, that is hidden",
+        unit="fraction",
+        doc="side of the square relative to the shorter side of the image, or fraction of the columns, that is hidden",
     )
     p: float = knob(
         default=0.5,
@@ -73,7 +76,7 @@ class CutOut(ValueTransform):
         neutral=0.0,
         kw_only=True,
         unit="probability",
-        doc="probability that a sample is changed at all",
+        doc="probability that a sample is changed",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

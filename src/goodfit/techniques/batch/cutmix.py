@@ -1,4 +1,4 @@
-"""CutMix: a part of one sample put into another."""
+"""CutMix: replace a region of each sample by the same region of another sample."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ from goodfit.technique import knob
 
 
 class CutMix(BatchTransform):
-    """Replaces a part of each sample by that part of another one, and shares out the target by area.
+    """Replaces a random region of each sample by that of another sample and mixes the targets by area.
 
-    Formula: x ← x′ inside a region, x outside; y ← λ y + (1 − λ) y′, with 1 − λ the exact share of x that was
-    replaced; (x′, y′) is a random partner of the same batch. The region of an image is a box of the image's
-    proportions and the share 1 − λ₀, λ₀ ~ Beta(alpha, alpha), anywhere (what lies over the border is cut off); that of
-    a table's row is a random subset of its columns, each with probability 1 − λ₀; the columns that tell one category
-    together are one column in this, also for λ. Of masks the box is replaced as that of their images. Drawn per sample;
-    a sample is left alone with probability 1 − p.
+    Formula: x ← x′ inside the region; y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch and
+    1 − λ is the exact fraction of x that was replaced. λ₀ ~ Beta(alpha, alpha) is sampled per sample. Images: a box
+    with the proportions of the image, the area fraction 1 − λ₀ and a uniformly random centre; the part outside the
+    image is cut off. Tables: each column independently with probability 1 − λ₀; the columns that encode one category
+    are replaced together and count as one column in λ. Segmentation masks: the box is replaced in the image and in its
+    mask. A sample is unchanged with probability 1 − p.
 
-    Shape: x (batch, channel, space…) or (batch, features), y (batch, class) or (batch, outputs) or, masks, (batch,
+    Shape: x (batch, channel, space…) or (batch, features); y (batch, class), (batch, outputs) or, for masks, (batch,
     class, height, width).
 
-    Helps when: rows are few and what decides the class is spread over the input; in tables with many columns.
-    Hurts when: the deciding part is small (the box may hide it), or columns only mean something together.
+    Helps when: the training set is small and the information about the class is spread over the input; tables with many
+    columns.
+    Hurts when: the part that decides the class is small (the box may hide it), or columns are meaningful only in
+    combination.
 
     >>> draw = (torch.tensor([[False, False, True, False], [False] * 4]), torch.tensor([1, 0]))
     >>> x, y = CutMix().transform_batch(torch.tensor([[0.0] * 4, [1.0] * 4]), torch.eye(2), draw, Inputs())
     >>> x[0], y[0]
     (tensor([0., 0., 1., 0.]), tensor([0.7500, 0.2500]))
 
-    Differs from the paper: drawn per sample, not per batch; the box's sides are rounded to the nearest pixel, not down;
-    a category of a table is exchanged as a whole.
+    Differs from the paper: λ₀ is sampled per sample, not per batch; the sides of the box are rounded to the nearest
+    pixel, not down; a category of a table is exchanged as a whole.
     """
 
     references = (
@@ -69,8 +71,8 @@ class CutMix(BatchTransform):
         search=(0.2, 2.0),
         log=True,
         neutral=0.0,
-        unit="shape of Beta",
-        doc="shape of the kept share's distribution; 1: uniform",
+        unit="Beta shape",
+        doc="α of the Beta(α, α) distribution of λ₀, the fraction to keep; 1: uniform",
     )
     p: float = knob(
         default=1.0,
@@ -79,7 +81,7 @@ class CutMix(BatchTransform):
         search=(0.0, 1.0),
         neutral=0.0,
         unit="probability",
-        doc="probability that a sample is changed at all",
+        doc="probability that a sample is changed",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""DisturbLabel: some labels replaced at random."""
+"""DisturbLabel: replace some labels at random."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from goodfit.technique import knob
 
 
 class DisturbLabel(BatchTransform):
-    """Replaces a random share of the labels in each batch by classes drawn evenly.
+    """Replaces a random fraction of the labels in each batch by uniformly random classes.
 
-    Formula: with probability `rate`, y ← the label of a class drawn evenly from all of them (its own one too), anew per
-    sample and epoch: a label stays with probability 1 − rate · (classes − 1) / classes.
+    Formula: with probability `rate`, y ← a class sampled uniformly from all classes, including the true one,
+    independently per sample and epoch. A label therefore stays with probability 1 − rate · (classes − 1) / classes.
 
-    Shape: y (batch, class) or, of masks, (batch, class, height, width), class probabilities; they still sum to one.
+    Shape: y (batch, class) or, for masks, (batch, class, height, width): class probabilities, which still sum to one.
 
-    Helps when: classes are many and the network learns every label by heart.
-    Hurts when: labels are noisy already, or training is short; together with label smoothing (the same on average).
+    Helps when: there are many classes and the network memorizes the labels.
+    Hurts when: labels are already noisy, training is short, or label smoothing is used too (both have the same effect
+    on average).
 
     >>> draw = (torch.tensor([[True], [False]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
     >>> DisturbLabel(0.1).transform_batch(torch.zeros(2, 1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), draw, Inputs())[1]
@@ -48,8 +49,8 @@ class DisturbLabel(BatchTransform):
         open_right=True,
         search=(0.0, 0.3),
         neutral=0.0,
-        unit="share",
-        doc="share of the labels that are drawn anew",
+        unit="fraction",
+        doc="fraction of the labels that are replaced",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:

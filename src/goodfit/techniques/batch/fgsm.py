@@ -1,4 +1,4 @@
-"""FGSM: training on inputs moved against the network."""
+"""FGSM: adversarial training with the fast gradient sign method."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from goodfit.technique import knob
 
 
 class FGSM(Attack):
-    """Moves a share of the rows by a small step in the direction in which their loss rises fastest.
+    """Moves a fraction of the samples by a small step that increases their loss fastest (adversarial training).
 
-    Formula: x ← x + epsilon · scale · sign(∂loss/∂x), for each row with probability `share`; scale is the spread of the
-    training inputs (per column of a table, one number for images), so that epsilon is in units of the data.
+    Formula: x ← x + epsilon · scale · sign(∂loss/∂x), for each sample with probability `share`. `scale` is the standard
+    deviation of the training inputs (per column of a table, one number for images), so that epsilon is in units of the
+    data.
 
-    Shape: x (batch, …); it keeps its shape and dtype.
+    Shape: x (batch, …); shape and dtype are kept.
 
-    Helps when: small changes of the input must not change the answer; rows are few.
-    Hurts when: epsilon is of the size of the differences between classes; columns are codes or one-hot. Each step
-    computes one more gradient.
+    Helps when: small changes of the input must not change the prediction, or the training set is small.
+    Hurts when: epsilon is as large as the differences between classes, or columns are integer codes or one-hot. Each
+    step computes one additional gradient.
 
     >>> x, input_gradient, scale = torch.zeros(2, 2), torch.tensor([[3.0, -0.1], [1.0, 1.0]]), torch.tensor([1.0, 10.0])
     >>> FGSM(0.5).attack(x, input_gradient, scale, (torch.tensor([True, False]),))
     tensor([[ 0.5000, -5.0000],
             [ 0.0000,  0.0000]])
 
-    Differs from the paper: a moved row takes the place of the clean one; the paper adds the two losses of every row,
-    which is the same in expectation (`share` ½ is its α of ½).
+    Differs from the paper: a moved sample replaces the original one; the paper adds the losses of both, which is the
+    same in expectation (`share` ½ corresponds to its α of ½).
     """
 
     references = (
@@ -54,7 +55,7 @@ class FGSM(Attack):
         log=True,
         neutral=0.0,
         unit="standard deviations of the inputs",
-        doc="length of the step",
+        doc="size of the step",
     )
     share: float = knob(
         default=0.5,
@@ -62,8 +63,8 @@ class FGSM(Attack):
         high=1,
         open_left=True,
         search=(0.25, 1.0),
-        unit="share",
-        doc="share of the rows that are moved",
+        unit="fraction",
+        doc="fraction of the samples that are moved",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Label smoothing: targets a little less than certain."""
+"""Label smoothing: mix the targets with the uniform distribution."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.technique import knob
 
 
 class LabelSmoothing(BatchTransform):
-    """Moves a share of each label's probability evenly to all classes.
+    """Mixes each label with the uniform distribution over the classes.
 
     Formula: y ← (1 − amount) · y + amount / classes.
 
-    Shape: y (batch, class) or, of masks, (batch, class, height, width), class probabilities; they still sum to one.
+    Shape: y (batch, class) or, for masks, (batch, class, height, width): class probabilities, which still sum to one.
 
-    Helps when: labels are partly wrong, or the network is too sure of itself.
-    Hurts when: the metric is a log-loss or a ranking; together with MixUp (both soften the labels).
+    Helps when: some labels are wrong, or the network is overconfident.
+    Hurts when: the metric is the log loss or a ranking, or MixUp is used too (both soften the labels).
 
     >>> LabelSmoothing(0.1).transform_batch(torch.zeros(1, 1), torch.tensor([[1.0, 0.0]]), (), Inputs())[1]
     tensor([[0.9500, 0.0500]])
@@ -45,8 +45,8 @@ class LabelSmoothing(BatchTransform):
         open_right=True,
         search=(0.0, 0.2),
         neutral=0.0,
-        unit="share",
-        doc="probability moved to all classes evenly",
+        unit="fraction",
+        doc="probability that is spread evenly over all classes",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:

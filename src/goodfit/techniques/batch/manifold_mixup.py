@@ -1,4 +1,4 @@
-"""Manifold mixup: blending of two samples inside the network."""
+"""Manifold MixUp: blend pairs of samples at a random layer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from goodfit.technique import knob
 
 
 class ManifoldMixUp(HiddenMix):
-    """Blends the rows of a batch at a randomly drawn layer, and their targets alike.
+    """Blends pairs of samples at a randomly chosen layer of the network, and their targets with the same weights.
 
-    Formula: h ← λ h + (1 − λ) h′ for the input h of one layer, y ← λ y + (1 − λ) y′; h′, y′ are those of a random
-    partner of the same batch. The layer (the first one's input is the network's own) and λ ~ Beta(alpha, alpha), folded
-    to λ ≥ ½, are drawn once per batch. alpha = 0 leaves the batch as it is.
+    Formula: h ← λ h + (1 − λ) h′ for the input h of one layer, and y ← λ y + (1 − λ) y′, where h′ and y′ belong to a
+    random partner from the same batch. The layer and λ ~ Beta(alpha, alpha) are sampled once per batch; λ is replaced
+    by max(λ, 1 − λ). The input of the first layer is the input of the network. alpha = 0 leaves the batch unchanged.
 
-    Shape: h (batch, …), y (batch, class) or (batch, outputs); both keep their shape and dtype.
+    Shape: h (batch, …), y (batch, class) or (batch, outputs); shapes and dtypes are kept.
 
-    Helps when: rows are few and the average of two inputs means little, but that of two hidden representations does.
-    Hurts when: the network is small or underfits; training takes longer.
+    Helps when: the training set is small, and averages are more meaningful for hidden representations than for inputs.
+    Hurts when: the network is small or underfits. Training takes longer.
 
     >>> draw = (torch.tensor([0.75]), torch.tensor([1, 0]), torch.tensor(0.5))
     >>> ManifoldMixUp(2.0).mix(torch.tensor([[0.0], [4.0]]), draw).flatten()
@@ -32,7 +32,8 @@ class ManifoldMixUp(HiddenMix):
     >>> ManifoldMixUp(2.0).layer_index(draw, layers=3)
     1
 
-    Differs from the paper: λ is folded, which changes nothing in distribution, as partners are a random permutation.
+    Differs from the paper: λ is replaced by max(λ, 1 − λ), which does not change the distribution, because the partners
+    are a random permutation.
     """
 
     references = (
@@ -53,14 +54,14 @@ class ManifoldMixUp(HiddenMix):
         search=(0.1, 2.0),
         log=True,
         neutral=0.0,
-        unit="shape of Beta",
-        doc="how strongly samples are blended",
+        unit="Beta shape",
+        doc="α of the Beta(α, α) distribution of λ; larger values blend more",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         partner = torch.randperm(len(x), generator=generator, device=x.device)
         place = torch.empty((), dtype=torch.float32, device=x.device).uniform_(generator=generator)
-        # y's dtype, because x may hold the whole numbers of tokens.
+        # In the dtype of y, because x may hold integers (tokens).
         return symmetric_beta(self.alpha, 1, generator, y.dtype, x.device, folded=True), partner, place
 
     def targets(self, y: Tensor, draw: Draw) -> Tensor:

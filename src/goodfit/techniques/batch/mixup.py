@@ -1,4 +1,4 @@
-"""MixUp: training on blends of two samples."""
+"""MixUp: blend pairs of samples."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from goodfit.technique import knob
 
 
 class MixUp(BatchTransform):
-    """Blends each sample, and its target, with another one of the batch.
+    """Blends each sample and its target with those of another sample of the batch.
 
-    Formula: x ← λ x + (1 − λ) x′, y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner of the same batch and
-    λ ~ Beta(alpha, alpha), folded to λ ≥ ½, drawn per sample. alpha = 0 leaves the batch as it is. A category in a
-    table (the columns that tell it together) is that of x with probability λ and else that of x′, so that the blend is
-    its expectation; categories = "blend" blends its columns like numbers.
+    Formula: x ← λ x + (1 − λ) x′ and y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch. λ ~
+    Beta(alpha, alpha) is sampled per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
+    category of a table (the columns that encode it) is that of x with probability λ and that of x′ otherwise, so that
+    its expectation is the blend; with categories = "blend", its columns are averaged like numbers.
 
-    Shape: x (batch, …), y (batch, class) or (batch, outputs); both keep their shape and dtype.
+    Shape: x (batch, …), y (batch, class) or (batch, outputs); shapes and dtypes are kept.
 
-    Helps when: rows are few and classes lie apart; improves calibration.
-    Hurts when: the average of two inputs is meaningless (codes in columns that are not known to be categories).
+    Helps when: the training set is small and the classes are well separated. It improves calibration.
+    Hurts when: the average of two inputs is meaningless (for example integer codes in columns that are not declared as
+    categories).
 
     >>> draw = (torch.tensor([0.75, 0.75]), torch.tensor([1, 0]))
     >>> MixUp(0.2).transform_batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
     tensor([1., 3.])
 
-    Differs from the paper: λ is drawn per sample, not per batch, and folded so that the first sample weighs more;
-    a category of a table is drawn, not averaged.
+    Differs from the paper: λ is sampled per sample, not per batch, and is at least ½; a category of a table is sampled,
+    not averaged.
     """
 
     references = (
@@ -55,13 +56,13 @@ class MixUp(BatchTransform):
         search=(0.05, 1.0),
         log=True,
         neutral=0.0,
-        unit="shape of Beta",
-        doc="how strongly samples are blended",
+        unit="Beta shape",
+        doc="α of the Beta(α, α) distribution of λ; larger values blend more",
     )
     categories: str = knob(
         default="draw",
         choices=("draw", "blend"),
-        doc="draw: a category in a table is that of one of the two rows; blend: it is averaged like a number",
+        doc="draw: a category of a table is that of one of the two rows; blend: it is averaged like a number",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:

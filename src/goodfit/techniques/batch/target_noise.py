@@ -1,4 +1,4 @@
-"""Noise on numeric targets."""
+"""Target noise: Gaussian noise on numeric targets."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from goodfit.technique import knob
 
 
 class TargetNoise(BatchTransform):
-    """Adds zero-mean Gaussian noise to targets that are numbers.
+    """Adds zero-mean Gaussian noise to numeric targets.
 
-    Formula: y ← y + stddev · z, z ~ N(0, 1), drawn anew per sample, output and epoch; stddev is in units of the target,
-    which the library standardises (1: the targets' own standard deviation).
+    Formula: y ← y + stddev · z, z ~ N(0, 1), sampled independently per sample, output and epoch. The library
+    standardizes targets, so that stddev = 1 is the standard deviation of the target.
 
-    Shape: y (batch, outputs); it keeps its shape and dtype.
+    Shape: y (batch, outputs); shape and dtype are kept.
 
-    Helps when: the network fits single targets by heart (targets were rounded, or few rows are seen many times).
-    Hurts when: training is short: under a squared loss the noise only adds a constant to the expected loss and makes
+    Helps when: the network memorizes individual targets (rounded targets, or a small training set and many epochs).
+    Hurts when: training is short. Under a squared loss the noise only adds a constant to the expected loss and makes
     gradients noisier.
 
     >>> y = torch.tensor([[0.5], [-1.0]])

@@ -1,4 +1,4 @@
-"""Stopping at bounds."""
+"""Divergence stop: stop training at fixed bounds of a metric."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from goodfit.technique import knob
 
 
 class DivergenceStop(OnEpoch):
-    """Stops as soon as the monitored column is worse than a bound, or as good as it needs to be.
+    """Stops training when the monitored column exceeds a threshold, or reaches a target value.
 
-    Formula: it stops where value > threshold, or the value is not finite, and where value ≤ reach (mode max: < and ≥).
-    inf stands for no bound, in either mode; without a threshold, values that are not finite do not stop it.
+    Formula: stops when value > threshold or the value is not finite, and when value ≤ reach (with mode max: < threshold
+    and ≥ reach). A bound of inf is disabled, in both modes; without a threshold, values that are not finite do not stop
+    training.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: many runs are tried, some of which go astray; a score is good enough at some point.
-    Hurts when: the first epochs are beyond the threshold on their own (see `start_from_epoch`).
+    Helps when: many runs are tried and some of them diverge, or a certain score is good enough.
+    Hurts when: the first epochs exceed the threshold in a normal run (see `start_from_epoch`).
 
     >>> rule = DivergenceStop(threshold=2.0, reach=0.1)
     >>> [rule.observe({}, 1, {"stop_loss": loss})[1].stop for loss in (2.5, 2.0, 0.2, 0.1, float("nan"))]
     [True, False, False, True, True]
 
-    Differs from Lightning: reaching `stopping_threshold` (here: reach) exactly is enough, and `check_finite` goes with
+    Differs from Lightning: a value equal to `stopping_threshold` (here: reach) is enough, and `check_finite` is part of
     the threshold.
     """
 
@@ -50,16 +51,16 @@ class DivergenceStop(OnEpoch):
         search=(1.25, 20.0),
         log=True,
         neutral=math.inf,
-        unit="of the monitor",
-        doc="worst value that may be; inf: no bound",
+        unit="units of the monitor",
+        doc="training stops when the value is worse; inf: no bound",
     )
     reach: float = knob(
         default=math.inf,
         search=(0.05, 2.0),
         log=True,
         neutral=math.inf,
-        unit="of the monitor",
-        doc="value that is good enough; inf: none",
+        unit="units of the monitor",
+        doc="training stops when the value is at least as good; inf: no bound",
     )
     monitor: str = monitor_knob()
     mode: str = mode_knob()
@@ -79,9 +80,9 @@ class DivergenceStop(OnEpoch):
         value = metrics[watch.monitor]
         finite = math.isfinite(value)
         if math.isfinite(self.threshold) and (not finite or watch.is_better(self.threshold, value)):
-            said = f"{watch.monitor} is {value:.4g}, worse than the threshold {self.threshold:g}"
-            return state, Decision(stop=True, reason=said)
+            reason = f"{watch.monitor} is {value:.4g}, worse than the threshold {self.threshold:g}"
+            return state, Decision(stop=True, reason=reason)
         if math.isfinite(self.reach) and finite and not watch.is_better(self.reach, value):
-            said = f"{watch.monitor} is {value:.4g}, as good as the wanted {self.reach:g}"
-            return state, Decision(stop=True, reason=said)
+            reason = f"{watch.monitor} is {value:.4g}, which reaches the target {self.reach:g}"
+            return state, Decision(stop=True, reason=reason)
         return state, Decision(stop=False)

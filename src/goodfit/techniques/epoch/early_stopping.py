@@ -1,4 +1,4 @@
-"""Early stopping."""
+"""Early stopping: stop training when a metric no longer improves."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from goodfit.technique import knob
 
 
 class EarlyStopping(OnEpoch):
-    """Stops when the monitored column has not improved for `patience` epochs, and keeps the best epoch's weights.
+    """Stops training when the monitored column has not improved for `patience` epochs and restores the best weights.
 
-    Formula: an epoch improves where value < best − min_delta (mode min) or value > best + min_delta (mode max): an
-    absolute margin, so that negative scores are treated alike. It stops once `patience` epochs in a row have not
-    improved; patience 0 counts as 1. With a `baseline`, an improvement resets the patience only where it also beats the
-    baseline (by `min_delta`); it never stops at an epoch that improves.
+    Formula: an epoch improves when value < best − min_delta (mode min) or value > best + min_delta (mode max); the
+    margin is absolute, so that negative scores work the same way. Training stops after `patience` consecutive epochs
+    without improvement; patience 0 counts as 1. With a `baseline`, an improvement resets the patience only if it also
+    beats the baseline by `min_delta`. Training never stops at an epoch that improves.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: the stop curve turns up while the training curve still falls.
-    Hurts when: the stop part is so small that its curve is noise (raise the patience), or the loss falls in plateaus.
+    Helps when: the stop loss rises while the training loss still falls.
+    Hurts when: the stop part is so small that its curve is noisy (increase the patience), or the loss has plateaus.
 
     >>> early, state = EarlyStopping(patience=2), EarlyStopping().start()
     >>> for epoch, loss in enumerate([0.9, 0.5, 0.6, 0.7], start=1):
@@ -36,7 +36,7 @@ class EarlyStopping(OnEpoch):
     >>> decision.stop, state["best"], state["best_epoch"]
     (True, 0.5, 2)
 
-    Differs from Keras: the best weights are always kept, by the monitored value alone (without `min_delta`).
+    Differs from Keras: the best epoch is chosen by the monitored value alone, without `min_delta`.
     """
 
     references = (
@@ -50,7 +50,11 @@ class EarlyStopping(OnEpoch):
     )
     monitor: str = monitor_knob()
     min_delta: float = knob(
-        default=0.0, low=0, search=(0.0, 0.01), unit="of the monitor", doc="least change that counts"
+        default=0.0,
+        low=0,
+        search=(0.0, 0.01),
+        unit="units of the monitor",
+        doc="smallest change that counts as an improvement",
     )
     patience: int = knob(
         default=10,
@@ -59,11 +63,13 @@ class EarlyStopping(OnEpoch):
         main=True,
         neutral=10**9,
         unit="epochs",
-        doc="epochs without improvement before it stops",
+        doc="epochs without improvement before training stops",
     )
     mode: str = mode_knob()
     baseline: float = knob(
-        default=math.inf, unit="of the monitor", doc="value to beat before patience resets; inf: none"
+        default=math.inf,
+        unit="units of the monitor",
+        doc="value that an improvement must beat to reset the patience; inf: none",
     )
     restore_best_weights: bool = restore_best_weights_knob()
     start_from_epoch: int = start_from_epoch_knob()

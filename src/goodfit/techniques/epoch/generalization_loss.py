@@ -1,4 +1,4 @@
-"""Stopping by the generalization loss."""
+"""Generalization loss: stop training by Prechelt's GL criterion."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from goodfit.technique import knob
 
 
 class GeneralizationLoss(OnEpoch):
-    """Stops as soon as the monitored column is more than `alpha` percent worse than its best.
+    """Stops training as soon as the monitored column is more than `alpha` percent worse than its best value.
 
-    Formula: GL(t) = 100 · (E(t) / E_best(t) − 1), E_best the lowest value so far; it stops after the first epoch with
-    GL > alpha. Where more is better, GL(t) = 100 · (1 − E(t) / E_best(t)). alpha = inf never stops. A value that is not
-    finite is endlessly worse. There is no ratio to a best value that is not above zero: as long as that is so, it does
-    not stop.
+    Formula: GL(t) = 100 · (E(t) / E_best(t) − 1), where E(t) is the value at epoch t and E_best(t) the lowest value so
+    far; training stops after the first epoch with GL > alpha. If higher is better, GL(t) = 100 · (1 − E(t) /
+    E_best(t)). alpha = inf never stops. A value that is not finite counts as infinitely worse. While the best value is
+    not above zero, the ratio is undefined and training does not stop.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: a good solution should not be missed; Prechelt's GL finds one more often than the faster criteria.
-    Hurts when: the curve is noisy (one bad epoch ends training: raise alpha), or is a loss that may be negative.
+    Helps when: a good solution must not be missed; Prechelt's GL finds one more often than the faster criteria.
+    Hurts when: the curve is noisy (one bad epoch ends training; increase alpha), or the loss can be negative.
 
     >>> rule, state = GeneralizationLoss(alpha=5.0), GeneralizationLoss().start()
     >>> for epoch, loss in enumerate([0.5, 0.4, 0.41, 0.43], start=1):
     ...     state, decision = rule.observe(state, epoch, {"stop_loss": loss})
     >>> decision
-    Decision(stop=True, reason='stop_loss is 7.5 % worse than at its best (epoch 2)')
+    Decision(stop=True, reason='stop_loss is 7.5 % worse than its best (epoch 2)')
     """
 
     references = (
@@ -55,7 +55,7 @@ class GeneralizationLoss(OnEpoch):
         log=True,
         neutral=float("inf"),
         unit="percent",
-        doc="how much worse than the best it may become",
+        doc="how much worse than the best the value may become",
     )
     monitor: str = monitor_knob()
     mode: str = mode_knob()
@@ -77,5 +77,5 @@ class GeneralizationLoss(OnEpoch):
         worse = percent_worse(watch, value, after["best"])
         if worse <= self.alpha:
             return after, Decision(stop=False)
-        said = f"{watch.monitor} is {worse:.3g} % worse than at its best (epoch {after['best_epoch']})"
-        return after, Decision(stop=True, reason=said)
+        reason = f"{watch.monitor} is {worse:.3g} % worse than its best (epoch {after['best_epoch']})"
+        return after, Decision(stop=True, reason=reason)

@@ -1,4 +1,4 @@
-"""Stopping by the quotient of generalization loss and progress."""
+"""Progress quotient: stop training by Prechelt's PQ criterion."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from goodfit.technique import knob
 
 
 class ProgressQuotient(OnEpoch):
-    """Stops where the monitored column has worsened by more than the training curve's progress makes up for.
+    """Stops training when the monitored column worsens by more than the recent training progress justifies.
 
-    Formula: it looks at the end of each strip of k = `strip` epochs and stops where GL / P > alpha, with
-    GL = 100 · (E / E_best − 1), E_best the lowest value so far, and the progress P = 1000 · (mean / lowest − 1) of the
-    training column (stop_loss: train_loss) over the strip. Where more is better, GL = 100 · (1 − E / E_best) and
-    P = 1000 · (1 − mean / highest). alpha = inf never stops. Where a best value is not above zero there is no ratio to
-    it, and it does not stop.
+    Formula: at the end of each strip of k = `strip` epochs, training stops if GL / P > alpha, where GL = 100 · (E /
+    E_best − 1), E is the value of the monitored column, E_best its lowest value so far, and P = 1000 · (mean / lowest −
+    1) is the progress: the mean and the lowest value of the matching training column (train_loss for stop_loss) over
+    the strip. If higher is better, GL = 100 · (1 − E / E_best) and P = 1000 · (1 − mean / highest). alpha = inf never
+    stops. While a best value is not above zero, its ratio is undefined and training does not stop.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: training is still making progress while the stop curve is a little up: overfitting may be repaired.
-    Hurts when: training is unstable (the curve's jumps look like progress), or is a loss that may be negative.
+    Helps when: training still makes progress while the stop loss is slightly above its minimum, because it may fall
+    again.
+    Hurts when: training is unstable (jumps of the curve look like progress), or the loss can be negative.
 
     >>> rule, state = ProgressQuotient(alpha=1.0, strip=2), ProgressQuotient().start()
     >>> for epoch, (train, stop) in enumerate([(0.5, 0.5), (0.4, 0.4), (0.391, 0.41), (0.389, 0.42)], start=1):
     ...     state, decision = rule.observe(state, epoch, {"train_loss": train, "stop_loss": stop})
     >>> decision.stop, decision.reason  # GL = 5, P = 2.57
-    (True, 'stop_loss is 5 % worse than at its best (epoch 2), at a progress of 2.57 ‰ on train_loss')
+    (True, 'stop_loss is 5 % worse than its best (epoch 2), with a progress of 2.57 ‰ in train_loss')
 
-    Differs from the paper: E_best is the lowest of all epochs, not of the ends of strips; training losses are measured
-    at the end of each epoch, in evaluation mode. The range to search goes below its 0.5: Adam's progress is faster.
+    Differs from the paper: E_best is the lowest value of all epochs, not only of the ends of strips; the training loss
+    is measured at the end of each epoch, in evaluation mode. The search range starts below the paper's 0.5, because
+    progress is faster with Adam.
     """
 
     references = (
@@ -60,9 +62,11 @@ class ProgressQuotient(OnEpoch):
         log=True,
         neutral=float("inf"),
         unit="percent per mille",
-        doc="loss of generalization that a unit of progress makes up for",
+        doc="bound on the generalization loss per unit of progress",
     )
-    strip: int = knob(default=5, low=2, search=(3, 10), unit="epochs", doc="epochs over which progress is measured")
+    strip: int = knob(
+        default=5, low=2, search=(3, 10), unit="epochs", doc="length of a strip, over which progress is measured"
+    )
     monitor: str = monitor_knob()
     mode: str = mode_knob()
     restore_best_weights: bool = restore_best_weights_knob()
@@ -85,15 +89,15 @@ class ProgressQuotient(OnEpoch):
             return {**best, "strip": strip}, Decision(stop=False)
         worse, progress = percent_worse(watch, value, best["best"]), _progress(strip, watch.mode)
         after = {**best, "strip": []}
-        if not worse > self.alpha * progress:  # not "<=": an endless bound times no progress is not a number
+        if not worse > self.alpha * progress:  # not "<=": infinite alpha times zero progress is NaN
             return after, Decision(stop=False)
-        said = f"{watch.monitor} is {worse:.3g} % worse than at its best (epoch {best['best_epoch']})"
-        return after, Decision(stop=True, reason=f"{said}, at a progress of {progress:.3g} ‰ on {column}")
+        reason = f"{watch.monitor} is {worse:.3g} % worse than its best (epoch {best['best_epoch']})"
+        return after, Decision(stop=True, reason=f"{reason}, with a progress of {progress:.3g} ‰ in {column}")
 
 
 def _progress(strip: Sequence[float], mode: str) -> float:
-    """By how many per mille the mean of a strip is worse than its best value; endless where that has no ratio."""
+    """How far, in per mille, the mean of a strip is worse than its best value; infinite if the ratio is undefined."""
     best, mean = min(strip) if mode == "min" else max(strip), sum(strip) / len(strip)
     if best <= 0 or not math.isfinite(mean):
         return math.inf
-    return max(0.0, 1000 * (mean / best - 1 if mode == "min" else 1 - mean / best))  # rounding must not make it less
+    return max(0.0, 1000 * (mean / best - 1 if mode == "min" else 1 - mean / best))  # not negative by rounding

@@ -1,4 +1,4 @@
-"""Stopping when the curve goes up several times in a row."""
+"""Up: stop training when a metric worsens several times in a row."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from goodfit.technique import knob
 
 
 class Up(OnEpoch):
-    """Stops when the monitored column has worsened over several strips of epochs in a row, however little.
+    """Stops training when the monitored column has worsened over several consecutive strips of epochs, by any amount.
 
-    Formula: UP_s: it compares the value at the end of each strip of k = `strip` epochs with the one a strip before,
-    E(t) > E(t − k), and stops when that was so s = `strips` times in a row. Where more is better, E(t) < E(t − k). A
-    value that is not finite counts as worse.
+    Formula: Prechelt's UP_s. At the end of each strip of k = `strip` epochs, E(t) > E(t − k) counts as worse (E(t) <
+    E(t − k) if higher is better); training stops after s = `strips` worse strips in a row. A value that is not finite
+    counts as worse.
 
-    Shape: one row of the History per epoch; monitors see the data loss, never the penalties.
+    Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
-    Helps when: overfitting is slow and steady: the size of the changes plays no part.
-    Hurts when: the curve rises in steps with dips between them: the count begins anew at each dip.
+    Helps when: overfitting is slow and steady; the size of the changes does not matter.
+    Hurts when: the curve rises with dips in between; each dip resets the count.
 
     >>> rule, state = Up(strips=2, strip=1), Up().start()
     >>> for epoch, loss in enumerate([0.5, 0.4, 0.41, 0.42], start=1):
@@ -47,7 +47,7 @@ class Up(OnEpoch):
         ),
     )
     strips: int = knob(
-        default=3, low=1, search=(1, 8), neutral=10**9, unit="strips", doc="strips in a row that must worsen"
+        default=3, low=1, search=(1, 8), neutral=10**9, unit="strips", doc="consecutive strips that must worsen"
     )
     strip: int = knob(default=5, low=1, search=(1, 10), unit="epochs", doc="length of a strip")
     monitor: str = monitor_knob()
@@ -75,5 +75,5 @@ class Up(OnEpoch):
         after = {**best, "before": value, "ups": ups}
         if ups < self.strips:
             return after, Decision(stop=False)
-        said = f"{watch.monitor} has worsened over {ups} strips of {self.strip} epochs in a row"
-        return after, Decision(stop=True, reason=f"{said} (best: epoch {best['best_epoch']})")
+        reason = f"{watch.monitor} has worsened over {ups} strips of {self.strip} epochs in a row"
+        return after, Decision(stop=True, reason=f"{reason} (best: epoch {best['best_epoch']})")

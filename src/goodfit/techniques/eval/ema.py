@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights."""
+"""EMA: exponential moving average of the weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from goodfit.technique import knob
 
 
 class EMA(AveragedWeights):
-    """Evaluates and keeps a running average of the weights instead of the last ones.
+    """Evaluates and keeps an exponential moving average of the weights instead of the latest weights.
 
     Formula: after each optimizer step, average ← d · average + (1 − d) · w, with d = ½^(1 / (half_life · steps per
-    epoch)). Steps of the optimizer are counted, not batches of an accumulated gradient. The running statistics of batch
-    norms are recomputed for the averaged weights before they are evaluated.
+    epoch)). With gradient accumulation, optimizer steps are counted, not batches. Running statistics of batch norms are
+    recomputed for the averaged weights before evaluation.
 
-    Shape: one average per weight.
+    Shape: one average per weight tensor.
 
-    Helps when: the learning rate stays high to the end; smooths the validation curve.
-    Hurts when: training is shorter than a few half-lives (the average still remembers the beginning).
+    Helps when: the learning rate stays high until the end. It smooths the validation curve.
+    Hurts when: training is shorter than a few half-lives (the average still contains the initial weights).
 
     >>> EMA(half_life=1.0).update([torch.zeros(1)], [torch.ones(1)], Clock(step=1, per_epoch=1, total=1))
     [tensor([0.5000])]
@@ -48,14 +48,14 @@ class EMA(AveragedWeights):
         log=True,
         neutral=0.0,
         unit="epochs",
-        doc="time after which a weight counts half",
+        doc="time after which past weights count half",
     )
 
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
         return [w.detach().clone() for w in weights]
 
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        # The tiny number makes a half-life of 0 keep exactly nothing, without a branch.
+        # With the tiny number, a half-life of 0 keeps exactly nothing, without a branch.
         kept = 0.5 ** (1 / (self.half_life * clock.per_epoch + 1e-30))
         return [s.sub_(w).mul_(kept).add_(w) for s, w in zip(state, (w.detach() for w in weights), strict=True)]
 

@@ -1,4 +1,4 @@
-"""Lookahead."""
+"""Lookahead: slow weights that follow the optimizer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from goodfit.technique import knob
 
 
 class Lookahead(ResettingAverage, Periodic):
-    """Lets the optimizer run ahead for k steps, then goes back part of the way, and again.
+    """Runs the optimizer for k steps, then moves the weights back towards slow weights, which are evaluated and kept.
 
-    Formula: every k steps slow ← slow + step_size · (w − slow) and w ← slow. Evaluated and kept are the slow weights,
-    and at the end of an epoch between two such steps slow + step_size · (w − slow). step_size = 1 is the plain
-    optimizer. What the optimizer remembers (momentum) stays as it is.
+    Formula: every k steps, slow ← slow + step_size · (w − slow) and w ← slow. The slow weights are evaluated and kept;
+    at the end of an epoch between two such steps, slow + step_size · (w − slow) is evaluated instead. step_size = 1 is
+    the plain optimizer. The optimizer's state (momentum) is unchanged.
 
-    Shape: per weight, the slow and the evaluated ones.
+    Shape: per weight tensor, the slow weights and the evaluated weights.
 
-    Helps when: the learning rate is high, or chosen roughly; it calms noisy training.
-    Hurts when: training is short: a step_size of ½ covers about half of the way.
+    Helps when: the learning rate is high or only roughly tuned. It stabilizes noisy training.
+    Hurts when: training is short; with a step_size of ½ the weights cover about half of the distance.
 
     >>> lookahead, w = Lookahead(k=2, step_size=0.25), [torch.tensor([4.0])]
     >>> state = lookahead.start([torch.tensor([0.0])])
@@ -32,8 +32,8 @@ class Lookahead(ResettingAverage, Periodic):
     >>> lookahead.weights(state), lookahead.resets(Clock(2, per_epoch=10, total=10))
     ([tensor([1.])], True)
 
-    Differs from the paper: an epoch that ends between two pulls is evaluated where a pull would lead from there, not at
-    slow weights of up to k − 1 steps before.
+    Differs from the paper: at the end of an epoch between two synchronizations, the weights that a synchronization
+    would give are evaluated, not slow weights that are up to k − 1 steps old.
     """
 
     references = (
@@ -45,7 +45,9 @@ class Lookahead(ResettingAverage, Periodic):
             url="https://arxiv.org/abs/1907.08610",
         ),
     )
-    k: int = knob(default=5, low=1, search=(5, 10), unit="steps", doc="steps that the optimizer runs ahead")
+    k: int = knob(
+        default=5, low=1, search=(5, 10), unit="steps", doc="optimizer steps between two updates of the slow weights"
+    )
     step_size: float = knob(
         default=0.5,
         low=0,
@@ -53,8 +55,8 @@ class Lookahead(ResettingAverage, Periodic):
         open_left=True,
         search=(0.3, 0.8),
         neutral=1.0,
-        unit="share of the way",
-        doc="how far the slow weights follow",
+        unit="fraction",
+        doc="fraction of the distance that the slow weights move",
     )
 
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
@@ -66,7 +68,7 @@ class Lookahead(ResettingAverage, Periodic):
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
         slow = state[: len(weights)]
         pairs = zip(slow, weights, strict=True)
-        return [*slow, *(torch.lerp(s, w.detach(), self.step_size) for s, w in pairs)]  # a step of 1 is exactly w
+        return [*slow, *(torch.lerp(s, w.detach(), self.step_size) for s, w in pairs)]  # exactly w if step_size is 1
 
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state[len(state) // 2 :]

@@ -1,4 +1,4 @@
-"""Stochastic weight averaging."""
+"""SWA: stochastic weight averaging."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from goodfit.technique import knob
 
 
 class SWA(AveragedWeights, ScalesLearningRate, Periodic):
-    """Evaluates and keeps the plain mean of the weights at the ends of the last epochs.
+    """Evaluates and keeps the mean of the weights at the ends of the last epochs.
 
-    Formula: average = mean of w over the ends of those epochs at which a share ≥ swa_start of training lies behind;
-    before that, the weights themselves. From there on the learning rate is `pace_to` times what it would be. The
-    running statistics of batch norms are recomputed for the averaged weights before they are evaluated.
+    Formula: average = mean of w over the ends of all epochs from the fraction swa_start of training on; before that,
+    the weights themselves are evaluated. From swa_start on, the learning rate is multiplied by `pace_to`. Running
+    statistics of batch norms are recomputed for the averaged weights before evaluation.
 
-    Shape: one average per weight, and a count.
+    Shape: one average per weight tensor, and a count.
 
-    Helps when: the learning rate stays high to the end, so that the weights keep moving around a minimum.
+    Helps when: the learning rate stays high until the end, so that the weights keep moving around a minimum.
     Hurts when: the loss still falls steadily after `swa_start` (the average lags behind), or early stopping ends
-    training before.
+    training before it.
 
     >>> swa, one = SWA(swa_start=0.5), [torch.ones(1)]
     >>> state = swa.start(one)
@@ -32,7 +32,8 @@ class SWA(AveragedWeights, ScalesLearningRate, Periodic):
     >>> swa.weights(state)
     [tensor([3.])]
 
-    Differs from the paper: the learning rate of the averaged epochs follows the run's own schedule, times `pace_to`.
+    Differs from the paper: the learning rate of the averaged epochs follows the schedule of the run, multiplied by
+    `pace_to`.
     """
 
     references = (
@@ -50,8 +51,8 @@ class SWA(AveragedWeights, ScalesLearningRate, Periodic):
         high=1,
         search=(0.5, 0.9),
         neutral=1.0,
-        unit="share of training",
-        doc="when averaging begins",
+        unit="fraction of training",
+        doc="when averaging starts",
     )
     pace_to: float = knob(
         default=1.0,
@@ -60,7 +61,7 @@ class SWA(AveragedWeights, ScalesLearningRate, Periodic):
         search=(0.1, 2.0),
         log=True,
         unit="factor",
-        doc="on the learning rate once averaging has begun",
+        doc="factor on the learning rate while averaging",
     )
 
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
@@ -71,11 +72,11 @@ class SWA(AveragedWeights, ScalesLearningRate, Periodic):
         return clock.ends_epoch
 
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
-        begun = clock.step / clock.total >= self.swa_start - 1e-6  # where they are tensors, they are rounded ones
-        count = (state[-1] + 1) * begun
-        share = 1 / count.clamp(min=1)  # 1 until it begins: the weights as they are, to the bit
+        averaging = clock.step / clock.total >= self.swa_start - 1e-6  # tensors are rounded to single precision
+        count = (state[-1] + 1) * averaging
+        weight = 1 / count.clamp(min=1)  # 1 until averaging starts: the weights themselves, bit-equal
         pairs = zip(state[:-1], weights, strict=True)
-        return [*(torch.lerp(average, w.detach(), share.to(w.dtype)) for average, w in pairs), count]
+        return [*(torch.lerp(average, w.detach(), weight.to(w.dtype)) for average, w in pairs), count]
 
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state[:-1]

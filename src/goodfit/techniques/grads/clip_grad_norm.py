@@ -1,4 +1,4 @@
-"""Gradient-norm clipping."""
+"""Gradient clipping by norm."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from goodfit.technique import knob
 
 
 class ClipGradNorm(OnGrads):
-    """Scales the whole gradient down where its norm exceeds a bound (on steps; MaxNorm is the one on weights).
+    """Scales the gradient down when its norm exceeds a bound (`MaxNorm` bounds the weights instead).
 
-    Formula: g ← g · min(1, max_norm / (‖g‖ + 1e-6)), ‖g‖ the L2 norm over all weights: torch's `clip_grad_norm_`. The
-    gradient is that of the data loss; closed-form penalties are added behind it, as torch's `weight_decay` is.
+    Formula: g ← g · min(1, max_norm / (‖g‖ + 1e-6)), where ‖g‖ is the L2 norm over all weights, as in torch's
+    `clip_grad_norm_`. g is the gradient of the data loss; closed-form penalties are added after clipping, like torch's
+    `weight_decay`.
 
-    Shape: one gradient per weight, any shapes.
+    Shape: one gradient per weight tensor, any shapes.
 
-    Helps when: single batches make the loss jump (recurrent networks, heavy tails, high learning rates).
-    Hurts when: the bound is far below the usual norm: then it only lowers the learning rate (less so under Adam).
+    Helps when: single batches make the loss jump (recurrent networks, heavy-tailed data, high learning rates).
+    Hurts when: the bound is far below the usual norm; it then only lowers the learning rate (less so with Adam).
 
     >>> g = ClipGradNorm(1.0).wrap(lambda w: (torch.tensor(0.0), [torch.tensor([3.0, 4.0])]), (), Clock(1, 1, 1))
     >>> g([])[1]
@@ -45,7 +46,7 @@ class ClipGradNorm(OnGrads):
         log=True,
         neutral=float("inf"),
         unit="L2 norm",
-        doc="the bound on the gradient's norm",
+        doc="largest norm of the gradient",
     )
 
     def draw(self, weights: Sequence[Tensor], generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Gradient clipping, number by number."""
+"""Gradient clipping by value."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from goodfit.technique import knob
 
 
 class ClipGradValue(OnGrads):
-    """Cuts each number of the gradient off at a bound (ClipGradNorm scales the whole gradient instead).
+    """Clips each element of the gradient to an interval (`ClipGradNorm` scales the whole gradient instead).
 
-    Formula: g ← min(max(g, −clip_value), clip_value), number by number: torch's `clip_grad_value_`. The gradient is
-    that of the data loss; closed-form penalties are added behind it.
+    Formula: g ← min(max(g, −clip_value), clip_value) elementwise, as in torch's `clip_grad_value_`. g is the gradient
+    of the data loss; closed-form penalties are added after clipping.
 
-    Shape: one gradient per weight, any shapes.
+    Shape: one gradient per weight tensor, any shapes.
 
-    Helps when: a few weights get huge gradients now and then (recurrent networks, rare words).
-    Hurts when: the bound is near the usual size of the gradient: the direction of the step is then no longer its own.
+    Helps when: a few weights occasionally have very large gradients (recurrent networks, rare words).
+    Hurts when: the bound is close to the usual size of the gradient; it then changes the direction of the step.
 
     >>> g = ClipGradValue(0.5).wrap(lambda w: (torch.tensor(0.0), [torch.tensor([3.0, -0.25])]), (), Clock(1, 1, 1))
     >>> g([])[1]
     [tensor([ 0.5000, -0.2500])]
 
-    Differs from the paper: it acts on the gradient of the weights, not on derivatives that flow back between layers.
+    Differs from the paper: it clips the gradient of the weights, not the derivatives that flow back between layers.
     """
 
     references = (
@@ -46,8 +46,8 @@ class ClipGradValue(OnGrads):
         search=(0.01, 1.0),
         log=True,
         neutral=float("inf"),
-        unit="of the gradient",
-        doc="the bound on each number of the gradient",
+        unit="units of the gradient",
+        doc="largest absolute value of an element of the gradient",
     )
 
     def draw(self, weights: Sequence[Tensor], generator: torch.Generator) -> Draw:

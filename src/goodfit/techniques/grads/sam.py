@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation."""
+"""SAM: sharpness-aware minimization."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from goodfit.technique import knob
 
 
 class SAM(OnGrads, Periodic):
-    """Steps along the gradient of the worst point near the weights, so that training ends where the loss is flat.
+    """Uses the gradient at the worst point near the weights, so that training finds flat minima of the loss.
 
-    Formula: g ← ∇L(w + ε), ε = rho · g / ‖g‖, ‖g‖ the L2 norm over all weights: two passes over the same batch. With
-    `adaptive` the neighbourhood is in proportion to the weights: ε = rho · w² g / ‖w g‖ (ASAM). With an `interval` of n
-    every n-th step has two passes and the others are plain. The loss that is reported is the one at w. Running
-    statistics of batch norms come from the first pass; noise, such as dropout, is drawn anew in the second. Penalties
-    on weights are added behind it, at w.
+    Formula: g ← ∇L(w + ε) with ε = rho · g / ‖g‖, where g = ∇L(w) and ‖g‖ is the L2 norm over all weights; this needs
+    two passes over the same batch. With `adaptive`, the neighbourhood is proportional to the weights: ε = rho · w² g /
+    ‖w g‖ (ASAM). With `interval` = n, only every n-th step uses two passes. The reported loss is the one at w. Running
+    statistics of batch norms come from the first pass; noise such as dropout is sampled again in the second pass.
+    Penalties on weights are evaluated at w and added afterwards.
 
-    Shape: one gradient per weight, any shapes.
+    Shape: one gradient per weight tensor, any shapes.
 
-    Helps when: the network is large for the data; labels are noisy. It costs a second pass.
-    Hurts when: time is short (see `interval`), or rho is so large that the worst point says nothing about the weights.
+    Helps when: the network is large for the data, or labels are noisy.
+    Hurts when: time is short (two passes per step; see `interval`), or rho is so large that the worst point is
+    unrelated to the weights.
 
     >>> quadratic = lambda w: ((w[0] ** 2).sum() / 2, [w[0].clone()])
     >>> loss, grads = SAM(0.5).wrap(quadratic, (), Clock(1, 1, 1))([torch.tensor([3.0, 4.0])])
@@ -59,10 +60,10 @@ class SAM(OnGrads, Periodic):
         log=True,
         neutral=0.0,
         unit="L2 norm",
-        doc="radius of the neighbourhood; ten times as large where it is adaptive",
+        doc="radius of the neighbourhood; with adaptive, use about ten times as much",
     )
-    adaptive: bool = knob(default=False, doc="whether the neighbourhood is in proportion to the weights (ASAM)")
-    interval: int = knob(default=1, low=1, search=(1, 10), unit="steps", doc="every how many steps it acts")
+    adaptive: bool = knob(default=False, doc="scale the neighbourhood with the weights (ASAM)")
+    interval: int = knob(default=1, low=1, search=(1, 10), unit="steps", doc="use two passes only in every n-th step")
 
     def acts(self, clock: Clock) -> bool:
         return clock.step % self.interval == 0
@@ -78,7 +79,7 @@ class SAM(OnGrads, Periodic):
         return sharp
 
     def _worst(self, weights: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:
-        """The worst point of the neighbourhood, to first order; overwrites `grads`."""
+        """The worst point of the neighbourhood, to first order. Overwrites `grads`."""
         pairs = list(zip(grads, weights, strict=True))
         if self.adaptive:
             grads = [g.mul_(w) for g, w in pairs]
@@ -86,5 +87,5 @@ class SAM(OnGrads, Periodic):
         if self.adaptive:
             grads = [g.mul_(w) for g, w in pairs]
         scale = self.rho / (norm + 1e-12)
-        # Within the gradient's own memory: fresh memory of the size of the network costs more than the arithmetic.
+        # In place, because allocating memory of the network's size costs more than the arithmetic.
         return [g.mul_(scale).add_(w) for g, w in pairs]

@@ -1,1 +1,1 @@
-"""Techniques that augment images and video clips, one draw per image or clip."""
+"""Augmentations of images and video clips. Each image or clip is transformed at random."""

@@ -1,4 +1,4 @@
-"""The operations of RandAugment and TrivialAugment, beside doing nothing: the catalogue's, as strong as they become."""
+"""The operations of RandAugment and TrivialAugment, in addition to the identity."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NAMES = (
     "shear across", "shear down", "shift across", "shift down", "rotation", "brightness", "saturation", "contrast",
     "sharpness", "posterize", "solarize", "auto-contrast", "equalize",
 )  # fmt: skip
-DEGREES = 16.699244  # tan of it is 0.3
+DEGREES = 16.699244  # its tangent is 0.3
 
 
-def parts(fill: str) -> list[Augmentation]:
-    """The operations at their largest strengths, in the order of the names."""
+def largest(fill: str) -> list[Augmentation]:
+    """The operations at their largest strengths, in the order of `NAMES`."""
     return [
         Shear(DEGREES, fill=fill), Shear(DEGREES, fill=fill), Shift(150 / 331, fill=fill), Shift(150 / 331, fill=fill),
         Rotation(30.0, fill=fill), Brightness(0.9), Saturation(0.9), Contrast(0.9), Sharpness(0.9), Posterize(4.0),
@@ -34,8 +34,8 @@ def parts(fill: str) -> list[Augmentation]:
     ]  # fmt: skip
 
 
-def told(name: str, level: Tensor) -> Draw:
-    """What an operation is told in place of its own drawing: a level (batch,) in [−1, 1]."""
+def draw_at(name: str, level: Tensor) -> Draw:
+    """The draw of an operation for the strength `level` (batch,), as a share of its largest one in [−1, 1]."""
     if name.endswith("across"):
         return level, torch.zeros_like(level)
     if name.endswith("down"):

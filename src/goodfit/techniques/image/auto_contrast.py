@@ -1,4 +1,4 @@
-"""Auto-contrast: each channel stretched from black to white."""
+"""Auto-contrast: each channel is stretched from black to white."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from goodfit.stages.augmentation import probability_knob
 
 
 class AutoContrast(ValueTransform):
-    """Stretches each channel of an image, so that its darkest value is black and its lightest one white.
+    """Stretches each channel of an image so that its darkest value becomes black and its lightest value white.
 
-    Formula: v ← (v − min) / (max − min) per channel, with probability p per sample; a channel of one value stays.
+    Formula: v ← (v − min) / (max − min) per channel, with probability p per sample. A channel with a single value does
+    not change.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: exposures differ; photographs, together with other operations (see `rand_augment`).
-    Hurts when: brightness tells the class.
+    Helps when: exposures differ between photographs; usually together with other operations (see `rand_augment`).
+    Hurts when: the class depends on brightness.
 
     >>> image = torch.tensor([0.4, 0.5, 0.6]).reshape(1, 1, 1, 3)
     >>> AutoContrast(1.0).transform(image, (), Inputs("image")).flatten()
@@ -41,6 +42,6 @@ class AutoContrast(ValueTransform):
         return ()
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        behind = tuple(range(2, x.ndim))
-        low, high = x.amin(behind, keepdim=True), x.amax(behind, keepdim=True)
+        pixels = tuple(range(2, x.ndim))
+        low, high = x.amin(pixels, keepdim=True), x.amax(pixels, keepdim=True)
         return torch.where(high > low, inputs.back((x - low) / (high - low).clamp_min(1e-12)), x)

@@ -1,4 +1,4 @@
-"""Blur: images out of focus."""
+"""Blur: images are blurred by a random amount."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from goodfit.technique import knob
 
 
 class Blur(ValueTransform):
-    """Blurs images with a Gaussian, each with a width of its own.
+    """Blurs images with a Gaussian filter of random width.
 
-    Formula: v ← G ∗ v with a Gaussian G of standard deviation sigma · (1 + u) / 2 pixels, u ~ U(−1, 1); at the border,
-    of those neighbours that there are.
+    Formula: v ← G ∗ v, where G is a Gaussian with a standard deviation of sigma · (1 + u) / 2 pixels, u ~ U(−1, 1) per
+    sample. At the border, the filter is renormalised to the pixels inside the image.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: focus and resolution differ from picture to picture.
-    Hurts when: fine texture tells the class, or images are very small.
+    Helps when: focus and resolution differ between images.
+    Hurts when: the class depends on fine texture, or images are very small.
 
     >>> spot = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]).reshape(1, 1, 1, 5)
     >>> Blur(1.0).transform(spot, (torch.tensor([1.0]),), Inputs("image")).flatten().round(decimals=2)
@@ -49,7 +49,7 @@ class Blur(ValueTransform):
         search=(0.2, 2.0),
         neutral=0.0,
         unit="pixels",
-        doc="the largest standard deviation",
+        doc="largest standard deviation",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -63,7 +63,7 @@ class Blur(ValueTransform):
 
 
 def _gaussian(size: int, width: Tensor) -> Tensor:
-    """The Gaussian as a matrix per sample (batch, size, size), whose rows sum to one."""
+    """The filter as a matrix per sample (batch, size, size). Rows sum to 1."""
     at = torch.arange(size, dtype=width.dtype, device=width.device)
-    found = (-((at - at[:, None]) ** 2) / (2 * width[:, None, None] ** 2 + 1e-12)).exp()
-    return found / found.sum(-1, keepdim=True)
+    weights = (-((at - at[:, None]) ** 2) / (2 * width[:, None, None] ** 2 + 1e-12)).exp()
+    return weights / weights.sum(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Brightness: images made lighter or darker."""
+"""Brightness: images become lighter or darker."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.technique import knob
 
 
 class Brightness(ValueTransform):
-    """Makes images lighter or darker, each by a factor of its own.
+    """Makes images lighter or darker by a random factor per sample.
 
-    Formula: v ← v · (1 + amount · u), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1].
+    Formula: v ← v · (1 + amount · u), u ~ U(−1, 1), for values v in [0, 1]. The result is clipped to [0, 1].
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: light changes from picture to picture.
-    Hurts when: brightness tells the class (radiology, thermal images).
+    Helps when: the lighting differs between images.
+    Hurts when: the class depends on brightness (radiology, thermal images).
 
     >>> light = torch.full((2, 1, 1, 1), 0.5), (torch.tensor([1.0, -1.0]),)
     >>> Brightness(0.5).transform(*light, Inputs("image")).flatten()
@@ -45,7 +45,7 @@ class Brightness(ValueTransform):
         search=(0.05, 0.6),
         neutral=0.0,
         unit="share of the brightness",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

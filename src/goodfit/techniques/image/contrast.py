@@ -1,4 +1,4 @@
-"""Contrast: images made harder or flatter."""
+"""Contrast: the contrast of images changes at random."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from goodfit.technique import knob
 
 
 class Contrast(ValueTransform):
-    """Makes images harder or flatter, each by a factor of its own.
+    """Raises or lowers the contrast of images by a random factor per sample.
 
-    Formula: v ← m + (1 + amount · u)(v − m), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; m is the mean
-    brightness of the image (of the clip).
+    Formula: v ← m + (1 + amount · u)(v − m), u ~ U(−1, 1), for values v in [0, 1]. m is the mean luminance of the image
+    or clip. The result is clipped to [0, 1].
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: light and cameras change from picture to picture.
-    Hurts when: contrast tells the class.
+    Helps when: the lighting and the cameras differ between images.
+    Hurts when: the class depends on contrast.
 
     >>> image = torch.tensor([0.25, 0.75]).reshape(1, 1, 1, 2)
     >>> Contrast(0.5).transform(image, (torch.tensor([-1.0]),), Inputs("image")).flatten()
@@ -47,7 +47,7 @@ class Contrast(ValueTransform):
         search=(0.05, 0.6),
         neutral=0.0,
         unit="share of the contrast",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Elastic distortion: images bent as if drawn on rubber."""
+"""Elastic distortion: images are bent by a smooth random field."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from goodfit.technique import knob
 
 
 class Elastic(DisplacementWarp):
-    """Bends images as if they were drawn on rubber: neighbouring pixels move alike, distant ones independently.
+    """Distorts images by a smooth random displacement field: nearby pixels move together, distant ones independently.
 
-    Formula: each pixel is taken from (x + alpha · (G ∗ U), y + alpha · (G ∗ V)); U, V ~ U(−1, 1) are drawn anew per
-    pixel and sample, G is a Gaussian of `sigma` pixels. The mean way is about alpha / (5 sigma) pixels. It acts before
-    the matrices of the other techniques that move pixels; together they are one resampling.
+    Formula: each pixel is taken from (x + alpha · (G ∗ U), y + alpha · (G ∗ V)), where U, V ~ U(−1, 1) are drawn per
+    pixel and sample and G is a Gaussian of `sigma` pixels. The mean displacement is about alpha / (5 sigma) pixels. The
+    displacement is applied before the matrices of the other techniques that move pixels. All techniques of a recipe
+    that move pixels are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: handwriting and tissue: what bends keeps its meaning. The strongest augmentation for digits.
-    Hurts when: straight lines matter; a small sigma with a large alpha tears the image apart.
+    Helps when: bent objects keep their meaning (handwriting, tissue). It is the strongest augmentation for digits.
+    Hurts when: straight lines matter. A small sigma with a large alpha tears the image apart.
 
     >>> Elastic(34.0, 4.0).displacement((torch.zeros(1, 2, 28, 28),), (28, 28)).abs().max()
     tensor(0.)
@@ -43,8 +44,8 @@ class Elastic(DisplacementWarp):
         high=float("inf"),
         search=(5.0, 50.0),
         neutral=0.0,
-        unit="pixels before they are smoothed",
-        doc="how far pixels move",
+        unit="pixels before smoothing",
+        doc="scale of the displacement",
     )
     sigma: float = knob(
         default=4.0,
@@ -52,7 +53,7 @@ class Elastic(DisplacementWarp):
         high=float("inf"),
         search=(3.0, 8.0),
         unit="pixels",
-        doc="over which distance pixels move alike",
+        doc="standard deviation of the smoothing filter",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -65,6 +66,6 @@ class Elastic(DisplacementWarp):
 
 
 def _gaussian(size: int, sigma: float | Tensor, like: Tensor) -> Tensor:
-    """The Gaussian as a symmetric matrix (size, size); beyond the border nothing moves."""
+    """The filter as a symmetric matrix (size, size), for displacements that are 0 beyond the border."""
     at = torch.arange(size, dtype=like.dtype, device=like.device)
     return (-((at - at[:, None]) ** 2) / (2 * sigma**2)).exp() / (math.sqrt(2 * math.pi) * sigma)

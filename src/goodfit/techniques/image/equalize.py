@@ -1,4 +1,4 @@
-"""Equalize: shades spread so that all are equally frequent."""
+"""Equalize: the histogram of each channel is flattened."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from goodfit.stages.augmentation import probability_knob
 
 
 class Equalize(ValueTransform):
-    """Spreads the shades of each channel of an image, so that all are about equally frequent.
+    """Equalizes the histogram of each channel of an image, so that all shades are about equally frequent.
 
-    Formula: v ← c(v) / (n − m), c(v) being the number of darker pixels of the channel, n of all and m of those of the
-    lightest shade, with probability p per sample; shades are steps of 1/255, and a channel of one shade stays.
+    Formula: v ← c(v) / (n − m) with probability p per sample, where c(v) is the number of darker pixels in the channel,
+    n the number of all pixels, and m the number of pixels of the lightest shade. Shades are multiples of 1/255. A
+    channel with a single shade does not change.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype, in 256 shades.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change; values have 256 shades.
 
-    Helps when: exposures differ; photographs, together with other operations (see `rand_augment`).
-    Hurts when: brightness tells the class; images are mostly background.
+    Helps when: exposures differ between photographs; usually together with other operations (see `rand_augment`).
+    Hurts when: the class depends on brightness, or images are mostly background.
 
     >>> image = torch.tensor([0.2, 0.2, 0.4, 0.4]).reshape(1, 1, 2, 2).repeat(1, 1, 256, 256)
     >>> Equalize(1.0).transform(image, (), Inputs("image")).unique()
     tensor([0., 1.])
 
-    Differs from pillow: there, n − m is cut to a multiple of 255, so that images of fewer pixels stay as they are.
+    Differs from pillow: pillow rounds n − m down to a multiple of 255, so that images with fewer pixels do not change.
     """
 
     references = (
@@ -50,5 +51,5 @@ class Equalize(ValueTransform):
         lightest = counts.gather(2, shades.amax(2, keepdim=True))
         below = shades.shape[2] - lightest
         table = (counts.cumsum(2) - counts) / below.clamp_min(1)
-        found = torch.where(below > 0, inputs.back(table.gather(2, shades)), x.flatten(2))
-        return found.reshape(x.shape)
+        equalized = torch.where(below > 0, inputs.back(table.gather(2, shades)), x.flatten(2))
+        return equalized.reshape(x.shape)

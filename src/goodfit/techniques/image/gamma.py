@@ -1,4 +1,4 @@
-"""Gamma: the middle tones of images made lighter or darker."""
+"""Gamma: the midtones of images become lighter or darker."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.technique import knob
 
 
 class Gamma(ValueTransform):
-    """Makes the middle tones of images lighter or darker, each by an exponent of its own; black and white stay.
+    """Makes the midtones of images lighter or darker by a random exponent per sample. Black and white do not change.
 
     Formula: v ← v^((1 + amount)^u), u ~ U(−1, 1), for values v in [0, 1].
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: exposures and screens differ; radiology, where black and white must stay.
-    Hurts when: middle tones tell the class.
+    Helps when: exposures and screens differ; in radiology, where black and white must not change.
+    Hurts when: the class depends on the midtones.
 
     >>> middle = torch.full((2, 1, 1, 1), 0.25), (torch.tensor([1.0, -1.0]),)
     >>> Gamma(1.0).transform(*middle, Inputs("image")).flatten()
@@ -45,7 +45,7 @@ class Gamma(ValueTransform):
         search=(0.05, 1.0),
         neutral=0.0,
         unit="share of the exponent",
-        doc="how much larger, and how much smaller in turn, the exponent can become",
+        doc="largest relative change of the exponent: it lies between 1 / (1 + amount) and 1 + amount",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -53,5 +53,5 @@ class Gamma(ValueTransform):
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         exponent = (1 + self.amount + torch.zeros_like(draw[0])) ** draw[0]
-        bent = inputs.back(inputs.unit(x).clamp_min(0.0) ** per_sample(exponent, x))
-        return torch.where(per_sample(exponent == 1, x), x, bent)
+        curved = inputs.back(inputs.unit(x).clamp_min(0.0) ** per_sample(exponent, x))
+        return torch.where(per_sample(exponent == 1, x), x, curved)

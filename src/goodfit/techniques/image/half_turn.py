@@ -1,4 +1,4 @@
-"""Half turn: images rotated by 180°."""
+"""Half turn: images are rotated by 180°."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from goodfit.stages import Flip
 
 
 class HalfTurn(Flip):
-    """Rotates images by 180°.
+    """Rotates images by 180° at random.
 
-    Formula: x[…, i, j] ← x[…, H − 1 − i, W − 1 − j] with probability p per sample; a clip's frames alike.
+    Formula: x[…, i, j] ← x[…, H − 1 − i, W − 1 − j] with probability p per sample. All frames of a clip are rotated
+    together.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: an image may lie upside down, but not mirrored: coins, parts on a belt, satellite images.
-    Hurts when: there is an up and down: a 6 becomes a 9.
+    Helps when: objects may lie upside down, but not mirrored (coins, parts on a conveyor belt, satellite images).
+    Hurts when: images have a fixed top: a 6 becomes a 9.
 
     >>> HalfTurn(1.0).matrix((), (2, 2))[0].diagonal()
     tensor([-1., -1.,  1.])

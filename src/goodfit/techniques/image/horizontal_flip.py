@@ -1,4 +1,4 @@
-"""Horizontal flip: images mirrored left to right."""
+"""Horizontal flip: images are mirrored left to right."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from goodfit.stages import Flip
 
 
 class HorizontalFlip(Flip):
-    """Mirrors images left to right.
+    """Mirrors images left to right at random.
 
-    Formula: x[…, i, j] ← x[…, i, W − 1 − j] with probability p per sample; a clip's frames alike.
+    Formula: x[…, i, j] ← x[…, i, W − 1 − j] with probability p per sample. All frames of a clip are mirrored together.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: left and right mean the same, as in most photographs.
-    Hurts when: a mirrored image has another meaning or none: letters, digits, arrows, hands, chests. A 2 becomes no
-    digit at all; leave it out there, or name the classes that may be mirrored with `classes`.
+    Helps when: left and right have the same meaning, as in most photographs.
+    Hurts when: a mirrored image has another meaning or none (letters, digits, arrows, hands, chest X-rays). Leave the
+    technique out, or name the classes that may be mirrored with `classes`.
 
     >>> HorizontalFlip(1.0).matrix((), (2, 2))[0].diagonal()
     tensor([-1.,  1.,  1.])

@@ -1,4 +1,4 @@
-"""Hue: colours moved round the circle of colours."""
+"""Hue: the colours of images are rotated on the colour wheel."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from goodfit.technique import knob
 
 
 class Hue(ValueTransform):
-    """Moves colours round the circle of colours, in each image by an angle of its own.
+    """Rotates the hue of images by a random angle per sample.
 
-    Formula: in the HSV model, H ← H + amount · u (mod 1), u ~ U(−1, 1), for values in [0, 1]; greys stay.
+    Formula: in the HSV model, H ← H + amount · u (mod 1), u ~ U(−1, 1), for values in [0, 1]. Greys do not change.
 
-    Shape: x (batch, 3, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, 3, …, height, width). Shape and dtype do not change.
 
-    Helps when: the light's colour changes, or things come in any colour (cars, clothes).
-    Hurts when: colours tell the class (ripe fruit, stained tissue, traffic lights).
+    Helps when: the colour of the light differs, or objects come in any colour (cars, clothes).
+    Hurts when: the class depends on colour (ripe fruit, stained tissue, traffic lights).
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> Hue(0.5).transform(red, (torch.tensor([2 / 3]),), Inputs("image")).flatten().round(decimals=3)
@@ -47,7 +47,7 @@ class Hue(ValueTransform):
         search=(0.01, 0.3),
         neutral=0.0,
         unit="turns",
-        doc="the largest way on the circle, to both sides",
+        doc="largest rotation in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Image noise: grain on images."""
+"""Image noise: Gaussian noise is added to images."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.technique import knob
 
 
 class ImageNoise(ValueTransform):
-    """Adds Gaussian noise to each value of an image.
+    """Adds Gaussian noise to every value of an image.
 
-    Formula: v ← v + stddev · z, z ~ N(0, 1) per value, for values v in [0, 1], cut off to [0, 1].
+    Formula: v ← v + stddev · z, z ~ N(0, 1) per value, for values v in [0, 1]. The result is clipped to [0, 1].
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: cameras are noisy, light is low.
-    Hurts when: the noise hides what is small.
+    Helps when: cameras are noisy, or the light is low.
+    Hurts when: the noise hides small objects.
 
     >>> grain = torch.tensor([1.0, -2.0]).reshape(1, 1, 1, 2)
     >>> ImageNoise(0.1).transform(torch.full((1, 1, 1, 2), 0.5), (grain,), Inputs("image"))

@@ -1,4 +1,4 @@
-"""Perspective: images seen from a slanting side."""
+"""Perspective: images are seen from a random direction."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from goodfit.technique import knob
 
 
 class Perspective(MatrixWarp):
-    """Sees images from a slanting side: their four corners move, each by a way of its own, and straight lines stay so.
+    """Applies a random perspective transformation to images. Straight lines stay straight.
 
-    Formula: each corner of the new image is taken from a place up to `distortion` times half the sides away from that
-    corner of the old one, u, v ~ U(−1, 1); between them, the projective map of these four pairs of points. Pixels are
-    interpolated, and all that moves pixels in a recipe is one resampling.
+    Formula: each corner of the new image is taken from the old image's corner plus `distortion` · (u · W / 2,
+    v · H / 2), u, v ~ U(−1, 1). The other pixels follow the projective map through these four pairs of points, with
+    bilinear interpolation. All techniques of a recipe that move pixels are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: flat things are seen from changing sides: signs, pages, plates.
-    Hurts when: angles tell the class.
+    Helps when: flat objects are seen from different directions (signs, pages, licence plates).
+    Hurts when: the class depends on angles.
 
     >>> still = Perspective(0.2).matrix(tuple(torch.zeros(8, 1)), (4, 4))
     >>> torch.allclose(still, torch.eye(3))
@@ -48,7 +48,7 @@ class Perspective(MatrixWarp):
         search=(0.05, 0.4),
         neutral=0.0,
         unit="share of half the side",
-        doc="the longest way of a corner, in both directions",
+        doc="largest shift of a corner in each direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -56,14 +56,14 @@ class Perspective(MatrixWarp):
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
         height, width = size
-        # Corners in units of half the sides, from the middle: left top, right top, right bottom, left bottom.
+        # Corners in units of half the sides, from the centre: top left, top right, bottom right, bottom left.
         x0, x1, x2, x3 = (side + self.distortion * u for side, u in zip((-1, 1, 1, -1), draw[:4], strict=True))
         y0, y1, y2, y3 = (side + self.distortion * v for side, v in zip((-1, -1, 1, 1), draw[4:], strict=True))
         ax, bx, sx = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
         ay, by, sy = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
         area = ax * by - bx * ay
         g, h = (sx * by - bx * sy) / area, (ax * sy - sx * ay) / area
-        # Heckbert's map of the unit square, whose corners are (0, 0) to (1, 1), to the four places.
+        # Heckbert's map from the unit square, with corners (0, 0) to (1, 1), to the four source corners.
         square = homogeneous_matrices(
             [[x1 - x0 + g * x1, x3 - x0 + h * x3, x0], [y1 - y0 + g * y1, y3 - y0 + h * y3, y0], [g, h, 1.0]], g
         )

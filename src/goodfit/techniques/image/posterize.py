@@ -1,4 +1,4 @@
-"""Posterize: images with fewer shades."""
+"""Posterize: images have fewer shades."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.technique import knob
 
 
 class Posterize(ValueTransform):
-    """Leaves images fewer shades per channel, each a number of its own.
+    """Reduces the number of shades per channel of an image to a random number.
 
-    Formula: v ← ⌊255 v / s⌋ s / 255 for values v in [0, 1], with s = 2^round(bits · |u|), u ~ U(−1, 1).
+    Formula: v ← ⌊255 v / s⌋ s / 255 for values v in [0, 1], with s = 2^round(bits · |u|), u ~ U(−1, 1) per sample.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
     Helps when: photographs, together with other operations (see `rand_augment`).
-    Hurts when: slight differences of shade tell the class.
+    Hurts when: the class depends on small differences of shade.
 
     >>> image = torch.tensor([0.4, 0.6]).reshape(1, 1, 1, 2)
     >>> Posterize(7.0).transform(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
@@ -44,14 +44,14 @@ class Posterize(ValueTransform):
         search=(1.0, 6.0),
         neutral=0.0,
         unit="bits",
-        doc="how many of the 8 bits of a channel are lost at most",
+        doc="largest number of bits to remove from the 8 bits of a channel",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return signed_uniform(len(x), 1, generator, x.device)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        lost = (self.bits * draw[0].abs()).round()
-        step = per_sample(2.0**lost, x) / 255
-        fewer = (inputs.unit(x) / step + 1e-4).floor() * step  # whole shades stay, however they are rounded
-        return torch.where(per_sample(lost == 0, x), x, inputs.back(fewer))
+        removed = (self.bits * draw[0].abs()).round()
+        step = per_sample(2.0**removed, x) / 255
+        fewer = (inputs.unit(x) / step + 1e-4).floor() * step  # 1e-4 keeps rounding errors from lowering exact shades
+        return torch.where(per_sample(removed == 0, x), x, inputs.back(fewer))

@@ -1,4 +1,4 @@
-"""RandAugment: a few operations out of fourteen, all equally strong."""
+"""RandAugment: random operations out of fourteen, all at the same strength."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from goodfit.reference import Reference
 from goodfit.stages import Augmentation, AugmentationPolicy, Draw
 from goodfit.stages.augmentation import FILL_DOC
 from goodfit.technique import knob
-from goodfit.techniques.image import _operations as operations
+from goodfit.techniques.image import _operations
 
 
 class RandAugment(AugmentationPolicy):
-    """Applies a few operations, drawn per image out of fourteen, all at the same strength.
+    """Applies a few operations to each image, drawn from fourteen, all at the same strength.
 
-    Formula: `count` times, one of identity, shear and shift across or down, rotation, brightness, saturation, contrast,
-    sharpness, posterize, solarize, auto-contrast, equalize, each with probability 1/14; its strength is `magnitude`
-    times the largest one (30°, 0.9, 4 bits, …), to either side. All that moves pixels is one resampling, and comes
-    first.
+    Formula: `count` times one of identity, shear and shift in each direction, rotation, brightness, saturation,
+    contrast, sharpness, posterize, solarize, auto-contrast and equalize, each with probability 1/14. The strength is
+    `magnitude` times the largest one (30°, 0.9, 4 bits, …), with a random sign. Operations that move pixels come first
+    and are combined into one resampling.
 
-    Shape: x (batch, 1 or 3, …, height, width); it keeps its shape and dtype. Grey images have no saturation.
+    Shape: x (batch, 1 or 3, …, height, width). Shape and dtype do not change. Saturation has no effect on images with
+    one channel.
 
-    Helps when: photographs; two numbers in place of a dozen strengths.
-    Hurts when: digits and other images that most of these operations spoil; training is short.
+    Helps when: data are photographs. It needs two knobs instead of a dozen strengths.
+    Hurts when: most of these operations destroy the image (digits), or training is short.
 
     >>> len(RandAugment(count=2).operations())
     26
 
-    Differs from the paper: magnitude is a share (9 of 30 is 0.3); what moves pixels is one resampling, before colours.
+    Differs from the paper: magnitude is a share (9 of 30 is 0.3). Operations that move pixels are one resampling,
+    before the colours change.
     """
 
     references = (
@@ -52,7 +54,7 @@ class RandAugment(AugmentationPolicy):
         search=(0.1, 1.0),
         main=True,
         unit="share of the largest strength",
-        doc="how strong every operation is",
+        doc="strength of every operation",
     )
     count: int = knob(default=2, low=1, high=10, search=(1, 3), unit="operations", doc="operations per image")
     p: float = knob(
@@ -69,17 +71,17 @@ class RandAugment(AugmentationPolicy):
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         shape = self.count, len(x)
-        chosen = torch.randint(len(operations.NAMES) + 1, shape, generator=generator, device=x.device)
+        operation = torch.randint(len(_operations.NAMES) + 1, shape, generator=generator, device=x.device)
         side = torch.randint(2, shape, generator=generator, device=x.device)
-        return chosen.T, 2.0 * side.T - 1  # (batch, count)
+        return operation.T, 2.0 * side.T - 1  # (batch, count)
 
     def operations(self) -> Sequence[Augmentation]:
-        return operations.parts(self.fill) * self.count
+        return _operations.largest(self.fill) * self.count
 
     def assignments(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
-        chosen, side = draw
+        operation, side = draw
         return [
-            (chosen[:, slot] == number, operations.told(name, self.magnitude * side[:, slot]))
+            (operation[:, slot] == number, _operations.draw_at(name, self.magnitude * side[:, slot]))
             for slot in range(self.count)
-            for number, name in enumerate(operations.NAMES)
+            for number, name in enumerate(_operations.NAMES)
         ]

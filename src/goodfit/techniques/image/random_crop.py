@@ -1,4 +1,4 @@
-"""Random crop: a window of the image's size out of a larger, padded image."""
+"""Random crop: a random window of the padded image."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from goodfit.technique import knob
 
 
 class RandomCrop(MatrixWarp):
-    """Pads images and cuts a window of the old size out, by whole pixels, each at a place of its own.
+    """Pads images and cuts out a window of the original size at a random position.
 
-    Formula: the window is moved by −n to n whole pixels, all equally likely, in both directions; n is padding · W, or
-    padding · H, rounded; `fill` is the padding. Without other techniques that move pixels nothing is interpolated.
+    Formula: the window moves by −n to n whole pixels in each direction, all equally likely, where n is padding · W or
+    padding · H, rounded. `fill` is the padding. Nothing is interpolated, unless the recipe has other techniques that
+    move pixels.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: objects are not always in the middle; the usual choice for small photographs (padding 4 of 32 pixels).
-    Hurts when: the place tells the class, or the object fills the image.
+    Helps when: objects are not always centred. It is the usual choice for small photographs (padding of 4 for 32
+    pixels).
+    Hurts when: the class depends on the position, or the object fills the image.
 
     >>> RandomCrop(0.125).matrix((torch.tensor([0.9]), torch.tensor([-0.1])), (32, 32))[0, :2, 2]
     tensor([4., 0.])
@@ -48,7 +50,7 @@ class RandomCrop(MatrixWarp):
         search=(0.05, 0.25),
         neutral=0.0,
         unit="share of the side",
-        doc="how much is put round the image before the window is cut out",
+        doc="padding on each side",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -62,6 +64,6 @@ class RandomCrop(MatrixWarp):
 
 
 def _whole(level: Tensor, most: float | Tensor) -> Tensor:
-    """A level in [−1, 1) as a whole number from −n to n, n being `most`, rounded."""
+    """Map a level in [−1, 1) to a whole number from −n to n, where n is `most`, rounded."""
     n = (most + torch.zeros_like(level)).round()
     return ((level + 1) / 2 * (2 * n + 1)).floor() - n

@@ -1,4 +1,4 @@
-"""Resized crop: a part of the image, brought back to the image's size."""
+"""Resized crop: a random part of the image, resized to the full size."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from goodfit.technique import knob
 
 
 class ResizedCrop(MatrixWarp):
-    """Cuts a random part out of images and brings it back to the old size.
+    """Cuts out a random part of an image and resizes it to the original size.
 
-    Formula: a part of the share a ~ U(area, 1) of the image, with sides in the proportion r (that of the image: 1),
-    log r ~ U(−log ratio, log ratio), anywhere in the image: its sides are min(1, √(a r)) and min(1, √(a / r)) times the
-    image's.
+    Formula: the part has the share a ~ U(area, 1) of the image's area and the aspect ratio r relative to the image,
+    log r ~ U(−log ratio, log ratio). Its sides are min(1, √(a r)) and min(1, √(a / r)) times those of the image. Its
+    position is uniform.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: objects are seen from near and far, as in photographs; the strongest single augmentation there.
-    Hurts when: the object is small or fills the image: parts without it keep its label.
+    Helps when: objects are seen from near and far, as in photographs. It is the strongest single augmentation there.
+    Hurts when: objects are small or fill the image, so that a part without the object keeps its label.
 
     >>> crop = ResizedCrop(0.25, 1.0).matrix((torch.tensor([-1.0]), torch.tensor([0.0]), *torch.ones(2, 1)), (4, 4))
     >>> crop[0, :2]
     tensor([[0.5000, 0.0000, 1.0000],
             [0.0000, 0.5000, 1.0000]])
 
-    Differs from the paper: a part that would not fit is made narrower, not drawn again.
+    Differs from the paper: a part that does not fit is made narrower instead of being drawn again.
     """
 
     references = (
@@ -49,7 +49,7 @@ class ResizedCrop(MatrixWarp):
         search=(0.08, 0.9),
         neutral=1.0,
         unit="share of the image",
-        doc="the smallest part",
+        doc="smallest share of the image's area",
     )
     ratio: float = knob(
         default=4 / 3,
@@ -58,22 +58,22 @@ class ResizedCrop(MatrixWarp):
         search=(1.0, 2.0),
         neutral=1.0,
         unit="factor",
-        doc="how far the proportion of the sides may change, to both sides",
+        doc="largest factor on the aspect ratio, in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return signed_uniform(len(x), 4, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
-        share, proportion, right, down = draw
-        share = self.area + (1 - self.area) * (share + 1) / 2
-        root = (self.ratio + torch.zeros_like(proportion)) ** (proportion / 2)
-        sides = [(share.sqrt() * root).clamp(max=1.0), (share.sqrt() / root).clamp(max=1.0)]
+        area, aspect, right, down = draw
+        area = self.area + (1 - self.area) * (area + 1) / 2
+        root = (self.ratio + torch.zeros_like(aspect)) ** (aspect / 2)
+        sides = [(area.sqrt() * root).clamp(max=1.0), (area.sqrt() / root).clamp(max=1.0)]
         height, width = size
         return homogeneous_matrices(
             [
                 [sides[0], 0.0, right * (1 - sides[0]) * width / 2],
                 [0.0, sides[1], down * (1 - sides[1]) * height / 2],
             ],
-            share,
+            area,
         )

@@ -1,4 +1,4 @@
-"""Rotation: images turned by a random angle."""
+"""Rotation: images are rotated by a random angle."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from goodfit.technique import knob
 
 
 class Rotation(MatrixWarp):
-    """Turns images round their middle, each by an angle of its own.
+    """Rotates images about their centre by a random angle per sample.
 
-    Formula: the angle is `degrees` · u, u ~ U(−1, 1), to the left where it is positive; pixels are interpolated
-    (bilinear), and all that moves pixels in a recipe is one resampling.
+    Formula: the angle is `degrees` · u, u ~ U(−1, 1), counterclockwise if positive. Pixels are interpolated bilinearly.
+    All techniques of a recipe that move pixels are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: objects stand more or less upright: 10° to 15° for digits, more where there is no up and down.
-    Hurts when: the angle tells the class (6 and 9), or corners matter and `fill` hides them.
+    Helps when: objects are not exactly upright: 10° to 15° for digits, more if images have no fixed top.
+    Hurts when: the class depends on the angle (6 and 9), or `fill` hides relevant corners.
 
     >>> quarter = Rotation(90.0).matrix((torch.tensor([1.0]),), (4, 4))[0, :2].round()
     >>> quarter.tolist() == [[0, -1, 0], [1, 0, 0]]
@@ -49,7 +49,7 @@ class Rotation(MatrixWarp):
         search=(2.0, 45.0),
         neutral=0.0,
         unit="degrees",
-        doc="the largest angle, to both sides",
+        doc="largest angle in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

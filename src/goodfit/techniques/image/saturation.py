@@ -1,4 +1,4 @@
-"""Saturation: colours made stronger or paler."""
+"""Saturation: colours become stronger or paler."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from goodfit.technique import knob
 
 
 class Saturation(ValueTransform):
-    """Makes colours stronger or paler, in each image by a factor of its own.
+    """Makes the colours of images stronger or paler by a random factor per sample.
 
-    Formula: v ← g + (1 + amount · u)(v − g), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; g is the pixel's
-    grey, 0.299 R + 0.587 G + 0.114 B.
+    Formula: v ← g + (1 + amount · u)(v − g), u ~ U(−1, 1), for values v in [0, 1]. g is the pixel's luminance, 0.299
+    R + 0.587 G + 0.114 B. The result is clipped to [0, 1].
 
-    Shape: x (batch, 3, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, 3, …, height, width). Shape and dtype do not change.
 
-    Helps when: light and cameras change from picture to picture.
-    Hurts when: colours tell the class (ripe fruit, stained tissue).
+    Helps when: the lighting and the cameras differ between images.
+    Hurts when: the class depends on colour (ripe fruit, stained tissue).
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
     >>> Saturation(1.0).transform(red, (torch.tensor([-1.0]),), Inputs("image")).flatten()
@@ -50,7 +50,7 @@ class Saturation(ValueTransform):
         search=(0.05, 0.9),
         neutral=0.0,
         unit="share of the saturation",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Scaling: images made wider or narrower, higher or lower."""
+"""Scale: width and height of images change independently."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from goodfit.technique import knob
 
 
 class Scale(MatrixWarp):
-    """Makes images wider or narrower and higher or lower, each side by a factor of its own.
+    """Scales the width and the height of images by two independent random factors per sample.
 
     Formula: width and height are multiplied by (1 + amount)^u and (1 + amount)^v, u, v ~ U(−1, 1). Pixels are
-    interpolated, and all that moves pixels in a recipe is one resampling.
+    interpolated bilinearly. All techniques of a recipe that move pixels are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: proportions vary: handwriting, objects seen from the side.
-    Hurts when: proportions tell the class (a 0 and an O, a square and a rectangle).
+    Helps when: proportions vary (handwriting, objects seen from the side).
+    Hurts when: the class depends on proportions (a 0 and an O, a square and a rectangle).
 
     >>> Scale(1.0).matrix((torch.tensor([1.0]), torch.tensor([-1.0])), (4, 4))[0].diagonal()
     tensor([0.5000, 2.0000, 1.0000])
@@ -47,7 +47,7 @@ class Scale(MatrixWarp):
         search=(0.05, 0.5),
         neutral=0.0,
         unit="share of the side",
-        doc="how much longer, and how much shorter in turn, a side can become",
+        doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Sharpness: images made sharper or softer."""
+"""Sharpness: images become sharper or softer."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from goodfit.technique import knob
 
 
 class Sharpness(ValueTransform):
-    """Makes images sharper or softer, each by a factor of its own.
+    """Makes images sharper or softer by a random factor per sample.
 
-    Formula: v ← s + (1 + amount · u)(v − s), u ~ U(−1, 1), for values v in [0, 1], cut off to [0, 1]; s is the mean of
-    a pixel (weight 5) and its eight neighbours (weight 1 each), and v itself at the border.
+    Formula: v ← s + (1 + amount · u)(v − s), u ~ U(−1, 1), for values v in [0, 1]. s is the mean of the pixel (weight
+    5) and its eight neighbours (weight 1 each); border pixels do not change. The result is clipped to [0, 1].
 
-    Shape: x (batch, channel, …, height, width), sides of at least 3 pixels; it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width), with sides of at least 3 pixels. Shape and dtype do not change.
 
-    Helps when: focus and resolution differ from picture to picture.
-    Hurts when: fine texture tells the class.
+    Helps when: focus and resolution differ between images.
+    Hurts when: the class depends on fine texture.
 
     >>> spot = torch.zeros(1, 1, 3, 3)
     >>> spot[0, 0, 1, 1] = 1.0
@@ -48,7 +48,7 @@ class Sharpness(ValueTransform):
         search=(0.1, 0.9),
         neutral=0.0,
         unit="share of the sharpness",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -56,8 +56,8 @@ class Sharpness(ValueTransform):
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         inner = x[..., 1:-1, 1:-1]
-        rows = x[..., :-2] + x[..., 1:-1] + x[..., 2:]  # sums of three in a row
+        rows = x[..., :-2] + x[..., 1:-1] + x[..., 2:]  # sums of three neighbours in a row
         around = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]
-        rest = (inner - (around + 4 * inner) / 13).flatten(1, -3)  # what the smoothed image lacks
-        rest = F.pad(rest, (1, 1, 1, 1)).reshape(x.shape)
-        return x + per_sample(self.amount * draw[0], x) * rest
+        detail = (inner - (around + 4 * inner) / 13).flatten(1, -3)  # the detail that smoothing removes
+        detail = F.pad(detail, (1, 1, 1, 1)).reshape(x.shape)
+        return x + per_sample(self.amount * draw[0], x) * detail

@@ -1,4 +1,4 @@
-"""Shear: images slanted sideways and upwards."""
+"""Shear: images are slanted horizontally and vertically."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from goodfit.technique import knob
 
 
 class Shear(MatrixWarp):
-    """Slants images, rows against columns and columns against rows, each by angles of its own.
+    """Shears images horizontally and vertically by random angles per sample.
 
-    Formula: a pixel is taken from (x + y tan a, y + x tan b), counted from the middle, with a = `degrees` · u,
-    b = `degrees` · v, u, v ~ U(−1, 1). Pixels are interpolated, and all that moves pixels in a recipe is one
-    resampling.
+    Formula: each pixel is taken from (x + y tan a, y + x tan b), relative to the centre, with a = `degrees` · u,
+    b = `degrees` · v, u, v ~ U(−1, 1). Pixels are interpolated bilinearly. All techniques of a recipe that move pixels
+    are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: lines slant from one example to the next: handwriting.
-    Hurts when: right angles tell the class.
+    Helps when: the slant differs between samples (handwriting).
+    Hurts when: the class depends on right angles.
 
     >>> Shear(45.0).matrix((torch.tensor([1.0]), torch.tensor([0.0])), (4, 4))[0, :2]
     tensor([[1., 1., 0.],
@@ -48,7 +48,7 @@ class Shear(MatrixWarp):
         search=(2.0, 30.0),
         neutral=0.0,
         unit="degrees",
-        doc="the largest angle, to both sides",
+        doc="largest angle in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

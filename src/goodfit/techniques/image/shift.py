@@ -1,4 +1,4 @@
-"""Shift: images moved sideways and up or down."""
+"""Shift: images are moved horizontally and vertically."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from goodfit.technique import knob
 
 
 class Shift(MatrixWarp):
-    """Moves images sideways and up or down, each by a way of its own.
+    """Shifts images horizontally and vertically by random distances per sample.
 
-    Formula: the way is `amount` · (u · W, v · H) pixels, u, v ~ U(−1, 1); pixels are interpolated, and all that moves
-    pixels in a recipe is one resampling. What leaves the image is lost; `fill` comes in.
+    Formula: the shift is `amount` · (u · W, v · H) pixels, u, v ~ U(−1, 1). Pixels that leave the image are lost, and
+    `fill` appears on the other side. Pixels are interpolated bilinearly. All techniques of a recipe that move pixels
+    are combined into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: objects are not always in the middle, above all for networks without convolutions.
-    Hurts when: the place tells the class, or the object fills the image.
+    Helps when: objects are not always centred, above all for networks without convolutions.
+    Hurts when: the class depends on the position, or the object fills the image.
 
     >>> Shift(0.5).matrix((torch.tensor([1.0]), torch.tensor([-1.0])), (4, 8))[0, :2, 2]
     tensor([-4.,  2.])
@@ -47,7 +48,7 @@ class Shift(MatrixWarp):
         search=(0.02, 0.3),
         neutral=0.0,
         unit="share of the side",
-        doc="the longest way, in both directions",
+        doc="largest shift in each direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

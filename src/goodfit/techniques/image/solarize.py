@@ -1,4 +1,4 @@
-"""Solarize: images whose lightest shades are turned into dark ones."""
+"""Solarize: the lightest shades of images are inverted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.technique import knob
 
 
 class Solarize(ValueTransform):
-    """Turns the lightest shades of images into dark ones, from a shade on of each image's own.
+    """Inverts the lightest shades of images, above a random threshold per sample.
 
     Formula: v ← 1 − v where v > 1 − amount · |u|, u ~ U(−1, 1), for values v in [0, 1].
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
     Helps when: photographs, together with other operations (see `rand_augment`).
-    Hurts when: light and dark tell the class.
+    Hurts when: the class depends on light and dark.
 
     >>> image = torch.tensor([0.4, 0.9]).reshape(1, 1, 1, 2)
     >>> Solarize(0.5).transform(image, (torch.tensor([1.0]),), Inputs("image")).flatten()
@@ -44,12 +44,12 @@ class Solarize(ValueTransform):
         search=(0.1, 1.0),
         neutral=0.0,
         unit="share of the shades",
-        doc="how many shades are turned at most",
+        doc="largest share of the shades to invert",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return signed_uniform(len(x), 1, generator, x.device)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        first = inputs.high - per_sample(self.amount * draw[0].abs(), x) * (inputs.high - inputs.low)
-        return torch.where(x > first, inputs.low + inputs.high - x, x)
+        threshold = inputs.high - per_sample(self.amount * draw[0].abs(), x) * (inputs.high - inputs.low)
+        return torch.where(x > threshold, inputs.low + inputs.high - x, x)

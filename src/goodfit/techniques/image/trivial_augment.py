@@ -1,4 +1,4 @@
-"""TrivialAugment: one operation out of fourteen, of any strength."""
+"""TrivialAugment: one random operation out of fourteen, at a random strength."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from goodfit.reference import Reference
 from goodfit.stages import Augmentation, AugmentationPolicy, Draw
 from goodfit.stages.augmentation import FILL_DOC, probability_knob
 from goodfit.technique import knob
-from goodfit.techniques.image import _operations as operations
+from goodfit.techniques.image import _operations
 
 
 class TrivialAugment(AugmentationPolicy):
-    """Applies one operation, drawn per image out of fourteen, at a strength that is drawn, too.
+    """Applies one operation to each image, drawn from fourteen, at a random strength.
 
-    Formula: one of identity, shear and shift across or down, rotation, brightness, saturation, contrast, sharpness,
-    posterize, solarize, auto-contrast, equalize, each with probability 1/14; its strength is u times the largest one,
-    u ~ U(−1, 1).
+    Formula: one of identity, shear and shift in each direction, rotation, brightness, saturation, contrast, sharpness,
+    posterize, solarize, auto-contrast and equalize, each with probability 1/14. The strength is u times the largest
+    one, u ~ U(−1, 1).
 
-    Shape: x (batch, 1 or 3, …, height, width); it keeps its shape and dtype. Grey images have no saturation.
+    Shape: x (batch, 1 or 3, …, height, width). Shape and dtype do not change. Saturation has no effect on images with
+    one channel.
 
-    Helps when: photographs; there is nothing to tune.
-    Hurts when: digits and other images that most of these operations spoil; training is short.
+    Helps when: data are photographs. There is nothing to tune.
+    Hurts when: most of these operations destroy the image (digits), or training is short.
 
     >>> len(TrivialAugment().operations())
     13
 
-    Differs from the paper: the largest strengths are those of RandAugment; strengths have no steps.
+    Differs from the paper: the largest strengths are those of RandAugment, and strengths are continuous.
     """
 
     references = (
@@ -46,13 +47,15 @@ class TrivialAugment(AugmentationPolicy):
     fill: str = knob(default="black", choices=FILL_MODES, kw_only=True, doc=FILL_DOC)
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        chosen = torch.randint(len(operations.NAMES) + 1, (len(x),), generator=generator, device=x.device)
+        operation = torch.randint(len(_operations.NAMES) + 1, (len(x),), generator=generator, device=x.device)
         level = torch.empty(len(x), dtype=torch.float32, device=x.device)
-        return chosen, level.uniform_(-1.0, 1.0, generator=generator)
+        return operation, level.uniform_(-1.0, 1.0, generator=generator)
 
     def operations(self) -> Sequence[Augmentation]:
-        return operations.parts(self.fill)
+        return _operations.largest(self.fill)
 
     def assignments(self, draw: Draw) -> Sequence[tuple[Tensor, Draw]]:
-        chosen, level = draw
-        return [(chosen == number, operations.told(name, level)) for number, name in enumerate(operations.NAMES)]
+        operation, level = draw
+        return [
+            (operation == number, _operations.draw_at(name, level)) for number, name in enumerate(_operations.NAMES)
+        ]

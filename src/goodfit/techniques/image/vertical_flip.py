@@ -1,4 +1,4 @@
-"""Vertical flip: images mirrored upside down."""
+"""Vertical flip: images are mirrored upside down."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from goodfit.stages import Flip
 
 
 class VerticalFlip(Flip):
-    """Mirrors images upside down.
+    """Mirrors images upside down at random.
 
-    Formula: x[…, i, j] ← x[…, H − 1 − i, j] with probability p per sample; a clip's frames alike.
+    Formula: x[…, i, j] ← x[…, H − 1 − i, j] with probability p per sample. All frames of a clip are mirrored together.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
-    Helps when: there is no up and down, as under a microscope or from a satellite.
-    Hurts when: there is: scenes, faces, letters, digits.
+    Helps when: images have no fixed top, as in microscopy or satellite images.
+    Hurts when: images have a fixed top (scenes, faces, letters, digits).
 
     >>> VerticalFlip(1.0).matrix((), (2, 2))[0].diagonal()
     tensor([ 1., -1.,  1.])

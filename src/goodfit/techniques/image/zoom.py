@@ -1,4 +1,4 @@
-"""Zoom: images seen from nearer or farther."""
+"""Zoom: images are enlarged or reduced."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from goodfit.technique import knob
 
 
 class Zoom(MatrixWarp):
-    """Zooms into images or out of them, each by a factor of its own; both sides alike.
+    """Zooms into or out of images by a random factor per sample, the same for width and height.
 
-    Formula: the factor is (1 + amount)^u, u ~ U(−1, 1): as often in as out. Pixels are interpolated, and all that moves
-    pixels in a recipe is one resampling; `fill` comes in where it zooms out.
+    Formula: the factor is (1 + amount)^u, u ~ U(−1, 1), so that zooming in and out are equally likely. Outside the
+    image, `fill` appears. Pixels are interpolated bilinearly. All techniques of a recipe that move pixels are combined
+    into one resampling.
 
-    Shape: x (batch, channel, …, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 
     Helps when: objects are seen from different distances.
-    Hurts when: the size tells the class, or the object fills the image.
+    Hurts when: the class depends on size, or the object fills the image.
 
     >>> Zoom(1.0).matrix((torch.tensor([1.0, -1.0]),), (4, 4))[:, 0, 0]
     tensor([0.5000, 2.0000])
@@ -44,12 +45,12 @@ class Zoom(MatrixWarp):
         search=(0.05, 0.5),
         neutral=0.0,
         unit="share of the size",
-        doc="how much larger, and how much smaller in turn, an image can become",
+        doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return signed_uniform(len(x), 1, generator, x.device)
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor:
-        taken = (1 + self.amount + torch.zeros_like(draw[0])) ** -draw[0]
-        return homogeneous_matrices([[taken, 0.0, 0.0], [0.0, taken, 0.0]], taken)
+        scale = (1 + self.amount + torch.zeros_like(draw[0])) ** -draw[0]
+        return homogeneous_matrices([[scale, 0.0, 0.0], [0.0, scale, 0.0]], scale)

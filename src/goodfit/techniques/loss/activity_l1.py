@@ -1,4 +1,4 @@
-"""Activity L1: a penalty on what hidden units put out."""
+"""Activity L1: a penalty on the absolute values of hidden activations."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from goodfit.technique import knob
 
 
 class ActivityL1(OnLoss):
-    """Adds λ Σ|a| over the hidden activations to the loss; few units stay active at a time.
+    """Adds the penalty λ Σ|a| on the hidden activations a to the loss, so that few units are active at a time.
 
-    Formula: cost = loss + l1 · Σ|a| / batch: the sum over all hidden units (in maps and sequences, over all positions
-    too), the mean over the rows. a is what flows into the chosen layers, that is, the units behind their activation
-    function; the network's own input is none of them.
+    Formula: cost = loss + l1 · Σ|a| / batch: the sum over all hidden units (for maps and sequences also over all
+    positions), averaged over the samples. a is the input of each selected layer, that is, the hidden units after their
+    activation function; the network's own input is not penalized.
 
     Shape: activations (batch, …), any shape.
 
-    Helps when: sparse representations are wanted (ReLU units, autoencoders).
-    Hurts when: a normalisation follows (the network scales the activations down and back up again).
+    Helps when: sparse representations are desired (ReLU units, autoencoders).
+    Hurts when: a normalization layer follows (the network scales the activations down and back up again).
 
     >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
     >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
     >>> ActivityL1(0.5).term(seen, ())
     tensor(1.5000)
 
-    Differs from Keras: it looks at the inputs of the chosen layers, `activity_regularizer` at a layer's output.
+    Differs from Keras: it penalizes the inputs of the selected layers; `activity_regularizer` penalizes the output of a
+    layer.
     """
 
     references = (
@@ -49,7 +50,7 @@ class ActivityL1(OnLoss):
         log=True,
         neutral=0.0,
         unit="loss per |a|",
-        doc="λ, the weight of Σ|a| in the cost",
+        doc="λ, weight of Σ|a| in the cost",
     )
     on: str = selector()
 

@@ -1,4 +1,4 @@
-"""Activity L2: a penalty on the squares of what hidden units put out."""
+"""Activity L2: a penalty on the squares of hidden activations."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from goodfit.technique import knob
 
 
 class ActivityL2(OnLoss):
-    """Adds λ Σa² over the hidden activations to the loss; no unit becomes loud.
+    """Adds the penalty λ Σa² on the hidden activations a to the loss, so that no unit becomes very large.
 
-    Formula: cost = loss + l2 · Σa² / batch: the sum over all hidden units (in maps and sequences, over all positions
-    too), the mean over the rows. a is what flows into the chosen layers, that is, the units behind their activation
-    function; the network's own input is none of them.
+    Formula: cost = loss + l2 · Σa² / batch: the sum over all hidden units (for maps and sequences also over all
+    positions), averaged over the samples. a is the input of each selected layer, that is, the hidden units after their
+    activation function; the network's own input is not penalized.
 
     Shape: activations (batch, …), any shape.
 
-    Helps when: hidden activations grow while training goes on (recurrent networks).
-    Hurts when: a normalisation follows (the network scales the activations down and back up again).
+    Helps when: hidden activations grow during training (recurrent networks).
+    Hurts when: a normalization layer follows (the network scales the activations down and back up again).
 
     >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
     >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
     >>> ActivityL2(0.5).term(seen, ())
     tensor(3.5000)
 
-    Differs from the paper: the sum over the units, as in Keras; the authors' code takes the mean.
-    Differs from Keras: it looks at the inputs of the chosen layers, `activity_regularizer` at a layer's output.
+    Differs from the paper: the sum over the units, as in Keras; the authors' code uses the mean.
+    Differs from Keras: it penalizes the inputs of the selected layers; `activity_regularizer` penalizes the output of a
+    layer.
     """
 
     references = (
@@ -50,7 +51,7 @@ class ActivityL2(OnLoss):
         log=True,
         neutral=0.0,
         unit="loss per a²",
-        doc="λ, the weight of Σa² in the cost",
+        doc="λ, weight of Σa² in the cost",
     )
     on: str = selector()
 

@@ -14,19 +14,19 @@ from goodfit.technique import knob
 
 
 class ClassWeights(OnLoss):
-    """Weighs the loss of each row by its class, so that rare classes count as much as frequent ones.
+    """Weights the loss of each sample by its class, so that rare classes count as much as frequent ones.
 
-    Formula: cost = mean of w · loss over the rows, w = (n / (C · n_c))^strength for a row of class c, divided by the
-    mean of that over the training rows; n rows in all, n_c of the class, C classes. Strength 1: scikit-learn's
-    "balanced"; 0: all rows alike. A soft target takes the mean weight of its classes. The loss of the History stays
-    the one without weights; the term is the difference.
+    Formula: cost = mean of w · loss over the samples, w = (n / (C · n_c))^strength for a sample of class c, divided by
+    the mean of this weight over the training rows; n is the number of training rows, n_c the number in class c, and C
+    the number of classes. Strength 1: scikit-learn's "balanced"; 0: all samples count alike. A soft target uses the
+    mean weight of its classes. The loss in the History stays unweighted; the difference is the technique's term.
 
-    Shape: y (batch,) class numbers or (batch, class) probabilities; losses (batch,); of masks one more height and width
-    each. A loss that gives a single number for the whole batch is an error.
+    Shape: y (batch,) class numbers or (batch, class) probabilities; losses (batch,); for masks, with two further
+    dimensions height and width. A loss function that returns a single number for the batch is an error.
 
-    Helps when: classes are unbalanced and the metric treats them alike (balanced accuracy, macro F1).
-    Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has
-    very few rows, or together with `ClassBalance` (corrects twice).
+    Helps when: classes are imbalanced and the metric treats them alike (balanced accuracy, macro F1).
+    Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has very
+    few rows, or `ClassBalance` is used too (corrects twice).
 
     >>> loss, shares = torch.tensor([1.0, 1.0, 1.0, 2.0]), torch.tensor([0.75, 0.25])
     >>> x, y = torch.zeros(4, 1), torch.tensor([0, 0, 0, 1])
@@ -53,8 +53,8 @@ class ClassWeights(OnLoss):
         high=1,
         search=(0.0, 1.0),
         neutral=0.0,
-        unit="power of the balanced weight",
-        doc="0: all rows alike; 1: all classes alike",
+        unit="exponent",
+        doc="exponent of the balanced weights; 0: all samples count alike; 1: all classes count alike",
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
@@ -64,11 +64,13 @@ class ClassWeights(OnLoss):
         rows, shares, y = forward.row_losses, forward.frequencies, forward.y
         if rows is None:
             raise InputError(
-                "ClassWeights: the loss must give one number per row, got one in all; return the rows' losses "
-                "(reduction='none')."
+                "ClassWeights: the loss function must return one loss per sample, got one number for the batch; "
+                "use reduction='none'."
             )
         if shares is None:
-            raise InputError("ClassWeights: the shares of the classes must be known, got none; give `frequencies`.")
+            raise InputError(
+                "ClassWeights: the class frequencies must be known, got frequencies=None; pass `frequencies`."
+            )
         excess = self._weights(shares.to(rows.dtype)) - 1  # (class,)
         if y.is_floating_point():
             extra = (y.to(rows.dtype) * excess.reshape(-1, *[1] * (y.ndim - 2))).sum(1)  # (batch, …)
@@ -77,7 +79,7 @@ class ClassWeights(OnLoss):
         return (extra * rows).mean()
 
     def _weights(self, shares: Tensor) -> Tensor:
-        """One weight per class; a class without training rows weighs as one of average size."""
+        """One weight per class; a class without training rows has the weight of a class of average size."""
         present = shares > 0
         balanced = torch.where(present, 1 / (present.sum() * shares), 1.0) ** self.strength
         return balanced * (shares.sum() / (shares * balanced).sum())

@@ -1,4 +1,4 @@
-"""Confidence penalty: predictions that keep some entropy."""
+"""Confidence penalty: reward the entropy of the predictions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from goodfit.technique import knob
 
 
 class ConfidencePenalty(OnLoss):
-    """Subtracts a multiple of the predictions' entropy from the loss, so that the network stays less sure of itself.
+    """Subtracts a multiple of the entropy of the predictions from the loss, so that the network stays less confident.
 
-    Formula: cost = loss − beta · H(p), H(p) = −Σ p log p over the classes, the mean over the rows; p the predicted
-    probabilities (of both classes where one logit stands for two).
+    Formula: cost = loss − beta · H(p), where H(p) = −Σ p log p over the classes, averaged over the samples, and p are
+    the predicted probabilities (of both classes if a single logit represents two classes).
 
     Shape: output (batch, class), logits.
 
-    Helps when: the network becomes certain on its training rows; gentler than label smoothing on wrong classes.
-    Hurts when: the metric is a log-loss on data that allow certainty; together with label smoothing.
+    Helps when: the network becomes certain about its training samples. It affects unlikely classes less than label
+    smoothing does.
+    Hurts when: the metric is the log loss on data that allow certainty, or label smoothing is used too.
 
     >>> seen = ForwardPass(abs, torch.zeros(1, 1), torch.tensor([0]), torch.zeros(1, 2))
     >>> ConfidencePenalty(1.0).term(seen, ())
@@ -45,7 +46,7 @@ class ConfidencePenalty(OnLoss):
         log=True,
         neutral=0.0,
         unit="loss per nat",
-        doc="the weight of the entropy in the cost",
+        doc="weight of the entropy in the cost",
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Jacobian penalty: outputs that change little with the input."""
+"""Jacobian penalty: a penalty on the derivatives of the output with respect to the input."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from goodfit.technique import knob
 
 
 class JacobianPenalty(OnLoss):
-    """Penalises the slopes of all outputs with respect to the input.
+    """Penalizes the squared derivatives of the network's output with respect to its input.
 
-    Formula: cost = loss + strength / 2 · ‖J‖², the mean over the rows; J = ∂output / ∂x and ‖J‖² the sum of its
-    squares, estimated without bias by one random projection per row: ‖J‖² ≈ ‖vᵀJ‖², v = √outputs times a direction that
-    is drawn evenly.
+    Formula: cost = loss + strength / 2 · ‖J‖², averaged over the samples, where J = ∂output / ∂x and ‖J‖² is the sum of
+    its squares. ‖J‖² is estimated without bias by one random projection per sample: ‖J‖² ≈ ‖vᵀJ‖², where v is √outputs
+    times a uniformly random unit vector.
 
-    Shape: x (batch, …), of floats (codes of tokens or categories are an error); output (batch, class or outputs).
+    Shape: x (batch, …), floating point (integer codes of tokens or categories are an error); output (batch, class or
+    outputs).
 
-    Helps when: small changes of the input must not change the answer; rows are few.
-    Hurts when: time is short: each step computes a further forward pass and the gradient of a gradient
-    (which cuDNN's recurrent layers do not have).
+    Helps when: small changes of the input must not change the prediction, or the training set is small.
+    Hurts when: time is short: each step computes one additional forward pass and a second-order gradient (which cuDNN's
+    recurrent layers do not support).
 
     >>> x, w = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]])
     >>> seen = ForwardPass(lambda x: x @ w, x, torch.zeros(1, 1), x @ w)
@@ -50,8 +51,8 @@ class JacobianPenalty(OnLoss):
         search=(1e-4, 1.0),
         log=True,
         neutral=0.0,
-        unit="loss per squared slope",
-        doc="λ, the weight of ½ ‖J‖² in the cost",
+        unit="loss per squared derivative",
+        doc="λ, weight of ½ ‖J‖² in the cost",
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
@@ -62,20 +63,20 @@ class JacobianPenalty(OnLoss):
     def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         if not forward.x.is_floating_point():
             raise InputError(
-                f"JacobianPenalty: the inputs must be numbers, got {forward.x.dtype} (codes of tokens or categories); "
-                "leave it out."
+                f"JacobianPenalty: the inputs must be floating point, got {forward.x.dtype} (codes of tokens or "
+                "categories); leave it out."
             )
-        slopes = _slopes(forward.network, forward.x.detach(), draw[0])
-        return self.strength * 0.5 * slopes.square().sum() / len(slopes)
+        derivatives = _projected_jacobian(forward.network, forward.x.detach(), draw[0])
+        return self.strength * 0.5 * derivatives.square().sum() / len(derivatives)
 
 
-def _slopes(network: Callable[[Tensor], Tensor], x: Tensor, v: Tensor) -> Tensor:
-    """vᵀJ for each row, of x's shape, differentiable in the network's weights."""
+def _projected_jacobian(network: Callable[[Tensor], Tensor], x: Tensor, v: Tensor) -> Tensor:
+    """vᵀJ of each sample, in the shape of x; differentiable with respect to the network's weights."""
     try:
         x.requires_grad_()
-    except RuntimeError:  # inside a transform of torch.func, which allows its own derivatives only
+    except RuntimeError:  # inside a torch.func transform, which does not allow requires_grad_
         output, pull, *_ = torch.func.vjp(network, x)
         return pull(v.reshape(output.shape))[0]  # type: ignore[no-any-return]
-    # torch.func would refuse networks with checkpoints, autograd functions of the old kind, or a state of their own.
+    # torch.func does not support networks with checkpoints, old-style autograd functions or state of their own.
     output = network(x)
     return torch.autograd.grad((output.reshape(v.shape) * v).sum(), x, create_graph=True)[0]

@@ -1,4 +1,4 @@
-"""KL sparsity: hidden units that are active a given share of the time."""
+"""KL sparsity: a penalty that keeps the mean activation of hidden units near a target."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ EDGE = 0.01
 
 
 class KLSparsity(OnLoss):
-    """Pulls the mean activation of each hidden unit towards a small target.
+    """Penalizes hidden units whose mean activation differs from a small target value (sparsity).
 
-    Formula: cost = loss + beta · Σ KL(rho ‖ m) over the hidden units, m a unit's mean over the batch, KL(rho ‖ m) =
-    rho · log(rho / m) + (1 − rho) · log((1 − rho) / (1 − m)). Below m = 0.01 and above 0.99 it goes on along its
-    tangent, so that it is finite and pulls from any mean.
+    Formula: cost = loss + beta · Σ KL(rho ‖ m) over the hidden units, where m is the mean of a unit over the batch and
+    KL(rho ‖ m) = rho · log(rho / m) + (1 − rho) · log((1 − rho) / (1 − m)). For m below 0.01 and above 0.99 it is
+    continued along its tangent, so that it is finite and has a gradient at every mean.
 
-    Shape: activations (batch, …); each position of a map or sequence is a unit of its own.
+    Shape: activations (batch, …); each position of a map or sequence counts as a separate unit.
 
-    Helps when: hidden units are sigmoids (autoencoders) that should each stand for something rare.
-    Hurts when: units are unbounded (ReLU): a mean then has no natural scale, and units become quiet rather than rare;
-    take `ActivityL1`. Batches much smaller than 1 / rho rows estimate m badly.
+    Helps when: hidden units are sigmoids that should each represent something rare (autoencoders).
+    Hurts when: units are unbounded (ReLU): their mean has no natural scale, and units become small instead of sparse;
+    use `ActivityL1`. Batches with far fewer than 1 / rho samples estimate m poorly.
 
     >>> hidden = (torch.tensor([[0.5, 0.05], [0.5, 0.05]]),)
     >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
     >>> KLSparsity(rho=0.05, beta=1.0).term(seen, ())
     tensor(0.4946)
 
-    Differs from the paper: m is the mean over a batch, not over all training rows; the tangents.
+    Differs from the paper: m is the mean over a batch, not over all training rows; the tangents are an addition.
     """
 
     references = (
@@ -55,7 +55,7 @@ class KLSparsity(OnLoss):
         search=(0.01, 0.2),
         log=True,
         unit="mean activation",
-        doc="the mean activation that units are pulled to",
+        doc="target for the mean activation of each unit",
     )
     beta: float = knob(
         default=1e-3,
@@ -64,7 +64,7 @@ class KLSparsity(OnLoss):
         log=True,
         neutral=0.0,
         unit="loss per nat",
-        doc="the weight of Σ KL in the cost",
+        doc="weight of Σ KL in the cost",
     )
     on: str = selector()
 

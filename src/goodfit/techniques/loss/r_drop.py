@@ -1,4 +1,4 @@
-"""R-Drop: two passes with different noise should agree."""
+"""R-Drop: a penalty on the difference between two forward passes with dropout."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from goodfit.technique import knob
 
 
 class RDrop(OnLoss):
-    """Makes the predictions of two forward passes, each with dropout noise of its own, agree.
+    """Penalizes the disagreement between the predictions of two forward passes with independent dropout noise.
 
-    Formula: cost = loss + alpha · ½ (KL(p ‖ q) + KL(q ‖ p)), the mean over the rows; p and q are the predicted
-    probabilities of the first and of a second pass over the same batch. For numbers: cost = loss + alpha · (p − q)²,
-    the mean over rows and outputs. Without noise in the network the term is zero.
+    Formula: cost = loss + alpha · ½ (KL(p ‖ q) + KL(q ‖ p)), averaged over the samples, where p and q are the predicted
+    probabilities of the first and second pass over the same batch. Regression: cost = loss + alpha · (p − q)², averaged
+    over samples and outputs. If the network has no noise, the term is zero.
 
     Shape: output (batch, class), logits, or (batch, outputs), numbers.
 
@@ -29,8 +29,9 @@ class RDrop(OnLoss):
     >>> RDrop(1.0).term(seen, ())
     tensor(0.4621)
 
-    Differs from the paper: the data loss is that of the first pass alone. The paper adds those of both, so that its
-    alpha is twice ours; the authors' code takes their mean, so that its alpha is ours. The term for numbers is new.
+    Differs from the paper: the data loss is that of the first pass only. The paper adds the losses of both passes, so
+    that its alpha is twice ours; the authors' code uses their mean, so that its alpha equals ours. The term for
+    regression is an addition.
     """
 
     references = (
@@ -52,7 +53,7 @@ class RDrop(OnLoss):
         log=True,
         neutral=0.0,
         unit="loss per nat",
-        doc="the weight of the disagreement in the cost",
+        doc="weight of the disagreement in the cost",
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
@@ -60,7 +61,7 @@ class RDrop(OnLoss):
 
     def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         second = forward.network(forward.x)
-        if forward.frequencies is None and forward.y.is_floating_point():  # numbers
+        if forward.frequencies is None and forward.y.is_floating_point():  # regression
             return self.alpha * (forward.output - second).square().mean()
         log_p, log_q = forward.log_probabilities(), forward.log_probabilities(second)
         # KL(p ‖ q) + KL(q ‖ p) = Σ (p − q) (log p − log q)

@@ -13,15 +13,15 @@ from goodfit.technique import knob
 
 
 class SpectralDecoupling(OnLoss):
-    """Penalises the squares of the logits, so that an easy feature does not keep the others from being learned.
+    """Penalizes the squared logits, so that one easy feature does not prevent others from being learned.
 
-    Formula: cost = loss + strength / 2 · ‖z‖², the mean over the rows; z the logits of a row.
+    Formula: cost = loss + strength / 2 · ‖z‖², averaged over the samples, where z are the logits of a sample.
 
     Shape: output (batch, class), logits.
 
-    Helps when: one easy feature explains the training rows but not new ones; predictions are overconfident.
-    Hurts when: the metric is a log-loss on data that allow certainty; together with label smoothing (both hold the
-    logits down).
+    Helps when: one easy feature explains the training data but not new data, or predictions are overconfident.
+    Hurts when: the metric is the log loss on data that allow certainty, or label smoothing is used too (both keep the
+    logits small).
 
     >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
     >>> SpectralDecoupling(0.1).term(seen, ())
@@ -45,7 +45,7 @@ class SpectralDecoupling(OnLoss):
         log=True,
         neutral=0.0,
         unit="loss per squared logit",
-        doc="λ, the weight of ½ ‖z‖² in the cost",
+        doc="λ, weight of ½ ‖z‖² in the cost",
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Alpha dropout: dropout for self-normalising networks."""
+"""Alpha dropout: dropout for self-normalizing networks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ FLOOR = 1.7580993408473766
 
 
 class AlphaDropout(BitNoise, InputNoise):
-    """Sets a random share of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are kept.
+    """Sets a random fraction of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are
+    preserved.
 
-    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn anew per sample and unit, with
-    c = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c; the identity in evaluation. For inputs of
-    mean 0 and variance 1 the result has mean 0 and variance 1 again. This is torch's and Keras' `AlphaDropout`. Rates
-    are rounded to 1/65536.
+    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), sampled independently per sample and unit, with
+    c = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the
+    result has mean 0 and variance 1. It equals the `AlphaDropout` of torch and Keras. Rates are rounded to 1/65536.
+    Training only; evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
-    Helps when: activations are SELU and weights start from LeCun's normal distribution.
-    Hurts when: activations are others (ReLU's minimum is 0, not −1.758): use `Dropout`.
+    Helps when: activations are SELU and weights are initialized with LeCun's normal distribution.
+    Hurts when: activations are not SELU (the minimum of ReLU is 0, not −1.758): use `Dropout`.
 
     >>> import torch
     >>> x, drawn = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
@@ -42,8 +43,10 @@ class AlphaDropout(BitNoise, InputNoise):
             url="https://arxiv.org/abs/1706.02515",
         ),
     )
-    rate: float = rate_knob(0.1, 0.3, "share of hidden units set to SELU's lowest value")
-    input_rate: float = rate_knob(0.0, 0.2, "share of the network's inputs (standardised ones) set to that value")
+    rate: float = rate_knob(0.1, 0.3, "fraction of hidden units set to SELU's lowest value")
+    input_rate: float = rate_knob(
+        0.0, 0.2, "fraction of the network's inputs (which must be standardized) set to that value"
+    )
     on: str = selector()
 
     def bits_shape(self, x: Tensor) -> Sequence[int]:

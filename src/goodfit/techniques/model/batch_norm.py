@@ -1,4 +1,4 @@
-"""Batch normalization, inserted behind hidden layers."""
+"""Batch normalization, inserted after layers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from goodfit.technique import knob
 
 
 class BatchNorm(Normalization):
-    """Normalises each hidden unit over the batch, with a learned scale and shift.
+    """Inserts batch normalization after layers: normalizes each hidden unit over the batch, with a learned scale and
+    shift.
 
-    Formula: y = γ (x − mean) / √(var + eps) + β, with the batch's statistics in training and running ones in
-    evaluation: running ← (1 − momentum) · running + momentum · batch. It is put behind each chosen layer but the last,
-    in front of the activation. These are torch's own `BatchNorm1d` to `3d`; their weights appear in the state dict
-    under the layer's name with `batch_norm` appended.
+    Formula: y = γ (x − mean) / √(var + eps) + β, with the statistics of the batch in training and running statistics in
+    evaluation: running ← (1 − momentum) · running + momentum · batch. It is inserted after each selected layer except
+    the last, before the activation function. The inserted layers are torch's `BatchNorm1d` to `BatchNorm3d`; in the
+    state dict their weights have the name of the layer with `batch_norm` appended.
 
     Shape: outputs (batch, features) or (batch, channels, …).
 
-    Helps when: networks are deep or learning rates high.
-    Hurts when: batches are small (below about 16 rows), or rows of a batch depend on each other.
+    Helps when: networks are deep or learning rates are high.
+    Hurts when: batches are small (below about 16 samples), or the samples of a batch depend on each other.
 
     >>> BatchNorm(momentum=0.2).layer(features=4, spatial=2).momentum
     0.2
@@ -42,11 +43,17 @@ class BatchNorm(Normalization):
         open_left=True,
         search=(0.01, 0.5),
         log=True,
-        unit="share per step",
-        doc="share of the batch in the running statistics",
+        unit="fraction per step",
+        doc="weight of the batch in the running statistics",
     )
     eps: float = knob(
-        default=1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance", doc="added to the variance"
+        default=1e-5,
+        low=0,
+        open_left=True,
+        search=(1e-5, 1e-2),
+        log=True,
+        unit="variance",
+        doc="added to the variance for numerical stability",
     )
     on: str = selector()
 

@@ -1,4 +1,4 @@
-"""DropBlock: connected regions of the maps switched off at random."""
+"""DropBlock: set random blocks of the feature maps to zero."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from goodfit.technique import knob
 
 
 class DropBlock(Noise):
-    """Sets random blocks of each map to zero in training and scales the rest, so that the mean is kept.
+    """Sets random blocks of each feature map to zero and rescales the rest, so that the mean is preserved.
 
-    Formula: x ← x · M · count(M) / sum(M), counted over the whole batch, with M = 0 in every block and 1 elsewhere; the
-    identity in evaluation. A block has `block` positions along each dimension of space, and one begins with probability
-    γ at each place where it fits into the map: γ = rate · Π size / (block · (size − block + 1)) over these dimensions.
-    Blocks are drawn anew per sample and channel, and cut to the size of smaller maps. They may overlap, so that a high
-    rate drops less than it says. It acts on what flows into each chosen convolution; not on the network's own input.
+    Formula: x ← x · M · count(M) / sum(M), counted over the whole batch, where M is 0 in every block and 1 elsewhere. A
+    block has `block` positions along each spatial dimension, and starts with probability γ at each position where it
+    fits into the map: γ = rate · Π size / (block · (size − block + 1)) over the spatial dimensions. Blocks are sampled
+    independently per sample and channel, and clipped to the size of smaller maps. Blocks may overlap, so that at high
+    rates less than `rate` is dropped. It is applied to the input of each selected convolution, but not to the network's
+    own input. Training only; evaluation is unchanged.
 
-    Shape: activations (batch, channel, space…), one to three dimensions of space.
+    Shape: activations (batch, channel, space…), one to three spatial dimensions.
 
-    Helps when: maps are large and neighbours tell the same, in the deeper layers of convolution networks.
-    Hurts when: maps are of the size of the block (whole channels are dropped then), or training is short.
+    Helps when: maps are large and neighbouring positions carry similar information, in the deeper layers of
+    convolutional networks.
+    Hurts when: maps are as small as the block (whole channels are then dropped), or training is short.
 
     >>> kept = torch.tensor([[[1.0, 0.0, 0.0, 0.0, 1.0, 1.0]]])
     >>> DropBlock(0.5, block=3).perturb(torch.ones(1, 1, 6), (kept,))
@@ -53,10 +55,12 @@ class DropBlock(Noise):
         open_right=True,
         search=(0.0, 0.3),
         neutral=0.0,
-        unit="share",
-        doc="share of each map to drop",
+        unit="fraction",
+        doc="fraction of each map to drop",
     )
-    block: int = knob(default=5, low=1, search=(3, 7), unit="positions", doc="side of a block, clipped to the map's")
+    block: int = knob(
+        default=5, low=1, search=(3, 7), unit="positions", doc="side of a block, clipped to the size of the map"
+    )
     on: str = selector()
 
     def for_layer(self, first: bool) -> Self | None:
@@ -76,8 +80,8 @@ class DropBlock(Noise):
 
 
 def _blocks(starts: Tensor, block: Sequence[int]) -> Tensor:
-    """1 in every block whose first corner is drawn, 0 elsewhere: (batch, channel, size, …)."""
-    # A place lies in a block that starts at most side − 1 before it; the padding gives each place its full window.
+    """1 in every block whose first corner is 1 in `starts`, 0 elsewhere: (batch, channel, size, …)."""
+    # A position is in a block that starts at most side − 1 before it; the padding gives each position a full window.
     padded = F.pad(starts, [side - 1 for side in reversed(block) for _ in range(2)])
     pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(block) - 1]
     return pool(padded, list(block), stride=1)

@@ -1,4 +1,4 @@
-"""DropConnect: single weights switched off at random."""
+"""DropConnect: set single weights to zero at random."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from goodfit.technique import knob
 
 
 class DropConnect(BitNoise, WeightPerturbation):
-    """Computes each training batch with a random share of the weights at zero and the rest scaled up.
+    """Sets a random fraction of the weights to zero for each training batch and rescales the rest.
 
-    Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per batch and weight; dropped
-    weights get no gradient from that batch. Evaluation uses w, the mean. It drops single connections; `Dropout` drops
-    units, and `DropPath` whole residual branches (some libraries call that drop connect). The rate is rounded to
-    1/65536.
+    Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), sampled independently per batch and
+    weight; dropped weights get no gradient from that batch. It drops single connections; `Dropout` drops units, and
+    `DropPath` drops whole residual branches (some libraries call that drop connect). The rate is rounded to 1/65536.
+    Training only; evaluation uses w.
 
     Shape: any weight tensor.
 
     Helps when: dense layers are wide.
-    Hurts when: batches are large and few: all rows of a batch share one mask.
+    Hurts when: batches are large and few, because all samples of a batch share one mask.
 
     >>> import torch
     >>> drawn = torch.tensor([[32767, -32768]], dtype=torch.int16)
@@ -31,7 +31,7 @@ class DropConnect(BitNoise, WeightPerturbation):
     tensor([[4., -0.]])
 
     Differs from the paper: one mask per batch, not per sample; the kept weights are scaled up in training, and
-    evaluation uses the mean weights in place of moment matching by sampling.
+    evaluation uses the mean weights instead of moment matching by sampling.
     """
 
     references = (
@@ -50,8 +50,8 @@ class DropConnect(BitNoise, WeightPerturbation):
         open_right=True,
         search=(0.0, 0.6),
         neutral=0.0,
-        unit="share",
-        doc="share of weights set to zero",
+        unit="fraction",
+        doc="fraction of the weights set to zero",
     )
     on: str = selector()
 

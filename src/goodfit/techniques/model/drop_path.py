@@ -1,4 +1,4 @@
-"""DropPath: residual branches switched off at random (stochastic depth)."""
+"""DropPath (stochastic depth): skip residual branches at random."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from goodfit.technique import knob
 
 
 class DropPath(BitNoise, BranchNoise):
-    """Leaves out whole residual branches in training, anew for each sample, so that only the shortcut remains.
+    """Skips random residual branches, independently for each sample, so that only the shortcut remains (stochastic
+    depth).
 
-    Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), one per sample and branch;
-    the identity in evaluation. With `linear`, r rises with depth: rate · l / L at branch l of L; else r is the rate
-    everywhere. Without `scale_by_keep` the branch is not divided by 1 − r, and so adds more in evaluation than it did
-    on average in training (timm has the same option). Rates are rounded to 1/65536.
+    Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), sampled independently per
+    sample and branch. With `linear`, r increases with depth: r = rate · l / L at branch l of L; otherwise r = rate
+    everywhere. Without `scale_by_keep` the branch is not divided by 1 − r, and so contributes more in evaluation than
+    on average in training (timm has the same option). Rates are rounded to 1/65536. Training only; evaluation is
+    unchanged.
 
-    Shape: a branch's output (batch, …), any shape.
+    Shape: the output of a branch (batch, …), any shape.
 
     Helps when: networks with shortcuts are deep (residual networks, transformers).
-    Hurts when: there are few branches, each of which is needed; `DropConnect` is another thing.
+    Hurts when: there are few branches and each one is needed. (`DropConnect` is a different technique.)
 
     >>> import torch
     >>> DropPath(0.5).perturb(torch.ones(2, 3), (torch.tensor([[-32768], [32767]], dtype=torch.int16),))
@@ -33,8 +35,8 @@ class DropPath(BitNoise, BranchNoise):
     >>> [DropPath(0.25).branch(depth).rate for depth in (0.5, 1.0)]
     [0.125, 0.25]
 
-    Differs from the paper: each sample drops branches of its own, not the whole batch together; branches are scaled up
-    in training, not down in evaluation.
+    Differs from the paper: branches are dropped per sample, not for the whole batch; branches are scaled up in
+    training, not down in evaluation.
     """
 
     references = (
@@ -53,11 +55,13 @@ class DropPath(BitNoise, BranchNoise):
         open_right=True,
         search=(0.0, 0.5),
         neutral=0.0,
-        unit="share",
-        doc="share of samples without the branch, at the last branch",
+        unit="fraction",
+        doc="fraction of the samples that skip the branch, at the last branch",
     )
-    linear: bool = knob(default=True, doc="rates rise linearly with depth; else they are all the same")
-    scale_by_keep: bool = knob(default=True, doc="divide what is kept by 1 − rate, so that the mean is kept")
+    linear: bool = knob(
+        default=True, doc="increase the rate linearly with depth; otherwise it is the same for all branches"
+    )
+    scale_by_keep: bool = knob(default=True, doc="divide kept branches by 1 − rate, so that the mean is preserved")
     on: str = knob(
         default="",
         doc="modules whose output is added to a shortcut: globs on names (layers.*.mlp), types (Mlp); !word excludes; "

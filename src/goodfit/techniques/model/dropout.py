@@ -1,4 +1,4 @@
-"""Dropout: units switched off at random."""
+"""Dropout: set units to zero at random."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 
 
 class Dropout(BitNoise, InputNoise):
-    """Sets a random share of the units to zero in training and scales the rest, so that the mean is kept.
+    """Sets a random fraction of the units to zero and rescales the rest, so that the mean is preserved.
 
-    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and unit (inverted dropout); the
-    identity in evaluation. It acts on what flows into each chosen layer: on the hidden units (after their activation),
-    and, with `input_rate`, on the network's own input. Nothing is dropped behind the last layer. Rates are rounded to
-    1/65536.
+    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), sampled independently per sample and unit (inverted
+    dropout). It is applied to the input of each selected layer: to hidden units (after their activation function) and,
+    with `input_rate`, to the network's own input. Nothing is dropped after the last layer. Rates are rounded to
+    1/65536. Training only; evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
     Helps when: wide layers overfit.
-    Hurts when: layers are narrow or the network underfits; in front of a batch norm (the variance differs between
-    training and evaluation).
+    Hurts when: layers are narrow, the network underfits, or a batch norm follows (the variance differs between training
+    and evaluation).
 
     >>> import torch
     >>> draw = Dropout(0.5).draw(torch.ones(2, 3), torch.Generator().manual_seed(0))
@@ -42,8 +42,8 @@ class Dropout(BitNoise, InputNoise):
             url="https://jmlr.org/papers/v15/srivastava14a.html",
         ),
     )
-    rate: float = rate_knob(0.25, 0.6, "share of hidden units set to zero")
-    input_rate: float = rate_knob(0.0, 0.3, "share of the network's inputs set to zero")
+    rate: float = rate_knob(0.25, 0.6, "fraction of hidden units set to zero")
+    input_rate: float = rate_knob(0.0, 0.3, "fraction of the network's inputs set to zero")
     on: str = selector()
 
     def bits_shape(self, x: Tensor) -> Sequence[int]:
@@ -54,5 +54,5 @@ class Dropout(BitNoise, InputNoise):
 
     @classmethod
     def keep(cls, probability: float, input_probability: float = 1.0, on: str = "kernel") -> Self:
-        """From keep-probabilities: the shares of units that stay."""
+        """From keep probabilities: the fractions of units that are kept."""
         return cls(1 - probability, 1 - input_probability, on=on)

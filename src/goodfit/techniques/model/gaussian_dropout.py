@@ -1,4 +1,4 @@
-"""Gaussian dropout: units multiplied with noise around one."""
+"""Gaussian dropout: multiply units by Gaussian noise with mean one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from goodfit.stages import Draw, InputNoise, rate_knob, selector
 
 
 class GaussianDropout(InputNoise):
-    """Multiplies each unit in training with Gaussian noise of mean one and of dropout's variance.
+    """Multiplies each unit by Gaussian noise with mean one and the variance of dropout.
 
-    Formula: x ← x · (1 + √(rate / (1 − rate)) · z), z ~ N(0, 1), drawn anew per sample and unit; the identity in
-    evaluation. Mean and variance are those of `Dropout(rate)`; nothing is set to zero. It acts on what flows into each
-    chosen layer: on the hidden units, and, with `input_rate`, on the network's own input. As Keras' `GaussianDropout`.
+    Formula: x ← x · (1 + √(rate / (1 − rate)) · z), z ~ N(0, 1), sampled independently per sample and unit. Mean and
+    variance are those of `Dropout(rate)`, but nothing is set to zero. It is applied to the input of each selected
+    layer: to hidden units and, with `input_rate`, to the network's own input. It equals Keras' `GaussianDropout`.
+    Training only; evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
-    Helps when: dropout does, and the jumps of its zeros make training rough.
+    Helps when: dropout helps, but its zeros make training unstable.
     Hurts when: layers are narrow or the network underfits; at high rates single factors are large or negative.
 
     >>> GaussianDropout(0.5).perturb(torch.tensor([2.0, 2.0, 0.0]), (torch.tensor([0.5, -1.0, 3.0]),))
@@ -36,8 +37,8 @@ class GaussianDropout(InputNoise):
             url="https://jmlr.org/papers/v15/srivastava14a.html",
         ),
     )
-    rate: float = rate_knob(0.25, 0.6, "the rate of the dropout with the same variance, on hidden units")
-    input_rate: float = rate_knob(0.0, 0.3, "the same, on the network's inputs")
+    rate: float = rate_knob(0.25, 0.6, "rate of the dropout with the same variance, for hidden units")
+    input_rate: float = rate_knob(0.0, 0.3, "the same for the network's inputs")
     on: str = selector()
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -11,15 +11,16 @@ from goodfit.technique import knob
 
 
 class GaussianNoise(InputNoise):
-    """Adds zero-mean Gaussian noise to the network's input and to hidden activations, in training only.
+    """Adds zero-mean Gaussian noise to the network's input and to hidden activations.
 
-    Formula: x ← x + stddev · z, z ~ N(0, 1), drawn anew per sample and unit; the identity in evaluation. It acts on
-    what flows into each chosen layer: `stddev` on hidden units, `input_stddev` on the network's own input.
+    Formula: x ← x + stddev · z, z ~ N(0, 1), sampled independently per sample and unit. It is applied to the input of
+    each selected layer: `stddev` for hidden units, `input_stddev` for the network's own input. Training only;
+    evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
-    Helps when: inputs are noisy measurements, or rows are few.
-    Hurts when: the noise is of the size of the differences between classes.
+    Helps when: inputs are noisy measurements, or the training set is small.
+    Hurts when: the noise is as large as the differences between classes.
 
     >>> g = torch.Generator().manual_seed(0)
     >>> bool(GaussianNoise(2.0).draw(torch.zeros(10_000), g)[0].std().sub(1).abs() < 0.03)
@@ -46,7 +47,7 @@ class GaussianNoise(InputNoise):
         log=True,
         neutral=0.0,
         unit="units of the activation",
-        doc="standard deviation on hidden activations",
+        doc="standard deviation of the noise on hidden activations",
     )
     input_stddev: float = knob(
         default=0.1,
@@ -57,7 +58,7 @@ class GaussianNoise(InputNoise):
         log=True,
         neutral=0.0,
         unit="units of the input",
-        doc="standard deviation on the network's input",
+        doc="standard deviation of the noise on the network's input",
     )
     on: str = selector()
 

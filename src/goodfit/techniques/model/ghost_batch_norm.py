@@ -1,4 +1,4 @@
-"""Ghost batch normalization: batch norm over small parts of a batch."""
+"""Ghost batch normalization: batch normalization over small parts of a batch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from goodfit.technique import knob
 
 
 class GhostBatchNorm(Normalization):
-    """Normalises each hidden unit over small parts of the batch, as if the batch were that small.
+    """Inserts batch normalization after layers and computes its statistics over small parts of the batch.
 
-    Formula: the rows of a batch are taken `size` at a time; each part is normalised by its own mean and variance,
-    y = γ (x − mean) / √(var + eps) + β, and moves the running statistics once: running ← (1 − momentum) · running +
-    momentum · part. A last part of one row joins the one before it. Evaluation is batch norm's. It is put behind each
-    chosen layer but the last, in front of the activation; its weights appear in the state dict under the layer's name
-    with `ghost_batch_norm` appended, and are named as batch norm's.
+    Formula: each batch is split into parts of `size` samples; each part is normalized by its own mean and variance, y =
+    γ (x − mean) / √(var + eps) + β, and updates the running statistics once: running ← (1 − momentum) · running +
+    momentum · part. A last part with a single sample is merged with the one before it. Evaluation is that of batch
+    normalization. It is inserted after each selected layer except the last, before the activation function; in the
+    state dict its weights have the name of the layer with `ghost_batch_norm` appended, and the same keys as those of
+    batch norm.
 
     Shape: outputs (batch, features) or (batch, channels, …).
 
-    Helps when: batches are large; the noise of small batches' statistics regularizes.
-    Hurts when: parts are small (below about 16 rows), so that statistics say little.
+    Helps when: batches are large; the noise in the statistics of small parts regularizes.
+    Hurts when: parts are small (below about 16 samples), so that their statistics are unreliable.
 
     >>> layer = GhostBatchNorm(size=2).layer(features=1, spatial=0)
     >>> layer(torch.tensor([[1.0], [3.0], [10.0], [20.0]])).detach().flatten().round(decimals=3)
@@ -42,7 +43,7 @@ class GhostBatchNorm(Normalization):
             url="https://arxiv.org/abs/1705.08741",
         ),
     )
-    size: int = knob(default=32, low=2, search=(8, 32), main=True, unit="rows", doc="rows that are normalised together")
+    size: int = knob(default=32, low=2, search=(8, 32), main=True, unit="samples", doc="samples per part")
     momentum: float = knob(
         default=0.1,
         low=0,
@@ -50,11 +51,17 @@ class GhostBatchNorm(Normalization):
         open_left=True,
         search=(0.01, 0.5),
         log=True,
-        unit="share per part",
-        doc="share of a part in the running statistics",
+        unit="fraction per part",
+        doc="weight of a part in the running statistics",
     )
     eps: float = knob(
-        default=1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance", doc="added to the variance"
+        default=1e-5,
+        low=0,
+        open_left=True,
+        search=(1e-5, 1e-2),
+        log=True,
+        unit="variance",
+        doc="added to the variance for numerical stability",
     )
     on: str = selector()
 
@@ -75,7 +82,7 @@ class _Ghost(_BatchNorm):
 
 
 def _parts(x: Tensor, size: int) -> list[Tensor]:
-    """Consecutive rows, `size` at a time; a single row left over joins those before it."""
+    """Consecutive parts of `size` samples; a single remaining sample is merged with the part before it."""
     parts = list(x.split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [x[-size - 1 :]]

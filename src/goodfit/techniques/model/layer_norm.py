@@ -1,4 +1,4 @@
-"""Layer normalization, inserted behind hidden layers."""
+"""Layer normalization, inserted after layers."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from goodfit.technique import knob
 
 
 class LayerNorm(Normalization):
-    """Normalises each sample over the units of a layer, with a learned scale and shift.
+    """Inserts layer normalization after layers: normalizes each sample over the units, with a learned scale and shift.
 
-    Formula: y = γ (x − mean) / √(var + eps) + β, with mean and variance of the sample's own values: over the features,
-    and for maps over channels and space together; γ and β one per feature or channel. The same in training and
-    evaluation. It is put behind each chosen layer but the last, in front of the activation. These are torch's
-    `LayerNorm` and, for maps, `GroupNorm` with one group; their weights appear in the state dict under the layer's name
-    with `layer_norm` appended.
+    Formula: y = γ (x − mean) / √(var + eps) + β, with the mean and variance of the sample's own values: over the
+    features, and for maps over channels and space together; γ and β have one value per feature or channel. Training and
+    evaluation are the same. It is inserted after each selected layer except the last, before the activation function.
+    The inserted layers are torch's `LayerNorm` and, for maps, `GroupNorm` with one group; in the state dict their
+    weights have the name of the layer with `layer_norm` appended.
 
     Shape: outputs (batch, …, features) or (batch, channels, space…).
 
-    Helps when: networks are deep and batches small, where batch norm fails; rows of a batch depend on each other.
-    Hurts when: the size of a sample's activations means something: it is divided out.
+    Helps when: networks are deep and batches are too small for batch norm, or the samples of a batch depend on each
+    other.
+    Hurts when: the magnitude of a sample's activations carries information, because it is divided out.
 
     >>> y = LayerNorm().layer(features=2, spatial=0)(torch.tensor([[1.0, 3.0], [0.0, 8.0]]))
     >>> y.detach().round(decimals=3)
@@ -48,7 +49,13 @@ class LayerNorm(Normalization):
         ),
     )
     eps: float = knob(
-        default=1e-5, low=0, open_left=True, search=(1e-5, 1e-2), log=True, unit="variance", doc="added to the variance"
+        default=1e-5,
+        low=0,
+        open_left=True,
+        search=(1e-5, 1e-2),
+        log=True,
+        unit="variance",
+        doc="added to the variance for numerical stability",
     )
     on: str = selector()
 

@@ -1,4 +1,4 @@
-"""Noisy linear layers: weight noise whose scale is learned per weight."""
+"""Noisy linear layers: weight noise with a learned scale per weight."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from goodfit.technique import knob
 
 
 class NoisyLinear(WeightPerturbation, TrainableStrengths):
-    """Adds Gaussian noise to the weights of linear layers in training, with a scale per weight that is learned.
+    """Adds Gaussian noise to the weights of linear layers, with a learned scale per weight.
 
-    Formula: the forward pass uses w + σ · f(ε_out) f(ε_in)ᵀ with f(ε) = sign(ε) √|ε|, ε ~ N(0, 1), one per unit and one
-    per input, drawn anew per batch; for a bias b + σ · f(ε). σ has w's shape and is learned with it, from
-    sigma / √(inputs of a unit) (a bias: its own length). Evaluation uses w.
+    Formula: the forward pass uses w + σ · f(ε_out) f(ε_in)ᵀ with f(ε) = sign(ε) √|ε|, ε ~ N(0, 1), one value per unit
+    and one per input, sampled independently per batch; for a bias, b + σ · f(ε). σ has the shape of w and is learned
+    with it, starting from sigma / √(inputs of a unit) (for a bias: its own length). Training only; evaluation uses w.
 
     Shape: a weight (units, incoming, …) or a bias (units,).
 
-    Helps when: some weights may be blurred and others not, and no one scale suits all (`WeightNoise` has one).
-    Hurts when: memory is short (twice the weights), or training is long: σ shrinks where noise does not pay.
+    Helps when: some weights tolerate noise and others do not, so that no single scale fits all (`WeightNoise` has one).
+    Hurts when: memory is short (twice the weights), or training is long: σ shrinks where noise does not reduce the
+    loss.
 
     >>> draw = torch.tensor([4.0]), torch.tensor([1.0, -9.0])
     >>> NoisyLinear(0.5).perturb(torch.zeros(1, 2), draw), NoisyLinear(0.5).initial_values(torch.ones(1, 4))
     (tensor([[ 1., -3.]]), {'sigma': tensor([[0.2500, 0.2500, 0.2500, 0.2500]])})
 
-    Differs from the paper: weights start as the network has them; a bias draws noise of its own, and its σ starts by
-    its own length; the noise is off in evaluation.
+    Differs from the paper: weights start from the network's own initialization; a bias has its own noise, and its σ
+    starts from its own length; there is no noise in evaluation.
     """
 
     references = (
@@ -46,7 +47,7 @@ class NoisyLinear(WeightPerturbation, TrainableStrengths):
         log=True,
         neutral=0.0,
         unit="1 / √inputs",
-        doc="σ₀, the scale that learning starts from; 0 stays 0",
+        doc="σ₀, initial scale of the noise; 0 stays 0",
     )
     on: str = selector("Linear kernel bias")
 

@@ -1,4 +1,4 @@
-"""Parametric noise injection: Gaussian noise whose scale is learned."""
+"""Parametric noise injection: Gaussian noise with a learned scale per layer."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from goodfit.technique import knob
 
 
 class ParametricNoise(Noise, TrainableStrengths):
-    """Adds Gaussian noise to the inputs of layers in training, with a scale per layer that is learned.
+    """Adds Gaussian noise to the inputs of layers, with a learned scale per layer.
 
-    Formula: x ← x + alpha · σ_x · z, z ~ N(0, 1), drawn anew per sample and unit; σ_x is the standard deviation of all
-    values of x in the batch, taken as a constant; alpha is one number per layer, learned with the weights from the
-    start value given here: ∂loss/∂alpha = Σ ∂loss/∂x · σ_x · z. The identity in evaluation. It acts on what flows into
-    each chosen layer, the network's own input included (`on="!first"` leaves that out).
+    Formula: x ← x + alpha · σ_x · z, z ~ N(0, 1), sampled independently per sample and unit, where σ_x is the standard
+    deviation of all values of x in the batch, treated as a constant, and alpha is one number per layer. alpha is
+    learned with the weights, starting from the value given here: ∂loss/∂alpha = Σ ∂loss/∂x · σ_x · z. It is applied to
+    the input of each selected layer, including the network's own input (exclude it with `on="!first"`). Training only;
+    evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
-    Helps when: training sees adversarial inputs (`FGSM`), against which noise pays.
+    Helps when: training includes adversarial inputs (`FGSM`), where noise reduces the loss.
     Hurts when: it is the only regularizer: on clean data the training loss is lower without noise, and alpha shrinks.
 
     >>> noise, x = ParametricNoise(0.5), torch.tensor([[1.0], [5.0]])
     >>> noise.perturb(x, (torch.tensor([[1.0], [-2.0]]),)).flatten(), noise.initial_values(x)
     (tensor([2., 3.]), {'alpha': tensor(0.5000)})
 
-    Differs from the paper: noise on the inputs of layers only, not on weights; none in evaluation; the loss is that of
-    the recipe, not half clean and half attacked.
+    Differs from the paper: noise only on the inputs of layers, not on weights, and none in evaluation; the loss is that
+    of the recipe, not half clean and half adversarial.
     """
 
     references = (
@@ -52,7 +53,7 @@ class ParametricNoise(Noise, TrainableStrengths):
         log=True,
         neutral=0.0,
         unit="standard deviations of x",
-        doc="the scale that learning starts from; 0 stays 0",
+        doc="initial scale of the noise; 0 stays 0",
     )
     on: str = selector()
 

@@ -1,4 +1,4 @@
-"""Spatial dropout: whole channels switched off at random."""
+"""Spatial dropout: set whole channels to zero at random."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 
 
 class SpatialDropout(BitNoise, InputNoise):
-    """Sets a random share of the channels to zero in training and scales the rest, so that the mean is kept.
+    """Sets a random fraction of the channels to zero and rescales the rest, so that the mean is preserved.
 
-    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn anew per sample and channel, the same at every
-    place of the channel; the identity in evaluation. These are torch's `Dropout1d` to `3d` and Keras'
-    `SpatialDropout1D` to `3D` (there with the channels last). It acts on what flows into each chosen convolution: on
-    the hidden channels, and, with `input_rate`, on those of the network's own input. Rates are rounded to 1/65536.
+    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), sampled independently per sample and channel and shared by
+    all positions of the channel. It equals torch's `Dropout1d` to `Dropout3d` and Keras' `SpatialDropout1D` to
+    `SpatialDropout3D` (Keras has the channels last). It is applied to the input of each selected convolution: to hidden
+    channels and, with `input_rate`, to the channels of the network's own input. Rates are rounded to 1/65536. Training
+    only; evaluation is unchanged.
 
     Shape: activations (batch, channel, space…).
 
-    Helps when: neighbours in a map say almost the same, so that plain dropout takes away nothing.
-    Hurts when: channels are few (each carries much), or the input has one channel and `input_rate` is on.
+    Helps when: neighbouring positions of a map are so similar that plain dropout removes no information.
+    Hurts when: there are few channels (each carries much information), or the input has one channel and `input_rate` is
+    on.
 
     >>> import torch
     >>> drawn = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
@@ -43,8 +45,8 @@ class SpatialDropout(BitNoise, InputNoise):
     )
     aliases: ClassVar[tuple[str, ...]] = ("dropout1d", "dropout2d", "dropout3d")
     convolutions_only: ClassVar[bool] = True
-    rate: float = rate_knob(0.2, 0.5, "share of hidden channels set to zero")
-    input_rate: float = rate_knob(0.0, 0.3, "share of the network's input channels set to zero")
+    rate: float = rate_knob(0.2, 0.5, "fraction of hidden channels set to zero")
+    input_rate: float = rate_knob(0.0, 0.3, "fraction of the network's input channels set to zero")
     on: str = selector()
 
     def bits_shape(self, x: Tensor) -> Sequence[int]:

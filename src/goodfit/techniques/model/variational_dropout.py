@@ -1,4 +1,4 @@
-"""Variational dropout: one mask for a whole sequence."""
+"""Variational dropout: dropout for recurrent layers with one mask per sequence."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from goodfit.technique import knob
 
 
 class VariationalDropout(Recurrent):
-    """Sets a random share of a recurrent layer's inputs and states to zero, the same ones at every time step.
+    """Sets a random fraction of a recurrent layer's inputs and states to zero, with the same mask at every time step.
 
     Formula: x_t ← x_t · m / (1 − rate) and, where the state enters the recurrent product, h_t ← h_t · n / (1 −
-    recurrent_rate), with m ~ Bernoulli(1 − rate), n ~ Bernoulli(1 − recurrent_rate) drawn once per sequence, layer and
-    direction; the identity in evaluation. The states that a layer carries on and puts out are whole. Rates are rounded
-    to 1/65536.
+    recurrent_rate), with m ~ Bernoulli(1 − rate) and n ~ Bernoulli(1 − recurrent_rate) sampled once per sequence, layer
+    and direction. The states that a layer passes on and returns are not masked. Rates are rounded to 1/65536. Training
+    only; evaluation is unchanged.
 
-    Shape: sequences (time, batch, features), states (batch, hidden); RNN, GRU and LSTM, of torch.
+    Shape: sequences (time, batch, features), states (batch, hidden); torch's RNN, GRU and LSTM.
 
-    Helps when: recurrent layers overfit; noise that changes from step to step would wipe out what they remember.
-    Hurts when: layers are narrow or sequences must be remembered to the letter.
+    Helps when: recurrent layers overfit. (A new mask at each step would erase what they remember.)
+    Hurts when: layers are narrow, or sequences must be remembered exactly.
 
     >>> dropout, drawn = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
     >>> dropout.transform_input(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
     [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
 
-    Differs from the paper: one mask for all gates (its “tied” form); word embeddings are not dropped whole.
+    Differs from the paper: one mask for all gates (its “tied” variant); word embeddings are not dropped as a whole.
     """
 
     references = (
@@ -42,7 +42,7 @@ class VariationalDropout(Recurrent):
             url="https://arxiv.org/abs/1512.05287",
         ),
     )
-    not_vectorizable: ClassVar[str] = "a recurrence is computed time step by time step"
+    not_vectorizable: ClassVar[str] = "recurrent layers are computed step by step"
     rate: float = knob(
         default=0.25,
         low=0,
@@ -51,8 +51,8 @@ class VariationalDropout(Recurrent):
         search=(0.0, 0.6),
         neutral=0.0,
         main=True,
-        unit="share",
-        doc="share of the layer's input features set to zero",
+        unit="fraction",
+        doc="fraction of the layer's input features set to zero",
     )
     recurrent_rate: float = knob(
         default=0.25,
@@ -61,8 +61,8 @@ class VariationalDropout(Recurrent):
         open_right=True,
         search=(0.0, 0.6),
         neutral=0.0,
-        unit="share",
-        doc="share of the hidden state set to zero where it enters the recurrent product",
+        unit="fraction",
+        doc="fraction of the hidden state set to zero where it enters the recurrent product",
     )
     on: str = selector("RNNBase kernel")
 

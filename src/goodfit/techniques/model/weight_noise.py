@@ -1,4 +1,4 @@
-"""Gaussian noise on weights."""
+"""Weight noise: Gaussian noise on weights."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from goodfit.technique import knob
 
 
 class WeightNoise(WeightPerturbation):
-    """Computes each training batch with Gaussian noise on the weights; the weights themselves stay clean.
+    """Adds Gaussian noise to the weights in each training forward pass; the optimizer updates the weights without
+    noise.
 
-    Formula: the forward pass uses w + stddev · z, z ~ N(0, 1), drawn anew per batch and weight; its gradient is the one
-    of w. With `relative` the noise is stddev · σ_w · z, σ_w the standard deviation of the tensor, taken as a constant.
-    Evaluation uses w.
+    Formula: the forward pass uses w + stddev · z, z ~ N(0, 1), sampled independently per batch and weight; its gradient
+    is applied to w. With `relative`, the noise is stddev · σ_w · z, where σ_w is the standard deviation of the tensor,
+    treated as a constant. Training only; evaluation uses w.
 
     Shape: any weight tensor.
 
-    Helps when: rows are few; it favours weights around which the loss is flat.
-    Hurts when: the noise is of the size of the weights; small weights (of wide layers) need a small `stddev`, or
+    Helps when: the training set is small. It favours weights around which the loss is flat.
+    Hurts when: the noise is as large as the weights; small weights (of wide layers) need a small `stddev`, or
     `relative`.
 
     >>> w, z = torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, -1.0]])
@@ -45,10 +46,10 @@ class WeightNoise(WeightPerturbation):
         search=(0.001, 0.3),
         log=True,
         neutral=0.0,
-        unit="units of the weight (relative: of its spread)",
+        unit="units of the weight (with relative: standard deviations)",
         doc="standard deviation of the noise",
     )
-    relative: bool = knob(default=False, doc="measure stddev in standard deviations of each weight tensor")
+    relative: bool = knob(default=False, doc="multiply stddev by the standard deviation of each weight tensor")
     on: str = selector()
 
     def draw(self, w: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Zoneout: hidden units that keep their value for a step."""
+"""Zoneout: hidden units randomly keep their previous value."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from goodfit.technique import knob
 
 
 class Zoneout(Recurrent):
-    """Lets a random share of a recurrent layer's units keep their state from one time step to the next.
+    """Makes a random fraction of a recurrent layer's units keep their state from the previous time step.
 
-    Formula: s_t ← m · s_{t−1} + (1 − m) · s_t, m ~ Bernoulli(rate) for the hidden state and Bernoulli(cell_rate) for
-    an LSTM's cell state, drawn anew per step, sample and unit; the new hidden state is computed from the new cell
-    state, before cells keep theirs. Evaluation uses the expectation: rate in place of m. Rates are rounded to 1/65536.
+    Formula: s_t ← m · s_{t−1} + (1 − m) · s_t, with m ~ Bernoulli(rate) for the hidden state and Bernoulli(cell_rate)
+    for the cell state of an LSTM, sampled independently per time step, sample and unit. The new hidden state is
+    computed from the new cell state, before zoneout is applied to the cell state. Evaluation uses the expectation: rate
+    instead of m. Rates are rounded to 1/65536.
 
-    Shape: states (batch, hidden); RNN, GRU and LSTM, of torch; an LSTM with proj_size is refused in training.
+    Shape: states (batch, hidden); torch's RNN, GRU and LSTM. In training, an LSTM with proj_size is an error.
 
-    Helps when: recurrent layers overfit on long sequences; unlike dropout, what is remembered is not erased.
-    Hurts when: sequences are short, or each step must change the state at once.
+    Helps when: recurrent layers overfit on long sequences; unlike dropout, it does not erase what they remember.
+    Hurts when: sequences are short, or the state must change at every step.
 
     >>> zoneout, new, old = Zoneout(rate=0.25), torch.ones(1, 4), torch.zeros(1, 4)
     >>> zoneout.expected_state(new, old, cell=False).tolist()
@@ -43,7 +44,7 @@ class Zoneout(Recurrent):
             url="https://arxiv.org/abs/1606.01305",
         ),
     )
-    not_vectorizable: ClassVar[str] = "a recurrence is computed time step by time step"
+    not_vectorizable: ClassVar[str] = "recurrent layers are computed step by step"
     acts_in_eval: ClassVar[bool] = True
     rate: float = knob(
         default=0.05,
@@ -53,8 +54,8 @@ class Zoneout(Recurrent):
         search=(0.0, 0.5),
         neutral=0.0,
         main=True,
-        unit="share",
-        doc="share of the hidden state that stays for a step",
+        unit="fraction",
+        doc="fraction of the hidden state that is kept at each step",
     )
     cell_rate: float = knob(
         default=0.5,
@@ -63,8 +64,8 @@ class Zoneout(Recurrent):
         open_right=True,
         search=(0.0, 0.5),
         neutral=0.0,
-        unit="share",
-        doc="share of an LSTM's cell state that stays for a step",
+        unit="fraction",
+        doc="fraction of an LSTM's cell state that is kept at each step",
     )
     on: str = selector("RNNBase kernel")
 
@@ -82,8 +83,8 @@ class Zoneout(Recurrent):
         drawn = draw[cell][time]
         if drawn.shape != new.shape:
             raise InputError(
-                "Zoneout: cell state and hidden state must be of one size, got an LSTM with proj_size; choose other "
-                "layers with on=."
+                "Zoneout: hidden state and cell state must have the same size, got an LSTM with proj_size: states of "
+                f"shape {tuple(drawn.shape)} and {tuple(new.shape)}; select other layers with on=."
             )
         return torch.where(keep_mask(drawn, self._share(cell), new.dtype) > 0, new, old)
 

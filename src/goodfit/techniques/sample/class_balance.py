@@ -1,4 +1,4 @@
-"""Class balance: rare classes drawn more often."""
+"""Class balance: draw rare classes more often."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from goodfit.technique import knob
 
 
 class ClassBalance(OnSample):
-    """Draws the rows of rare classes several times per epoch.
+    """Draws the rows of rare classes several times per epoch (oversampling).
 
-    Formula: an epoch holds n_c^(1 − strength) · n_max^strength rows of class c, rounded up; n_c is its number of rows
-    and n_max that of the largest class. Strength 1: all classes alike; 0: the rows as they are. Every row is drawn
-    at least once, and rows of a class differ by at most one in how often; which ones are drawn once more is random,
-    anew in each epoch.
+    Formula: an epoch contains n_c^(1 − strength) · n_max^strength rows of class c, rounded up, where n_c is the number
+    of rows of the class and n_max that of the largest class. Strength 1: all classes have the same number of rows; 0:
+    the rows are unchanged. Every row is drawn at least once, and the counts of two rows of a class differ by at most
+    one; the rows that are drawn once more are chosen at random in each epoch.
 
-    With augment="repeats" the recipe's augmentations leave the first drawing of a row in an epoch as it is: with 1000
-    dogs and 100 cats they change only the 900 cats that were drawn again.
+    With augment="repeats", the recipe's augmentations leave the first occurrence of a row in an epoch unchanged: with
+    1000 dogs and 100 cats they change only the 900 repeated cats.
 
-    Shape: y (n,) class numbers (targets that are numbers are an error), rows (n,) → (n′,), n′ ≥ n.
+    Shape: y (n,) class numbers (numeric targets are an error), rows (n,) → (n′,), n′ ≥ n.
 
-    Helps when: classes are unbalanced and the metric treats them alike (balanced accuracy, macro F1).
-    Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has
-    very few rows (they are learned by heart), or together with `ClassWeights` (corrects twice).
+    Helps when: classes are imbalanced and the metric treats them alike (balanced accuracy, macro F1).
+    Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has very
+    few rows (the network memorizes them), or `ClassWeights` is used too (corrects twice).
 
     >>> y, g = torch.tensor([0, 0, 0, 0, 1]), torch.Generator()
     >>> ClassBalance(1.0).rows(y, torch.arange(5), g)
@@ -61,37 +61,41 @@ class ClassBalance(OnSample):
         high=1,
         search=(0.0, 1.0),
         neutral=0.0,
-        unit="power",
-        doc="0: rows as they are; 1: as many rows of every class",
+        unit="exponent",
+        doc="0: rows are unchanged; 1: all classes get the same number of rows",
     )
 
     augment: str = knob(
         default="all",
         choices=("all", "repeats"),
         kw_only=True,
-        doc="which drawings the recipe's augmentations change: all, or only those of a row that was drawn before",
+        doc="which occurrences of a row the recipe's augmentations change: all, or only repeated ones",
     )
 
     def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
         if y.is_floating_point() or y.ndim != 1:
-            raise InputError("ClassBalance: it acts on one class label per row; the targets have none. Leave it out.")
-        members = [rows[y[rows.to(y.device)].to(rows.device) == c] for c in y.unique().tolist()]
-        largest = max(map(len, members), default=0)
-        return torch.cat([rows, *(_repeats(own, self._count(len(own), largest), generator) for own in members)])
+            raise InputError(
+                f"ClassBalance: the targets must be one class number per row, got {y.dtype} of shape {tuple(y.shape)}; "
+                "leave it out."
+            )
+        classes = [rows[y[rows.to(y.device)].to(rows.device) == c] for c in y.unique().tolist()]
+        largest = max(map(len, classes), default=0)
+        return torch.cat([rows, *(_repeats(c, self._count(len(c), largest), generator) for c in classes)])
 
-    def _count(self, own: int, largest: int) -> int:
-        """How many rows of a class of `own` rows an epoch draws."""
-        wanted = math.pow(own, 1 - self.strength) * math.pow(largest, self.strength)
-        return min(largest, math.ceil(round(wanted, 6)))  # rounded, so that √3 · √27 is 9, and not a little more
+    def _count(self, size: int, largest: int) -> int:
+        """The number of rows per epoch of a class with `size` rows."""
+        count = math.pow(size, 1 - self.strength) * math.pow(largest, self.strength)
+        return min(largest, math.ceil(round(count, 6)))  # rounded, so that √3 · √27 gives exactly 9
 
 
-def _repeats(own: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """The rows to add to `own`, so that they are `count`."""
-    if len(own) == 0:
-        return own
-    whole, rest = divmod(count, len(own))
-    again = [own] * (whole - 1)
-    # Nothing is drawn where nothing is left over, so that the order of rows is as without the technique.
+def _repeats(members: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """The rows to append to `members`, so that there are `count`."""
+    if len(members) == 0:
+        return members
+    whole, rest = divmod(count, len(members))
+    repeats = [members] * (whole - 1)
+    # Without a remainder nothing is drawn from the generator, so that the order of rows is that of the plain network.
     if rest:
-        again.append(own[torch.randperm(len(own), generator=generator, device=generator.device)[:rest].to(own.device)])
-    return torch.cat(again) if again else own[:0]
+        order = torch.randperm(len(members), generator=generator, device=generator.device)
+        repeats.append(members[order[:rest].to(members.device)])
+    return torch.cat(repeats) if repeats else members[:0]

@@ -1,4 +1,4 @@
-"""SMOTE: rows of rare classes made between those that there are."""
+"""SMOTE: create synthetic rows of rare classes by interpolation."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from goodfit.types import Array
 
 
 class Smote(Synthesis):
-    """Makes rows of rare classes, each between a row and one of its nearest neighbours of the same class.
+    """Creates synthetic rows of rare classes, each between a row and one of its nearest neighbours of the same class.
 
-    Formula: x ← x_i + u · (x_j − x_i), u ~ U(0, 1), for the numbers of a row i of the class and one j of its `k`
-    nearest neighbours in it; a category is the one that most of the neighbours have. A class of n_c rows grows to
-    n_c^(1 − strength) · n_max^strength rows, rounded up; n_max is the number of rows of the largest class. Once per
-    run, from the training rows alone, by imbalanced-learn's SMOTE, SMOTENC or SMOTEN.
+    Formula: x ← x_i + u · (x_j − x_i), u ~ U(0, 1), for the numeric columns of a row i of the class and one of its `k`
+    nearest neighbours j in the class; a category is the most frequent one among the neighbours. A class of n_c rows
+    grows to n_c^(1 − strength) · n_max^strength rows, rounded up, where n_max is the number of rows of the largest
+    class. Rows are created once per run, from the training rows only, by imbalanced-learn's SMOTE, SMOTENC or SMOTEN.
 
-    Shape: x (n, columns) of a table, y (n,) class numbers → the new rows, like both.
+    Shape: x (n, columns) of a table, y (n,) class numbers → the synthetic rows and their class numbers, in the same
+    format.
 
-    Helps when: classes are unbalanced, columns are few and most of them numbers, and the metric treats classes alike.
-    Hurts when: a rare class lies in several places (rows are made between them), columns are many, or predicted
-    probabilities are used as such. Together with `ClassBalance` or `ClassWeights` it corrects twice.
+    Helps when: classes are imbalanced, columns are few and mostly numeric, and the metric treats classes alike.
+    Hurts when: a rare class consists of several clusters (rows are created between them), columns are many, predicted
+    probabilities are used as such, or `ClassBalance` or `ClassWeights` is used too (corrects twice).
 
     >>> x, y = torch.tensor([[0.0], [0.1], [0.2], [0.3], [5.0], [6.0]]), torch.tensor([0, 0, 0, 0, 1, 1])
     >>> made, labels = Smote().synthesize(x, y, Inputs(), seed=0)
     >>> labels, bool(((made >= 5) & (made <= 6)).all())
     (tensor([1, 1]), True)
 
-    Differs from the paper: a class of at most `k` rows takes as many neighbours as it has; a single row is repeated.
+    Differs from the paper: a class with at most `k` rows uses all its rows as neighbours; a class with a single row
+    repeats it.
     """
 
     references = (
@@ -57,19 +59,27 @@ class Smote(Synthesis):
         high=1,
         search=(0.0, 1.0),
         neutral=0.0,
-        unit="power",
-        doc="0: rows as they are; 1: as many rows of every class",
+        unit="exponent",
+        doc="0: rows are unchanged; 1: all classes get the same number of rows",
     )
     k: int = knob(
-        default=5, low=1, high=float("inf"), search=(1, 10), unit="rows", doc="nearest neighbours to choose one from"
+        default=5,
+        low=1,
+        high=float("inf"),
+        search=(1, 10),
+        unit="rows",
+        doc="number of nearest neighbours to choose from",
     )
 
     def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         if y.is_floating_point() or y.ndim != 1:
-            raise InputError("Smote: it acts on one class label per row; the targets have none. Leave it out.")
+            raise InputError(
+                f"Smote: the targets must be one class number per row, got {y.dtype} of shape {tuple(y.shape)}; "
+                "leave it out."
+            )
         match = inputs.data_kind.accepts(self, x.shape[1], inputs.words is not None)
         if not match or x.ndim != 2:
-            raise InputError(f"Smote: {match.reason or f'it acts on rows of columns, got x {tuple(x.shape)}.'}")
+            raise InputError(f"Smote: {match.reason or f'the inputs must be rows of columns, got x {tuple(x.shape)}.'}")
         counts = y.bincount().tolist()
         rows, found = _coded(x.cpu().double().numpy(), inputs), [np.empty((0, _width(x, inputs)))]
         labels = [y[:0]]
@@ -82,10 +92,10 @@ class Smote(Synthesis):
         new = _decoded(np.concatenate(found), x.shape[1], inputs)
         return torch.from_numpy(new).to(x), torch.cat(labels)
 
-    def _count(self, own: int, largest: int) -> int:
-        """How many rows a class of `own` rows grows to."""
-        wanted = math.pow(own, 1 - self.strength) * math.pow(largest, self.strength)
-        return min(largest, math.ceil(round(wanted, 6)))  # rounded, so that √3 · √27 is 9, and not a little more
+    def _count(self, size: int, largest: int) -> int:
+        """The number of rows that a class with `size` rows grows to."""
+        count = math.pow(size, 1 - self.strength) * math.pow(largest, self.strength)
+        return min(largest, math.ceil(round(count, 6)))  # rounded, so that √3 · √27 gives exactly 9
 
     def _between(self, rows: Array, y: Array, label: int, more: int, seed: int, inputs: Inputs) -> Array:
         """So many new rows of a class."""

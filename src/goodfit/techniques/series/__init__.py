@@ -1,1 +1,1 @@
-"""Techniques that change series."""
+"""Augmentations of series."""

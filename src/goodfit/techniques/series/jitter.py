@@ -1,4 +1,4 @@
-"""Jitter: noise on series."""
+"""Jitter: Gaussian noise is added to series."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from goodfit.technique import knob
 
 
 class Jitter(ValueTransform):
-    """Adds Gaussian noise to each value of a series, in each channel in units of the channel's own spread.
+    """Adds Gaussian noise to every value of a series, in units of each channel's standard deviation.
 
-    Formula: x_ct ← x_ct + stddev · s_c · z_ct, z_ct ~ N(0, 1); s_c is the standard deviation of channel c over all
-    values in the batch.
+    Formula: x_ct ← x_ct + stddev · s_c · z_ct, z_ct ~ N(0, 1), where s_c is the standard deviation of channel c over
+    all values in the batch.
 
-    Shape: x (batch, channels, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: sensors are noisy, and series are few.
-    Hurts when: fast small changes tell the class (tremor, vibrations).
+    Helps when: sensors are noisy and there are few series.
+    Hurts when: the class depends on small, fast changes (tremor, vibrations).
 
     >>> Jitter(0.5).transform(torch.tensor([[[3.0, -3.0]]]), (torch.tensor([[[1.0, 2.0]]]),), Inputs("series"))
     tensor([[[4.5000, 0.0000]]])
 
-    Differs from the paper: in units of each channel's spread, so that channels may be in units of any size.
+    Differs from the paper: the noise is in units of each channel's standard deviation, so that channels may have any
+    units.
     """
 
     references = (

@@ -1,4 +1,4 @@
-"""Permutation: the segments of a series in another order."""
+"""Permutation: the segments of a series are reordered."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from goodfit.technique import knob
 
 
 class Permutation(ValueTransform):
-    """Cuts a series into segments and puts them together in a random order.
+    """Cuts a series into segments of equal length and joins them in a random order.
 
-    Formula: time step t is in segment ⌊t · segments / time⌋; the segments, inside which nothing changes, follow each
-    other in an order drawn per sample from all orders alike, the old one among them. All channels alike.
+    Formula: time step t belongs to segment ⌊t · segments / time⌋. The order of the segments is uniform over all orders,
+    including the original one. Nothing changes inside a segment. All channels are reordered together.
 
-    Shape: x (batch, channels, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: what tells the class comes anywhere in the series (periodic movements).
-    Hurts when: order tells the class; the cuts bring jumps that no series has.
+    Helps when: the relevant pattern occurs anywhere in the series (periodic movements).
+    Hurts when: the class depends on the order. The cuts add jumps that no real series has.
 
     >>> order = torch.tensor([[2, 3, 0, 1]])
     >>> Permutation(segments=2).transform(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (order,), Inputs("series"))
     tensor([[[3., 4., 1., 2.]]])
 
-    Differs from the paper: segments are of the same length, as in Iwana and Uchida's survey (PLOS ONE, 2021).
+    Differs from the paper: all segments have the same length, as in Iwana and Uchida's survey (PLOS ONE, 2021).
     """
 
     references = (
@@ -52,7 +52,7 @@ class Permutation(ValueTransform):
         high=float("inf"),
         search=(2, 8),
         unit="segments",
-        doc="how many parts are put in another order",
+        doc="number of segments",
     )
     p: float = probability_knob(0.5)
 
@@ -60,7 +60,7 @@ class Permutation(ValueTransform):
         rows, time = len(x), x.shape[2]
         rank = torch.empty(rows, self.segments, dtype=torch.float32, device=x.device).uniform_(generator=generator)
         segment = torch.arange(time, device=x.device) * self.segments // time
-        return (rank[:, segment].argsort(dim=1, stable=True),)  # from where each time step is taken (batch, time)
+        return (rank[:, segment].argsort(dim=1, stable=True),)  # source of each time step (batch, time)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         return take_steps(x, draw[0])

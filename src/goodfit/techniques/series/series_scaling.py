@@ -1,4 +1,4 @@
-"""Series scaling: series made larger or smaller."""
+"""Series scaling: the amplitude of each channel changes at random."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from goodfit.technique import knob
 
 
 class SeriesScaling(ValueTransform):
-    """Makes the channels of a series larger or smaller, each by a factor of its own.
+    """Multiplies each channel of a series by a random factor.
 
-    Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1), one per sample and channel; 0 stays, which is the mean of
-    the training data, as the library standardises it.
+    Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1) per sample and channel. 0 does not change; after
+    standardisation it is the mean of the training data.
 
-    Shape: x (batch, channels, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: people, sensors or how they are worn differ in how large their signals are.
-    Hurts when: the amplitude tells the class, or how channels compare.
+    Helps when: the amplitude differs between people, sensors or sensor positions.
+    Hurts when: the class depends on the amplitude, or on the ratio between channels.
 
     >>> x, z = torch.tensor([[[1.0, -2.0], [4.0, 0.0]]]), torch.tensor([[[1.0], [-0.5]]])
     >>> SeriesScaling(0.5).transform(x, (z,), Inputs("series"))

@@ -1,4 +1,4 @@
-"""Time warp: series whose speed changes smoothly."""
+"""Time warp: the speed of a series changes smoothly."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from goodfit.technique import knob
 
 
 class TimeWarp(ValueTransform):
-    """Plays a series at a speed that changes smoothly; its ends stay where they are.
+    """Plays a series at a smoothly varying random speed. Its two ends stay in place.
 
-    Formula: the speed at time t is exp(stddev · c(t)); c is a cubic spline through knots + 2 values ~ N(0, 1) at evenly
-    spaced times, ends among them. The series is read at the times ∫ speed, scaled so that the last is its end, straight
-    between its values. All channels alike.
+    Formula: the speed at time t is exp(stddev · c(t)), where c is a cubic spline through knots + 2 values ~ N(0, 1) at
+    equally spaced times, including both ends. The series is linearly interpolated at the times ∫ speed, scaled to the
+    length of the series. All channels are warped together.
 
-    Shape: x (batch, channels, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: the same happens at different pace: gestures, gait, spoken words, heart beats.
-    Hurts when: speed or frequency tells the class.
+    Helps when: the same event happens at different pace (gestures, gait, spoken words, heartbeats).
+    Hurts when: the class depends on speed or frequency.
 
     >>> x = torch.arange(5.0).reshape(1, 1, 5)
     >>> all_faster = TimeWarp(0.5).transform(x, (torch.ones(1, 6),), Inputs("series"))  # then nothing changes
     >>> all_faster.round(decimals=3)
     tensor([[[0., 1., 2., 3., 4.]]])
 
-    Differs from the paper: speeds are exp(stddev · c), not 1 + stddev · c, so that time never runs backwards; all
-    channels are warped alike.
+    Differs from the paper: speeds are exp(stddev · c) instead of 1 + stddev · c, so that time never runs backwards; all
+    channels are warped together.
     """
 
     references = (
@@ -58,15 +58,15 @@ class TimeWarp(ValueTransform):
         search=(0.05, 0.8),
         neutral=0.0,
         unit="standard deviation of the logarithm of the speed",
-        doc="how much the speed changes",
+        doc="how much the speed varies",
     )
     knots: int = knob(
         default=4,
         low=0,
         high=float("inf"),
         search=(1, 8),
-        unit="times between the ends",
-        doc="how often the speed changes",
+        unit="points between the ends",
+        doc="number of points at which the speed is drawn",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -77,15 +77,15 @@ class TimeWarp(ValueTransform):
         if span < 1:
             return x
         curve = draw[0] @ torch.tensor(_spline(draw[0].shape[-1], span), dtype=x.dtype, device=x.device)
-        behind = (self.stddev * curve).exp().cumsum(1)  # (batch, span)
-        return interpolate_linear(x, torch.cat([torch.zeros_like(behind[:, :1]), behind * span / behind[:, -1:]], 1))
+        elapsed = (self.stddev * curve).exp().cumsum(1)  # (batch, span)
+        return interpolate_linear(x, torch.cat([torch.zeros_like(elapsed[:, :1]), elapsed * span / elapsed[:, -1:]], 1))
 
 
 @lru_cache(maxsize=64)
 def _spline(values: int, steps: int) -> list[list[float]]:
-    """The cubic spline through evenly spaced values, as a matrix (values, steps): in the middle of each step."""
+    """The cubic spline through equally spaced values, evaluated in the middle of each step: a matrix (value, step)."""
     from scipy.interpolate import CubicSpline
 
-    found = CubicSpline(np.linspace(0, steps, values), np.eye(values))(np.arange(steps) + 0.5)
-    rows: list[list[float]] = found.T.tolist()
+    matrix = CubicSpline(np.linspace(0, steps, values), np.eye(values))(np.arange(steps) + 0.5)
+    rows: list[list[float]] = matrix.T.tolist()
     return rows

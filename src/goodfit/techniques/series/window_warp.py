@@ -1,4 +1,4 @@
-"""Window warp: a window of a series played slower or faster."""
+"""Window warp: a window of a series is played slower or faster."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from goodfit.technique import knob
 
 
 class WindowWarp(ValueTransform):
-    """Stretches or squeezes a random window of a series, and brings the whole back to its length.
+    """Stretches or compresses a random window of a series, then resamples the whole series to its length.
 
-    Formula: the window is `size` of the series and begins anywhere; its length is multiplied or divided by `factor`, as
-    often the one as the other; the series, which is longer or shorter by now, is read at as many evenly spaced times as
-    before, straight between its values. All channels alike.
+    Formula: the window has the share `size` of the series and starts anywhere. Its length is multiplied or divided by
+    `factor`, with equal probability. The new series is linearly interpolated at as many equally spaced times as before.
+    All channels are warped together.
 
-    Shape: x (batch, channels, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: parts of a movement or an event take longer one time than another.
-    Hurts when: speed or frequency tells the class, or the place in the series does.
+    Helps when: parts of a movement or an event vary in duration.
+    Hurts when: the class depends on speed, frequency or the position in the series.
 
     >>> x = torch.arange(9.0).reshape(1, 1, 9)
     >>> WindowWarp(2.0, size=0.5).transform(x, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("series")).tolist()
@@ -60,8 +60,8 @@ class WindowWarp(ValueTransform):
         search=(1.2, 4.0),
         log=True,
         neutral=1.0,
-        unit="times as long, or as short",
-        doc="by which the window's length is multiplied or divided",
+        unit="factor",
+        doc="factor by which the window's length is multiplied or divided",
     )
     size: float = knob(
         default=0.1,
@@ -74,14 +74,15 @@ class WindowWarp(ValueTransform):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return signed_uniform(len(x), 2, generator, x.device)  # where the window begins; the sign says which way
+        # The window's start, and a number whose sign selects stretching or compressing.
+        return signed_uniform(len(x), 2, generator, x.device)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        place, way = (drawn[:, None] for drawn in draw)
+        place, direction = (level[:, None] for level in draw)
         span = x.shape[2] - 1
         window, begin = self.size * span, (place + 1) / 2 * (1 - self.size) * span
-        ratio = self.factor ** way.sign()  # the window's new length by its old one
+        ratio = self.factor ** direction.sign()  # new length / old length of the window
         steps = torch.arange(x.shape[2], dtype=x.dtype, device=x.device)
-        played = steps * (1 + self.size * (ratio - 1))  # times in the series that is longer or shorter by now
-        inside = (played - begin).clamp(min=0.0).minimum(window * ratio)  # how much of the window lies behind
+        played = steps * (1 + self.size * (ratio - 1))  # times in the warped series
+        inside = (played - begin).clamp(min=0.0).minimum(window * ratio)  # time spent inside the window
         return interpolate_linear(x, played + inside * (1 / ratio - 1))

@@ -1,1 +1,1 @@
-"""Techniques that augment sound, one draw per sample, all channels alike."""
+"""Augmentations of sounds. All channels of a sound are transformed together."""

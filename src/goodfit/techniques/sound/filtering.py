@@ -1,4 +1,4 @@
-"""Filtering: sounds without their high, low or middle frequencies."""
+"""Filtering: high, low or middle frequencies of sounds are removed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from goodfit.technique import knob
 
 FORMS = ("any", "low_pass", "high_pass", "band_stop")
 EDGE = 0.5
-"""Octaves from what passes to what is stopped."""
+"""Width of the transition, in octaves."""
 BAND = 1.0
-"""Octaves that a band-stop stops."""
+"""Width of the band that a band-stop removes, in octaves."""
 
 
 class Filtering(SoundTransform):
-    """Takes the high, the low or the middle frequencies from sounds, each from a cut-off of its own.
+    """Removes the high, low or middle frequencies of sounds, with a random cut-off per sample.
 
-    Formula: with probability p, the spectrum is multiplied by h(e), where e are the octaves above the cut-off c: for a
-    low-pass h = 1 below −1/4, 0 above 1/4, and half a wave of a cosine between; a high-pass is its mirror image; a
-    band-stop stops an octave around c. c is drawn between `low` and `high` with its logarithm even, in shares of half
-    the sampling rate, so that this need not be known: at 16,000 samples per second 0.25 is 2,000 Hz.
+    Formula: with probability p, the spectrum is multiplied by h(e), where e is the distance from the cut-off c in
+    octaves. Low-pass: h = 1 below −1/4, 0 above 1/4, and a smooth transition between. High-pass: its mirror image.
+    Band-stop: it removes one octave around c. log c is uniform between log `low` and log `high`. Cut-offs are shares of
+    half the sampling rate, which need not be known: at 16,000 samples per second, 0.25 is 2,000 Hz.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
     Helps when: microphones, lines and rooms differ.
-    Hurts when: what decides lies in one band, which may be gone.
+    Hurts when: the class depends on one band, which may be removed.
 
     >>> both = torch.ones(8) + torch.tensor([1.0, -1.0] * 4)  # a constant, and the highest frequency
     >>> draw = torch.zeros(1), torch.tensor([0.5])
@@ -54,7 +54,7 @@ class Filtering(SoundTransform):
     aliases: ClassVar[tuple[str, ...]] = ("random_filter",)
     p: float = probability_knob(0.5)
     form: str = knob(
-        default="any", choices=FORMS, kw_only=True, doc="what is taken away; any: one of the three, drawn per sample"
+        default="any", choices=FORMS, kw_only=True, doc="type of the filter; any: one of the three, drawn per sample"
     )
     low: float = knob(
         default=0.05,
@@ -65,7 +65,7 @@ class Filtering(SoundTransform):
         log=True,
         kw_only=True,
         unit="share of half the sampling rate",
-        doc="the lowest cut-off",
+        doc="lowest cut-off",
     )
     high: float = knob(
         default=0.5,
@@ -76,7 +76,7 @@ class Filtering(SoundTransform):
         log=True,
         kw_only=True,
         unit="share of half the sampling rate",
-        doc="the highest cut-off",
+        doc="highest cut-off",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -84,17 +84,17 @@ class Filtering(SoundTransform):
         return tuple(which.unbind(0))
 
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        which, place = draw
-        cut: Tensor = self.low * (self.high / self.low) ** place
+        form, position = draw
+        cut: Tensor = self.low * (self.high / self.low) ** position
         octaves = relative_frequencies(x.shape[-1], x).clamp(min=1e-6).log2() - cut.log2()[:, None]  # (batch, bin)
-        low, high, stop = _passed(-octaves), _passed(octaves), _passed(octaves.abs() - BAND / 2)
+        low, high, stop = _smoothstep(-octaves), _smoothstep(octaves), _smoothstep(octaves.abs() - BAND / 2)
         gains = {"low_pass": low, "high_pass": high, "band_stop": stop}
-        third = (which[:, None] * 3).floor()
-        some = torch.where(third < 1, low, torch.where(third < 2, high, stop))
-        return filter_frequencies(x, gains.get(self.form, some))
+        third = (form[:, None] * 3).floor()
+        mixed = torch.where(third < 1, low, torch.where(third < 2, high, stop))
+        return filter_frequencies(x, gains.get(self.form, mixed))
 
 
-def _passed(octaves: Tensor) -> Tensor:
-    """0 below −EDGE / 2 and 1 above EDGE / 2."""
+def _smoothstep(octaves: Tensor) -> Tensor:
+    """0 below −EDGE / 2, 1 above EDGE / 2, and a smooth transition between."""
     share = (octaves / EDGE + 0.5).clamp(0.0, 1.0)
     return share * share * (3 - 2 * share)

@@ -1,4 +1,4 @@
-"""Gain: sounds made louder or quieter."""
+"""Gain: sounds become louder or quieter."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from goodfit.technique import knob
 
 
 class Gain(SoundTransform):
-    """Makes sounds louder or quieter, each by a factor of its own.
+    """Makes sounds louder or quieter by a random factor per sample.
 
-    Formula: x ← x · 10^(decibels · u / 20), u ~ U(−1, 1); what becomes louder than the data's loudest swing is cut off
-    there.
+    Formula: x ← x · 10^(decibels · u / 20), u ~ U(−1, 1). The result is clipped to the loudest amplitude in the data.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: the distance to the microphone changes.
-    Hurts when: loudness tells the class; sounds near full scale (they are distorted).
+    Helps when: the distance to the microphone differs.
+    Hurts when: the class depends on loudness. Sounds near full scale are distorted by clipping.
 
     >>> Gain(20.0).transform_sound(torch.ones(2, 1, 1), (torch.tensor([1.0, -0.5]),), Inputs()).flatten()
     tensor([10.0000,  0.3162])
@@ -48,7 +47,7 @@ class Gain(SoundTransform):
         search=(2.0, 18.0),
         neutral=0.0,
         unit="dB",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -1,4 +1,4 @@
-"""Pitch: sounds higher or lower at the same pace."""
+"""Pitch: sounds become higher or lower at the same speed."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 OCTAVE = 12
-EDGE = 0.05  # over which share of the frequencies those fade that become too high
+EDGE = 0.05  # width of the fade-out below half the sampling rate, as a share of all frequencies
 
 
 class Pitch(SoundTransform):
-    """Makes sounds higher or lower at the same pace, each by an interval of its own.
+    """Shifts the pitch of sounds by a random interval per sample, at the same speed.
 
-    Formula: f = 2^(semitones · u / 12), u ~ U(−1, 1): a phase vocoder makes the sound f times as long at the same
-    pitch, which is then played f times as fast. What would pass half the sampling rate is taken away.
+    Formula: f = 2^(semitones · u / 12), u ~ U(−1, 1). A phase vocoder makes the sound f times as long at the same
+    pitch; it is then played f times as fast. Frequencies above half the sampling rate are removed.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: voices and instruments differ in pitch; it is often the best augmentation of music.
-    Hurts when: pitch tells the class (notes, birds).
+    Helps when: voices and instruments differ in pitch. It is often the best augmentation for music.
+    Hurts when: the class depends on pitch (notes, birds).
 
     >>> x = torch.sin(torch.arange(2000.0) * 0.2).reshape(1, 1, 2000)
     >>> found = Pitch(12.0).transform_sound(x, (torch.tensor([-1.0]),), Inputs())
@@ -64,7 +64,7 @@ class Pitch(SoundTransform):
         search=(0.5, 5.0),
         neutral=0.0,
         unit="semitones",
-        doc="the largest change, to both sides",
+        doc="largest change in either direction",
     )
     window: int = knob(
         default=512,
@@ -74,7 +74,7 @@ class Pitch(SoundTransform):
         log=True,
         kw_only=True,
         unit="samples",
-        doc="length of the spectra: some periods of the lowest tone, about 30 to 60 ms",
+        doc="window length of the spectra: a few periods of the lowest tone, about 30 to 60 ms",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -83,11 +83,11 @@ class Pitch(SoundTransform):
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length = x.shape[-1]
         factor: Tensor = 2.0 ** (self.semitones * draw[0] / OCTAVE)
-        # Members of a population differ in strength, but not in shapes: room is made for an octave.
+        # Members of a population differ in strength but share their shapes, which must fit an octave.
         most = OCTAVE if isinstance(self.semitones, Tensor) else self.semitones
         room = math.ceil(2.0 ** (most / OCTAVE) * length)
-        found = phase_vocoder(stft(x, self.window), 1 / factor, frame_count(room, self.window))
-        high = torch.linspace(0.0, 1.0, found.shape[-1], dtype=x.dtype, device=x.device) * factor[:, None]
-        found = found * ((1 - high) / EDGE).clamp(0.0, 1.0)[:, None, None]
-        made = resample(istft(found, self.window, room, 2), 2 * factor, length)
-        return torch.where(per_sample(factor == 1, x), x, made)
+        spectra = phase_vocoder(stft(x, self.window), 1 / factor, frame_count(room, self.window))
+        high = torch.linspace(0.0, 1.0, spectra.shape[-1], dtype=x.dtype, device=x.device) * factor[:, None]
+        spectra = spectra * ((1 - high) / EDGE).clamp(0.0, 1.0)[:, None, None]
+        shifted = resample(istft(spectra, self.window, room, 2), 2 * factor, length)
+        return torch.where(per_sample(factor == 1, x), x, shifted)

@@ -1,4 +1,4 @@
-"""Polarity: sounds turned upside down."""
+"""Polarity: the sign of sounds is inverted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from goodfit.stages.sound_base import SoundTransform
 
 
 class Polarity(SoundTransform):
-    """Turns sounds upside down, as a microphone with its wires exchanged does.
+    """Inverts the sign of sounds at random, as a microphone with exchanged wires does.
 
-    Formula: with probability p, x ← −x.
+    Formula: x ← −x with probability p.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: the network reads the waveform itself: nobody hears a difference.
-    Hurts when: nothing is known to be lost; a network that takes spectra does not see it either.
+    Helps when: the network reads the waveform. Humans do not hear the difference.
+    Hurts when: no harm is known. A network that reads spectra is not affected either.
 
     >>> Polarity(1.0).transform_sound(torch.tensor([[[0.5, -1.0]]]), (), Inputs()).flatten()
     tensor([-0.5000,  1.0000])

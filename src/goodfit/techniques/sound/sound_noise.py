@@ -1,4 +1,4 @@
-"""Sound noise: white noise under sounds."""
+"""Sound noise: white noise is added to sounds."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from goodfit.technique import knob
 
 
 class SoundNoise(SoundTransform):
-    """Adds white noise to sounds, as loud in proportion to each as a ratio of its own says.
+    """Adds white noise to sounds, at a random signal-to-noise ratio per sample.
 
-    Formula: with probability p, x ← x + r · 10^(−s / 20) · z; z ~ N(0, 1) per value, r the root of the mean square of
-    the sample over channels and time (silence that was put behind it counts too, and stays quiet where all is
-    silent), s even between `low` and `high`.
+    Formula: with probability p, x ← x + r · 10^(−s / 20) · z, where z ~ N(0, 1) per value, r is the root mean square of
+    the sample over channels and time, and s is uniform between `low` and `high`. Silence that pads a sample lowers r. A
+    silent sample does not change.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: recordings are clean and the world is not.
-    Hurts when: what decides is as quiet as the noise.
+    Helps when: training recordings are clean, but those in use are not.
+    Hurts when: the relevant sound is as quiet as the noise.
 
     >>> made = SoundNoise(low=20.0, high=20.0).transform_sound(
     ...     torch.ones(1, 1, 2), (torch.zeros(1), torch.tensor([[[1.0, -2.0]]])), Inputs()
@@ -67,7 +67,7 @@ class SoundNoise(SoundTransform):
         search=(0.0, 20.0),
         kw_only=True,
         unit="dB",
-        doc="the signal-to-noise ratio at one end: the loudest noise",
+        doc="lowest signal-to-noise ratio: the loudest noise",
     )
     high: float = knob(
         default=40.0,
@@ -76,7 +76,7 @@ class SoundNoise(SoundTransform):
         search=(20.0, 60.0),
         kw_only=True,
         unit="dB",
-        doc="the signal-to-noise ratio at the other end: the quietest noise",
+        doc="highest signal-to-noise ratio: the quietest noise",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

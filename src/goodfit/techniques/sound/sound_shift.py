@@ -1,4 +1,4 @@
-"""Sound shift: sounds that begin earlier or later."""
+"""Sound shift: sounds start earlier or later."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from goodfit.technique import knob
 
 
 class SoundShift(SoundTransform):
-    """Moves sounds and series forward or backward in time, each by a way of its own.
+    """Shifts sounds and series in time by a random distance per sample.
 
     Formula: x_t ← x_(t − d), d = round(amount · u · length), u ~ U(−1, 1).
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: recordings begin anywhere, words are cut out by hand.
-    Hurts when: what decides lies at the end and is moved out; when something happens tells the class.
+    Helps when: recordings start at arbitrary times, or words were cut out by hand.
+    Hurts when: the relevant sound is at the end and shifted out, or the class depends on when something happens.
 
     >>> x = torch.arange(1.0, 5.0).reshape(1, 1, 4)
     >>> SoundShift(0.5).transform_sound(x, (torch.tensor([1.0]),), Inputs()).flatten()
@@ -48,17 +48,17 @@ class SoundShift(SoundTransform):
         search=(0.02, 0.3),
         neutral=0.0,
         unit="share of the length",
-        doc="the longest way, to both sides",
+        doc="largest shift in either direction",
     )
-    fill: str = knob(default="silence", choices=("silence", "wrap"), kw_only=True, doc="what comes in at the end")
+    fill: str = knob(default="silence", choices=("silence", "wrap"), kw_only=True, doc="what fills the gap")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return signed_uniform(len(x), 1, generator, x.device)
 
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length = x.shape[-1]
-        way = (self.amount * draw[0] * length).round().long()
-        source = torch.arange(length, device=x.device) - way[:, None]  # (batch, time)
+        shift = (self.amount * draw[0] * length).round().long()
+        source = torch.arange(length, device=x.device) - shift[:, None]  # (batch, time)
         moved = x.gather(-1, source.remainder(length)[:, None].expand(-1, x.shape[1], -1))
         if self.fill == "wrap":
             return moved

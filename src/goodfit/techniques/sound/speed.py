@@ -1,4 +1,4 @@
-"""Speed: sounds played faster or slower."""
+"""Speed: sounds are played faster or slower."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from goodfit.stages import Draw
 from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
-EDGE = 0.1  # over which share of the frequencies those fade that the new rate cannot hold
+EDGE = 0.1  # width of the fade-out below half the new sampling rate, as a share of all frequencies
 
 
 class Speed(SoundTransform):
-    """Plays sounds faster or slower, each at a rate of its own: pitch and length change together, as on a tape.
+    """Plays sounds faster or slower at a random rate per sample. Pitch and duration change together, as on a tape.
 
-    Formula: x(t) ← x(r · t), r = (1 + amount)^u, u ~ U(−1, 1). What is shorter than before is filled up with silence at
-    its end, what is longer is cut off there. Frequencies that would pass half the sampling rate are taken away first.
+    Formula: x(t) ← x(r · t), r = (1 + amount)^u, u ~ U(−1, 1). Shorter sounds are padded with silence at the end,
+    longer ones are cut off there. Frequencies that would exceed half the sampling rate are removed first.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: speakers and machines differ in pace and pitch; speech with few speakers.
-    Hurts when: pitch or pace tell the class.
+    Helps when: speakers and machines differ in pace and pitch; speech data with few speakers.
+    Hurts when: the class depends on pitch or pace.
 
     >>> x = torch.sin(torch.arange(400.0) * 0.1).reshape(1, 1, 400)
     >>> found = Speed(1.0).transform_sound(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
     >>> torch.allclose(found, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
     True
 
-    Differs from the paper: rates are drawn anew for each sample, of any size, in place of 0.9, 1 and 1.1.
+    Differs from the paper: the rate is continuous and drawn per sample, instead of one of 0.9, 1 and 1.1.
     """
 
     references = (
@@ -52,7 +52,7 @@ class Speed(SoundTransform):
         search=(0.02, 0.3),
         neutral=0.0,
         unit="share of the speed",
-        doc="the largest change: rates lie between 1 / (1 + amount) and 1 + amount",
+        doc="largest change: rates lie between 1 / (1 + amount) and 1 + amount",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -60,6 +60,6 @@ class Speed(SoundTransform):
 
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         rate: Tensor = (1.0 + self.amount) ** draw[0]
-        held = ((1 / rate[:, None] - relative_frequencies(x.shape[-1], x)) / EDGE).clamp(0.0, 1.0)  # (batch, bin)
-        fine = filter_frequencies(x, held, 2)
+        gain = ((1 / rate[:, None] - relative_frequencies(x.shape[-1], x)) / EDGE).clamp(0.0, 1.0)  # (batch, bin)
+        fine = filter_frequencies(x, gain, 2)
         return torch.where(per_sample(rate == 1, x), x, resample(fine, 2 * rate, x.shape[-1]))

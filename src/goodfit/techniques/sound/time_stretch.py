@@ -1,4 +1,4 @@
-"""Time stretch: sounds faster or slower at the same pitch."""
+"""Time stretch: sounds become faster or slower at the same pitch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from goodfit.technique import knob
 
 
 class TimeStretch(SoundTransform):
-    """Makes sounds faster or slower at the same pitch, each at a rate of its own.
+    """Plays sounds faster or slower at a random rate per sample, at the same pitch.
 
-    Formula: a phase vocoder: short spectra are taken from r times as far, r = (1 + amount)^u, u ~ U(−1, 1), with phases
-    that go on as fast as they did. What is shorter than before is filled up with silence at its end, what is longer
-    is cut off there.
+    Formula: a phase vocoder reads the short-time spectra at r times the speed, r = (1 + amount)^u, u ~ U(−1, 1), and
+    advances their phases at the original rate. Shorter sounds are padded with silence at the end, longer ones are cut
+    off there.
 
-    Shape: x (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: people speak or play at their own pace.
-    Hurts when: pace tells the class; clicks and drums (they are smeared over a window).
+    Helps when: people speak or play at different pace.
+    Hurts when: the class depends on pace, or sounds have sharp onsets (clicks, drums), which are smeared over a window.
 
     >>> x = torch.sin(torch.arange(800.0) * 0.1).reshape(1, 1, 800)
     >>> found = TimeStretch(1.0, window=128).transform_sound(x, (torch.tensor([1.0]),), Inputs())
@@ -59,7 +59,7 @@ class TimeStretch(SoundTransform):
         search=(0.02, 0.4),
         neutral=0.0,
         unit="share of the speed",
-        doc="the largest change: rates lie between 1 / (1 + amount) and 1 + amount",
+        doc="largest change: rates lie between 1 / (1 + amount) and 1 + amount",
     )
     window: int = knob(
         default=512,
@@ -69,7 +69,7 @@ class TimeStretch(SoundTransform):
         log=True,
         kw_only=True,
         unit="samples",
-        doc="length of the spectra: some periods of the lowest tone, about 30 to 60 ms",
+        doc="window length of the spectra: a few periods of the lowest tone, about 30 to 60 ms",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -77,5 +77,5 @@ class TimeStretch(SoundTransform):
 
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         length, rate = x.shape[-1], (1.0 + self.amount) ** draw[0]
-        found = phase_vocoder(stft(x, self.window), rate, frame_count(length, self.window))
-        return torch.where(per_sample(rate == 1, x), x, istft(found, self.window, length))
+        spectra = phase_vocoder(stft(x, self.window), rate, frame_count(length, self.window))
+        return torch.where(per_sample(rate == 1, x), x, istft(spectra, self.window, length))

@@ -1,1 +1,1 @@
-"""Techniques that change rows of tables, or add some."""
+"""Augmentations of table rows."""

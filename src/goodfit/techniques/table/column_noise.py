@@ -1,4 +1,4 @@
-"""Column noise: noise on the numbers of a table, and not on its categories."""
+"""Column noise: Gaussian noise is added to the numbers of a table."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from goodfit.technique import knob
 
 
 class ColumnNoise(ValueTransform):
-    """Adds Gaussian noise to the numbers of a row; its categories, and what says that a number is missing, stay.
+    """Adds Gaussian noise to the numeric columns of a row. Categories and missing-value indicators do not change.
 
-    Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every column j that is a number. stddev is in units of the
-    column's spread over the training rows, by which the library divides it.
+    Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every numeric column j. stddev is in units of the column's
+    standard deviation over the training rows, by which preprocessing divides it.
 
-    Shape: x (batch, columns); it keeps its shape and dtype.
+    Shape: x (batch, column). Shape and dtype do not change.
 
-    Helps when: numbers were measured, and rows are few.
-    Hurts when: the exact value means something (ranks, counts of few, codes), or a column is 0 in most rows.
+    Helps when: numbers are measurements and there are few rows.
+    Hurts when: the exact value matters (ranks, small counts, codes), or a column is 0 in most rows.
 
     >>> draw = (torch.tensor([[1.0, 1.0, -1.0]]),)
     >>> ColumnNoise(0.1).transform(torch.tensor([[0.5, 0.0, 1.0]]), draw, Inputs(groups=((1, 3),)))

@@ -1,4 +1,4 @@
-"""Swap noise: single columns of a row replaced by those of other rows."""
+"""Swap noise: single values of a row are replaced by those of other rows."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from goodfit.technique import knob
 
 
 class SwapNoise(ValueTransform):
-    """Replaces a random share of each row's columns by those of other rows; targets stay.
+    """Replaces a random share of each row's values by those of other rows in the batch. Targets do not change.
 
-    Formula: x_j ← x′_j with probability `rate`, for each column j on its own; x′ is another row of the batch, drawn
-    evenly and anew for each column. The columns that tell one category together are one column in this.
+    Formula: x_j ← x′_j with probability `rate`, independently for each column j, where x′ is another row of the batch,
+    drawn uniformly for each column. The one-hot columns of a category are replaced together.
 
-    Shape: x (batch, columns); it keeps its shape and dtype.
+    Shape: x (batch, column). Shape and dtype do not change.
 
-    Helps when: columns are many and tell much the same: the network must not rely on a single one. Every value stays
-    one that the column really has.
-    Hurts when: few columns decide, and the rest is noise: then the target no longer follows from the row.
+    Helps when: there are many redundant columns: the network must not rely on a single one. All values remain values
+    that occur in their column.
+    Hurts when: few columns are relevant and the rest is noise: the target then no longer follows from the row.
 
     >>> draw = (torch.tensor([[0.05, 0.9], [0.5, 0.9]]), torch.tensor([[1, 1], [0, 0]]))
     >>> SwapNoise(0.1).transform(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), draw, Inputs())
     tensor([[3., 2.],
             [3., 4.]])
 
-    Differs from the paper: other rows are those of the batch; each column is drawn by itself, in place of a fixed
-    number of columns; and the network learns the target from the changed row, in place of finding its original.
+    Differs from the paper: other rows are those of the batch; each column is drawn independently, instead of a fixed
+    number of columns; the network learns the target from the changed row instead of the original row.
     """
 
     references = (
@@ -59,9 +59,9 @@ class SwapNoise(ValueTransform):
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         rows = len(x)
         noise = torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
-        on = torch.randint(1, max(2, rows), x.shape, generator=generator, device=x.device)  # rows further on
-        return noise, (torch.arange(rows, device=x.device)[:, None] + on) % rows
+        offset = torch.randint(1, max(2, rows), x.shape, generator=generator, device=x.device)  # to another row
+        return noise, (torch.arange(rows, device=x.device)[:, None] + offset) % rows
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        noise, donor = (share_within_groups(drawn, inputs) for drawn in draw)
+        noise, donor = (share_within_groups(values, inputs) for values in draw)
         return torch.where(noise < self.rate, x.gather(0, donor), x)

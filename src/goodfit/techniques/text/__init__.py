@@ -1,1 +1,1 @@
-"""Techniques that augment texts: they change, move, add or take away words, each text by a draw of its own."""
+"""Augmentations of texts: words are changed, moved, inserted or removed."""

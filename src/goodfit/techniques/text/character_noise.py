@@ -1,4 +1,4 @@
-"""Character noise: misspelt words."""
+"""Character noise: words are misspelled at random."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from goodfit.stages.text_base import TextTransform, uniform_like, word_rate_knob
 
 
 class CharacterNoise(TextTransform):
-    """Misspells words: two letters swapped, one left out, or one doubled.
+    """Misspells words: two letters are swapped, one is omitted, or one is doubled.
 
-    Formula: each word of three letters or more becomes one of its misspelt forms, evenly drawn, with probability
-    `share`. The first letter stays. Networks here read words, not letters: a misspelt form that is a word of
-    the vocabulary (tow for two) becomes that word, up to four of them, and any other the unknown word.
+    Formula: with probability `share`, a word of at least three letters becomes one of its misspelled forms, drawn
+    uniformly. The first letter does not change. Networks here read words instead of letters: a misspelled form that is
+    in the vocabulary (tow for two) becomes that word, up to four of them; all other forms become the unknown word.
 
-    Shape: x (batch, words), the numbers of words; it keeps its shape and dtype.
+    Shape: x (batch, word), word numbers. Shape and dtype do not change.
 
-    Helps when: people type in haste: messages, queries, posts.
-    Hurts when: texts are edited, so that no misspelt words will come.
+    Helps when: texts are typed in a hurry (messages, queries, posts).
+    Hurts when: texts are edited, so that misspelled words do not occur.
 
-    >>> from goodfit.data.text.words import Words
-    >>> words = Words.plain(["to", "too"])
+    >>> from goodfit.data.text.vocabulary import Vocabulary
+    >>> words = Vocabulary.of_names(["to", "too"])
     >>> draw = (torch.tensor([[0.1, 0.1, 0.1]]), torch.tensor([[0.0, 0.9, 0.0]]))
     >>> CharacterNoise(0.5).transform(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
     tensor([[2, 1, 2]])
 
-    Differs from the paper: it acts on words after they have become numbers; letters are left out or doubled too.
+    Differs from the paper: it acts on word numbers; letters are also omitted or doubled.
     """
 
     references = (
@@ -45,7 +45,7 @@ class CharacterNoise(TextTransform):
     )
     aliases: ClassVar[tuple[str, ...]] = ("typos",)
     needs_vocabulary: ClassVar[bool] = True
-    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is misspelt")
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is misspelled")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return uniform_like(x, generator), uniform_like(x, generator)

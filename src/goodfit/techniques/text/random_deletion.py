@@ -1,4 +1,4 @@
-"""Random deletion: words left out."""
+"""Random deletion: words are removed at random."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from goodfit.stages.text_base import TextTransform, is_word, remove_words, unifo
 
 
 class RandomDeletion(TextTransform):
-    """Leaves words out; the others close up.
+    """Removes words at random and closes the gaps.
 
-    Formula: each word is left out with probability `share`; of a text that would be empty, an evenly drawn word stays.
+    Formula: each word is removed with probability `share`. If all words of a text would be removed, one word, drawn
+    uniformly, stays.
 
-    Shape: x (batch, words), the numbers of words; it keeps its shape and dtype, and is filled up with 0 at the end.
+    Shape: x (batch, word), word numbers. Shape and dtype do not change; texts are padded with 0 at the end.
 
-    Helps when: the network leans on single words; in any language.
-    Hurts when: one word turns the meaning (not); texts are very short.
+    Helps when: the network relies on single words. It works for all languages.
+    Hurts when: a single word reverses the meaning (not), or texts are very short.
 
     >>> draw = (torch.tensor([[0.1, 0.9, 0.9]]),)
     >>> RandomDeletion(0.5).transform(torch.tensor([[5, 6, 0]]), draw, Inputs("text"))
@@ -35,7 +36,7 @@ class RandomDeletion(TextTransform):
             url="https://arxiv.org/abs/1901.11196",
         ),
     )
-    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is left out")
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word is removed")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (uniform_like(x, generator),)

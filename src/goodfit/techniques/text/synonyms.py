@@ -1,4 +1,4 @@
-"""Synonyms: words replaced by others of the same meaning."""
+"""Synonyms: words are replaced by words of the same meaning."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from goodfit.stages.text_base import TextTransform, uniform_like, word_rate_knob
 
 
 class Synonyms(TextTransform):
-    """Replaces words by synonyms, each word by a draw of its own.
+    """Replaces words by synonyms, each word independently.
 
-    Formula: each word that has synonyms becomes one of them, evenly drawn, with probability `share`. Synonyms are those
-    of WordNet 3.0, up to five for a word, the most frequent first. Those of a word are of one part of speech: which
-    one it has in a sentence is not known, so it is the usual one of frequent words, else the one with most synonyms.
-    Words of grammar (in, he, can) and names have none. The case of letters is folded when texts are read, so it stays.
+    Formula: with probability `share`, a word that has synonyms becomes one of them, drawn uniformly. Synonyms are those
+    of WordNet 3.0, at most five per word, the most frequent ones first. All synonyms of a word have one part of speech,
+    because that of a word in its sentence is unknown: the usual one for frequent words, otherwise the one with the most
+    synonyms. Function words (in, he, can) and names have no synonyms. Texts are lower-cased when they are loaded, so
+    capital letters do not matter.
 
-    Shape: x (batch, words), the numbers of words; it keeps its shape and dtype.
+    Shape: x (batch, word), word numbers. Shape and dtype do not change.
 
-    Helps when: texts are few and English; words of one meaning tell the same class.
-    Hurts when: the exact word tells the class (slang, terms, signs of an author); texts of other languages have none.
+    Helps when: there are few texts, in English, and words of the same meaning indicate the same class.
+    Hurts when: the exact word matters (slang, technical terms, style of an author). Texts in other languages have no
+    synonyms.
 
-    >>> from goodfit.data.text.words import Words
-    >>> words = Words.plain(["happy", "glad"])
+    >>> from goodfit.data.text.vocabulary import Vocabulary
+    >>> words = Vocabulary.of_names(["happy", "glad"])
     >>> draw = (torch.tensor([[0.1, 0.9, 0.1]]), torch.tensor([[0.0, 0.0, 0.0]]))
     >>> Synonyms(0.5).transform(torch.tensor([[2, 2, 0]]), draw, Inputs("text", words=words))
     tensor([[3, 2, 0]])
 
-    Differs from the paper: each word is drawn by itself, where the paper replaces an exact number of them.
+    Differs from the paper: each word is drawn independently, where the paper replaces an exact number of words.
     """
 
     references = (

@@ -1,4 +1,4 @@
-"""Word dropout: words replaced by the unknown word."""
+"""Word dropout: words are replaced by the unknown word."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.text.words import UNKNOWN
+from goodfit.data.text.vocabulary import UNKNOWN
 from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.text_base import TextTransform, is_word, uniform_like
@@ -14,19 +14,20 @@ from goodfit.technique import knob
 
 
 class WordDropout(TextTransform):
-    """Replaces words by the unknown word.
+    """Replaces words by the unknown word at random.
 
     Formula: each word becomes number 1, the unknown word, with probability `rate`.
 
-    Shape: x (batch, words), the numbers of words; it keeps its shape and dtype.
+    Shape: x (batch, word), word numbers. Shape and dtype do not change.
 
-    Helps when: the network leans on single words; new texts hold many words that training texts do not.
-    Hurts when: one word turns the meaning.
+    Helps when: the network relies on single words, or new texts have many words that do not occur in the training
+    texts.
+    Hurts when: a single word reverses the meaning.
 
     >>> WordDropout(0.5).transform(torch.tensor([[5, 6, 0]]), (torch.tensor([[0.1, 0.9, 0.1]]),), Inputs("text"))
     tensor([[1, 6, 0]])
 
-    Differs from the paper: a classifier's input is changed, where the paper changes that of a decoder.
+    Differs from the paper: it changes the input of a classifier, where the paper changes that of a decoder.
     """
 
     references = (

@@ -1,1 +1,1 @@
-"""Techniques that change the time of video clips; those of images act on clips, too, with one draw per clip."""
+"""Augmentations of video clips in time. Augmentations of images accept clips too."""

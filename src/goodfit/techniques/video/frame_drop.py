@@ -1,4 +1,4 @@
-"""Frame drop: frames lost, and the one before shown in their place."""
+"""Frame drop: frames are lost and the previous ones repeated."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from goodfit.stages.common import rate_knob
 
 
 class FrameDrop(ValueTransform):
-    """Loses frames of a clip at random; the last one before them is shown in their place.
+    """Drops frames of a clip at random and repeats the previous frame in their place.
 
-    Formula: frame t ← the latest frame s ≤ t that is not lost; each frame but the first is lost with probability
-    `rate`.
+    Formula: frame t ← the latest frame s ≤ t that was not dropped. Every frame except the first is dropped with
+    probability `rate`.
 
-    Shape: x (batch, channel, frame, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, frame, height, width). Shape and dtype do not change.
 
-    Helps when: cameras stutter, or frame rates differ; the network leans on single frames.
-    Hurts when: what decides the class lasts a frame or two.
+    Helps when: cameras stutter, frame rates differ, or the network relies on single frames.
+    Hurts when: the relevant event lasts only one or two frames.
 
     >>> clip = torch.arange(4.0).reshape(1, 1, 4, 1, 1)
     >>> FrameDrop(0.5).transform(clip, (torch.tensor([[0.9, 0.1, 0.6, 0.2]]),), Inputs("video")).flatten()
@@ -42,7 +42,7 @@ class FrameDrop(ValueTransform):
         ),
     )
     kinds: ClassVar[tuple[str, ...]] = ("video",)
-    rate: float = rate_knob(0.1, 0.5, "share of the frames that are lost")
+    rate: float = rate_knob(0.1, 0.5, "share of the frames that are dropped")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty(len(x), x.shape[2], dtype=torch.float32, device=x.device).uniform_(generator=generator),)

@@ -1,4 +1,4 @@
-"""Frame rate: clips played faster or slower."""
+"""Frame rate: clips are played faster or slower."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from goodfit.technique import knob
 
 
 class FrameRate(ValueTransform):
-    """Plays clips faster or slower, each by a factor of its own, round the frame in the middle.
+    """Plays clips faster or slower about their middle frame, by a random factor per sample.
 
-    Formula: frame t ← the frame nearest to m + (t − m) f, m being the middle and f = (1 + amount)^u, u ~ U(−1, 1);
-    beyond the ends the first or the last frame stands still.
+    Formula: frame t ← the frame nearest to m + (t − m) f, where m is the middle and f = (1 + amount)^u, u ~ U(−1, 1).
+    Beyond the ends, the first or last frame is repeated.
 
-    Shape: x (batch, channel, frame, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, frame, height, width). Shape and dtype do not change.
 
-    Helps when: actions are done fast and slowly, or frame rates differ.
-    Hurts when: the speed tells the class.
+    Helps when: actions happen fast and slowly, or frame rates differ.
+    Hurts when: the class depends on speed.
 
     >>> clip = torch.arange(5.0).reshape(1, 1, 5, 1, 1)
     >>> FrameRate(1.0).transform(clip, (torch.tensor([1.0]),), Inputs("video")).flatten()
     tensor([0., 0., 2., 4., 4.])
 
-    Differs from the paper: one clip at a random rate, in place of two at fixed ones.
+    Differs from the paper: one clip at a random rate, instead of two at fixed rates.
     """
 
     references = (
@@ -50,7 +50,7 @@ class FrameRate(ValueTransform):
         search=(0.05, 1.0),
         neutral=0.0,
         unit="share of the speed",
-        doc="how much faster, and how much slower in turn, a clip can become",
+        doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

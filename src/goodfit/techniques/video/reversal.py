@@ -1,4 +1,4 @@
-"""Reversal: clips played backwards."""
+"""Reversal: clips are played backwards."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from goodfit.stages.augmentation import probability_knob
 
 
 class Reversal(ValueTransform):
-    """Plays clips, sounds or series backwards.
+    """Plays clips, sounds or series backwards at random.
 
     Formula: x[t] ← x[T − 1 − t] with probability p per sample.
 
-    Shape: x (batch, channel, frame, height, width) or (batch, channel, time); it keeps its shape and dtype.
+    Shape: x (batch, channel, frame, height, width) or (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: time has no direction: textures, vibrations, walking in place.
-    Hurts when: it has: opening and closing, speech, most actions.
+    Helps when: the direction of time has no meaning (textures, vibrations, walking on the spot).
+    Hurts when: the direction of time matters (opening and closing, speech, most actions).
 
     >>> Reversal(1.0).transform(torch.arange(3.0).reshape(1, 1, 3), (), Inputs("series")).flatten()
     tensor([2., 1., 0.])

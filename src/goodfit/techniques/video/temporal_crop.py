@@ -1,4 +1,4 @@
-"""Temporal crop: a part of a clip, brought back to its length."""
+"""Temporal crop: a random part of a clip, stretched to the full length."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from goodfit.technique import knob
 
 
 class TemporalCrop(ValueTransform):
-    """Takes a random part of a clip and brings it back to the clip's length by repeating frames.
+    """Takes a random part of a clip and stretches it to the clip's length by repeating frames.
 
-    Formula: a part of the length a · T, a ~ U(length, 1), anywhere in the clip of T frames; frame t of the new clip is
-    the nearest one of the part.
+    Formula: the part has the length a · T for a clip of T frames, a ~ U(length, 1), and starts at a uniform position.
+    Each frame of the new clip is the nearest frame of the part.
 
-    Shape: x (batch, channel, frame, height, width); it keeps its shape and dtype.
+    Shape: x (batch, channel, frame, height, width). Shape and dtype do not change.
 
-    Helps when: actions begin and end at any time.
-    Hurts when: what decides the class lies at the beginning or at the end.
+    Helps when: actions start and end at any time.
+    Hurts when: the relevant event is at the beginning or at the end.
 
     >>> clip = torch.arange(4.0).reshape(1, 1, 4, 1, 1)
     >>> TemporalCrop(0.5).transform(clip, (torch.tensor([-1.0]), torch.tensor([1.0])), Inputs("video")).flatten()
     tensor([2., 2., 3., 3.])
 
-    Differs from the paper: the part's length is random, and it is brought back to the clip's.
+    Differs from the paper: the part's length is random, and the part is stretched to the clip's length.
     """
 
     references = (
@@ -51,7 +51,7 @@ class TemporalCrop(ValueTransform):
         search=(0.4, 0.95),
         neutral=1.0,
         unit="share of the clip",
-        doc="the shortest part",
+        doc="shortest part",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
@@ -62,5 +62,5 @@ class TemporalCrop(ValueTransform):
         share = self.length + (1 - self.length) * (draw[0] + 1) / 2
         start = (1 - share) * (draw[1] + 1) / 2 * frames
         middle = torch.arange(frames, dtype=x.dtype, device=x.device) + 0.5
-        at = start[:, None] + middle * share[:, None]  # from the beginning of the first frame
+        at = start[:, None] + middle * share[:, None]  # measured from the start of the first frame
         return take_frames(x, at.floor().clamp(0, frames - 1).long())

@@ -1,4 +1,4 @@
-"""Elastic net: L1 and L2 together."""
+"""Elastic net: L1 and L2 penalties combined."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from goodfit.technique import knob
 
 
 class ElasticNet(QuadraticPenalty, ProximalPenalty):
-    """Adds λ₁ Σ|w| + λ₂ Σw² to the cost: exact zeros, with correlated inputs kept or dropped together.
+    """Adds the penalties λ₁ Σ|w| + λ₂ Σw² to the loss: exact zeros, with correlated inputs kept or dropped together.
 
-    Formula: cost = loss + l1 · Σ|w| + l2 · Σw²; the quadratic part through the gradient 2 · l2 · w, the absolute
-    part through the proximal step after it (see `L1`). `ElasticNet.mix(strength, alpha)` takes the total strength
-    and the share of L1: strength · (alpha · Σ|w| + (1 − alpha) · Σw²).
+    Formula: cost = loss + l1 · Σ|w| + l2 · Σw²; the quadratic part is applied through the gradient 2 · l2 · w, the
+    absolute part through a proximal step after the optimizer's step (see `L1`). `ElasticNet.mix(strength, alpha)` takes
+    the total strength and the fraction of L1: strength · (alpha · Σ|w| + (1 − alpha) · Σw²).
 
     Shape: any weight tensor.
 
-    Helps when: inputs are many, correlated, and partly useless.
-    Hurts when: all weights matter a little (use L2), or strengths are too large (underfits).
+    Helps when: there are many correlated inputs, some of them useless.
+    Hurts when: all weights matter a little (use L2), or the strengths are too large (underfits).
 
     >>> ElasticNet(l1=0.5, l2=0.25).value(torch.tensor([[1.0, -2.0]]))
     tensor(2.7500)
@@ -50,7 +50,7 @@ class ElasticNet(QuadraticPenalty, ProximalPenalty):
         log=True,
         neutral=0.0,
         unit="loss per |w|",
-        doc="λ₁, the weight of Σ|w| in the cost",
+        doc="λ₁, weight of Σ|w| in the cost",
     )
     l2: float = knob(
         default=1e-4,
@@ -59,7 +59,7 @@ class ElasticNet(QuadraticPenalty, ProximalPenalty):
         log=True,
         neutral=0.0,
         unit="loss per w²",
-        doc="λ₂, the weight of Σw² in the cost",
+        doc="λ₂, weight of Σw² in the cost",
     )
     on: str = selector()
 
@@ -74,10 +74,10 @@ class ElasticNet(QuadraticPenalty, ProximalPenalty):
 
     @classmethod
     def mix(cls, strength: float, alpha: float, on: str = "kernel") -> Self:
-        """From a total strength and the share `alpha` in [0, 1] of L1 in it."""
+        """From a total strength and the fraction `alpha` of L1, in [0, 1]."""
         return cls(l1=strength * alpha, l2=strength * (1 - alpha), on=on)
 
     @classmethod
     def per_sample(cls, lam: float, m: int, alpha: float = 0.5, on: str = "kernel") -> Self:
-        """The strengths for costs written as loss + λ/(2m) (α Σ|w| + (1 − α) Σw²), with m training rows."""
+        """From the λ of a cost written as loss + λ/(2m) (α Σ|w| + (1 − α) Σw²), with m training rows."""
         return cls.mix(lam / (2 * m), alpha, on=on)

@@ -1,4 +1,4 @@
-"""Group lasso: whole inputs or whole units removed."""
+"""Group lasso: set whole groups of weights to zero."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from goodfit.reference import Reference
 from goodfit.stages import ProximalPenalty, selector
 from goodfit.technique import knob
 
-NEWTON_STEPS = 8  # to rounding in double precision, also for step sizes twenty decades apart
+NEWTON_STEPS = 8  # reaches double precision, even if step sizes differ by 20 orders of magnitude
 
 
 class GroupLasso(ProximalPenalty):
-    """Adds λ Σ_g √|g| ‖w_g‖ over groups g of weights to the cost and sets whole groups to exactly zero.
+    """Adds the penalty λ Σ_g √|g| ‖w_g‖ over groups g of weights to the loss and sets whole groups to exactly zero.
 
-    Formula: cost = loss + strength · Σ_g √|g| · ‖w_g‖₂, |g| the number of weights in a group; where all weights of a
-    group are alike it equals L1. After each optimizer step w ← argmin over u of Σ ½ (u − w)² / step + penalty(u), with
-    `step` the optimizer's own step size of each weight. With κ = strength · √|g|, a group becomes zero where
-    ‖w_g / step‖ ≤ κ; otherwise w ← w · r / (r + κ · step), where r is the root of Σ w² / (r + κ · step)² = 1 (for one
+    Formula: cost = loss + strength · Σ_g √|g| · ‖w_g‖₂, where |g| is the number of weights in a group; if all weights
+    of a group are equal, it equals L1. After each optimizer step w ← argmin over u of Σ ½ (u − w)² / step + penalty(u),
+    where `step` is the optimizer's own step size of each weight. With κ = strength · √|g|, a group becomes zero if ‖w_g
+    / step‖ ≤ κ; otherwise w ← w · r / (r + κ · step), where r is the root of Σ w² / (r + κ · step)² = 1 (for a single
     step size: w · (1 − κ · step / ‖w_g‖)).
 
     Shape: any weight tensor, units first. over="inputs": a group holds all weights that leave one input (an input
-    channel of a convolution, a dimension of an embedding); over="units": all weights into one unit. A bias is
-    a group of its own. The gates of a recurrent layer are taken apart.
+    channel of a convolution, a dimension of an embedding); over="units": all weights that enter one unit. Each element
+    of a bias is a separate group. Each gate of a recurrent layer is treated separately.
 
-    Helps when: whole inputs or hidden units are useless and are to be found or removed.
-    Hurts when: each input matters to some units only (use L1); a group is all or nothing.
+    Helps when: whole inputs or hidden units are useless and should be identified or removed.
+    Hurts when: each input matters to some units only (use L1), because a group is kept or dropped as a whole.
 
     >>> w = torch.tensor([[3.0, 0.1], [4.0, 0.1]])
     >>> GroupLasso(0.5).value(w)
@@ -38,7 +38,7 @@ class GroupLasso(ProximalPenalty):
     tensor([[2.4000, 0.0000],
             [3.2000, 0.0000]])
 
-    Differs from the paper: a proximal step in place of Scardapane's subgradients, so that the zeros are exact.
+    Differs from the paper: a proximal step instead of Scardapane's subgradients, so that the zeros are exact.
     """
 
     references = (
@@ -69,10 +69,12 @@ class GroupLasso(ProximalPenalty):
         log=True,
         neutral=0.0,
         unit="loss per |w|",
-        doc="λ, the weight of Σ √|g| ‖w_g‖ in the cost",
+        doc="λ, weight of Σ √|g| ‖w_g‖ in the cost",
     )
     over: str = knob(
-        default="inputs", choices=("inputs", "units"), doc="a group: the weights that leave an input, or enter a unit"
+        default="inputs",
+        choices=("inputs", "units"),
+        doc="what forms a group: the weights that leave one input, or that enter one unit",
     )
     on: str = selector()
 
@@ -102,10 +104,10 @@ class GroupLasso(ProximalPenalty):
 
 
 def _shrunken_norm(w: Tensor, threshold: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The norm r of each group after the proximal step: the root of Σ w² / (r + threshold)² = 1, or 0 where none is.
+    """The norm r of each group after the proximal step: the root of Σ w² / (r + threshold)² = 1, or 0 if there is none.
 
-    Newton's method on (Σ w² / (r + threshold)²)^(−½), which is concave in r and nearly straight: from a bound below
-    the root it rises to it and never passes it. Jensen's inequality gives that bound, or the largest single term.
+    Newton's method on (Σ w² / (r + threshold)²)^(−½), which is concave and nearly linear in r: from a lower bound it
+    increases monotonically to the root. The lower bound comes from Jensen's inequality, or from the largest term.
     """
     tiny = torch.finfo(w.dtype).tiny
     square = w.square()
@@ -113,12 +115,12 @@ def _shrunken_norm(w: Tensor, threshold: Tensor, axes: tuple[int, ...]) -> Tenso
     mean = (square * threshold).sum(axes, keepdim=True) / total.clamp(min=tiny)
     norm = torch.maximum(total.sqrt() - mean, (w.abs() - threshold).amax(axes, keepdim=True)).clamp(min=0)
     threshold = threshold.clamp(min=tiny)
-    distance, terms = torch.empty_like(threshold), torch.empty_like(w)  # fresh memory costs more than the arithmetic
+    distance, terms = torch.empty_like(threshold), torch.empty_like(w)  # allocating costs more than the arithmetic
     for _ in range(NEWTON_STEPS):
         distance.copy_(threshold).add_(norm)
         terms.copy_(w).div_(distance)
         terms.mul_(terms)
-        found = terms.sum(axes, keepdim=True)
+        value = terms.sum(axes, keepdim=True)
         slope = terms.div_(distance).sum(axes, keepdim=True).clamp(min=tiny)
-        norm = (norm + found * (found.sqrt() - 1) / slope).clamp(min=0)
+        norm = (norm + value * (value.sqrt() - 1) / slope).clamp(min=0)
     return norm

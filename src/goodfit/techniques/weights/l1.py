@@ -13,16 +13,16 @@ from goodfit.technique import knob
 
 
 class L1(ProximalPenalty):
-    """Adds λ Σ|w| to the cost and sets small weights to exactly zero.
+    """Adds the penalty λ Σ|w| to the loss and sets small weights to exactly zero.
 
     Formula: cost = loss + l1 · Σ|w|; after each optimizer step w ← sign(w) · max(|w| − l1 · step, 0), where `step` is
-    the optimizer's own step size for that weight (for Adam: learning rate / (√v̂ + ε)), so that the solution is
-    the lasso's under any optimizer. Above 100,000 weights under Adam, `fit` takes eight of these steps at once, and at
-    every epoch's end those that are due.
+    the optimizer's own step size for that weight (for Adam: learning rate / (√v̂ + ε)), so that the solution is the
+    lasso's with any optimizer. For more than 100,000 weights and Adam, `fit` applies eight of these steps at once, and
+    the remaining ones at the end of each epoch.
 
-    Shape: any weight tensor; the result has the same shape and dtype.
+    Shape: any weight tensor; shape and dtype are kept.
 
-    Helps when: many inputs or units are useless; a small model is wanted (zeros can be removed).
+    Helps when: many inputs or units are useless, or a small model is desired (zeros can be removed).
     Hurts when: many weak inputs carry the signal together; L2 keeps them, L1 drops all but a few.
 
     >>> L1(0.5).value(torch.tensor([[1.0, -2.0]]))
@@ -51,7 +51,7 @@ class L1(ProximalPenalty):
         log=True,
         neutral=0.0,
         unit="loss per |w|",
-        doc="λ, the weight of Σ|w| in the cost",
+        doc="λ, weight of Σ|w| in the cost",
     )
     on: str = selector()
 
@@ -63,7 +63,7 @@ class L1(ProximalPenalty):
 
     @classmethod
     def per_sample(cls, lam: float, m: int, on: str = "kernel") -> Self:
-        """The strength for costs written as loss + λ/(2m) Σ|w|, with m training rows.
+        """From the λ of a cost written as loss + λ/(2m) Σ|w|, with m training rows.
 
         >>> L1.per_sample(lam=0.7, m=211).l1 == 0.7 / 422
         True

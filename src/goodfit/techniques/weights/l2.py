@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-import torch  # noqa: F401  (doctest)
+import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
@@ -13,17 +13,17 @@ from goodfit.technique import knob
 
 
 class L2(QuadraticPenalty):
-    """Adds λ Σw² to the cost; weights shrink, and never become exactly zero.
+    """Adds the penalty λ Σw² to the loss; weights shrink, but do not become exactly zero.
 
-    Formula: cost = loss + l2 · Σw², gradient 2 · l2 · w (Keras' convention). torch's `weight_decay=c` in `SGD` and
-    `Adam` adds c · w to the gradient: that is l2 = c / 2. Under Adam and its kin this is not decoupled
+    Formula: cost = loss + l2 · Σw², with gradient 2 · l2 · w (Keras' convention). torch's `weight_decay=c` in `SGD` and
+    `Adam` adds c · w to the gradient, which is l2 = c / 2. With Adam and similar optimizers this differs from decoupled
     weight decay, which is `WeightDecay`.
 
     Shape: any weight tensor.
 
-    Helps when: the network is large for its data; inputs are many and correlated.
-    Hurts when: it acts on weights in front of a batch norm, where it only changes the effective learning rate; too
-    strong, it over-smooths (underfits).
+    Helps when: the network is large for its data, or there are many correlated inputs.
+    Hurts when: it acts on weights before a batch norm, where it only changes the effective learning rate, or it is so
+    strong that the network underfits.
 
     >>> L2(0.5).value(torch.tensor([[1.0, -2.0]])), L2(0.5).coefficient()
     (tensor(2.5000), 1.0)
@@ -48,7 +48,7 @@ class L2(QuadraticPenalty):
         log=True,
         neutral=0.0,
         unit="loss per w²",
-        doc="λ, the weight of Σw² in the cost",
+        doc="λ, weight of Σw² in the cost",
     )
     on: str = selector()
 
@@ -60,7 +60,7 @@ class L2(QuadraticPenalty):
 
     @classmethod
     def per_sample(cls, lam: float, m: int, on: str = "kernel") -> Self:
-        """The strength for costs written as loss + λ/(2m) Σw², with m training rows.
+        """From the λ of a cost written as loss + λ/(2m) Σw², with m training rows.
 
         >>> L2.per_sample(lam=0.7, m=211).l2 == 0.7 / 422
         True
@@ -69,5 +69,5 @@ class L2(QuadraticPenalty):
 
     @classmethod
     def from_weight_decay(cls, weight_decay: float, on: str = "kernel") -> Self:
-        """The L2 that torch's `weight_decay` means in optimizers that add it to the gradient (SGD, Adam)."""
+        """From torch's `weight_decay`, for optimizers that add it to the gradient (SGD, Adam)."""
         return cls(weight_decay / 2, on=on)

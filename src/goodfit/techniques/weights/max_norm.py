@@ -1,4 +1,4 @@
-"""Max-norm: a bound on the weights into each unit."""
+"""Max-norm: an upper bound on the norm of the weights into each unit."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from goodfit.technique import knob
 class MaxNorm(Scaling):
     """Keeps the L2 norm of the weights into each unit at or below a bound.
 
-    Formula: after each step, w ← w · min(1, max_value / ‖w‖) for the incoming weights w of each unit. Units
-    inside the bound stay bit-equal.
+    Formula: after each step, w ← w · min(1, max_value / ‖w‖) for the incoming weights w of each unit. Units inside the
+    bound stay bit-equal.
 
-    Shape: any weight of two or more dimensions. Norms are taken over everything but the units: a row of a Linear or
-    recurrent weight, a filter of a convolution (also a transposed one), a vector of an embedding. `axis` ≥ 0
-    reduces that one dimension instead, with the units first: (out, in, …). Keras' `max_norm(axis=0)` on its (in, out)
-    kernels is our default.
+    Shape: any weight of two or more dimensions. Norms are computed per unit: a row of a Linear or recurrent weight, a
+    filter of a convolution (also a transposed one), a vector of an embedding. With `axis` ≥ 0, norms are computed along
+    that one dimension of the weight in the layout (out, in, …). Keras' `max_norm(axis=0)` on its (in, out) kernels is
+    our default.
 
     Helps when: learning rates are high, together with dropout.
-    Hurts when: the bound is so low that every unit sits on it.
+    Hurts when: the bound is so low that every unit reaches it.
 
     >>> MaxNorm(2.0).scale(torch.tensor([[1.0], [2.0], [4.0]])).flatten()
     tensor([1.0000, 1.0000, 0.5000])
@@ -40,9 +40,11 @@ class MaxNorm(Scaling):
         ),
     )
     max_value: float = knob(
-        default=3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"), unit="L2 norm", doc="the bound c"
+        default=3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"), unit="L2 norm", doc="largest norm"
     )
-    axis: int = knob(default=-1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit")
+    axis: int = knob(
+        default=-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit"
+    )
     on: str = selector()
 
     def axes(self, ndim: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Min-max-norm: weights into each unit neither too small nor too large."""
+"""Min-max-norm: lower and upper bounds on the norm of the weights into each unit."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from goodfit.technique import knob
 
 
 class MinMaxNorm(Scaling):
-    """Draws the L2 norm of the weights into each unit into an interval.
+    """Keeps the L2 norm of the weights into each unit between two bounds.
 
     Formula: after each step, w ← w · n / ‖w‖ with n = rate · clip(‖w‖, min_value, max_value) + (1 − rate) · ‖w‖, for
-    the incoming weights w of each unit. rate 1 holds the bounds at every step; less goes there gradually. Units inside
-    the bounds stay bit-equal, and weights that are all zero stay zero.
+    the incoming weights w of each unit. With rate = 1 the bounds hold after every step; a smaller rate moves the norm
+    there gradually. Units inside the bounds stay bit-equal, and weights that are all zero stay zero.
 
     Shape: any weight of two or more dimensions, units first; `axis` as in `MaxNorm`. Keras' `min_max_norm(axis=0)` on
     its (in, out) kernels is our default.
 
     Helps when: some units die out while others grow without bound.
-    Hurts when: useless units should fade away (use `MaxNorm`), or the bounds are so close that every unit sits on one.
+    Hurts when: useless units should fade away (use `MaxNorm`), or the bounds are so close that every unit reaches one.
 
     >>> MinMaxNorm(1.0, 2.0).scale(torch.tensor([[0.5], [1.5], [4.0], [0.0]])).flatten()
     tensor([2.0000, 1.0000, 0.5000, 1.0000])
 
-    Differs from the paper: the bound below and the rate are Keras'; the paper has the bound above.
+    Differs from the paper: the lower bound and the rate come from Keras; the paper has only the upper bound.
     Differs from Keras: no 1e-7 is added to the norm, so that units inside the bounds do not shrink.
     """
 
@@ -49,7 +49,7 @@ class MinMaxNorm(Scaling):
         ),
     )
     min_value: float = knob(
-        default=0.0, low=0, search=(0.0, 1.0), neutral=0.0, unit="L2 norm", doc="the bound below; at most max_value"
+        default=0.0, low=0, search=(0.0, 1.0), neutral=0.0, unit="L2 norm", doc="lower bound; at most max_value"
     )
     max_value: float = knob(
         default=1.0,
@@ -59,7 +59,7 @@ class MinMaxNorm(Scaling):
         neutral=float("inf"),
         main=True,
         unit="L2 norm",
-        doc="the bound above",
+        doc="upper bound",
     )
     rate: float = knob(
         default=1.0,
@@ -67,22 +67,24 @@ class MinMaxNorm(Scaling):
         high=1,
         open_left=True,
         search=(0.1, 1.0),
-        unit="share",
-        doc="share of the way to the bound that is gone per step",
+        unit="fraction",
+        doc="fraction of the distance to the bound that is corrected per step",
     )
-    axis: int = knob(default=-1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit")
+    axis: int = knob(
+        default=-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit"
+    )
     on: str = selector()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.min_value > self.max_value:
-            given = f"min_value={self.min_value!r}, max_value={self.max_value!r}"
-            raise InputError(f"MinMaxNorm: min_value must be at most max_value, got {given}.")
+            values = f"min_value={self.min_value!r}, max_value={self.max_value!r}"
+            raise InputError(f"MinMaxNorm: min_value must be at most max_value, got {values}.")
 
     def axes(self, ndim: int) -> tuple[int, ...]:
         return (min(self.axis, ndim - 1),) if self.axis >= 0 else tuple(range(1, ndim))
 
     def scale(self, norm: Tensor) -> Tensor:
         full = (self.min_value / norm).clamp(min=1.0) * (self.max_value / norm).clamp(max=1.0)
-        full = full.nan_to_num(nan=1.0, posinf=1.0)  # weights of zero have no direction to grow in
+        full = full.nan_to_num(nan=1.0, posinf=1.0)  # a zero vector has no direction to grow in
         return full - (full - 1) * (1 - self.rate)  # exactly 1 inside the bounds, exactly `full` with rate 1

@@ -15,13 +15,13 @@ from goodfit.technique import knob
 class NonNeg(Projection):
     """Keeps weights at or above zero.
 
-    Formula: after each step, w ← w − rate · min(w, 0); with rate 1: w ← max(w, 0).
+    Formula: after each step, w ← w − rate · min(w, 0); with rate = 1, w ← max(w, 0).
 
     Shape: any weight tensor.
 
-    Helps when: every input can only add to a unit (counts, intensities, mixtures of parts), or the output must not fall
-    as an input rises (all layers, with activations that never fall).
-    Hurts when: inputs work against each other, as they do in most networks.
+    Helps when: every input can only add to a unit (counts, intensities, mixtures of parts), or the output must not
+    decrease when an input increases (all layers, with activation functions that never decrease).
+    Hurts when: inputs have opposite effects, as in most networks.
 
     >>> NonNeg().project(torch.tensor([[0.5, -2.0]]), ())[0]
     tensor([[0.5000, 0.0000]])
@@ -40,7 +40,13 @@ class NonNeg(Projection):
     )
     needs_units: ClassVar[bool] = False
     rate: float = knob(
-        default=1.0, low=0, high=1, search=(0.1, 1.0), neutral=0.0, unit="share", doc="share of the way taken per step"
+        default=1.0,
+        low=0,
+        high=1,
+        search=(0.1, 1.0),
+        neutral=0.0,
+        unit="fraction",
+        doc="fraction of the distance to zero that is corrected per step",
     )
     on: str = selector()
 

@@ -1,4 +1,4 @@
-"""Orthogonal regularization: units that look in different directions."""
+"""Orthogonal regularization: a penalty on the cosines between the weight vectors of units."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from goodfit.technique import knob
 
 
 class Orthogonal(SmoothPenalty):
-    """Adds the mean |cosine| between the weight vectors of a layer's units to the cost.
+    """Penalizes the mean |cosine| between the weight vectors of a layer's units.
 
-    Formula: cost = loss + factor · mean over pairs i < j of |cos(w_i, w_j)|: Keras' `OrthogonalRegularizer`. With
-    h = w / ‖w‖, p pairs and S = sign(h hᵀ) without its diagonal, the gradient is that of the row lengths taken out of
-    g = (factor / p) · S h: ∂/∂w_i = (g_i − (g_i · h_i) h_i) / ‖w_i‖. Lengths of vectors do not matter, and a vector of
-    zeros is left alone; one vector alone has no pair, and costs nothing.
+    Formula: cost = loss + factor · mean over pairs i < j of |cos(w_i, w_j)|, as in Keras' `OrthogonalRegularizer`. With
+    h = w / ‖w‖, p pairs and S = sign(h hᵀ) without its diagonal, let g = (factor / p) · S h; the gradient is ∂/∂w_i =
+    (g_i − (g_i · h_i) h_i) / ‖w_i‖. The lengths of the vectors do not matter; a zero vector is left unchanged, and a
+    single vector has no pair and no penalty.
 
     Shape: weights of two or more dimensions, units first. over="units": one vector per unit, its incoming weights;
-    over="inputs": one per input (or input channel), the weights that leave it. n vectors cost n² products.
+    over="inputs": one vector per input (or input channel), the weights that leave it. n vectors need n² products.
 
-    Helps when: units come out alike (many weights, few rows); recurrent weights forget or explode.
+    Helps when: units become similar (many weights, few rows), or the gradients of recurrent weights vanish or explode.
     Hurts when: a layer has far more vectors than dimensions (they cannot all be orthogonal).
 
     >>> w = torch.tensor([[3.0, 4.0], [2.0, 0.0]])
     >>> Orthogonal(0.5).value(w), Orthogonal(0.5).gradient(w)[1]
     (tensor(0.3000), tensor([0.0000, 0.2000]))
 
-    Differs from the paper: it is Keras' penalty on |cos|, which is free of the vectors' lengths; the paper's is
-    Σ |w wᵀ − I|.
+    Differs from the paper: it is Keras' penalty on |cos|, which does not depend on the lengths of the vectors; the
+    paper's penalty is Σ |w wᵀ − I|.
     Differs from Keras: the default is over="units", Keras' mode="columns"; Keras' default "rows" is over="inputs".
     """
 
@@ -53,10 +53,10 @@ class Orthogonal(SmoothPenalty):
         log=True,
         neutral=0.0,
         unit="loss per |cosine|",
-        doc="λ, the weight of the mean |cos| in the cost",
+        doc="λ, weight of the mean |cos| in the cost",
     )
     over: str = knob(
-        default="units", choices=("units", "inputs"), doc="whose weight vectors are to be orthogonal to each other"
+        default="units", choices=("units", "inputs"), doc="which weight vectors should be orthogonal to each other"
     )
     on: str = selector()
 
@@ -76,7 +76,7 @@ class Orthogonal(SmoothPenalty):
 
 
 def _directions(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit vectors and 1 / length (0 for a vector of zeros)."""
+    """Unit vectors and 1 / length (0 for a zero vector)."""
     length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     inverse = torch.where(length > 0, 1 / length, torch.zeros_like(length))
     return vectors * inverse, inverse

@@ -1,4 +1,4 @@
-"""Spectral norm: a bound on how much a layer can stretch its input."""
+"""Spectral norm: an upper bound on the largest singular value of each weight matrix."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ ITERATIONS, ROUNDS_AT_START = 4, 8
 class SpectralNorm(Projection):
     """Keeps the largest singular value of each weight matrix at or below a bound.
 
-    Formula: after each step, w ← w · min(1, max_value / σ), σ the largest singular value of w as a matrix
-    (units, incoming). A layer inside the bound stays bit-equal. σ is found by power iteration from the vector v of
-    the step before: it is the most by which w stretches a vector in the span of v, wᵀw v, …, (wᵀw)⁴ v. That is at most
-    the exact value, and in training as a rule closer to it than a thousandth.
+    Formula: after each step, w ← w · min(1, max_value / σ), where σ is the largest singular value of w as a matrix
+    (units, incoming). A layer inside the bound stays bit-equal. σ is computed by power iteration from the vector v of
+    the previous step: it is the largest factor by which w stretches a vector in the span of v, wᵀw v, …, (wᵀw)⁴ v. This
+    is at most the exact value; in training, its relative error is usually below one thousandth.
 
     Shape: weights of two or more dimensions, units first; a filter of a convolution is one row.
 
-    Helps when: predictions must not jump where inputs move a little (noise, attacks); learning rates are high.
-    Hurts when: the bound is so low that the network cannot fit; the bound that matters is the product over the layers.
+    Helps when: predictions must not jump when inputs change slightly (noise, adversarial attacks), or learning rates
+    are high.
+    Hurts when: the bound is so low that the network cannot fit. The product of the bounds over the layers is what
+    matters.
 
     >>> w = torch.tensor([[4.0, 0.0], [0.0, 0.5]])
     >>> technique = SpectralNorm(2.0)
@@ -35,8 +37,8 @@ class SpectralNorm(Projection):
             [0.0000, 0.2500]])
 
     Differs from the paper: a convolution is bounded by the norm of its filters as a matrix, which does not depend on
-    the size of the image, in place of the norm of the convolution itself; σ is taken from the span of the iterated
-    vectors in place of the last of them, which is far more exact at the same cost.
+    the size of the image, instead of the norm of the convolution itself; σ is computed from the span of the iterated
+    vectors instead of the last one, which is far more exact at the same cost.
     """
 
     references = (
@@ -60,15 +62,15 @@ class SpectralNorm(Projection):
         log=True,
         neutral=float("inf"),
         unit="singular value",
-        doc="the bound on the largest singular value",
+        doc="upper bound on the largest singular value",
     )
     on: str = selector()
 
     def start(self, w: Tensor) -> Draw:
         matrix = w.flatten(1)
-        # Numbers without a pattern, so that no weights of a user's are likely to be orthogonal to them.
-        places = torch.arange(1, matrix.shape[1] + 1, dtype=torch.float32, device=w.device)
-        v = (torch.frac(places * 0.618034) + 0.1 * torch.sin(places.square())).to(w.dtype)
+        # Irregular numbers, so that it is unlikely that a weight matrix is orthogonal to them.
+        index = torch.arange(1, matrix.shape[1] + 1, dtype=torch.float32, device=w.device)
+        v = (torch.frac(index * 0.618034) + 0.1 * torch.sin(index.square())).to(w.dtype)
         v = v / torch.linalg.vector_norm(v)
         for _ in range(ROUNDS_AT_START):
             v, _ = _most_stretched(matrix, v)
@@ -80,16 +82,16 @@ class SpectralNorm(Projection):
 
 
 def _most_stretched(matrix: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """The unit vector that a matrix (unit, incoming) stretches most among those found from v, and by how much."""
-    found = [v]
+    """The unit vector in the span of the iterates that the matrix (unit, incoming) stretches most, and the factor."""
+    iterates = [v]
     for _ in range(ITERATIONS):
         v = F.normalize(matrix.T @ F.normalize(matrix @ v, dim=0), dim=0)
-        found.append(v)
-    basis = torch.linalg.qr(_finite(torch.stack(found, dim=1))).Q  # (incoming, at most 5)
-    _, sigma, turned = torch.linalg.svd(_finite(matrix @ basis), full_matrices=False)
-    return basis @ turned[0], sigma[0]
+        iterates.append(v)
+    basis = torch.linalg.qr(_finite(torch.stack(iterates, dim=1))).Q  # (incoming, at most 5)
+    _, sigma, right = torch.linalg.svd(_finite(matrix @ basis), full_matrices=False)
+    return basis @ right[0], sigma[0]
 
 
 def _finite(x: Tensor) -> Tensor:
-    """Zeros for what is not finite: LAPACK would stop at it, and weights that broke are the trainer's to report."""
+    """Replaces values that are not finite by zero: LAPACK rejects them, and the trainer reports diverged weights."""
     return x.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,4 +1,4 @@
-"""Unit norm: weights into each unit of length 1."""
+"""Unit norm: weights into each unit have length 1."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from goodfit.technique import knob
 class UnitNorm(Scaling):
     """Keeps the L2 norm of the weights into each unit at 1.
 
-    Formula: after each step, w ← w · (1 − rate + rate / ‖w‖) for the incoming weights w of each unit; with rate 1 only
-    their direction is learned. Weights that are all zero stay zero.
+    Formula: after each step, w ← w · (1 − rate + rate / ‖w‖) for the incoming weights w of each unit; with rate = 1
+    only their direction is learned. Weights that are all zero stay zero.
 
     Shape: any weight of two or more dimensions, units first; `axis` as in `MaxNorm`. Keras' `unit_norm(axis=0)` on its
     (in, out) kernels is our default.
 
-    Helps when: the scale of the weights is redundant (in front of a normalisation), or only angles matter (embeddings).
-    Hurts when: the last layer needs large outputs, or a unit should fade away: leave those out by `on`.
+    Helps when: the scale of the weights is redundant (before a normalization layer), or only angles matter
+    (embeddings).
+    Hurts when: the last layer needs large outputs, or a unit should fade away: exclude those with `on`.
 
     >>> UnitNorm().scale(torch.tensor([[4.0], [0.5], [0.0]])).flatten()
     tensor([0.2500, 2.0000, 1.0000])
 
     Differs from the paper: the length of each weight vector is 1, not learned.
-    Differs from Keras: no 1e-7 is added to the norm; it is 1 to rounding.
+    Differs from Keras: no 1e-7 is added to the norm; it is 1 up to rounding.
     """
 
     references = (
@@ -39,14 +40,22 @@ class UnitNorm(Scaling):
         ),
     )
     rate: float = knob(
-        default=1.0, low=0, high=1, search=(0.1, 1.0), neutral=0.0, unit="share", doc="share of the way taken per step"
+        default=1.0,
+        low=0,
+        high=1,
+        search=(0.1, 1.0),
+        neutral=0.0,
+        unit="fraction",
+        doc="fraction of the distance to 1 that is corrected per step",
     )
-    axis: int = knob(default=-1, low=-1, high=4, doc="dimension to take norms over; -1: all incoming weights of a unit")
+    axis: int = knob(
+        default=-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit"
+    )
     on: str = selector()
 
     def axes(self, ndim: int) -> tuple[int, ...]:
         return (min(self.axis, ndim - 1),) if self.axis >= 0 else tuple(range(1, ndim))
 
     def scale(self, norm: Tensor) -> Tensor:
-        unit = (1 / norm).nan_to_num(nan=1.0, posinf=1.0)  # weights of zero have no direction to grow in
+        unit = (1 / norm).nan_to_num(nan=1.0, posinf=1.0)  # a zero vector has no direction to grow in
         return (1 - self.rate) + self.rate * unit

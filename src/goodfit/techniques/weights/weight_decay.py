@@ -10,16 +10,16 @@ from goodfit.technique import knob
 
 
 class WeightDecay(Decay):
-    """Shrinks every weight by the same share per step, whatever its gradient.
+    """Shrinks every weight by the same fraction per step, independently of its gradient.
 
-    Formula: w ← (1 − learning_rate · rate) · w before the optimizer's step: torch's `AdamW(weight_decay=rate)`,
-    with any optimizer. With plain SGD it equals L2(rate / 2); with Adam it does not, and usually works better.
-    The cautious variant decays a weight only where the optimizer's step does not move it away from zero.
+    Formula: w ← (1 − learning_rate · rate) · w before the optimizer's step, as torch's `AdamW(weight_decay=rate)`, with
+    any optimizer. With plain SGD it equals L2(rate / 2); with Adam it does not, and usually works better. The cautious
+    variant decays a weight only if the optimizer's step does not move it away from zero.
 
     Shape: any weight tensor.
 
-    Helps when: training is long and the network large; the first thing to try with Adam.
-    Hurts when: it acts together with L2 on the same weights (their effects mix and cannot be tuned apart).
+    Helps when: training is long and the network is large; the first technique to try with Adam.
+    Hurts when: it is combined with L2 on the same weights (their effects mix and cannot be tuned separately).
 
     >>> WeightDecay(0.01).factor(learning_rate=0.1)
     0.999
@@ -48,11 +48,11 @@ class WeightDecay(Decay):
         search=(1e-5, 1e-1),
         log=True,
         neutral=0.0,
-        unit="per unit of learning rate",
-        doc="share of the weight taken off per step and unit of learning rate",
+        unit="fraction per learning rate",
+        doc="fraction by which a weight shrinks per step, divided by the learning rate",
     )
     cautious: bool = knob(
-        default=False, doc="decay only where the optimizer's step does not push the weight away from zero"
+        default=False, doc="decay a weight only if the optimizer's step does not move it away from zero"
     )
     on: str = selector()
 

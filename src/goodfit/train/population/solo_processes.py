@@ -11,6 +11,8 @@ from joblib import Parallel, delayed
 
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
+from goodfit.registry import is_registered, register
+from goodfit.technique import Technique
 from goodfit.train.fit import fit
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Job, Networks
@@ -39,7 +41,7 @@ def fit_apart(
         yield from ((job.number, fit_alone(networks, job, loss)) for job in others)
         return
     running = Parallel(n_jobs=side_by_side, return_as="generator_unordered", batch_size=1)
-    yield from running(delayed(_in_process)(networks, job, loss) for job in others)
+    yield from running(delayed(_in_process)(networks, job, loss, _own_techniques(job)) for job in others)
 
 
 def fit_alone(networks: Networks, job: Job, loss: Loss | None) -> Result:
@@ -51,6 +53,15 @@ def fit_alone(networks: Networks, job: Job, loss: Loss | None) -> Result:
         return error
 
 
-def _in_process(networks: Networks, job: Job, loss: Loss | None) -> tuple[int, Result]:
+def _own_techniques(job: Job) -> list[type[Technique]]:
+    """The job's techniques that a worker process must register."""
+    return [type(technique) for technique in job.recipe if is_registered(type(technique))]
+
+
+def _in_process(
+    networks: Networks, job: Job, loss: Loss | None, techniques: Sequence[type[Technique]]
+) -> tuple[int, Result]:
     torch.set_num_threads(1)
+    for technique in techniques:
+        register(technique)
     return job.number, fit_alone(networks, job, loss)

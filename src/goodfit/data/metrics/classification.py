@@ -100,10 +100,10 @@ def _area(positive: Array, score: Array) -> Array:
     return area
 
 
-LABELS: dict[str, Callable[[Array, Array, int], Array]] = {
+LABEL_METRICS: dict[str, Callable[[Array, Array, int], Array]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "f1_macro": f1_macro,
     "iou": iou,
 }
-SCORES: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {"roc_auc": roc_auc, "log_loss": log_loss}
+SCORE_METRICS: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {"roc_auc": roc_auc, "log_loss": log_loss}

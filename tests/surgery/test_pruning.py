@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.surgery.cut import apply, fold_norms, idle
 from goodfit.surgery.hooks import append_layer
-from goodfit.surgery.segments import follow
+from goodfit.surgery.pruning import fold_batch_norms, plan_pruning, prune_units
+from goodfit.surgery.segments import find_segments
 from goodfit.surgery.tracing import trace_graph
 
 
@@ -28,12 +28,12 @@ def settled(model: nn.Module) -> nn.Module:
     return model
 
 
-def cut_first(model: nn.Module, x: Tensor) -> list[bool]:
-    """Cut the first segment; says which units stayed."""
-    segment = follow(trace_graph(model), model, x)[0][0]
-    cut = idle(model, segment)
-    apply(model, segment, cut)
-    return cut.keep.tolist()
+def prune_first(model: nn.Module, x: Tensor) -> list[bool]:
+    """Prune the first segment; returns which units are kept."""
+    segment = find_segments(trace_graph(model), model, x)[0][0]
+    pruning = plan_pruning(model, segment)
+    prune_units(model, segment, pruning)
+    return pruning.keep.tolist()
 
 
 def test_a_constant_goes_into_the_bias_by_hand() -> None:
@@ -41,7 +41,7 @@ def test_a_constant_goes_into_the_bias_by_hand() -> None:
     model = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double().requires_grad_(False)
     for tensor, values in zip(model.parameters(), ([[1.0], [0.0]], [0.0, 5.0], [[2.0, 3.0]], [1.0]), strict=True):
         tensor.copy_(torch.tensor(values))
-    assert cut_first(model, normal(4, 1)) == [True, False]
+    assert prune_first(model, normal(4, 1)) == [True, False]
     assert [p.tolist() for p in model.parameters()] == [[[1.0]], [0.0], [[2.0]], [16.0]]
     assert (model[0].out_features, model[2].in_features) == (1, 1)
 
@@ -54,7 +54,7 @@ def test_gradients_are_wanted_as_before(bias: bool) -> None:
         model[0].weight[1] = 0
     x = normal(5, 2)
     expected = model(x)
-    assert cut_first(model, x) == [True, False, True]
+    assert prune_first(model, x) == [True, False, True]
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
     assert model[0].weight.requires_grad
     assert not model[2].weight.requires_grad
@@ -68,7 +68,7 @@ def test_batch_norm_and_prelu_lose_their_features() -> None:
         model[1].weight[2] = 0  # constant behind the norm
         model[5].weight[:, 4:8] = 0  # nothing leaves unit 1
     expected = model(x)
-    assert cut_first(model, x) == [False, False, False, True]
+    assert prune_first(model, x) == [False, False, False, True]
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
     assert (model[0].out_channels, model[1].num_features, model[2].num_parameters, model[5].in_features) == (1, 1, 1, 4)
     assert model[1].running_mean.shape == model[1].running_var.shape == (1,)
@@ -92,7 +92,7 @@ def test_constants_in_front_of_a_padded_convolution(conv: nn.Module, constant: f
     with torch.no_grad():
         model[0].weight[0], model[0].bias[0], model[0].bias[1] = 0, constant, 1
     expected = model(x)
-    assert cut_first(model, x) == [not goes, True]
+    assert prune_first(model, x) == [not goes, True]
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -104,9 +104,9 @@ def test_a_constant_that_is_not_the_same_everywhere() -> None:
     )
     with torch.no_grad():
         model[0].weight[0] = 0
-    segment = follow(trace_graph(model), model, x)[0][0]
-    cut = idle(model, segment)
-    assert (cut.keep.tolist(), cut.removes, cut.stuck) == ([True, True], False, 1)
+    segment = find_segments(trace_graph(model), model, x)[0][0]
+    cut = plan_pruning(model, segment)
+    assert (cut.keep.tolist(), cut.removes, cut.unfoldable) == ([True, True], False, 1)
 
 
 def test_one_unit_stays_and_it_is_not_counted_twice() -> None:
@@ -114,7 +114,7 @@ def test_one_unit_stays_and_it_is_not_counted_twice() -> None:
     with torch.no_grad():
         model[0].weight.zero_()
     expected = model(x)
-    assert cut_first(model, x) == [True, False, False]
+    assert prune_first(model, x) == [True, False, False]
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -122,7 +122,7 @@ def test_not_a_number_is_not_zero() -> None:
     model = settled(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)))
     with torch.no_grad():
         model[0].weight[0], model[1].weight[:, 1] = float("nan"), float("nan")
-    assert not idle(model, follow(trace_graph(model), model, normal(4, 2))[0][0]).removes
+    assert not plan_pruning(model, find_segments(trace_graph(model), model, normal(4, 2))[0][0]).removes
 
 
 @pytest.mark.parametrize("affine", [True, False])
@@ -135,7 +135,7 @@ def test_folded_norms(affine: bool, bias: bool) -> None:
     append_layer(model[0], "batch_norm", nn.BatchNorm2d(3, affine=affine))
     append_layer(model[2], "batch_norm", nn.BatchNorm1d(2, affine=affine))
     expected = settled(model)(x)
-    fold_norms(model)
+    fold_batch_norms(model)
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
     assert set(model.state_dict()) == {"0.weight", "0.bias", "2.weight", "2.bias"}
     assert not model[0]._forward_hooks
@@ -146,6 +146,6 @@ def test_norms_that_cannot_be_folded_stay() -> None:
         model = nn.Sequential(nn.Linear(2, 3))
         append_layer(model[0], "norm", norm)
         before = copy.deepcopy(settled(model))
-        fold_norms(model)
+        fold_batch_norms(model)
         assert list(model.state_dict()) == list(before.state_dict())
         assert torch.equal(model(normal(4, 2)), before(normal(4, 2)))

@@ -49,4 +49,4 @@ def _numbers(values: torch.Tensor) -> Array:
     return numbers
 
 
-VALUES: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {"r2": r2, "rmse": rmse, "mae": mae}
+VALUE_METRICS: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {"r2": r2, "rmse": rmse, "mae": mae}

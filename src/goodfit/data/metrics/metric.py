@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 
-from goodfit.data.metrics.classes import LABELS, SCORES
-from goodfit.data.metrics.logits import predicted
-from goodfit.data.metrics.values import VALUES
+from goodfit.data.metrics.classification import LABEL_METRICS, SCORE_METRICS
+from goodfit.data.metrics.logits import predicted_classes
+from goodfit.data.metrics.regression import VALUE_METRICS
 from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError, near
 from goodfit.types import Array
@@ -74,10 +74,10 @@ class Metric:
             InputError: a metric that needs more.
         """
         if self.needs != "labels":
-            able = ", ".join(LABELS)
+            able = ", ".join(LABEL_METRICS)
             raise InputError(f"{self.name}: of masks there are scores of named classes only; take one of {able}.")
         y, found = (t.reshape(1, -1).cpu().numpy().astype(np.int64) for t in (targets, named))
-        return float(LABELS[self.name](y, found, max(2, classes))[0])
+        return float(LABEL_METRICS[self.name](y, found, max(2, classes))[0])
 
 
 METRICS: Mapping[str, Metric] = {
@@ -95,7 +95,7 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 
-UNIT = ("accuracy", "balanced_accuracy", "f1_macro", "iou", "roc_auc")
+BOUNDED = ("accuracy", "balanced_accuracy", "f1_macro", "iou", "roc_auc")
 """Metrics that lie between 0 and 1."""
 
 
@@ -137,14 +137,14 @@ def _scores(measure: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> li
     # torch does not. So a member's score is the same alone and among others.
     with np.errstate(all="ignore"):  # members that are not finite are computed with the others, then replaced
         if measure.needs == "values":
-            found = VALUES[measure.name](targets, outputs)
+            found = VALUE_METRICS[measure.name](targets, outputs)
         else:
             logits = outputs if outputs.ndim == 3 else outputs[..., None]
             y, classes = targets.long(), max(2, logits.shape[-1])
             if measure.needs == "scores":
-                found = SCORES[measure.name](y, logits)
+                found = SCORE_METRICS[measure.name](y, logits)
             else:
-                found = LABELS[measure.name](y.numpy(), predicted(logits).cpu().numpy(), classes)
+                found = LABEL_METRICS[measure.name](y.numpy(), predicted_classes(logits).cpu().numpy(), classes)
     scores: list[float] = np.where(finite, found, np.nan).tolist()
     return scores
 
