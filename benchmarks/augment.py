@@ -181,7 +181,7 @@ def compared(what: str, samples: Tensor, peers: Peers, rounds: int, least: float
 
 def messages(data: Path) -> tuple[Tensor, Inputs]:
     """The numbers of the words of short messages."""
-    split = gf.load(data / "text" / "sms_spam.csv.gz", "label", kind="text", text="text").split()
+    split = gf.load(data / "text" / "sms_spam.csv.gz", "label", gf.Texts(column="text")).split()
     return split.train.x[:2048], split.spec.inputs
 
 

@@ -83,7 +83,9 @@ def spoken(folder: Path, seed: int) -> gf.Split:
     for clip, end, length in zip(clips, lengths.cumsum(), lengths, strict=True):
         found = samples[end - length : end][:4000]
         clip[: len(found)] = found / 32768
-    train, test = (gf.load((clips[part], labels[part]), kind="sound", rate=8000) for part in (takes >= 5, takes < 5))
+    train, test = (
+        gf.load((clips[part], labels[part]), options=gf.Sounds(rate=8000)) for part in (takes >= 5, takes < 5)
+    )
     return few(train, test, 240, seed)
 
 
@@ -91,7 +93,7 @@ def messages(folder: Path, seed: int) -> gf.Split:
     """200 short messages to train on; the same 3,000 are tested for all seeds."""
     table = pd.read_csv(folder / "text" / "sms_spam.csv.gz").sample(frac=1.0, random_state=0)
     parts = (part.reset_index(drop=True) for part in (table[3000:], table[:3000]))
-    train, test = (gf.load(part, "label", kind="text", text="text") for part in parts)
+    train, test = (gf.load(part, "label", gf.Texts(column="text")) for part in parts)
     return few(train, test, 200, seed)
 
 
@@ -114,7 +116,7 @@ def moving_digits(folder: Path, seed: int, frames: int = 6) -> gf.Split:
             for number, frame in enumerate(clip):
                 at = (left + (2 * direction - 1) * speed * number) % 14
                 frame[top : top + 10, at : at + 10] += digit
-        made.append(gf.load((clips.astype(np.uint8), np.array(["left", "right"])[y]), kind="video"))
+        made.append(gf.load((clips.astype(np.uint8), np.array(["left", "right"])[y]), options=gf.Clips()))
     return tested(*made, seed)
 
 

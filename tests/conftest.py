@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.data import Inputs, Part, Split, load
+from goodfit.data import Clips, Inputs, Part, Series, Sounds, Split, load
 from goodfit.models import text_cnn
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation, BranchNoise, Noise, OnLoss, Recurrent
@@ -84,7 +84,7 @@ def clips(rows: int = 160, frames: int = 6, seed: int = 0) -> Split:
     for row, speed in enumerate(y):
         for frame in range(frames):
             x[row, frame, (row + frame * (1 + speed)) % 8] += 120
-    return load((x.astype(np.uint8), y), kind="video").split(sizes=SIZES)
+    return load((x.astype(np.uint8), y), options=Clips()).split(sizes=SIZES)
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +99,7 @@ def tones(rows: int = 160, length: int = 256, seed: int = 0) -> Split:
     y = np.arange(rows) % 3
     turns = 2 * np.pi * (np.array([0.02, 0.05, 0.12])[y][:, None] * np.arange(length) + rng.random((rows, 1)))
     x = np.sin(turns) + 0.5 * rng.normal(size=(rows, length))
-    return load((x[:, None], y), kind="sound").split(sizes=SIZES)
+    return load((x[:, None], y), options=Sounds()).split(sizes=SIZES)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +114,7 @@ def movements(rows: int = 160, time: int = 24, seed: int = 0) -> Split:
     y = np.arange(rows) % 3
     turns = (1 + y[:, None, None]) * np.arange(time) / time + rng.random((rows, 2, 1))
     x = np.sin(2 * np.pi * turns) + 0.8 * rng.normal(size=(rows, 2, time))
-    return load((x, y), kind="series").split(sizes=SIZES)
+    return load((x, y), options=Series()).split(sizes=SIZES)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from goodfit._lazy import lazy
 if TYPE_CHECKING:
     from goodfit import models, techniques
     from goodfit.compression import compress
-    from goodfit.data import Dataset, Split, load
+    from goodfit.data import Clips, Dataset, Images, Series, Sounds, Split, Tables, Texts, load
     from goodfit.diagnosis import diagnose
     from goodfit.errors import InputError
     from goodfit.explanation import explain
@@ -29,11 +29,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Checkpoints": "train.checkpoint",
+    "Clips": "data",
     "Dataset": "data",
+    "Images": "data",
     "InputError": "errors",
     "Recipe": "recipe",
     "Run": "train.run",
+    "Series": "data",
+    "Sounds": "data",
     "Split": "data",
+    "Tables": "data",
+    "Texts": "data",
     "Training": "train.config",
     "attach": "train.manual_loop.attach",
     "compress": "compression",
@@ -53,11 +59,17 @@ _HOMES = {
 
 __all__ = [
     "Checkpoints",
+    "Clips",
     "Dataset",
+    "Images",
     "InputError",
     "Recipe",
     "Run",
+    "Series",
+    "Sounds",
     "Split",
+    "Tables",
+    "Texts",
     "Training",
     "attach",
     "compress",

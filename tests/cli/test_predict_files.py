@@ -130,7 +130,7 @@ def test_damaged_files(kind: str, goodfit: Cli, trained: Any, caplog: pytest.Log
     assert answer.code == 2
     assert f"1 of 25 files cannot be read: 'low/bad{good.suffix}'" in answer.err
     caplog.clear()
-    frame = read(goodfit("predict", out, data, "--skip-damaged"))
+    frame = read(goodfit("predict", out, data, "--damaged", "skip"))
     assert len(frame) == 24
     assert f"low/bad{good.suffix}" not in frame["file"].tolist()
     assert f"'low/bad{good.suffix}'" in caplog.text
@@ -164,7 +164,7 @@ def test_sounds_are_brought_to_rate_length_and_channels(goodfit: Cli, trained: A
 
 
 def test_two_channels(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
-    out, data = trained("sound", "--stereo", channels=2)
+    out, data = trained("sound", "--no-mono", channels=2)
     assert load_run(out).spec.input_shape == (2, 2000)
     assert len(read(goodfit("predict", out, data))) == 24
     answer = goodfit("predict", out, sound(tmp_path / "one", "low", 0))
@@ -204,7 +204,7 @@ def test_a_network_that_learned_from_an_archive_takes_files(goodfit: Cli, tmp_pa
     np.testing.assert_allclose(frame["p_high"], among["p_high"][[11]], atol=0.02)
 
 
-@pytest.mark.parametrize("options", [("--frames", 4), ("--rate", 5, "--frames", 3), ("--rate", 10, "--length", 0.5)])
+@pytest.mark.parametrize("options", [("--frames", 4), ("--rate", 5, "--frames", 3), ("--rate", 10, "--seconds", 0.5)])
 def test_clips_get_the_frames_of_training(goodfit: Cli, trained: Any, tmp_path: Path, options: Any) -> None:
     out, data = trained("video", *options)
     asked = {str(name)[2:]: value for name, value in zip(options[::2], options[1::2], strict=True)}

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from goodfit.data import Preprocessing, load
+from goodfit.data import Images, Preprocessing, load
 from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
 
@@ -33,10 +33,10 @@ def test_it_is_the_symmetric_root_of_the_inverse_covariance() -> None:
 def test_images_keep_their_shape_and_only_training_rows_teach() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
     y = np.arange(80) % 2
-    split = load((shades, y), whiten=0.01).split()
+    split = load((shades, y), options=Images(whiten=0.01)).split()
     other = shades.copy()
     other[split.test.rows] = 255 - other[split.test.rows]
-    again = load((other, y), whiten=0.01).split()
+    again = load((other, y), options=Images(whiten=0.01)).split()
     assert split.train.x.shape == (48, 1, 6, 6)
     assert np.array_equal(split.train.x, again.train.x)
     assert not np.array_equal(split.test.x, again.test.x)
@@ -47,7 +47,7 @@ def test_images_keep_their_shape_and_only_training_rows_teach() -> None:
 
 def test_it_is_stored_and_read_back_to_the_bit() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
-    learned = load((shades, np.arange(80) % 2), whiten=0.01).split().preprocessing
+    learned = load((shades, np.arange(80) % 2), options=Images(whiten=0.01)).split().preprocessing
     assert learned is not None
     stored = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
     assert stored == learned
@@ -68,5 +68,8 @@ def test_it_is_stored_and_read_back_to_the_bit() -> None:
 )
 def test_what_does_not_fit(shape: tuple[int, ...], whiten: float, said: str) -> None:
     with pytest.raises(InputError) as raised:
-        load((np.zeros(shape, np.float32) + RNG.random(shape, np.float32), np.arange(40) % 2), whiten=whiten).split()
+        load(
+            (np.zeros(shape, np.float32) + RNG.random(shape, np.float32), np.arange(40) % 2),
+            options=Images(whiten=whiten),
+        ).split()
     assert said in str(raised.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +31,13 @@ Groups = Annotated[str | None, typer.Option(help="Column of groups that no two p
 Time = Annotated[str | None, typer.Option(help="Column of times: train on the oldest, test on the newest rows.")]
 Task = Annotated[str | None, typer.Option(help="classification, regression or segmentation; inferred from the target "
     "if not given.")]  # fmt: skip
-Kind = Annotated[str | None, typer.Option(help="Kind of data: table, series, image, sound, video or text; inferred from "
-    "the data if not given.")]  # fmt: skip
+Kind = Annotated[str | None, typer.Option(help="Kind of data, such as image, sound or text; inferred from the data if "
+    "not given.")]  # fmt: skip
 Cache = Annotated[Path | None, typer.Option(help="Folder in which decoded files are kept for the next time. What does "
     "not fit into memory is kept in files in any case, in the user's cache folder if none is given.")]  # fmt: skip
 Model = Annotated[str | None, typer.Option(help="Reference network: mlp, cnn or resnet; unet for masks; mel_cnn for "
-    "sounds; bag or text_cnn for texts; with layer sizes mlp:256-256. Default: mlp, unet for masks, mel_cnn for sounds, "
-    "bag for texts, cnn for clips.")]  # fmt: skip
+    "sounds; bag or text_cnn for texts; with layer sizes mlp:256-256. Default: mlp, unet for masks, mel_cnn for "
+    "sounds, bag for texts, cnn for clips.")]  # fmt: skip
 Force = Annotated[bool, typer.Option("--force", help="Overwrite earlier results in the folder.")]
 Threads = Annotated[int, typer.Option(min=0, help="Cores to use; 0: all, but one for a fit of a small network.")]
 
@@ -95,18 +96,26 @@ class Generated:
         details: dict[str, Any] = {"help": self._help(name, knob), "rich_help_panel": self.panel}
         if knob.pair:
             details |= {"parser": _parse_pair, "metavar": "N or HEIGHTxWIDTH"}
-        elif knob.choices:
-            details["metavar"] = "|".join(knob.choices)
         return Annotated[Any if knob.pair else knob.value_type | None, typer.Option(**details)]
 
     def _help(self, name: str, knob: Knob) -> str:
-        """The knob's text with its unit and default, and the kinds of data it is for."""
+        """The knob's text with the kinds of data it is for, its unit, range and default."""
         owners = [record.__name__ for record in self.records if name in record.knobs()]
-        notes = [f"for {' and '.join(owners)}"] if len(owners) < len(self.records) else []
-        notes += [f"in {knob.unit}"] if knob.unit and knob.unit not in knob.doc else []
+        notes = [", ".join(owners)] if len(owners) < len(self.records) else []
+        notes += [knob.unit] if knob.unit else []
+        notes += [f"one of {', '.join(knob.choices)}"] if knob.choices else [_range(knob)]
         notes += [f"default: {knob.default}"] if self.defaults and knob.default is not None else []
-        text = knob.doc[:1].upper() + knob.doc[1:]
-        return f"{text} ({'; '.join(notes)})." if notes else f"{text}."
+        text, details = knob.doc[:1].upper() + knob.doc[1:], "; ".join(filter(None, notes))
+        return f"{text} ({details})." if details else f"{text}."
+
+
+def _range(knob: Knob) -> str:
+    """The range of a number, in words."""
+    if math.isinf(knob.low):
+        return ""
+    if math.isinf(knob.high):
+        return f"above {knob.low:g}" if knob.open_left else f"at least {knob.low:g}"
+    return knob.rule().removeprefix("a whole number ")
 
 
 LOADING = Generated("options", RECORDS, "Data")

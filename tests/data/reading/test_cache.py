@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from goodfit.data import load, storage
+from goodfit.data import Clips, Images, Options, load, storage
 from goodfit.data.reading import folders, images, sounds
 from goodfit.data.reading.cache import STALE, Wanted, compact_rows, kept
 from goodfit.data.storage import is_mapped
@@ -79,7 +79,7 @@ def test_what_changes_is_decoded_again(pets: Path, tmp_path: Path, opened: Count
     cache = tmp_path / "cache"
     load(pets, cache=cache)
     opened.clear()
-    assert load(pets, cache=cache, size=5).x.shape[2:] == (5, 5)
+    assert load(pets, options=Images(size=5), cache=cache).x.shape[2:] == (5, 5)
     assert len(opened) == 2 * 32
     opened.clear()
     one = pets / "train" / "cats" / "03.png"
@@ -138,7 +138,7 @@ def test_damaged_files_are_remembered(
     for _ in range(2):
         opened.clear()
         caplog.clear()
-        data = load(pets, cache=cache, damaged="skip")
+        data = load(pets, options=Options(damaged="skip"), cache=cache)
         told.append(caplog.messages)
         assert np.array_equal(data.x, plain.x)
         assert np.array_equal(data.y, plain.y)
@@ -274,11 +274,11 @@ def test_clips_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         for number in range(4):
             first, *others = (Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(5))
             first.save(tmp_path / "acts" / kind / f"{number}.gif", save_all=True, append_images=others, duration=100)
-    plain = load(tmp_path / "acts", kind="video")
-    load(tmp_path / "acts", kind="video", cache=tmp_path / "cache")
+    plain = load(tmp_path / "acts", options=Clips())
+    load(tmp_path / "acts", options=Clips(), cache=tmp_path / "cache")
     monkeypatch.setattr(videos, "decode", None)
     monkeypatch.setattr(videos, "look", None)
-    data = load(tmp_path / "acts", kind="video", cache=tmp_path / "cache")
+    data = load(tmp_path / "acts", options=Clips(), cache=tmp_path / "cache")
     assert is_mapped(data.x)
     assert np.array_equal(data.x, plain.x)
     assert (data.kind, data.rate) == ("video", plain.rate)

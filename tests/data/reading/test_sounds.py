@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from goodfit.data import Dataset, load
+from goodfit.data import Dataset, Sounds, load
 from goodfit.data.inputs import InputOptions
 from goodfit.data.reading.sounds import resampled
 from goodfit.errors import InputError, MissingExtra
@@ -71,7 +71,7 @@ def test_other_kinds_of_files(ending: str, put: Put, tmp_path: Path) -> None:
     for number in range(6):
         for kind in HERTZ:
             put(f"{kind}/{number}.{ending.upper() if number else ending}")
-    data = load(tmp_path / "tones", length=0.4)
+    data = load(tmp_path / "tones", options=Sounds(seconds=0.4))
     assert data.x.shape == (12, 1, 3200)
     for row, kind in ((0, "high"), (8, "low")):
         sizes = np.abs(np.fft.rfft(data.x[row, 0, :3200] * np.hanning(3200)))
@@ -92,7 +92,7 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
     for file in sorted((tmp_path / "tones").rglob("*.wav")):
         soundfile.write(file, stereo[:4000], 8000)
     soundfile.write(tmp_path / "tones" / "low" / "zz.wav", stereo, 16000)  # of another rate
-    data = load(tmp_path / "tones", mono=False)
+    data = load(tmp_path / "tones", options=Sounds(mono=False))
     assert data.x.shape == (17, 2, 4000)
     np.testing.assert_allclose(data.x[3], stereo[:4000].T, atol=1e-4)
     half = np.stack([np.sin(np.arange(4000) * 0.2), 0.25 * np.sin(np.arange(4000) * 0.6)])
@@ -100,7 +100,7 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
     assert data.split().train.x.shape[1:] == (2, 4000)
     put("low/yy.wav")
     with pytest.raises(InputError) as raised:
-        load(tmp_path / "tones", mono=False)
+        load(tmp_path / "tones", options=Sounds(mono=False))
     assert str(raised.value) == (
         "load: sounds whose channels are kept must have as many each; 1 of 18 have not 2 ('low/yy.wav'); leave them "
         "out, or average channels (mono=True)."
@@ -114,7 +114,7 @@ def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixtu
     assert "1 of 21 clips are brought to the rate 8000: 'high/zz.wav'" in said
     assert data.rate == 8000
     np.testing.assert_allclose(data.x[10, 0, 100:-100], data.x[0, 0, 100:-100], atol=0.01)
-    data = load(tones, rate=4000)
+    data = load(tones, options=Sounds(rate=4000))
     assert data.x.shape == (21, 1, 2000)
     wanted = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
     np.testing.assert_allclose(data.x[3, 0, 100:-100], wanted[100:-100], atol=0.01)
@@ -128,7 +128,7 @@ def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFix
     assert "clips of 0.25 to 2 s are brought to 0.5: the end of 1 is cut off, 1 are filled up with silence" in said
     assert np.abs(data.x[-1, 0, :2000]).max() > 0.4
     assert not data.x[-1, 0, 2000:].any()
-    assert load(tones, length=2.0).x.shape == (22, 1, 16000)
+    assert load(tones, options=Sounds(seconds=2.0)).x.shape == (22, 1, 16000)
 
 
 def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,8 +160,8 @@ def test_truncated_and_poisoned_files_are_damaged(tones: Path, put: Put) -> None
     path.write_bytes(path.read_bytes()[:2000])
     soundfile.write(tones / "low" / "nan.wav", np.full(4000, np.nan), 8000, subtype="FLOAT")
     with pytest.raises(InputError, match=r"2 of 22 files cannot be read: 'low/cut.flac', 'low/nan.wav'"):
-        load(tones, length=3.0)
-    assert len(load(tones, length=3.0, damaged="skip")) == 20
+        load(tones, options=Sounds(seconds=3.0))
+    assert len(load(tones, options=Sounds(seconds=3.0, damaged="skip"))) == 20
 
 
 def test_all_files_are_damaged(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_all_files_are_damaged(tmp_path: Path) -> None:
         (tmp_path / "bad" / kind).mkdir(parents=True)
         (tmp_path / "bad" / kind / "x.wav").write_bytes(b"nothing")
     with pytest.raises(InputError, match="2 of 2 files cannot be read"):
-        load(tmp_path / "bad", damaged="skip")
+        load(tmp_path / "bad", options=Sounds(damaged="skip"))
 
 
 def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put, tmp_path: Path) -> None:
@@ -197,9 +197,9 @@ def test_what_does_not_fit(tones: Path, put: Put) -> None:
         load(loose.parent)
     x, y = np.zeros((20, 4)), np.arange(20) % 2
     with pytest.raises(InputError, match=r"load: rate is for sounds .* this is table data"):
-        load((x, y), rate=8000)
+        load((x, y), options=Sounds(rate=8000))
     with pytest.raises(InputError, match="length for files of sounds"):
-        load((x, y), kind="sound", length=2.0)
+        load((x, y), options=Sounds(seconds=2.0))
 
 
 def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ def test_resampling_keeps_a_tone() -> None:
 
 def test_arrays_with_a_rate() -> None:
     x, y = np.random.default_rng(0).normal(size=(40, 100)), np.arange(40) % 2
-    data = load((x, y), kind="sound", rate=16000)
+    data = load((x, y), options=Sounds(rate=16000))
     assert data.x.shape == (40, 1, 100)
     inputs = data.split().spec.inputs
     assert (inputs.kind, inputs.rate) == ("sound", 16000)
@@ -266,11 +266,11 @@ def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixtu
 
 def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
     path = archive(sample_rate=np.array(1000))
-    assert load(path, "label", length=0.05).x.shape == (40, 1, 50)
+    assert load(path, "label", Sounds(seconds=0.05)).x.shape == (40, 1, 50)
     assert load(path, "label").rate == 1000
-    half = load(path, "label", rate=500, length=0.05)
+    half = load(path, "label", Sounds(rate=500, seconds=0.05))
     assert (half.rate, half.x.shape, half.x.dtype) == (500, (40, 1, 25), np.float32)
-    assert load(archive(), "label", rate=1000, length=0.05).x.shape == (40, 1, 50)
+    assert load(archive(), "label", Sounds(rate=1000, seconds=0.05)).x.shape == (40, 1, 50)
 
 
 @pytest.mark.parametrize(
@@ -290,19 +290,19 @@ def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[st
 
 def test_seconds_need_a_rate(archive: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match="length is in seconds, and the rate of these sounds is not known; give rate="):
-        load(archive(), length=1.0)
+        load(archive(), options=Sounds(seconds=1.0))
 
 
 def test_spoken_digits(shared: Callable[[str], Path]) -> None:
     """The usual test part of this set are the takes 0 to 4, which whoever wants it gives as arrays."""
     path = shared("audio/fsdd.npz")
-    data = load(path, "label", groups="speaker", rate=8000, length=1.0)
+    data = load(path, "label", Sounds(rate=8000, seconds=1.0), groups="speaker")
     assert repr(data) == "Dataset(fsdd: 3000 × 1 × 8000, target 'label', 10 classes)"
     assert (data.kind, data.rate) == ("sound", 8000)
     assert len(data.split(how="grouped").test) == 500  # one of six speakers
     with np.load(path) as archive:
         tested = archive["take"] < 5
-    train, test = (load((data.x[rows], data.y[rows]), kind="sound", rate=8000) for rows in (~tested, tested))
+    train, test = (load((data.x[rows], data.y[rows]), options=Sounds(rate=8000)) for rows in (~tested, tested))
     official = Dataset(
         "fsdd",
         train.x,

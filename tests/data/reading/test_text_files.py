@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goodfit.data import load
+from goodfit.data import Texts, load
 from goodfit.data.reading.files import features
 from goodfit.errors import InputError
 
@@ -36,7 +36,7 @@ def test_damaged_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     with pytest.raises(InputError, match=r"2 of 62 lines of 'a.jsonl' cannot be read \('61', '62'\); mend or remove"):
         load(path)
     with caplog.at_level(logging.WARNING, "goodfit"):
-        assert len(load(path, damaged="skip")) == 60
+        assert len(load(path, options=Texts(damaged="skip"))) == 60
     assert "2 of 62 lines" in caplog.text
     path.write_text("", "utf-8")
     with pytest.raises(InputError, match=r"'a\.jsonl' is empty"):
@@ -78,5 +78,5 @@ def test_damaged_files_and_empty_classes(tmp_path: Path, caplog: pytest.LogCaptu
     with pytest.raises(InputError, match=r"1 of 12 files of .* cannot be read \('good/0.txt'\)"):
         load(tmp_path)
     with caplog.at_level(logging.WARNING, "goodfit"):
-        assert len(load(tmp_path, damaged="skip")) == 11
+        assert len(load(tmp_path, options=Texts(damaged="skip"))) == 11
     assert "no .txt files in 'none'" in caplog.text

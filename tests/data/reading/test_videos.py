@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from goodfit.data import Dataset, load
+from goodfit.data import Clips, Dataset, Sounds, load
 from goodfit.data.reading.videos import Form, chosen, decode, look
 from goodfit.errors import InputError, MissingExtra
 
@@ -100,7 +100,7 @@ def test_other_kinds_of_files(ending: str, codec: str, put: Put, tmp_path: Path)
             "yuv420p",
         )
         write(tmp_path / "bars" / "left" / f"{number}.{ending}", moving[::-1], 25, codec, "yuv420p")
-    data = load(tmp_path / "bars", frames=4)
+    data = load(tmp_path / "bars", options=Clips(frames=4))
     assert data.x.shape == (12, 3, 4, 32, 48)
     for y, ways in ((1, 4 * np.array([0, 3, 6, 9])), (0, 4 * np.array([9, 6, 3, 0]))):
         for at, way in enumerate(ways):
@@ -133,10 +133,10 @@ def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptur
     assert "clips of 3 to 40 frames are brought to 16, evenly spread over each; 13 have fewer, some of" in said
     evenly = [0, 3, 5, 8, 10, 13, 16, 18, 21, 23, 26, 29, 31, 34, 36, 39]  # round(39 k / 15)
     assert np.array_equal(data.x[6], in_front(noise(40, sum(b"run/long.mkv"))[evenly]))
-    data = load(acts, frames=4)
+    data = load(acts, options=Clips(frames=4))
     assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 3, 5]]))
     assert np.array_equal(data.x[7], in_front(noise(3, sum(b"run/short.mkv"))[[0, 1, 1, 2]]))
-    assert load(acts, frames=1).x.shape == (14, 3, 1, 12, 16)
+    assert load(acts, options=Clips(frames=1)).x.shape == (14, 3, 1, 12, 16)
 
 
 @pytest.mark.parametrize("asked", [{"rate": 5, "length": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "length": 0.8}])
@@ -158,8 +158,10 @@ def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: 
 
 def test_a_rate_or_a_length_alone(acts: Path, put: Put) -> None:
     put("run/long.mkv", 40)
-    assert load(acts, rate=20).x.shape[2] == 39  # 95 % of the lengths between 0.6 and 4 s, of 13 clips: 1.96 s
-    data = load(acts, length=0.3)
+    assert (
+        load(acts, options=Clips(rate=20)).x.shape[2] == 39
+    )  # 95 % of the lengths between 0.6 and 4 s, of 13 clips: 1.96 s
+    data = load(acts, options=Clips(seconds=0.3))
     assert (data.x.shape[2], data.rate) == (3, 10)
 
 
@@ -191,11 +193,11 @@ def test_sizes_that_differ(acts: Path, put: Put) -> None:
         "load: clips must have one size; most are 12 × 16 (height × width), 1 are not ('walk/wide.mkv'); give size=12 "
         "to bring all to one."
     )
-    data = load(acts, size=12)
+    data = load(acts, options=Clips(size=12))
     assert data.x.shape == (13, 3, 6, 12, 12)
     inner = noise(6, sum(b"walk/wide.mkv"), (12, 40, 3))[:, :, 14:26]  # it is cut off evenly, as high as before
     assert np.array_equal(data.x[-1], in_front(inner))
-    assert load(acts, size=(6, 8)).x.shape == (13, 3, 6, 6, 8)
+    assert load(acts, options=Clips(size=(6, 8))).x.shape == (13, 3, 6, 6, 8)
 
 
 def test_smaller_frames_are_means(tmp_path: Path) -> None:
@@ -253,7 +255,7 @@ def moving(tmp_path: Path) -> Path:
 
 def test_gif_files_are_images_unless_clips_are_asked_for(moving: Path) -> None:
     assert load(moving).x.shape == (12, 3, 6, 8)
-    data = load(moving, kind="video")
+    data = load(moving, options=Clips())
     assert (data.kind, data.x.shape) == ("video", (12, 3, 4, 6, 8))
     found = data.x[0, :, :, 3, 4].T.astype(int)
     assert np.abs(found - [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]).max() < 8
@@ -264,12 +266,12 @@ def test_a_kind_that_is_asked_for(acts: Path, put: Put) -> None:
         for kind in ("run", "walk"):
             Image.new("RGB", (8, 6), (number, 0, 0)).save(acts / kind / f"{number}.png")
     assert (load(acts).kind, len(load(acts))) == ("image", 18)
-    assert (load(acts, kind="video").kind, len(load(acts, kind="video"))) == ("video", 12)
+    assert (load(acts, options=Clips()).kind, len(load(acts, options=Clips()))) == ("video", 12)
     for kind in ("table", "text", "series"):
         with pytest.raises(InputError, match=f"load: kind='{kind}' cannot be a folder of files"):
             load(acts, kind=kind)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="load: 'acts' holds no sounds"):
-        load(acts, kind="sound")
+        load(acts, options=Sounds())
 
 
 # ---- what is damaged -----------------------------------------------------------------------------
@@ -299,14 +301,14 @@ def test_a_clip_that_was_cut_is_damaged(acts: Path, put: Put, ending: str, codec
     path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
     with pytest.raises(InputError, match=f"1 of 13 files cannot be read: 'walk/cut.{ending}'"):
         load(acts)
-    assert len(load(acts, damaged="skip")) == 12
+    assert len(load(acts, options=Clips(damaged="skip"))) == 12
 
 
 def test_a_gif_that_was_cut_is_damaged(moving: Path) -> None:
     path = moving / "run" / "0.gif"
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(it ends before its end\)"):
-        load(moving, kind="video")
+        load(moving, options=Clips())
 
 
 def test_a_file_with_holes_is_damaged(acts: Path, put: Put) -> None:
@@ -330,7 +332,7 @@ def test_all_files_are_damaged(tmp_path: Path) -> None:
         (tmp_path / "bad" / kind).mkdir(parents=True)
         (tmp_path / "bad" / kind / "x.mp4").write_bytes(b"nothing")
     with pytest.raises(InputError, match="2 of 2 files cannot be read"):
-        load(tmp_path / "bad", damaged="skip")
+        load(tmp_path / "bad", options=Clips(damaged="skip"))
 
 
 def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, tmp_path: Path) -> None:
@@ -338,7 +340,7 @@ def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, 
         for kind in ("run", "walk"):
             put(f"{kind}/{number}.mkv", 20, root="parted/test", shape=(24, 32, 3))
     acts.rename(tmp_path / "parted" / "train")
-    split = load(tmp_path / "parted", frames=4).split()
+    split = load(tmp_path / "parted", options=Clips(frames=4)).split()
     assert split.test.x.shape == (8, 3, 4, 12, 16)
     assert len(split.train) + len(split.stop) + len(split.validation) == 12
 
@@ -359,9 +361,9 @@ def test_what_does_not_fit(acts: Path, put: Put) -> None:
         load(loose.parent)
     x, y = np.zeros((20, 4)), np.arange(20) % 2
     with pytest.raises(InputError, match=r"frames for files of clips; this is table data: leave frames out"):
-        load((x, y), frames=8)
+        load((x, y), options=Clips(frames=8))
     with pytest.raises(InputError, match=r"this is video data: leave frames out"):
-        load((np.zeros((20, 1, 4, 4, 4)), y), frames=8)
+        load((np.zeros((20, 1, 4, 4, 4)), y), options=Clips(frames=8))
 
 
 def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from goodfit import Training, attach, fit, fit_many
-from goodfit.data import Inputs, Split, load
+from goodfit.data import Inputs, Split, Texts, load
 from goodfit.errors import InputError
 from goodfit.store import load_run, save_run
 
@@ -22,7 +22,7 @@ SETTINGS = Training(epochs=2, batch_size=16, learning_rate=0.01)
 def data(word: str, often: str = "quick") -> Split:
     own = {"good": f"happy {word} day", "bad": f"angry {word} night", "odd": f"quick big house {often} {often} {often}"}
     said = [(f"{own[kind]} the {other}", kind) for kind in own for other in ["home", "two", "to", "too", word] * 8]
-    return load(([text for text, _ in said], [kind for _, kind in said]), kind="text").split(0)
+    return load(([text for text, _ in said], [kind for _, kind in said]), options=Texts()).split(0)
 
 
 def test_members_with_vocabularies_of_their_own() -> None:
