@@ -112,5 +112,5 @@ def test_groups_and_time() -> None:
 
 
 def test_sources_that_are_none() -> None:
-    assert "a dict is no source" in refused({"a": [1]})
+    assert "a dict is not a source" in refused({"a": [1]})
     assert "load((X, y))" in refused(table(), [0, 1])  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from goodfit.data import Images, Preprocessing, load
+from goodfit.data import Images, Preprocessing, Series, load
 from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
 
@@ -55,21 +55,26 @@ def test_it_is_stored_and_read_back_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "whiten", "said"),
+    ("shape", "options", "message"),
     [
         (
             (40, 1, 65, 65),
-            0.01,
+            {"whiten": 0.01},
             "whiten: samples must have at most 4,096 values, got 4,225; bring images to a smaller size",
         ),
-        ((40, 1, 4, 4), 0.0, "whiten: epsilon must be above 0, such as 0.01, got whiten=0.0"),
-        ((40, 4), 0.01, "load: whiten is for images, clips, sounds and series; this is table data: leave it out"),
+        ((40, 1, 4, 4), {"whiten": 0.0}, "Images: whiten must be in (0, inf) or None, got whiten=0.0"),
+        ((40, 4), {"whiten": 0.01}, "load: image data has the shape (rows, channels, height, width), got (40, 4)"),
     ],
 )
-def test_what_does_not_fit(shape: tuple[int, ...], whiten: float, said: str) -> None:
+def test_what_does_not_fit(shape: tuple[int, ...], options: dict[str, float], message: str) -> None:
+    data = (RNG.random(shape, np.float32), np.arange(40) % 2)
     with pytest.raises(InputError) as raised:
-        load(
-            (np.zeros(shape, np.float32) + RNG.random(shape, np.float32), np.arange(40) % 2),
-            options=Images(whiten=whiten),
-        ).split()
-    assert said in str(raised.value)
+        load(data, options=Images(**options)).split()  # type: ignore[arg-type]
+    assert message in str(raised.value)
+
+
+def test_tables_cannot_be_whitened() -> None:
+    with pytest.raises(InputError, match="load: this is table data; whiten is for series and images; leave it out"):
+        load((RNG.random((40, 4)), np.arange(40) % 2), options=[Series(whiten=0.01), Images(whiten=0.01)])
+    with pytest.raises(InputError, match=r"whiten: epsilon must be above 0, such as 0\.01, got whiten=0\.0"):
+        Whitening.fit(RNG.random((40, 4)).astype(np.float32), 0.0)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from goodfit.data import Dataset, Sounds, load
+from goodfit.data import Clips, Dataset, Images, Options, Sounds, load
 from goodfit.data.inputs import InputOptions
-from goodfit.data.reading.sounds import resampled
+from goodfit.data.reading.sounds import resample
 from goodfit.errors import InputError, MissingExtra
 
 Put = Callable[..., Path]
@@ -47,10 +47,10 @@ def tones(put: Put, tmp_path: Path) -> Path:
     return tmp_path / "tones"
 
 
-def warned(caplog: pytest.LogCaptureFixture, source: Path, **options: Any) -> tuple[Dataset, str]:
-    """What is loaded, and what is said."""
+def warned(caplog: pytest.LogCaptureFixture, source: Path, options: Options | None = None) -> tuple[Dataset, str]:
+    """The loaded data and the logged warnings."""
     with caplog.at_level(logging.WARNING, "goodfit"):
-        return load(source, **options), caplog.text
+        return load(source, options=options), caplog.text
 
 
 def test_a_folder_per_class(tones: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -102,8 +102,8 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
     with pytest.raises(InputError) as raised:
         load(tmp_path / "tones", options=Sounds(mono=False))
     assert str(raised.value) == (
-        "load: sounds whose channels are kept must have as many each; 1 of 18 have not 2 ('low/yy.wav'); leave them "
-        "out, or average channels (mono=True)."
+        "load: with mono=False all sounds must have the same number of channels; 1 of 18 do not have 2 "
+        "('low/yy.wav'); leave them out, or average channels (mono=True)."
     )
     assert load(tmp_path / "tones").x.shape == (18, 1, 4000)
 
@@ -111,7 +111,7 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
 def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("high/zz.wav", rate=44100)
     data, said = warned(caplog, tones)
-    assert "1 of 21 clips are brought to the rate 8000: 'high/zz.wav'" in said
+    assert "1 of 21 sounds are resampled to the rate 8000: 'high/zz.wav'" in said
     assert data.rate == 8000
     np.testing.assert_allclose(data.x[10, 0, 100:-100], data.x[0, 0, 100:-100], atol=0.01)
     data = load(tones, options=Sounds(rate=4000))
@@ -125,7 +125,7 @@ def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFix
     put("low/zz.wav", seconds=0.25)
     data, said = warned(caplog, tones)
     assert data.x.shape == (22, 1, 4000)
-    assert "clips of 0.25 to 2 s are brought to 0.5: the end of 1 is cut off, 1 are filled up with silence" in said
+    assert "sounds of 0.25 to 2 s get the length 0.5: the end of 1 is cut off, 1 are padded with silence" in said
     assert np.abs(data.x[-1, 0, :2000]).max() > 0.4
     assert not data.x[-1, 0, 2000:].any()
     assert load(tones, options=Sounds(seconds=2.0)).x.shape == (22, 1, 16000)
@@ -138,9 +138,9 @@ def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixtur
     put("low/empty.wav", seconds=0.0)
     data, said = warned(caplog, tones)
     assert len(data) == 24
-    assert "1 of 24 clips are silent: 'low/silent.wav'" in said
-    assert "1 of 24 clips are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in said
-    assert "2 of 24 clips are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in said
+    assert "1 of 24 sounds are silent: 'low/silent.wav'" in said
+    assert "1 of 24 sounds are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in said
+    assert "2 of 24 sounds are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound at all", b"RIFF\x00\x00\x00\x00WAVEfmt "])
@@ -150,7 +150,7 @@ def test_damaged_files_are_named(tones: Path, content: bytes, caplog: pytest.Log
         load(tones)
     assert "1 of 21 files cannot be read: 'low/bad.wav'" in str(raised.value)
     assert "leave them out with damaged='skip'" in str(raised.value)
-    data, said = warned(caplog, tones, damaged="skip")
+    data, said = warned(caplog, tones, Options(damaged="skip"))
     assert len(data) == len(data.x) == 20
     assert "low/bad.wav" in said
 
@@ -184,21 +184,26 @@ def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put,
 
 def test_what_does_not_fit(tones: Path, put: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"rate": 0}, "load: rate must be a whole number of samples or frames per second, got 0"),
-        ({"rate": 8000.0}, "load: rate must be a whole number of samples or frames per second, got 8000.0"),
-        ({"length": -1.0}, "load: length must be a positive number of seconds, got -1.0"),
-        ({"size": 8}, "load: size is for images, 'tones' holds sounds"),
+        ({"rate": 0}, r"Sounds: rate must be a whole number in \[1, inf\) or None, got rate=0"),
+        ({"rate": 8000.5}, r"Sounds: rate must be a whole number in \[1, inf\) or None, got rate=8000.5"),
+        ({"seconds": -1.0}, r"Sounds: seconds must be in \(0, inf\) or None, got seconds=-1.0"),
+        ({"seconds": float("inf")}, r"Sounds: seconds must be in \(0, inf\) or None, got seconds=inf"),
+        ({"mono": 1}, "Sounds: mono must be true or false, got mono=1"),
     ]
-    for options, said in wrong:
-        with pytest.raises(InputError, match=said):
-            load(tones, **options)
+    for options, message in wrong:
+        with pytest.raises(InputError, match=message):
+            Sounds(**options)
+    with pytest.raises(InputError, match="load: 'tones' holds no images"):
+        load(tones, options=Images(size=8))
+    with pytest.raises(InputError, match="load: this is sound data; size is for images and clips; leave it out"):
+        load(tones, options=[Images(size=8), Clips(size=8)])
     loose = put("loose.wav", root="flat")
     with pytest.raises(InputError, match="load: 'flat' holds 1 sounds outside of folders; put those of each class"):
         load(loose.parent)
     x, y = np.zeros((20, 4)), np.arange(20) % 2
-    with pytest.raises(InputError, match=r"load: rate is for sounds .* this is table data"):
-        load((x, y), options=Sounds(rate=8000))
-    with pytest.raises(InputError, match="length for files of sounds"):
+    with pytest.raises(InputError, match="load: this is table data; rate is for sounds and clips; leave it out"):
+        load((x, y), options=[Sounds(rate=8000), Clips(rate=8000)])
+    with pytest.raises(InputError, match="load: seconds is for files of sounds, and this is an array; leave it out"):
         load((x, y), options=Sounds(seconds=2.0))
 
 
@@ -216,7 +221,7 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_resampling_keeps_a_tone() -> None:
-    found = resampled(np.sin(np.arange(4410) * 0.01), 44100, 16000)
+    found = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
     np.testing.assert_allclose(found[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
 
 
@@ -255,7 +260,7 @@ def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixtu
     assert (data.kind, data.rate, data.target, data.classes) == ("sound", 0, "label", ("no", "yes"))
     assert data.x.shape == (40, 1, 127)
     assert data.x.dtype == np.float32
-    assert "clips of 90 to 129 samples are brought to 127: the end of 2 is cut off, 37 are filled up" in said
+    assert "sounds of 90 to 129 samples get the length 127: the end of 2 is cut off, 37 are padded" in said
     with np.load(path) as stored:
         assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181] / 32768)  # as a file's 16 bits would be
     assert not data.x[1, 0, 91:].any()
@@ -278,7 +283,7 @@ def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
     [
         ({"lengths": np.arange(40)}, "lengths of 'clips.npz' add up to 780, but it has 4380 samples"),
         ({"lengths": np.arange(40) / 2}, "lengths of 'clips.npz' must be whole numbers of at least 0, got float64"),
-        ({"samples": np.zeros((4380, 2))}, "samples of 'clips.npz' must be int16 or floats, one clip behind the other"),
+        ({"samples": np.zeros((4380, 2))}, "samples of 'clips.npz' must be int16 or floats, one sound after the other"),
         ({"label": None, "who": np.arange(3)}, "load: name the array of targets: target=….* Known: who"),
         ({"label": np.arange(3)}, "x has 40 rows"),
     ],
@@ -289,7 +294,7 @@ def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[st
 
 
 def test_seconds_need_a_rate(archive: Callable[..., Path]) -> None:
-    with pytest.raises(InputError, match="length is in seconds, and the rate of these sounds is not known; give rate="):
+    with pytest.raises(InputError, match="the rate of these sounds is unknown, so seconds= cannot be used; give rate="):
         load(archive(), options=Sounds(seconds=1.0))
 
 

@@ -54,11 +54,8 @@ class DecodeOptions:
         kinds = [each for each in map(kind_of_options, self.records) if each is not None]
         if kinds:
             names = sorted({name for record in self.records for name in record.changed()} - {*Options.knobs()})
-            raise InputError(
-                f"load: this is {kind.name} data; {' and '.join(names) or 'the options'} "
-                f"{'are' if len(names) != 1 else 'is'} for {' and '.join(each.samples for each in kinds)}: leave out "
-                f"{'them' if len(names) != 1 else 'it'}."
-            )
+            samples = " and ".join(each.samples for each in kinds)
+            raise InputError(f"load: this is {kind.name} data; {_leave_out(names, f'for {samples}')}")
         return kind.options(damaged=self.damaged)
 
 
@@ -70,7 +67,12 @@ def check_for_arrays(kind: DataKind, options: Options) -> None:
     """
     names = sorted({*options.changed()} - kind.array_options - {*Options.knobs()})
     if names:
-        raise InputError(
-            f"load: {' and '.join(names)} {'are' if len(names) > 1 else 'is'} for files of {kind.samples}; these "
-            f"{kind.samples} are an array: leave out {'them' if len(names) > 1 else 'it'}."
-        )
+        raise InputError(f"load: {_leave_out(names, f'for files of {kind.samples}, and this is an array')}")
+
+
+def _leave_out(names: Sequence[str], reason: str) -> str:
+    """The rule and the remedy for options that do not apply."""
+    if not names:
+        return f"the options are {reason}; leave them out."
+    several = len(names) > 1
+    return f"{' and '.join(names)} {'are' if several else 'is'} {reason}; leave {'them' if several else 'it'} out."
