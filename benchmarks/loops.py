@@ -1,4 +1,4 @@
-"""Hand-written torch loops: the reference, and what people write in its place."""
+"""Hand-written torch loops: the reference and common variants of it."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -15,30 +15,30 @@ Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
 def plain(problem: Problem) -> Start:
-    """The reference: batch indexing, fused Adam, a new order each epoch."""
+    """The reference: index whole batches, fused Adam, new order every epoch."""
     return _loop(problem, partial(indexed, problem), _data_loss)
 
 
-def l2_by_hand(problem: Problem) -> Start:
-    """λΣw² over the kernels, added to the loss and differentiated with it."""
+def l2_in_loss(problem: Problem) -> Start:
+    """Adds λΣw² over the kernels to the loss."""
     return _loop(problem, partial(indexed, problem), _penalised_loss)
 
 
 def data_loader(problem: Problem) -> Start:
-    """The tutorial's loop: a DataLoader that collates single rows."""
+    """The loop of the PyTorch tutorial: a DataLoader that collates single rows."""
     rows = TensorDataset(problem.x, problem.y)
     loader = DataLoader(rows, batch_size=problem.batch, shuffle=True)
     return _loop(problem, lambda: loader, _data_loss)
 
 
 def indexed(problem: Problem) -> Iterable[tuple[Tensor, Tensor]]:
-    """Batches of rows in a new order."""
+    """Batches of rows in random order."""
     for rows in torch.randperm(len(problem.x)).split(problem.batch):
         yield problem.x[rows], problem.y[rows]
 
 
 def adam(problem: Problem, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer of every torch trainer."""
+    """The optimizer of all torch trainers."""
     return torch.optim.Adam(model.parameters(), lr=problem.learning_rate, fused=True)
 
 
@@ -46,13 +46,13 @@ def adam(problem: Problem, model: nn.Module) -> torch.optim.Optimizer:
 def validate(problem: Problem, model: nn.Module) -> tuple[float, float]:
     """Loss and accuracy on the validation rows."""
     model.eval()
-    loss, right = 0.0, 0
+    loss, correct = 0.0, 0
     parts = problem.xv.split(problem.validation_batch), problem.yv.split(problem.validation_batch)
     for x, y in zip(*parts, strict=True):
         out = model(x)
         loss += functional.cross_entropy(out, y, reduction="sum").item()
-        right += int((out.argmax(1) == y).sum())
-    return loss / len(problem.yv), right / len(problem.yv)
+        correct += int((out.argmax(1) == y).sum())
+    return loss / len(problem.yv), correct / len(problem.yv)
 
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -84,7 +84,7 @@ def _train(
     loss: Loss,
     epochs: int,
 ) -> list[tuple[float, float, float]]:
-    """Each epoch's running training loss (every peer keeps one), validation loss and accuracy."""
+    """For each epoch: mean training loss (as every trainer records it), validation loss and accuracy."""
     history = []
     for _ in range(epochs):
         model.train()

@@ -1,6 +1,6 @@
-"""The trainers beside which goodfit stands, each with its fastest reasonable settings.
+"""The other trainers, each with its fastest reasonable settings.
 
-A peer is imported inside its own function only, so that one that is missing costs its own row and no other.
+Each library is imported inside its own function, so a missing one is skipped without affecting the others.
 """
 
 import logging
@@ -18,7 +18,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 
 
 def scikit_learn(problem: Problem) -> Start:
-    """MLPClassifier in float32, one pass per `partial_fit` (it keeps Adam's state), no penalty."""
+    """MLPClassifier in float32, one pass per `partial_fit` (which keeps Adam's state), no penalty."""
     from sklearn.neural_network import MLPClassifier
 
     x, y, xv, yv = problem.arrays
@@ -35,7 +35,7 @@ def scikit_learn(problem: Problem) -> Start:
             alpha=0.0,
             batch_size=problem.batch,
             learning_rate_init=problem.learning_rate,
-            random_state=np.random.RandomState(seed),  # an int would repeat one order in every epoch
+            random_state=np.random.RandomState(seed),  # an int would repeat the same order in every epoch
         )
         return Turn(lambda: [epoch(net) for _ in range(epochs)], lambda: float((net.predict(xv) == yv).mean()))
 
@@ -43,7 +43,7 @@ def scikit_learn(problem: Problem) -> Start:
 
 
 def skorch(problem: Problem) -> Start:
-    """NeuralNetClassifier without its printer; loaders that index a batch at once (see `_batch_loading`)."""
+    """NeuralNetClassifier without printing; its loaders index whole batches (see `_batch_loading`)."""
     from skorch import NeuralNetClassifier
     from skorch.dataset import Dataset
     from skorch.helper import predefined_split
@@ -70,7 +70,7 @@ def skorch(problem: Problem) -> Start:
 
 
 def lightning(problem: Problem) -> Start:
-    """Trainer without logger, checkpoints, bars and summary; loaders that index a batch at once."""
+    """Trainer without logger, checkpoints, progress bar and summary; its loaders index whole batches."""
     import lightning as pl
 
     _silence_lightning()
@@ -95,11 +95,11 @@ def lightning(problem: Problem) -> Start:
 
 
 def keras_jax(problem: Problem) -> Start:
-    """Keras on JAX, jitted; one compiled model whose variables go back to their start for each turn.
+    """Keras on JAX, jitted: one compiled model whose variables are reset before each timing.
 
-    `steps_per_execution` spares Keras its bookkeeping between steps, much of the time on a small network.
+    `steps_per_execution` reduces the overhead of Keras between steps, which dominates on a small network.
     """
-    import jax  # noqa: F401  (Keras would name the missing backend less clearly)
+    import jax  # noqa: F401  (Keras reports a missing backend less clearly)
     import keras
 
     x, y, xv, yv = problem.arrays
@@ -123,7 +123,7 @@ def keras_jax(problem: Problem) -> Start:
 
 
 def _batch_loading(problem: Problem, train: bool) -> dict[str, Any]:
-    """A DataLoader's arguments for taking whole batches by one indexing instead of collating single rows."""
+    """Arguments of a DataLoader that indexes whole batches instead of collating single rows."""
     rows = range(len(problem.x if train else problem.xv))
     order = RandomSampler(rows) if train else SequentialSampler(rows)
     size = problem.batch if train else problem.validation_batch
@@ -131,13 +131,13 @@ def _batch_loading(problem: Problem, train: bool) -> dict[str, Any]:
 
 
 def _skorch_loading(problem: Problem) -> dict[str, Any]:
-    """The same arguments under the names by which skorch hands them on."""
+    """The same arguments under the names that skorch forwards."""
     parts = {"train": _batch_loading(problem, train=True), "valid": _batch_loading(problem, train=False)}
-    return {f"iterator_{part}__{key}": value for part, given in parts.items() for key, value in given.items()}
+    return {f"iterator_{part}__{key}": value for part, arguments in parts.items() for key, value in arguments.items()}
 
 
 def _silence_lightning() -> None:
-    """Its hints (add workers, no logger, …) are about settings chosen on purpose."""
+    """Hide its hints (add workers, no logger, …) about settings that are intended."""
     warnings.filterwarnings("ignore", module=r"(lightning|torch)\.")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -147,7 +147,7 @@ def _lightning_module(problem: Problem, model: nn.Module) -> Any:
     import lightning as pl
 
     class Module(pl.LightningModule):
-        """The least that trains and reports loss and accuracy of an epoch's validation."""
+        """The minimum that trains and logs validation loss and accuracy."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -158,8 +158,8 @@ def _lightning_module(problem: Problem, model: nn.Module) -> Any:
 
         def validation_step(self, batch: list[Tensor], index: int) -> None:
             out = self.model(batch[0])
-            right = (out.argmax(1) == batch[1]).float().mean()
-            values = {"loss": functional.cross_entropy(out, batch[1]), "accuracy": right}
+            accuracy = (out.argmax(1) == batch[1]).float().mean()
+            values = {"loss": functional.cross_entropy(out, batch[1]), "accuracy": accuracy}
             self.log_dict(values, batch_size=len(batch[1]))
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -169,7 +169,7 @@ def _lightning_module(problem: Problem, model: nn.Module) -> Any:
 
 
 def _keras_model(problem: Problem) -> tuple[Any, list[tuple[Any, np.ndarray]]]:
-    """The compiled model, and each of its and the optimizer's variables with the value it starts from."""
+    """The compiled model, and the initial value of each variable of the model and the optimizer."""
     import keras
 
     hidden = [keras.layers.Dense(size, activation="relu") for size in problem.sizes[1:-1]]

@@ -1,4 +1,4 @@
-"""What no trainer can avoid: the arithmetic, and the products of a stack of members alone."""
+"""Lower bounds for every trainer: the arithmetic, and the matrix products of stacked members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ STACKED = 32
 
 
 def flop_per_step(problem: Problem) -> float:
-    """A weight costs 2 FLOP per row forward and 4 backward; see `Problem.flop`."""
+    """FLOP per member and step: 2 per weight and row forward and 4 backward; see `Problem.flop`."""
     return 6.0 * problem.batch * sum(a * b for a, b in pairwise(problem.sizes))
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of all members, and places for the results, so that nothing is allocated."""
+    """One layer of all members, with preallocated results."""
 
     w: Tensor  # (member, out, in)
     x: Tensor  # (member, batch, in)
-    out: Tensor  # (member, batch, out), its own gradient too
+    out: Tensor  # (member, batch, out), also used as its gradient
     dw: Tensor  # (member, out, in)
     dx: Tensor  # (member, batch, in)
 
@@ -37,7 +37,7 @@ class Layer:
 
 
 def products(problem: Problem) -> Start:
-    """`torch.bmm` forward and backward of all layers: without biases, activations, loss, optimizer and data."""
+    """Only `torch.bmm` of all layers, forward and backward; no biases, activations, loss, optimizer or data."""
     layers = [Layer.of(problem.batch, a, b) for a, b in pairwise(problem.sizes)]
 
     def start(epochs: int, seed: int) -> Turn:
@@ -55,7 +55,7 @@ def _repeated(layers: list[Layer], steps: int) -> Callable[[], None]:
             for number in reversed(range(len(layers))):
                 layer = layers[number]
                 torch.bmm(layer.out.mT, layer.x, out=layer.dw)
-                if number:  # nobody needs the gradient of the data
+                if number:  # the gradient of the data is not needed
                     torch.bmm(layer.out, layer.w, out=layer.dx)
 
     return fit

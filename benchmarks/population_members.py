@@ -1,4 +1,4 @@
-"""Who is trained: members that differ in strengths and learning rate, and our one call that trains them."""
+"""The members, which differ in strengths and learning rate, and the call of `fit_many` that trains them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ TRAINED, HELD_OUT = 1_024, 256
 
 @dataclass(frozen=True)
 class Member:
-    """What one member is trained with; early stopping comes with all of them."""
+    """The strengths and the learning rate of one member; all members also use early stopping."""
 
     l2: float  # λ of λΣw²
     dropout: float
@@ -32,7 +32,7 @@ class Member:
 
 
 def members(count: int) -> list[Member]:
-    """The same ones in every process; fewer of them are the first of more."""
+    """The first `count` members; the same in every process."""
     generator = np.random.default_rng(0)
     return [_member(generator) for _ in range(count)]
 
@@ -44,26 +44,26 @@ def _member(generator: np.random.Generator) -> Member:
 
 
 def rows() -> Problem:
-    """20-64-64-2 on generated rows: 16 steps to an epoch."""
+    """20-64-64-2 on generated rows: 16 steps per epoch."""
     return problems.small(TRAINED, HELD_OUT)
 
 
-def few(problem: Problem, steps: int) -> Problem:
-    """The problem with as many training rows as some steps need, and few validation rows."""
+def first_steps(problem: Problem, steps: int) -> Problem:
+    """The problem with only the training rows of the first steps, and few validation rows."""
     count = steps * problem.batch
     cut = {"x": problem.x[:count], "y": problem.y[:count], "xv": problem.xv[:HELD_OUT], "yv": problem.yv[:HELD_OUT]}
     return replace(problem, **cut)
 
 
-def train(problem: Problem, chosen: Sequence[Member], epochs: int, seed: int, population: bool | None) -> list[Any]:
-    """The one call of `fit_many`: a run per member, each of all epochs."""
+def train(problem: Problem, trained: Sequence[Member], epochs: int, seed: int, population: bool | None) -> list[Any]:
+    """Train all members with one call of `fit_many`, and check that no run stopped early."""
     from goodfit import Training, fit_many
     from goodfit.data import from_tensors
 
     split = from_tensors(train=(problem.x, problem.y), stop=(problem.xv, problem.yv))
     hidden = "-".join(map(str, problem.sizes[1:-1]))
-    training = [Training(epochs=epochs, batch_size=problem.batch, learning_rate=m.learning_rate) for m in chosen]
-    recipes = [m.recipe(patience=epochs) for m in chosen]
+    training = [Training(epochs=epochs, batch_size=problem.batch, learning_rate=m.learning_rate) for m in trained]
+    recipes = [m.recipe(patience=epochs) for m in trained]
     runs = fit_many(
         f"mlp:{hidden}", split, recipes, training, seeds=(seed,), population=population, progress=False
     )  # fmt: skip
@@ -71,21 +71,21 @@ def train(problem: Problem, chosen: Sequence[Member], epochs: int, seed: int, po
         if isinstance(run, Exception):
             raise run
         if run.epochs != epochs:
-            raise RuntimeError(f"a run that stops is not a run that is fast: {run}")
+            raise RuntimeError(f"all runs must train {epochs} epochs, got {run.epochs}: {run}")
     return list(runs)
 
 
-def goodfit(chosen: Sequence[Member], shown: int, population: bool | None = True) -> Callable[[Problem], Start]:
-    """Ours as everyone else takes turns; accuracies are those of the first members, which the peers train too."""
+def goodfit(trained: Sequence[Member], compared: int, population: bool | None = True) -> Callable[[Problem], Start]:
+    """`fit_many` as a trainer; its accuracy is that of the first `compared` members, which the others train too."""
 
     def enter(problem: Problem) -> Start:
         def start(epochs: int, seed: int) -> Turn:
             runs: list[Any] = []
 
             def accuracy() -> float:
-                return mean(validate(problem, run.model)[1] for run in runs[:shown])
+                return mean(validate(problem, run.model)[1] for run in runs[:compared])
 
-            return Turn(lambda: runs.extend(train(problem, chosen, epochs, seed, population)), accuracy)
+            return Turn(lambda: runs.extend(train(problem, trained, epochs, seed, population)), accuracy)
 
         return start
 

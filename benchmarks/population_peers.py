@@ -1,7 +1,7 @@
-"""The peers, each with its fastest reasonable settings; a member at a time.
+"""The other trainers, each with its fastest reasonable settings; they train one member at a time.
 
-Each has all four techniques and early stopping, as far as it knows them, with the member's strengths. Its patience is
-as long as the timing, so that nobody stops. A peer is imported inside its own function only.
+Each uses all four techniques and early stopping, as far as its library has them, with the strengths of the member. The
+patience is longer than the timing, so no run stops early. Each library is imported inside its own function.
 """
 
 import warnings
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import peers
-import population_by_hand as by_hand
+import population_handwritten as handwritten
 import torch
 from loops import validate
 from population_members import Member
@@ -23,47 +23,48 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 MemberStart = Callable[[int, int], Turn]
-"""(epochs, seed) → a member's fresh start."""
+"""(epochs, seed) → the training of a member, ready to start."""
 
-CallHints = Callable[[Problem, Member], MemberStart]
-"""Prepares a member once; raises ImportError where the trainer is missing."""
+Prepare = Callable[[Problem, Member], MemberStart]
+"""Prepares a member once; raises ImportError if the library is missing."""
 
-HAND, KERAS, SCIKIT_LEARN = "torch by hand, fused Adam", "Keras, JAX", "scikit-learn MLPClassifier (L2 only)"
+HANDWRITTEN, KERAS = "hand-written torch, fused Adam", "Keras, JAX"
+SCIKIT_LEARN = "scikit-learn MLPClassifier (L2 only)"
 SKORCH, LIGHTNING = "skorch", "Lightning"
 
 
-def enter(name: str, chosen: Sequence[Member], problem: Problem) -> Start:
-    """A peer's start of all its members, to be trained one after another."""
-    starts = [PEERS[name](problem, member) for member in chosen]
+def enter(name: str, members: Sequence[Member], problem: Problem) -> Start:
+    """Prepare a trainer for its members, which it trains one by one."""
+    starts = [PEERS[name](problem, member) for member in members]
 
     def start(epochs: int, seed: int) -> Turn:
-        turns = [one(epochs, seed) for one in starts]
+        turns = [start_member(epochs, seed) for start_member in starts]
         return Turn(lambda: [turn.fit() for turn in turns], lambda: mean(turn.accuracy() for turn in turns))
 
     return start
 
 
 def hand_loop(problem: Problem, member: Member) -> MemberStart:
-    return lambda epochs, seed: by_hand.with_techniques(problem, member, epochs, seed)
+    return lambda epochs, seed: handwritten.with_techniques(problem, member, epochs, seed)
 
 
 def bare_loop(problem: Problem, member: Member) -> MemberStart:
-    return lambda epochs, seed: by_hand.without(problem, member, epochs, seed)
+    return lambda epochs, seed: handwritten.without_techniques(problem, member, epochs, seed)
 
 
 def scikit_learn(problem: Problem, member: Member) -> MemberStart:
-    """It holds its stop rows out itself, so it gets both parts; it scores them by accuracy."""
+    """Receives both parts, because it separates the stop rows itself; it scores them by accuracy."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    warnings.simplefilter("ignore", ConvergenceWarning)  # it means the epochs that we give it
+    warnings.simplefilter("ignore", ConvergenceWarning)  # raised because the number of epochs is limited on purpose
     x, y, xv, yv = problem.arrays
     x, y = np.concatenate([x, xv]), np.concatenate([y, yv])
 
     def start(epochs: int, seed: int) -> Turn:
         net = MLPClassifier(
             problem.sizes[1:-1],
-            alpha=2 * member.l2 * problem.batch,  # it adds alpha / (2 · rows of the batch) · Σw²
+            alpha=2 * member.l2 * problem.batch,  # scikit-learn adds alpha / (2 · rows of the batch) · Σw²
             batch_size=problem.batch,
             learning_rate_init=member.learning_rate,
             max_iter=epochs,
@@ -81,12 +82,12 @@ def scikit_learn(problem: Problem, member: Member) -> MemberStart:
 
 
 def keras_jax(problem: Problem, member: Member) -> MemberStart:
-    """Jitted, a model per member, whose variables go back to their start for each turn.
+    """Jitted, one model per member, whose variables are reset before each timing.
 
-    Its strengths are constants of the compiled program, so that each member compiles its own: the first call shows
-    what that takes, the turns leave it out.
+    Strengths are constants of the compiled program, so each member compiles its own. The first call includes that; the
+    timings do not.
     """
-    import jax  # noqa: F401  (Keras would name the missing backend less clearly)
+    import jax  # noqa: F401  (Keras reports a missing backend less clearly)
     import keras
 
     x, y, xv, yv = problem.arrays
@@ -100,8 +101,8 @@ def keras_jax(problem: Problem, member: Member) -> MemberStart:
         for variable, value in state:
             variable.assign(value)
         early = keras.callbacks.EarlyStopping(patience=epochs + 1, restore_best_weights=True)
-        given = {"batch_size": problem.batch, "epochs": epochs, "callbacks": [early], "verbose": 0, **held_out}
-        return Turn(lambda: model.fit(x, targets, **given), lambda: _keras_accuracy(model, xv, yv))
+        settings = {"batch_size": problem.batch, "epochs": epochs, "callbacks": [early], "verbose": 0, **held_out}
+        return Turn(lambda: model.fit(x, targets, **settings), lambda: _keras_accuracy(model, xv, yv))
 
     return start
 
@@ -114,11 +115,11 @@ def _keras_model(problem: Problem, member: Member) -> Any:
     import keras
 
     def dense(size: int, activation: str | None = None) -> Any:
-        own = {
+        settings = {
             "kernel_regularizer": keras.regularizers.L2(member.l2),
             "kernel_constraint": keras.constraints.MaxNorm(member.max_norm),
         }
-        return keras.layers.Dense(size, activation=activation, **own)
+        return keras.layers.Dense(size, activation=activation, **settings)
 
     hidden = [(dense(size, "relu"), keras.layers.Dropout(member.dropout)) for size in problem.sizes[1:-1]]
     ends = keras.Input((problem.sizes[0],)), dense(problem.sizes[-1])
@@ -137,14 +138,14 @@ def _keras_model(problem: Problem, member: Member) -> Any:
 
 
 def _network(problem: Problem, member: Member, seed: int) -> nn.Sequential:
-    """The seed's network with dropout behind each ReLU."""
-    plain = problem.network(seed)
-    pairs = [[layer, nn.Dropout(member.dropout)] if isinstance(layer, nn.ReLU) else [layer] for layer in plain]
+    """The network of the seed, with dropout after each ReLU."""
+    network = problem.network(seed)
+    pairs = [[layer, nn.Dropout(member.dropout)] if isinstance(layer, nn.ReLU) else [layer] for layer in network]
     return nn.Sequential(*chain.from_iterable(pairs))
 
 
 def skorch(problem: Problem, member: Member) -> MemberStart:
-    """Without its printer; loaders that index a batch at once."""
+    """Without printing; its loaders index whole batches."""
     from skorch import NeuralNetClassifier
     from skorch.callbacks import EarlyStopping
     from skorch.dataset import Dataset
@@ -164,7 +165,10 @@ def skorch(problem: Problem, member: Member) -> MemberStart:
             lr=member.learning_rate,
             max_epochs=epochs,
             train_split=held_out,
-            callbacks=[("bound", _skorch_bound(member)), ("early", EarlyStopping(patience=epochs + 1, load_best=True))],
+            callbacks=[
+                ("max_norm", _skorch_max_norm(member)),
+                ("early", EarlyStopping(patience=epochs + 1, load_best=True)),
+            ],
             callbacks__print_log=None,
             verbose=0,
             **loading,
@@ -174,19 +178,19 @@ def skorch(problem: Problem, member: Member) -> MemberStart:
     return start
 
 
-def _skorch_bound(member: Member) -> Any:
+def _skorch_max_norm(member: Member) -> Any:
     from skorch.callbacks import Callback
 
-    class Bound(Callback):
+    class MaxNorm(Callback):
         def on_batch_end(self, net: Any, training: bool = False, **_: Any) -> None:
             if training:
-                by_hand.bound(by_hand.kernels(net.module_), member.max_norm)
+                handwritten.apply_max_norm(handwritten.kernels(net.module_), member.max_norm)
 
-    return Bound()
+    return MaxNorm()
 
 
 def lightning(problem: Problem, member: Member) -> MemberStart:
-    """Without logger, bars and summary, and without checkpoints: it would keep the best weights on disk only."""
+    """Without logger, progress bar, summary and checkpoints (which would keep the best weights on disk only)."""
     import lightning as pl
     from lightning.pytorch.callbacks import EarlyStopping
 
@@ -218,27 +222,27 @@ def _lightning_module(member: Member, model: nn.Module) -> Any:
     class Module(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.model, self.kernels = model, by_hand.kernels(model)
+            self.model, self.kernels = model, handwritten.kernels(model)
 
         def training_step(self, batch: list[Tensor], index: int) -> Tensor:
             return functional.cross_entropy(self.model(batch[0]), batch[1], label_smoothing=member.label_smoothing)
 
         def on_train_batch_end(self, *_: Any) -> None:
-            by_hand.bound(self.kernels, member.max_norm)
+            handwritten.apply_max_norm(self.kernels, member.max_norm)
 
         def validation_step(self, batch: list[Tensor], index: int) -> None:
             self.log("loss", functional.cross_entropy(self.model(batch[0]), batch[1]), batch_size=len(batch[1]))
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
-            own = {"lr": member.learning_rate, "weight_decay": 2 * member.l2}
-            return torch.optim.Adam(self.parameters(), fused=True, **own)
+            settings = {"lr": member.learning_rate, "weight_decay": 2 * member.l2}
+            return torch.optim.Adam(self.parameters(), fused=True, **settings)
 
     return Module()
 
 
-PEERS: dict[str, CallHints] = {
-    HAND: hand_loop,
-    "torch by hand, no technique": bare_loop,
+PEERS: dict[str, Prepare] = {
+    HANDWRITTEN: hand_loop,
+    "hand-written torch, no technique": bare_loop,
     KERAS: keras_jax,
     SCIKIT_LEARN: scikit_learn,
     SKORCH: skorch,

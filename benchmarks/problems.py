@@ -1,4 +1,4 @@
-"""What is trained: a network's sizes with its data, the same arrays for every trainer."""
+"""The networks and data that are trained; all trainers use the same arrays."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist.npz"
-LABELLED, TRAINED = 49_000, 34_300  # case study 1: 49,000 digits, 70:30
+LABELLED, TRAINED = 49_000, 34_300  # case study 1: 49,000 digits, split 70:30
 
 
 def perceptron(sizes: Sequence[int]) -> nn.Sequential:
@@ -23,7 +23,7 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
 
 
 def convolutional(sizes: Sequence[int], side: int = 28) -> nn.Sequential:
-    """Filters of 3×3 with ReLU behind each, one pooling of 2×2, one linear layer; sizes are channels, then classes."""
+    """3×3 convolutions, each followed by ReLU, 2×2 pooling, a linear layer; sizes: channels, then classes."""
     layers: list[nn.Module] = []
     for a, b in pairwise(sizes[:-1]):
         layers += [nn.Conv2d(a, b, 3), nn.ReLU()]
@@ -34,7 +34,7 @@ def convolutional(sizes: Sequence[int], side: int = 28) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Problem:
-    """One network and one divided data set; images are flat but for `conv`, values float32, classes int64."""
+    """One network and one split data set: float32 values (images are flat except in `conv`), int64 classes."""
 
     name: str
     sizes: tuple[int, ...]
@@ -50,34 +50,34 @@ class Problem:
 
     @property
     def steps(self) -> int:
-        """Steps per epoch, the ragged last batch included."""
+        """Steps per epoch, including the incomplete last batch."""
         return -(-len(self.x) // self.batch)
 
     @property
     def flop(self) -> float:
-        """Arithmetic that an epoch and its validation cannot avoid in a perceptron.
+        """The minimum arithmetic of an epoch and its validation in a perceptron.
 
-        A weight costs 2 FLOP per sample forward and 4 backward (one product for each of the two gradients);
-        biases, activations and the optimizer are left out, being an order smaller.
+        A weight costs 2 FLOP per sample forward and 4 backward (one product for each of the two gradients).
+        Biases, activations and the optimizer cost an order of magnitude less and are not counted.
         """
         weights = sum(a * b for a, b in pairwise(self.sizes))
         return weights * (6.0 * len(self.x) + 2.0 * len(self.xv))
 
     @cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The same memory as NumPy arrays, for the peers that want those."""
+        """The same memory as NumPy arrays."""
         return self.x.numpy(), self.y.numpy(), self.xv.numpy(), self.yv.numpy()
 
     def network(self, seed: int) -> nn.Sequential:
-        """A freshly drawn network; torch's trainers of one round start from the same weights."""
+        """A network with initial weights from the seed; all torch trainers of a round start from the same."""
         torch.manual_seed(seed)
         return self.build(self.sizes)
 
 
 def mnist(path: Path) -> Problem:
     """Case study 1: 784-5×500-10 on 34,300 digits, validated on 14,700."""
-    found = path.is_file()
-    images, labels = _digits(path) if found else _imitation()
+    exists = path.is_file()
+    images, labels = _digits(path) if exists else _generated_digits()
     order = torch.randperm(LABELLED, generator=torch.Generator().manual_seed(0))
     x, y = images[order], labels[order]
     return Problem(
@@ -88,19 +88,19 @@ def mnist(path: Path) -> Problem:
         y=y[:TRAINED].contiguous(),
         xv=x[TRAINED:].contiguous(),
         yv=y[TRAINED:].contiguous(),
-        origin="MNIST" if found else f"imitated digits of MNIST's shape, {path.name} not found",
+        origin="MNIST" if exists else f"generated digits of the same shape, because {path.name} was not found",
     )
 
 
 def conv(path: Path) -> Problem:
-    """The same digits as images of 1×28×28 in a small convolutional network: conv16-conv32-pool-linear."""
+    """The same digits as 1×28×28 images in a small convolutional network: conv16-conv32-pool-linear."""
     digits = mnist(path)
     images = {"x": digits.x.view(-1, 1, 28, 28), "xv": digits.xv.view(-1, 1, 28, 28)}
     return replace(digits, name="conv", sizes=(1, 16, 32, 10), batch=64, build=convolutional, **images)
 
 
 def small(rows: int = 2_000, held_out: int = 500) -> Problem:
-    """20-64-64-2 on generated rows: too little arithmetic to hide a trainer's own cost per step."""
+    """20-64-64-2 on generated rows: so little arithmetic that the overhead per step of a trainer dominates."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(rows + held_out, 20, generator=generator)
     direction = torch.randn(20, generator=generator)
@@ -116,8 +116,8 @@ def _digits(path: Path) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(images.reshape(LABELLED, -1) / np.float32(255)), torch.from_numpy(labels).long()
 
 
-def _imitation() -> tuple[Tensor, Tensor]:
-    """Ten random pictures under noise: learnable, so that the accuracies still show who trained."""
+def _generated_digits() -> tuple[Tensor, Tensor]:
+    """Ten random pictures with noise: learnable, so accuracies still show whether a trainer works."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(10, (LABELLED,), generator=generator)
     pictures = torch.rand(10, 784, generator=generator)

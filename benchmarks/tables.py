@@ -1,4 +1,4 @@
-"""The Markdown that docs/benchmarks.md holds."""
+"""The Markdown of docs/benchmarks.md."""
 
 import os
 import platform
@@ -16,30 +16,30 @@ HEADS = (
     "trainer",
     "s/epoch",
     "min–max",
-    "to the plain loop",
-    "over the limit",
+    "relative to plain loop",
+    "relative to limit",
     "first epoch, s",
     "val. accuracy",
 )
 
 
 def machine(threads: int, packages: Sequence[str] = PACKAGES) -> str:
-    """Cores, threads and versions: without them a time means nothing."""
+    """Processor, cores, threads and versions, without which times cannot be interpreted."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     return f"{_processor()}, {cores} cores, threads: {threads}; Python {platform.python_version()}, {versions}."
 
 
 def conditions(problem: Problem, rates: Sequence[float], epochs: int) -> str:
-    """What was trained, how it was timed, and the limit beside which it stands."""
+    """Describe what was trained, how it was timed, and the arithmetic limit."""
     rate = statistics.median(rates)
     shape = "-".join(map(str, problem.sizes))
     return (
         f"{shape}, batch {problem.batch}, Adam; {len(problem.x):,} training rows and, after each epoch, a "
-        f"validation pass over {len(problem.xv):,} ({problem.origin}). Rounds taken in turn: {len(rates)}; "
-        f"epochs to a timing: {epochs} for everyone, after one that does not count. Building the model is "
-        "not timed; what a trainer sets up inside its call to fit is. Ratios to the plain loop are medians "
-        f"of those within each round. Arithmetic limit: {problem.flop / rate:.3g} s/epoch, at the "
+        f"validation pass over {len(problem.xv):,} ({problem.origin}). Alternating rounds: {len(rates)}; "
+        f"epochs per timing: {epochs} for all trainers, after one untimed epoch. Building the model is not "
+        "timed; what a trainer sets up inside its call to fit is. Ratios to the plain loop are medians over "
+        f"the rounds. Arithmetic limit: {problem.flop / rate:.3g} s/epoch, at the "
         f"{rate / 1e9:.0f} GFLOP/s of a large product measured in every round."
     )
 
@@ -57,7 +57,7 @@ def table(records: Sequence[Record], problem: Problem, rates: Sequence[float], p
 
 
 def write(path: Path, network: str, text: str, kind: str = "solo") -> None:
-    """Replace what stands between the markers of this network and kind of table, or append both with the text."""
+    """Replace the text between the markers of this network and kind of table, or append markers and text."""
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     opening, closing = f"<!-- {kind}:{network} -->", f"<!-- /{kind}:{network} -->"
     block = f"{opening}\n{text}\n{closing}"
@@ -96,6 +96,6 @@ def _version(name: str) -> str:
 
 def _processor() -> str:
     listing = Path("/proc/cpuinfo")
-    if listing.is_file() and (found := re.search(r"model name\s*:\s*(.+)", listing.read_text())):
-        return found[1]
+    if listing.is_file() and (match := re.search(r"model name\s*:\s*(.+)", listing.read_text())):
+        return match[1]
     return platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
-"""The same number of threads for every trainer.
+"""Set the same number of threads for every trainer.
 
-Most libraries read these settings once, when they are first imported, so `limit` runs before any of them is.
+Most libraries read these settings when they are first imported, so `limit` must run before any import of them.
 """
 
 import os
@@ -8,13 +8,13 @@ import os
 READ_AT_IMPORT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PJRT_NPROC")
 """OpenMP and MKL (torch), OpenBLAS (NumPy, hence scikit-learn), XLA (JAX).
 
-JAX on CPU sizes its pool by the machine's cores unless PJRT_NPROC (or NPROC) says otherwise (checked with
-jaxlib 0.10 by counting its `tf_XLAEigen` threads). OMP_NUM_THREADS means nothing to it.
+JAX on CPU uses as many threads as the machine has cores unless PJRT_NPROC (or NPROC) is set (checked with jaxlib 0.10
+by counting its `tf_XLAEigen` threads). It ignores OMP_NUM_THREADS.
 """
 
 
 def limit(threads: int) -> None:
-    """Set what is read at import; what the caller's shell had set is overridden, so that all are equal."""
+    """Set the variables that are read at import; settings of the shell are overridden."""
     for name in READ_AT_IMPORT:
         os.environ[name] = str(threads)
     if threads == 1:

@@ -1,4 +1,4 @@
-"""Taking turns, and what is made of the times."""
+"""Time trainers in alternating rounds."""
 
 import gc
 import statistics
@@ -12,28 +12,28 @@ from problems import Problem
 
 @dataclass(frozen=True)
 class Turn:
-    """One training from a fresh start: `fit` is timed, `accuracy` (on validation rows, afterwards) is not."""
+    """One training of a new network: `fit` is timed; `accuracy`, on validation rows afterwards, is not."""
 
     fit: Callable[[], object]
     accuracy: Callable[[], float]
 
 
 Start = Callable[[int, int], Turn]
-"""(epochs, seed) → a fresh start; building the model and its optimizer is not timed for anybody."""
+"""(epochs, seed) → a training that is ready to start; building model and optimizer is never timed."""
 
 Enter = Callable[[Problem], Start]
-"""Imports the trainer's library and does what it needs only once; raises ImportError where it is missing."""
+"""Imports the trainer's library and prepares it once; raises ImportError if the library is missing."""
 
 
 @dataclass
 class Record:
-    """What one trainer's turns gave, in the order of the rounds."""
+    """The results of one trainer, in the order of the rounds."""
 
     name: str
     start: Start
     first: float
     seconds: list[float] = field(default_factory=list)  # per epoch
-    epochs: int = 0  # to a timing; 0: as many as everyone
+    epochs: int = 0  # per timing; 0: the same as the others
     accuracies: list[float] = field(default_factory=list)
 
     @property
@@ -45,24 +45,24 @@ class Record:
         return statistics.median(self.accuracies)
 
     def ratio(self, reference: Sequence[float]) -> float:
-        """Median of the ratios within each round, so that slow drift (heat, clock) hits both sides."""
+        """Median of the ratios within each round, so that slow drift (heat, clock) affects both sides."""
         return statistics.median(a / b for a, b in zip(self.seconds, reference, strict=True))
 
 
 def warm_up(name: str, enter: Enter, problem: Problem) -> Record | None:
-    """One epoch that does not count: compilers compile, caches fill; the reason if the trainer is missing."""
+    """Train one untimed epoch, in which compilers compile and caches fill; None if the library is missing."""
     try:
         start = enter(problem)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         start(1, 0).fit()
     except ImportError as reason:
         print(f"skipped {name}: {reason}", flush=True)
         return None
-    return Record(name, start, time.perf_counter() - begun)
+    return Record(name, start, time.perf_counter() - started)
 
 
 def take_turns(records: Sequence[Record], rounds: int, epochs: int) -> list[float]:
-    """A B C … A B C …; returns the product rate (FLOP/s) measured at the start of each round."""
+    """Time A B C … A B C …; returns the matrix-product rate (FLOP/s) measured at the start of each round."""
     rates = []
     for number in range(rounds):
         rates.append(product_rate())
@@ -76,20 +76,20 @@ def take_turns(records: Sequence[Record], rounds: int, epochs: int) -> list[floa
 
 
 def product_rate(size: int = 2048, repeats: int = 5) -> float:
-    """FLOP/s of a large float32 product, the fastest of a few: what this machine can do at this moment."""
+    """FLOP/s of a large float32 matrix product, the fastest of a few."""
     a, b = torch.rand(size, size), torch.rand(size, size)
     torch.mm(a, b)
     spent = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         torch.mm(a, b)
-        spent.append(time.perf_counter() - begun)
+        spent.append(time.perf_counter() - started)
     return 2 * size**3 / min(spent)
 
 
 def _timed(turn: Turn) -> tuple[float, float]:
-    gc.collect()  # nobody pays for somebody else's garbage
-    begun = time.perf_counter()
+    gc.collect()  # collect the garbage of the previous timing first
+    started = time.perf_counter()
     turn.fit()
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     return seconds, turn.accuracy()

@@ -52,7 +52,7 @@ def test_images_arrive_between_zero_and_one(augment: Augment) -> None:
     found = augment([CustomTransform(lambda image: (seen.append(image), 1 - image)[1])], x, inputs=inputs)
     torch.testing.assert_close(seen[0].flatten(), torch.tensor([0.0, 1.0, 0.5, 0.6]))
     torch.testing.assert_close(found, 1 - x)
-    raw = augment([CustomTransform(lambda image: image + 1, unit=False)], x, inputs=inputs)
+    raw = augment([CustomTransform(lambda image: image + 1, unit_range=False)], x, inputs=inputs)
     assert torch.equal(raw, (x + 1).clamp(max=3.0))  # the range is kept, whatever a function does
 
 
@@ -74,14 +74,14 @@ def test_p_and_classes(augment: Augment) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: CustomTransform("flip"), "CustomTransform: call must be a function of one sample, got 'flip'"),
+        (lambda: CustomTransform("flip"), "CustomTransform: function must be callable, got function='flip'"),
         (
             lambda: CustomTransform(lambda image: image[:1]),
-            r"must keep the shape of a sample, \(3, 2, 2\), got \(1, 2, 2\)",
+            r"must return the shape of its sample, \(3, 2, 2\), got \(1, 2, 2\)",
         ),
         (
             lambda: CustomTransform(lambda x: x[:1], batched=True),
-            r"must keep the shape of a batch, \(4, 3, 2, 2\), got \(1, 3",
+            r"must return the shape of its batch, \(4, 3, 2, 2\), got \(1, 3",
         ),
     ],
 )

@@ -23,11 +23,11 @@ def test_rows_and_columns() -> None:
     assert [row["epoch"] for row in history] == [1, 2]
     assert history.at(2) == {"epoch": 2, "stop_loss": 0.25, "penalty_l2": 3.0}
     assert history.frame()["stop_loss"].tolist() == [0.5, 0.25]
-    with pytest.raises(InputError, match="history: there is no epoch 3; it holds 2"):
+    with pytest.raises(InputError, match="history: epoch must be one of its 2 epochs, got epoch=3"):
         history.at(3)
 
 
-def test_a_row_that_was_appended_is_the_history_s_own() -> None:
+def test_appended_rows_are_copied() -> None:
     history, row = History(), {"epoch": 1}
     history.append(row)
     row["epoch"] = 9

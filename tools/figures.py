@@ -1,8 +1,8 @@
-"""Measure and draw the figures of docs/techniques: a technique's effect on real data.
+"""Measure and draw the figures of docs/techniques: the effect of each technique on real data.
 
 Usage: python tools/figures.py [--draw] [NAME ...]
-All techniques where none is named: about ten minutes on one core. With --draw the stored numbers are drawn anew and
-nothing is trained. Then `python tools/index.py` puts what is seen onto the pages. Needs matplotlib.
+Without a name all techniques are measured, in about ten minutes on one core. With --draw the stored numbers are drawn
+again and nothing is trained. Run `python tools/index.py` afterwards to update the pages. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ import os
 import sys
 import time
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: networks this small are slower on two threads
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; small networks are slower on two threads
 
-from effects import drawing, measuring, words
+from effects import captions, drawing, measuring
 
 from goodfit.techniques import ALL
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and draw, or say which names are unknown."""
+    """Measure and draw; report unknown names."""
     names = [argument for argument in arguments if argument != "--draw"]
     unknown = [name for name in names if name not in ALL]
     if unknown:
-        print(f"there is no technique {', '.join(unknown)}", file=sys.stderr)
+        print(f"figures: names must be techniques, got {', '.join(unknown)}", file=sys.stderr)
         return 2
-    words.FIGURES.mkdir(parents=True, exist_ok=True)
+    captions.FIGURES.mkdir(parents=True, exist_ok=True)
     for name in names or ALL:
         began = time.perf_counter()
         if "--draw" not in arguments:
-            words.store(name, measuring.measure(ALL[name]))
-        numbers = words.stored(name)
+            captions.store(name, measuring.measure(ALL[name]))
+        numbers = captions.stored(name)
         if numbers is None:
-            print(f"{name}: there are no numbers to draw", file=sys.stderr)
+            print(f"figures: {name} has not been measured; run without --draw", file=sys.stderr)
             return 2
-        drawing.draw(ALL[name], numbers, words.FIGURES / f"{name}.svg")
-        print(f"{time.perf_counter() - began:5.1f} s  {words.seen(numbers)}", flush=True)
+        drawing.draw(ALL[name], numbers, captions.FIGURES / f"{name}.svg")
+        print(f"{time.perf_counter() - began:5.1f} s  {captions.caption(numbers)}", flush=True)
     return 0
 
 

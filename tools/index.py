@@ -61,10 +61,13 @@ def index_text() -> str:
 
 def effects_text() -> str:
     """The text of techniques/effects.json: what each figure shows, for the pages."""
-    words = importlib.import_module("effects.words")
-    measured = {name: numbers for name in sorted(technique_classes()) if (numbers := words.stored(name))}
-    told = {name: {"seen": words.seen(numbers), "made": words.made(numbers)} for name, numbers in measured.items()}
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    captions = importlib.import_module("effects.captions")
+    measured = {name: numbers for name in sorted(technique_classes()) if (numbers := captions.stored(name))}
+    effects = {
+        name: {"seen": captions.caption(numbers), "made": captions.origin(numbers)}
+        for name, numbers in measured.items()
+    }
+    return json.dumps(effects, indent=1, ensure_ascii=False) + "\n"
 
 
 def wanted() -> Iterator[tuple[Path, str]]:
@@ -80,9 +83,9 @@ def wanted() -> Iterator[tuple[Path, str]]:
 
 def undrawn() -> list[Path]:
     """The figures that are not there, or do not show what is known."""
-    words = importlib.import_module("effects.words")
+    captions = importlib.import_module("effects.captions")
     catalogue = importlib.import_module("goodfit.techniques").ALL
-    return [FIGURES / f"{name}.svg" for name, technique in catalogue.items() if not words.is_drawn(technique)]
+    return [FIGURES / f"{name}.svg" for name, technique in catalogue.items() if not captions.is_drawn(technique)]
 
 
 def main() -> int:

@@ -155,7 +155,7 @@ def main() -> int:
     """Read the command line and print."""
     parser = argparse.ArgumentParser(description="Measures of the code's structure.")
     parser.add_argument("--root", type=Path, default=ROOT, help="the source tree to measure")
-    parser.add_argument("--before", type=Path, help="an older source tree, printed in a column of its own")
+    parser.add_argument("--before", type=Path, help="an older source tree, printed in a second column")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a measure is beyond its limit")
     parser.add_argument("--list", help="name the places behind a measure")
     parser.add_argument("--words", nargs="?", const="", help="list the old words that are left, below a path")

@@ -1,13 +1,13 @@
-"""Build src/goodfit/data/text/wordnet/synonyms.json.gz: a few synonyms for each word, of one part of speech.
+"""Build src/goodfit/data/text/wordnet/synonyms.json.gz: up to five synonyms for each word.
 
 Usage: python tools/synonyms.py WORDNET
 WORDNET: a .json.gz file of WordNet 3.0, {word: {part of speech (a, n, r, v): [synonyms, the most frequent first]}}.
 
-- Which part of speech a word has in a sentence is not known, so each word keeps one: that which `USUAL` says, else the
-  one in which it has most synonyms, because words used often have many senses.
-- Words of grammar (`GRAMMAR`) get none: WordNet knows "in" as inches and "he" as helium.
-- Synonyms with capitals are names and abbreviations; they are left out, so that the case of letters stays, as is what
-  is not one word for `goodfit.data.text.tokens.tokens`.
+- The part of speech of a word in a sentence is unknown, so each word keeps the synonyms of one: the one in `USUAL`, or
+  else the one with most synonyms, because frequent words have many senses.
+- Function words (`GRAMMAR`) get no synonyms: WordNet lists "in" as inches and "he" as helium.
+- Synonyms with capitals (names and abbreviations) and synonyms that are not a single word for
+  `goodfit.data.text.tokens.tokens` are left out.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ WORD = re.compile(r"[a-z]+(['-][a-z]+)*")
 
 def table(wordnet: dict[str, dict[str, list[str]]]) -> dict[str, list[str]]:
     """Word → its synonyms, the most frequent first."""
-    found = {}
+    synonyms = {}
     for word, parts in sorted(wordnet.items()):
         if word in GRAMMAR or not WORD.fullmatch(word):
             continue
@@ -253,20 +253,20 @@ def table(wordnet: dict[str, dict[str, list[str]]]) -> dict[str, list[str]]:
         usual = kept.get(USUAL.get(word, ""), [])
         chosen = usual or max((kept[part] for part in sorted(kept)), key=len)
         if chosen:
-            found[word] = chosen[:MOST]
-    return found
+            synonyms[word] = chosen[:MOST]
+    return synonyms
 
 
 def main() -> int:
-    """Read, choose, write."""
+    """Read WordNet, choose synonyms and write them."""
     if len(sys.argv) != 2:
         print(__doc__)
         return 2
     with gzip.open(sys.argv[1], "rt", encoding="utf-8") as file:
-        found = table(json.load(file))
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        synonyms = table(json.load(file))
+    text = json.dumps(synonyms, ensure_ascii=False, separators=(",", ":"))
     TARGET.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    print(f"{len(found)} words, {sum(map(len, found.values()))} synonyms, {TARGET.stat().st_size} bytes")
+    print(f"{len(synonyms)} words, {sum(map(len, synonyms.values()))} synonyms, {TARGET.stat().st_size} bytes")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goodfit._lazy import lazy
+from goodfit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from goodfit.train.fit_many import fit_many
     from goodfit.train.manual_loop.attach import attach
     from goodfit.train.run import Run
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Checkpoints": "train.checkpoint",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Sequence
 
+from goodfit._version import __version__
 from goodfit.reference import Reference
 from goodfit.technique import Technique
 
@@ -18,12 +18,10 @@ LETTERS = {"ł": r"{\l}", "Ł": r"{\L}", "ø": r"{\o}", "Ø": r"{\O}", "ß": r"{
            "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
            "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_"}  # fmt: skip
 PLAIN = {"ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "ı": "i"}
-
-VERSION = sys.modules["goodfit"].__version__  # not imported: the package's own names are in a higher layer
 OWN = f"""@software{{goodfit,
   author = {{{{The goodfit developers}}}},
   title = {{goodfit: the regularization with which your network generalises}},
-  version = {{{VERSION}}},
+  version = {{{__version__}}},
   year = {{2026}},
   license = {{Apache-2.0}}
 }}"""

@@ -1,4 +1,4 @@
-"""Any function of the user's own as an augmentation: torchvision's, Kornia's and audiomentations' transforms too."""
+"""A user's function as an augmentation, including transforms of torchvision, Kornia and audiomentations."""
 
 from __future__ import annotations
 
@@ -17,84 +17,89 @@ from goodfit.stages import Draw, ValueTransform
 
 
 class CustomTransform(ValueTransform):
-    """A function that changes one sample (with `batched`: a batch of them), as part of a recipe.
+    """Applies a function of the user to each sample (with `batched`, to each batch), as a technique of a recipe.
 
-    It is given a tensor of the sample's shape (channels in front) and returns a tensor or an array of that shape. With
-    `unit` (the default) values between the ends of the data's range arrive as [0, 1], as most transforms want images,
-    and are put back afterwards. Whatever the function draws from the global generators of torch, NumPy and Python
-    follows from the run's seed, anew for each sample and epoch, and leaves those generators as they were; batched
-    functions must draw per sample by themselves.
+    The function receives a tensor of the sample's shape, channels first, and returns a tensor or an array of the same
+    shape. It may draw from the global random generators of torch, NumPy and Python: they are seeded from the run's seed
+    for each sample and epoch, and restored afterwards. A batched function must draw random numbers for each sample.
 
-    `still`: it leaves pixels where they are (colours, noise), so that masks stay true; without it, it is refused there.
+    Runs with this technique are not trained in populations, and the text of a recipe cannot contain it.
 
-    Runs with it are trained one by one, and a recipe that holds it cannot be read back from its text.
+    Args:
+        function: the function of one sample, or of a batch.
+        batched: whether the function takes a batch (batch, channels, …).
+        unit_range: whether to scale the values from the range of the data to [0, 1], as most image transforms expect,
+            and back afterwards.
+        moves_pixels: whether the function may move pixels. In segmentation, only functions that do not (colours,
+            noise) are accepted, because masks are not transformed.
+        p: the probability that a sample is changed.
+        classes: the classes whose samples are changed.
 
-    >>> mirrored = CustomTransform(lambda image: image.flip(-1))
-    >>> mirrored.transform(torch.tensor([[[[0.0, 1.0]]]]), (torch.zeros(1).long(),), Inputs("image"))
+    >>> flip = CustomTransform(lambda image: image.flip(-1))
+    >>> flip.transform(torch.tensor([[[[0.0, 1.0]]]]), (torch.zeros(1).long(),), Inputs("image"))
     tensor([[[[1., 0.]]]])
 
     Raises:
-        InputError: what it is given cannot be called, or what it returns has another shape.
+        InputError: the function is not callable, or returns another shape.
     """
 
-    not_vectorizable: ClassVar[str] = "a function of the user's own draws its random numbers by itself"
+    not_vectorizable: ClassVar[str] = "a user's function draws from the global random generators"
     needs_floats: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ()
 
-    call: Any
+    function: Any
     batched: bool = False
-    unit: bool = True
-    still: bool = False
+    unit_range: bool = True
+    moves_pixels: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be called."""
+        """Check that the function is callable."""
         super().__post_init__()
-        if not callable(self.call):
-            raise InputError(f"CustomTransform: call must be a function of one sample, got {self.call!r}.")
+        if not callable(self.function):
+            raise InputError(f"CustomTransform: function must be callable, got function={self.function!r}.")
 
     @property
     def keeps_masks(self) -> bool:  # type: ignore[override]
-        """Whether masks of images stay true."""
-        return self.still
+        """Whether segmentation masks stay correct."""
+        return not self.moves_pixels
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        """A seed per sample."""
+        """Draw a seed for each sample."""
         return (torch.randint(2**31, (len(x),), generator=generator, device=x.device),)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
-        """The changed samples."""
-        given = inputs.unit(x) if self.unit and x.is_floating_point() else x
-        with _own_generators():
+        """The transformed samples (batch, channels, …)."""
+        scaled = self.unit_range and x.is_floating_point()
+        samples = inputs.unit(x) if scaled else x
+        with _restored_generators():
             if self.batched:
-                made = self._called(given, int(draw[0][0]))
+                outputs = self._call(samples, int(draw[0][0]))
             else:
-                made = torch.stack([self._called(*pair) for pair in zip(given, draw[0].tolist(), strict=True)])
-        made = made.to(device=x.device, dtype=x.dtype)
-        return inputs.back(made) if self.unit and x.is_floating_point() else made
+                outputs = torch.stack([self._call(*pair) for pair in zip(samples, draw[0].tolist(), strict=True)])
+        outputs = outputs.to(device=x.device, dtype=x.dtype)
+        return inputs.back(outputs) if scaled else outputs
 
-    def _called(self, given: Tensor, seed: int) -> Tensor:
+    def _call(self, x: Tensor, seed: int) -> Tensor:
         torch.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
-        made = torch.as_tensor(self.call(given.clone()))
-        if made.shape != given.shape:
-            what, shapes = "a batch" if self.batched else "a sample", (tuple(given.shape), tuple(made.shape))
+        output = torch.as_tensor(self.function(x.clone()))
+        if output.shape != x.shape:
+            name = getattr(self.function, "__name__", type(self.function).__name__)
             raise InputError(
-                f"CustomTransform: {self._name()} must keep the shape of {what}, {shapes[0]}, got {shapes[1]}."
+                f"CustomTransform: {name} must return the shape of its {'batch' if self.batched else 'sample'}, "
+                f"{tuple(x.shape)}, got {tuple(output.shape)}."
             )
-        return made
-
-    def _name(self) -> str:
-        return getattr(self.call, "__name__", type(self.call).__name__)
+        return output
 
 
 @contextmanager
-def _own_generators() -> Iterator[None]:
-    """Put the global generators of torch, NumPy and Python back at the end."""
-    numpy, python = np.random.get_state(), random.getstate()
+def _restored_generators() -> Iterator[None]:
+    """Restore the global random generators of torch, NumPy and Python on exit."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
     with torch.random.fork_rng():
         try:
             yield
         finally:
-            np.random.set_state(numpy)
-            random.setstate(python)
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

@@ -1,4 +1,4 @@
-"""What a recipe does to a network: one row per tensor and per layer."""
+"""Explain where a recipe acts in a network: one row per layer and per weight tensor."""
 
 from __future__ import annotations
 
@@ -31,33 +31,36 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 120
-COLUMNS = ("where", "what", "shape", "acting", "not acting")
+COLUMNS = ("where", "kind", "shape", "acting", "not acting")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One tensor or layer: what acts on it, and what does not and why."""
+class ExplanationRow:
+    """A layer or weight tensor, the techniques that act on it, and the others with the reason why they do not."""
 
     where: str
-    what: str
+    kind: str
     shape: str
     acting: tuple[str, ...]
-    absent: tuple[str, ...]
+    not_acting: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All rows, and the techniques that act on the batch, the gradient or the run as a whole."""
+    """The rows by layer and tensor, and the techniques that act on the whole run: on batches, gradients or epochs."""
 
-    lines: tuple[Line, ...]
-    elsewhere: tuple[str, ...]
+    layers_and_tensors: tuple[ExplanationRow, ...]
+    whole_run: tuple[str, ...]
 
     def rows(self) -> list[tuple[str, ...]]:
         """The rows as text, in the order of `COLUMNS`."""
-        return [(n.where, n.what, n.shape, ", ".join(n.acting) or "–", "; ".join(n.absent)) for n in self.lines]
+        return [
+            (row.where, row.kind, row.shape, ", ".join(row.acting) or "–", "; ".join(row.not_acting))
+            for row in self.layers_and_tensors
+        ]
 
     def frame(self) -> pd.DataFrame:
-        """The rows as a pandas frame."""
+        """The rows as a pandas DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(self.rows(), columns=list(COLUMNS))
@@ -67,29 +70,29 @@ class Explanation:
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table(title=title or None, title_justify="left")
+        table = Table(title=title or None, title_justify="left")
         for name in COLUMNS:
-            drawn.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold")
         for row in self.rows():
-            drawn.add_row(*map(Text, row))
-        return drawn
+            table.add_row(*map(Text, row))
+        return table
 
     def __str__(self) -> str:
         from rich.console import Console
 
         console = Console(width=WIDTH, file=io.StringIO(), color_system=None)
         console.print(self.table())
-        drawn = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
-        return "\n".join([drawn, *(f"on the run as a whole: {text}" for text in self.elsewhere)])
+        table = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+        return "\n".join([table, *(f"on the whole run: {text}" for text in self.whole_run)])
 
 
 def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
-    """Which technique of a recipe acts on which tensor and layer of a network, how strongly, or why not.
+    """Explain which techniques of a recipe act on which layers and tensors, how strongly, or why not.
 
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> for row in explain(net, "l2=1e-4, dropout=0.25").rows():
     ...     print(row[0], "|", row[3], "|", row[4] or "(acts)")
-    0 | – | dropout: the network's own input (input_rate=0.0)
+    0 | – | dropout: the network's input (input_rate=0.0)
     2 | dropout=0.25 on its input | (acts)
     0.weight | l2=0.0001 | (acts)
     0.bias | – | l2: on='kernel'
@@ -101,104 +104,104 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
     """
     recipe = Recipe.of(recipe)
     on_tensors = [t for t in recipe if isinstance(t, OnWeights | WeightPerturbation)]
-    chosen = {t: {s.name for s in surgery.select(model, t.on, type(t).__name__)} for t in on_tensors}
-    lines = [_layer_line(layer, model, recipe) for layer in surgery.layers(model, "kernel bias")]
+    selected = {t: {s.name for s in surgery.select(model, t.on, type(t).__name__)} for t in on_tensors}
+    rows = [_layer_row(layer, model, recipe) for layer in surgery.layers(model, "kernel bias")]
     for technique in recipe.at(BranchNoise):
-        lines += _branch_lines(model, technique)
-    lines += [_tensor_line(ref, chosen) for ref in surgery.weight_refs(model)]
-    in_layers = [t for t in recipe if isinstance(t, OnLoss) and t.uses_activations]
-    whole = [t for t in recipe if not isinstance(t, OnWeights | OnModel) and t not in in_layers]
-    return Explanation(tuple(lines), tuple(_whole(t) for t in whole))
+        rows += _branch_rows(model, technique)
+    rows += [_tensor_row(ref, selected) for ref in surgery.weight_refs(model)]
+    on_activations = [t for t in recipe if isinstance(t, OnLoss) and t.uses_activations]
+    whole_run = [t for t in recipe if not isinstance(t, OnWeights | OnModel) and t not in on_activations]
+    return Explanation(tuple(rows), tuple(f"{t.text()} ({t.stage()})" for t in whole_run))
 
 
-def _layer_line(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Line:
-    acting, absent = [], []
-    watching = [t for t in recipe.at(OnLoss) if t.uses_activations]
-    inside: list[OnModel | OnLoss] = [*recipe.at(Normalization), *watching, *recipe.at(Noise), *recipe.at(Recurrent)]
-    for technique in inside:
+def _layer_row(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> ExplanationRow:
+    acting, not_acting = [], []
+    on_activations = [t for t in recipe.at(OnLoss) if t.uses_activations]
+    techniques: list[OnModel | OnLoss] = [
+        *recipe.at(Normalization), *on_activations, *recipe.at(Noise), *recipe.at(Recurrent)
+    ]  # fmt: skip
+    for technique in techniques:
         on = str(technique.values()["on"])
-        here = {id(found.module) for found in surgery.layers(model, on, type(technique).__name__)}
-        if id(layer.module) not in here:
-            absent.append(f"{technique.name()}: on={on!r}")
+        selected = {id(chosen.module) for chosen in surgery.layers(model, on, type(technique).__name__)}
+        if id(layer.module) not in selected:
+            not_acting.append(f"{technique.name()}: on={on!r}")
             continue
-        does, why = _at_layer(technique, layer)
-        acting += [does] if does else []
-        absent += [f"{technique.name()}: {why}"] if why else []
+        effect, reason = _at_layer(technique, layer)
+        acting += [effect] if effect else []
+        not_acting += [f"{technique.name()}: {reason}"] if reason else []
     kind = type(layer.module).__name__
-    return Line(layer.name or "(network)", kind, "", tuple(acting), tuple(absent))
+    return ExplanationRow(layer.name or "(network)", kind, "", tuple(acting), tuple(not_acting))
 
 
 def _at_layer(technique: OnModel | OnLoss, layer: surgery.Layer) -> tuple[str, str]:
-    """What a technique does at a chosen layer, or why it does nothing there."""
+    """The effect of a technique at a selected layer, and the reason why it does not act; one of them is empty."""
     if isinstance(technique, Noise):
         noises = [noise for _, noise in noise_by_layer(technique, [layer])]
         if noises:
-            return f"{_said(noises[0])} on its input", ""
+            return f"{_short_text(noises[0])} on its input", ""
         if technique.for_layer(layer.first) is None:
-            return "", " ".join(filter(None, ("the network's own input", _input_knob(technique))))
-        return "", "acts on the maps that flow into convolutions"
+            return "", " ".join(filter(None, ("the network's input", _input_knob(technique))))
+        return "", "acts only on feature maps, the inputs of convolutions"
     if isinstance(technique, OnLoss):
-        return ("", "the network's own input") if layer.first else (f"{_said(technique)} of its input", "")
+        return ("", "the network's input") if layer.first else (f"{_short_text(technique)} of its input", "")
     if isinstance(technique, Recurrent):
         recurrent = isinstance(layer.module, nn.RNNBase)
-        return (f"{_said(technique)} at every time step", "") if recurrent else ("", "not a recurrent layer")
+        return (f"{_short_text(technique)} at every time step", "") if recurrent else ("", "not a recurrent layer")
     if layer.last or surgery.features(layer.module) is None:
         return "", "the last layer" if layer.last else "not a linear or convolution layer"
-    return f"{_said(technique)} behind it", ""
+    return f"{_short_text(technique)} on its output", ""
 
 
 def _input_knob(technique: Noise) -> str:
-    found = ", ".join(f"{n}={v!r}" for n, v in technique.values().items() if n.startswith("input_"))
-    return f"({found})" if found else ""
+    knobs = ", ".join(f"{n}={v!r}" for n, v in technique.values().items() if n.startswith("input_"))
+    return f"({knobs})" if knobs else ""
 
 
-def _said(technique: Technique) -> str:
-    """The technique in a row that says where it acts: without its selector, and with numbers that can be read."""
-    plain = {n: k.default for n, k in technique.knobs().items() if n == "on" or n.startswith("input_")}
+def _short_text(technique: Technique) -> str:
+    """The text of a technique without its selector, because the row names the place, and with rounded numbers."""
+    omitted = {n: k.default for n, k in technique.knobs().items() if n == "on" or n.startswith("input_")}
     numbers = {n: float(f"{v:.6g}") for n, v in technique.values().items() if isinstance(v, float)}
-    return technique.with_values(**(numbers | plain)).text()
+    return technique.with_values(**(numbers | omitted)).text()
 
 
-def _branch_lines(model: nn.Module, technique: BranchNoise) -> list[Line]:
-    found = surgery.residual_branches(model, technique.on, type(technique).__name__)
-    texts = [_said(technique.branch(number / len(found))) for number in range(1, len(found) + 1)]
+def _branch_rows(model: nn.Module, technique: BranchNoise) -> list[ExplanationRow]:
+    branches = surgery.residual_branches(model, technique.on, type(technique).__name__)
+    texts = [_short_text(technique.branch(number / len(branches))) for number in range(1, len(branches) + 1)]
     return [
-        Line(name, type(module).__name__, "", (f"{text} on the branch that ends here",), ())
-        for (name, module), text in zip(found, texts, strict=True)
+        ExplanationRow(name, type(module).__name__, "", (f"{text} on the residual branch that ends here",), ())
+        for (name, module), text in zip(branches, texts, strict=True)
     ]
 
 
-def _tensor_line(ref: surgery.WeightRef, chosen: dict[OnWeights | WeightPerturbation, set[str]]) -> Line:
-    acting, absent = [], []
-    for technique, names in chosen.items():
-        why = _reason(technique, ref, names)
-        if why:
-            absent.append(f"{technique.name()}: {why}")
+def _tensor_row(ref: surgery.WeightRef, selected: dict[OnWeights | WeightPerturbation, set[str]]) -> ExplanationRow:
+    acting, not_acting = [], []
+    for technique, names in selected.items():
+        reason = _reason(technique, ref, names)
+        if reason:
+            not_acting.append(f"{technique.name()}: {reason}")
         else:
-            acting.append(_said(technique) + _units(technique, ref))
+            acting.append(_short_text(technique) + _extent(technique, ref))
     shape = "×".join(map(str, ref.tensor.shape))
-    return Line(ref.name, ref.kind, shape, tuple(acting), tuple(absent))
+    return ExplanationRow(ref.name, ref.kind, shape, tuple(acting), tuple(not_acting))
 
 
 def _reason(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef, names: set[str]) -> str:
+    """Why a technique does not act on a tensor; empty if it does."""
     if ref.name not in names:
         if ref.role == surgery.COMPONENT:
-            return "part of a reparametrised weight"
-        return "not of a known layer; name it in on=" if ref.kind == "other" else f"on={technique.on!r}"
+            return "component of a parametrized weight"
+        return "not a weight of a known layer; name it with on=" if ref.kind == "other" else f"on={technique.on!r}"
     if isinstance(technique, OnWeights):
         return inapplicable_reason(technique, ref)
-    return "" if ref.role == surgery.DIRECT else "part of a reparametrised weight"
+    return "" if ref.role == surgery.DIRECT else "component of a parametrized weight"
 
 
-def _units(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef) -> str:
+def _extent(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef) -> str:
+    """The time or the part of the tensor on which a technique acts."""
     if isinstance(technique, WeightPerturbation):
         return " in each forward pass"
     if not isinstance(technique, Scaling):
         return ""
     blocks = ref.blocks()
     reduced = math.prod(blocks[0].shape[a] for a in technique.axes(blocks[0].ndim))
-    return f" on the {reduced} weights into each of {ref.tensor.numel() // reduced} units"
-
-
-def _whole(technique: Technique) -> str:
-    return f"{technique.text()} ({technique.stage()})"
+    return f" on the {reduced} incoming weights of each of {ref.tensor.numel() // reduced} units"

@@ -1,4 +1,4 @@
-"""The append-only table of a training run: member × epoch × metric."""
+"""The metrics of a training run, one row per epoch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class History:
-    """One row per epoch (and member), in the order they came; columns of floats.
+    """A table with one row per epoch and columns of floats. Rows can only be appended.
 
-    Columns of every run: `epoch` (from 1), `train_loss` and `stop_loss` (mean data loss per row, in evaluation mode, on
-    clean data), `train_loss_se` and `stop_loss_se` (their standard errors), `train_NAME` and `stop_NAME` for the metric
-    NAME, `batch_loss` (mean over the epoch's training batches as they were trained on), `penalty_NAME` for each
-    weight penalty, `learning_rate`, `seconds`.
+    Columns of every run:
+
+    - `epoch`: from 1.
+    - `train_loss`, `stop_loss`: mean data loss per row, in evaluation mode, without augmentation and penalties.
+    - `train_loss_se`, `stop_loss_se`: their standard errors.
+    - `train_NAME`, `stop_NAME`: the metric NAME.
+    - `batch_loss`: mean loss of the epoch's training batches, in training mode.
+    - `penalty_NAME`: the value of each weight penalty.
+    - `learning_rate`, `seconds`.
 
     >>> history = History()
     >>> history.append({"epoch": 1, "stop_loss": 0.5})
@@ -31,7 +36,7 @@ class History:
     rows: list[dict[str, float]] = field(default_factory=list)
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add an epoch."""
+        """Append the row of an epoch."""
         self.rows.append(dict(row))
 
     def __len__(self) -> int:
@@ -45,33 +50,33 @@ class History:
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns, in the order of their first appearance."""
+        """The names of the columns, in the order in which they first appear."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def at(self, epoch: int) -> dict[str, float]:
         """The row of an epoch (from 1).
 
         Raises:
-            InputError: there is no such epoch.
+            InputError: the history has no such epoch.
         """
         for row in self.rows:
             if row["epoch"] == epoch:
                 return row
-        raise InputError(f"history: there is no epoch {epoch}; it holds {len(self.rows)}.")
+        raise InputError(f"history: epoch must be one of its {len(self.rows)} epochs, got epoch={epoch}.")
 
     def frame(self) -> pd.DataFrame:
-        """The table as a pandas frame."""
+        """The table as a pandas DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Plain data by column."""
+        """The values by column, as JSON-serializable data."""
         return {c: self[c] for c in self.columns}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, list[Any]]) -> History:
-        """The inverse of `to_dict`; also reads numbers that JSON holds as text ("nan", "inf")."""
+        """The inverse of `to_dict`; also converts "nan" and "inf", which JSON stores as text."""
         columns = list(data)
         rows = zip(*data.values(), strict=True)
         return cls([dict(zip(columns, map(_number, row), strict=True)) for row in rows])

@@ -55,8 +55,8 @@ def test_a_study_prints_ranking_verdict_and_places(goodfit: Cli, csv: Path, fold
     assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
     assert "the plain network" in text
     assert "accuracy on the validation part (higher is better), 2 seeds" in text
-    assert "test part, opened once: plain" in text
-    assert text.splitlines()[-1] == f"written to {folder}; open {folder / 'report.html'}"
+    assert "test score (measured once): plain" in text
+    assert text.splitlines()[-1] == f"results in {folder}; open {folder / 'report.html'}"
 
 
 def test_a_study_of_everything_goes_to_a_folder_of_its_name(
@@ -188,7 +188,7 @@ def test_diagnose_a_study_and_a_run(goodfit: Cli, folder: Path) -> None:
     one = ok(goodfit("diagnose", folder / "plain"))
     assert "the run (plain)" in one
     assert "the best recipe" not in one
-    assert "next: " in one
+    assert "next step: " in one
 
 
 def test_diagnose_follows_what_was_done_last_in_a_folder(goodfit: Cli, csv: Path, folder: Path) -> None:
@@ -203,7 +203,7 @@ def test_explain_a_recipe(goodfit: Cli) -> None:
     assert "7×5" in text
     assert "2×7" in text
     assert "l2=0.0001" in text
-    assert "on the run as a whole: early_stopping=5" in text
+    assert "on the whole run: early_stopping=5" in text
 
 
 def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path) -> None:
@@ -211,7 +211,7 @@ def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path)
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "batch_norm, l2=0.01", "--out", out))
     own = ok(goodfit("explain", out))
     assert "8×2" in own
-    assert "batch_norm behind it" in own
+    assert "batch_norm on its output" in own
     other = ok(goodfit("explain", out, "--recipe", "l1=0.5"))
     assert "8×2" in other
     assert "l1=0.5" in other
@@ -292,7 +292,7 @@ def test_augment_writes_a_page_and_a_picture(goodfit: Cli, tmp_path: Path) -> No
     asked = ("augment", tmp_path / "dots.npz", "--recipe", "rotation=20, zoom", "--show", 5, "--out", out)
     answer = goodfit(*asked)
     assert answer.code == 0
-    assert f"written to {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
+    assert f"results in {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
     assert {path.name for path in out.iterdir()} == {"augment.html", "augment.png"}
     assert (out / "augment.html").read_text(encoding="utf-8").count("<img") == 6
     assert "holds earlier results" in goodfit(*asked).err
@@ -303,7 +303,7 @@ def test_augment_shows_rows_of_a_table(goodfit: Cli, csv: Path, tmp_path: Path) 
     out = tmp_path / "out"
     answer = goodfit("augment", csv, "--target", "kind", "--recipe", "cutmix", "--show", 4, "--out", out)
     assert answer.code == 0
-    assert f"written to {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
+    assert f"results in {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
     assert [path.name for path in out.iterdir()] == ["augment.html"]
     assert (out / "augment.html").read_text(encoding="utf-8").count('<th scope="col">') == 5
 
@@ -344,6 +344,6 @@ def test_a_study_of_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     assert refused.code == 2
     assert "1 of 41 files cannot be read: 'night/broken.png'" in refused.err
     assert goodfit(*asked, "--damaged", "skip", "--out", tmp_path / "run").code == 0
-    assert "What augmentation makes of the data" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Augmented samples" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert goodfit(*asked, "--damaged", "skip", "--cache", tmp_path / "cache").code == 0
     assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]

@@ -32,8 +32,8 @@ def put(value: Any, *rows: int) -> Callable[[pd.Series], pd.Series]:
 
 TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "a column all missing": (lambda t: t.assign(depth=np.nan), r"column 'depth' is missing in all 80 rows; drop it"),
-    "one class only": (column("kind", lambda s: "round"), r"holds one class only, 'round'; give rows of"),
-    "a class with one member": (column("kind", put("oval", 5)), r"one row only of class 'oval'; collect more"),
+    "one class only": (column("kind", lambda s: "round"), r"has a single class, 'round'; rows of at least"),
+    "a class with one member": (column("kind", put("oval", 5)), r"a single row of class 'oval'; collect more"),
     "a target missing": (column("kind", put(np.nan, 3, 7)), r"missing in 2 of 80 rows \(first: row 3"),
     "an infinite feature": (
         column("width", put(np.inf, 4)),
@@ -45,7 +45,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     ),
     "no rows": (lambda t: t.head(0), r"the table is empty \(0 rows, 3 columns\)"),
     "too few rows": (lambda t: t.head(4), r"4 rows leave 0 for stop"),
-    "the target alone": (lambda t: t[["kind"]], r"no column is left for the features"),
+    "the target alone": (lambda t: t[["kind"]], r"no column except the target"),
 }
 
 
@@ -122,7 +122,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--model", "mlp:big"], r"sizes must be written mlp:256-256, got 'mlp:big'"),
     (["--model", "mlp:0"], r"every size must be at least 1"),
     (["--metric", "acuracy"], r"metric: there is no 'acuracy'\. Did you mean 'accuracy'"),
-    (["--metric", "rmse"], r"rmse: one value for each row is needed"),
+    (["--metric", "rmse"], r"rmse: there must be one value for each row"),
     (["--epochs", "0"], r"Training: epochs must be a whole number in \[1, inf\), got epochs=0"),
     (["--batch-size", "0"], r"batch_size must be a whole number in \[1, inf\), got batch_size=0"),
     (["--learning-rate", "-0.1"], r"learning_rate must be in \(0, inf\), got learning_rate=-0\.1"),
@@ -130,7 +130,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--optimizer", "adma"], r"optimizer must be one of 'adam', 'adamw', 'sgd', got optimizer='adma'"),
     (["--schedule", "cos"], r"schedule must be one of .*'cosine'.*got schedule='cos'"),
     (["--task", "clasification"], r"Did you mean 'classification'\?"),
-    (["--task", "regression"], r"holds text .*it cannot be a regression"),
+    (["--task", "regression"], r"task='regression' needs numbers, but target .* holds text"),
 ]
 
 

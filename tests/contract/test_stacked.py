@@ -31,6 +31,7 @@ from goodfit.stages import (
     OnGrads,
     OnLoss,
     OnSample,
+    OnWeights,
     Penalty,
     Projection,
     ProximalPenalty,
@@ -158,7 +159,7 @@ def given(kind: type[Technique], seed: int) -> list[tuple[Any, ...]]:
         y = normal(7, 3, seed=seed).softmax(1) if kind.needs_targets == "labels" else normal(7, 3, seed=seed)
         hard = [torch.arange(7) % 3] if kind.needs_targets == "labels" else []
         return [(normal(3, 5, seed=seed), normal(7, 5, seed=seed + 1), target) for target in (y, *hard)]
-    shapes = [(4, 6), (4, 3, 2, 2)] + ([] if getattr(kind, "matrices", False) else [(5,)])
+    shapes = [(4, 6), (4, 3, 2, 2)] + ([] if issubclass(kind, OnWeights) and kind.needs_matrix else [(5,)])
     return [(kernel(seed, shape),) for shape in shapes]
 
 

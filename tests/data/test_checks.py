@@ -60,14 +60,14 @@ def test_absent_target_names_near_ones() -> None:
 def test_empty_tables() -> None:
     assert "empty (0 rows" in refused(pd.DataFrame({"a": [], "y": []}), "y")
     assert "empty (0 rows, 0 columns)" in refused(pd.DataFrame(), "y")
-    assert "no column is left" in refused(table()[["y"]], "y")
+    assert "no column except the target" in refused(table()[["y"]], "y")
 
 
 def test_one_class_and_single_rows_of_a_class() -> None:
-    assert "one class only, 'no'" in refused(table().assign(y="no"), "y")
+    assert "has a single class, 'no'" in refused(table().assign(y="no"), "y")
     frame = table()
     frame.loc[5, "y"] = "maybe"
-    assert "one row only of class 'maybe'" in refused(frame, "y")
+    assert "a single row of class 'maybe'" in refused(frame, "y")
     frame["y"] = [f"c{i}" for i in range(100)]
     assert "of 100 classes 'c0', 'c1'" in refused(frame, "y")
 

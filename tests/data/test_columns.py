@@ -57,7 +57,7 @@ def test_seconds_whatever_the_unit(unit: str) -> None:
 
 def test_seconds_of_texts() -> None:
     assert seconds(pd.Series(["1970-01-01 00:01:00", None]))[0] == 60
-    with pytest.raises(InputError, match="no ISO date"):
+    with pytest.raises(InputError, match="not an ISO date"):
         seconds(pd.Series(["1970-01-01", "soon"], name="day"))
 
 

@@ -70,14 +70,14 @@ def test_an_official_test_part_has_the_same_classes(images, tmp_path):
 @pytest.mark.parametrize(
     ("y", "said"),
     [
-        (lambda x: np.zeros_like(x), "hold one class only, '0'"),
+        (lambda x: np.zeros_like(x), "have a single class, '0'"),
         (lambda x: x + 0.5, "must hold whole numbers"),
         (lambda x: np.where(x > 9, np.nan, 1), "must hold whole numbers"),
         (lambda x: np.arange(x.size).reshape(x.shape), "at most 256, got 3,600 different values; save masks without"),
         (lambda x: x[:, :6] > 9, "size of their images, 12 × 10 .* got 6 × 10"),
         (lambda x: x[:9] > 9, "x has 30 rows but y has 9"),
-        (lambda x: np.eye(3)[x % 3], "for one-hot masks give y.argmax"),
-        (lambda x: (x > 9).astype(str), "hold <U5 values, whole numbers are needed"),
+        (lambda x: np.eye(3)[x % 3], "for one-hot masks use y.argmax"),
+        (lambda x: (x > 9).astype(str), "hold <U5 values; whole numbers are needed"),
     ],
 )
 def test_masks_that_cannot_be_are_refused(images, y, said):
@@ -90,7 +90,7 @@ def test_tasks_that_do_not_fit_are_refused(images):
         load((images, images > 9), task="classification")
     with pytest.raises(InputError, match="task='segmentation' needs masks"):
         load((images, np.arange(30) % 2), task="segmentation")
-    with pytest.raises(InputError, match=r"are for images; this is video data"):
+    with pytest.raises(InputError, match=r"need images, but the kind of data is video"):
         load((np.zeros((4, 1, 3, 5, 5)), np.zeros((4, 5, 5))), options=Clips())
     with pytest.raises(InputError, match="how='stratified' needs classes, but the task is segmentation"):
         load((images, images > 9)).split(how="stratified")

@@ -60,13 +60,13 @@ def test_it_is_stored_and_read_back_to_the_bit() -> None:
         (
             (40, 1, 65, 65),
             {"whiten": 0.01},
-            "whiten: samples must have at most 4,096 values, got 4,225; bring images to a smaller size",
+            "load: whiten needs samples of at most 4,096 values, got 4,225; choose a smaller size",
         ),
         ((40, 1, 4, 4), {"whiten": 0.0}, "Images: whiten must be in (0, inf) or None, got whiten=0.0"),
         ((40, 4), {"whiten": 0.01}, "load: image data has the shape (rows, channels, height, width), got (40, 4)"),
     ],
 )
-def test_what_does_not_fit(shape: tuple[int, ...], options: dict[str, float], message: str) -> None:
+def test_invalid_whitening(shape: tuple[int, ...], options: dict[str, float], message: str) -> None:
     data = (RNG.random(shape, np.float32), np.arange(40) % 2)
     with pytest.raises(InputError) as raised:
         load(data, options=Images(**options)).split()  # type: ignore[arg-type]
@@ -76,5 +76,5 @@ def test_what_does_not_fit(shape: tuple[int, ...], options: dict[str, float], me
 def test_tables_cannot_be_whitened() -> None:
     with pytest.raises(InputError, match="load: this is table data; whiten is for series and images; leave it out"):
         load((RNG.random((40, 4)), np.arange(40) % 2), options=[Series(whiten=0.01), Images(whiten=0.01)])
-    with pytest.raises(InputError, match=r"whiten: epsilon must be above 0, such as 0\.01, got whiten=0\.0"):
+    with pytest.raises(InputError, match=r"load: whiten must be above 0, for example 0\.01, got whiten=0\.0"):
         Whitening.fit(RNG.random((40, 4)).astype(np.float32), 0.0)

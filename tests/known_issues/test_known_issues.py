@@ -71,16 +71,16 @@ def test_01_l1_never_gives_zeros(make: Callable[..., torch.optim.Optimizer]) -> 
 
 def test_02_adam_s_weight_decay_is_l2(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/pytorch/pytorch/issues/38767"""
-    decayed, penalised, adamw = make_net(), make_net(), make_net()
+    decayed, penalized, adamw = make_net(), make_net(), make_net()
     steps(decayed, "weight_decay=0.5", torch.optim.Adam(decayed.parameters(), lr=0.05), three_class_split)
-    steps(penalised, "l2=0.25", torch.optim.Adam(penalised.parameters(), lr=0.05), three_class_split)
+    steps(penalized, "l2=0.25", torch.optim.Adam(penalized.parameters(), lr=0.05), three_class_split)
     groups = [
         {"params": [p for p in adamw.parameters() if p.ndim == 2], "weight_decay": 0.5},
         {"params": [p for p in adamw.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
     steps(adamw, "", torch.optim.AdamW(groups, lr=0.05), three_class_split)
     torch.testing.assert_close(decayed[0].weight, adamw[0].weight)
-    assert not torch.allclose(decayed[0].weight, penalised[0].weight, rtol=0.01)
+    assert not torch.allclose(decayed[0].weight, penalized[0].weight, rtol=0.01)
     both = Recipe.of("l2=0.1, weight_decay=0.1").lint(make_net(), Context(optimizer="adam"))
     assert next((r.severity, r.techniques) for r in both) == ("warning", ("l2", "weight_decay"))
     with pytest.warns(UserWarning, match=r"the optimizer's own weight_decay=0.01 acts beside weight_decay=0.1"):
@@ -94,7 +94,7 @@ def test_03_bias_and_norm_are_decayed(three_class_split: Split) -> None:
     """
 
     class Rescale(nn.LayerNorm):
-        """A normalisation whose name does not say so."""
+        """A normalization whose name does not say so."""
 
     class Odd(nn.Module):
         def __init__(self) -> None:

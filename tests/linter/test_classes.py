@@ -53,13 +53,13 @@ def test_weights_fade_is_silent(held: str, ask: Ask, normed: nn.Sequential) -> N
     assert ask(classes.weights_fade, "class_weights", normed) == []
 
 
-def test_too_few_to_synthesise_fires(one: One) -> None:
-    assert one(classes.too_few_to_synthesise, "smote", smallest_class=1).severity == "warning"
-    message = one(classes.too_few_to_synthesise, "smote(k=7)", smallest_class=7)
+def test_too_few_to_synthesize_fires(one: One) -> None:
+    assert one(classes.too_few_to_synthesize, "smote", smallest_class=1).severity == "warning"
+    message = one(classes.too_few_to_synthesize, "smote(k=7)", smallest_class=7)
     assert (message.severity, message.remedy) == ("note", "set k below 7, or use class_balance")
 
 
-def test_too_few_to_synthesise_is_silent(ask: Ask) -> None:
-    assert ask(classes.too_few_to_synthesise, "smote", smallest_class=6) == []
-    assert ask(classes.too_few_to_synthesise, "smote") == []
-    assert ask(classes.too_few_to_synthesise, "class_balance", smallest_class=1) == []
+def test_too_few_to_synthesize_is_silent(ask: Ask) -> None:
+    assert ask(classes.too_few_to_synthesize, "smote", smallest_class=6) == []
+    assert ask(classes.too_few_to_synthesize, "smote") == []
+    assert ask(classes.too_few_to_synthesize, "class_balance", smallest_class=1) == []

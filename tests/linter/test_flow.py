@@ -15,7 +15,7 @@ def passed(model: nn.Module, recipe: str = "") -> list[tuple[str, str]]:
     return [(i.technique.name() if i.technique else i.kind, i.name) for i in view.flow]
 
 
-def test_noises_in_front_and_normalisations_behind() -> None:
+def test_noises_in_front_and_normalizations_behind() -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
     assert passed(net, "dropout(0.1, input_rate=0.2), batch_norm, layer_norm(on='kernel 0'), gaussian_noise(0.1)") == [
         ("dropout", "0"),
@@ -45,7 +45,7 @@ def test_containers_are_opened_and_layers_are_not() -> None:
     ]
 
 
-def test_reparametrised_layers_are_layers() -> None:
+def test_parametrized_layers_are_layers() -> None:
     net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4))
     assert passed(net) == [("layer", "0"), ("batch_norm", "1")]
 
@@ -69,7 +69,7 @@ def test_kinds(module: nn.Module, kind: str) -> None:
     assert flow_kind(module) == kind
 
 
-def test_features_of_normalisations() -> None:
+def test_features_of_normalizations() -> None:
     net = nn.Sequential(nn.BatchNorm1d(3), nn.GroupNorm(2, 4), nn.LayerNorm((2, 5)), nn.RMSNorm(6), nn.ReLU())
     assert [item.features for item in View((), net).flow] == [3, 4, 5, 6, None]
 

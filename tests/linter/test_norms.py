@@ -48,13 +48,13 @@ def test_ghost_batch_size_is_silent(ask: Ask) -> None:
     assert ask(norms.ghost_batch_size, "batch_norm", batch_size=2) == []
 
 
-def test_two_normalisations_fires(one: One, normed: nn.Sequential) -> None:
-    assert one(norms.two_normalisations, "batch_norm", normed).where == ("0", "1", "3", "4")
-    assert one(norms.two_normalisations, "batch_norm, layer_norm").techniques == ("batch_norm", "layer_norm")
+def test_two_normalizations_fires(one: One, normed: nn.Sequential) -> None:
+    assert one(norms.two_normalizations, "batch_norm", normed).where == ("0", "1", "3", "4")
+    assert one(norms.two_normalizations, "batch_norm, layer_norm").techniques == ("batch_norm", "layer_norm")
 
 
-def test_two_normalisations_is_silent(ask: Ask, normed: nn.Sequential) -> None:
-    assert ask(norms.two_normalisations, "batch_norm") == []
-    assert ask(norms.two_normalisations, "batch_norm(on='kernel 0'), layer_norm(on='kernel 2')") == []
+def test_two_normalizations_is_silent(ask: Ask, normed: nn.Sequential) -> None:
+    assert ask(norms.two_normalizations, "batch_norm") == []
+    assert ask(norms.two_normalizations, "batch_norm(on='kernel 0'), layer_norm(on='kernel 2')") == []
     double = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.BatchNorm1d(2))
-    assert ask(norms.two_normalisations, "", double) == []  # the network is not changed by the recipe
+    assert ask(norms.two_normalizations, "", double) == []  # the network is not changed by the recipe

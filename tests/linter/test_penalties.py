@@ -51,7 +51,7 @@ def test_decay_before_norm_fires(recipe: str, one: One, normed: nn.Sequential) -
     ],
     ids=["relu between", "layer norm", "group norm", "own forward"],
 )
-def test_normalised_layers(model: nn.Module, one: One) -> None:
+def test_normalized_layers(model: nn.Module, one: One) -> None:
     assert len(one(penalties.decay_before_norm, "l2=1e-4", model).where) == 1
 
 

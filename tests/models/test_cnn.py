@@ -32,9 +32,13 @@ def test_sizes_halve_and_channels_are_those_asked_for() -> None:
 @pytest.mark.parametrize(
     ("text", "shape", "said"),
     [
-        ("cnn", (20,), "cnn: inputs must be series, images or clips with channels in front"),
-        ("resnet", (20,), "resnet: inputs must be series, images or clips with channels in front"),
-        ("cnn:8-8-8", (1, 6, 6), "need at least 8 in each dimension, got (6, 6); give fewer channels, cnn:8"),
+        ("cnn", (20,), "cnn: inputs must be series, images or videos with channels first"),
+        ("resnet", (20,), "resnet: inputs must be series, images or videos with channels first"),
+        (
+            "cnn:8-8-8",
+            (1, 6, 6),
+            "with 3 poolings by 2, sizes must be at least 8, got (6, 6); use fewer layers, such as cnn:8",
+        ),
         ("cnn:0", (1, 6, 6), "cnn: every size must be at least 1"),
         ("resnet:4-0", (1, 6, 6), "resnet: every size must be at least 1"),
         ("cnn:8x8", (1, 6, 6), "sizes must be written cnn:16-32, got 'cnn:8x8'"),

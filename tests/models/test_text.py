@@ -6,7 +6,7 @@ import torch
 from scipy.signal import correlate
 
 from goodfit.errors import InputError
-from goodfit.models import bag, build, initialise, text_cnn
+from goodfit.models import bag, build, initialize, text_cnn
 
 X = torch.tensor([[3, 5, 0, 0], [1, 1, 2, 4], [7, 0, 0, 0], [0, 0, 0, 0]])
 
@@ -66,15 +66,15 @@ def test_by_text() -> None:
     net = build("bag:8-6-4", (4,), 2, seed=0, words=10)
     assert [tuple(p.shape) for p in net.parameters()] == [(10, 8), (6, 8), (6,), (4, 6), (4,), (2, 4), (2,)]
     assert build("text_cnn", (4,), 2, seed=0, words=10)(X).shape == (4, 2)
-    assert not torch.equal(initialise(net, 1)[0].embedding.weight, net[0].embedding.weight)
+    assert not torch.equal(initialize(net, 1)[0].embedding.weight, net[0].embedding.weight)
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(InputError, match="'mlp' does not match inputs that are texts; choose one of bag, text_cnn"):
+    with pytest.raises(InputError, match="'mlp' does not accept texts; use one of bag, text_cnn"):
         build("mlp", (4,), 2, seed=0, words=10)
-    with pytest.raises(InputError, match="'bag' does not match inputs that are no texts; choose one of mlp"):
+    with pytest.raises(InputError, match="'bag' accepts only texts; use one of mlp"):
         build("bag", (4,), 2, seed=0)
-    with pytest.raises(InputError, match="text_cnn: sizes are those of the words' vectors and of the channels"):
+    with pytest.raises(InputError, match="text_cnn: sizes must be two numbers, of the embeddings and of the channels"):
         text_cnn(10, 2, (8, 8, 8))
     with pytest.raises(InputError, match="bag: every size must be at least 1"):
         bag(10, 2, (0, 8))
@@ -83,5 +83,5 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_words_that_were_never_seen_say_little() -> None:
     for name in ("bag", "text_cnn"):
         net = build(name, (4,), 2, seed=0, words=5000)
-        for vectors in (net[0].embedding.weight, initialise(net, 1)[0].embedding.weight):
+        for vectors in (net[0].embedding.weight, initialize(net, 1)[0].embedding.weight):
             assert abs(vectors.detach().std().item() - 0.1) < 0.001  # its standard error is 0.1 / √(2 · 320,000)

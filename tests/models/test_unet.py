@@ -21,7 +21,7 @@ def test_a_pixel_sees_far_and_near():
     assert not seen.all()
 
 
-def test_learns_what_is_beside_a_pixel():
+def test_learns_from_neighbouring_pixels():
     """The mask is the image moved by one pixel: no network of single pixels can name it."""
     torch.manual_seed(0)
     x = torch.randn(64, 1, 12, 12)
@@ -42,7 +42,7 @@ def test_text_and_sizes():
     assert build("unet", (1, 8, 8), 3, 0).head.out_channels == 3
     with pytest.raises(InputError, match="unet: inputs must be images"):
         unet((3, 8), 2)
-    with pytest.raises(InputError, match="unet: 3 sizes need at least 4 pixels a side"):
+    with pytest.raises(InputError, match="unet: with 3 levels, images must be at least 4 pixels"):
         unet((1, 3, 9), 2)
     with pytest.raises(InputError, match="every size must be at least 1"):
         unet((1, 9, 9), 2, (4, 0))

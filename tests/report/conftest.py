@@ -11,7 +11,7 @@ from goodfit.report.page import Curve, Finding, Page, Row, TensorWeights, Verdic
 
 LONG = "l2=1e-4, dropout=0.25, batch_norm, mixup=0.2, label_smoothing=0.1, max_norm=3, ema=0.999, early_stopping=5"
 PLAIN, NOTE = "plain", "diverged on one seed of three"
-#        label, difference to plain, half-width of its interval, verdict, train accuracy, share of exact zeros
+#        label, difference from plain, half-width of its interval, verdict, train accuracy, share of exact zeros
 RECIPES = (
     ("dropout=0.25, mixup=0.2", 0.0121, 0.0031, "good fit", 0.985, 0.0),
     ("dropout=0.25", 0.0098, 0.0027, "good fit", 0.987, 0.0),

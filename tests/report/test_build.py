@@ -182,7 +182,7 @@ def test_the_page_of_a_run(run: Run) -> None:
     assert curve.train == tuple(run.history["train_accuracy"])
     assert (curve.best_epoch, curve.kept_epoch) == (run.best_epoch, run.kept_epoch)
     assert page.action_columns == COLUMNS
-    assert page.actions[-1][:2] == ("early_stopping=5", "the run as a whole")
+    assert page.actions[-1][:2] == ("early_stopping=5", "the whole run")
     assert {len(row) for row in page.actions} == {len(COLUMNS)}
     assert page.reproduce[0] == ("The command", "goodfit fit")
     assert Recipe.from_yaml(page.reproduce[1][1]) == run.recipe
@@ -191,7 +191,7 @@ def test_the_page_of_a_run(run: Run) -> None:
 def test_the_page_of_a_custom_network(three_class_split: Split, make_net: Net) -> None:
     page = run_page(fit(make_net(), three_class_split, "batch_norm", SHORT))
     assert dict(page.facts)["Network"] == "custom"
-    assert page.actions[0][:4] == ("0", "Linear", "", "batch_norm behind it")
+    assert page.actions[0][:4] == ("0", "Linear", "", "batch_norm on its output")
     assert "0.weight" in [t.name for t in page.weights[0].tensors]
     render(page)
 

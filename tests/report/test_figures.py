@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from goodfit.report import theme
-from goodfit.report.curves import MOST_POINTS, kept_means, learning_curves
+from goodfit.report.curves import MAX_POINTS, kept_means, learning_curves
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import differences, summary
 from goodfit.report.histogram import common_edges, rebin, weight_histogram
@@ -26,10 +26,10 @@ def run(**changes: Any) -> Curve:
 def test_interval_ends_are_the_rows(page: Page) -> None:
     figure, rows = differences(page), page.ranked()
     seen = {}
-    for name in ("better", "worse", "open"):
+    for name in ("better", "worse", "inconclusive"):
         dots = trace(figure, name)
         for x, y, plus, minus in zip(dots.x, dots.y, dots.error_x.array, dots.error_x.arrayminus, strict=True):
-            assert page.standing(rows[y]) == name
+            assert page.significance(rows[y]) == name
             seen[rows[y].label] = (x - minus, x, x + plus)
     for row in rows:
         if row.difference is not None:
@@ -55,16 +55,19 @@ def test_direction_follows_the_metric(page: Page) -> None:
 
 def test_summary_counts(page: Page) -> None:
     assert summary(page) == (
-        "Of 14 recipes, 6 are better than plain, 2 are worse than plain and 6 cannot be told apart from it."
+        "Of 14 recipes, 6 are significantly better than plain, 2 are significantly worse than plain "
+        "and 6 show no significant difference."
     )
     none = tuple(dataclasses.replace(row, difference_low=None) for row in page.ranking)
-    assert "none can be told apart from plain" in summary(dataclasses.replace(page, ranking=none))
+    assert (
+        summary(dataclasses.replace(page, ranking=none)) == "None of the 14 recipes differs significantly from plain."
+    )
 
 
 def test_a_row_without_an_interval_is_a_hollow_dot(page: Page) -> None:
     bare = dataclasses.replace(page.ranking[0], difference_low=math.nan, difference_high=None)
     figure = differences(dataclasses.replace(page, ranking=(bare, page.ranking[5])))
-    dot = trace(figure, "open")
+    dot = trace(figure, "inconclusive")
     assert dot.x == (bare.difference,)
     assert dot.error_x.array == (0,)
 
@@ -112,7 +115,7 @@ def test_one_epoch_is_a_point() -> None:
 def test_many_epochs_stay_few_points_and_keep_the_ends() -> None:
     figure = learning_curves([run(epochs=tuple(range(1, 30001)))])
     x = trace(figure, "stop", "y").x
-    assert len(x) <= MOST_POINTS + 1
+    assert len(x) <= MAX_POINTS + 1
     assert (x[0], x[-1]) == (1, 30000)
 
 
@@ -126,7 +129,7 @@ def test_curves_side_by_side_have_the_same_axes(page: Page) -> None:
 def test_a_loss_that_explodes_does_not_flatten_the_rest() -> None:
     figure = learning_curves([run(stop_loss=(1e9, 0.3, 0.2, 0.2))])
     assert figure.layout.yaxis2.range[1] < 10
-    assert "some values lie above" in figure.layout.meta["caption"]
+    assert "some values are higher" in figure.layout.meta["caption"]
 
 
 def test_kept_means() -> None:
@@ -194,7 +197,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("ground", ["paper", "card"])
-@pytest.mark.parametrize("name", ["ink", "soft", "better", "worse", "open", "train", "stop"])
+@pytest.mark.parametrize("name", ["ink", "soft", "better", "worse", "inconclusive", "train", "stop"])
 def test_contrast_is_enough_to_read(name: str, ground: str, dark: bool) -> None:
     a, b = sorted(luminance(theme.PALETTE[key][dark]) for key in (name, ground))
     assert (b + 0.05) / (a + 0.05) >= 4.5

@@ -7,7 +7,7 @@ import torch
 
 from goodfit import load
 from goodfit.recipe import Recipe
-from goodfit.report.mask_overlay import COLOURS, SHARE, overlay_mask
+from goodfit.report.mask_overlay import COLOURS, OPACITY, overlay_mask
 from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
 from goodfit.train.variants import with_targets
 
@@ -28,13 +28,13 @@ def test_only_classes_beyond_the_first_are_tinted():
     assert (made[:, mask == 0] == 100).all()
     for number, place in ((1, (0, 1)), (2, (0, 2)), (9, (1, 1))):
         colour = np.array(COLOURS[(number - 1) % 8][1])
-        assert np.abs(made[(slice(None), *place)] - (100 * (1 - SHARE) + SHARE * colour)).max() <= 0.5
+        assert np.abs(made[(slice(None), *place)] - (100 * (1 - OPACITY) + OPACITY * colour)).max() <= 0.5
 
 
 def test_galleries_show_masks_on_the_images_that_they_moved_with(split):
     found = sample_galleries(split, Recipe.of("horizontal_flip(1.0)"), count=2, samples=3)
     assert len(found) == 3
-    assert found[0].note == "Masks: '0' is not tinted, '1' is blue, '2' is orange."
+    assert found[0].note == "Masks: '0' is not coloured, '1' is blue, '2' is orange."
     for gallery in found:
         before, after = (_pixels(one.picture) for one in (gallery.original, gallery.variants[0]))
         assert np.array_equal(before[:, ::-1], after)

@@ -21,29 +21,29 @@ def test_a_mean_that_is_no_number_comes_last(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "higher", "standing"),
+    ("low", "high", "higher", "significance"),
     [
         (0.1, 0.3, True, "better"),
         (0.1, 0.3, False, "worse"),
         (-0.3, -0.1, True, "worse"),
         (-0.3, -0.1, False, "better"),
-        (-0.1, 0.1, True, "open"),
-        (0.0, 0.1, True, "open"),
-        (None, None, True, "open"),
-        (math.nan, 0.3, True, "open"),
-        (0.1, math.inf, True, "open"),
+        (-0.1, 0.1, True, "inconclusive"),
+        (0.0, 0.1, True, "inconclusive"),
+        (None, None, True, "inconclusive"),
+        (math.nan, 0.3, True, "inconclusive"),
+        (0.1, math.inf, True, "inconclusive"),
     ],
 )
 def test_stands_apart_only_where_the_interval_excludes_zero(
-    page: Page, low: float | None, high: float | None, higher: bool, standing: str
+    page: Page, low: float | None, high: float | None, higher: bool, significance: str
 ) -> None:
     row = dataclasses.replace(page.ranking[0], difference=0.2, difference_low=low, difference_high=high)
-    assert dataclasses.replace(page, higher_is_better=higher).standing(row) == standing
+    assert dataclasses.replace(page, higher_is_better=higher).significance(row) == significance
 
 
 def test_plain_is_the_reference_and_the_first_label(page: Page) -> None:
     plain: Row = next(row for row in page.ranking if row.difference is None)
-    assert page.standing(plain) == "reference"
+    assert page.significance(plain) == "reference"
     assert page.labels()[0] == plain.label
     assert len(page.labels()) == len(page.ranking)
 

@@ -91,11 +91,11 @@ def test_words_are_marked(text_split: Split) -> None:
     assert any(mark == "gone" for variant in gallery.variants for _, mark in variant.words)
 
 
-def test_a_report_shows_what_augmentation_makes_of_the_data(image_split: Split, tmp_path: Path) -> None:
+def test_a_report_shows_augmented_samples(image_split: Split, tmp_path: Path) -> None:
     recipe = "rotation=20, class_balance(augment='repeats')"
     run = fit("mlp:4", image_split, recipe, Training(epochs=1), progress=False)
     text = write_report(run, tmp_path / "report.html", data=image_split).read_text(encoding="utf-8")
-    assert "What augmentation makes of the data" in text
+    assert "Augmented samples" in text
     assert text.count("<img") == 3 * 13
     assert "0 32 → 32, 1 32 → 32, 2 32 → 32" in text
     plain = fit("mlp:4", image_split, "l2=0.1", Training(epochs=1), progress=False)

@@ -94,7 +94,7 @@ def test_changes_are_marked_and_measured(split: Split) -> None:
     told = cells(gallery, "income")
     assert told[3] == (f"(missing) {told[0][0]}", "", True)
     assert "4 of 4 columns change" in gallery.note
-    assert "(other): none of the categories" in gallery.note
+    assert "(other): a category that is rare in the training rows." in gallery.note
 
 
 def test_what_changes_most_often_comes_first_and_the_target_before_it() -> None:
@@ -108,11 +108,11 @@ def test_what_changes_most_often_comes_first_and_the_target_before_it() -> None:
     assert [line.target for line in gallery.features] == [True] + [False] * 20
     assert (
         gallery.note
-        == "2 of 30 columns change in some of these variants; 10 more are not shown, none of which changes."
+        == "2 of 30 columns change in some of these variants. 10 columns are not shown; none of them changes."
     )
     several += 1
     assert "30 of 30 columns change" in made(split, several, 4).note
-    assert "10 more are not shown, 10 of which change." in made(split, several, 4).note
+    assert "10 columns are not shown; 10 of them change." in made(split, several, 4).note
 
 
 def test_soft_targets_are_shares_of_classes(split: Split) -> None:
@@ -169,7 +169,7 @@ def test_tensors_are_shown_as_they_are() -> None:
     gallery = made(split, x[2:3], 2)
     assert [line.name for line in gallery.features] == ["y 0", "y 1", "x0", "x1"]
     assert [cell.text for cell in gallery.original.cells] == ["2", "1", "1", "1.25"]
-    assert [column.at.column.name for column in target_formats(split)] == ["y 0", "y 1"]
+    assert [column.inputs.column.name for column in target_formats(split)] == ["y 0", "y 1"]
 
 
 def test_bytes_of_a_flat_array_are_bytes() -> None:
@@ -223,9 +223,9 @@ def test_a_page_holds_the_table(split: Split, tmp_path: Path) -> None:
 
 
 def test_the_report_of_a_fit_shows_it(split: Split, tmp_path: Path) -> None:
-    told = "What augmentation makes of the data"
+    title = "Augmented samples"
     for recipe, shown in (("mixup", True), ("swap_noise", True), ("label_smoothing", False), ("l2=0.1", False)):
         run = fit("mlp:4", split, recipe, Training(epochs=1), progress=False)
         text = write_report(run, tmp_path / f"{recipe[:4]}.html", data=split).read_text(encoding="utf-8")
-        assert (told in text) == shown
+        assert (title in text) == shown
         assert text.count('<table class="variants">') == 3 * shown

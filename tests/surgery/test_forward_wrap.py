@@ -77,7 +77,7 @@ def test_gradients_reach_the_weights_through_a_swap() -> None:
     assert torch.equal(layer.weight.grad, torch.full((2, 3), 2.0))
 
 
-def test_frozen_normalisations_stay_in_evaluation_mode() -> None:
+def test_frozen_normalizations_stay_in_evaluation_mode() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.LayerNorm(2), nn.Dropout())
     model[1].requires_grad_(False)
     surgery.set_train_mode(model.eval())

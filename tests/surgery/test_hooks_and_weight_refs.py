@@ -12,7 +12,7 @@ from goodfit.errors import InputError
 
 
 class BasicNorm(nn.LayerNorm):
-    """A normalisation whose name and place say nothing of the kind."""
+    """A normalization whose name and place say nothing of the kind."""
 
 
 def network() -> nn.Sequential:

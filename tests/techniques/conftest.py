@@ -1,4 +1,4 @@
-"""Full-batch training in double precision, by goodfit and by hand with torch alone."""
+"""Fixtures for the tests of techniques: training compared with a plain torch loop, and rows with categories."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ STEPS = 6
 
 
 @pytest.fixture
-def stepped(
+def train_steps(
     three_class_split: Split, to_double: Callable[[Split], Split], make_net: Callable[..., nn.Sequential]
 ) -> Callable[..., Weights]:
-    """The weights after some full-batch steps of `fit`."""
+    """Runs some full-batch steps of `fit` in double precision and returns the weights."""
 
     def run(recipe: Any, gain: float = 1.0, **settings: Any) -> Weights:
         options = {"epochs": STEPS, "batch_size": 96, "learning_rate": 0.05} | settings
@@ -34,10 +34,13 @@ def stepped(
 
 
 @pytest.fixture
-def by_hand(
+def manual_steps(
     three_class_split: Split, to_double: Callable[[Split], Split], make_net: Callable[..., nn.Sequential]
 ) -> Callable[..., Weights]:
-    """The same steps in a plain torch loop; `penalty` is added to the loss, `after` is called after each step."""
+    """Runs the same steps in a plain torch loop.
+
+    `penalty` is added to the loss, `between` is called after the backward pass, and `after` after each step.
+    """
 
     def run(
         make: Callable[[list[Tensor], list[Tensor]], torch.optim.Optimizer],
@@ -67,8 +70,8 @@ def by_hand(
 
 
 @pytest.fixture
-def assert_equal() -> Callable[[Weights, Weights], None]:
-    """Equal to rounding in double precision."""
+def assert_weights_equal() -> Callable[[Weights, Weights], None]:
+    """Asserts that weights are equal up to rounding in double precision."""
 
     def check(mine: Weights, other: Weights) -> None:
         for name, tensor in other.items():
@@ -78,7 +81,7 @@ def assert_equal() -> Callable[[Weights, Weights], None]:
 
 
 @pytest.fixture(scope="session")
-def sparse(to_double: Callable[[Split], Split]) -> Split:
+def sparse_regression(to_double: Callable[[Split], Split]) -> Split:
     """A regression on 20 correlated features, 17 of which have the weight zero."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(250, 20)) + 0.5 * rng.normal(size=(250, 1))
@@ -89,35 +92,40 @@ def sparse(to_double: Callable[[Split], Split]) -> Split:
 
 
 @pytest.fixture
-def solve(sparse: Split) -> Callable[..., Run]:
-    """A linear network on the sparse problem, trained to the end."""
+def fit_linear(sparse_regression: Split) -> Callable[..., Run]:
+    """Trains a linear network on the sparse regression until it converges."""
 
     def run(recipe: Any, optimizer: str) -> Run:
         model = nn.Linear(20, 1).double()
         nn.init.zeros_(model.weight)
         nn.init.zeros_(model.bias)
         settings: dict[str, Any] = {"epochs": 500, "learning_rate": 0.05}
-        if optimizer != "sgd":  # Adam settles as its learning rate goes to zero
+        if optimizer != "sgd":  # Adam converges only if its learning rate goes to zero
             settings = {"epochs": 700, "learning_rate": 0.02, "schedule": "cosine"}
-        return fit(model, sparse, recipe, Training(optimizer=optimizer, batch_size=len(sparse.train), **settings))
+        return fit(
+            model,
+            sparse_regression,
+            recipe,
+            Training(optimizer=optimizer, batch_size=len(sparse_regression.train), **settings),
+        )
 
     return run
 
 
-# ---- rows of numbers and categories, and what of them must hold ------------------------------------------
+# ---- rows of numbers and categories ----------------------------------------------------------------------
 
-GROUPS = ((2, 3), (3, 6), (7, 11))  # a 0/1 column by itself, three categories, a number between, four categories
+GROUPS = ((2, 3), (3, 6), (7, 11))  # a single 0/1 column, three categories, four categories
 
 
 @pytest.fixture
-def mixed() -> Inputs:
-    """Columns 0, 1 and 6 are numbers, the others tell categories."""
+def mixed_inputs() -> Inputs:
+    """Columns 0, 1 and 6 are numbers, the others encode categories."""
     return Inputs(groups=GROUPS)
 
 
 @pytest.fixture
-def rows() -> Callable[..., Tensor]:
-    """Rows (n, 11) of such a table: every number is there only once."""
+def make_rows() -> Callable[..., Tensor]:
+    """Makes rows (n, 11) of such a table; all numbers are different."""
 
     def make(n: int = 400, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
         g = torch.Generator().manual_seed(seed)
@@ -130,8 +138,8 @@ def rows() -> Callable[..., Tensor]:
 
 
 @pytest.fixture
-def whole() -> Callable[..., bool]:
-    """Whether every block of every row is one of a category's codes; zeros: none of the known ones, where allowed."""
+def categories_valid() -> Callable[..., bool]:
+    """Checks that the columns of every category are one-hot, or all zero (an unknown category) with `none`."""
 
     def holds(x: Tensor, none: bool = False) -> bool:
         if not bool(((x[:, 2] == 0) | (x[:, 2] == 1)).all()):

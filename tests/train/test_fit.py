@@ -226,5 +226,5 @@ def test_interrupted_before_the_first_epoch_ends(three_class_split: Split, make_
     run = fit(make_net(), three_class_split, "", SHORT, loss=stop)
     assert (run.interrupted, run.epochs, run.kept) == (True, 0, "last")
     assert same(run.model.state_dict(), make_net().state_dict())
-    with pytest.raises(InputError, match="there is no epoch 0"):
+    with pytest.raises(InputError, match="epoch must be one of its 0 epochs, got epoch=0"):
         run.row  # noqa: B018

@@ -15,7 +15,7 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
-from goodfit.models import build, initialise
+from goodfit.models import build, initialize
 from goodfit.recipe import Recipe
 from goodfit.techniques import L2
 from goodfit.train.config import Training
@@ -71,7 +71,7 @@ def test_a_given_network_starts_from_its_weights(three_class_split: Split, make_
 
 def test_a_given_network_starts_anew(three_class_split: Split, make_net: Make) -> None:
     model = make_net(gain=1.5)
-    assert_starts(starts(model, three_class_split, fresh=True), initialise(model, 3), initialise(model, 5))
+    assert_starts(starts(model, three_class_split, fresh=True), initialize(model, 3), initialize(model, 5))
 
 
 @pytest.mark.parametrize("population", [True, False, None])
@@ -80,7 +80,7 @@ def test_fresh_runs_equal_those_of_fit(
 ) -> None:
     model, split = make_net().double(), to_double(three_class_split)
     runs = fit_many(model, split, RECIPES, SHORT, seeds=(3, 5), fresh=True, population=population)
-    others = [fit(initialise(model, s), split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)]
+    others = [fit(initialize(model, s), split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)]
     assert_close(runs, others, 1e-12)
 
 

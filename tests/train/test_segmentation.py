@@ -62,7 +62,7 @@ def test_iou_is_that_of_all_pixels():
     assert metric("iou").of_classes(hit.byte(), y.byte(), 3) == pytest.approx(expected, abs=1e-12)
     assert metric("iou").each(torch.stack([output, -output]), y)[0] == pytest.approx(expected, abs=1e-12)
     assert metric("accuracy")(output, y) == pytest.approx(float((hit == y).float().mean()))
-    with pytest.raises(InputError, match="roc_auc: of masks there are scores of named classes only"):
+    with pytest.raises(InputError, match="roc_auc: masks are scored by their predicted classes"):
         metric("roc_auc").of_classes(hit, y, 3)
 
 
@@ -147,22 +147,22 @@ def test_targets_of_one_channel_move_as_they_are(split):
 
 def test_what_masks_cannot_follow_is_refused(split):
     for recipe, said in [
-        ("class_balance", "targets that are labels, and the task is segmentation"),
+        ("class_balance", "targets that are labels, but the task is segmentation"),
         ("smote", "the targets must be one class number per row"),
-        ("target_noise", "targets that are numbers, and the task is segmentation|it acts on numbers"),
+        ("target_noise", "targets that are numbers, but the task is segmentation|it acts on numbers"),
         (Recipe.of("rotation(15, classes='1')"), "classes= names classes of samples; the targets are masks"),
         (Recipe((CustomTransform(lambda x: x.flip(-1)),)), "masks cannot follow what it does"),
     ]:
         with pytest.raises(InputError, match=said):
             fit("unet:4-4", split, recipe, QUICK)
-    still = Recipe((CustomTransform(lambda x: x * 0.5, still=True),))
+    still = Recipe((CustomTransform(lambda x: x * 0.5, moves_pixels=False),))
     assert fit("unet:4-4", split, still, Training(epochs=1, batch_size=16)).epochs == 1
 
 
 def test_networks_and_metrics_that_do_not_fit_are_refused(split):
     with pytest.raises(InputError, match=r"the output must be 3 logit\(s\) for each of \(12, 12\) pixels"):
         fit("cnn:4", split, "", QUICK)
-    with pytest.raises(InputError, match="of masks there are scores of named classes only; take one of accuracy"):
+    with pytest.raises(InputError, match="masks are scored by their predicted classes; choose one of accuracy"):
         fit("unet:4-4", split, "", Training(epochs=1, metric="log_loss"))
 
 

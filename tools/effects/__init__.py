@@ -1,1 +1,1 @@
-"""What the figures on the techniques' pages show: measured, put into words, drawn."""
+"""Measure the effect of each technique, describe it in a sentence and draw the figure of its page."""

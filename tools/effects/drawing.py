@@ -1,4 +1,4 @@
-"""A figure's numbers as a small SVG."""
+"""Draw the numbers of a figure as a small SVG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from effects.words import Numbers, digest, label, seen
+from effects.captions import Numbers, caption, digest, label
 from goodfit.pages import shown
 from goodfit.technique import Technique
 
@@ -40,18 +40,18 @@ STYLE: dict[str, Any] = {
 }
 TAG, DECIMALS, SPACE = re.compile(r"<\w[^>]*>"), re.compile(r"\d+\.\d+"), re.compile(r"\s+")
 IDLE = re.compile(r' transform="rotate\(-?0 [^"]*"|\s*<g id="[^"]*"/>|(?<=\n)\s+')
-ROOM = 2.5
-"""The axis of a loss ends at so many times the loss without: what ruins training shall not flatten all else."""
+AXIS_LIMIT = 2.5
+"""The axis of a loss ends at this multiple of the loss without the technique, so outliers do not flatten the rest."""
 
 
 def draw(technique: type[Technique], numbers: Numbers, path: Path) -> None:
-    """Write the SVG; the same numbers give the same file."""
+    """Write the SVG. The same numbers give the same file."""
     drawing = {"strength": _strengths, "presence": _presence, "stopping": _stopping}[numbers["kind"]]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 3.5), layout="constrained", facecolor="white")
         axes = figure.subplots()
         keys = drawing(axes, numbers, technique)
-        figure.suptitle(_wrapped(seen(numbers), 86), x=0.012, ha="left", fontsize=10)
+        figure.suptitle(_wrapped(caption(numbers), 86), x=0.012, ha="left", fontsize=10)
         axes.set_xlabel(_wrapped(label(technique, numbers), 95))
         axes.set_ylabel("data loss" if numbers["measured"] == "loss" else numbers["measured"])
         axes.spines[["top", "right"]].set_visible(False)
@@ -59,14 +59,14 @@ def draw(technique: type[Technique], numbers: Numbers, path: Path) -> None:
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
-        facts = {"Title": seen(numbers), "Identifier": digest(technique, numbers), "Date": None, "Creator": None}
+        metadata = {"Title": caption(numbers), "Identifier": digest(technique, numbers), "Date": None, "Creator": None}
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata=facts)
+        figure.savefig(text, format="svg", metadata=metadata)
     path.write_text(IDLE.sub("", TAG.sub(_short, text.getvalue())), encoding="utf-8")
 
 
 def _strengths(axes: Axes, numbers: Numbers, technique: type[Technique]) -> list[Artist]:
-    """Loss against strength; dashed: without."""
+    """Loss by strength; dashed lines: without the technique."""
     x = numbers["values"]
     if technique.knobs()[numbers["knob"]].log:
         axes.set_xscale("log")
@@ -81,7 +81,7 @@ def _strengths(axes: Axes, numbers: Numbers, technique: type[Technique]) -> list
 
 
 def _presence(axes: Axes, numbers: Numbers, technique: type[Technique]) -> list[Artist]:
-    """Learning curves with and without."""
+    """Learning curves with the technique and without it."""
     for part, colour in COLOURS.items():
         for which, style in (("with", {}), ("without", DASHED)):
             curves = list(zip(*numbers[which][part], strict=True))  # (epoch, seed)
@@ -91,7 +91,7 @@ def _presence(axes: Axes, numbers: Numbers, technique: type[Technique]) -> list[
 
 
 def _stopping(axes: Axes, numbers: Numbers, technique: type[Technique]) -> list[Artist]:
-    """Each seed's learning curve without, and where the technique keeps and stops."""
+    """The learning curve of each seed without the technique, and the epochs that it keeps and at which it stops."""
     for part, colour in COLOURS.items():
         for curve in numbers["without"][part]:
             axes.plot(range(1, len(curve) + 1), curve, color=colour, linewidth=0.9)
@@ -115,7 +115,7 @@ def _stopping(axes: Axes, numbers: Numbers, technique: type[Technique]) -> list[
 
 
 def _mean(axes: Axes, x: Any, rows: Any, colour: str, band: bool = True, **style: Any) -> None:
-    """A line through the means and a band from the lowest to the highest; rows (x, seed)."""
+    """A line through the means and a band from the lowest to the highest value; rows (x, seed)."""
     values = _array(rows)
     if band:
         axes.fill_between(x, values.min(1), values.max(1), color=colour, alpha=0.14, linewidth=0)
@@ -123,10 +123,10 @@ def _mean(axes: Axes, x: Any, rows: Any, colour: str, band: bool = True, **style
 
 
 def _frame(axes: Axes, numbers: Numbers, usual: float, points: list[tuple[float, float]] | None = None) -> None:
-    """Set the vertical limits; what lies above them is told in numbers."""
+    """Set the vertical limits; values above them are written as numbers."""
     if numbers["measured"] != "loss":
         return
-    top = min(ROOM * usual, 1.05 * axes.dataLim.ymax)
+    top = min(AXIS_LIMIT * usual, 1.05 * axes.dataLim.ymax)
     axes.set_ylim(-0.02 * top, top)
     for x, y in points or []:
         if y > top:
@@ -148,12 +148,12 @@ def _lines() -> list[Artist]:
 
 
 def _array(rows: Any) -> Any:
-    """Numbers in two dimensions; what is missing (not finite) leaves a gap."""
+    """Numbers as a two-dimensional array; missing values (not finite) leave a gap."""
     return np.array(rows, dtype=float)
 
 
 def _short(tag: re.Match[str]) -> str:
-    """A tag of the SVG with numbers of one decimal and single spaces."""
+    """Shorten a tag of the SVG: one decimal per number and single spaces."""
     return SPACE.sub(" ", DECIMALS.sub(lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), tag[0]))
 
 

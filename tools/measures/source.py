@@ -113,16 +113,16 @@ def untested(root: Path) -> tuple[list[Path], int]:
 
 def imported(path: Path, name: str, known: frozenset[str]) -> set[str]:
     """The modules among `known` that a module imports, anywhere in its file."""
-    found = set()
+    names = set()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             parts = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*parts, *filter(None, [node.module])])
-            found |= {f"{base}.{a.name}" if f"{base}.{a.name}" in known else base for a in node.names}
-    return (found & known) - {name}
+            names |= {f"{base}.{a.name}" if f"{base}.{a.name}" in known else base for a in node.names}
+    return (names & known) - {name}
 
 
 def cycles(modules: Mapping[str, Path]) -> list[list[str]]:
@@ -163,22 +163,22 @@ def literals(node: ast.AST) -> set[str]:
 
 def _constants(path: Path) -> dict[str, set[str]]:
     """Name of a module's constant → the kinds that it lists."""
-    found: dict[str, set[str]] = {}
+    constants: dict[str, set[str]] = {}
     for node in tree(path).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple | ast.List | ast.Set):
             kinds = {e.value for e in node.value.elts if isinstance(e, ast.Constant)} & KINDS
-            found |= {target.id: kinds for target in node.targets if isinstance(target, ast.Name) and kinds}
-    return found
+            constants |= {target.id: kinds for target in node.targets if isinstance(target, ast.Name) and kinds}
+    return constants
 
 
 def _known_constants(path: Path, modules: Mapping[str, Path]) -> dict[str, set[str]]:
     """The lists of kinds that a file defines or imports."""
-    found = _constants(path)
+    constants = _constants(path)
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module in modules:
             there = _constants(modules[node.module])
-            found |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
-    return found
+            constants |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
+    return constants
 
 
 def outside_kinds(root: Path) -> list[Path]:
@@ -189,7 +189,7 @@ def outside_kinds(root: Path) -> list[Path]:
 
 def kind_comparisons(root: Path) -> list[str]:
     """Comparisons with a kind that is named outside `data/kinds`."""
-    modules, found = package_modules(root), []
+    modules, places = package_modules(root), []
     for path in outside_kinds(root):
         constants = _known_constants(path, modules)
         for node in ast.walk(tree(path)):
@@ -201,42 +201,42 @@ def kind_comparisons(root: Path) -> list[str]:
                 kinds = literals(node.pattern)
             else:
                 continue
-            found += [f"{path.relative_to(root)}:{getattr(node, 'lineno', 0)}"] * bool(kinds)
-    return found
+            places += [f"{path.relative_to(root)}:{getattr(node, 'lineno', 0)}"] * bool(kinds)
+    return places
 
 
 def kind_places(root: Path) -> list[str]:
-    """The files that a new data kind changes: its own, its test, and each that lists or compares kinds.
+    """The files that a new data kind changes: its source file, its test, and each that lists or compares kinds.
 
     Techniques and stages declare what they accept, so a new kind does not change them.
     """
     compared = {place.rpartition(":")[0] for place in kind_comparisons(root)}
     kinds = root / "src" / "goodfit" / "data" / "kinds"
-    found = ["the kind's own file", "its test"]
+    places = ["the file of the kind", "its test"]
     for path in sources(root):
         relative = path.relative_to(root)
         if relative.parts[2] in ("techniques", "stages"):
             continue
         if str(relative) in compared or _lists_kinds(path, kinds in path.parents):
-            found.append(str(relative))
-    return found
+            places.append(str(relative))
+    return places
 
 
 def _lists_kinds(path: Path, by_class: bool) -> bool:
     """Whether a file holds a table of kinds: of their names, or in `data/kinds` of their classes."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Dict):
-            own = {k.value for k in node.keys if isinstance(k, ast.Constant)} & KINDS
+            listed = {k.value for k in node.keys if isinstance(k, ast.Constant)} & KINDS
         elif isinstance(node, ast.Tuple | ast.List | ast.Set):
-            own = {e.value for e in node.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)} & KINDS
+            listed = {e.value for e in node.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)} & KINDS
         else:
             continue
         entries = [*node.keys, *node.values] if isinstance(node, ast.Dict) else node.elts
         names = (
             {n.id.lower() for e in entries if e for n in ast.walk(e) if isinstance(n, ast.Name)} if by_class else set()
         )
-        own |= {kind for kind in KINDS if any(re.fullmatch(rf"{kind}s?(_?kind)?", name) for name in names)}
-        if len(own) >= 3:
+        listed |= {kind for kind in KINDS if any(re.fullmatch(rf"{kind}s?(_?kind)?", name) for name in names)}
+        if len(listed) >= 3:
             return True
     return False
 
@@ -267,7 +267,7 @@ def technique_files(root: Path) -> Edited:
             continue
         names = {n.name for n in tree(path).body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")}
         test = root / "tests" / "techniques" / path.parent.name / f"test_{path.stem}.py"
-        files = {path, test} | {p for p, own in words.items() if names & own}
+        files = {path, test} | {p for p, used in words.items() if names & used}
         if best is None or len(files) < len(best.files):
             best = Edited(path.stem, sorted(str(p.relative_to(root)) for p in files))
     if best is None:

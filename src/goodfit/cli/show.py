@@ -1,4 +1,4 @@
-"""What the commands print: tables and verdicts for people."""
+"""Print the results of the commands: verdicts, tables and messages."""
 
 from __future__ import annotations
 
@@ -14,131 +14,122 @@ from rich.table import Table
 if TYPE_CHECKING:
     import goodfit as gf
     from goodfit.diagnosis import Verdict
+    from goodfit.explanation import Explanation
     from goodfit.linter import LintMessage
     from goodfit.study import RankedRecipe, Study
 
 WIDTH = 110
-WARNED = ": warning: "
+WARNING = ": warning: "
 COLOURS = {"overfit": "red", "underfit": "yellow", "good fit": "green", "cannot tell": "cyan"}
 
 
 def console() -> Console:
-    """The terminal, or a fixed width where the output is read by something else."""
+    """Return a console as wide as the terminal, or of fixed width if the output is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def line(text: str) -> None:
-    """One line, not broken where something else than a terminal reads it."""
+    """Print a message; it is only wrapped in a terminal."""
     console().print(escape(text), soft_wrap=not sys.stdout.isatty())
 
 
 def plain(text: str) -> None:
-    """Text as it is, for programs."""
+    """Print a text unchanged, for other programs."""
     sys.stdout.write(text)
 
 
-def page(renderable: Any) -> None:
-    """Anything that rich can draw."""
-    console().print(renderable)
+def page(content: Any) -> None:
+    """Print anything that rich can render."""
+    console().print(content)
 
 
 def data(dataset: gf.Dataset) -> None:
-    """What was loaded."""
+    """Print a description of a data set."""
     line(repr(dataset))
 
 
-def verdict(found: Verdict, subject: str) -> None:
-    """A verdict with its findings and the next steps."""
-    colour, out = COLOURS[found.label], console()
-    out.print(f"\n[bold {colour}]{found.label}[/]: {escape(subject)}. {escape(found.headline)}")
-    for finding in found.findings:
+def verdict(result: Verdict, subject: str) -> None:
+    """Print a verdict with its findings and the first next step."""
+    colour, out = COLOURS[result.label], console()
+    out.print(f"\nVerdict on {escape(subject)}: [bold {colour}]{result.label}[/]. {escape(result.headline)}")
+    for finding in result.findings:
         out.print(f"  • {escape(finding.title)}: [dim]{escape(finding.evidence)}[/]")
-    out.print("  next: " + escape(found.next_steps[0]))
+    out.print("  next step: " + escape(result.next_steps[0]))
 
 
-def run(done: gf.Run) -> None:
-    """A finished run."""
+def run(result: gf.Run) -> None:
+    """Print the verdict, the warnings and the scores of a run."""
     from goodfit.diagnosis import diagnose
 
-    verdict(diagnose(done), str(done.recipe))
-    for message in done.facts.get("warnings", ()):
-        line(message)
-    if done.stopped:
-        line(f"stopped: {done.stopped}")
-    if done.epochs:
-        row, name = done.row, done.metric
+    verdict(diagnose(result), f"the run ({result.recipe})")
+    for warning in result.facts.get("warnings", ()):
+        line(warning)
+    if result.stopped:
+        line(f"stopped: {result.stopped}")
+    if result.epochs:
+        row, name = result.row, result.metric
         line(
-            f"epoch {done.kept_epoch} of {done.epochs} kept: {name} {row[f'train_{name}']:.4f} on training rows, "
+            f"epoch {result.kept_epoch} of {result.epochs} kept: {name} {row[f'train_{name}']:.4f} on training rows, "
             f"{row[f'stop_{name}']:.4f} on stop rows; loss {row['train_loss']:.4f} and {row['stop_loss']:.4f}"
         )
 
 
-def study(answer: Study, folder: Path, report: Path) -> None:
-    """The verdict, the ranked table, the test part, and where everything is."""
+def study(result: Study, folder: Path, report: Path) -> None:
+    """Print the verdict on the plain network, the ranking, the test scores and the output files."""
     from goodfit.report import headline, interval_text
 
-    found, best = answer.verdict(), answer.best()
-    if found is not None:
-        verdict(found, "the plain network")
-    console().print(ranking(answer))
-    line(headline(answer))
-    for label, estimate in answer.test.items():
-        line(f"test part, opened once: {label} {interval_text(estimate)}")
+    plain, best = result.verdict(), result.best()
+    if plain is not None:
+        verdict(plain, "the plain network")
+    console().print(ranking(result))
+    line(headline(result))
+    for label, estimate in result.test.items():
+        line(f"test score (measured once): {label} {interval_text(estimate)}")
     if best is not None:
         line(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
-    warned = [note.split(WARNED)[0] for note in answer.notes if WARNED in note]
+    warned = [note.split(WARNING)[0] for note in result.notes if WARNING in note]
     if warned:
         line(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
-    if answer.interrupted:
-        line(answer.notes[-1])
+    if result.interrupted:
+        line(result.notes[-1])
     written(folder, report)
 
 
 def written(folder: Path, report: Path) -> None:
-    """Where results are."""
-    line(f"written to {folder}; open {report}")
+    """Print where the results are."""
+    line(f"results in {folder}; open {report}")
 
 
-def ranking(answer: Study) -> Table:
-    """The ranked table."""
-    up = "higher" if answer.higher_is_better else "lower"
-    table = Table(
-        title=f"{answer.metric} on the validation part ({up} is better), {len(answer.seeds)} seeds",
-        title_justify="left",
-    )
-    for name in (
-        "recipe",
-        "score",
-        "95 % interval",
-        "to plain",
-        "95 % interval",
-        "wins",
-        "gap",
-        "verdict",
-    ):
+def ranking(result: Study) -> Table:
+    """Return the ranking of a study as a table."""
+    better = "higher" if result.higher_is_better else "lower"
+    title = f"{result.metric} on the validation part ({better} is better), {len(result.seeds)} seeds; * significant"
+    table = Table(title=title, title_justify="left")
+    columns = ("recipe", "score", "95 % interval", "vs. plain", "95 % interval", "wins", "gap", "verdict")
+    for name in columns:
         table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=name != "recipe")
-    for ranked in answer.ranking():
+    for ranked in result.ranking():
         table.add_row(*_cells(ranked), style="bold" if ranked.candidate.label == "plain" else "")
     return table
 
 
-def _cells(r: RankedRecipe) -> list[str]:
-    spread = f"{r.score.low:.4f} … {r.score.high:.4f}" if r.score.n > 1 else "one seed"
-    cells = [escape(r.candidate.label), f"{r.score.mean:.4f}", spread]
-    if r.difference is None:
+def _cells(ranked: RankedRecipe) -> list[str]:
+    score, d = ranked.score, ranked.difference
+    interval = f"{score.low:.4f} … {score.high:.4f}" if score.n > 1 else "one seed"
+    cells = [escape(ranked.candidate.label), f"{score.mean:.4f}", interval]
+    if d is None:
         cells += ["", "", ""]
     else:
-        d = r.difference
         mark = "*" if d.significant else " "
         interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.n > 1 else "one seed"
-        cells += [f"{d.mean:+.4f}{mark}", interval, f"{r.wins}/{d.n}"]
-    return [*cells, f"{r.gap:+.4f}", r.verdict]
+        cells += [f"{d.mean:+.4f}{mark}", interval, f"{ranked.wins}/{d.n}"]
+    return [*cells, f"{ranked.gap:+.4f}", ranked.verdict]
 
 
-def explanation(told: Any, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
-    """The rows of `explain`, and what the linter says."""
-    console().print(told.table(str(recipe)))
-    for text in told.elsewhere:
-        line(f"on the run as a whole: {text}")
-    for message in messages:
-        line(str(message))
+def explanation(result: Explanation, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:
+    """Print which technique acts where, and the messages of the linter."""
+    console().print(result.table(str(recipe)))
+    for text in result.whole_run:
+        line(f"on the whole run: {text}")
+    for warning in messages:
+        line(str(warning))

@@ -1,4 +1,4 @@
-"""What is refused before any training: every bad column at once, each with its remedy."""
+"""Checks of tables and targets when data is loaded; all questionable columns are reported in one error."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from goodfit.data.columns import column_type, is_text, numbers
 from goodfit.errors import InputError
 from goodfit.types import Array
 
-LARGEST = 1e100  # beyond it a variance overflows, so that it is as good as infinite
-FREE_TEXT_ROWS = 50
-FREE_TEXT_SHARE = 0.9
+LARGEST = 1e100
+"""Larger numbers count as infinite, because their variance overflows."""
+FREE_TEXT_ROWS, FREE_TEXT_SHARE = 50, 0.9
+"""A text column with more rows and a larger share of distinct values is an id or free text."""
 SHOWN = 5
+"""Names that an error message lists."""
 
 
 def check_names(frame: pd.DataFrame) -> None:
-    """Refuse a table without rows, without columns, or with two columns of one name.
+    """Check that a table has rows, columns and unique column names.
 
     Raises:
-        InputError: says which.
+        InputError: it does not.
     """
     if len(frame.columns) == 0 or len(frame) == 0:
         raise InputError(
@@ -34,42 +36,42 @@ def check_names(frame: pd.DataFrame) -> None:
 
 
 def check_columns(frame: pd.DataFrame) -> None:
-    """Refuse columns from which nothing can be learned; all of them in one message.
+    """Check that all columns can be used as features; one error lists all that cannot.
 
     Raises:
-        InputError: a column is missing in all rows, holds infinite values, nested objects, or text that is
-            nearly always different (an id or free text).
+        InputError: a column is missing in all rows, or holds infinite values, nested objects, or text that differs in
+            almost all rows (an id or free text).
     """
     if len(frame.columns) == 0:
-        raise InputError("load: no column is left for the features; the target alone cannot be learned from.")
-    found = [(str(name), *problem) for name in frame.columns for problem in _problems(frame[name])]
-    if not found:
+        raise InputError("load: the table has no column except the target; add columns of features.")
+    problems = [(str(name), *problem) for name in frame.columns for problem in _problems(frame[name])]
+    if not problems:
         return
-    if len(found) == 1:
-        name, what, remedy = found[0]
+    if len(problems) == 1:
+        name, what, remedy = problems[0]
         raise InputError(f"load: column '{name}' {what}; {remedy}.")
-    lines = "; ".join(f"'{name}' {what} ({remedy})" for name, what, remedy in found)
-    raise InputError(f"load: {len(found)} columns cannot be used: {lines}.")
+    lines = "; ".join(f"'{name}' {what} ({remedy})" for name, what, remedy in problems)
+    raise InputError(f"load: {len(problems)} columns cannot be used: {lines}.")
 
 
 def _problems(column: pd.Series[Any]) -> Iterator[tuple[str, str]]:
-    """(what is wrong, the remedy) of one column, at most one of them."""
+    """The first problem of a column, if any, as (what is wrong, remedy)."""
     if column.isna().all():
         yield f"is missing in all {len(column)} rows", "drop it or fill it"
         return
     if column.dtype.kind == "c" or isinstance(column.dtype, pd.PeriodDtype | pd.IntervalDtype):
-        yield f"holds {column.dtype} values", "turn it into numbers, dates or text"
+        yield f"holds {column.dtype} values", "convert it to numbers, dates or text"
         return
     try:
         what = column_type(column)
     except TypeError:
-        yield "holds lists or other objects", "spread them over columns of their own"
+        yield "holds lists or other objects", "expand them into separate columns"
         return
     if what == "number":
-        wrong = np.abs(numbers(column)) > LARGEST
-        if wrong.any():
-            where = f"first in row {int(wrong.argmax())}"
-            yield f"holds {int(wrong.sum())} infinite values ({where})", "fill them or leave them empty"
+        infinite = np.abs(numbers(column)) > LARGEST
+        if infinite.any():
+            where = f"first in row {int(infinite.argmax())}"
+            yield f"holds {int(infinite.sum())} infinite values ({where})", "fill them or leave them empty"
     elif what == "category" and (is_text(column) or isinstance(column.dtype, pd.CategoricalDtype)):
         distinct, known = column.nunique(), int(column.notna().sum())
         if known > FREE_TEXT_ROWS and distinct > FREE_TEXT_SHARE * known:
@@ -77,13 +79,13 @@ def _problems(column: pd.Series[Any]) -> Iterator[tuple[str, str]]:
 
 
 def check_target(y: pd.Series[Any], target: str) -> None:
-    """Refuse targets that are missing or infinite.
+    """Check that targets are neither missing nor infinite.
 
     Raises:
-        InputError: says how many there are and where the first one stands.
+        InputError: some are; the message has their number and the first row.
     """
     if len(y) == 0:
-        raise InputError(f"load: target '{target}' is empty; give at least one row.")
+        raise InputError(f"load: target '{target}' is empty; at least one row is needed.")
     bad = y.isna().to_numpy()
     what = "missing"
     if not bad.any() and y.dtype.kind == "f":
@@ -91,41 +93,40 @@ def check_target(y: pd.Series[Any], target: str) -> None:
         what = "infinite"
     if bad.any():
         raise InputError(
-            f"load: target '{target}' is {what} in {int(bad.sum())} of {len(y)} rows (first: row "
-            f"{int(bad.argmax())}, "
+            f"load: target '{target}' is {what} in {int(bad.sum())} of {len(y)} rows (first: row {int(bad.argmax())}, "
             "counted from 0); drop these rows or fill them."
         )
 
 
 def check_classes(codes: Array, classes: tuple[str, ...], target: str) -> None:
-    """Refuse a target of one class, and classes with a single row.
+    """Check that a target has at least two classes, and each class at least two rows.
 
     Raises:
-        InputError: names the class or classes.
+        InputError: it does not; the message names the classes.
     """
     if len(classes) == 1:
         raise InputError(
-            f"load: target '{target}' holds one class only, '{classes[0]}'; give rows of at least two classes."
+            f"load: target '{target}' has a single class, '{classes[0]}'; rows of at least two classes are needed."
         )
     counts = np.bincount(codes, minlength=len(classes))
     single = [name for name, count in zip(classes, counts, strict=True) if count == 1]
     if single:
         one = "class" if len(single) == 1 else f"{len(single)} classes"
         raise InputError(
-            f"load: target '{target}' has one row only of {one} {quoted(single)}; collect more, merge or "
-            "drop the rows" + (", or say task='regression'." if len(single) > SHOWN else ".")
+            f"load: target '{target}' has a single row of {one} {quoted(single)}; collect more, merge or "
+            "drop the rows" + (", or use task='regression'." if len(single) > SHOWN else ".")
         )
 
 
 def check_length(x: object, y: object) -> None:
-    """Refuse x and y of different lengths, or with one index in two orders.
+    """Check that x and y have the same length and, as pandas objects, the same order of rows.
 
     Raises:
-        InputError: says both lengths, or that the rows do not belong together.
+        InputError: they do not.
     """
     rows, targets = len(x), len(y)  # type: ignore[arg-type]
     if rows != targets:
-        raise InputError(f"load: x has {rows} rows but y has {targets}; give one target for each row.")
+        raise InputError(f"load: x has {rows} rows but y has {targets}; one target for each row is needed.")
     if not (isinstance(x, pd.DataFrame) and isinstance(y, pd.Series)) or x.index.equals(y.index):
         return
     if x.index.is_unique and y.index.is_unique and len(x.index.difference(y.index)) == 0:
@@ -133,7 +134,7 @@ def check_length(x: object, y: object) -> None:
 
 
 def quoted(names: Any) -> str:
-    """A few names, quoted: 'a', 'b' and 3 more.
+    """Names in quotes, the first few of them.
 
     >>> quoted(["a", "b"]), quoted("abcdefg")
     ("'a', 'b'", "'a', 'b', 'c', 'd', 'e' and 2 more")

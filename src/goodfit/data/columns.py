@@ -1,4 +1,4 @@
-"""What a table's column holds: numbers, dates or categories, whatever type it is stored in."""
+"""The columns of a table as numbers, dates or categories, whatever their dtype."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from goodfit.errors import InputError
 ColumnType: TypeAlias = Literal["number", "date", "category"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# In a column whose other values are all numbers these words mean "missing"; among texts they stay categories.
 MISSING_WORDS = frozenset({"", "?", "na", "n/a", "nan", "<na>", "null", "none", "-"})
+"""Words for missing values if all other values of the column are numbers; in other columns they are categories."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?$")
 
 
 def column_type(column: pd.Series[Any]) -> ColumnType:
-    """Whether a column is read as numbers, as dates or as categories.
+    """Whether the values of a column are numbers, dates or categories.
 
-    Numbers, booleans and durations are numbers; text is numbers only if every value of it is one; ISO dates
-    are dates; a pandas categorical is always a category, because its owner said so.
+    Numbers, booleans and durations are numbers; text is a number if every value is one; ISO dates are dates; a pandas
+    categorical always holds categories.
 
     >>> [column_type(pd.Series(values)) for values in (["1", "2.5", None], ["1", "two"], ["2024-05-01"])]
     ['number', 'category', 'date']
@@ -39,7 +39,7 @@ def column_type(column: pd.Series[Any]) -> ColumnType:
         return "number"
     _, known = pd.factorize(column)
     values = [value for value in known if not (isinstance(value, str) and _is_missing_word(value))]
-    if not values:  # words alone ("none", "?") are categories: only among numbers do they mean missing
+    if not values:  # only words for missing values ("none", "?"): categories
         return "category" if len(known) else "number"
     if all(parse_number(value) is not None for value in values):
         return "number"
@@ -47,9 +47,9 @@ def column_type(column: pd.Series[Any]) -> ColumnType:
 
 
 def convert_texts(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with texts that are numbers or dates turned into such columns; the rest untouched.
+    """Convert text columns whose values are numbers or dates.
 
-    Decided on all rows, before any division: a column's type is not a statistic.
+    All rows are used, also those of the later test part: the type of a column is not a statistic.
     """
     changed: dict[str, Any] = {}
     for name in frame.columns:
@@ -65,17 +65,17 @@ def convert_texts(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Whether the column is stored as texts or as objects of any kind."""
+    """Whether a column is stored as text or as objects."""
     return pd.api.types.is_object_dtype(column) or isinstance(column.dtype, pd.StringDtype)
 
 
 def numbers(column: pd.Series[Any]) -> Floats:
-    """A column's numbers; missing values are NaN, dates and durations are seconds.
+    """The numbers of a column; missing values are NaN, durations are seconds.
 
     Shape: (rows,) → (rows,) float64.
 
     Raises:
-        InputError: a text that is not a number; it is quoted.
+        InputError: a text is not a number.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
@@ -84,22 +84,22 @@ def numbers(column: pd.Series[Any]) -> Floats:
     if not is_text(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     codes, known = pd.factorize(column)
-    table = np.full(len(known) + 1, np.nan)  # the last entry serves code -1, missing
+    table = np.full(len(known) + 1, np.nan)  # the last entry is for code −1, missing
     for i, value in enumerate(known):
         parsed = parse_number(value)
         if parsed is None:
-            raise InputError(f"data: column '{column.name}' holds numbers, but also {value!r}; mend or drop that row.")
+            raise InputError(f"data: column '{column.name}' holds numbers, but also {value!r}; fix or drop that row.")
         table[i] = parsed
     return cast(Floats, table[codes])
 
 
 def seconds(column: pd.Series[Any]) -> Floats:
-    """A column of dates as seconds since 1970 (UTC); missing dates are NaN.
+    """The dates of a column as seconds since 1970 (UTC); missing dates are NaN.
 
     Shape: (rows,) → (rows,) float64.
 
     Raises:
-        InputError: a text that is not an ISO date.
+        InputError: a text is not an ISO date.
     """
     dates = _dates(column)
     out = dates.dt.as_unit("us").astype("int64").to_numpy() / 1e6
@@ -107,9 +107,9 @@ def seconds(column: pd.Series[Any]) -> Floats:
 
 
 def category_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str | None]]:
-    """A column of categories as codes into a list of texts; missing is the last entry, None.
+    """The categories of a column as indices into a list of names; the last name, None, is for missing values.
 
-    Shape: (rows,) → codes (rows,), texts.
+    Shape: (rows,) → indices (rows,), names.
 
     >>> category_codes(pd.Series(["b", None, "a", "b"]))
     (array([0, 2, 1, 0]), ['b', 'a', None])
@@ -120,7 +120,7 @@ def category_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[
 
 
 def category_name(value: object) -> str:
-    """A category's name: 1, 1.0 and '1' are the same one.
+    """The name of a category; 1, 1.0 and '1' have the same name.
 
     >>> category_name(1.0), category_name(True), category_name("a")
     ('1', 'True', 'a')
@@ -131,7 +131,7 @@ def category_name(value: object) -> str:
 
 
 def parse_number(value: object) -> float | None:
-    """The number in a value; NaN for a word that means missing, None where there is no number.
+    """The number that a value is or contains as text; NaN for a missing value, None for anything else.
 
     >>> parse_number(" 2.5 "), parse_number("x"), parse_number(True)
     (2.5, None, 1.0)
@@ -167,5 +167,5 @@ def _dates(column: pd.Series[Any]) -> pd.Series[Any]:
         return pd.to_datetime(text, format="ISO8601", utc=True)
     except (ValueError, OverflowError) as error:
         raise InputError(
-            f"data: column '{column.name}' holds dates, but also something that is no ISO date (2024-05-31); mend it."
+            f"data: column '{column.name}' holds dates, but also a value that is not an ISO date (2024-05-31); fix it."
         ) from error

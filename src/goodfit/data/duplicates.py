@@ -1,4 +1,4 @@
-"""Rows that occur in more than one part: exact copies make every score too good."""
+"""Rows that occur in more than one part, which makes scores too optimistic."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from goodfit.data.storage import blocks
 from goodfit.types import Array
 
 DIGEST = 16
-"""Bytes that stand for a longer row."""
+"""Bytes of the hash by which longer rows are compared."""
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """How many rows of one part have exactly the features of a row in an earlier part.
+    """The numbers of rows of one part whose features equal those of a row in another part.
 
-    `counts` maps (earlier, later) to the number of the later part's rows; `sizes` are the parts' rows.
+    `counts` maps (earlier part, later part) to the number of rows of the later part that are also in the earlier one;
+    `sizes` maps each part to its number of rows.
 
     >>> Duplicates({("train", "test"): 2}, {"train": 50, "test": 10}).text
     '2 of 10 test rows are also in train'
@@ -40,13 +41,13 @@ class Duplicates:
 
     @property
     def text(self) -> str:
-        """One line for people."""
-        found = [
+        """A summary in one line."""
+        lines = [
             f"{count} of {self.sizes[later]} {later} rows are also in {earlier}"
             for (earlier, later), count in self.counts.items()
             if count
         ]
-        return "; ".join(found) if found else "no row occurs in two parts"
+        return "; ".join(lines) if lines else "no row occurs in two parts"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -55,47 +56,49 @@ class Duplicates:
 
 
 def count_duplicates(codes: Mapping[str, npt.NDArray[np.int64]]) -> Duplicates:
-    """Count the rows that two parts share; equal codes are equal rows.
+    """Count the rows that two parts have in common, from codes that are equal for equal rows.
 
     Shape: for each part (rows,) codes from `row_codes`.
     """
     width = 1 + max((int(c.max()) for c in codes.values() if len(c)), default=0)
     counts = {}
     for earlier, later in combinations(codes, 2):
-        seen = np.zeros(width, bool)
-        seen[codes[earlier]] = True
-        counts[earlier, later] = int(seen[codes[later]].sum())
+        present = np.zeros(width, bool)
+        present[codes[earlier]] = True
+        counts[earlier, later] = int(present[codes[later]].sum())
     return Duplicates(counts, {name: len(c) for name, c in codes.items()})
 
 
-def row_codes(*given: Features) -> npt.NDArray[np.int64]:
-    """A number for each row of one or several sets, the same for exactly equal rows (missing equals missing).
+def row_codes(*features: Features) -> npt.NDArray[np.int64]:
+    """An integer code for each row of one or several sets of features; equal rows have equal codes (NaN equals NaN).
 
     Shape: (rows, ...) each → (rows of all,).
 
     >>> row_codes(np.array([[1.0, 2.0], [0.0, 2.0], [1.0, 2.0]])).tolist()
     [0, 1, 0]
     """
-    tables = [x for x in given if isinstance(x, pd.DataFrame)]
-    sets = [_table(pd.concat(tables, ignore_index=True))] if tables else [x for x in given if isinstance(x, np.ndarray)]
-    kind = np.result_type(*sets)
-    keys = [key for x in sets for piece in blocks(x, "looking for duplicates") for key in _keys(piece, kind)]
-    found = np.empty(len(keys), object)
-    found[:] = keys
-    return cast("npt.NDArray[np.int64]", pd.factorize(found)[0].astype(np.int64))
+    tables = [x for x in features if isinstance(x, pd.DataFrame)]
+    arrays = [x for x in features if isinstance(x, np.ndarray)]
+    if tables:
+        arrays = [_table(pd.concat(tables, ignore_index=True))]
+    dtype = np.result_type(*arrays)
+    keys = [key for x in arrays for block in blocks(x, "looking for duplicates") for key in _keys(block, dtype)]
+    column = np.empty(len(keys), object)
+    column[:] = keys
+    return cast("npt.NDArray[np.int64]", pd.factorize(column)[0].astype(np.int64))
 
 
-def _keys(piece: Array, kind: np.dtype[Any]) -> list[bytes]:
-    """The bytes of short rows, the digests of longer ones: of two different rows they are never met the same."""
-    flat = piece.astype(kind, copy=False).reshape(len(piece), -1)
-    flat = flat + 0 if kind.kind == "f" else flat  # makes −0.0 and 0.0 the same bytes
-    if flat.shape[1] * kind.itemsize <= DIGEST:
+def _keys(block: Array, dtype: np.dtype[Any]) -> list[bytes]:
+    """The bytes of short rows, the hashes of longer ones."""
+    flat = block.astype(dtype, copy=False).reshape(len(block), -1)
+    flat = flat + 0 if dtype.kind == "f" else flat  # −0.0 becomes 0.0, which has other bytes
+    if flat.shape[1] * dtype.itemsize <= DIGEST:
         return [row.tobytes() for row in flat]
     return [blake2b(row.data, digest_size=DIGEST).digest() for row in flat]
 
 
 def _table(frame: pd.DataFrame) -> Array:
-    """A table as float64: numbers as they are, anything else as codes."""
+    """A table as float64: numbers as they are, other values as codes."""
     matrix = np.empty(frame.shape)
     for i, name in enumerate(frame.columns):
         column = frame[name]

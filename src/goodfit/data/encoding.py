@@ -1,4 +1,4 @@
-"""Mixed tables to float32 inputs: learned with scikit-learn, kept as plain numbers and texts."""
+"""From tables of numbers, dates and categories to float32 inputs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, near
 from goodfit.types import Array
 
-MOST_CATEGORIES = 200  # of one column; the rarer ones count as rare
+MAX_CATEGORIES = 200
+"""Categories of a column that get an input: the most frequent ones."""
 
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """One column of numbers or dates: missing values become `fill`, then (value − mean) / scale.
+    """The encoding of a column of numbers or dates: missing values become `fill`, then (value − mean) / scale.
 
-    `value` is False where the training rows hold one value only (nothing to learn from it); `indicator` is
-    True where some training rows miss it: then a 0/1 column says where.
+    `value` is False if the column is constant in the training rows; then it gives no input. `indicator` is True if
+    some training rows have no value; then a 0/1 input indicates missing values.
     """
 
     name: str
@@ -37,11 +38,11 @@ class NumberColumn:
     scale: float
 
     def read(self, column: pd.Series[Any]) -> Floats:
-        """The column's raw numbers, NaN where missing."""
+        """The raw numbers of the column, NaN where missing."""
         values = seconds(column) if self.kind == "date" else numbers(column)
-        wrong = np.abs(values) > LARGEST
-        if wrong.any():
-            row = int(wrong.argmax())
+        infinite = np.abs(values) > LARGEST
+        if infinite.any():
+            row = int(infinite.argmax())
             raise InputError(
                 f"transform: column '{self.name}' holds an infinite value in row {row}; fill it or leave it empty."
             )
@@ -50,16 +51,16 @@ class NumberColumn:
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """One column of categories, each a 0/1 input; None is the category "missing".
+    """The encoding of a column of categories: one 0/1 input each; None is the category of missing values.
 
-    Rare and unseen categories are rows of zeros: the network sees "none of the known ones".
+    All inputs are 0 for rare and unseen categories.
     """
 
     name: str
     categories: tuple[str | None, ...]
 
-    def places(self, column: pd.Series[Any]) -> npt.NDArray[np.int64]:
-        """Which input is 1 in each row; −1 for none."""
+    def positions(self, column: pd.Series[Any]) -> npt.NDArray[np.int64]:
+        """The position of the input that is 1 in each row; −1 if there is none."""
         codes, names = category_codes(column)
         known = {name: i for i, name in enumerate(self.categories)}
         return np.asarray([known.get(name, -1) for name in names], np.int64)[codes]
@@ -67,11 +68,11 @@ class CategoryColumn:
 
 @dataclass(frozen=True)
 class TableFeatures:
-    """How a table becomes float32 inputs.
+    """The encoding of a table as float32 inputs.
 
-    Inputs in order: the standardised numbers, the 0/1 columns that say where a number was missing, the blocks
-    of categories. Columns that are constant or all missing in the training rows give no input and are not
-    needed later.
+    The inputs are, in order: the standardised numbers, the 0/1 indicators of missing numbers, and the 0/1 inputs of
+    each column of categories. Columns that are constant or always missing in the training rows give no input, and
+    later tables need not have them.
 
     Shape: a table of rows → (rows, features) float32.
     """
@@ -85,7 +86,7 @@ class TableFeatures:
         """Learn fill values, means, scales and categories from the training rows.
 
         Raises:
-            InputError: no column varies over these rows.
+            InputError: all columns are constant.
         """
         kinds = {str(name): column_type(x[name]) for name in x.columns}
         values = {name: (seconds if what == "date" else numbers)(x[name])
@@ -95,12 +96,12 @@ class TableFeatures:
             _fit_categories(x[[name for name, what in kinds.items() if what == "category"]]),
         )
         if not learned.feature_names:
-            raise InputError("split: every column is constant or missing in the training part; give other features.")
+            raise InputError("split: every column is constant or missing in the training part; use other features.")
         return learned
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """One name for each input: `age`, `age is missing`, `city=Rome`, `city=(missing)`."""
+        """The name of each input: `age`, `age is missing`, `city=Rome`, `city=(missing)`."""
         values = [c.name for c in self.numbers if c.value]
         missing = [f"{c.name} is missing" for c in self.numbers if c.indicator]
         blocks = [f"{c.name}={'(missing)' if one is None else one}" for c in self.categories for one in c.categories]
@@ -113,37 +114,37 @@ class TableFeatures:
 
     @property
     def inputs(self) -> Inputs:
-        """What augmentation must know of transformed rows: which columns tell one category together.
+        """The properties of the inputs that techniques use: which inputs together encode a category.
 
-        A 0/1 column that says where a number was missing is a group of one.
+        An indicator of missing numbers is a group of one input.
         """
         first, missing = sum(c.value for c in self.numbers), sum(c.indicator for c in self.numbers)
         ends = np.cumsum([first, *[1] * missing, *(len(c.categories) for c in self.categories)]).tolist()
         return Inputs(groups=tuple(pairwise(ends)))
 
     def transform(self, data: object) -> npt.NDArray[np.float32]:
-        """Apply what was learned; columns beyond the known ones are ignored.
+        """Encode a table; columns that were not in the training rows are ignored.
 
         Raises:
-            InputError: not a table, missing columns (named), a value of another kind than learned.
+            InputError: not a table, missing columns, or a column of another type than in the training rows.
         """
         frame = self._checked(data)
         raw = {c.name: c.read(frame[c.name]) for c in self.numbers}
         out = np.zeros((len(frame), *self.input_shape), np.float32)
-        place = 0
+        first = 0
         for number in (c for c in self.numbers if c.value):
             values = raw[number.name]
             filled = np.where(np.isnan(values), number.fill, values)
-            out[:, place] = (filled - number.mean) / number.scale
-            place += 1
+            out[:, first] = (filled - number.mean) / number.scale
+            first += 1
         for number in (c for c in self.numbers if c.indicator):
-            out[:, place] = np.isnan(raw[number.name])
-            place += 1
+            out[:, first] = np.isnan(raw[number.name])
+            first += 1
         for block in self.categories:
-            hot = block.places(frame[block.name])
-            known = np.flatnonzero(hot >= 0)
-            out[known, place + hot[known]] = 1
-            place += len(block.categories)
+            positions = block.positions(frame[block.name])
+            known = np.flatnonzero(positions >= 0)
+            out[known, first + positions[known]] = 1
+            first += len(block.categories)
         return out
 
     def _checked(self, data: object) -> pd.DataFrame:
@@ -156,7 +157,7 @@ class TableFeatures:
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             hint = near(missing[0], frame.columns) if len(missing) == 1 else ""
-            raise InputError(f"transform: column {quoted(missing)} is missing in the given table.{hint}")
+            raise InputError(f"transform: column {quoted(missing)} is missing in the table.{hint}")
         if frame.columns.has_duplicates:
             doubled = frame.columns[frame.columns.duplicated()].unique()
             raise InputError(f"transform: {quoted(doubled)} names more than one column; rename or drop the others.")
@@ -180,7 +181,7 @@ class TableFeatures:
 
 
 def min_category_rows(rows: int) -> int:
-    """How many training rows a category needs to get an input: 1 % of them, at least 2, at most 10.
+    """The number of training rows that a category needs to get an input: 1 % of them, at least 2, at most 10.
 
     >>> min_category_rows(100), min_category_rows(600), min_category_rows(60_000)
     (2, 6, 10)
@@ -189,7 +190,7 @@ def min_category_rows(rows: int) -> int:
 
 
 def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tuple[NumberColumn, ...]:
-    """Medians, means and scales of columns that have at least one known value."""
+    """Learn medians, means and scales of columns with at least one value."""
     if not values:
         return ()
     from sklearn.impute import SimpleImputer
@@ -217,7 +218,7 @@ def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tupl
 
 
 def _fit_categories(x: pd.DataFrame) -> tuple[CategoryColumn, ...]:
-    """The categories that are frequent enough, of every column that has more than one value."""
+    """Find the frequent categories of every column that is not constant."""
     learned = []
     for name in x.columns:
         codes, names = category_codes(x[name])
@@ -232,9 +233,9 @@ def _fit_categories(x: pd.DataFrame) -> tuple[CategoryColumn, ...]:
 def _frequent(column: Array) -> tuple[str | None, ...]:
     from sklearn.preprocessing import OneHotEncoder
 
-    # One more than the limit, because the encoder counts the rare ones together as a category.
+    # One more than the limit, because the encoder counts the rare categories together as one.
     encoder = OneHotEncoder(
-        min_frequency=min_category_rows(len(column)), max_categories=MOST_CATEGORIES + 1, handle_unknown="ignore"
+        min_frequency=min_category_rows(len(column)), max_categories=MAX_CATEGORIES + 1, handle_unknown="ignore"
     ).fit(column)
     rare = encoder.infrequent_categories_[0]
     dropped = set() if rare is None else set(rare)

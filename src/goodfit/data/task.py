@@ -1,4 +1,4 @@
-"""What is to be predicted: classes or a number, decided from the target's values."""
+"""The task (classification, regression, segmentation), inferred from the targets, and the encoding of targets."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from goodfit.types import Array
 Task: TypeAlias = Literal["classification", "regression", "segmentation"]
 TASKS = ("classification", "regression", "segmentation")
 
-MOST_CLASSES = 20
+MAX_INTEGER_CLASSES = 20
+"""Targets with more distinct whole numbers are a regression."""
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What a network for this data must look like at both ends.
+    """The shapes and classes that a network for this data needs: its inputs and outputs.
 
     Shape: inputs (rows, \\*input_shape), outputs (rows, n_outputs): one logit for each class, one value in
     regression; in segmentation (rows, n_outputs, height, width), one logit for each class of each pixel.
@@ -71,7 +72,7 @@ class TaskSpec:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Encoded targets: class indices (int64, of masks uint8) with the classes' names, or numbers (float64) and none."""
+    """Encoded targets: class indices (int64; uint8 for masks) with the names of the classes, or float64 numbers."""
 
     y: Array
     task: Task
@@ -79,23 +80,23 @@ class Targets:
 
 
 def check_task(task: object) -> Task:
-    """The task if it is one.
+    """Check the name of a task.
 
     Raises:
-        InputError: any other word.
+        InputError: there is no such task.
     """
     if task not in TASKS:
-        raise InputError(f"load: task must be one of {', '.join(TASKS)}, got {task!r}.{near(str(task), TASKS)}")
+        raise InputError(f"load: task must be one of {', '.join(TASKS)}, got task={task!r}.{near(str(task), TASKS)}")
     return cast(Task, task)
 
 
 def target_series(values: object, target: str) -> pd.Series[Any]:
-    """Targets given in any form as one column.
+    """Targets in any form (array, tensor, list, Series, DataFrame) as a Series.
 
     Shape: (rows,) or (rows, 1) → (rows,).
 
     Raises:
-        InputError: more than one column of targets.
+        InputError: there is more than one column of targets.
     """
     if isinstance(values, pd.DataFrame) and len(values.columns) == 1:
         values = values.iloc[:, 0]
@@ -106,33 +107,34 @@ def target_series(values: object, target: str) -> pd.Series[Any]:
         y = y[:, 0]
     if y.ndim != 1:
         raise InputError(
-            f"load: y has shape {y.shape}, one target for each row is needed; for one-hot rows give y.argmax(1)."
+            f"load: y has shape {y.shape}; one target for each row is needed; for one-hot rows use y.argmax(1)."
         )
     return pd.Series(y, name=target)
 
 
 def encode_targets(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
-    """Decide the task, unless it is given, and encode the targets for it.
+    """Encode targets for the task; without `task`, infer it from the targets.
 
-    Text, booleans and categoricals are classes. Whole numbers are classes where there are two of them, or at
-    most 20 that are rare against the rows (under 5 %) or follow each other (0, 1, 2, …). Every other number
-    is a regression target. Classes are sorted: as numbers where all are, else as text.
+    Text, booleans and categoricals are classes. Whole numbers are classes if there are two of them, or at most 20 that
+    are consecutive (0, 1, 2, …) or fewer than 5 % of the number of rows. All other numbers are regression targets.
+    Classes are sorted, as numbers if all are numbers, else as text.
 
     Raises:
-        InputError: missing or infinite targets, one class only, classes of one row, text where numbers are
-            needed.
+        InputError: missing or infinite targets, a single class, a class with a single row, or text in a regression.
     """
     check_target(y, target)
     chosen = check_task(task) if task is not None else infer_task(y)
     if chosen == "segmentation":
-        raise InputError(f"load: task='segmentation' needs masks, target '{target}' has one value for each row.")
+        raise InputError(f"load: task='segmentation' needs masks, but target '{target}' has one value for each row.")
     if chosen == "classification":
         codes, names = _factor(y)
         classes = tuple(names)
         check_classes(codes, classes, target)
         return Targets(codes, chosen, classes)
     if column_type(y) != "number":
-        raise InputError(f"load: target '{target}' holds text such as {y.iloc[0]!r}; it cannot be a regression.")
+        raise InputError(
+            f"load: task='regression' needs numbers, but target '{target}' holds text such as {y.iloc[0]!r}."
+        )
     values = numbers(y)
     check_target(pd.Series(values), target)
     if values.min() == values.max():
@@ -141,24 +143,24 @@ def encode_targets(y: pd.Series[Any], target: str, task: str | None = None) -> T
 
 
 def encode_test_targets(y: pd.Series[Any], target: str, learned: Targets) -> Array:
-    """The targets of an official test part, in the classes of the training part.
+    """The targets of an official test part, encoded with the classes of the training part.
 
     Raises:
-        InputError: missing targets, or a class that the training part does not have.
+        InputError: missing targets, or a class that is not in the training part.
     """
     check_target(y, target)
     if learned.task == "regression":
         return numbers(y)
     codes, names = _factor(y)
-    places = pd.Index(learned.classes).get_indexer(pd.Index(names))
-    if (places < 0).any():
-        unknown = [name for name, place in zip(names, places, strict=True) if place < 0]
+    indices = pd.Index(learned.classes).get_indexer(pd.Index(names))
+    if (indices < 0).any():
+        unknown = [name for name, index in zip(names, indices, strict=True) if index < 0]
         raise InputError(f"load: class {quoted(unknown)} is in the test part but not in the training part.")
-    return np.asarray(places[codes], np.int64)
+    return np.asarray(indices[codes], np.int64)
 
 
 def infer_task(y: pd.Series[Any]) -> Task:
-    """Classification or regression, from the values.
+    """Infer classification or regression from the targets; see `encode_targets` for the rule.
 
     >>> infer_task(pd.Series(["a", "b"])), infer_task(pd.Series([0, 1, 1])), infer_task(pd.Series([0.5, 1.25]))
     ('classification', 'classification', 'regression')
@@ -168,7 +170,7 @@ def infer_task(y: pd.Series[Any]) -> Task:
     values = numbers(y)
     distinct = np.unique(values)
     n = len(distinct)
-    if n > MOST_CLASSES or not np.isfinite(distinct).all() or (distinct != np.rint(distinct)).any():
+    if n > MAX_INTEGER_CLASSES or not np.isfinite(distinct).all() or (distinct != np.rint(distinct)).any():
         return "regression"
     consecutive = distinct[-1] - distinct[0] == n - 1
     rare = n < 0.05 * len(values)
@@ -180,12 +182,12 @@ def _factor(y: pd.Series[Any]) -> tuple[Array, list[str]]:
     codes, known = pd.factorize(y.astype(object))
     names = [category_name(value) for value in known]
     ordered = sorted(set(names), key=_order(names))
-    places = {name: i for i, name in enumerate(ordered)}
-    return np.asarray([places[name] for name in names], np.int64)[codes], ordered
+    indices = {name: i for i, name in enumerate(ordered)}
+    return np.asarray([indices[name] for name in names], np.int64)[codes], ordered
 
 
 def _order(names: list[str]) -> Any:
-    """Numeric order where every name is a number: 2 before 10."""
+    """The sort key of class names: numeric if all are numbers (2 before 10), else alphabetic."""
     try:
         for name in names:
             float(name)

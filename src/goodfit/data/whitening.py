@@ -1,4 +1,4 @@
-"""ZCA whitening: neighbouring values of images made uncorrelated, with the least change."""
+"""ZCA whitening: makes the values of images uncorrelated with the least change."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy.typing as npt
 from goodfit.data.storage import blocks
 from goodfit.errors import InputError
 
-Floats = npt.NDArray[np.float32]
-MOST = 4096
-"""Values of a sample up to which it can be whitened: the matrix of 4,096 takes 64 MB."""
+Float32 = npt.NDArray[np.float32]
+MAX_VALUES = 4096
+"""The most values of a sample that can be whitened; the matrix for 4,096 takes 64 MB."""
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """The linear map that makes the training part's values uncorrelated and changes them least.
+    """The linear map that makes the values of the training part uncorrelated and changes them least.
 
     x ← W (x − μ) with W = U (Λ + ε)^(−1/2) Uᵀ, where U Λ Uᵀ is the covariance of the training rows and μ their mean. A
-    larger ε leaves weak components, which are mostly noise, small.
+    larger ε keeps weak components small, which are mostly noise.
 
     Reference: A. J. Bell and T. J. Sejnowski, The "independent components" of natural scenes are edge filters, Vision
     Research 37(23), 1997, https://doi.org/10.1016/S0042-6989(97)00121-1
@@ -41,36 +41,36 @@ class Whitening:
     matrix: bytes
 
     @classmethod
-    def fit(cls, x: Floats, epsilon: float) -> Self:
+    def fit(cls, x: Float32, epsilon: float) -> Self:
         """Learn from training rows x (rows, …).
 
         Raises:
-            InputError: rows of too many values, or an epsilon that is not above 0.
+            InputError: the rows have too many values, or epsilon is not above 0.
         """
         if not epsilon > 0 or not np.isfinite(epsilon):
-            raise InputError(f"whiten: epsilon must be above 0, such as 0.01, got whiten={epsilon!r}.")
+            raise InputError(f"load: whiten must be above 0, for example 0.01, got whiten={epsilon!r}.")
         size = math.prod(x.shape[1:])
-        if size > MOST:
+        if size > MAX_VALUES:
             raise InputError(
-                f"whiten: samples must have at most {MOST:,} values, got {size:,}; bring images to a smaller size=."
+                f"load: whiten needs samples of at most {MAX_VALUES:,} values, got {size:,}; choose a smaller size=."
             )
-        mean = _total(piece.sum(0) for piece in _flat(x)) / len(x)
-        covariance = _total((piece - mean).T @ (piece - mean) for piece in _flat(x)) / len(x)
+        mean = _sum(block.sum(0) for block in _flat(x)) / len(x)
+        covariance = _sum((block - mean).T @ (block - mean) for block in _flat(x)) / len(x)
         values, vectors = np.linalg.eigh(covariance)
         scaled = vectors / np.sqrt(values.clip(min=0) + epsilon)
         matrix = (scaled @ vectors.T).astype(np.float32)
         return cls(size, mean.astype(np.float32).tobytes(), matrix.tobytes())
 
-    def apply(self, x: npt.NDArray[Any]) -> Floats:
-        """Whitened rows, of x's shape (rows, …)."""
+    def apply(self, x: npt.NDArray[Any]) -> Float32:
+        """Whiten rows x (rows, …); the shape stays."""
         mean = np.frombuffer(self.mean, np.float32)
         matrix = np.frombuffer(self.matrix, np.float32).reshape(self.size, self.size)
-        found: Floats = ((x.reshape(len(x), -1) - mean) @ matrix).reshape(x.shape)
-        return found
+        whitened: Float32 = ((x.reshape(len(x), -1) - mean) @ matrix).reshape(x.shape)
+        return whitened
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"size": self.size, "mean": _text(self.mean), "matrix": _text(self.matrix)}
+        return {"size": self.size, "mean": _base64(self.mean), "matrix": _base64(self.matrix)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -78,13 +78,13 @@ class Whitening:
         return cls(int(values["size"]), *(base64.b64decode(values[name]) for name in ("mean", "matrix")))
 
 
-def _flat(x: Floats) -> Iterator[npt.NDArray[np.float64]]:
-    return (piece.reshape(len(piece), -1).astype(np.float64) for piece in blocks(x))
+def _flat(x: Float32) -> Iterator[npt.NDArray[np.float64]]:
+    return (block.reshape(len(block), -1).astype(np.float64) for block in blocks(x))
 
 
-def _total(found: Iterator[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    return reduce(np.add, found)
+def _sum(arrays: Iterator[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    return reduce(np.add, arrays)
 
 
-def _text(raw: bytes) -> str:
+def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()

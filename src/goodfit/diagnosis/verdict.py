@@ -33,7 +33,7 @@ NEXT = {
 
 HEADLINES = {
     "overfit": "The network predicts its training rows better than other rows.",
-    "underfit": "The network has not learned everything that the data offers.",
+    "underfit": "The network has not learned enough: it can still improve.",
     "good fit": "The network predicts other rows about as well as its training rows.",
     "cannot tell": "There is not enough evidence for a verdict.",
 }

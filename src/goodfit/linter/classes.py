@@ -77,7 +77,7 @@ def weights_fade(view: View, context: Context) -> Iterator[LintMessage]:
         )
 
 
-def too_few_to_synthesise(view: View, context: Context) -> Iterator[LintMessage]:
+def too_few_to_synthesize(view: View, context: Context) -> Iterator[LintMessage]:
     """SMOTE interpolates between neighbours, and the rarest class has too few rows for it."""
     smote, rows = view.get("smote"), context.smallest_class
     if smote is None or rows is None or rows > number(smote, "k"):
@@ -93,4 +93,4 @@ def too_few_to_synthesise(view: View, context: Context) -> Iterator[LintMessage]
     )
 
 
-RULES = (balanced_twice, weights_with_soft_labels, balance_against_metric, weights_fade, too_few_to_synthesise)
+RULES = (balanced_twice, weights_with_soft_labels, balance_against_metric, weights_fade, too_few_to_synthesize)

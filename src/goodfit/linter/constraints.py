@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage
-from goodfit.linter.penalties import normalised_kernels, shrinking
+from goodfit.linter.penalties import normalized_kernels, shrinking
 from goodfit.linter.view import View, names, number
 from goodfit.technique import Technique
 
@@ -60,18 +60,18 @@ def unit_norm_with_decay(view: View, context: Context) -> Iterator[LintMessage]:
 
 
 def bound_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """A bound on weights whose scale a normalisation removes."""
+    """A bound on weights whose scale a normalization removes."""
     for technique in view.named("max_norm", "min_max_norm", "spectral_norm"):
-        where = normalised_kernels(view, technique)
+        where = normalized_kernels(view, technique)
         if where:
             yield LintMessage(
                 "note",
                 names([technique]),
                 where,
-                "the normalisation after these layers removes the scale of their weights; the bound does not limit the "
+                "the normalization after these layers removes the scale of their weights; the bound does not limit the "
                 "network's function and keeps the effective learning rate high",
                 sources.LAARHOVEN,
-                "select the layers without a normalisation with on=",
+                "select the layers without a normalization with on=",
             )
 
 

@@ -45,22 +45,22 @@ class FlowItem:
 
     @property
     def features(self) -> int | None:
-        """The number of input features of a normalisation, if known."""
+        """The number of input features of a normalization, if known."""
         count = getattr(self.module, "num_features", getattr(self.module, "num_channels", None))
         if isinstance(self.module, nn.LayerNorm | nn.RMSNorm):
             count = self.module.normalized_shape[-1]
         return count if isinstance(count, int) else None
 
 
-def flow_items(model: nn.Module, noises: TechniquesByModule, normalisations: TechniquesByModule) -> list[FlowItem]:
-    """The network's modules, with the recipe's noises before their layers and its normalisations after them."""
+def flow_items(model: nn.Module, noises: TechniquesByModule, normalizations: TechniquesByModule) -> list[FlowItem]:
+    """The network's modules, with the recipe's noises before their layers and its normalizations after them."""
     items: list[FlowItem] = []
     for name, module in _leaf_modules(model):
         for technique in noises.get(id(module), []):
             items.append(FlowItem("dropout" if technique.name() in DROPOUTS else "noise", name, module, technique))
         parent = model.get_submodule(name.rpartition(".")[0])
         items.append(FlowItem(flow_kind(module), name, module, in_sequential=isinstance(parent, nn.Sequential)))
-        for technique in normalisations.get(id(module), []):
+        for technique in normalizations.get(id(module), []):
             items.append(_inserted(name, module, technique))
     return items
 
@@ -101,28 +101,28 @@ def has_custom_forward(model: nn.Module) -> bool:
     return any(not type(module).__module__.startswith("torch.nn.") for module in model.modules())
 
 
-def normalised_layers(flow: Sequence[FlowItem]) -> dict[str, FlowItem]:
-    """Names of linear and convolution layers whose output goes into a normalisation → that normalisation.
+def normalized_layers(flow: Sequence[FlowItem]) -> dict[str, FlowItem]:
+    """Names of linear and convolution layers whose output goes into a normalization → that normalization.
 
     Homogeneous modules (ReLU, pooling) and dropout may lie between the two, because the scale of the layer's weights
-    stays irrelevant. A normalisation of the network counts only if its number of features matches, and if it is a
+    stays irrelevant. A normalization of the network counts only if its number of features matches, and if it is a
     batch norm or directly follows in an `nn.Sequential`: other layer norms usually see the sum of a residual branch.
     """
-    normalised: dict[str, FlowItem] = {}
+    normalized: dict[str, FlowItem] = {}
     layer: FlowItem | None = None
     for item in flow:
         if item.kind == "layer":
             layer = item if surgery.features(item.module) else None
         elif layer is not None and item.kind in ("batch_norm", "norm"):
-            if item.technique is not None or _normalises(item, layer):
-                normalised[layer.name] = item
+            if item.technique is not None or _normalizes(item, layer):
+                normalized[layer.name] = item
             layer = None
         elif item.kind not in ("homogeneous", "dropout"):
             layer = None
-    return normalised
+    return normalized
 
 
-def _normalises(norm: FlowItem, layer: FlowItem) -> bool:
+def _normalizes(norm: FlowItem, layer: FlowItem) -> bool:
     shape = surgery.features(layer.module)
     siblings = layer.name.rpartition(".")[0] == norm.name.rpartition(".")[0]
     follows = norm.kind == "batch_norm" or norm.in_sequential

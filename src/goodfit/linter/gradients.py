@@ -28,14 +28,14 @@ def sam_with_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
 
 
 def sam_with_accumulation(view: View, context: Context) -> Iterator[LintMessage]:
-    """With gradient accumulation, SAM perturbs the weights for many rows at once, which generalises less well."""
+    """With gradient accumulation, SAM perturbs the weights for many rows at once, which generalizes less well."""
     if view.has("sam") and context.accumulate > 1:
         yield LintMessage(
             "note",
             ("sam",),
             (),
             f"with a batch in {context.accumulate} parts, it perturbs the weights once, by the gradient of all parts; "
-            "a perturbation for each part (a smaller m) generalises better in publications",
+            "a perturbation for each part (a smaller m) generalizes better in publications",
             sources.ANDRIUSHCHENKO,
             "compare with smaller batches without accumulation",
         )

@@ -41,7 +41,7 @@ def smoothing_with_mixing(view: View, context: Context) -> Iterator[LintMessage]
 
 
 def smoothing_with_confidence_penalty(view: View, context: Context) -> Iterator[LintMessage]:
-    """Label smoothing and the confidence penalty both penalise the distance from the uniform distribution."""
+    """Label smoothing and the confidence penalty both penalize the distance from the uniform distribution."""
     if view.has("label_smoothing") and view.has("confidence_penalty"):
         yield LintMessage(
             "note",

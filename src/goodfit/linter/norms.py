@@ -1,4 +1,4 @@
-"""Rules about normalisation layers, of the recipe and of the network."""
+"""Rules about normalization layers, of the recipe and of the network."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def small_batches(view: View, context: Context) -> Iterator[LintMessage]:
 
 
 def batch_norm_with_accumulation(view: View, context: Context) -> Iterator[LintMessage]:
-    """With gradient accumulation, batch norm normalises each part of a batch separately."""
+    """With gradient accumulation, batch norm normalizes each part of a batch separately."""
     norms = [item for item in view.flow if item.kind == "batch_norm"]
     if norms and context.accumulate > 1 and context.batch_size:
         yield LintMessage(
             "note",
             names([item.technique for item in norms if item.technique]),
             tuple(item.name for item in norms),
-            f"each of the {context.accumulate} parts of a batch is normalised by its own statistics, so the result "
+            f"each of the {context.accumulate} parts of a batch is normalized by its own statistics, so the result "
             f"differs from that of one batch of {context.batch_size}",
             sources.HOFFER,
             "expect the effect of smaller batches, or use layer_norm",
@@ -57,8 +57,8 @@ def ghost_batch_size(view: View, context: Context) -> Iterator[LintMessage]:
             yield LintMessage("warning", names([technique]), (), reason, sources.WU, "raise its size")
 
 
-def two_normalisations(view: View, context: Context) -> Iterator[LintMessage]:
-    """Two normalisations follow each other; the second removes the scale that the first has learned."""
+def two_normalizations(view: View, context: Context) -> Iterator[LintMessage]:
+    """Two normalizations follow each other; the second removes the scale that the first has learned."""
     previous: FlowItem | None = None
     where: list[str] = []
     for item in view.flow:
@@ -74,10 +74,10 @@ def two_normalisations(view: View, context: Context) -> Iterator[LintMessage]:
             "warning",
             names([t for t in view.techniques if isinstance(t, Normalization)]),
             tuple(dict.fromkeys(where)),
-            "two normalisations follow each other, and the second removes the scale of the first",
+            "two normalizations follow each other, and the second removes the scale of the first",
             "",
             "keep one of them, or exclude these layers with on=",
         )
 
 
-RULES = (small_batches, batch_norm_with_accumulation, ghost_batch_size, two_normalisations)
+RULES = (small_batches, batch_norm_with_accumulation, ghost_batch_size, two_normalizations)

@@ -24,40 +24,40 @@ def zeroing(view: View) -> list[Technique]:
     return [t for t in view.named("l1", "elastic_net", "group_lasso") if getattr(t, "l1", 1.0) > 0]
 
 
-def normalised_kernels(view: View, technique: Technique) -> tuple[str, ...]:
-    """The kernels that a technique acts on and whose layer's output is normalised."""
-    return tuple(s.name for s in view.tensors(technique) if s.kind == "kernel" and s.layer in view.normalised)
+def normalized_kernels(view: View, technique: Technique) -> tuple[str, ...]:
+    """The kernels that a technique acts on and whose layer's output is normalized."""
+    return tuple(s.name for s in view.tensors(technique) if s.kind == "kernel" and s.layer in view.normalized)
 
 
 def decay_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """L2 or weight decay before a normalisation acts only through the effective learning rate."""
+    """L2 or weight decay before a normalization acts only through the effective learning rate."""
     for technique in shrinking(view):
-        where = normalised_kernels(view, technique)
+        where = normalized_kernels(view, technique)
         if where:
             yield LintMessage(
                 "note",
                 names([technique]),
                 where,
-                "the normalisation after these layers removes the scale of their weights; shrinking them only raises "
-                "the effective learning rate (the network's own normalisations by the order of registration)",
+                "the normalization after these layers removes the scale of their weights; shrinking them only raises "
+                "the effective learning rate (the network's own normalizations by the order of registration)",
                 sources.LAARHOVEN,
                 "tune it together with the learning rate, or select the other layers with on=",
             )
 
 
 def zeros_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
-    """A sparsity penalty before a normalisation can shrink all weights without raising the loss."""
+    """A sparsity penalty before a normalization can shrink all weights without raising the loss."""
     for technique in zeroing(view):
-        where = normalised_kernels(view, technique)
+        where = normalized_kernels(view, technique)
         if where:
             yield LintMessage(
                 "warning",
                 names([technique]),
                 where,
-                "the normalisation after these layers removes the scale of their weights, so the penalty can shrink "
+                "the normalization after these layers removes the scale of their weights, so the penalty can shrink "
                 "all of them without raising the loss; how many become zero depends on the learning rate",
                 sources.LAARHOVEN,
-                "select the layers without a normalisation with on=, or penalise the scale of the normalisation "
+                "select the layers without a normalization with on=, or penalize the scale of the normalization "
                 "(on=norm)",
             )
 
@@ -124,7 +124,7 @@ def zeros_lost_by_schedule(view: View, context: Context) -> Iterator[LintMessage
 
 
 def biases_and_norms(view: View, context: Context) -> Iterator[LintMessage]:
-    """L2 or weight decay on biases or on the scale and shift of a normalisation."""
+    """L2 or weight decay on biases or on the scale and shift of a normalization."""
     for technique in shrinking(view):
         where = tuple(s.name for s in view.tensors(technique) if s.kind in ("bias", "norm"))
         if where:
@@ -132,7 +132,7 @@ def biases_and_norms(view: View, context: Context) -> Iterator[LintMessage]:
                 "note",
                 names([technique]),
                 where,
-                "it shrinks biases or the scale and shift of a normalisation, which hardly overfit",
+                "it shrinks biases or the scale and shift of a normalization, which hardly overfit",
                 sources.HE,
                 "exclude them (on=kernel) unless this is intended",
             )

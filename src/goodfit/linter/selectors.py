@@ -25,7 +25,7 @@ def nothing_matched(view: View, context: Context) -> Iterator[LintMessage]:
 
 
 def no_suitable_layer(view: View, context: Context) -> Iterator[LintMessage]:
-    """A noise or a normalisation finds no layer: no hidden layer, no feature maps, or only embeddings."""
+    """A noise or a normalization finds no layer: no hidden layer, no feature maps, or only embeddings."""
     for technique in view.techniques:
         if isinstance(technique, Noise | Normalization) and not view.layers(technique) and view.tensors(technique):
             feature_maps = isinstance(technique, Noise) and technique.convolutions_only

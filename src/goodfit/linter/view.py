@@ -10,7 +10,7 @@ from torch import nn
 
 from goodfit import surgery
 from goodfit.errors import InputError
-from goodfit.linter.flow import FlowItem, flow_items, normalised_layers
+from goodfit.linter.flow import FlowItem, flow_items, normalized_layers
 from goodfit.stages import Noise, Normalization, OnModel, OnWeights, inapplicable_reason, noise_by_layer
 from goodfit.technique import Technique
 
@@ -77,9 +77,9 @@ class View:
         return flow_items(self.model, self._by_layer(Noise), self._by_layer(Normalization))
 
     @cached_property
-    def normalised(self) -> dict[str, FlowItem]:
-        """Names of layers whose output goes into a normalisation → that normalisation."""
-        return normalised_layers(self.flow)
+    def normalized(self) -> dict[str, FlowItem]:
+        """Names of layers whose output goes into a normalization → that normalization."""
+        return normalized_layers(self.flow)
 
     def _by_layer(self, stage: type[OnModel]) -> dict[int, list[Technique]]:
         by_layer: dict[int, list[Technique]] = defaultdict(list)

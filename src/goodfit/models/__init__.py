@@ -1,8 +1,8 @@
-"""Plain reference networks that know nothing of techniques."""
+"""Reference networks without regularization."""
 
 from goodfit.models.build import build
 from goodfit.models.cnn import cnn
-from goodfit.models.initialise import initialise, reset
+from goodfit.models.initialize import initialize, reinitialize
 from goodfit.models.mel import LogMel, mel_cnn
 from goodfit.models.mlp import mlp
 from goodfit.models.resnet import resnet
@@ -14,10 +14,10 @@ __all__ = [
     "bag",
     "build",
     "cnn",
-    "initialise",
+    "initialize",
     "mel_cnn",
     "mlp",
-    "reset",
+    "reinitialize",
     "resnet",
     "text_cnn",
     "unet",

@@ -1,4 +1,4 @@
-"""The plain convolutional network, for series, images and clips."""
+"""A convolutional network for series, images and videos."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CONVOLUTIONS: dict[int, tuple[type[nn.Module], type[nn.Module]]] = {
     2: (nn.Conv2d, nn.MaxPool2d),
     3: (nn.Conv3d, nn.MaxPool3d),
 }
-"""Dimensions of space and time → convolution and pooling."""
+"""Number of space and time dimensions → convolution and pooling."""
 HEAD = 128
-"""Units of the linear layer behind the convolutions."""
+"""Units of the linear layer after the convolutions."""
 
 
 def cnn(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16, 32)) -> nn.Sequential:
-    """Convolutions of 3 pixels a side, each with ReLU and max-pooling to half the size, and two linear layers.
+    """Build a network of convolutions with kernel size 3, ReLU and max-pooling by 2, followed by two linear layers.
 
     Shape: inputs (batch, *input_shape) with input_shape (channels, time), (channels, height, width) or (channels,
     frames, height, width); outputs (batch, outputs), raw (no softmax).
@@ -30,30 +30,32 @@ def cnn(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16,
     ['Conv2d', 'ReLU', 'MaxPool2d', 'Flatten', 'Linear', 'ReLU', 'Linear']
 
     Raises:
-        InputError: inputs that are no series, images or clips, or that are too small to be halved so often.
+        InputError: the inputs are not series, images or videos, or they are too small for the poolings.
     """
-    conv, pool, space = _kind("cnn", input_shape, channels)
+    conv, pool, space = _layers("cnn", input_shape, channels)
     layers: list[nn.Module] = []
     for before, after in pairwise([input_shape[0], *channels]):
         layers += [conv(before, after, 3, padding=1), nn.ReLU(), pool(2)]
-    left = math.prod(n // 2 ** len(channels) for n in space)
+    features = math.prod(n // 2 ** len(channels) for n in space)
     return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(channels[-1] * left, HEAD), nn.ReLU(), nn.Linear(HEAD, outputs)
+        *layers, nn.Flatten(), nn.Linear(channels[-1] * features, HEAD), nn.ReLU(), nn.Linear(HEAD, outputs)
     )
 
 
-def _kind(
+def _layers(
     who: str, input_shape: Sequence[int], channels: Sequence[int]
 ) -> tuple[type[nn.Module], type[nn.Module], Sequence[int]]:
-    """The convolution and the pooling for inputs, and their dimensions of space and time."""
+    """The convolution and pooling modules for the inputs, and the sizes of their space and time dimensions."""
     space = tuple(input_shape[1:])
     if len(space) not in CONVOLUTIONS:
-        raise InputError(f"{who}: inputs must be series, images or clips with channels in front, got {input_shape}.")
+        raise InputError(
+            f"{who}: inputs must be series, images or videos with channels first, got {tuple(input_shape)}."
+        )
     if min(*channels, *space, 1) < 1:
         raise InputError(f"{who}: every size must be at least 1, got inputs {tuple(input_shape)}, channels {channels}.")
     if min(space) < 2 ** len(channels):
         raise InputError(
-            f"{who}: {len(channels)} poolings to half the size need at least {2 ** len(channels)} in each dimension, "
-            f"got {space}; give fewer channels, {who}:{channels[0]}."
+            f"{who}: with {len(channels)} poolings by 2, sizes must be at least {2 ** len(channels)}, got {space}; use "
+            f"fewer layers, such as {who}:{channels[0]}."
         )
     return *CONVOLUTIONS[len(space)], space

@@ -12,7 +12,7 @@ from goodfit.errors import InputError
 
 
 def mlp(input_shape: Sequence[int] | int, outputs: int, hidden: Sequence[int] = (256, 256)) -> nn.Sequential:
-    """A plain network of linear layers with ReLU between them; inputs of more dimensions are flattened.
+    """Build linear layers with ReLU between them; inputs with several dimensions are flattened.
 
     Shape: inputs (batch, *input_shape), outputs (batch, outputs), raw (no softmax).
 
@@ -26,7 +26,7 @@ def mlp(input_shape: Sequence[int] | int, outputs: int, hidden: Sequence[int] = 
     )
 
     Raises:
-        InputError: a size below 1.
+        InputError: a size is below 1.
     """
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
     sizes = [math.prod(shape), *hidden, outputs]

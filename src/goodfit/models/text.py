@@ -1,4 +1,4 @@
-"""Networks that read texts: the mean of the words, and convolutions over them."""
+"""Networks for texts: the mean of word embeddings, and convolutions over them."""
 
 from __future__ import annotations
 
@@ -12,87 +12,93 @@ from torch.nn import functional as F
 from goodfit.errors import InputError
 
 WIDTHS = (3, 4, 5)
-"""Words that the convolutions see at once."""
+"""Kernel sizes of the convolutions, in words."""
 PADDING = 0
-"""The number of what fills texts up to their common length."""
-SPREAD = 0.1
-"""Standard deviation of the words' vectors at the start."""
+"""The number that pads texts to a common length."""
+INITIAL_STDDEV = 0.1
+"""Standard deviation of the initial word embeddings."""
 
 
-class Vectors(nn.Embedding):
-    """The vectors of words, small at the start.
+class WordEmbedding(nn.Embedding):
+    """Word embeddings with small initial values.
 
-    Words that training never shows keep the vector that they began with: torch's, of standard deviation 1, would be as
-    loud as those of words that were learned, and new texts are full of such words.
+    Words that do not occur in training keep their initial embedding. With torch's standard deviation of 1, such an
+    embedding would be as large as a trained one, and new texts contain many such words.
     """
 
     def reset_parameters(self) -> None:
-        """Draw them anew."""
-        nn.init.normal_(self.weight, std=SPREAD)
+        """Draw new embeddings."""
+        nn.init.normal_(self.weight, std=INITIAL_STDDEV)
 
 
-class Mean(nn.Module):
-    """The mean of the vectors of a text's words."""
+class MeanEmbedding(nn.Module):
+    """The mean embedding of the words of a text."""
 
     def __init__(self, words: int, size: int) -> None:
         super().__init__()
-        self.embedding = Vectors(words, size)
+        self.embedding = WordEmbedding(words, size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (batch, words) whole numbers → (batch, size)."""
+        """x (batch, words) integer word numbers → (batch, size)."""
         vectors = self.embedding(x)
-        there = (x != PADDING).unsqueeze(-1).to(vectors.dtype)
-        mean: Tensor = (vectors * there).sum(1) / there.sum(1).clamp(min=1.0)
+        is_word = (x != PADDING).unsqueeze(-1).to(vectors.dtype)
+        mean: Tensor = (vectors * is_word).sum(1) / is_word.sum(1).clamp(min=1.0)
         return mean
 
 
-class Phrases(nn.Module):
-    """The strongest answers of convolutions of several widths over the vectors of a text's words."""
+class PhraseConvolutions(nn.Module):
+    """Convolutions of several widths over the word embeddings of a text, with max-pooling over the text."""
 
     def __init__(self, words: int, size: int, channels: int) -> None:
         super().__init__()
-        self.embedding = Vectors(words, size)
+        self.embedding = WordEmbedding(words, size)
         self.convolutions = nn.ModuleList(nn.Conv1d(size, channels, width) for width in WIDTHS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (batch, words) whole numbers → (batch, channels · widths)."""
+        """x (batch, words) integer word numbers → (batch, channels · widths)."""
         vectors = self.embedding(x).mT  # (batch, size, words)
-        there = (x != PADDING).unsqueeze(1).to(vectors.dtype)
-        vectors = vectors * there
-        # Each place where there is a word begins a phrase, so that a single word is seen too.
-        answers = [conv(F.pad(vectors, (0, width - 1))) for conv, width in zip(self.convolutions, WIDTHS, strict=True)]
-        return torch.cat([(answer.relu() * there).amax(2) for answer in answers], 1)
+        is_word = (x != PADDING).unsqueeze(1).to(vectors.dtype)
+        vectors = vectors * is_word
+        # A phrase starts at every word, so that texts of a single word also have one.
+        outputs = [conv(F.pad(vectors, (0, width - 1))) for conv, width in zip(self.convolutions, WIDTHS, strict=True)]
+        return torch.cat([(output.relu() * is_word).amax(2) for output in outputs], 1)
 
 
 def bag(words: int, outputs: int, sizes: Sequence[int] = (64, 64)) -> nn.Sequential:
-    """The mean of the words' vectors, and linear layers with ReLU between them; the order of words does not count.
+    """Build a bag-of-words network: the mean of word embeddings, then linear layers with ReLU; word order is ignored.
 
-    `words`: how many there are; `sizes`: the length of the vectors, and the layers behind.
+    Args:
+        words: the size of the vocabulary.
+        outputs: the number of outputs.
+        sizes: the size of the embeddings, and those of the hidden layers.
 
-    Shape: inputs (batch, words of a text), whole numbers, 0 behind its end; outputs (batch, outputs), raw (no softmax).
+    Shape: inputs (batch, text length), integer word numbers padded by 0; outputs (batch, outputs), raw (no softmax).
 
     >>> [type(layer).__name__ for layer in bag(100, 2)]
-    ['Mean', 'Linear', 'ReLU', 'Linear']
+    ['MeanEmbedding', 'Linear', 'ReLU', 'Linear']
 
     Reference: M. Iyyer, V. Manjunatha, J. Boyd-Graber and H. Daumé III, Deep unordered composition rivals syntactic
     methods for text classification, ACL 2015, https://aclanthology.org/P15-1162
 
     Raises:
-        InputError: a size below 1.
+        InputError: a size is below 1.
     """
     _check("bag", words, outputs, sizes)
-    layers: list[nn.Module] = [Mean(words, sizes[0])]
+    layers: list[nn.Module] = [MeanEmbedding(words, sizes[0])]
     for before, after in pairwise([*sizes, outputs]):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
 def text_cnn(words: int, outputs: int, sizes: Sequence[int] = (64, 64)) -> nn.Sequential:
-    """Convolutions over 3, 4 and 5 words, of each the largest value over the text, and a linear layer.
+    """Build convolutions over 3, 4 and 5 words, with max-pooling over the text, and a linear layer.
 
-    `words`: how many there are; `sizes`: the length of the words' vectors, and the channels of each width.
+    Args:
+        words: the size of the vocabulary.
+        outputs: the number of outputs.
+        sizes: the size of the embeddings, and the number of channels for each kernel size.
 
-    Shape: inputs (batch, words of a text), whole numbers, 0 behind its end; outputs (batch, outputs), raw (no softmax).
+    Shape: inputs (batch, text length), integer word numbers padded by 0; outputs (batch, outputs), raw (no softmax).
 
     >>> text_cnn(100, 2)(torch.tensor([[5, 7, 0]])).shape
     torch.Size([1, 2])
@@ -101,12 +107,14 @@ def text_cnn(words: int, outputs: int, sizes: Sequence[int] = (64, 64)) -> nn.Se
     https://arxiv.org/abs/1408.5882
 
     Raises:
-        InputError: a size below 1, or other than two sizes.
+        InputError: a size is below 1, or `sizes` does not have two numbers.
     """
     _check("text_cnn", words, outputs, sizes)
     if len(sizes) != 2:
-        raise InputError(f"text_cnn: sizes are those of the words' vectors and of the channels, got {tuple(sizes)}.")
-    return nn.Sequential(Phrases(words, sizes[0], sizes[1]), nn.Linear(len(WIDTHS) * sizes[1], outputs))
+        raise InputError(
+            f"text_cnn: sizes must be two numbers, of the embeddings and of the channels, got {tuple(sizes)}."
+        )
+    return nn.Sequential(PhraseConvolutions(words, sizes[0], sizes[1]), nn.Linear(len(WIDTHS) * sizes[1], outputs))
 
 
 def _check(who: str, words: int, outputs: int, sizes: Sequence[int]) -> None:

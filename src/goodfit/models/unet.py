@@ -1,4 +1,4 @@
-"""The U-Net, which names a class for each pixel of images."""
+"""The U-Net, which predicts a class for each pixel of an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from goodfit.errors import InputError
 
 
 class UNet(nn.Module):
-    """Down to ever smaller sizes and up again, each size on the way up beside what it was on the way down.
+    """Halves the image several times and enlarges it again; each enlarged image is concatenated with that of its size.
 
     Shape: (batch, channels, height, width) → (batch, outputs, height, width), raw (no softmax).
     """
@@ -22,24 +22,24 @@ class UNet(nn.Module):
         super().__init__()
         self.down = nn.ModuleList(_block(a, b) for a, b in pairwise([before, *channels]))
         upwards = list(reversed(channels))
-        self.up = nn.ModuleList(_block(below + beside, beside) for below, beside in pairwise(upwards))
+        self.up = nn.ModuleList(_block(below + skip, skip) for below, skip in pairwise(upwards))
         self.pool = nn.MaxPool2d(2)
         self.head = nn.Conv2d(channels[0], outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The logits of each pixel."""
-        passed = []
+        """(batch, channels, height, width) → logits (batch, outputs, height, width)."""
+        skips = []
         for number, block in enumerate(self.down):
             x = block(self.pool(x) if number else x)
-            passed.append(x)
-        for block, beside in zip(self.up, reversed(passed[:-1]), strict=True):
-            grown = F.interpolate(x, size=beside.shape[-2:], mode="nearest")
-            x = block(torch.cat([grown, beside], 1))
+            skips.append(x)
+        for block, skip in zip(self.up, reversed(skips[:-1]), strict=True):
+            enlarged = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
+            x = block(torch.cat([enlarged, skip], 1))
         return self.head(x)  # type: ignore[no-any-return]
 
 
 def unet(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16, 32, 64)) -> UNet:
-    """Two convolutions with batch norm and ReLU per number of channels, each but the first at half the size.
+    """Build a U-Net with two convolutions, batch norm and ReLU per number of channels, each level at half the size.
 
     Shape: inputs (batch, channels, height, width), outputs (batch, outputs, height, width).
 
@@ -49,20 +49,20 @@ def unet(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16
     Reference: O. Ronneberger, P. Fischer and T. Brox, U-Net: convolutional networks for biomedical image segmentation,
     MICCAI 2015, https://arxiv.org/abs/1505.04597
     Differs from the paper: convolutions are padded, so that the output has the size of the input; batch norm is added;
-    on the way up the nearest pixels are repeated, where the paper has transposed convolutions.
+    images are enlarged by repeating pixels, where the paper uses transposed convolutions.
 
     Raises:
-        InputError: inputs that are no images, or that are too small to be halved so often; a size below 1.
+        InputError: the inputs are not images, or too small to be halved so often, or a size is below 1.
     """
     if len(input_shape) != 3:
         raise InputError(f"unet: inputs must be images, (channels, height, width), got {tuple(input_shape)}.")
     if min(*input_shape, *channels, outputs) < 1:
         raise InputError(f"unet: every size must be at least 1, got {tuple(input_shape)}, channels {tuple(channels)}.")
-    least = 2 ** (len(channels) - 1)
-    if min(input_shape[1:]) < least:
+    smallest = 2 ** (len(channels) - 1)
+    if min(input_shape[1:]) < smallest:
         raise InputError(
-            f"unet: {len(channels)} sizes need at least {least} pixels a side, got {tuple(input_shape[1:])}; give "
-            f"fewer, unet:{channels[0]}."
+            f"unet: with {len(channels)} levels, images must be at least {smallest} pixels high and wide, got "
+            f"{tuple(input_shape[1:])}; use fewer levels, such as unet:{channels[0]}."
         )
     return UNet(input_shape[0], outputs, channels)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goodfit import __version__
+from goodfit._version import __version__
 from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.report.build import run_page, study_page, with_galleries

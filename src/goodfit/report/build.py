@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from goodfit import __version__
+from goodfit._version import __version__
 from goodfit.data import Split, metric
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.errors import InputError, MissingExtra
@@ -172,8 +172,8 @@ def _actions(run: Run) -> tuple[tuple[str, ...], ...]:
     if not len(run.recipe):
         return ()
     rows = tuple(tuple(row) for row in run.facts.get("acts", ()))
-    texts = run.facts.get("acts_on_the_whole", ())
-    return (*rows, *((text.split(" (")[0], "the run as a whole", "", text, "") for text in texts))
+    texts = run.facts.get("acts_on_whole_run", ())
+    return (*rows, *((text.split(" (")[0], "the whole run", "", text, "") for text in texts))
 
 
 def _yaml(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""Learning curves of one recipe: loss above, metric below, train against stop, the gap shaded."""
+"""Learning curves of a recipe: the loss above, the metric below, on train and stop, with the gap shaded."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from goodfit.report.page import Curve
 from goodfit.report.theme import axis, colour, figure, label, safe
 
 Series = list[float | None]
-MOST_POINTS = 240  # per curve: more than a screen shows, and 30,000 epochs stay a small file
-CUT = 8.0  # a loss axis ends at this many medians, so that one bad start does not flatten the rest
+MAX_POINTS = 240  # per curve, so that long runs stay small files
+CUT = 8.0  # the loss axis ends at this many medians, so that a bad start does not flatten the rest
 
 
-def learning_curves(curves: Sequence[Curve], beside: Sequence[Curve] = ()) -> go.Figure:
-    """Loss and metric by epoch for the seeds of one recipe.
+def learning_curves(curves: Sequence[Curve], compared: Sequence[Curve] = ()) -> go.Figure:
+    """Return a figure of loss and metric by epoch for the seeds of a recipe.
 
-    Thin lines are seeds, bold ones their mean up to the epoch at which the first of them ended. Vertical
-    lines mark the best epochs, circles the epoch whose weights were kept.
+    Thin lines are single seeds. Bold lines are their mean, up to the epoch at which the first seed ends. Vertical lines
+    mark the best epochs, and circles mark the epochs whose weights were kept.
 
-    Arguments:
-        curves: the runs of one recipe, one per seed.
-        beside: runs of the recipe drawn next to it, which then has the same axes.
+    Args:
+        curves: the runs of the recipe, one per seed.
+        compared: the runs that are drawn next to the figure on the same axes.
     """
-    both = [*curves, *beside]
+    both = [*curves, *compared]
     losses = _bounds([v for c in both for v in (*c.train_loss, *c.stop_loss)], cut=True)
     metrics = _bounds([v for c in both for v in (*c.train, *c.stop)], cut=False)
     traces = [
@@ -54,7 +54,7 @@ def _panel(
 
 
 def _thin(epochs: Sequence[int]) -> list[int]:
-    step = max(1, math.ceil(len(epochs) / MOST_POINTS))
+    step = max(1, math.ceil(len(epochs) / MAX_POINTS))
     places = list(range(0, len(epochs), step))
     if places and places[-1] != len(epochs) - 1:
         places.append(len(epochs) - 1)
@@ -67,7 +67,7 @@ def _sample(epochs: Sequence[int], values: Sequence[float], places: Sequence[int
 
 
 def _mean(curves: Sequence[Curve], pick: Callable[[Curve], Sequence[float]]) -> tuple[list[int], Series]:
-    """The mean over seeds while all of them run: a mean over survivors would jump where one ends."""
+    """Return the mean over seeds for the epochs that all seeds have; other means would jump where a seed ends."""
     tables = [dict(zip(curve.epochs, pick(curve), strict=False)) for curve in curves]
     common = [epoch for epoch in tables[0] if all(epoch in table for table in tables)] if tables else []
     means = [statistics.fmean(table[epoch] for table in tables) for epoch in common]
@@ -93,25 +93,25 @@ def _line(epochs: list[int], values: Series, part: str, y: str, *, thin: bool = 
 
 
 def _gap(epochs: list[int], train: Series, stop: Series, y: str) -> go.Scatter:
-    """The area between the means: a closed outline for each stretch without a missing value."""
+    """Return the area between the means: a closed outline for each interval without missing values."""
     x: list[int | None] = []
     outline: Series = []
-    for start, end in _stretches(train, stop):
-        forth = epochs[start:end]
-        x += [*forth, *reversed(forth), forth[0], None]
+    for start, end in _complete_intervals(train, stop):
+        forward = epochs[start:end]
+        x += [*forward, *reversed(forward), forward[0], None]
         outline += [*train[start:end], *reversed(stop[start:end]), train[start], None]
     return go.Scatter(name="gap", x=x, y=outline, xaxis="x", yaxis=y, mode="lines", line={"width": 0},
                       fill="toself", fillcolor=colour("gap"), hoverinfo="skip")  # fmt: skip
 
 
-def _stretches(first: Series, second: Series) -> Iterator[tuple[int, int]]:
+def _complete_intervals(first: Series, second: Series) -> Iterator[tuple[int, int]]:
     start = None
     pairs = [*zip(first, second, strict=False), (None, None)]
     for i, (a, b) in enumerate(pairs):
-        whole = a is not None and b is not None
-        if whole and start is None:
+        complete = a is not None and b is not None
+        if complete and start is None:
             start = i
-        elif not whole and start is not None:
+        elif not complete and start is not None:
             yield start, i
             start = None
 
@@ -131,10 +131,10 @@ def _kept(curves: Sequence[Curve], pick: Callable[[Curve], Sequence[float]], y: 
 
 
 def _bounds(values: Sequence[float], *, cut: bool) -> tuple[float, float, bool]:
-    """Lowest and highest value of an axis, and whether it was cut."""
-    found = [v for value in values if (v := finite(value)) is not None]
-    low, high = min(found, default=0.0), max(found, default=1.0)
-    limit = CUT * statistics.median(found) if cut and found and low >= 0 else math.inf
+    """Return the ends of an axis, and whether it cuts off values."""
+    known = [v for value in values if (v := finite(value)) is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    limit = CUT * statistics.median(known) if cut and known and low >= 0 else math.inf
     is_cut = high > limit > low
     high = limit if is_cut else high
     pad = 0.05 * (high - low) or 0.5 * abs(high) or 1.0
@@ -142,11 +142,11 @@ def _bounds(values: Sequence[float], *, cut: bool) -> tuple[float, float, bool]:
 
 
 def _epoch_axis(curves: Sequence[Curve]) -> dict[str, Any]:
-    found = [epoch for curve in curves for epoch in curve.epochs]
-    first, last = min(found, default=0), max(found, default=1)
+    epochs = [epoch for curve in curves for epoch in curve.epochs]
+    first, last = min(epochs, default=0), max(epochs, default=1)
     pad = max(0.5, 0.02 * (last - first))
-    whole = {"dtick": 1} if last - first <= 6 else {"nticks": 7}
-    return {"range": [first - pad, last + pad], "tickformat": ",d"} | whole
+    ticks = {"dtick": 1} if last - first <= 6 else {"nticks": 7}
+    return {"range": [first - pad, last + pad], "tickformat": ",d"} | ticks
 
 
 def _layout(curves: Sequence[Curve], epochs: dict[str, Any], losses: tuple[float, float, bool],
@@ -186,14 +186,14 @@ def _between(epochs: Sequence[int]) -> str:
 
 
 def kept_means(curves: Sequence[Curve]) -> tuple[float, float] | None:
-    """The metric on train and on stop at the kept epochs, means over the seeds where both are finite."""
+    """Return the metric on train and stop at the kept epochs, as means over the seeds; None if no seed has both."""
     tables = [dict(zip(c.epochs, zip(c.train, c.stop, strict=False), strict=False)) for c in curves]
     kept = [table[c.kept_epoch] for c, table in zip(curves, tables, strict=True) if c.kept_epoch in table]
     pairs = [(finite(train), finite(stop)) for train, stop in kept]
-    found = [(train, stop) for train, stop in pairs if train is not None and stop is not None]
-    if not found:
+    known = [(train, stop) for train, stop in pairs if train is not None and stop is not None]
+    if not known:
         return None
-    return statistics.fmean(pair[0] for pair in found), statistics.fmean(pair[1] for pair in found)
+    return statistics.fmean(pair[0] for pair in known), statistics.fmean(pair[1] for pair in known)
 
 
 def _mean_gap(curves: Sequence[Curve]) -> str:
@@ -204,11 +204,9 @@ def _mean_gap(curves: Sequence[Curve]) -> str:
 def _caption(curves: Sequence[Curve], losses: tuple[float, float, bool]) -> str:
     means = kept_means(curves)
     count = f"Mean of {len(curves)} seeds" if len(curves) != 1 else "One seed"
-    said = (
-        f"{count}, kept epoch: {curves[0].metric} {means[0]:.3f} on train, {means[1]:.3f} on stop" if means else count
-    )
-    cut = f" The loss axis ends at {number(losses[1], 2)}; some values lie above." if losses[2] else ""
-    return f"{said}.{cut}"
+    scores = f", kept epoch: {curves[0].metric} {means[0]:.3f} on train, {means[1]:.3f} on stop" if means else ""
+    cut = f" The loss axis ends at {number(losses[1], 2)}; some values are higher." if losses[2] else ""
+    return f"{count}{scores}.{cut}"
 
 
 def _alt(curves: Sequence[Curve]) -> str:

@@ -1,4 +1,4 @@
-"""The figures of a page, by the names under which its template asks for them."""
+"""The figures of a page, by the names that its template uses."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["differences", "learning_curves", "page_figures", "weight_histogram"]
 
 
 def page_figures(page: Page) -> dict[str, go.Figure]:
-    """Every figure of a page: "differences", "curves-<i>" and "weights-<i>" with i into `page.labels()`.
+    """Return all figures of a page: "differences", "curves-<i>" and "weights-<i>", where i is the index of a label.
 
-    Curves are drawn on the axes that they share with plain's, the first label's; the page gives plain's the
-    axes of whatever it is compared with.
+    The first label is plain. The curves of every other recipe have axes that also fit the curves of plain; the page
+    draws the curves of plain on the axes of the recipe next to them.
     """
     labels = page.labels()
     plain = page.curves_of(labels[0]) if labels else ()

@@ -1,4 +1,4 @@
-"""How a report writes numbers: as many digits as the intervals deserve, and a dash where there is none."""
+"""Format numbers and texts for a report; missing numbers are a dash."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ DASH = "–"
 
 
 def finite(value: float | None) -> float | None:
-    """The value as a float, or None where it is missing, infinite or not a number."""
+    """Return the value as a float, or None if it is missing, infinite or NaN."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
 def clean(values: Iterable[float | None], digits: int = 5) -> list[float | None]:
-    """The values rounded to significant digits; what is not finite becomes None, JSON's null."""
+    """Round values to significant digits; values that are not finite become None."""
     return [None if (v := finite(value)) is None else float(f"{v:.{digits}g}") for value in values]
 
 
 def decimals(intervals: Sequence[tuple[float | None, float | None]]) -> int:
-    """Decimal places that give the typical half-width of the intervals two significant digits.
+    """Return the decimal places with which the median half-width of the intervals has two significant digits.
 
     >>> decimals([(0.971, 0.976), (0.962, 0.968)])
     4
@@ -33,20 +33,20 @@ def decimals(intervals: Sequence[tuple[float | None, float | None]]) -> int:
 
 
 def number(value: float | None, places: int, *, sign: bool = False) -> str:
-    """A number with a true minus sign.
+    """Format a number, with a true minus sign.
 
     >>> number(-0.01234, 3), number(0.5, 2, sign=True), number(float("nan"), 2)
     ('−0.012', '+0.50', '–')
     """
-    if (kept := finite(value)) is None:
+    if (v := finite(value)) is None:
         return DASH
-    if kept and (abs(kept) >= 1e6 or abs(kept) < 0.5 * 10**-places):
-        return f"{kept:{'+' if sign else ''}.1e}".replace("-", "−")
-    return f"{kept:{'+' if sign and kept else ''},.{places}f}".replace("-", "−")
+    if v and (abs(v) >= 1e6 or abs(v) < 0.5 * 10**-places):
+        return f"{v:{'+' if sign else ''}.1e}".replace("-", "−")
+    return f"{v:{'+' if sign and v else ''},.{places}f}".replace("-", "−")
 
 
 def span(low: float | None, high: float | None, places: int, *, sign: bool = False) -> str:
-    """An interval as text, empty where an end is missing.
+    """Format an interval; empty if an end is missing.
 
     >>> span(0.1, 0.25, 2)
     '[0.10, 0.25]'
@@ -57,7 +57,7 @@ def span(low: float | None, high: float | None, places: int, *, sign: bool = Fal
 
 
 def percent(share: float) -> str:
-    """A share as a percentage that never rounds something to nothing.
+    """Format a share as a percentage; small shares are never rounded to zero.
 
     >>> percent(0.8137), percent(0.0), percent(0.0002)
     ('81.4 %', '0 %', '< 0.1 %')
@@ -72,7 +72,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in the two units that matter.
+    """Format a duration in its two largest units.
 
     >>> duration(3.21), duration(75), duration(7500)
     ('3.2 s', '1 min 15 s', '2 h 5 min')
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """The text, cut inside: the start names a recipe, the end tells relatives apart.
+    """Shorten a text in the middle, so that its start and end stay readable.
 
     >>> shorten("l2=1e-4, dropout=0.25, batch_norm, mixup=0.2", 36)
     'l2=1e-4, dropout=0.25, … mixup=0.2'
@@ -100,15 +100,15 @@ def shorten(text: str, length: int) -> str:
         return text
     parts = text.split(", ")
     for count in range(len(parts) - 2, 0, -1):
-        whole = f"{', '.join(parts[:count])}, … {parts[-1]}"
-        if len(whole) <= length:
-            return whole
+        shortened = f"{', '.join(parts[:count])}, … {parts[-1]}"
+        if len(shortened) <= length:
+            return shortened
     head = (length - 1) * 3 // 5
     return text[:head] + "…" + text[len(text) - (length - 1 - head) :]
 
 
 def headed(name: str) -> str:
-    """A metric's name as it begins a line.
+    """Capitalize the name of a metric for a heading.
 
     >>> headed("accuracy"), headed("iou")
     ('Accuracy', 'IoU')

@@ -1,4 +1,4 @@
-"""A page as one HTML file that needs nothing else: no network, no other file."""
+"""Render a page as one HTML file that works offline and needs no other file."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from goodfit.report.forest import digits, summary
 from goodfit.report.formatting import DASH, duration, finite, headed, number, percent, span
 from goodfit.report.page import REFERENCE, Page, Row, SampleGallery, Weights
 
-STANDING_MARKS = {"better": "●", "worse": "■", "open": "○", REFERENCE: ""}
+MARKS = {"better": "●", "worse": "■", "inconclusive": "○", REFERENCE: ""}
 
 
 def render(page: Page) -> str:
-    """The page as HTML text.
+    """Return the page as HTML.
 
-    plotly.js, packed, takes 2.0 MB of it; fifteen recipes with three seeds of sixty epochs take 0.45 MB.
-    A page without figures takes some 20 kB.
+    The compressed plotly.js takes 2.0 MB; fifteen recipes with three seeds and sixty epochs take 0.45 MB. A page
+    without figures takes about 20 kB.
     """
-    figures = {name: _plain(figure.to_plotly_json()) for name, figure in page_figures(page).items()}
+    figures = {name: _to_json(figure.to_plotly_json()) for name, figure in page_figures(page).items()}
     labels = page.labels()
     return (
         _environment()
@@ -54,15 +54,15 @@ def render(page: Page) -> str:
     )
 
 
-def render_augmentation(title: str, recipe: str, found: Sequence[SampleGallery], version: str) -> str:
-    """A page of samples and their variants, as HTML text."""
+def render_augmentation(title: str, recipe: str, galleries: Sequence[SampleGallery], version: str) -> str:
+    """Return a page of samples and their augmented variants as HTML."""
     return (
         _environment()
         .get_template("augment.html.j2")
         .render(
             title=title,
             recipe=recipe,
-            found=found,
+            galleries=galleries,
             version=version,
             style=_asset("report.css"),
             light=Markup(theme.css_variables(False)),
@@ -71,19 +71,19 @@ def render_augmentation(title: str, recipe: str, found: Sequence[SampleGallery],
     )
 
 
-def render_series_charts(found: Sequence[SampleGallery]) -> str:
-    """Series and their variants as one SVG picture, which needs nothing else."""
+def render_series_charts(galleries: Sequence[SampleGallery]) -> str:
+    """Return series and their augmented variants as one SVG picture."""
     light, dark = Markup(theme.css_variables(False)), Markup(theme.css_variables(True))
-    return _environment().get_template("series_charts.svg.j2").render(found=found, light=light, dark=dark)
+    return _environment().get_template("series_charts.svg.j2").render(galleries=galleries, light=light, dark=dark)
 
 
 def write(page: Page, path: str | os.PathLike[str]) -> Path:
-    """Render the page into a file, as `write_text` does."""
+    """Write the page as HTML, and return the path."""
     return write_text(render(page), path)
 
 
 def write_text(text: str, path: str | os.PathLike[str]) -> Path:
-    """Write a page into a file, at once or not at all: a reader never meets half a report."""
+    """Write a text to a file atomically, and return the path."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
@@ -91,7 +91,7 @@ def write_text(text: str, path: str | os.PathLike[str]) -> Path:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        part.chmod(0o666 & ~_umask())  # mkstemp's files are for their owner only
+        part.chmod(0o666 & ~_umask())  # files of mkstemp are private to their owner
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def _umask() -> int:
 
 @functools.cache
 def compressed_plotly() -> str:
-    """plotly.js, gzipped and in base64: 4.8 MB become 2.0, and the browser unpacks it by itself."""
+    """Return plotly.js compressed with gzip, in base64: 2.0 MB instead of 4.8 MB. The browser decompresses it."""
     source = plotly.offline.get_plotlyjs()
     return base64.b64encode(gzip.compress(source.encode(), compresslevel=9, mtime=0)).decode()
 
@@ -127,37 +127,37 @@ def _environment() -> jinja2.Environment:
 
 
 def _asset(name: str) -> Markup:
-    """A file that belongs into the page as it is."""
+    """Return a file of the templates folder that is inserted unchanged."""
     return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
 
 
-def _plain(value: Any) -> Any:
-    """A figure as JSON takes it, without the parts that only tell plotly what it knows already."""
+def _to_json(value: Any) -> Any:
+    """Convert a figure to JSON values, without missing values and the template."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None and key != "template"}
+        return {key: _to_json(item) for key, item in value.items() if item is not None and key != "template"}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return finite(value) if isinstance(value, float) else value
 
 
 def _rows(page: Page) -> list[dict[str, Any]]:
-    """The ranking as texts, best first."""
+    """Return the ranking as texts, best first."""
     places = digits(page)
     return [_row(page, row, rank, places) for rank, row in enumerate(page.ranked(), start=1)]
 
 
 def _row(page: Page, row: Row, rank: int, places: int) -> dict[str, Any]:
-    standing = page.standing(row)
+    significance = page.significance(row)
     return {
         "rank": rank,
         "label": row.label,
         "recipe": row.recipe if row.recipe != row.label else "",
         "mean": number(row.mean, places),
         "interval": span(row.low, row.high, places),
-        "difference": DASH if standing == REFERENCE else number(row.difference, places, sign=True),
+        "difference": DASH if significance == REFERENCE else number(row.difference, places, sign=True),
         "difference_interval": span(row.difference_low, row.difference_high, places, sign=True),
-        "standing": standing,
-        "mark": STANDING_MARKS[standing],
+        "significance": significance,
+        "mark": MARKS[significance],
         "verdict": row.verdict,
         "seeds": row.seeds,
         "gap": number(row.gap, places, sign=True),
@@ -167,17 +167,17 @@ def _row(page: Page, row: Row, rank: int, places: int) -> dict[str, Any]:
 
 
 def _picks(page: Page, figures: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The recipes that a reader can choose, best first; plain is left out where there is another."""
+    """Return the recipes of a selection list, best first; plain only if there is no other."""
     labels = page.labels()
     order = [labels.index(row.label) for row in page.ranked()]
     order += [i for i in range(len(labels)) if i not in order]
     drawn = [i for i in order if f"{kind}-{i}" in figures]
-    shown = [i for i in drawn if i != 0] or drawn
-    return [{"figure": f"{kind}-{i}", "label": labels[i], "index": i} for i in shown]
+    offered = [i for i in drawn if i != 0] or drawn
+    return [{"figure": f"{kind}-{i}", "label": labels[i], "index": i} for i in offered]
 
 
 def _tensors(page: Page, labels: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
-    """A row per tensor, with plain's share of zeros beside the recipe's."""
+    """Return the table of tensors of every recipe, with the share of zeros of plain for comparison."""
     weights = {one.label: one for one in page.weights}
     plain = weights.get(labels[0]) if labels else None
     return {f"weights-{i}": _table(weights[name], plain) for i, name in enumerate(labels) if name in weights}

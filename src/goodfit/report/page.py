@@ -1,4 +1,4 @@
-"""What a report says, as plain records: the whole input of the renderer, free of torch and of plotly."""
+"""The content of a report as plain records, which the renderer turns into HTML. Needs neither torch nor plotly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-BETTER, WORSE, OPEN, REFERENCE = "better", "worse", "open", "reference"
+BETTER, WORSE, INCONCLUSIVE, REFERENCE = "better", "worse", "inconclusive", "reference"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One observation behind a verdict; `weight` is "supports", "against" or "neutral"."""
+    """An observation behind a verdict. `weight` is "supports", "against" or "neutral"."""
 
     title: str
     evidence: str
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class VerdictBox:
-    """The answer; `label` is "overfit", "underfit", "good fit" or "cannot tell"."""
+    """A verdict. `label` is "overfit", "underfit", "good fit" or "cannot tell"."""
 
     label: str
     headline: str
@@ -35,10 +35,10 @@ class VerdictBox:
 
 @dataclass(frozen=True)
 class Row:
-    """One recipe of the ranking.
+    """A recipe of the ranking.
 
-    The differences are to plain, and None for plain itself. `gap` is the train metric minus the stop metric
-    at the kept epoch.
+    Differences are from the plain network, and None for the plain network itself. `gap` is the train metric minus the
+    stop metric at the kept epoch.
     """
 
     label: str
@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Curve:
-    """The history of one run: a value of metric and loss per epoch, on train and on stop."""
+    """The learning curves of a run: metric and loss of every epoch, on the train and stop parts."""
 
     label: str
     seed: int
@@ -74,10 +74,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class TensorWeights:
-    """The histogram of one tensor.
+    """The histogram of a tensor.
 
-    `counts[i]` weights lie between `edges[i]` and `edges[i + 1]`. The counts may hold the exact zeros
-    (`sum(counts) == size`) or leave them out (`sum(counts) + zeros == size`).
+    `counts[i]` weights lie between `edges[i]` and `edges[i + 1]`. The counts either include the exact
+    zeros (`sum(counts) == size`) or leave them out (`sum(counts) + zeros == size`).
     """
 
     name: str
@@ -90,19 +90,19 @@ class TensorWeights:
 
 @dataclass(frozen=True)
 class Weights:
-    """The kept weights of one recipe, tensor by tensor."""
+    """The kept weights of a recipe, one histogram per tensor."""
 
     label: str
     tensors: tuple[TensorWeights, ...]
 
     @property
     def size(self) -> int:
-        """How many weights there are."""
+        """The number of weights."""
         return sum(tensor.size for tensor in self.tensors)
 
     @property
     def zeros(self) -> int:
-        """How many of them are exactly zero."""
+        """The number of weights that are exactly zero."""
         return sum(tensor.zeros for tensor in self.tensors)
 
     @property
@@ -113,7 +113,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value of a row in words; whether it is another than in the row as it is, and by how much."""
+    """A value of a table row as text, whether augmentation changed it, and by how much."""
 
     text: str
     difference: str = ""
@@ -122,7 +122,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Feature:
-    """What a line of a table of variants holds, a column or a target; or a channel in charts, and its ends."""
+    """A column or target of a table of variants; or a channel of charts, with the ends of its axis."""
 
     name: str
     low: str = ""
@@ -132,10 +132,15 @@ class Feature:
 
 @dataclass(frozen=True)
 class SampleView:
-    """A sample to look at and to listen to: addresses (data:…) that hold picture and sound themselves, or words.
+    """A sample in a form that a page can show; unused fields are empty.
 
-    Each word comes with "same", "gone" or "new": what became of it. `cells`: a row of a table, a value for each line of
-    its gallery. `paths`: a series, one SVG path per channel. `caption` stands below.
+    Attributes:
+        picture: a data: URL of an image or of an animated clip.
+        sound: a data: URL of a sound.
+        words: pairs of a word and "same", "gone" or "new".
+        cells: a row of a table: one value per feature of the gallery.
+        paths: a series: one SVG path per feature (channel) of the gallery.
+        caption: text below the sample.
     """
 
     picture: str = ""
@@ -148,7 +153,10 @@ class SampleView:
 
 @dataclass(frozen=True)
 class SampleGallery:
-    """A sample and what augmentation makes of it; tables have a feature per column, series one per channel."""
+    """A sample with its augmented variants.
+
+    `features` name the columns of tables and the channels of series. `note` is shown below the gallery.
+    """
 
     label: str
     original: SampleView
@@ -161,9 +169,8 @@ class SampleGallery:
 class Page:
     """A whole report.
 
-    A row, its curves and its weights belong together by their `label`. `facts`, `test` and `reproduce` are
-    pairs of a caption and its content; `actions` is the table that says which technique acts on which tensor.
-    A section whose field is empty is left out.
+    A row, its curves and its weights share their `label`. `facts`, `test` and `reproduce` are pairs of a caption and
+    its content; `actions` is the table of which technique acts on which tensor. Empty sections are left out.
     """
 
     title: str
@@ -186,7 +193,7 @@ class Page:
     galleries: tuple[SampleGallery, ...] = ()
 
     def ranked(self) -> tuple[Row, ...]:
-        """The rows, best mean first; rows whose mean is not finite come last."""
+        """Return the rows, best mean first; rows whose mean is not finite come last."""
         sign = -1.0 if self.higher_is_better else 1.0
 
         def key(row: Row) -> tuple[bool, float]:
@@ -195,32 +202,35 @@ class Page:
 
         return tuple(sorted(self.ranking, key=key))
 
-    def standing(self, row: Row) -> str:
-        """How a row compares with plain: "better" or "worse" only where its interval excludes zero."""
+    def significance(self, row: Row) -> str:
+        """Compare a row with the plain network: "better", "worse", "inconclusive", or "reference" for plain itself.
+
+        "better" and "worse" mean significant: the 95 % interval of the difference excludes 0.
+        """
         if row.difference is None:
             return REFERENCE
         low, high = row.difference_low, row.difference_high
         if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)) or low <= 0 <= high:
-            return OPEN
+            return INCONCLUSIVE
         return BETTER if (low > 0) == self.higher_is_better else WORSE
 
     def labels(self) -> tuple[str, ...]:
-        """Every label once: plain first, then the ranking's order, then what only curves or weights name."""
+        """Return all labels: plain first, then in the order of the ranking, then those of curves and weights alone."""
         rows = sorted(self.ranked(), key=lambda r: r.difference is not None)
         names = [*(r.label for r in rows), *(c.label for c in self.curves), *(w.label for w in self.weights)]
         return tuple(dict.fromkeys(names))
 
     def curves_of(self, label: str) -> tuple[Curve, ...]:
-        """The runs of one recipe, one per seed."""
+        """Return the curves of a recipe, one per seed."""
         return tuple(curve for curve in self.curves if curve.label == label)
 
     def to_dict(self) -> dict[str, Any]:
-        """The page as plain data for JSON."""
+        """Return the page as plain JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Page:
-        """The page that `to_dict` wrote, also after a trip through JSON (where tuples become lists)."""
+        """Build a page from the values of `to_dict`; lists from JSON become tuples."""
         return typing.cast(Page, _build(cls, data))
 
 

@@ -1,4 +1,4 @@
-"""Samples beside what augmentation makes of them, as a page can hold it: pictures, sounds, words, tables, charts."""
+"""Show training samples with augmented variants: as pictures, sounds, words, tables or charts."""
 
 from __future__ import annotations
 
@@ -23,57 +23,57 @@ from goodfit.train.batched import seen, targets
 from goodfit.train.variants import asked, examples, variants, with_targets
 from goodfit.types import Array
 
-PLAYED = 8000
-"""Samples per second at which sounds of an unknown rate are played."""
-QUIET = 60.0
-"""Decibels below the loudest at which a spectrogram is black."""
+DEFAULT_RATE = 8000
+"""Samples per second of a sound whose rate is not known."""
+DYNAMIC_RANGE = 60.0
+"""Decibels below the loudest point at which a spectrogram is black."""
 
 
 def sample_galleries(
     split: Split, recipe: Recipe, count: int = 12, samples: int = 1, seed: int = 0
 ) -> tuple[SampleGallery, ...]:
-    """Some training samples, of different classes, each with variants of it.
+    """Return training samples, of different classes if possible, each with `count` variants.
 
     Raises:
-        InputError: a recipe without augmentations, or one that does not fit the data.
-        MissingExtra: pillow is not there.
+        InputError: the recipe has no augmentation, or does not fit the data.
+        MissingExtra: Pillow is not installed.
     """
     preview, rows = split.spec.inputs.data_kind.preview, examples(split, samples)
-    if preview in COMPARED:
+    if preview in BATCH_GALLERIES:
         asked(split, recipe, count, rows)
-        in_batches, before = seen(split, recipe, count, rows, seed), targets(split, rows)
-        several = zip(rows, in_batches.x, in_batches.y, before, strict=True)
-        return tuple(COMPARED[preview](split, row, _label(split, row), (x, y), old) for row, x, y, old in several)
+        augmented, originals = seen(split, recipe, count, rows, seed), targets(split, rows)
+        per_row = zip(rows, augmented.x, augmented.y, originals, strict=True)
+        gallery = BATCH_GALLERIES[preview]
+        return tuple(gallery(split, row, _label(split, row), (x, y), old) for row, x, y, old in per_row)
     if split.spec.task == "segmentation":
-        return tuple(_masked(split, recipe, count, rows, seed))
-    show, made = VIEWS[preview], variants(split, recipe, count, rows, seed)
-    found = []
-    for row, several in zip(rows, made, strict=True):
+        return tuple(_mask_galleries(split, recipe, count, rows, seed))
+    view, galleries = VIEWS[preview], []
+    for row, augmented_row in zip(rows, variants(split, recipe, count, rows, seed), strict=True):
         raw = split.train.x[row]
-        shown = tuple(show(split, one, raw) for one in several)
-        found.append(SampleGallery(_label(split, row), show(split, raw, None), shown))
-    return tuple(found)
+        views = tuple(view(split, sample, raw) for sample in augmented_row)
+        galleries.append(SampleGallery(_label(split, row), view(split, raw, None), views))
+    return tuple(galleries)
 
 
 def write_contact_sheet(
     split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0
 ) -> None:
-    """The same as one PNG file, where there are pictures: a row per sample, which stands in front."""
+    """Write a PNG file with one row per sample: the original, then its variants. Nothing for tables, series, texts."""
     draw = PICTURES.get(split.spec.inputs.data_kind.preview)
     if draw is None:
         return
     rows = examples(split, samples)
     if split.spec.task == "segmentation":
-        pictured = _pictured(split, recipe, count, rows, seed)
-        path.write_bytes(encode(tile([[raw, *several] for _, raw, several in pictured])))
+        pictures = _masked_images(split, recipe, count, rows, seed)
+        path.write_bytes(encode(tile([[original, *augmented] for _, original, augmented in pictures])))
         return
-    made = variants(split, recipe, count, rows, seed)
-    whole = torch.cat([split.train.x[rows].unsqueeze(1), made], 1)  # (sample, 1 + variant, …)
-    path.write_bytes(encode(tile([[draw(split, one) for one in row] for row in whole])))
+    augmented = variants(split, recipe, count, rows, seed)
+    x = torch.cat([split.train.x[rows].unsqueeze(1), augmented], 1)  # (sample, 1 + variant, …)
+    path.write_bytes(encode(tile([[draw(split, sample) for sample in row] for row in x])))
 
 
 def pixels(split: Split, sample: Tensor) -> Array:
-    """A sample as it was before preprocessing, in 256 shades: (channel, …, height, width)."""
+    """Return an image or clip as it was before preprocessing: (channel, …, height, width) uint8."""
     shades = (split.spec.inputs.unit(sample) * 255).round().clamp(0, 255)
     return shades.to(torch.uint8).cpu().numpy()
 
@@ -84,84 +84,85 @@ def middle_frame(split: Split, sample: Tensor) -> Array:
 
 
 def spectrogram(split: Split, sample: Tensor, rows: int = 64) -> Array:
-    """A sound's loudness over time (to the right) and frequency (upwards) in 256 shades: (1, height, width)."""
+    """Return the loudness of a sound over time (x axis) and frequency (y axis): (1, height, width) uint8."""
     window = 2 * rows
     x = torch.nn.functional.pad(sample.float().mean(0), (rows, rows))
     power = torch.stft(x, window, rows, window=torch.hann_window(window), center=False, return_complex=True).abs()
     decibels = 20 * (power / power.max().clamp_min(1e-9)).clamp_min(1e-9).log10()
-    shades = ((1 + decibels / QUIET).clamp(0, 1) * 255).round().to(torch.uint8)
+    shades = ((1 + decibels / DYNAMIC_RANGE).clamp(0, 1) * 255).round().to(torch.uint8)
     return shades[1:].flip(0)[None].cpu().numpy()
 
 
-def _masked(split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int) -> Iterator[SampleGallery]:
-    """Images tinted by their masks."""
-    for row, raw, several in _pictured(split, recipe, count, rows, seed):
-        first, *others = (SampleView(picture=_address("image/png", encode(one))) for one in (raw, *several))
-        yield SampleGallery(_label(split, row), first, tuple(others), note=mask_legend(split.spec.classes))
+def _mask_galleries(
+    split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int
+) -> Iterator[SampleGallery]:
+    for row, original, augmented in _masked_images(split, recipe, count, rows, seed):
+        first, *views = (SampleView(picture=_data_url("image/png", encode(image))) for image in (original, *augmented))
+        yield SampleGallery(_label(split, row), first, tuple(views), note=mask_legend(split.spec.classes))
 
 
-def _pictured(
+def _masked_images(
     split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int
 ) -> Iterator[tuple[int, Array, list[Array]]]:
-    """Each row with its image and the variants of it, tinted."""
+    """Yield each row with its image and the augmented images, all with their masks drawn over them."""
     train, (x, y) = split.train, with_targets(split, recipe, count, rows, seed)
     for row, images, masks in zip(rows, x, y, strict=True):
-        made = [overlay_mask(pixels(split, image), mask) for image, mask in zip(images, masks, strict=True)]
-        yield row, overlay_mask(pixels(split, train.x[row]), train.y[row]), made
+        augmented = [overlay_mask(pixels(split, image), mask) for image, mask in zip(images, masks, strict=True)]
+        yield row, overlay_mask(pixels(split, train.x[row]), train.y[row]), augmented
 
 
-def _picture(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
+def _picture(split: Split, sample: Tensor, original: Tensor | None) -> SampleView:
     shades = pixels(split, sample)
     if shades.ndim == 4:
-        return SampleView(picture=_address("image/gif", encode_clip(shades)))
-    return SampleView(picture=_address("image/png", encode(shades)))
+        return SampleView(picture=_data_url("image/gif", encode_clip(shades)))
+    return SampleView(picture=_data_url("image/png", encode(shades)))
 
 
-def _sound(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
+def _sound(split: Split, sample: Tensor, original: Tensor | None) -> SampleView:
     inputs, file = split.spec.inputs, io.BytesIO()
-    swings = sample.float().mean(0) / max(abs(inputs.low), abs(inputs.high))
+    wave_form = sample.float().mean(0) / max(abs(inputs.low), abs(inputs.high))
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
-        writer.setframerate(inputs.rate or PLAYED)
-        writer.writeframes((swings.clamp(-1, 1) * 32767).round().cpu().numpy().astype("<i2").tobytes())
-    picture = _address("image/png", encode(spectrogram(split, sample)))
-    return SampleView(picture=picture, sound=_address("audio/wav", file.getvalue()))
+        writer.setframerate(inputs.rate or DEFAULT_RATE)
+        writer.writeframes((wave_form.clamp(-1, 1) * 32767).round().cpu().numpy().astype("<i2").tobytes())
+    picture = _data_url("image/png", encode(spectrogram(split, sample)))
+    return SampleView(picture=picture, sound=_data_url("audio/wav", file.getvalue()))
 
 
-def _words(split: Split, sample: Tensor, raw: Tensor | None) -> SampleView:
-    known = split.spec.inputs.words
-    assert known is not None
-    before, after = (known.decode(ids.tolist()) for ids in (sample if raw is None else raw, sample))
-    return SampleView(words=tuple(_marked(before, after)))
+def _words(split: Split, sample: Tensor, original: Tensor | None) -> SampleView:
+    vocabulary = split.spec.inputs.words
+    assert vocabulary is not None
+    before, after = (vocabulary.decode(ids.tolist()) for ids in (sample if original is None else original, sample))
+    return SampleView(words=tuple(_word_diff(before, after)))
 
 
-def _marked(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Words with what became of them: same, gone or new."""
-    for what, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if what == "equal":
+def _word_diff(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each word with "same", "gone" or "new"."""
+    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
             yield from ((word, "same") for word in before[a:b])
         else:
             yield from ((word, "gone") for word in before[a:b])
             yield from ((word, "new") for word in after[c:d])
 
 
-_Show = Callable[[Split, Tensor, Tensor | None], SampleView]
-VIEWS: dict[str, _Show] = {"picture": _picture, "clip": _picture, "spectrogram": _sound, "words": _words}
-"""A data kind's preview → the function that shows a sample: of the split, the sample, and the original sample."""
+_View = Callable[[Split, Tensor, Tensor | None], SampleView]
+VIEWS: dict[str, _View] = {"picture": _picture, "clip": _picture, "spectrogram": _sound, "words": _words}
+"""Preview of a data kind → function that shows a sample, from the split, the sample and the original (None for the original)."""
 PICTURES: dict[str, Callable[[Split, Tensor], Array]] = {
     "picture": pixels, "clip": middle_frame, "spectrogram": spectrogram,
 }  # fmt: skip
-"""A data kind's preview → the function that draws a sample for the contact sheet."""
-COMPARED = {"rows": table_gallery, "lines": series_gallery}
-"""A data kind's preview → the function that shows a sample next to its variants."""
+"""Preview of a data kind → function that draws a sample for the contact sheet."""
+BATCH_GALLERIES = {"rows": table_gallery, "lines": series_gallery}
+"""Preview of a data kind → function that shows a sample with its variants, augmented within a batch."""
 
 
 def _label(split: Split, row: int) -> str:
-    y, where = split.train.y[row], f"row {split.train.rows[row]}"
-    return f"{split.spec.classes[int(y)]}, {where}" if split.spec.classes and y.ndim == 0 else where
+    y, label = split.train.y[row], f"row {split.train.rows[row]}"
+    return f"{split.spec.classes[int(y)]}, {label}" if split.spec.classes and y.ndim == 0 else label
 
 
-def _address(kind: str, made: bytes) -> str:
-    """A data: address that holds the thing itself."""
-    return f"data:{kind};base64,{base64.b64encode(made).decode()}"
+def _data_url(media_type: str, content: bytes) -> str:
+    """Return a data: URL that holds the content."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

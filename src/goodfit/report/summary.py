@@ -62,8 +62,9 @@ def study_notes(study: Study) -> list[str]:
     notes = [
         "Scores are measured on the validation part, which neither training nor early stopping uses. Differences are "
         "paired by seed: same rows, same starting weights, same batches.",
-        f"With {recipes} recipes compared, about one interval in twenty excludes 0 by chance, and the validation score "
-        "of the best recipe is optimistically biased by selection. Rely on its test score.",
+        f"With {recipes} recipe{'s' if recipes > 1 else ''} compared, about one interval in twenty excludes 0 by "
+        "chance, and the validation score of the best recipe is optimistically biased by selection. Rely on its test "
+        "score.",
     ]
     if len(study.seeds) < 6:
         notes.append(

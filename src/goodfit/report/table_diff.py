@@ -1,4 +1,4 @@
-"""Variants of a table's row in the units of the data: what changed, by how much, and what became of the target."""
+"""Show how augmentation changes a row of a table: values and differences in the units of the data, and the target."""
 
 from __future__ import annotations
 
@@ -18,53 +18,56 @@ from goodfit.data.inverse_transform import MISSING, OTHER, CategoryInputs, Colum
 from goodfit.report.page import Cell, Feature, SampleGallery, SampleView
 from goodfit.types import Array
 
-MOST = 20
-"""Columns of a row that are shown."""
-NAMED = 3
-"""CategoryFormat of a blend that are named."""
+MAX_COLUMNS = 20
+"""The largest number of columns that is shown."""
+MAX_CATEGORIES = 3
+"""The largest number of categories that is named in a mixed value."""
 ROWS = 10_000
-"""Training rows that tell how finely a column is given."""
-DAY = 86400.0
+"""The number of training rows from which the decimals of a column are inferred."""
+DAY = 86400.0  # seconds
 
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a column of numbers or dates is written; decimals: places behind the point, of dates of days."""
+    """Formats a column of numbers or dates; `decimals` counts decimal places (dates: of days)."""
 
-    at: NumberInputs
+    inputs: NumberInputs
     decimals: int
 
     @classmethod
-    def of(cls, at: NumberInputs, x: Array) -> NumberFormat:
-        """As finely as its values x (rows, features) are given, but with three to five digits of its spread."""
-        values, scale = at.values(x), at.column.scale / (DAY if at.column.kind == "date" else 1.0)
-        values = values / DAY if at.column.kind == "date" else values
+    def of(cls, inputs: NumberInputs, x: Array) -> NumberFormat:
+        """Infer the decimals of a column from inputs x (rows, features).
+
+        It has as many decimals as its values, but shows three to five digits of its spread.
+        """
+        values, scale = inputs.values(x), inputs.column.scale / (DAY if inputs.column.kind == "date" else 1.0)
+        values = values / DAY if inputs.column.kind == "date" else values
         fewest = max(0, 2 - math.floor(math.log10(scale)))
         exact = (d for d in range(fewest, fewest + 3) if np.allclose(values, values.round(d), rtol=1e-12, atol=0))
-        return cls(at, next(exact, fewest + 1))
+        return cls(inputs, next(exact, fewest + 1))
 
     def text(self, row: Array) -> str:
-        """The value in words, of a row (features,)."""
-        said = self._said(float(self.at.values(row[None])[0]))
-        missing = 0.0 if self.at.missing is None else float(row[self.at.missing])
+        """Return the value of a row (features,) as text."""
+        text = self._text(float(self.inputs.values(row[None])[0]))
+        missing = 0.0 if self.inputs.missing is None else float(row[self.inputs.missing])
         if missing <= 0:
-            return said
+            return text
         if missing < 1:
-            return f"{said}, {_percent(missing)} missing"
-        return MISSING if said == self._said(self.at.column.fill) else f"{MISSING} {said}"
+            return f"{text}, {_percent(missing)} missing"
+        return MISSING if text == self._text(self.inputs.column.fill) else f"{MISSING} {text}"
 
     def difference(self, before: Array, after: Array) -> str:
-        """By how much the value changed; nothing where it was or is missing."""
-        if self.at.missing is not None and (before[self.at.missing] or after[self.at.missing]):
+        """Return the change of the value as text; empty if the value was or is missing."""
+        if self.inputs.missing is not None and (before[self.inputs.missing] or after[self.inputs.missing]):
             return ""
-        change = float(self.at.values(after[None])[0] - self.at.values(before[None])[0])
+        change = float(self.inputs.values(after[None])[0] - self.inputs.values(before[None])[0])
         sign = "+" if change > 0 else "−"
-        if self.at.column.kind == "date":
+        if self.inputs.column.kind == "date":
             return f"{sign}{abs(change) / DAY:,.3g} days"
         return sign + format_value(abs(change), self.decimals)
 
-    def _said(self, value: float) -> str:
-        if self.at.column.kind != "date":
+    def _text(self, value: float) -> str:
+        if self.inputs.column.kind != "date":
             return format_value(value, self.decimals)
         try:
             when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(value))
@@ -75,72 +78,79 @@ class NumberFormat:
 
 @dataclass(frozen=True)
 class CategoryFormat:
-    """How a column of categories is written."""
+    """Formats a column of categories."""
 
-    at: CategoryInputs
+    inputs: CategoryInputs
 
     def text(self, row: Array) -> str:
-        """The category in words, or shares of several, of a row (features,)."""
-        shares, names = self.at.shares(row[None])[0], self.at.names
+        """Return the category of a row (features,), or the shares of several categories, as text."""
+        shares, names = self.inputs.shares(row[None])[0], self.inputs.names
         order = np.argsort(-shares, kind="stable")
         if shares[order[0]] <= 0:
             return OTHER
         if shares[order[0]] >= 0.9995:
             return str(names[order[0]])
-        some = [i for i in order if shares[i] >= 0.0005]
-        told = ", ".join(f"{names[i]}\N{NO-BREAK SPACE}{_percent(shares[i])}" for i in some[:NAMED])
-        return told if len(some) <= NAMED else f"{told}, …"
+        mixed = [i for i in order if shares[i] >= 0.0005]
+        text = ", ".join(f"{names[i]}\N{NO-BREAK SPACE}{_percent(shares[i])}" for i in mixed[:MAX_CATEGORIES])
+        return text if len(mixed) <= MAX_CATEGORIES else f"{text}, …"
 
     def difference(self, before: Array, after: Array) -> str:
-        """Nothing: categories have no distance."""
+        """Return an empty text: categories have no difference."""
         return ""
 
 
 Column: TypeAlias = NumberFormat | CategoryFormat
 
 
-def table_gallery(split: Split, row: int, label: str, made: tuple[Tensor, Tensor], target: Tensor) -> SampleGallery:
-    """A row and its variants, columns as lines: the target first, then what changes in most variants.
+def table_gallery(
+    split: Split, row: int, label: str, augmented: tuple[Tensor, Tensor], target: Tensor
+) -> SampleGallery:
+    """Return a row and its variants, one line per column: the target first, then the columns that change most often.
 
-    Shape: made: x (variant, features), y (variant, class or outputs); target (class or outputs,), as it is.
+    Args:
+        split: the data.
+        row: the number of the training row.
+        label: the caption.
+        augmented: the variants: x (variant, features) and y (variant, class or outputs).
+        target: the original target (class or outputs,).
     """
-    raw, changed = split.train.x[row].cpu().numpy(), made[0].cpu().numpy()
-    found = input_formats(split)
-    lines = [_line(column, raw, changed) for column in found]
-    order = sorted(range(len(found)), key=lambda i: -sum(cell.changed for cell in lines[i]))
-    kept = order[:MOST]
-    outputs = [_line(column, target.cpu().numpy(), made[1].cpu().numpy()) for column in target_formats(split)]
+    raw, variants = split.train.x[row].cpu().numpy(), augmented[0].cpu().numpy()
+    columns = input_formats(split)
+    lines = [_cells(column, raw, variants) for column in columns]
+    order = sorted(range(len(columns)), key=lambda i: -sum(cell.changed for cell in lines[i]))
+    kept = order[:MAX_COLUMNS]
+    outputs = [_cells(column, target.cpu().numpy(), augmented[1].cpu().numpy()) for column in target_formats(split)]
     shown = [*outputs, *(lines[i] for i in kept)]
-    named = [Feature(column.at.column.name, target=True) for column in target_formats(split)]
-    named += [Feature(found[i].at.column.name) for i in kept]
-    first, *variants = (SampleView(cells=tuple(line[i] for line in shown)) for i in range(1 + len(changed)))
-    return SampleGallery(label, first, tuple(variants), tuple(named), _note(lines, kept))
+    features = [Feature(column.inputs.column.name, target=True) for column in target_formats(split)]
+    features += [Feature(columns[i].inputs.column.name) for i in kept]
+    original, *views = (SampleView(cells=tuple(line[i] for line in shown)) for i in range(1 + len(variants)))
+    return SampleGallery(label, original, tuple(views), tuple(features), _note(lines, kept))
 
 
 def input_formats(split: Split) -> list[Column]:
-    """How the inputs of a table are written."""
+    """Return the formats of the inputs of a table."""
     x = split.train.x[:ROWS].cpu().numpy()
-    return [_column(at, x) for at in column_inputs(_features(split))]
+    return [_column(inputs, x) for inputs in column_inputs(_features(split))]
 
 
 def target_formats(split: Split) -> list[Column]:
-    """How the targets are written: shares of classes, or numbers."""
-    spec, known = split.spec, split.preprocessing
+    """Return the formats of the targets: shares of classes, or numbers."""
+    spec, preprocessing = split.spec, split.preprocessing
     if spec.classes:
         return [CategoryFormat(CategoryInputs(CategoryColumn(spec.target, spec.classes), 0))]
-    mean, scale = (known.target_mean, known.target_scale) if known else (0.0, 1.0)
+    mean, scale = (preprocessing.target_mean, preprocessing.target_scale) if preprocessing else (0.0, 1.0)
     names = [spec.target] if spec.n_outputs == 1 else [f"{spec.target} {i}" for i in range(spec.n_outputs)]
     y = split.train.y[:ROWS].cpu().numpy()
     return [_column(NumberInputs(_number(name, mean, scale), i, None), y) for i, name in enumerate(names)]
 
 
 def target_text(split: Split, y: Tensor) -> str:
-    """A target (class or outputs,) in words."""
+    """Return a target (class or outputs,) as text."""
     return ", ".join(column.text(y.cpu().numpy()) for column in target_formats(split))
 
 
 def _features(split: Split) -> TableFeatures:
-    """How the inputs of a table came about; those of arrays and tensors are numbers, `x0` and so on."""
+    """Return the columns of the inputs; the columns of arrays and tensors are numbers named `x0`, `x1`, …"""
     features = split.preprocessing.features if split.preprocessing else None
     if isinstance(features, TableFeatures):
         return features
@@ -156,33 +166,33 @@ def _number(name: str, mean: float, scale: float) -> NumberColumn:
     return NumberColumn(name, "number", value=True, indicator=False, fill=0.0, mean=mean, scale=scale)
 
 
-def _column(at: ColumnInputs, x: Array) -> Column:
-    return CategoryFormat(at) if isinstance(at, CategoryInputs) else NumberFormat.of(at, x)
+def _column(inputs: ColumnInputs, x: Array) -> Column:
+    return CategoryFormat(inputs) if isinstance(inputs, CategoryInputs) else NumberFormat.of(inputs, x)
 
 
-def _line(column: Column, raw: Array, made: Array) -> list[Cell]:
-    """A column of a row (features,) and of its variants (variant, features)."""
+def _cells(column: Column, raw: Array, variants: Array) -> list[Cell]:
+    """Return the cells of a column: for a row (features,) and for its variants (variant, features)."""
     before = column.text(raw)
-    texts = [column.text(one) for one in made]
+    texts = [column.text(variant) for variant in variants]
     return [Cell(before)] + [
-        Cell(text, column.difference(raw, one), changed=True) if text != before else Cell(text)
-        for text, one in zip(texts, made, strict=True)
+        Cell(text, column.difference(raw, variant), changed=True) if text != before else Cell(text)
+        for text, variant in zip(texts, variants, strict=True)
     ]
 
 
 def _note(lines: Sequence[Sequence[Cell]], kept: Sequence[int]) -> str:
-    """What is shown, and how much more there is."""
+    """Return how many columns change, how many are hidden, and what special values mean."""
     changing = [i for i, line in enumerate(lines) if any(cell.changed for cell in line)]
-    told = f"{len(changing)} of {len(lines)} columns change in some of these variants"
+    text = f"{len(changing)} of {len(lines)} columns change in some of these variants."
     if more := len(lines) - len(kept):
         hidden = len(set(changing) - set(kept))
-        told += f"; {more} more are not shown, {hidden or 'none'} of which change{'' if hidden > 1 else 's'}"
+        text += f" {more} columns are not shown; {hidden or 'none'} of them change{'' if hidden > 1 else 's'}."
     texts = {cell.text for i in kept for cell in lines[i]}
     if OTHER in texts:
-        told += f". {OTHER}: none of the categories that are frequent in training"
+        text += f" {OTHER}: a category that is rare in the training rows."
     if any(text.startswith(f"{MISSING} ") for text in texts):
-        told += f". {MISSING} before a number: the network is told both"
-    return f"{told}."
+        text += f" {MISSING} before a number: the network gets the number and a flag that it is missing."
+    return text
 
 
 def _percent(share: float) -> str:
@@ -190,7 +200,7 @@ def _percent(share: float) -> str:
 
 
 def format_value(value: float, decimals: int) -> str:
-    """A number with at most so many decimals, or five digits of what is very large or small, and a true minus sign.
+    """Return a number with at most `decimals` decimal places and a true minus sign; very large numbers get five digits.
 
     >>> format_value(1169.0, 2), format_value(-0.125, 2), format_value(-0.001, 2)
     ('1,169', '−0.12', '0')

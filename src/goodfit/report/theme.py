@@ -1,7 +1,7 @@
-"""Colours and the common ground of all figures.
+"""The colours and common settings of all figures.
 
-A figure is made in the light colours. The page swaps each for its dark partner when the reader's screen is
-dark, so that no colour is written twice and CSS and figures cannot disagree.
+Figures are built in the light colours. On a dark screen the page replaces each colour with its dark partner, so CSS and
+figures share one palette.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark); light values are keys, so each differs
+PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark); the light values must be distinct
     "paper": ("#fbfaf7", "#14171a"),
     "card": ("#ffffff", "#1b1f23"),
     "ink": ("#1d1c1a", "#ecebe7"),
@@ -22,7 +22,7 @@ PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark); light values are
     "zero": ("#8b877f", "#7d8288"),
     "better": ("#0b6b60", "#52cfb6"),
     "worse": ("#ad430d", "#f5a067"),
-    "open": ("#716d66", "#a3a09a"),
+    "inconclusive": ("#716d66", "#a3a09a"),
     "train": ("#2b66a9", "#86b6f2"),
     "stop": ("#a12c69", "#f092c3"),
     "gap": ("rgba(161,44,105,0.13)", "rgba(240,146,195,0.17)"),
@@ -33,22 +33,22 @@ CLEAR = "rgba(0,0,0,0)"
 
 
 def colour(name: str) -> str:
-    """The light value of a named colour."""
+    """Return the light value of a colour."""
     return PALETTE[name][0]
 
 
 def css_variables(dark: bool) -> str:
-    """The palette as CSS custom properties."""
+    """Return the palette as CSS custom properties."""
     return " ".join(f"--{name}: {pair[dark]};" for name, pair in PALETTE.items())
 
 
 def safe(text: str) -> str:
-    """Text for a figure: plotly reads tags in its texts, and users' names are not tags."""
+    """Escape a text for a figure, because plotly interprets HTML tags."""
     return html.escape(text, quote=False)
 
 
 def axis(**settings: Any) -> dict[str, Any]:
-    """A quiet axis that does not catch a finger that wants to scroll."""
+    """Return the settings of an axis without decoration or zoom, so that touching it scrolls the page."""
     base = {
         "fixedrange": True,
         "zeroline": False,
@@ -62,7 +62,7 @@ def axis(**settings: Any) -> dict[str, Any]:
 
 
 def label(text: str, x: float, y: float, **settings: Any) -> dict[str, Any]:
-    """An annotation without an arrow; coordinates are the paper's unless said otherwise."""
+    """Return an annotation without an arrow; coordinates refer to the paper by default."""
     base = {
         "text": text,
         "x": x,
@@ -83,14 +83,14 @@ def figure(
     caption: str,
     narrow: Sequence[tuple[int, dict[str, Any]]] = (),
 ) -> go.Figure:
-    """A figure with what the page needs around it, in `layout.meta`.
+    """Return a figure; `layout.meta` holds its texts and its layouts for narrow pages.
 
-    Arguments:
-        traces: what is drawn.
-        layout: settings over the common ones.
-        alt: the figure in words for those who do not see it.
-        caption: what stands below it.
-        narrow: widths in pixels, rising, each with settings that replace those of `layout` below it.
+    Args:
+        traces: the traces to draw.
+        layout: settings that override the common ones.
+        alt: a text that describes the figure for screen readers.
+        caption: the text below the figure.
+        narrow: pairs of a width in pixels, in rising order, and the settings for pages that are narrower.
     """
     base = {
         "template": {},

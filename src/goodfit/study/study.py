@@ -87,7 +87,7 @@ def run_study(
     study = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
-        notes=[note for note in (first.note, first.duplicates.text, *notes) if note],
+        notes=[note for note in (first.note, f"Duplicates: {first.duplicates.text}.", *notes) if note],
     )  # fmt: skip
     jobs, candidates = jobs_of(checked, splits), [candidate for candidate in plan for _ in splits]
     with bar_of(jobs, progress, f"study of {study.name}") as bar, _stopped_by_ctrl_c(study, len(jobs)):

@@ -63,7 +63,7 @@ class ApplyAppended:
     def __call__(self, layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         """The output of the appended layer.
 
-        The features of a linear layer are the last dimension. An output (batch, time, features) is normalised as
+        The features of a linear layer are the last dimension. An output (batch, time, features) is normalized as
         batch × time rows, because torch's batch norms treat the second dimension as channels.
         """
         appended = layer.get_submodule(self.name)

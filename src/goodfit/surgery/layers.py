@@ -53,7 +53,7 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 
 def set_train_mode(model: nn.Module) -> None:
-    """Switch to training mode, except for frozen normalisations, whose running statistics must not change.
+    """Switch to training mode, except for frozen normalizations, whose running statistics must not change.
 
     >>> net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2).requires_grad_(False))
     >>> set_train_mode(net)

@@ -30,7 +30,7 @@ NORMS: tuple[type[nn.Module], ...] = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.
 WEIGHT_KINDS = ("kernel", "bias", "norm", "other")
 ENDS = ("first", "last")
 DIRECT, MAGNITUDE, COMPONENT = "direct", "magnitude", "component"
-"""Roles of a tensor: the weight itself; the magnitudes of a weight-normalised layer; another tensor from which a
+"""Roles of a tensor: the weight itself; the magnitudes of a weight-normalized layer; another tensor from which a
 parametrization computes the weight."""
 
 
@@ -40,7 +40,7 @@ class WeightRef:
 
     name: str
     tensor: nn.Parameter
-    kind: str  # kernel, bias, norm (scale or shift of a normalisation) or other
+    kind: str  # kernel, bias, norm (scale or shift of a normalization) or other
     layer: str
     module: nn.Module
     role: str = DIRECT

@@ -92,7 +92,7 @@ def told(network: nn.Module, recipe: Recipe, messages: Sequence[LintMessage]) ->
     explained = explain(network, recipe)
     return {
         "acts": [list(row) for row in explained.rows()],
-        "acts_on_the_whole": list(explained.elsewhere),
+        "acts_on_whole_run": list(explained.whole_run),
         "warnings": [str(message) for message in messages if message.severity == "warning"],
     }
 

@@ -96,15 +96,18 @@ def test_in_training(three_class_split: Split, make_net: Callable[..., nn.Sequen
 
 
 def test_categories_are_hidden_as_a_whole(
-    mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool], augment: Callable[..., Tensor]
+    mixed_inputs: Inputs,
+    make_rows: Callable[..., Tensor],
+    categories_valid: Callable[..., bool],
+    augment: Callable[..., Tensor],
 ) -> None:
-    x = rows(3000)
-    augmented = augment(CutOut(size=0.4, p=1.0), x, inputs=mixed)
-    assert whole(augmented, none=True)
+    x = make_rows(3000)
+    augmented = augment(CutOut(size=0.4, p=1.0), x, inputs=mixed_inputs)
+    assert categories_valid(augmented, none=True)
     ones = [augmented[:, block].sum(1) for block in ([3, 4, 5], [7, 8, 9, 10])]
     hidden = [*(augmented[:, [0, 1, 6]] == 0).T, *(block == 0 for block in ones)]
     for unit in hidden:  # numbers and categories
         assert float(unit.double().mean()) == pytest.approx(0.4, abs=4 * (0.24 / 3000) ** 0.5)
     kept = ~hidden[3]
     assert torch.equal(augmented[kept][:, 3:6], x[kept][:, 3:6])
-    assert torch.equal(augment(CutOut(size=0.0, p=1.0), x, inputs=mixed), x)
+    assert torch.equal(augment(CutOut(size=0.0, p=1.0), x, inputs=mixed_inputs), x)

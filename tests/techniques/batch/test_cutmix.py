@@ -114,13 +114,13 @@ def test_regression_targets_are_mixed(regression_split: Split, make_net: Callabl
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
 
 
-def test_targets_are_mixed_by_the_replaced_columns_and_categories(mixed: Inputs) -> None:
+def test_targets_are_mixed_by_the_replaced_columns_and_categories(mixed_inputs: Inputs) -> None:
     """Every value of a row is the number of that row; a category counts as one of six columns."""
     n = 300
     x = torch.arange(n, dtype=torch.float64)[:, None].expand(n, 11).contiguous()
     y, cutmix = torch.eye(n, dtype=torch.float64), CutMix(1.0)
     draw = cutmix.draw(x, y, generator())
-    augmented, soft = cutmix.transform_batch(x, y, draw, mixed)
+    augmented, soft = cutmix.transform_batch(x, y, draw, mixed_inputs)
     counts = set()
     for row in range(n):
         partner = int(draw[1][row])
@@ -134,20 +134,22 @@ def test_targets_are_mixed_by_the_replaced_columns_and_categories(mixed: Inputs)
     assert counts == set(range(7))
 
 
-def test_categories_stay_valid(mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool]) -> None:
-    x = rows()
+def test_categories_stay_valid(
+    mixed_inputs: Inputs, make_rows: Callable[..., Tensor], categories_valid: Callable[..., bool]
+) -> None:
+    x = make_rows()
     y = torch.zeros(len(x), 1)
     draw = CutMix(1.0).draw(x, y, generator())
-    assert whole(CutMix(1.0).transform_batch(x, y, draw, mixed)[0])
-    assert not whole(
+    assert categories_valid(CutMix(1.0).transform_batch(x, y, draw, mixed_inputs)[0])
+    assert not categories_valid(
         CutMix(1.0).transform_batch(x, y, draw, TABLE)[0], none=True
     )  # without knowledge of the categories
 
 
-def test_neutral_is_the_identity_with_categories(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
-    x = rows()
+def test_neutral_is_the_identity_with_categories(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
+    x = make_rows()
     y = torch.randn(len(x), 2, dtype=torch.float64)
     for off in (CutMix(0.0), CutMix(p=0.0)):
-        augmented, targets = off.transform_batch(x, y, off.draw(x, y, generator()), mixed)
+        augmented, targets = off.transform_batch(x, y, off.draw(x, y, generator()), mixed_inputs)
         assert torch.equal(augmented, x)
         assert torch.equal(targets, y)

@@ -77,9 +77,9 @@ def test_regression_targets_are_blended(regression_split: Split, make_net: Calla
     assert run.history["batch_loss"][0] < plain.history["batch_loss"][0]  # blended targets have a smaller variance
 
 
-def test_sampled_categories_by_hand(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
+def test_sampled_categories_by_hand(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
     """Compares with a loop over rows and columns that uses the same draw."""
-    x, y = rows(60), torch.eye(60, dtype=torch.float64)
+    x, y = make_rows(60), torch.eye(60, dtype=torch.float64)
     lam, partner, noise = MixUp(1.0).draw(x, y, torch.Generator().manual_seed(0))
     expected = np.empty(x.shape)
     for row in range(60):
@@ -87,7 +87,7 @@ def test_sampled_categories_by_hand(mixed: Inputs, rows: Callable[..., Tensor]) 
         expected[row] = weight * a + (1 - weight) * b
         for block in ([2], [3, 4, 5], [7, 8, 9, 10]):
             expected[row, block] = (a if float(noise[row, block[0]]) < weight else b)[block]
-    augmented, soft = MixUp(1.0).transform_batch(x, y, (lam, partner, noise), mixed)
+    augmented, soft = MixUp(1.0).transform_batch(x, y, (lam, partner, noise), mixed_inputs)
     np.testing.assert_allclose(augmented.numpy(), expected, rtol=0, atol=1e-15)
     torch.testing.assert_close(
         soft[torch.arange(60), partner], (1 - lam).where(partner != torch.arange(60), lam * 0 + 1)
@@ -95,26 +95,27 @@ def test_sampled_categories_by_hand(mixed: Inputs, rows: Callable[..., Tensor]) 
 
 
 def test_categories_stay_valid_and_equal_the_blend_on_average(
-    mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool]
+    mixed_inputs: Inputs, make_rows: Callable[..., Tensor], categories_valid: Callable[..., bool]
 ) -> None:
-    x = rows(2).repeat(20_000, 1)
+    x = make_rows(2).repeat(20_000, 1)
     y = torch.zeros(len(x), 1, dtype=torch.float64)
     lam = torch.full((len(x),), 0.7, dtype=torch.float64)
     _, _, noise = MixUp(1.0).draw(x, y, torch.Generator().manual_seed(0))
     draw = lam, torch.arange(len(x)) ^ 1, noise
     drawn, blended = (
-        MixUp(1.0, categories=mode).transform_batch(x, y, draw[:k], mixed)[0] for mode, k in (("draw", 3), ("blend", 2))
+        MixUp(1.0, categories=mode).transform_batch(x, y, draw[:k], mixed_inputs)[0]
+        for mode, k in (("draw", 3), ("blend", 2))
     )
-    assert whole(drawn)
-    assert not whole(blended, none=True)
+    assert categories_valid(drawn)
+    assert not categories_valid(blended, none=True)
     assert torch.equal(drawn[:, [0, 1, 6]], blended[:, [0, 1, 6]])
     for row in range(2):  # the two distinct rows
         torch.testing.assert_close(drawn[row::2].mean(0), blended[row], rtol=0, atol=4 * (0.21 / 20_000) ** 0.5)
 
 
-def test_neutral_is_the_identity_with_categories(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
+def test_neutral_is_the_identity_with_categories(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
     for dtype in (torch.float32, torch.float64):
-        x, y, off = rows(dtype=dtype), torch.randn(400, 2, dtype=dtype), MixUp(0.0)
-        augmented, targets = off.transform_batch(x, y, off.draw(x, y, torch.Generator().manual_seed(0)), mixed)
+        x, y, off = make_rows(dtype=dtype), torch.randn(400, 2, dtype=dtype), MixUp(0.0)
+        augmented, targets = off.transform_batch(x, y, off.draw(x, y, torch.Generator().manual_seed(0)), mixed_inputs)
         assert torch.equal(augmented, x)
         assert torch.equal(targets, y)

@@ -103,5 +103,5 @@ def test_batch_statistics_are_those_of_the_averaged_weights(
 
 
 def test_only_one_technique_can_choose_the_weights() -> None:
-    with pytest.raises(ValueError, match="only one technique may choose the weights to keep, got ema, test_ema"):
+    with pytest.raises(ValueError, match="only one technique may choose the weights to keep, got ema, clock_recorder"):
         WeightAverager.of(nn.Linear(2, 2), [EMA(), ClockRecorder()], "classification")

@@ -66,8 +66,8 @@ def test_steps_equal_a_manual_loop(
     three_class_split: Split,
     to_double: Callable[[Split], Split],
     make_net: Callable[..., nn.Sequential],
-    stepped: Callable[..., dict[str, Tensor]],
-    assert_equal: Callable[..., None],
+    train_steps: Callable[..., dict[str, Tensor]],
+    assert_weights_equal: Callable[..., None],
 ) -> None:
     """Algorithm 1 of Zhang et al.: k = 3, six steps; the optimizer keeps its momentum."""
     train, model = to_double(three_class_split).train, make_net().double()
@@ -85,7 +85,7 @@ def test_steps_equal_a_manual_loop(
             for s, w in zip(slow, weights, strict=True):
                 s += 0.4 * (w - s)
                 w.copy_(s)
-    assert_equal(stepped(Lookahead(k=3, step_size=0.4), optimizer=optimizer), model.state_dict())
+    assert_weights_equal(train_steps(Lookahead(k=3, step_size=0.4), optimizer=optimizer), model.state_dict())
 
 
 def test_step_size_of_one_trains_like_the_plain_network(

@@ -39,7 +39,7 @@ def test_inside_the_bound_is_bit_equal_and_zero_gradients_work() -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_steps_equal_torch_with_penalties_added_after_clipping(
-    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+    optimizer: str, train_steps: Steps, manual_steps: Steps, assert_weights_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         groups = [{"params": kernels, "weight_decay": 0.06}, {"params": others}]
@@ -47,5 +47,5 @@ def test_steps_equal_torch_with_penalties_added_after_clipping(
             torch.optim.SGD(groups, lr=0.05, momentum=0.9) if optimizer == "sgd" else torch.optim.Adam(groups, lr=0.05)
         )
 
-    hand = by_hand(make, between=lambda weights: torch.nn.utils.clip_grad_norm_(weights, 0.05))
-    assert_equal(stepped([ClipGradNorm(0.05), L2(0.03)], optimizer=optimizer), hand)
+    hand = manual_steps(make, between=lambda weights: torch.nn.utils.clip_grad_norm_(weights, 0.05))
+    assert_weights_equal(train_steps([ClipGradNorm(0.05), L2(0.03)], optimizer=optimizer), hand)

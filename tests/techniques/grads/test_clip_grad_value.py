@@ -51,7 +51,7 @@ def test_vmap_over_bounds() -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_steps_equal_torch_with_penalties_added_after_clipping(
-    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+    optimizer: str, train_steps: Steps, manual_steps: Steps, assert_weights_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         groups = [{"params": kernels, "weight_decay": 0.06}, {"params": others}]
@@ -59,5 +59,5 @@ def test_steps_equal_torch_with_penalties_added_after_clipping(
             torch.optim.SGD(groups, lr=0.05, momentum=0.9) if optimizer == "sgd" else torch.optim.Adam(groups, lr=0.05)
         )
 
-    hand = by_hand(make, between=lambda weights: torch.nn.utils.clip_grad_value_(weights, 0.01))
-    assert_equal(stepped([ClipGradValue(0.01), L2(0.03)], optimizer=optimizer), hand)
+    hand = manual_steps(make, between=lambda weights: torch.nn.utils.clip_grad_value_(weights, 0.01))
+    assert_weights_equal(train_steps([ClipGradValue(0.01), L2(0.03)], optimizer=optimizer), hand)

@@ -55,12 +55,12 @@ def test_vmap_over_strengths() -> None:
 
 
 def test_the_first_step_by_hand(
-    stepped: Callable[..., dict[str, Tensor]],
-    by_hand: Callable[..., dict[str, Tensor]],
-    assert_equal: Callable[..., None],
+    train_steps: Callable[..., dict[str, Tensor]],
+    manual_steps: Callable[..., dict[str, Tensor]],
+    assert_weights_equal: Callable[..., None],
 ) -> None:
     """`fit` adds σ times one standard normal number per weight to the gradient of its first step."""
-    plain = stepped("", optimizer="sgd", epochs=1)
-    run = stepped(GradientNoise(eta=0.04), optimizer="sgd", epochs=1)
+    plain = train_steps("", optimizer="sgd", epochs=1)
+    run = train_steps(GradientNoise(eta=0.04), optimizer="sgd", epochs=1)
     z = torch.cat([(plain[n] - run[n]).flatten() for n in plain]) / (0.05 * 0.2)  # learning rate · σ
     assert stats.kstest(z.numpy(), "norm").pvalue > 0.01

@@ -106,8 +106,8 @@ def test_steps_equal_a_manual_loop(
     three_class_split: Split,
     to_double: Callable[[Split], Split],
     make_net: Callable[..., nn.Sequential],
-    stepped: Callable[..., dict[str, Tensor]],
-    assert_equal: Callable[..., None],
+    train_steps: Callable[..., dict[str, Tensor]],
+    assert_weights_equal: Callable[..., None],
 ) -> None:
     train, model = to_double(three_class_split).train, make_net().double()
     weights = list(model.parameters())
@@ -132,7 +132,7 @@ def test_steps_equal_a_manual_loop(
         for w, g in zip(weights, grads, strict=True):
             w.grad = g
         optimizer.step()
-    assert_equal(stepped(SAM(0.4, adaptive, interval), optimizer="sgd"), model.state_dict())
+    assert_weights_equal(train_steps(SAM(0.4, adaptive, interval), optimizer="sgd"), model.state_dict())
 
 
 def test_batch_statistics_are_those_of_the_first_pass(three_class_split: Split) -> None:

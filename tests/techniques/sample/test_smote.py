@@ -45,18 +45,18 @@ def imbalanced() -> Split:
 @pytest.mark.parametrize("strength", [0.0, 0.3, 0.5, 1.0])
 @pytest.mark.parametrize("counts", [(27, 3), (16, 4, 1), (9, 9), (40, 0, 7)])
 def test_same_number_of_rows_as_class_balance(
-    strength: float, counts: tuple[int, ...], rows: Callable[..., Tensor]
+    strength: float, counts: tuple[int, ...], make_rows: Callable[..., Tensor]
 ) -> None:
     y = labels(*counts)
-    synthetic, new = Smote(strength).synthesize(rows(len(y)), y, Inputs(), 0)
+    synthetic, new = Smote(strength).synthesize(make_rows(len(y)), y, Inputs(), 0)
     rows_drawn = ClassBalance(strength).rows(y, torch.arange(len(y)), torch.Generator())
     assert torch.equal(torch.cat([y, new]).bincount(), y[rows_drawn].bincount())
     assert synthetic.shape == (len(new), 11)
 
 
-def test_each_synthetic_row_lies_between_a_row_and_a_nearest_neighbour(rows: Callable[..., Tensor]) -> None:
+def test_each_synthetic_row_lies_between_a_row_and_a_nearest_neighbour(make_rows: Callable[..., Tensor]) -> None:
     """It is on the segment between two rows of the class, one of which is among the k nearest of the other."""
-    y, x = labels(60, 12), rows(72)[:, :2]
+    y, x = labels(60, 12), make_rows(72)[:, :2]
     members = x[y == 1].numpy()
     near = np.linalg.norm(members[:, None] - members, axis=2).argsort(1)[:, 1:4]  # k = 3, without the row itself
     pairs = [(members[i], members[j]) for i in range(12) for j in near[i]]
@@ -72,13 +72,13 @@ def test_each_synthetic_row_lies_between_a_row_and_a_nearest_neighbour(rows: Cal
 
 
 def test_categories_stay_valid_and_are_those_of_the_class(
-    mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool]
+    mixed_inputs: Inputs, make_rows: Callable[..., Tensor], categories_valid: Callable[..., bool]
 ) -> None:
-    x, y = rows(90), labels(70, 20)
+    x, y = make_rows(90), labels(70, 20)
     x[y == 1, 3:6] = torch.tensor([0.0, 1.0, 0.0], dtype=x.dtype)
     x[y == 1, 7:11] = 0.0  # none of the known categories
-    synthetic, _ = Smote().synthesize(x, y, mixed, 0)
-    assert whole(synthetic, none=True)
+    synthetic, _ = Smote().synthesize(x, y, mixed_inputs, 0)
+    assert categories_valid(synthetic, none=True)
     assert synthetic[:, 3:6].tolist() == [[0.0, 1.0, 0.0]] * 50
     assert not bool(synthetic[:, 7:11].any())
     numbers, members = synthetic[:, [0, 1, 6]], x[y == 1][:, [0, 1, 6]]
@@ -86,17 +86,19 @@ def test_categories_stay_valid_and_are_those_of_the_class(
     assert not {tuple(row) for row in numbers.tolist()} & {tuple(row) for row in members.tolist()}
 
 
-def test_only_categorical_columns(rows: Callable[..., Tensor], whole: Callable[..., bool]) -> None:
-    blocks = rows(90)[:, [3, 4, 5, 7, 8, 9, 10]]
+def test_only_categorical_columns(make_rows: Callable[..., Tensor], categories_valid: Callable[..., bool]) -> None:
+    blocks = make_rows(90)[:, [3, 4, 5, 7, 8, 9, 10]]
     synthetic, _ = Smote().synthesize(blocks, labels(70, 20), Inputs(groups=((0, 3), (3, 7))), 0)
     assert synthetic.shape == (50, 7)
     assert bool(((synthetic == 0) | (synthetic == 1)).all())
     assert synthetic[:, :3].sum(1).tolist() == synthetic[:, 3:].sum(1).tolist() == [1.0] * 50
 
 
-def test_single_row_is_repeated_and_two_rows_are_interpolated(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
-    x, y = rows(13), labels(10, 1, 2)
-    synthetic, new = Smote(k=5).synthesize(x, y, mixed, 0)
+def test_single_row_is_repeated_and_two_rows_are_interpolated(
+    mixed_inputs: Inputs, make_rows: Callable[..., Tensor]
+) -> None:
+    x, y = make_rows(13), labels(10, 1, 2)
+    synthetic, new = Smote(k=5).synthesize(x, y, mixed_inputs, 0)
     assert torch.equal(synthetic[new == 1], x[y == 1].expand(9, 11))
     a, b = x[y == 2][:, [0, 1, 6]]
     fraction = (synthetic[new == 2][:, [0, 1, 6]] - a) / (b - a)
@@ -104,14 +106,14 @@ def test_single_row_is_repeated_and_two_rows_are_interpolated(mixed: Inputs, row
     assert 0 <= float(fraction.min()) <= float(fraction.max()) <= 1
 
 
-def test_same_seed_gives_the_same_rows(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
-    x, y = rows(90), labels(70, 20)
+def test_same_seed_gives_the_same_rows(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
+    x, y = make_rows(90), labels(70, 20)
     state = np.random.get_state()[1]
-    first, same_seed, other = (Smote().synthesize(x, y, mixed, seed)[0] for seed in (3, 3, 4))
+    first, same_seed, other = (Smote().synthesize(x, y, mixed_inputs, seed)[0] for seed in (3, 3, 4))
     assert torch.equal(first, same_seed)
     assert not torch.equal(first, other)
     assert np.array_equal(np.random.get_state()[1], state)
-    assert Smote().synthesize(x.float(), y, mixed, 3)[0].dtype == torch.float32
+    assert Smote().synthesize(x.float(), y, mixed_inputs, 3)[0].dtype == torch.float32
 
 
 def test_rows_are_added_to_the_training_part_from_the_training_part_only(imbalanced: Split) -> None:

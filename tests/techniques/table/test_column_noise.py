@@ -15,9 +15,11 @@ from goodfit.techniques import ColumnNoise
 NUMBERS, CODES = [0, 1, 6], [2, 3, 4, 5, 7, 8, 9, 10]
 
 
-def test_noise_on_numbers_only(augment: Callable[..., Tensor], mixed: Inputs, rows: Callable[..., Tensor]) -> None:
-    x = rows(2000)
-    found = augment(ColumnNoise(0.3), x, inputs=mixed)
+def test_noise_on_numbers_only(
+    augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Callable[..., Tensor]
+) -> None:
+    x = make_rows(2000)
+    found = augment(ColumnNoise(0.3), x, inputs=mixed_inputs)
     assert torch.equal(found[:, CODES], x[:, CODES])
     noise = ((found - x)[:, NUMBERS] / 0.3).numpy()
     for column in noise.T:
@@ -48,17 +50,17 @@ def test_units_are_those_of_the_raw_columns(augment: Callable[..., Tensor]) -> N
     assert spreads[1].tolist() == pytest.approx([0.1, 0.1], rel=0.15)
 
 
-def test_p_is_the_share_of_changed_rows(augment: Callable[..., Tensor], mixed: Inputs) -> None:
-    changed = augment(ColumnNoise(0.3, p=0.4), torch.zeros(2000, 11), inputs=mixed).any(1)
+def test_p_is_the_share_of_changed_rows(augment: Callable[..., Tensor], mixed_inputs: Inputs) -> None:
+    changed = augment(ColumnNoise(0.3, p=0.4), torch.zeros(2000, 11), inputs=mixed_inputs).any(1)
     assert float(changed.double().mean()) == pytest.approx(0.4, abs=4 * (0.24 / 2000) ** 0.5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_neutral_is_the_identity(
-    dtype: torch.dtype, augment: Callable[..., Tensor], mixed: Inputs, rows: Callable[..., Tensor]
+    dtype: torch.dtype, augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Callable[..., Tensor]
 ) -> None:
-    x = rows(dtype=dtype)
-    for inputs in (mixed, Inputs()):
+    x = make_rows(dtype=dtype)
+    for inputs in (mixed_inputs, Inputs()):
         for neutral in (ColumnNoise(0.0), ColumnNoise(0.5, p=0.0)):
             found = augment(neutral, x, inputs=inputs)
             assert torch.equal(found, x)

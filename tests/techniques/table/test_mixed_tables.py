@@ -52,16 +52,16 @@ def test_a_member_equals_its_run_alone(recipe: str, table: Split, to_double: Cal
 
 
 @pytest.mark.parametrize("technique", [CutMix(1.0), MixUp(1.0), SwapNoise(0.4), CutOut(0.4)])
-def test_as_a_graph(technique: Any, mixed: Inputs, rows: Callable[..., Tensor]) -> None:
+def test_as_a_graph(technique: Any, mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
     """A population's steps are written down as graphs: which columns belong together becomes a part of them."""
-    x, y = (torch.stack([rows(20, seed) for seed in range(3)]), torch.rand(3, 20, 2, dtype=torch.float64))
+    x, y = (torch.stack([make_rows(20, seed) for seed in range(3)]), torch.rand(3, 20, 2, dtype=torch.float64))
     draws = [technique.draw(x[k], y[k], torch.Generator().manual_seed(k)) for k in range(3)]
     drawn = tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
 
     def one(x: Tensor, y: Tensor, drawn: Any) -> Any:
         if isinstance(technique, CutMix | MixUp):
-            return technique.transform_batch(x, y, drawn, mixed)
-        return technique.transform(x, drawn[1:], mixed)
+            return technique.transform_batch(x, y, drawn, mixed_inputs)
+        return technique.transform(x, drawn[1:], mixed_inputs)
 
     graph = make_fx(functionalize(vmap(one)))(x, y, drawn)
     found, wanted = graph(x, y, drawn), vmap(one)(x, y, drawn)

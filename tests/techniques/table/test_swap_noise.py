@@ -15,16 +15,16 @@ from goodfit.techniques import SwapNoise
 UNITS = ((0,), (1,), (2,), (3, 4, 5), (6,), (7, 8, 9, 10))
 
 
-def test_by_hand(mixed: Inputs, rows: Callable[..., Tensor]) -> None:
+def test_by_hand(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
     """Column for column in plain Python, from the same draw."""
-    x = rows(50)
+    x = make_rows(50)
     noise, donor = SwapNoise(0.3).sample(x, torch.Generator().manual_seed(1))
     wanted = x.numpy().copy()
     for row in range(50):
         for unit in UNITS:
             if noise[row, unit[0]] < 0.3:
                 wanted[row, list(unit)] = x[donor[row, unit[0]], list(unit)].numpy()
-    found = SwapNoise(0.3).transform(x, (noise, donor), mixed)
+    found = SwapNoise(0.3).transform(x, (noise, donor), mixed_inputs)
     assert np.array_equal(found.numpy(), wanted)
     assert not torch.equal(found, x)
 
@@ -39,11 +39,11 @@ def test_donors_are_all_the_other_rows_alike() -> None:
     assert len({tuple(column) for column in donor.T.tolist()}) > 900  # of 1024: anew for each column
 
 
-def test_share_of_units_that_come_from_elsewhere(augment: Callable[..., Tensor], mixed: Inputs) -> None:
+def test_share_of_units_that_come_from_elsewhere(augment: Callable[..., Tensor], mixed_inputs: Inputs) -> None:
     """Each row is marked by its own number in all columns: a unit never mixes two of them."""
     n = 3000
     x = torch.arange(n, dtype=torch.float64)[:, None].expand(n, 11).contiguous()
-    found = augment(SwapNoise(0.2), x, inputs=mixed)
+    found = augment(SwapNoise(0.2), x, inputs=mixed_inputs)
     for unit in UNITS:
         block = found[:, list(unit)]
         assert bool((block == block[:, :1]).all())
@@ -52,19 +52,26 @@ def test_share_of_units_that_come_from_elsewhere(augment: Callable[..., Tensor],
 
 
 def test_categories_stay_whole(
-    augment: Callable[..., Tensor], mixed: Inputs, rows: Callable[..., Tensor], whole: Callable[..., bool]
+    augment: Callable[..., Tensor],
+    mixed_inputs: Inputs,
+    make_rows: Callable[..., Tensor],
+    categories_valid: Callable[..., bool],
 ) -> None:
-    x = rows()
-    found = augment(SwapNoise(0.5), x, inputs=mixed)
-    assert whole(found)
-    assert not whole(augment(SwapNoise(0.5), x, inputs=Inputs(), seed=0), none=True)  # blocks that nobody knows of
+    x = make_rows()
+    found = augment(SwapNoise(0.5), x, inputs=mixed_inputs)
+    assert categories_valid(found)
+    assert not categories_valid(
+        augment(SwapNoise(0.5), x, inputs=Inputs(), seed=0), none=True
+    )  # blocks that nobody knows of
     for column in (0, 1, 6):
         assert set(found[:, column].tolist()) <= set(x[:, column].tolist())
 
 
-def test_rows_that_stay_give_their_columns_to_others(augment: Callable[..., Tensor], mixed: Inputs, rows: Any) -> None:
-    x = rows(40)
-    some, everyone = (augment(SwapNoise(0.4, p=p), x, inputs=mixed) for p in (0.3, 1.0))
+def test_rows_that_stay_give_their_columns_to_others(
+    augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Any
+) -> None:
+    x = make_rows(40)
+    some, everyone = (augment(SwapNoise(0.4, p=p), x, inputs=mixed_inputs) for p in (0.3, 1.0))
     changed = (some != x).any(1)
     assert 4 < int(changed.sum()) < 24
     assert torch.equal(some[changed], everyone[changed])
@@ -72,13 +79,15 @@ def test_rows_that_stay_give_their_columns_to_others(augment: Callable[..., Tens
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_neutral_is_the_identity(dtype: torch.dtype, augment: Callable[..., Any], mixed: Inputs, rows: Any) -> None:
-    x = rows(dtype=dtype)
+def test_neutral_is_the_identity(
+    dtype: torch.dtype, augment: Callable[..., Any], mixed_inputs: Inputs, make_rows: Any
+) -> None:
+    x = make_rows(dtype=dtype)
     for neutral in (SwapNoise(0.0), SwapNoise(0.5, p=0.0)):
-        found = augment(neutral, x, inputs=mixed)
+        found = augment(neutral, x, inputs=mixed_inputs)
         assert torch.equal(found, x)
         assert found.dtype == dtype
-    assert torch.equal(augment(SwapNoise(1.0), x[:1], inputs=mixed), x[:1])  # there is no other row
+    assert torch.equal(augment(SwapNoise(1.0), x[:1], inputs=mixed_inputs), x[:1])  # there is no other row
 
 
 def test_images_have_no_columns(augment: Callable[..., Tensor]) -> None:

@@ -13,24 +13,24 @@ from goodfit.train.run import Run
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_equals_scikit_learn(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
+def test_equals_scikit_learn(optimizer: str, sparse_regression: Split, fit_linear: Callable[..., Run]) -> None:
     # scikit-learn: 1/(2n) Σ(y − ŷ)² + a r Σ|w| + a (1 − r)/2 Σw². Half of ours: a r = l1 / 2 and a (1 − r) = l2.
     l1, l2 = 0.2, 0.15
     alpha = l1 / 2 + l2
     reference = Reference(alpha=alpha, l1_ratio=l1 / 2 / alpha, tol=1e-10, max_iter=100_000)
-    reference.fit(sparse.train.x.numpy(), sparse.train.y.numpy().ravel())
-    w = solve(ElasticNet(l1, l2), optimizer).last["weight"].numpy().ravel()
+    reference.fit(sparse_regression.train.x.numpy(), sparse_regression.train.y.numpy().ravel())
+    w = fit_linear(ElasticNet(l1, l2), optimizer).last["weight"].numpy().ravel()
     assert np.array_equal(w != 0, reference.coef_ != 0)
     assert 0 < (w == 0).sum() < 20
     np.testing.assert_allclose(w, reference.coef_, atol=1e-9 if optimizer == "sgd" else 1e-5)
 
 
 def test_equals_l1_and_l2_combined(
-    stepped: Callable[..., dict[str, torch.Tensor]], assert_equal: Callable[..., None]
+    train_steps: Callable[..., dict[str, torch.Tensor]], assert_weights_equal: Callable[..., None]
 ) -> None:
     for optimizer in ("sgd", "adam"):
-        both = stepped([L2(0.02), L1(0.01)], optimizer=optimizer)
-        assert_equal(stepped(ElasticNet(0.01, 0.02), optimizer=optimizer), both)
+        both = train_steps([L2(0.02), L1(0.01)], optimizer=optimizer)
+        assert_weights_equal(train_steps(ElasticNet(0.01, 0.02), optimizer=optimizer), both)
 
 
 def test_value_gradient_and_prox_by_hand() -> None:

@@ -164,20 +164,20 @@ def test_solution_equals_scikit_learn_with_several_outputs() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_with_one_output_equals_the_lasso(optimizer: str, sparse: Split) -> None:
+def test_with_one_output_equals_the_lasso(optimizer: str, sparse_regression: Split) -> None:
     settings = Training(epochs=20, batch_size=50, learning_rate=0.04, optimizer=optimizer)
     runs = []
     for technique in (GroupLasso(0.2), L1(0.2)):
         torch.manual_seed(0)
-        runs.append(fit(nn.Linear(20, 1).double(), sparse, technique, settings).last["weight"])
+        runs.append(fit(nn.Linear(20, 1).double(), sparse_regression, technique, settings).last["weight"])
     torch.testing.assert_close(runs[0], runs[1], rtol=1e-9, atol=1e-12)
     assert 3 <= int((runs[1] != 0).sum()) < 12
 
 
-def test_useless_features_of_a_network_become_zero(sparse: Split) -> None:
+def test_useless_features_of_a_network_become_zero(sparse_regression: Split) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(20, 8), nn.ReLU(), nn.Linear(8, 1)).double()
     settings = Training(epochs=40, batch_size=50, learning_rate=0.04, schedule="cosine")
-    w = fit(model, sparse, GroupLasso(0.2, on="first"), settings).last["0.weight"]
+    w = fit(model, sparse_regression, GroupLasso(0.2, on="first"), settings).last["0.weight"]
     assert set((w != 0).any(0).nonzero().flatten().tolist()) == {2, 9, 14}
     assert torch.equal((w != 0).any(0), (w != 0).all(0))

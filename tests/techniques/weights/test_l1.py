@@ -18,11 +18,13 @@ LAMBDA = 0.2
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_support_and_solution_equal_the_lasso(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
+def test_support_and_solution_equal_the_lasso(
+    optimizer: str, sparse_regression: Split, fit_linear: Callable[..., Run]
+) -> None:
     # scikit-learn's cost is 1/(2n) Σ(y − ŷ)² + α Σ|w|; ours is 1/n Σ(y − ŷ)² + l1 Σ|w|: α = l1 / 2.
-    x, y = sparse.train.x.numpy(), sparse.train.y.numpy().ravel()
+    x, y = sparse_regression.train.x.numpy(), sparse_regression.train.y.numpy().ravel()
     lasso = Lasso(alpha=LAMBDA / 2, tol=1e-10, max_iter=100_000).fit(x, y)
-    run = solve(L1(LAMBDA), optimizer)
+    run = fit_linear(L1(LAMBDA), optimizer)
     w = run.last["weight"].numpy().ravel()
     assert np.array_equal(w != 0, lasso.coef_ != 0)
     assert set(np.flatnonzero(w)) == {2, 9, 14}
@@ -31,10 +33,10 @@ def test_support_and_solution_equal_the_lasso(optimizer: str, sparse: Split, sol
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_zeros_equal_the_lasso_in_a_short_run_with_mini_batches(optimizer: str, sparse: Split) -> None:
+def test_zeros_equal_the_lasso_in_a_short_run_with_mini_batches(optimizer: str, sparse_regression: Split) -> None:
     settings = Training(epochs=60, batch_size=50, learning_rate=0.02, optimizer=optimizer, schedule="cosine")
     torch.manual_seed(0)
-    w = fit(nn.Linear(20, 1).double(), sparse, L1(LAMBDA), settings).last["weight"]
+    w = fit(nn.Linear(20, 1).double(), sparse_regression, L1(LAMBDA), settings).last["weight"]
     assert set(w.flatten().nonzero().flatten().tolist()) == {2, 9, 14}
 
 

@@ -23,39 +23,41 @@ OPTIMIZERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_solution_equals_ridge_regression(optimizer: str, sparse: Split, solve: Callable[..., Run]) -> None:
+def test_solution_equals_ridge_regression(
+    optimizer: str, sparse_regression: Split, fit_linear: Callable[..., Run]
+) -> None:
     # scikit-learn: Σ(y − ŷ)² + a Σw²; ours is divided by n: a = n · l2.
-    x, y = sparse.train.x.numpy(), sparse.train.y.numpy().ravel()
+    x, y = sparse_regression.train.x.numpy(), sparse_regression.train.y.numpy().ravel()
     ridge = Ridge(alpha=len(x) * 0.3).fit(x, y)
-    w = solve(L2(0.3), optimizer).last["weight"].numpy().ravel()
+    w = fit_linear(L2(0.3), optimizer).last["weight"].numpy().ravel()
     np.testing.assert_allclose(w, ridge.coef_, atol=1e-9 if optimizer == "sgd" else 1e-5)
     assert (w != 0).all()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_equals_torch_weight_decay_on_kernels(
-    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+    optimizer: str, train_steps: Steps, manual_steps: Steps, assert_weights_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         return OPTIMIZERS[optimizer]([{"params": kernels, "weight_decay": 0.06}, {"params": others}])
 
-    assert_equal(stepped(L2(0.03), optimizer=optimizer), by_hand(make))
+    assert_weights_equal(train_steps(L2(0.03), optimizer=optimizer), manual_steps(make))
     assert L2.from_weight_decay(0.06) == L2(0.03)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_equals_the_penalty_through_autograd(
-    optimizer: str, stepped: Steps, by_hand: Steps, assert_equal: Callable[..., None]
+    optimizer: str, train_steps: Steps, manual_steps: Steps, assert_weights_equal: Callable[..., None]
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         return OPTIMIZERS[optimizer](kernels + others)
 
-    hand = by_hand(make, penalty=lambda kernels: 0.03 * sum(w.square().sum() for w in kernels))
-    assert_equal(stepped(L2(0.03), optimizer=optimizer), hand)
+    hand = manual_steps(make, penalty=lambda kernels: 0.03 * sum(w.square().sum() for w in kernels))
+    assert_weights_equal(train_steps(L2(0.03), optimizer=optimizer), hand)
 
 
-def test_biases_only_if_selected(stepped: Steps) -> None:
-    plain, run = stepped("", epochs=1), stepped(L2(0.5, on="bias"), epochs=1)
+def test_biases_only_if_selected(train_steps: Steps) -> None:
+    plain, run = train_steps("", epochs=1), train_steps(L2(0.5, on="bias"), epochs=1)
     for name, tensor in plain.items():
         assert torch.equal(run[name], tensor) != ("bias" in name)
 

@@ -58,15 +58,15 @@ def test_values_by_hand() -> None:
     torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 0.1], [0.0, 0.2], [2.0, 0.2]]))
 
 
-def test_bound_holds_after_every_step(stepped: Callable[..., dict[str, Tensor]]) -> None:
-    free, run = stepped("", gain=3.0), stepped(MaxNorm(1.0), gain=3.0)
+def test_bound_holds_after_every_step(train_steps: Callable[..., dict[str, Tensor]]) -> None:
+    free, run = train_steps("", gain=3.0), train_steps(MaxNorm(1.0), gain=3.0)
     for name in ("0.weight", "2.weight", "4.weight"):
         assert float(free[name].norm(dim=1).max()) > 1.01
         assert float(run[name].norm(dim=1).max()) <= 1 + 1e-9
 
 
-def test_biases_are_not_bounded(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_biases_are_not_bounded(train_steps: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(
         InputError, match=r"MaxNorm: on must choose a tensor .*0\.bias.*: one number per unit has no incoming"
     ):
-        stepped(MaxNorm(1.0, on="bias"))
+        train_steps(MaxNorm(1.0, on="bias"))

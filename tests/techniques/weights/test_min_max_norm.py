@@ -88,9 +88,9 @@ def test_vmap_over_population_members() -> None:
 @pytest.mark.parametrize("rate", [1.0, 0.25])
 def test_training_equals_a_manual_loop(
     rate: float,
-    stepped: Callable[..., dict[str, Tensor]],
-    by_hand: Callable[..., dict[str, Tensor]],
-    assert_equal: Callable[..., None],
+    train_steps: Callable[..., dict[str, Tensor]],
+    manual_steps: Callable[..., dict[str, Tensor]],
+    assert_weights_equal: Callable[..., None],
 ) -> None:
     moved = {"up": 0, "down": 0, "unchanged": 0}
 
@@ -105,5 +105,5 @@ def test_training_equals_a_manual_loop(
             moved["unchanged"] += int(((norm >= 0.6) & (norm <= 0.7)).sum())
             w *= (rate * norm.clamp(0.6, 0.7) + (1 - rate) * norm) / norm
 
-    assert_equal(stepped(MinMaxNorm(0.6, 0.7, rate)), by_hand(make, after=bound))
+    assert_weights_equal(train_steps(MinMaxNorm(0.6, 0.7, rate)), manual_steps(make, after=bound))
     assert min(moved.values()) > 5

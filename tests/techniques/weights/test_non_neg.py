@@ -33,17 +33,19 @@ def test_equals_keras() -> None:
     assert 0 < int((theirs == 0).sum()) < w.numel()
 
 
-def test_solution_equals_nonnegative_least_squares(sparse: Split) -> None:
-    reference = LinearRegression(positive=True).fit(sparse.train.x.numpy(), sparse.train.y.numpy().ravel())
+def test_solution_equals_nonnegative_least_squares(sparse_regression: Split) -> None:
+    reference = LinearRegression(positive=True).fit(
+        sparse_regression.train.x.numpy(), sparse_regression.train.y.numpy().ravel()
+    )
     model = nn.Linear(20, 1).double()
     nn.init.zeros_(model.weight)
-    settings = Training(epochs=200, batch_size=len(sparse.train), learning_rate=0.05, optimizer="sgd")
-    w = fit(model, sparse, NonNeg(), settings).last["weight"].numpy().ravel()
+    settings = Training(epochs=200, batch_size=len(sparse_regression.train), learning_rate=0.05, optimizer="sgd")
+    w = fit(model, sparse_regression, NonNeg(), settings).last["weight"].numpy().ravel()
     np.testing.assert_allclose(w, reference.coef_, atol=5e-5)
     assert 0 < (w == 0).sum() < 20
 
 
-def test_only_selected_tensors_are_constrained(stepped: Callable[..., dict[str, Tensor]]) -> None:
-    run = stepped(NonNeg(on="bias"))
+def test_only_selected_tensors_are_constrained(train_steps: Callable[..., dict[str, Tensor]]) -> None:
+    run = train_steps(NonNeg(on="bias"))
     for name, tensor in run.items():
         assert bool((tensor >= 0).all()) == ("bias" in name)

@@ -88,24 +88,24 @@ def test_term_is_zero_for_orthogonal_or_single_vectors() -> None:
 
 
 def test_training_equals_the_penalty_through_autograd(
-    stepped: Callable[..., dict[str, Tensor]],
-    by_hand: Callable[..., dict[str, Tensor]],
-    assert_equal: Callable[..., None],
+    train_steps: Callable[..., dict[str, Tensor]],
+    manual_steps: Callable[..., dict[str, Tensor]],
+    assert_weights_equal: Callable[..., None],
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.SGD(kernels + others, lr=0.05, momentum=0.9)
 
     for over in OVER:
-        hand = by_hand(make, penalty=lambda kernels, over=over: sum(by_loop(w, 0.5, over) for w in kernels))
-        assert_equal(stepped(Orthogonal(0.5, over), optimizer="sgd"), hand)
+        hand = manual_steps(make, penalty=lambda kernels, over=over: sum(by_loop(w, 0.5, over) for w in kernels))
+        assert_weights_equal(train_steps(Orthogonal(0.5, over), optimizer="sgd"), hand)
 
 
-def test_units_become_orthogonal(stepped: Callable[..., dict[str, Tensor]]) -> None:
-    free, run = stepped("", epochs=30), stepped(Orthogonal(2.0), epochs=30)
+def test_units_become_orthogonal(train_steps: Callable[..., dict[str, Tensor]]) -> None:
+    free, run = train_steps("", epochs=30), train_steps(Orthogonal(2.0), epochs=30)
     means = [float(Orthogonal(1.0).value(weights["2.weight"])) for weights in (free, run)]
     assert means[1] < 0.5 * means[0]
 
 
-def test_biases_are_not_penalized(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_biases_are_not_penalized(train_steps: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(InputError, match="Orthogonal: on must choose"):
-        stepped(Orthogonal(on="bias"))
+        train_steps(Orthogonal(on="bias"))

@@ -121,13 +121,13 @@ def test_bound_holds_after_every_step_while_the_weights_move(
     assert sorted(bounded)[len(bounded) * 9 // 10] < 2.0 * 1.0001
 
 
-def test_in_training(stepped: Callable[..., dict[str, Tensor]]) -> None:
-    free, run = stepped("", gain=3.0), stepped(SpectralNorm(1.5), gain=3.0)
+def test_in_training(train_steps: Callable[..., dict[str, Tensor]]) -> None:
+    free, run = train_steps("", gain=3.0), train_steps(SpectralNorm(1.5), gain=3.0)
     for name in ("0.weight", "2.weight", "4.weight"):
         assert largest(free[name]) > 2
         assert 1.4 < largest(run[name]) < 1.5 * 1.001
 
 
-def test_biases_are_not_bounded(stepped: Callable[..., dict[str, Tensor]]) -> None:
+def test_biases_are_not_bounded(train_steps: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(InputError, match="SpectralNorm: on must choose"):
-        stepped(SpectralNorm(on="bias"))
+        train_steps(SpectralNorm(on="bias"))

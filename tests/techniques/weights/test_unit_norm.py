@@ -53,9 +53,9 @@ def test_norms_too_small_for_a_reciprocal_are_unchanged() -> None:
 
 
 def test_training_equals_a_manual_loop(
-    stepped: Callable[..., dict[str, Tensor]],
-    by_hand: Callable[..., dict[str, Tensor]],
-    assert_equal: Callable[..., None],
+    train_steps: Callable[..., dict[str, Tensor]],
+    manual_steps: Callable[..., dict[str, Tensor]],
+    assert_weights_equal: Callable[..., None],
 ) -> None:
     def make(kernels: list[Tensor], others: list[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.Adam(kernels + others, lr=0.05)
@@ -64,7 +64,7 @@ def test_training_equals_a_manual_loop(
         for w in kernels:
             w /= w.norm(dim=1, keepdim=True)
 
-    run = stepped(UnitNorm())
-    assert_equal(run, by_hand(make, after=divide))
+    run = train_steps(UnitNorm())
+    assert_weights_equal(run, manual_steps(make, after=divide))
     ones = torch.ones(8, dtype=torch.float64)
     torch.testing.assert_close(run["0.weight"].norm(dim=1), ones, rtol=1e-14, atol=0)

@@ -1,4 +1,4 @@
-"""Scores of a network's raw outputs, by name."""
+"""Metrics of the raw outputs of a network, by name."""
 
 from goodfit.data.metrics.logits import log_odds, predicted_classes, probabilities
 from goodfit.data.metrics.metric import BOUNDED, METRICS, Metric, default_metric, metric

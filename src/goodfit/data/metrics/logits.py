@@ -1,4 +1,4 @@
-"""Class indices and probabilities from logits, also of many networks."""
+"""Predicted classes and probabilities from logits, also for many networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from goodfit.types import Array
 
 
 def predicted_classes(outputs: torch.Tensor) -> torch.Tensor:
-    """The class index of each row.
+    """The predicted class index of each row.
 
     Shape: (…, rows, classes) or (…, rows, 1) logits → (…, rows) int64; (rows,) → the same.
     """
@@ -21,7 +21,7 @@ def predicted_classes(outputs: torch.Tensor) -> torch.Tensor:
 
 
 def probabilities(outputs: torch.Tensor) -> Array:
-    """The probability of each class, in float64, rows with sum 1.
+    """The probability of each class in float64; the sum over the classes is 1.
 
     Shape: (…, rows, classes) → the same; (…, rows, 1) or (rows,) → (…, rows, 2).
     """
@@ -30,7 +30,7 @@ def probabilities(outputs: torch.Tensor) -> Array:
 
 
 def log_odds(outputs: torch.Tensor) -> Array:
-    """log(p / (1 − p)) of each class: ranks as p does, but also where p is 1.0 when rounded.
+    """log(p / (1 − p)) of each class, which has the order of p, even where p is rounded to 1.0.
 
     Shape: (…, rows, classes) → the same; (…, rows, 1) or (rows,) → (…, rows, 2).
     """
@@ -39,7 +39,7 @@ def log_odds(outputs: torch.Tensor) -> Array:
         return (logits - logits.flip(-1)).numpy()
     log_p = logits.log_softmax(-1)
     largest = logits.argmax(-1, keepdim=True)
-    # Only the largest p can be near 1: its odds come from the other logits, without 1 − p.
+    # Only the largest p can be near 1; its odds are computed from the other logits, without 1 − p.
     others = logits.scatter(-1, largest, -torch.inf).logsumexp(-1, keepdim=True)
     odds = log_p - torch.log1p(-log_p.exp().clamp(max=0.5))
     array: Array = odds.scatter(-1, largest, logits.gather(-1, largest) - others).numpy()

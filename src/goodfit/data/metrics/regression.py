@@ -1,6 +1,6 @@
-"""Scores of predicted numbers, of many networks at once.
+"""Metrics of regression, for many networks at once.
 
-Shape of each: targets (members or 1, rows, …), outputs (members, rows, …), one value for each row → (members,).
+Shape: targets (members or 1, rows, …), outputs (members, rows, …), one value for each row → (members,).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from goodfit.types import Array
 
 
 def r2(targets: torch.Tensor, outputs: torch.Tensor) -> Array:
-    """1 − Σ (y − f)² / Σ (y − mean y)²; NaN for one row."""
+    """1 − Σ (y − f)² / Σ (y − mean y)²; NaN for a single row."""
     y, errors = _numbers(targets), _errors(targets, outputs)
     if y.shape[1] < 2:
         return np.full(len(errors), np.nan)
     rest = (errors**2).sum(1)
     spread = ((y - y.mean(1, keepdims=True)) ** 2).sum(1)
-    # Targets that are all the same: 1 if every one is met, else 0, as in scikit-learn.
+    # Constant targets: 1 if all are predicted exactly, else 0, as in scikit-learn.
     score: Array = np.where(spread == 0, rest == 0, 1 - rest / spread)
     return score
 
@@ -44,7 +44,7 @@ def _errors(targets: torch.Tensor, outputs: torch.Tensor) -> Array:
 
 
 def _numbers(values: torch.Tensor) -> Array:
-    """(members, rows, …) → (members, rows), in float64; contiguous, so that every sum has one order."""
+    """(members, rows, …) → (members, rows) in float64; contiguous, so that the order of summation is fixed."""
     numbers: Array = values.flatten(1).cpu().double().contiguous().numpy()
     return numbers
 

@@ -6,7 +6,7 @@
   const slots = [...document.querySelectorAll(".plot")];
   let printing = false;
 
-  // A deep copy (plotly writes into what it is given) in the colours of the screen.
+  // Return a deep copy in the colours of the screen; plotly modifies its arguments.
   const paint = (value, key, swap) => {
     if (Array.isArray(value)) return value.map((item) => paint(item, key, swap));
     if (value && typeof value === "object") {
@@ -15,8 +15,8 @@
     return swap && typeof value === "string" && /color$/i.test(key) ? (dark[value] ?? value) : value;
   };
 
-  // Plain and the recipe beside it share their axes, or the eye compares what does not compare.
-  const borrowed = (slot) => {
+  // Plain is drawn on the axes of the recipe next to it, so that both figures are comparable.
+  const sharedAxes = (slot) => {
     const picked = document.querySelector("[data-picked=curves] .plot");
     if (slot.dataset.figure !== "curves-0" || !picked || picked === slot) return {};
     const { xaxis, yaxis, yaxis2 } = figures[picked.dataset.figure].layout;
@@ -28,7 +28,7 @@
     const width = Math.floor(slot.getBoundingClientRect().width);
     if (!spec || !width) return;
     const { meta, ...wide } = spec.layout;
-    const layout = { ...wide, ...(meta.narrow.find(([below]) => width < below) ?? [0, {}])[1], ...borrowed(slot), width };
+    const layout = { ...wide, ...(meta.narrow.find(([below]) => width < below) ?? [0, {}])[1], ...sharedAxes(slot), width };
     const swap = night.matches && !printing;
     slot.dataset.drawnWidth = width;
     slot.style.minHeight = `${layout.height}px`;
@@ -81,14 +81,14 @@
     slots.forEach((slot) => {
       slot.style.minHeight = "0";
       slot.removeAttribute("role");
-      slot.innerHTML = '<p class="plot-error">This figure needs a browser of 2023 or later; the tables hold the numbers.</p>';
+      slot.innerHTML = '<p class="plot-error">This figure needs a browser from 2023 or later. The tables contain the same numbers.</p>';
     });
     console.error(error);
   };
 
   document.querySelectorAll("select[data-kind]").forEach((select) => {
     select.addEventListener("change", () => ["curves", "weights"].forEach((kind) => pick(kind, select.value)));
-    select.selectedIndex = 0; // browsers restore an old choice on reload
+    select.selectedIndex = 0; // browsers restore the previous selection on reload
   });
   document.querySelectorAll(".copy").forEach((button) => {
     if (!navigator.clipboard) return;

@@ -16,7 +16,7 @@ from goodfit.technique import knob
 
 
 class CutOut(ValueTransform):
-    """Sets a random region of each sample to zero, the mean of standardized inputs; targets are unchanged.
+    """Sets a random region of each sample to zero, the mean of standardized inputs. Targets do not change.
 
     Formula: x ← 0 inside the region, with probability p per sample. Images: a square with side `size` · (shorter side
     of the image), the same for all channels, with a uniformly random centre; the part outside the image is cut off.
@@ -24,7 +24,7 @@ class CutOut(ValueTransform):
     column independently with probability `size`; the columns that encode one category are hidden together, as if the
     category were unknown.
 
-    Shape: x (batch, channel, space…) or (batch, features); shape and dtype are kept.
+    Shape: x (batch, channel, space…) or (batch, features). Shape and dtype do not change.
 
     Helps when: the training set is small and the network relies on one part of the input.
     Hurts when: the part that decides the class is small, or inputs are not standardized (zero is then not a neutral
@@ -76,14 +76,14 @@ class CutOut(ValueTransform):
         neutral=0.0,
         kw_only=True,
         unit="probability",
-        doc="probability that a sample is changed",
+        doc="probability that a sample is changed at all",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]
         if not space:
-            share = torch.full((rows,), self.size, dtype=torch.float32, device=x.device)
-            return (random_columns(share, x.shape[1], generator),)
+            fraction = torch.full((rows,), self.size, dtype=torch.float32, device=x.device)
+            return (random_columns(fraction, x.shape[1], generator),)
         length = torch.full((rows, len(space)), round(self.size * min(space)), device=x.device)
         return (random_boxes(space, length, generator).unsqueeze(1),)
 

@@ -22,10 +22,10 @@ class CutMix(BatchTransform):
     """Replaces a random region of each sample by that of another sample and mixes the targets by area.
 
     Formula: x ← x′ inside the region; y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch and
-    1 − λ is the exact fraction of x that was replaced. λ₀ ~ Beta(alpha, alpha) is sampled per sample. Images: a box
-    with the proportions of the image, the area fraction 1 − λ₀ and a uniformly random centre; the part outside the
-    image is cut off. Tables: each column independently with probability 1 − λ₀; the columns that encode one category
-    are replaced together and count as one column in λ. Segmentation masks: the box is replaced in the image and in its
+    1 − λ is the exact fraction of x that was replaced. λ₀ ~ Beta(alpha, alpha) is drawn per sample. Images: a box with
+    the proportions of the image, the area fraction 1 − λ₀ and a uniformly random centre; the part outside the image is
+    cut off. Tables: each column independently with probability 1 − λ₀; the columns that encode one category are
+    replaced together and count as one column in λ. Segmentation masks: the box is replaced in the image and in its
     mask. A sample is unchanged with probability 1 − p.
 
     Shape: x (batch, channel, space…) or (batch, features); y (batch, class), (batch, outputs) or, for masks, (batch,
@@ -41,7 +41,7 @@ class CutMix(BatchTransform):
     >>> x[0], y[0]
     (tensor([0., 0., 1., 0.]), tensor([0.7500, 0.2500]))
 
-    Differs from the paper: λ₀ is sampled per sample, not per batch; the sides of the box are rounded to the nearest
+    Differs from the paper: λ₀ is drawn per sample, not per batch; the sides of the box are rounded to the nearest
     pixel, not down; a category of a table is exchanged as a whole.
     """
 
@@ -81,17 +81,17 @@ class CutMix(BatchTransform):
         search=(0.0, 1.0),
         neutral=0.0,
         unit="probability",
-        doc="probability that a sample is changed",
+        doc="probability that a sample is changed at all",
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]
         partner = torch.randperm(rows, generator=generator, device=x.device)
-        share = 1 - symmetric_beta(self.alpha, rows, generator, torch.float32, x.device)
-        share = share * bernoulli(self.p, rows, generator, x.device)
+        fraction = 1 - symmetric_beta(self.alpha, rows, generator, torch.float32, x.device)
+        fraction = fraction * bernoulli(self.p, rows, generator, x.device)
         if not space:
-            return random_columns(share, x.shape[1], generator), partner
-        side = share[:, None] ** (1 / len(space))  # (batch, 1)
+            return random_columns(fraction, x.shape[1], generator), partner
+        side = fraction[:, None] ** (1 / len(space))  # (batch, 1)
         lengths = (side * torch.tensor(space, dtype=side.dtype, device=x.device)).round().long()
         return random_boxes(space, lengths, generator).unsqueeze(1), partner
 
@@ -99,5 +99,5 @@ class CutMix(BatchTransform):
         inside, partner = draw  # (batch, 1, space…) or (batch, features)
         if is_masks(x, y):
             return torch.where(inside, x[partner], x), torch.where(inside, y[partner], y)
-        kept = 1 - one_per_group(inside, inputs).flatten(1).to(y.dtype).mean(1)
-        return torch.where(share_within_groups(inside, inputs), x[partner], x), blend(y, kept, partner)
+        lam = 1 - one_per_group(inside, inputs).flatten(1).to(y.dtype).mean(1)
+        return torch.where(share_within_groups(inside, inputs), x[partner], x), blend(y, lam, partner)

@@ -17,7 +17,7 @@ from goodfit.technique import knob
 class DisturbLabel(BatchTransform):
     """Replaces a random fraction of the labels in each batch by uniformly random classes.
 
-    Formula: with probability `rate`, y ← a class sampled uniformly from all classes, including the true one,
+    Formula: with probability `rate`, y ← a class drawn uniformly from all classes, including the true one,
     independently per sample and epoch. A label therefore stays with probability 1 − rate · (classes − 1) / classes.
 
     Shape: y (batch, class) or, for masks, (batch, class, height, width): class probabilities, which still sum to one.
@@ -54,10 +54,10 @@ class DisturbLabel(BatchTransform):
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
-        classes, places = y.shape[1], (len(y), 1, *y.shape[2:])
-        label = torch.randint(classes, places, generator=generator, device=y.device)
-        drawn = (label == torch.arange(classes, device=y.device).reshape(-1, *[1] * (y.ndim - 2))).to(y.dtype)
-        return bernoulli(self.rate, label.numel(), generator, y.device).reshape(places), drawn
+        classes, shape = y.shape[1], (len(y), 1, *y.shape[2:])
+        label = torch.randint(classes, shape, generator=generator, device=y.device)
+        one_hot = (label == torch.arange(classes, device=y.device).reshape(-1, *[1] * (y.ndim - 2))).to(y.dtype)
+        return bernoulli(self.rate, label.numel(), generator, y.device).reshape(shape), one_hot
 
     def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, torch.where(draw[0], draw[1], y)

@@ -20,7 +20,7 @@ class FGSM(Attack):
     deviation of the training inputs (per column of a table, one number for images), so that epsilon is in units of the
     data.
 
-    Shape: x (batch, …); shape and dtype are kept.
+    Shape: x (batch, …). Shape and dtype do not change.
 
     Helps when: small changes of the input must not change the prediction, or the training set is small.
     Hurts when: epsilon is as large as the differences between classes, or columns are integer codes or one-hot. Each

@@ -18,10 +18,10 @@ class ManifoldMixUp(HiddenMix):
     """Blends pairs of samples at a randomly chosen layer of the network, and their targets with the same weights.
 
     Formula: h ← λ h + (1 − λ) h′ for the input h of one layer, and y ← λ y + (1 − λ) y′, where h′ and y′ belong to a
-    random partner from the same batch. The layer and λ ~ Beta(alpha, alpha) are sampled once per batch; λ is replaced
-    by max(λ, 1 − λ). The input of the first layer is the input of the network. alpha = 0 leaves the batch unchanged.
+    random partner from the same batch. The layer and λ ~ Beta(alpha, alpha) are drawn once per batch; λ is replaced by
+    max(λ, 1 − λ). The input of the first layer is the input of the network. alpha = 0 leaves the batch unchanged.
 
-    Shape: h (batch, …), y (batch, class) or (batch, outputs); shapes and dtypes are kept.
+    Shape: h (batch, …), y (batch, class) or (batch, outputs). Shapes and dtypes do not change.
 
     Helps when: the training set is small, and averages are more meaningful for hidden representations than for inputs.
     Hurts when: the network is small or underfits. Training takes longer.

@@ -20,11 +20,11 @@ class MixUp(BatchTransform):
     """Blends each sample and its target with those of another sample of the batch.
 
     Formula: x ← λ x + (1 − λ) x′ and y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch. λ ~
-    Beta(alpha, alpha) is sampled per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
+    Beta(alpha, alpha) is drawn per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
     category of a table (the columns that encode it) is that of x with probability λ and that of x′ otherwise, so that
     its expectation is the blend; with categories = "blend", its columns are averaged like numbers.
 
-    Shape: x (batch, …), y (batch, class) or (batch, outputs); shapes and dtypes are kept.
+    Shape: x (batch, …), y (batch, class) or (batch, outputs). Shapes and dtypes do not change.
 
     Helps when: the training set is small and the classes are well separated. It improves calibration.
     Hurts when: the average of two inputs is meaningless (for example integer codes in columns that are not declared as
@@ -34,8 +34,8 @@ class MixUp(BatchTransform):
     >>> MixUp(0.2).transform_batch(torch.tensor([[0.0], [4.0]]), torch.eye(2), draw, Inputs())[0].flatten()
     tensor([1., 3.])
 
-    Differs from the paper: λ is sampled per sample, not per batch, and is at least ½; a category of a table is sampled,
-    not averaged.
+    Differs from the paper: λ is drawn per sample, not per batch, and is at least ½; a category of a table is drawn, not
+    averaged.
     """
 
     references = (
@@ -67,15 +67,15 @@ class MixUp(BatchTransform):
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         partner = torch.randperm(len(x), generator=generator, device=x.device)
-        share = symmetric_beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
+        lam = symmetric_beta(self.alpha, len(x), generator, x.dtype, x.device, folded=True)
         if x.ndim > 2 or self.categories == "blend":
-            return share, partner
-        return share, partner, torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
+            return lam, partner
+        return lam, partner, torch.empty(x.shape, dtype=torch.float32, device=x.device).uniform_(generator=generator)
 
     def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        share, partner, *noise = draw
-        mixed = blend(x, share, partner)
+        lam, partner, *noise = draw
+        mixed = blend(x, lam, partner)
         if noise and inputs.groups:
-            taken = torch.where(share_within_groups(noise[0], inputs) < share[:, None], x, x[partner])
-            mixed = torch.where(categorical_columns(x.shape[1], inputs, x.device), taken, mixed)
-        return mixed, blend(y, share, partner)
+            sampled = torch.where(share_within_groups(noise[0], inputs) < lam[:, None], x, x[partner])
+            mixed = torch.where(categorical_columns(x.shape[1], inputs, x.device), sampled, mixed)
+        return mixed, blend(y, lam, partner)

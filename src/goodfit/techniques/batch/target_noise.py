@@ -16,10 +16,10 @@ from goodfit.technique import knob
 class TargetNoise(BatchTransform):
     """Adds zero-mean Gaussian noise to numeric targets.
 
-    Formula: y ← y + stddev · z, z ~ N(0, 1), sampled independently per sample, output and epoch. The library
-    standardizes targets, so that stddev = 1 is the standard deviation of the target.
+    Formula: y ← y + stddev · z, z ~ N(0, 1), drawn independently per sample, output and epoch. The library standardizes
+    targets, so that stddev = 1 is the standard deviation of the target.
 
-    Shape: y (batch, outputs); shape and dtype are kept.
+    Shape: y (batch, outputs). Shape and dtype do not change.
 
     Helps when: the network memorizes individual targets (rounded targets, or a small training set and many epochs).
     Hurts when: training is short. Under a squared loss the noise only adds a constant to the expected loss and makes

@@ -1,1 +1,1 @@
-"""Techniques that decide whether training goes on."""
+"""Techniques that decide when to stop training."""

@@ -1,1 +1,1 @@
-"""Techniques that keep other weights for evaluation."""
+"""Techniques that choose the weights for evaluation."""

@@ -56,8 +56,8 @@ class EMA(AveragedWeights):
 
     def update(self, state: list[Tensor], weights: Sequence[Tensor], clock: Clock) -> list[Tensor]:
         # With the tiny number, a half-life of 0 keeps exactly nothing, without a branch.
-        kept = 0.5 ** (1 / (self.half_life * clock.per_epoch + 1e-30))
-        return [s.sub_(w).mul_(kept).add_(w) for s, w in zip(state, (w.detach() for w in weights), strict=True)]
+        decay = 0.5 ** (1 / (self.half_life * clock.per_epoch + 1e-30))
+        return [s.sub_(w).mul_(decay).add_(w) for s, w in zip(state, (w.detach() for w in weights), strict=True)]
 
     def weights(self, state: list[Tensor]) -> list[Tensor]:
         return state

@@ -1,1 +1,1 @@
-"""Techniques that wrap the gradient."""
+"""Techniques that change the gradient."""

@@ -19,7 +19,7 @@ class SAM(OnGrads, Periodic):
     Formula: g ← ∇L(w + ε) with ε = rho · g / ‖g‖, where g = ∇L(w) and ‖g‖ is the L2 norm over all weights; this needs
     two passes over the same batch. With `adaptive`, the neighbourhood is proportional to the weights: ε = rho · w² g /
     ‖w g‖ (ASAM). With `interval` = n, only every n-th step uses two passes. The reported loss is the one at w. Running
-    statistics of batch norms come from the first pass; noise such as dropout is sampled again in the second pass.
+    statistics of batch norms come from the first pass; noise such as dropout is drawn again in the second pass.
     Penalties on weights are evaluated at w and added afterwards.
 
     Shape: one gradient per weight tensor, any shapes.

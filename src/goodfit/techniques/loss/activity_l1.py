@@ -25,8 +25,8 @@ class ActivityL1(OnLoss):
     Hurts when: a normalization layer follows (the network scales the activations down and back up again).
 
     >>> hidden = (torch.tensor([[1.0, -2.0], [0.0, 3.0]]),)
-    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
-    >>> ActivityL1(0.5).term(seen, ())
+    >>> forward = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
+    >>> ActivityL1(0.5).term(forward, ())
     tensor(1.5000)
 
     Differs from Keras: it penalizes the inputs of the selected layers; `activity_regularizer` penalizes the output of a

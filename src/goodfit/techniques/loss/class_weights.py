@@ -28,10 +28,10 @@ class ClassWeights(OnLoss):
     Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has very
     few rows, or `ClassBalance` is used too (corrects twice).
 
-    >>> loss, shares = torch.tensor([1.0, 1.0, 1.0, 2.0]), torch.tensor([0.75, 0.25])
+    >>> loss, frequencies = torch.tensor([1.0, 1.0, 1.0, 2.0]), torch.tensor([0.75, 0.25])
     >>> x, y = torch.zeros(4, 1), torch.tensor([0, 0, 0, 1])
-    >>> seen = ForwardPass(abs, x, y, torch.zeros(4, 2), loss, frequencies=shares)
-    >>> loss.mean() + ClassWeights(1.0).term(seen, ())
+    >>> forward = ForwardPass(abs, x, y, torch.zeros(4, 2), loss, frequencies=frequencies)
+    >>> loss.mean() + ClassWeights(1.0).term(forward, ())
     tensor(1.5000)
     """
 
@@ -61,25 +61,25 @@ class ClassWeights(OnLoss):
         return ()
 
     def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
-        rows, shares, y = forward.row_losses, forward.frequencies, forward.y
-        if rows is None:
+        losses, frequencies, y = forward.row_losses, forward.frequencies, forward.y
+        if losses is None:
             raise InputError(
                 "ClassWeights: the loss function must return one loss per sample, got one number for the batch; "
                 "use reduction='none'."
             )
-        if shares is None:
+        if frequencies is None:
             raise InputError(
                 "ClassWeights: the class frequencies must be known, got frequencies=None; pass `frequencies`."
             )
-        excess = self._weights(shares.to(rows.dtype)) - 1  # (class,)
+        excess = self._weights(frequencies.to(losses.dtype)) - 1  # (class,)
         if y.is_floating_point():
-            extra = (y.to(rows.dtype) * excess.reshape(-1, *[1] * (y.ndim - 2))).sum(1)  # (batch, …)
+            extra = (y.to(losses.dtype) * excess.reshape(-1, *[1] * (y.ndim - 2))).sum(1)  # (batch, …)
         else:
             extra = excess[y.long()]
-        return (extra * rows).mean()
+        return (extra * losses).mean()
 
-    def _weights(self, shares: Tensor) -> Tensor:
+    def _weights(self, frequencies: Tensor) -> Tensor:
         """One weight per class; a class without training rows has the weight of a class of average size."""
-        present = shares > 0
-        balanced = torch.where(present, 1 / (present.sum() * shares), 1.0) ** self.strength
-        return balanced * (shares.sum() / (shares * balanced).sum())
+        present = frequencies > 0
+        balanced = torch.where(present, 1 / (present.sum() * frequencies), 1.0) ** self.strength
+        return balanced * (frequencies.sum() / (frequencies * balanced).sum())

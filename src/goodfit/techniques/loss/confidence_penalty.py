@@ -24,8 +24,8 @@ class ConfidencePenalty(OnLoss):
     smoothing does.
     Hurts when: the metric is the log loss on data that allow certainty, or label smoothing is used too.
 
-    >>> seen = ForwardPass(abs, torch.zeros(1, 1), torch.tensor([0]), torch.zeros(1, 2))
-    >>> ConfidencePenalty(1.0).term(seen, ())
+    >>> forward = ForwardPass(abs, torch.zeros(1, 1), torch.tensor([0]), torch.zeros(1, 2))
+    >>> ConfidencePenalty(1.0).term(forward, ())
     tensor(-0.6931)
     """
 

@@ -29,8 +29,8 @@ class JacobianPenalty(OnLoss):
     recurrent layers do not support).
 
     >>> x, w = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [4.0]])
-    >>> seen = ForwardPass(lambda x: x @ w, x, torch.zeros(1, 1), x @ w)
-    >>> JacobianPenalty(0.1).term(seen, (torch.tensor([[1.0]]),))
+    >>> forward = ForwardPass(lambda x: x @ w, x, torch.zeros(1, 1), x @ w)
+    >>> JacobianPenalty(0.1).term(forward, (torch.tensor([[1.0]]),))
     tensor(1.2500)
     """
 
@@ -56,9 +56,9 @@ class JacobianPenalty(OnLoss):
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
-        rows = forward.output.detach().flatten(1) if forward.output.ndim > 1 else forward.output.detach()[:, None]
-        v = torch.empty_like(rows).normal_(generator=generator)
-        return (v / torch.linalg.vector_norm(v, dim=1, keepdim=True) * rows.shape[1] ** 0.5,)
+        outputs = forward.output.detach().flatten(1) if forward.output.ndim > 1 else forward.output.detach()[:, None]
+        v = torch.empty_like(outputs).normal_(generator=generator)
+        return (v / torch.linalg.vector_norm(v, dim=1, keepdim=True) * outputs.shape[1] ** 0.5,)
 
     def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         if not forward.x.is_floating_point():

@@ -28,8 +28,8 @@ class KLSparsity(OnLoss):
     use `ActivityL1`. Batches with far fewer than 1 / rho samples estimate m poorly.
 
     >>> hidden = (torch.tensor([[0.5, 0.05], [0.5, 0.05]]),)
-    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
-    >>> KLSparsity(rho=0.05, beta=1.0).term(seen, ())
+    >>> forward = ForwardPass(abs, torch.zeros(2, 1), torch.zeros(2), torch.zeros(2, 1), activations=hidden)
+    >>> KLSparsity(rho=0.05, beta=1.0).term(forward, ())
     tensor(0.4946)
 
     Differs from the paper: m is the mean over a batch, not over all training rows; the tangents are an addition.

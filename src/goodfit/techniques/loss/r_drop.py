@@ -25,8 +25,8 @@ class RDrop(OnLoss):
     Hurts when: time is short: each step computes two forward passes.
 
     >>> second = torch.tensor([[0.0, 1.0]])
-    >>> seen = ForwardPass(lambda x: second, torch.zeros(1, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
-    >>> RDrop(1.0).term(seen, ())
+    >>> forward = ForwardPass(lambda x: second, torch.zeros(1, 1), torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
+    >>> RDrop(1.0).term(forward, ())
     tensor(0.4621)
 
     Differs from the paper: the data loss is that of the first pass only. The paper adds the losses of both passes, so

@@ -23,8 +23,8 @@ class SpectralDecoupling(OnLoss):
     Hurts when: the metric is the log loss on data that allow certainty, or label smoothing is used too (both keep the
     logits small).
 
-    >>> seen = ForwardPass(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
-    >>> SpectralDecoupling(0.1).term(seen, ())
+    >>> forward = ForwardPass(abs, torch.zeros(2, 1), torch.tensor([0, 1]), torch.tensor([[3.0, -1.0], [0.0, 2.0]]))
+    >>> SpectralDecoupling(0.1).term(forward, ())
     tensor(0.3500)
     """
 

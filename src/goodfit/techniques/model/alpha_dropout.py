@@ -18,10 +18,10 @@ class AlphaDropout(BitNoise, InputNoise):
     """Sets a random fraction of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are
     preserved.
 
-    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), sampled independently per sample and unit, with
-    c = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the
-    result has mean 0 and variance 1. It equals the `AlphaDropout` of torch and Keras. Rates are rounded to 1/65536.
-    Training only; evaluation is unchanged.
+    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn independently per sample and unit, with c
+    = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the result
+    has mean 0 and variance 1. It equals the `AlphaDropout` of torch and Keras. Rates are rounded to 1/65536. Training
+    only; evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
@@ -29,8 +29,8 @@ class AlphaDropout(BitNoise, InputNoise):
     Hurts when: activations are not SELU (the minimum of ReLU is 0, not −1.758): use `Dropout`.
 
     >>> import torch
-    >>> x, drawn = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
-    >>> AlphaDropout(0.5).perturb(x, (drawn,))
+    >>> x, bits = torch.tensor([1.0, 1.0]), torch.tensor([32767, -32768], dtype=torch.int16)
+    >>> AlphaDropout(0.5).perturb(x, (bits,))
     tensor([ 1.6656, -0.7792])
     """
 

@@ -20,7 +20,7 @@ class DropBlock(Noise):
 
     Formula: x ← x · M · count(M) / sum(M), counted over the whole batch, where M is 0 in every block and 1 elsewhere. A
     block has `block` positions along each spatial dimension, and starts with probability γ at each position where it
-    fits into the map: γ = rate · Π size / (block · (size − block + 1)) over the spatial dimensions. Blocks are sampled
+    fits into the map: γ = rate · Π size / (block · (size − block + 1)) over the spatial dimensions. Blocks are drawn
     independently per sample and channel, and clipped to the size of smaller maps. Blocks may overlap, so that at high
     rates less than `rate` is dropped. It is applied to the input of each selected convolution, but not to the network's
     own input. Training only; evaluation is unchanged.
@@ -71,17 +71,17 @@ class DropBlock(Noise):
         block = [min(self.block, size) for size in space]
         starts = [size - side + 1 for size, side in zip(space, block, strict=True)]
         gamma = self.rate * (math.prod(space) / (math.prod(block) * math.prod(starts)))
-        drawn = x.new_empty(*x.shape[:2], *starts).bernoulli_(gamma, generator=generator)
-        return (1 - _blocks(drawn, block),)
+        corners = x.new_empty(*x.shape[:2], *starts).bernoulli_(gamma, generator=generator)
+        return (1 - _blocks(corners, block),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         kept = draw[0]
         return x * (kept * (kept.numel() / kept.sum().clamp(min=1)))
 
 
-def _blocks(starts: Tensor, block: Sequence[int]) -> Tensor:
-    """1 in every block whose first corner is 1 in `starts`, 0 elsewhere: (batch, channel, size, …)."""
+def _blocks(corners: Tensor, block: Sequence[int]) -> Tensor:
+    """1 in every block whose first corner is 1 in `corners`, 0 elsewhere: (batch, channel, size, …)."""
     # A position is in a block that starts at most side − 1 before it; the padding gives each position a full window.
-    padded = F.pad(starts, [side - 1 for side in reversed(block) for _ in range(2)])
+    padded = F.pad(corners, [side - 1 for side in reversed(block) for _ in range(2)])
     pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[len(block) - 1]
     return pool(padded, list(block), stride=1)

@@ -15,7 +15,7 @@ from goodfit.technique import knob
 class DropConnect(BitNoise, WeightPerturbation):
     """Sets a random fraction of the weights to zero for each training batch and rescales the rest.
 
-    Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), sampled independently per batch and
+    Formula: the forward pass uses w · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn independently per batch and
     weight; dropped weights get no gradient from that batch. It drops single connections; `Dropout` drops units, and
     `DropPath` drops whole residual branches (some libraries call that drop connect). The rate is rounded to 1/65536.
     Training only; evaluation uses w.
@@ -26,8 +26,8 @@ class DropConnect(BitNoise, WeightPerturbation):
     Hurts when: batches are large and few, because all samples of a batch share one mask.
 
     >>> import torch
-    >>> drawn = torch.tensor([[32767, -32768]], dtype=torch.int16)
-    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (drawn,))
+    >>> bits = torch.tensor([[32767, -32768]], dtype=torch.int16)
+    >>> DropConnect(0.75).perturb(torch.tensor([[1.0, -2.0]]), (bits,))
     tensor([[4., -0.]])
 
     Differs from the paper: one mask per batch, not per sample; the kept weights are scaled up in training, and

@@ -17,7 +17,7 @@ class DropPath(BitNoise, BranchNoise):
     """Skips random residual branches, independently for each sample, so that only the shortcut remains (stochastic
     depth).
 
-    Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), sampled independently per
+    Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), drawn independently per
     sample and branch. With `linear`, r increases with depth: r = rate · l / L at branch l of L; otherwise r = rate
     everywhere. Without `scale_by_keep` the branch is not divided by 1 − r, and so contributes more in evaluation than
     on average in training (timm has the same option). Rates are rounded to 1/65536. Training only; evaluation is
@@ -65,7 +65,7 @@ class DropPath(BitNoise, BranchNoise):
     on: str = knob(
         default="",
         doc="modules whose output is added to a shortcut: globs on names (layers.*.mlp), types (Mlp); !word excludes; "
-        "separated by blanks; empty: they are found in the network",
+        "separated by blanks; empty: detected automatically",
     )
 
     def branch(self, depth: float) -> Self:

@@ -15,7 +15,7 @@ from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 class Dropout(BitNoise, InputNoise):
     """Sets a random fraction of the units to zero and rescales the rest, so that the mean is preserved.
 
-    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), sampled independently per sample and unit (inverted
+    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn independently per sample and unit (inverted
     dropout). It is applied to the input of each selected layer: to hidden units (after their activation function) and,
     with `input_rate`, to the network's own input. Nothing is dropped after the last layer. Rates are rounded to
     1/65536. Training only; evaluation is unchanged.

@@ -12,7 +12,7 @@ from goodfit.stages import Draw, InputNoise, rate_knob, selector
 class GaussianDropout(InputNoise):
     """Multiplies each unit by Gaussian noise with mean one and the variance of dropout.
 
-    Formula: x ← x · (1 + √(rate / (1 − rate)) · z), z ~ N(0, 1), sampled independently per sample and unit. Mean and
+    Formula: x ← x · (1 + √(rate / (1 − rate)) · z), z ~ N(0, 1), drawn independently per sample and unit. Mean and
     variance are those of `Dropout(rate)`, but nothing is set to zero. It is applied to the input of each selected
     layer: to hidden units and, with `input_rate`, to the network's own input. It equals Keras' `GaussianDropout`.
     Training only; evaluation is unchanged.

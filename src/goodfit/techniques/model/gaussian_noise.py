@@ -13,7 +13,7 @@ from goodfit.technique import knob
 class GaussianNoise(InputNoise):
     """Adds zero-mean Gaussian noise to the network's input and to hidden activations.
 
-    Formula: x ← x + stddev · z, z ~ N(0, 1), sampled independently per sample and unit. It is applied to the input of
+    Formula: x ← x + stddev · z, z ~ N(0, 1), drawn independently per sample and unit. It is applied to the input of
     each selected layer: `stddev` for hidden units, `input_stddev` for the network's own input. Training only;
     evaluation is unchanged.
 

@@ -66,9 +66,9 @@ class GhostBatchNorm(Normalization):
     on: str = selector()
 
     def layer(self, features: int, spatial: int) -> nn.Module:
-        made = (_Ghost1d, _Ghost1d, _Ghost2d, _Ghost3d)[spatial](features, eps=self.eps, momentum=self.momentum)
-        made.size = self.size
-        return made
+        layer = (_Ghost1d, _Ghost1d, _Ghost2d, _Ghost3d)[spatial](features, eps=self.eps, momentum=self.momentum)
+        layer.size = self.size
+        return layer
 
 
 class _Ghost(_BatchNorm):

@@ -14,8 +14,8 @@ class NoisyLinear(WeightPerturbation, TrainableStrengths):
     """Adds Gaussian noise to the weights of linear layers, with a learned scale per weight.
 
     Formula: the forward pass uses w + σ · f(ε_out) f(ε_in)ᵀ with f(ε) = sign(ε) √|ε|, ε ~ N(0, 1), one value per unit
-    and one per input, sampled independently per batch; for a bias, b + σ · f(ε). σ has the shape of w and is learned
-    with it, starting from sigma / √(inputs of a unit) (for a bias: its own length). Training only; evaluation uses w.
+    and one per input, drawn independently per batch; for a bias, b + σ · f(ε). σ has the shape of w and is learned with
+    it, starting from sigma / √(inputs of a unit) (for a bias: its own length). Training only; evaluation uses w.
 
     Shape: a weight (units, incoming, …) or a bias (units,).
 

@@ -15,7 +15,7 @@ from goodfit.technique import knob
 class ParametricNoise(Noise, TrainableStrengths):
     """Adds Gaussian noise to the inputs of layers, with a learned scale per layer.
 
-    Formula: x ← x + alpha · σ_x · z, z ~ N(0, 1), sampled independently per sample and unit, where σ_x is the standard
+    Formula: x ← x + alpha · σ_x · z, z ~ N(0, 1), drawn independently per sample and unit, where σ_x is the standard
     deviation of all values of x in the batch, treated as a constant, and alpha is one number per layer. alpha is
     learned with the weights, starting from the value given here: ∂loss/∂alpha = Σ ∂loss/∂x · σ_x · z. It is applied to
     the input of each selected layer, including the network's own input (exclude it with `on="!first"`). Training only;

@@ -15,7 +15,7 @@ from goodfit.stages import BitNoise, Draw, InputNoise, rate_knob, selector
 class SpatialDropout(BitNoise, InputNoise):
     """Sets a random fraction of the channels to zero and rescales the rest, so that the mean is preserved.
 
-    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), sampled independently per sample and channel and shared by
+    Formula: x ← x · m / (1 − rate), m ~ Bernoulli(1 − rate), drawn independently per sample and channel and shared by
     all positions of the channel. It equals torch's `Dropout1d` to `Dropout3d` and Keras' `SpatialDropout1D` to
     `SpatialDropout3D` (Keras has the channels last). It is applied to the input of each selected convolution: to hidden
     channels and, with `input_rate`, to the channels of the network's own input. Rates are rounded to 1/65536. Training
@@ -28,8 +28,8 @@ class SpatialDropout(BitNoise, InputNoise):
     on.
 
     >>> import torch
-    >>> drawn = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
-    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (drawn,))
+    >>> bits = torch.tensor([[[32767], [-32768]]], dtype=torch.int16)
+    >>> SpatialDropout(0.5).perturb(torch.ones(1, 2, 3), (bits,))
     tensor([[[2., 2., 2.],
              [0., 0., 0.]]])
     """

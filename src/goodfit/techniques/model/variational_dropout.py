@@ -17,7 +17,7 @@ class VariationalDropout(Recurrent):
     """Sets a random fraction of a recurrent layer's inputs and states to zero, with the same mask at every time step.
 
     Formula: x_t ← x_t · m / (1 − rate) and, where the state enters the recurrent product, h_t ← h_t · n / (1 −
-    recurrent_rate), with m ~ Bernoulli(1 − rate) and n ~ Bernoulli(1 − recurrent_rate) sampled once per sequence, layer
+    recurrent_rate), with m ~ Bernoulli(1 − rate) and n ~ Bernoulli(1 − recurrent_rate) drawn once per sequence, layer
     and direction. The states that a layer passes on and returns are not masked. Rates are rounded to 1/65536. Training
     only; evaluation is unchanged.
 
@@ -26,8 +26,8 @@ class VariationalDropout(Recurrent):
     Helps when: recurrent layers overfit. (A new mask at each step would erase what they remember.)
     Hurts when: layers are narrow, or sequences must be remembered exactly.
 
-    >>> dropout, drawn = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
-    >>> dropout.transform_input(torch.ones(3, 1, 2), (drawn, drawn))[:, 0].tolist()
+    >>> dropout, bits = VariationalDropout(0.5), torch.tensor([[32767, -32768]], dtype=torch.int16)
+    >>> dropout.transform_input(torch.ones(3, 1, 2), (bits, bits))[:, 0].tolist()
     [[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
 
     Differs from the paper: one mask for all gates (its “tied” variant); word embeddings are not dropped as a whole.

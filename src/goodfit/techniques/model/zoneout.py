@@ -18,9 +18,9 @@ class Zoneout(Recurrent):
     """Makes a random fraction of a recurrent layer's units keep their state from the previous time step.
 
     Formula: s_t ← m · s_{t−1} + (1 − m) · s_t, with m ~ Bernoulli(rate) for the hidden state and Bernoulli(cell_rate)
-    for the cell state of an LSTM, sampled independently per time step, sample and unit. The new hidden state is
-    computed from the new cell state, before zoneout is applied to the cell state. Evaluation uses the expectation: rate
-    instead of m. Rates are rounded to 1/65536.
+    for the cell state of an LSTM, drawn independently per time step, sample and unit. The new hidden state is computed
+    from the new cell state, before zoneout is applied to the cell state. Evaluation uses the expectation: rate instead
+    of m. Rates are rounded to 1/65536.
 
     Shape: states (batch, hidden); torch's RNN, GRU and LSTM. In training, an LSTM with proj_size is an error.
 
@@ -30,8 +30,8 @@ class Zoneout(Recurrent):
     >>> zoneout, new, old = Zoneout(rate=0.25), torch.ones(1, 4), torch.zeros(1, 4)
     >>> zoneout.expected_state(new, old, cell=False).tolist()
     [[0.75, 0.75, 0.75, 0.75]]
-    >>> drawn = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
-    >>> zoneout.next_state(new, old, False, 0, (drawn, drawn)).tolist()
+    >>> bits = torch.tensor([[[-32768, 32767, 32767, -32768]]], dtype=torch.int16)
+    >>> zoneout.next_state(new, old, False, 0, (bits, bits)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]
     """
 
@@ -80,17 +80,17 @@ class Zoneout(Recurrent):
         return h
 
     def next_state(self, new: Tensor, old: Tensor, cell: bool, time: int, draw: Draw) -> Tensor:
-        drawn = draw[cell][time]
-        if drawn.shape != new.shape:
+        bits = draw[cell][time]
+        if bits.shape != new.shape:
             raise InputError(
                 "Zoneout: hidden state and cell state must have the same size, got an LSTM with proj_size: states of "
-                f"shape {tuple(drawn.shape)} and {tuple(new.shape)}; select other layers with on=."
+                f"shape {tuple(bits.shape)} and {tuple(new.shape)}; select other layers with on=."
             )
-        return torch.where(keep_mask(drawn, self._share(cell), new.dtype) > 0, new, old)
+        return torch.where(keep_mask(bits, self._rate(cell), new.dtype) > 0, new, old)
 
     def expected_state(self, new: Tensor, old: Tensor, cell: bool) -> Tensor:
-        return new + self._share(cell) * (old - new)
+        return new + self._rate(cell) * (old - new)
 
-    def _share(self, cell: bool) -> float:
-        share: float = quantize_rate(self.cell_rate if cell else self.rate)
-        return share
+    def _rate(self, cell: bool) -> float:
+        rate: float = quantize_rate(self.cell_rate if cell else self.rate)
+        return rate

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.ops.class_sizes import balanced_size
 from goodfit.reference import Reference
 from goodfit.stages import OnSample
 from goodfit.technique import knob
@@ -80,12 +79,8 @@ class ClassBalance(OnSample):
             )
         classes = [rows[y[rows.to(y.device)].to(rows.device) == c] for c in y.unique().tolist()]
         largest = max(map(len, classes), default=0)
-        return torch.cat([rows, *(_repeats(c, self._count(len(c), largest), generator) for c in classes)])
-
-    def _count(self, size: int, largest: int) -> int:
-        """The number of rows per epoch of a class with `size` rows."""
-        count = math.pow(size, 1 - self.strength) * math.pow(largest, self.strength)
-        return min(largest, math.ceil(round(count, 6)))  # rounded, so that √3 · √27 gives exactly 9
+        sizes = [balanced_size(len(c), largest, self.strength) if len(c) else 0 for c in classes]
+        return torch.cat([rows, *(_repeats(c, size, generator) for c, size in zip(classes, sizes, strict=True))])
 
 
 def _repeats(members: Tensor, count: int, generator: torch.Generator) -> Tensor:

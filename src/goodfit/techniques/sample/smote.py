@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError, MissingExtra
+from goodfit.ops.class_sizes import balanced_size
 from goodfit.reference import Reference
 from goodfit.stages import Synthesis
 from goodfit.technique import knob
@@ -33,8 +33,8 @@ class Smote(Synthesis):
     probabilities are used as such, or `ClassBalance` or `ClassWeights` is used too (corrects twice).
 
     >>> x, y = torch.tensor([[0.0], [0.1], [0.2], [0.3], [5.0], [6.0]]), torch.tensor([0, 0, 0, 0, 1, 1])
-    >>> made, labels = Smote().synthesize(x, y, Inputs(), seed=0)
-    >>> labels, bool(((made >= 5) & (made <= 6)).all())
+    >>> synthetic, labels = Smote().synthesize(x, y, Inputs(), seed=0)
+    >>> labels, bool(((synthetic >= 5) & (synthetic <= 6)).all())
     (tensor([1, 1]), True)
 
     Differs from the paper: a class with at most `k` rows uses all its rows as neighbours; a class with a single row
@@ -80,36 +80,31 @@ class Smote(Synthesis):
         match = inputs.data_kind.accepts(self, x.shape[1], inputs.words is not None)
         if not match or x.ndim != 2:
             raise InputError(f"Smote: {match.reason or f'the inputs must be rows of columns, got x {tuple(x.shape)}.'}")
-        counts = y.bincount().tolist()
-        rows, found = _coded(x.cpu().double().numpy(), inputs), [np.empty((0, _width(x, inputs)))]
-        labels = [y[:0]]
-        for label, own in enumerate(counts):
-            more = self._count(own, max(counts)) - own if own else 0
-            if more:
-                new = self._between(rows, y.cpu().numpy(), label, more, (seed + label) % 2**32, inputs)
-                found.append(new)
-                labels.append(torch.full_like(y[:1], label).expand(more))
-        new = _decoded(np.concatenate(found), x.shape[1], inputs)
+        counts, groups = y.bincount().tolist(), len(inputs.groups)
+        rows = _encode(x.cpu().double().numpy(), inputs)
+        synthetic, labels = [np.empty((0, rows.shape[1]))], [y[:0]]
+        for label, size in enumerate(counts):
+            missing = balanced_size(size, max(counts), self.strength) - size if size else 0
+            if missing:
+                class_seed = (seed + label) % 2**32
+                synthetic.append(self._interpolate(rows, y.cpu().numpy(), label, missing, class_seed, groups))
+                labels.append(torch.full_like(y[:1], label).expand(missing))
+        new = _decode(np.concatenate(synthetic), x.shape[1], inputs)
         return torch.from_numpy(new).to(x), torch.cat(labels)
 
-    def _count(self, size: int, largest: int) -> int:
-        """The number of rows that a class with `size` rows grows to."""
-        count = math.pow(size, 1 - self.strength) * math.pow(largest, self.strength)
-        return min(largest, math.ceil(round(count, 6)))  # rounded, so that √3 · √27 gives exactly 9
-
-    def _between(self, rows: Array, y: Array, label: int, more: int, seed: int, inputs: Inputs) -> Array:
-        """So many new rows of a class."""
-        own = int((y == label).sum())
-        if own == 1:
-            return np.repeat(rows[y == label], more, axis=0)
-        sampler = _sampler(rows.shape[1], len(inputs.groups))
-        how = {"sampling_strategy": {label: own + more}, "k_neighbors": min(self.k, own - 1), "random_state": seed}
-        resampled, _ = sampler(**how).fit_resample(rows, y)
+    def _interpolate(self, rows: Array, y: Array, label: int, count: int, seed: int, categories: int) -> Array:
+        """`count` synthetic rows of a class; the last `categories` columns are categories."""
+        size = int((y == label).sum())
+        if size == 1:
+            return np.repeat(rows[y == label], count, axis=0)
+        sampler = _sampler(rows.shape[1], categories)
+        options = {"sampling_strategy": {label: size + count}, "k_neighbors": min(self.k, size - 1)}
+        resampled, _ = sampler(**options, random_state=seed).fit_resample(rows, y)
         return np.asarray(resampled[len(rows) :], np.float64)
 
 
 def _sampler(columns: int, categories: int) -> Any:
-    """imbalanced-learn's class for so many columns, the last of which are categories."""
+    """imbalanced-learn's class for rows whose last `categories` columns are categories and the others numbers."""
     try:
         from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
     except (ImportError, RuntimeError, OSError) as error:
@@ -117,28 +112,24 @@ def _sampler(columns: int, categories: int) -> Any:
     if categories in (0, columns):
         return SMOTEN if categories else SMOTE
     numbers = columns - categories
-    return lambda **how: SMOTENC(categorical_features=list(range(numbers, columns)), **how)
+    return lambda **options: SMOTENC(categorical_features=list(range(numbers, columns)), **options)
 
 
 def _numbers(columns: int, inputs: Inputs) -> list[int]:
-    """The columns that are numbers."""
-    coded = {column for first, end in inputs.groups for column in range(first, end)}
-    return [column for column in range(columns) if column not in coded]
+    """The numeric columns."""
+    categorical = {column for first, end in inputs.groups for column in range(first, end)}
+    return [column for column in range(columns) if column not in categorical]
 
 
-def _width(x: Tensor, inputs: Inputs) -> int:
-    return len(_numbers(x.shape[1], inputs)) + len(inputs.groups)
-
-
-def _coded(x: Array, inputs: Inputs) -> Array:
-    """The numbers of each row, then one code for each category: 0 for none of the known ones, else from 1."""
+def _encode(x: Array, inputs: Inputs) -> Array:
+    """The numeric columns, then one integer code per category: 0 for an unknown category, otherwise from 1."""
     blocks = [x[:, first:end] for first, end in inputs.groups]
     codes = [np.where(block.any(1), 1 + block.argmax(1), 0) for block in blocks]
     return np.column_stack([x[:, _numbers(x.shape[1], inputs)], *codes])
 
 
-def _decoded(rows: Array, columns: int, inputs: Inputs) -> Array:
-    """The inverse of `_coded`."""
+def _decode(rows: Array, columns: int, inputs: Inputs) -> Array:
+    """The inverse of `_encode`."""
     numbers, x = _numbers(columns, inputs), np.zeros((len(rows), columns))
     x[:, numbers] = rows[:, : len(numbers)]
     for (first, end), codes in zip(inputs.groups, rows[:, len(numbers) :].T, strict=True):

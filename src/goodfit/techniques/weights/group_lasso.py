@@ -99,8 +99,8 @@ class GroupLasso(ProximalPenalty):
 
     def _groups(self, w: Tensor) -> tuple[tuple[int, ...], int]:
         """The dimensions that make up a group, and the number of weights in one."""
-        kept = 1 if self.over == "inputs" else 0
-        return tuple(d for d in range(w.ndim) if d != kept), w.numel() // w.shape[kept]
+        axis = 1 if self.over == "inputs" else 0
+        return tuple(d for d in range(w.ndim) if d != axis), w.numel() // w.shape[axis]
 
 
 def _shrunken_norm(w: Tensor, threshold: Tensor, axes: tuple[int, ...]) -> Tensor:

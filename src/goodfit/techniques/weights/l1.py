@@ -20,7 +20,7 @@ class L1(ProximalPenalty):
     lasso's with any optimizer. For more than 100,000 weights and Adam, `fit` applies eight of these steps at once, and
     the remaining ones at the end of each epoch.
 
-    Shape: any weight tensor; shape and dtype are kept.
+    Shape: any weight tensor. Shape and dtype do not change.
 
     Helps when: many inputs or units are useless, or a small model is desired (zeros can be removed).
     Hurts when: many weak inputs carry the signal together; L2 keeps them, L1 drops all but a few.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from goodfit.data import Split, default_metric
 from goodfit.linter import LintMessage
-from goodfit.models import build, initialise, reset
+from goodfit.models import build, initialize, reinitialize
 from goodfit.recipe import Recipe
 from goodfit.stages import OnSample
 from goodfit.surgery import copy_module
@@ -67,13 +67,13 @@ class Networks:
     def restart(self, network: nn.Module, seed: int) -> None:
         """Give a template the weights with which a run begins."""
         if isinstance(self.given, str):
-            reset(network, stream(seed, 0, "init"))
+            reinitialize(network, stream(seed, 0, "init"))
         elif self.fresh:
-            reset(network, seed)
+            reinitialize(network, seed)
 
     def alone(self, seed: int) -> nn.Module | str:
         """What `fit` is given for a run by itself."""
-        return initialise(self.given, seed) if self.fresh and isinstance(self.given, nn.Module) else self.given
+        return initialize(self.given, seed) if self.fresh and isinstance(self.given, nn.Module) else self.given
 
 
 def kind(split: Split) -> tuple[Hashable, ...]:

@@ -1,4 +1,4 @@
-"""goodfit, by its public interface."""
+"""goodfit as a trainer, through its public interface."""
 
 from functools import partial
 from typing import Any
@@ -8,16 +8,15 @@ from problems import Problem
 from timing import Start, Turn
 
 
-def nothing_on(problem: Problem) -> Start:
-    """What the library itself costs."""
+def empty_recipe(problem: Problem) -> Start:
+    """Trains with the empty recipe: the cost of the library itself."""
     return _goodfit(problem, "")
 
 
-def three_on(problem: Problem) -> Start:
-    """A penalty, a projection and a stopping rule at once.
+def three_techniques(problem: Problem) -> Start:
+    """Trains with a penalty, a constraint and early stopping.
 
-    Its patience is five epochs; a timing of more epochs than that raises it (see `_goodfit`), because a run
-    that stops is not a run that is fast.
+    The patience is five epochs, or the number of timed epochs if that is larger, so that no run stops early.
     """
     return _goodfit(problem, "l2=1e-4, max_norm=3, early_stopping={patience}")
 
@@ -33,8 +32,8 @@ def _goodfit(problem: Problem, recipe: str) -> Start:
             epochs=epochs, batch_size=problem.batch, optimizer="adam", learning_rate=problem.learning_rate
         )
         text = recipe.format(patience=max(5, epochs))
-        kept: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         fit = partial(gf.fit, problem.network(seed), split, text, training, seed=seed)
-        return Turn(lambda: kept.update(run=fit()), lambda: validate(problem, kept["run"].model)[1])
+        return Turn(lambda: result.update(run=fit()), lambda: validate(problem, result["run"].model)[1])
 
     return start

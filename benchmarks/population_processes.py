@@ -1,6 +1,6 @@
-"""Two processes side by side, one thread each, that share a peer's members: what a user with two cores can do.
+"""Two parallel processes with one thread each that share the members of a trainer, as a user with two cores may do.
 
-Nothing is imported here but what does not read the number of threads.
+This module imports nothing that reads the number of threads.
 """
 
 import multiprocessing
@@ -13,48 +13,48 @@ import threads
 PROCESSES = 2
 
 
-class Pair:
-    """The processes; they wait while others take their turns."""
+class ProcessPair:
+    """The two processes; they wait while other trainers are timed."""
 
     def __init__(self, members: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self.lines: list[Connection] = []
+        self.connections: list[Connection] = []
         for number in range(PROCESSES):
-            line, end = context.Pipe()
+            connection, end = context.Pipe()
             context.Process(target=serve, args=(end, number, members), daemon=True).start()
-            end.close()  # so that a process that fails is an end of file here
-            self.lines.append(line)
+            end.close()  # so that `recv` raises EOFError if the process fails
+            self.connections.append(connection)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for line in self.lines:
-            line.close()
+        for connection in self.connections:
+            connection.close()
 
-    def ask(self, *request: object) -> list[Any]:
-        """Ask both at the same time; their answers once both are done."""
-        for line in self.lines:
-            line.send(request)
-        return [line.recv() for line in self.lines]
+    def request(self, *message: object) -> list[Any]:
+        """Send a request to both processes and wait for both replies."""
+        for connection in self.connections:
+            connection.send(message)
+        return [connection.recv() for connection in self.connections]
 
     def enter(self, name: str, problem: object) -> Any:
-        """A peer in both processes, to take turns like one in this process; they make the same problem themselves."""
+        """Prepare a trainer in both processes, which build the same problem; it is timed like one in this process."""
         from timing import Turn
 
-        for reason in self.ask("enter", name):
+        for reason in self.request("enter", name):
             if reason:
                 raise ImportError(reason)
 
         def start(epochs: int, seed: int) -> Turn:
-            self.ask("start", name, epochs, seed)
-            return Turn(lambda: self.ask("fit"), lambda: mean(self.ask("accuracy")))
+            self.request("start", name, epochs, seed)
+            return Turn(lambda: self.request("fit"), lambda: mean(self.request("accuracy")))
 
         return start
 
 
-def serve(line: Connection, number: int, members: int) -> None:
-    """Answer until the other end closes."""
+def serve(connection: Connection, number: int, members: int) -> None:
+    """Process requests until the other end closes."""
     threads.limit(1)
     import torch
 
@@ -62,14 +62,14 @@ def serve(line: Connection, number: int, members: int) -> None:
     server = Server(number, members)
     while True:
         try:
-            request, *given = line.recv()
+            request, *arguments = connection.recv()
         except EOFError:
             return
-        line.send(getattr(server, request)(*given))
+        connection.send(getattr(server, request)(*arguments))
 
 
 class Server:
-    """One process' share of the members; its methods are the requests."""
+    """The members of one process; its methods are the requests."""
 
     def __init__(self, number: int, members: int) -> None:
         import population_members
@@ -80,7 +80,7 @@ class Server:
         self.turn: Any = None
 
     def enter(self, name: str) -> str:
-        """The reason why a peer cannot take part; empty if it can."""
+        """Prepare a trainer; returns why that is impossible, or an empty text."""
         import population_peers
 
         try:

@@ -1,4 +1,4 @@
-"""The four techniques in a hand-written torch loop, as fast as eager torch goes."""
+"""The four techniques in a hand-written torch loop, optimized for speed in eager mode."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ Weights = Sequence[Tensor]
 
 
 @torch.no_grad()
-def bound(kernels: Weights, max_norm: float) -> None:
-    """The max-norm constraint on the weights into each unit."""
+def apply_max_norm(kernels: Weights, max_norm: float) -> None:
+    """Apply the max-norm constraint to the incoming weights of each unit."""
     for w in kernels:
         w.renorm_(2, 0, max_norm)
 
@@ -27,12 +27,12 @@ def kernels(model: nn.Module) -> list[nn.Parameter]:
 
 
 def with_techniques(problem: Problem, member: Member, epochs: int, seed: int) -> Turn:
-    """L2 as fused Adam's `weight_decay`, on biases too: one group of weights is its fastest."""
+    """Train with all techniques. L2 is fused Adam's `weight_decay`, on biases too: one parameter group is fastest."""
     return _turn(problem, member, epochs, seed)
 
 
-def without(problem: Problem, member: Member, epochs: int, seed: int) -> Turn:
-    """The member's learning rate alone."""
+def without_techniques(problem: Problem, member: Member, epochs: int, seed: int) -> Turn:
+    """Train with the learning rate of the member only."""
     return _turn(problem, Member(0.0, 0.0, math.inf, 0.0, member.learning_rate), epochs, seed)
 
 
@@ -45,7 +45,7 @@ def _turn(problem: Problem, member: Member, epochs: int, seed: int) -> Turn:
 
 
 def _fit(problem: Problem, member: Member, epochs: int, model: nn.Module, adam: torch.optim.Optimizer) -> list[float]:
-    """Each epoch's stop loss; ends with the best epoch's weights."""
+    """Train, restore the weights of the best epoch, and return the stop loss of each epoch."""
     losses: list[float] = []
     best = [p.detach().clone() for p in model.parameters()]
     step = _step(member, model, adam)
@@ -56,7 +56,7 @@ def _fit(problem: Problem, member: Member, epochs: int, model: nn.Module, adam: 
         losses.append(validate(problem, model)[0])
         if losses[-1] == min(losses):
             best = [p.detach().clone() for p in model.parameters()]
-        elif len(losses) - losses.index(min(losses)) > epochs:  # the patience, which nobody loses here
+        elif len(losses) - losses.index(min(losses)) > epochs:  # the patience, which is never exceeded here
             break
     with torch.no_grad():
         for p, kept in zip(model.parameters(), best, strict=True):
@@ -65,7 +65,7 @@ def _fit(problem: Problem, member: Member, epochs: int, model: nn.Module, adam: 
 
 
 def _step(member: Member, model: nn.Module, adam: torch.optim.Optimizer) -> Callable[[Tensor, Tensor], Tensor]:
-    bounded = [] if math.isinf(member.max_norm) else kernels(model)
+    constrained = [] if math.isinf(member.max_norm) else kernels(model)
     layers = [(layer.weight, layer.bias) for layer in model.modules() if isinstance(layer, nn.Linear)]
 
     def step(x: Tensor, y: Tensor) -> Tensor:
@@ -74,14 +74,14 @@ def _step(member: Member, model: nn.Module, adam: torch.optim.Optimizer) -> Call
         adam.zero_grad()
         value.backward()
         adam.step()
-        bound(bounded, member.max_norm)
+        apply_max_norm(constrained, member.max_norm)
         return value.detach()
 
     return step
 
 
 def _forward(layers: Sequence[tuple[Tensor, Tensor]], x: Tensor, dropout: float) -> Tensor:
-    """Plain functions: calling modules would cost a few µs more each."""
+    """The forward pass in plain functions, because calling a module costs a few µs more."""
     for w, b in layers[:-1]:
         x = functional.relu(functional.linear(x, w, b))
         if dropout:

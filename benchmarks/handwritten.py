@@ -1,4 +1,4 @@
-"""Techniques as people write them by hand around a torch step, as strong as the library's defaults."""
+"""Techniques written by hand around a torch step, with the default strengths of goodfit."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,15 +7,15 @@ from loops import adam
 from problems import Problem
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import WeightAverager, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from goodfit.techniques import ALL
 
 Step = Callable[[Tensor, Tensor], Tensor]
-"""A whole step on one batch; returns its loss."""
+"""Trains on one batch; returns its loss."""
 
-CallHints = Callable[[Problem, nn.Sequential], Step]
-"""Prepares a fresh network (and its optimizer) and returns the step."""
+Technique = Callable[[Problem, nn.Sequential], Step]
+"""Prepares a new network and its optimizer; returns the step."""
 
 Weights = Sequence[nn.Parameter]
 WEIGHTED = (nn.Linear, nn.Conv2d)
@@ -31,18 +31,18 @@ def data_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return functional.cross_entropy(model(x), y)
 
 
-def nothing() -> None: ...
+def no_action() -> None: ...
 
 
 def whole_step(
     problem: Problem,
     model: nn.Module,
     loss: Loss = data_loss,
-    before: Callable[[], object] = nothing,
-    after: Callable[[], object] = nothing,
+    before: Callable[[], object] = no_action,
+    after: Callable[[], object] = no_action,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> Step:
-    """The usual step, with something done before and after the optimizer's; as it stands, the plain loop's."""
+    """The usual training step, with optional actions before and after the optimizer step."""
     chosen = optimizer or adam(problem, model)
 
     def step(x: Tensor, y: Tensor) -> Tensor:
@@ -61,23 +61,23 @@ def _kernels(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.ndim > 1]
 
 
-# ---- penalties, projections and decay of weights ------------------------------------------------------
+# ---- penalties, constraints and decay of weights ------------------------------------------------------
 
 
-def _penalty(cost: Callable[[Tensor], Tensor]) -> CallHints:
-    """A cost of each kernel, added to the loss and differentiated with it."""
+def _penalty(cost: Callable[[Tensor], Tensor]) -> Technique:
+    """Adds a penalty of each kernel to the loss."""
 
-    def way(problem: Problem, model: nn.Sequential) -> Step:
+    def technique(problem: Problem, model: nn.Sequential) -> Step:
         kernels = _kernels(model)
         return whole_step(problem, model, lambda net, x, y: data_loss(net, x, y) + sum(cost(w) for w in kernels))
 
-    return way
+    return technique
 
 
-def _projection(change: Callable[[Tensor], object]) -> CallHints:
-    """Each kernel changed in place after each step."""
+def _constraint(change: Callable[[Tensor], object]) -> Technique:
+    """Changes each kernel in place after each step."""
 
-    def way(problem: Problem, model: nn.Sequential) -> Step:
+    def technique(problem: Problem, model: nn.Sequential) -> Step:
         kernels = _kernels(model)
 
         @torch.no_grad()
@@ -87,11 +87,11 @@ def _projection(change: Callable[[Tensor], object]) -> CallHints:
 
         return whole_step(problem, model, after=after)
 
-    return way
+    return technique
 
 
 def _group_norms(w: Tensor) -> Tensor:
-    """The cost of each input's outgoing weights as a group: √size times their norm."""
+    """Group lasso over the outgoing weights of each input: √size times their norm."""
     vectors = w.transpose(0, 1).flatten(1)
     return DEFAULT["group_lasso"].strength * vectors.shape[1] ** 0.5 * vectors.norm(dim=1).sum()
 
@@ -121,21 +121,21 @@ def _spectral_norm(problem: Problem, model: nn.Sequential) -> Step:
 # ---- gradients ----------------------------------------------------------------------------------------
 
 
-def _clipped(clip: Callable[[Weights], object]) -> CallHints:
-    def way(problem: Problem, model: nn.Sequential) -> Step:
+def _clipped(clip: Callable[[Weights], object]) -> Technique:
+    def technique(problem: Problem, model: nn.Sequential) -> Step:
         weights = list(model.parameters())
         return whole_step(problem, model, before=lambda: clip(weights))
 
-    return way
+    return technique
 
 
 def _gradient_noise(problem: Problem, model: nn.Sequential) -> Step:
-    technique, done = DEFAULT["gradient_noise"], 0
+    defaults, steps = DEFAULT["gradient_noise"], 0
 
     def before() -> None:
-        nonlocal done
-        done += 1
-        stddev = (technique.eta / done**technique.gamma) ** 0.5
+        nonlocal steps
+        steps += 1
+        stddev = (defaults.eta / steps**defaults.gamma) ** 0.5
         for p in model.parameters():
             p.grad.add_(torch.randn_like(p), alpha=stddev)
 
@@ -143,7 +143,7 @@ def _gradient_noise(problem: Problem, model: nn.Sequential) -> Step:
 
 
 def _sam(problem: Problem, model: nn.Sequential) -> Step:
-    """Two passes, with the weights kept aside and put back, as in davda54/sam."""
+    """Two passes; the weights are saved before the second and restored after it, as in davda54/sam."""
     optimizer, rho, weights = adam(problem, model), DEFAULT["sam"].rho, list(model.parameters())
 
     @torch.no_grad()
@@ -176,38 +176,38 @@ def _sam(problem: Problem, model: nn.Sequential) -> Step:
 
 def _ema(problem: Problem, model: nn.Sequential) -> Step:
     decay = 0.5 ** (1 / (DEFAULT["ema"].half_life * problem.steps))
-    average = WeightAverager(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
     return whole_step(problem, model, after=lambda: average.update_parameters(model))
 
 
 def _swa(problem: Problem, model: nn.Sequential) -> Step:
-    average, done = WeightAverager(model), 0
+    average, steps = AveragedModel(model), 0
 
     def after() -> None:
-        nonlocal done
-        done += 1
-        if done % problem.steps == 0:
+        nonlocal steps
+        steps += 1
+        if steps % problem.steps == 0:
             average.update_parameters(model)
 
     return whole_step(problem, model, after=after)
 
 
 def _lookahead(problem: Problem, model: nn.Sequential) -> Step:
-    technique, done = DEFAULT["lookahead"], 0
+    defaults, steps = DEFAULT["lookahead"], 0
     slow = [p.detach().clone() for p in model.parameters()]
 
     @torch.no_grad()
     def after() -> None:
-        nonlocal done
-        done += 1
-        if done % technique.k == 0:
-            for behind, p in zip(slow, model.parameters(), strict=True):
-                p.copy_(behind.lerp_(p, technique.step_size))
+        nonlocal steps
+        steps += 1
+        if steps % defaults.k == 0:
+            for slow_weight, p in zip(slow, model.parameters(), strict=True):
+                p.copy_(slow_weight.lerp_(p, defaults.step_size))
 
     return whole_step(problem, model, after=after)
 
 
-WAYS: dict[str, CallHints] = {
+TECHNIQUES: dict[str, Technique] = {
     "clip_grad_norm": _clipped(lambda weights: nn.utils.clip_grad_norm_(weights, DEFAULT["clip_grad_norm"].max_norm)),
     "clip_grad_value": _clipped(
         lambda weights: nn.utils.clip_grad_value_(weights, DEFAULT["clip_grad_value"].clip_value)
@@ -221,13 +221,13 @@ WAYS: dict[str, CallHints] = {
     "l1": _penalty(lambda w: DEFAULT["l1"].l1 * w.abs().sum()),
     "l2": _penalty(lambda w: DEFAULT["l2"].l2 * w.pow(2).sum()),
     "lookahead": _lookahead,
-    "max_norm": _projection(lambda w: w.copy_(w.renorm(2, 0, DEFAULT["max_norm"].max_value))),
-    "non_neg": _projection(lambda w: w.clamp_(min=0)),
+    "max_norm": _constraint(lambda w: w.copy_(w.renorm(2, 0, DEFAULT["max_norm"].max_value))),
+    "non_neg": _constraint(lambda w: w.clamp_(min=0)),
     "orthogonal": _penalty(_cosines),
     "sam": _sam,
     "spectral_norm": _spectral_norm,
     "swa": _swa,
-    "unit_norm": _projection(_unit_norm),
+    "unit_norm": _constraint(_unit_norm),
     "weight_decay": _weight_decay,
 }
-"""Name in recipes → the usual way around the forward pass; those inside it are in `by_hand_inside`."""
+"""Name in recipes → its hand-written form; techniques inside the forward pass are in `handwritten_layers`."""

@@ -1,4 +1,4 @@
-"""Real data and a network on which a technique's effect can be seen."""
+"""For each technique, data and a network on which it has a visible effect."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MLP = "64-64-64-10 with ReLU"
 
 
 @dataclass(frozen=True, eq=False)
-class Home:
-    """One problem: data, a network with a fresh start per seed, how it is trained, and what is measured."""
+class Setup:
+    """Data, a network that is initialised per seed, training settings, and the measure that is reported."""
 
     split: Split
     data: str
@@ -36,41 +36,41 @@ class Home:
     measured: str = "loss"
 
     def model(self, seed: int) -> nn.Module:
-        """The network as it starts with a seed."""
+        """The network with initial weights from a seed."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return self.make()
 
     @property
-    def words(self) -> str:
-        """What is trained on what, in one line."""
+    def description(self) -> str:
+        """Data, network and training settings, in one line."""
         t, optimizer = self.training, {"adam": "Adam", "sgd": "SGD with momentum"}
-        falling = " falling along a cosine" if t.schedule == "cosine" else ""
+        decay = " with cosine decay" if t.schedule == "cosine" else ""
         return (
             f"{len(self.split.train)} training and {len(self.split.stop)} stop rows of {self.data}, {self.network}, "
-            f"{t.epochs} epochs of {optimizer[t.optimizer]} at {t.learning_rate:g}{falling}, batches of {t.batch_size}"
+            f"{t.epochs} epochs of {optimizer[t.optimizer]} at {t.learning_rate:g}{decay}, batches of {t.batch_size}"
         )
 
 
-def home(technique: type[Technique]) -> Home:
-    """What a technique's type and declarations ask for, or where its page says that it is at home."""
+def setup(technique: type[Technique]) -> Setup:
+    """The setup for a technique: its own if it has one, otherwise chosen by its type and its requirements."""
     if technique.name() in OWN:
         return OWN[technique.name()]()
     if technique.needs_targets == "numbers":
-        return _patients(CALM)
+        return _patients(COSINE)
     if issubclass(technique, Augmentation) and technique.name() != "cut_out":
-        return _coloured() if technique.needs_rgb else BY_KIND[technique.kinds[0]]()
+        return _colour_images() if technique.needs_rgb else BY_KIND[technique.kinds[0]]()
     if issubclass(technique, BranchNoise):
-        return Home(digits(), PIXELS, residual, "64-64-10 with 3 residual branches 64-64-64 and ReLU", CALM)
+        return Setup(digits(), PIXELS, residual, "64-64-10 with 3 residual branches 64-64-64 and ReLU", COSINE)
     if issubclass(technique, Recurrent):
         return _sequences(_training(epochs=30, learning_rate=0.01, schedule="cosine"))
     if issubclass(technique, Noise) and technique.convolutions_only:
         return _maps()
     if issubclass(technique, OnLoss) and technique.needs_noise:
-        return Home(digits(), PIXELS, lambda: perceptron(rate=0.3), f"{MLP} and Dropout(0.3)", CALM)
+        return Setup(digits(), PIXELS, lambda: perceptron(rate=0.3), f"{MLP} and Dropout(0.3)", COSINE)
     if issubclass(technique, OnEpoch):
         return _patients(_training(epochs=60))
-    return Home(digits(), PIXELS, perceptron, MLP, _training() if issubclass(technique, OnEval) else CALM)
+    return Setup(digits(), PIXELS, perceptron, MLP, _training() if issubclass(technique, OnEval) else COSINE)
 
 
 # ---- how it is trained ---------------------------------------------------------------------------
@@ -80,8 +80,8 @@ def _training(**settings: Any) -> Training:
     return Training(**{"epochs": 40, "batch_size": 32, "learning_rate": 0.005} | settings)
 
 
-CALM = _training(schedule="cosine")
-"""Ends with small steps, so that what is kept does not hang on the last batch."""
+COSINE = _training(schedule="cosine")
+"""Decays the learning rate to zero, so the final weights do not depend on the last batch."""
 
 
 # ---- data ----------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ CALM = _training(schedule="cosine")
 
 @cache
 def digits(one: int | None = None) -> Split:
-    """Images (1, 8, 8); ten classes, or one digit against all others."""
+    """Images (1, 8, 8) in ten classes, or one digit against all others."""
     bunch = datasets.load_digits()
     y = bunch.target if one is None else (bunch.target == one).astype(int)
     return _divided(bunch.images[:, None].astype(np.float32), y, 200, 0.4)
@@ -97,14 +97,14 @@ def digits(one: int | None = None) -> Split:
 
 @cache
 def digit_rows() -> Split:
-    """Rows of 64 numbers; the digit 8 against all others."""
+    """Table rows of 64 numbers: the digit 8 against all others."""
     bunch = datasets.load_digits()
     return _divided(bunch.data, (bunch.target == 8).astype(int), 200, 0.4)
 
 
 @cache
-def coloured_digits() -> Split:
-    """Images (3, 8, 8) of digits in ten classes, each in a colour of its own, which tells nothing."""
+def colour_digits() -> Split:
+    """Images (3, 8, 8) of digits in ten classes, each in a random colour that is independent of the class."""
     bunch, rng = datasets.load_digits(), np.random.default_rng(0)
     colours = rng.uniform(0.1, 1.0, size=(len(bunch.target), 3, 1, 1))
     return _divided((bunch.images[:, None] * colours).astype(np.float32), bunch.target, 200, 0.4)
@@ -112,34 +112,34 @@ def coloured_digits() -> Split:
 
 @cache
 def moving_digits() -> Split:
-    """Clips (1, 6, 12, 12) of digits that drift in any direction over noise; ten classes."""
+    """Clips (1, 6, 12, 12) of digits that move in any direction on noise; ten classes."""
     bunch, rng = datasets.load_digits(), np.random.default_rng(0)
     clips = rng.uniform(0.0, 5.0, size=(len(bunch.target), 1, 6, 12, 12))
     for clip, image in zip(clips, bunch.images, strict=True):
-        place, way = rng.integers(0, 5, 2), rng.integers(-1, 2, 2)
+        position, velocity = rng.integers(0, 5, 2), rng.integers(-1, 2, 2)
         for number in range(6):
-            top, left = (place + number * way).clip(0, 4)
+            top, left = (position + number * velocity).clip(0, 4)
             clip[0, number, top : top + 8, left : left + 8] += image
     return _divided(clips.astype(np.float32), bunch.target, 200, 0.4)
 
 
 @cache
-def read_digits() -> Split:
-    """Images of digits as series: eight channels, the columns, over eight time steps, the rows."""
+def digit_series() -> Split:
+    """Images of digits as series: columns are eight channels, rows are eight time steps."""
     bunch = datasets.load_digits()
     return _divided(bunch.images.transpose(0, 2, 1).astype(np.float32), bunch.target, 200, 0.4)
 
 
 @cache
 def tones() -> Split:
-    """Half a second of two tones at a time at 4 kHz, with noise; eight classes, by their heights and order."""
+    """Half a second of two successive tones at 4 kHz with noise; eight classes, by pitches and their order."""
     rng, time = np.random.default_rng(0), np.arange(2000) / 4000
     y = np.arange(1200) % 8
     pairs = np.array([[300, 420], [420, 300], [300, 560], [560, 300], [420, 560], [560, 420], [300, 300], [560, 560]])
-    heights = pairs[y] * 2 ** rng.uniform(-0.15, 0.15, size=(1200, 1))
+    pitches = pairs[y] * 2 ** rng.uniform(-0.15, 0.15, size=(1200, 1))
     first = np.arange(2000) < rng.integers(600, 1400, size=(1200, 1))
-    heard = np.where(first, *(np.sin(2 * np.pi * heights[:, n, None] * time) for n in (0, 1)))
-    x = heard * rng.uniform(0.2, 1.0, size=(1200, 1)) + 0.4 * rng.normal(size=(1200, 2000))
+    waves = np.where(first, *(np.sin(2 * np.pi * pitches[:, n, None] * time) for n in (0, 1)))
+    x = waves * rng.uniform(0.2, 1.0, size=(1200, 1)) + 0.4 * rng.normal(size=(1200, 2000))
     size = 160 / 1200
     return load((x.astype(np.float32)[:, None], y), options=Sounds(rate=4000)).split(
         sizes=(size, 0.4, *[(0.6 - size) / 2] * 2)
@@ -148,16 +148,16 @@ def tones() -> Split:
 
 @cache
 def messages() -> Split:
-    """Messages of up to eight words on four subjects, each of which has some words of its own."""
+    """Messages of eight words on four subjects; each subject has ten typical words."""
     rng = np.random.default_rng(0)
-    own = [words.split() for words in SUBJECTS]
+    typical = [words.split() for words in SUBJECTS]
     y = np.arange(1200) % 4
     texts = []
     for subject in y:
-        said = list(rng.choice(COMMON.split(), 6)) + list(rng.choice(own[subject], 2))
+        words = list(rng.choice(COMMON.split(), 6)) + list(rng.choice(typical[subject], 2))
         if rng.random() < 0.3:
-            said[-1] = str(rng.choice(own[(subject + 1) % 4]))  # a word of another subject beside one of its own
-        texts.append(" ".join(rng.permutation(said)))
+            words[-1] = str(rng.choice(typical[(subject + 1) % 4]))  # a word of another subject
+        texts.append(" ".join(rng.permutation(words)))
     size = 200 / 1200
     return load((texts, y), options=Texts()).split(sizes=(size, 0.4, *[(0.6 - size) / 2] * 2))
 
@@ -173,7 +173,7 @@ COMMON = "the a to for of day house work big small quick begin end talk walk new
 
 @cache
 def patients() -> Split:
-    """Ten features of each patient, one number."""
+    """Ten features of each patient; the target is a number."""
     bunch = datasets.load_diabetes()
     return _divided(bunch.data, bunch.target, 150, 0.5)
 
@@ -187,18 +187,18 @@ def _divided(x: np.ndarray, y: np.ndarray, train: int, stop: float) -> Split:
 
 
 def perceptron(inputs: int = 64, outputs: int = 10, rate: float = 0.0) -> nn.Sequential:
-    """Two hidden layers of 64 units with ReLU, and dropout before the last layer if there is a rate."""
+    """Two hidden layers of 64 units with ReLU, and dropout before the last layer if `rate` is not zero."""
     hidden = [nn.Flatten(), nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
     return nn.Sequential(*hidden, *([nn.Dropout(rate)] if rate else []), nn.Linear(64, outputs))
 
 
 def self_normalising() -> nn.Sequential:
-    """Two hidden layers with SELU that start from LeCun's normal distribution."""
-    made = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 10))
-    for layer in made[1::2]:
+    """Two hidden layers with SELU, initialised with LeCun's normal distribution."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 10))
+    for layer in network[1::2]:
         nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         nn.init.zeros_(layer.bias)
-    return made
+    return network
 
 
 def convolutional(channels: int = 1) -> nn.Sequential:
@@ -225,7 +225,7 @@ def residual() -> nn.Sequential:
 
 
 class Reader(nn.Module):
-    """Reads an image as a sequence of eight rows of eight pixels."""
+    """An LSTM that reads an image as a sequence of eight rows of eight pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -237,86 +237,86 @@ class Reader(nn.Module):
         return self.head(self.read(x.squeeze(1))[0][:, -1])
 
 
-# ---- homes ---------------------------------------------------------------------------------------
+# ---- setups --------------------------------------------------------------------------------------
 
 
-def _patients(training: Training) -> Home:
-    return Home(patients(), "scikit-learn's diabetes", lambda: perceptron(10, 1), "10-64-64-1 with ReLU", training)
+def _patients(training: Training) -> Setup:
+    return Setup(patients(), "scikit-learn's diabetes", lambda: perceptron(10, 1), "10-64-64-1 with ReLU", training)
 
 
-def _sequences(training: Training) -> Home:
-    return Home(digits(), PIXELS, Reader, "an LSTM of 32 units that reads the rows of pixels", training)
+def _sequences(training: Training) -> Setup:
+    return Setup(digits(), PIXELS, Reader, "an LSTM of 32 units that reads the rows of pixels", training)
 
 
-def _maps() -> Home:
+def _maps() -> Setup:
     network = "two 3×3 convolutions (8 and 16 channels), pooling, 256-10"
-    return Home(digits(), PIXELS, convolutional, network, _training(epochs=30, schedule="cosine"))
+    return Setup(digits(), PIXELS, convolutional, network, _training(epochs=30, schedule="cosine"))
 
 
-def _coloured() -> Home:
+def _colour_images() -> Setup:
     network, training = (
         "two 3×3 convolutions (8 and 16 channels), pooling, 256-10",
         _training(epochs=30, schedule="cosine"),
     )
     data = f"{PIXELS}, each in a random colour"
-    return Home(coloured_digits(), data, lambda: convolutional(3), network, training)
+    return Setup(colour_digits(), data, lambda: convolutional(3), network, training)
 
 
-def _clips() -> Home:
+def _clips() -> Setup:
     network = "two 3×3×3 convolutions (8 and 16 channels) with pooling, 128 units, 10"
-    training, data = _training(epochs=40, schedule="cosine"), f"{PIXELS}, drifting over noise in clips of 6 frames"
-    return Home(moving_digits(), data, lambda: cnn((1, 6, 12, 12), 10, (8, 16)), network, training)
+    training, data = _training(epochs=40, schedule="cosine"), f"{PIXELS}, moving on noise in clips of 6 frames"
+    return Setup(moving_digits(), data, lambda: cnn((1, 6, 12, 12), 10, (8, 16)), network, training)
 
 
-def _series() -> Home:
+def _series() -> Setup:
     network = "two convolutions of 3 time steps (16 and 32 channels) with pooling, 128 units, 10"
     data = f"{PIXELS}, read as series of 8 rows"
-    return Home(
-        read_digits(), data, lambda: cnn((8, 8), 10, (16, 32)), network, _training(epochs=30, schedule="cosine")
+    return Setup(
+        digit_series(), data, lambda: cnn((8, 8), 10, (16, 32)), network, _training(epochs=30, schedule="cosine")
     )
 
 
-def _sounds() -> Home:
+def _sounds() -> Setup:
     network, training = (
-        "log-mel pictures and two 3×3 convolutions (8 and 16 channels)",
+        "log-mel spectrograms and two 3×3 convolutions (8 and 16 channels)",
         _training(epochs=12, schedule="cosine"),
     )
     data = "generated sounds (two tones of eight kinds, with noise)"
-    return Home(tones(), data, lambda: mel_cnn((1, 2000), 8, (8, 16), 4000), network, training)
+    return Setup(tones(), data, lambda: mel_cnn((1, 2000), 8, (8, 16), 4000), network, training)
 
 
-def _texts() -> Home:
+def _texts() -> Setup:
     split = messages()
     words = split.spec.inputs.vocabulary
     data, network = "generated messages on four subjects", "the mean of 32 numbers per word, 32-4 with ReLU"
-    return Home(split, data, lambda: bag(words, 4, (32, 32)), network, _training(epochs=30, schedule="cosine"))
+    return Setup(split, data, lambda: bag(words, 4, (32, 32)), network, _training(epochs=30, schedule="cosine"))
 
 
-BY_KIND: dict[str, Callable[[], Home]] = {
-    "table": lambda: _patients(CALM),
+BY_KIND: dict[str, Callable[[], Setup]] = {
+    "table": lambda: _patients(COSINE),
     "image": _maps, "video": _clips, "series": _series, "sound": _sounds, "text": _texts,
 }  # fmt: skip
-"""Kind of inputs → where augmentations of it are at home."""
+"""Data kind → setup for its augmentations."""
 
 
-def _rare() -> Home:
+def _rare() -> Setup:
     data, network = f"{PIXELS}, 8 against all others", "64-64-64-2 with ReLU"
-    return Home(digits(8), data, lambda: perceptron(outputs=2), network, CALM, "balanced accuracy")
+    return Setup(digits(8), data, lambda: perceptron(outputs=2), network, COSINE, "balanced accuracy")
 
 
-def _rare_rows() -> Home:
+def _rare_rows() -> Setup:
     data, network = f"{PIXELS} as rows of 64 numbers, 8 against all others", "64-64-64-2 with ReLU"
-    return Home(
-        digit_rows(), data, lambda: nn.Sequential(*perceptron(outputs=2)[1:]), network, CALM, "balanced accuracy"
+    return Setup(
+        digit_rows(), data, lambda: nn.Sequential(*perceptron(outputs=2)[1:]), network, COSINE, "balanced accuracy"
     )
 
 
-def _fast_sequences() -> Home:
+def _fast_sequences() -> Setup:
     return _sequences(_training(epochs=30, learning_rate=0.03))
 
 
-OWN: dict[str, Callable[[], Home]] = {
-    "alpha_dropout": lambda: Home(digits(), PIXELS, self_normalising, "64-64-64-10 with SELU", CALM),
+OWN: dict[str, Callable[[], Setup]] = {
+    "alpha_dropout": lambda: Setup(digits(), PIXELS, self_normalising, "64-64-64-10 with SELU", COSINE),
     "class_balance": _rare,
     "class_weights": _rare,
     "cut_out": _maps,
@@ -324,8 +324,8 @@ OWN: dict[str, Callable[[], Home]] = {
     "clip_grad_norm": _fast_sequences,
     "clip_grad_value": _fast_sequences,
     "cutmix": _maps,
-    "divergence_stop": lambda: Home(
+    "divergence_stop": lambda: Setup(
         digits(), PIXELS, perceptron, MLP, _training(epochs=30, learning_rate=0.3, optimizer="sgd")
     ),
 }
-"""Techniques that are at home elsewhere: unbalanced classes, images, steps that are too long."""
+"""Techniques that need a specific setup: imbalanced classes, images, steps that are too large."""

@@ -1,4 +1,4 @@
-"""A figure's numbers in words: what is seen, how it was made, and a digest by which a stale drawing is told."""
+"""Describe the numbers of a figure in a sentence, and detect figures that are out of date."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ Numbers = dict[str, Any]
 
 
 def stored(name: str) -> Numbers | None:
-    """The numbers of a technique's figure, if it was measured."""
+    """The stored numbers of a technique; None if it was not measured."""
     path = FIGURES / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def store(name: str, numbers: Numbers) -> None:
-    """Keep the numbers of a technique's figure."""
+    """Store the numbers of a technique."""
     (FIGURES / f"{name}.json").write_text(as_text(numbers), encoding="utf-8")
 
 
 def as_text(numbers: Numbers) -> str:
-    """The numbers as they are stored, one fact a line."""
+    """The numbers as stored text, one entry per line."""
     lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in numbers.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def made(numbers: Numbers) -> str:
-    """How the figure was made, in one line."""
-    return f"Measured on {numbers['trained']}; one division of the data, {numbers['seeds']} seeds."
+def origin(numbers: Numbers) -> str:
+    """State how the numbers were measured, in one line."""
+    return f"Measured on {numbers['trained']}; one split of the data, {numbers['seeds']} seeds."
 
 
-def seen(numbers: Numbers) -> str:
-    """What the figure shows, in one sentence."""
+def caption(numbers: Numbers) -> str:
+    """State what the figure shows, in one sentence."""
     return {"strength": _strength, "presence": _presence, "stopping": _stopping}[numbers["kind"]](numbers)
 
 
 def label(technique: type[Technique], numbers: Numbers) -> str:
-    """What the figure's horizontal axis is."""
+    """The label of the horizontal axis."""
     if numbers["kind"] != "strength":
         return "epoch"
     knob = technique.knobs()[numbers["knob"]]
@@ -53,13 +53,13 @@ def label(technique: type[Technique], numbers: Numbers) -> str:
 
 
 def digest(technique: type[Technique], numbers: Numbers) -> str:
-    """What a drawing carries of what it was made from."""
-    parts = as_text(numbers), seen(numbers), label(technique, numbers)
+    """A hash of the numbers and texts of a figure, which the drawing contains."""
+    parts = as_text(numbers), caption(numbers), label(technique, numbers)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def is_drawn(technique: type[Technique]) -> bool:
-    """Whether there is a drawing of the stored numbers, and these are of the knob's search range."""
+    """Whether the drawing shows the stored numbers, and these cover the search range of the knob."""
     numbers, path = stored(technique.name()), FIGURES / f"{technique.name()}.svg"
     if numbers is None or not path.exists():
         return False
@@ -77,23 +77,24 @@ def _strength(numbers: Numbers) -> str:
     plain, up = numbers["without"]["stop"], _up(numbers)
     every = list(zip(numbers["recipes"], numbers["stop"], strict=True))
     acting = [(recipe, row) for recipe, row in every if row != plain and None not in row]
-    seeds, what, count = f"({len(plain)} seeds)", _what(numbers), f"{len(every)} values tried"
+    seeds, measure, count = f"({len(plain)} seeds)", _measure(numbers), f"{len(every)} values tried"
     if not acting:
-        return f"None of the {count} changes the {what} {seeds}."
+        return f"None of the {count} changes the {measure} {seeds}."
     recipe, best = (max if up else min)(acting, key=lambda pair: fmean(pair[1]))
     against = f"against {fmean(plain):.3g} without"
     if fmean(_gains(best, plain, up)) <= 0:
         verb = "raises" if up else "lowers"
-        return f"None of the {count} {verb} the {what}: at best {fmean(best):.3g} ({recipe}), {against} {seeds}."
+        return f"None of the {count} {verb} the {measure}: at best {fmean(best):.3g} ({recipe}), {against} {seeds}."
     most = "highest" if up else "lowest"
-    said = f"Of the {count}, {recipe} has the {most} {what}: {fmean(best):.3g} {against}"
-    return said + _sure(best, plain, up)
+    sentence = f"Of the {count}, {recipe} has the {most} {measure}: {fmean(best):.3g} {against}"
+    return sentence + _certainty(best, plain, up)
 
 
 def _presence(numbers: Numbers) -> str:
-    there, plain = ([curve[-1] for curve in numbers[key]["stop"]] for key in ("with", "without"))
-    result = f"{fmean(there):.3g} against {fmean(plain):.3g} without"
-    return f"With {numbers['recipe']} the {_what(numbers)} at the end is {result}" + _sure(there, plain, _up(numbers))
+    values, plain = ([curve[-1] for curve in numbers[key]["stop"]] for key in ("with", "without"))
+    result = f"{fmean(values):.3g} against {fmean(plain):.3g} without"
+    ending = _certainty(values, plain, _up(numbers))
+    return f"With {numbers['recipe']} the {_measure(numbers)} at the end is {result}{ending}"
 
 
 def _stopping(numbers: Numbers) -> str:
@@ -106,28 +107,28 @@ def _stopping(numbers: Numbers) -> str:
         when = f"stops {len(ended)} of {len(stops)} runs, after {_listed(ended)} of {ran} epochs,"
     epochs = _listed([str(stop["kept"]) for stop in stops])
     end = fmean(curve[-1] for curve in curves)
-    result = f"{_what(numbers)} {kept:.3g} against {end:.3g} at the end without"
+    result = f"{_measure(numbers)} {kept:.3g} against {end:.3g} at the end without"
     return f"{numbers['recipe']} {when} and keeps the weights of epoch {epochs}: {result} ({len(stops)} seeds)."
 
 
 def _gains(values: Sequence[float], plain: Sequence[float], up: bool) -> list[float]:
-    """By how much each seed's number is better than the same seed's without."""
+    """For each seed, how much better the value is with the technique than without it."""
     return [(a - b) * (1 if up else -1) for a, b in zip(values, plain, strict=True)]
 
 
-def _sure(values: Sequence[float], plain: Sequence[float], up: bool) -> str:
-    """The sentence's end: whether the difference is larger than what it varies by from seed to seed."""
+def _certainty(values: Sequence[float], plain: Sequence[float], up: bool) -> str:
+    """The end of a sentence: whether the difference is larger than its variation between seeds."""
     gains = _gains(values, plain, up)
     if abs(fmean(gains)) > max(gains) - min(gains):
         return f" ({len(gains)} seeds)."
-    return f", a difference that {len(gains)} seeds do not settle."
+    return f", a difference that is not clear from {len(gains)} seeds."
 
 
 def _up(numbers: Numbers) -> bool:
     return numbers["measured"] in HIGHER_IS_BETTER
 
 
-def _what(numbers: Numbers) -> str:
+def _measure(numbers: Numbers) -> str:
     return "stop loss" if numbers["measured"] == "loss" else f"{numbers['measured']} on the stop rows"
 
 

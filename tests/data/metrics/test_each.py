@@ -1,4 +1,4 @@
-"""Metrics of many networks at once: to the bit what each gets alone, and what scikit-learn says."""
+"""Metrics of many networks at once: bit-identical to one by one, and equal to scikit-learn."""
 
 import math
 
@@ -16,7 +16,7 @@ CLASSES = [n for n, m in METRICS.items() if m.needs != "values"]
 VALUES = [n for n, m in METRICS.items() if m.needs == "values"]
 
 
-def ref_auc(y: np.ndarray, logits: Tensor) -> float:
+def expected_auc(y: np.ndarray, logits: Tensor) -> float:
     odds, present = log_odds(logits), np.unique(y)
     if len(present) < 2:
         return math.nan
@@ -24,8 +24,8 @@ def ref_auc(y: np.ndarray, logits: Tensor) -> float:
     return float(np.mean([sk.roc_auc_score(y == c, odds[:, c]) for c in classes]))
 
 
-def ref(name: str, outputs: Tensor, targets: Tensor) -> float:
-    """The score by scikit-learn, from one network's outputs (rows, classes or 1)."""
+def expected_score(name: str, outputs: Tensor, targets: Tensor) -> float:
+    """The score computed by scikit-learn from the outputs (rows, classes or 1) of one network."""
     if name in VALUES:
         if name == "r2" and len(targets) < 2:
             return math.nan
@@ -43,18 +43,18 @@ def ref(name: str, outputs: Tensor, targets: Tensor) -> float:
     if name == "iou":
         return float(sk.jaccard_score(y, hit, average="macro", zero_division=0))
     if name == "roc_auc":
-        return ref_auc(y, two)
+        return expected_auc(y, two)
     p = two.softmax(1).numpy()
     return float(sk.log_loss(y, p, labels=np.arange(p.shape[1])))
 
 
-def same(found: list[float], expected: list[float]) -> None:
-    assert np.allclose(found, expected, rtol=1e-12, atol=1e-12, equal_nan=True), (found, expected)
+def close(scores: list[float], expected: list[float]) -> None:
+    assert np.allclose(scores, expected, rtol=1e-12, atol=1e-12, equal_nan=True), (scores, expected)
 
 
-def equal(found: list[float], expected: list[float]) -> None:
-    """To the bit, NaN being NaN."""
-    assert np.array_equal(found, expected, equal_nan=True), (found, expected)
+def equal(scores: list[float], expected: list[float]) -> None:
+    """Bit-identical; NaN equals NaN."""
+    assert np.array_equal(scores, expected, equal_nan=True), (scores, expected)
 
 
 def logits(members: int, rows: int, classes: int, *, ties: bool = False, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -70,11 +70,11 @@ def labels(rows: int, classes: int, seed: int = 1) -> Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("classes", [1, 2, 3, 11])
-def test_each_of_classes(name: str, dtype: torch.dtype, ties: bool, classes: int) -> None:
+def test_classification_of_each_member(name: str, dtype: torch.dtype, ties: bool, classes: int) -> None:
     of, y = logits(5, 301, classes, ties=ties, dtype=dtype), labels(301, max(2, classes))
-    found = metric(name).each(of, y)
-    equal(found, [metric(name)(o, y) for o in of])
-    same(found, [ref(name, o, y) for o in of])
+    scores = metric(name).each(of, y)
+    equal(scores, [metric(name)(o, y) for o in of])
+    close(scores, [expected_score(name, o, y) for o in of])
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -88,14 +88,14 @@ def test_each_of_classes(name: str, dtype: torch.dtype, ties: bool, classes: int
         pytest.param(torch.tensor([3]), id="one row"),
     ],
 )
-def test_classes_that_are_absent(name: str, y: Tensor) -> None:
+def test_absent_classes(name: str, y: Tensor) -> None:
     of = logits(4, len(y), 4)
     of[1] = -of[0]
-    of[2] = 0  # all rows are named class 0
-    of[3] = 80 * torch.nn.functional.one_hot(3 - y, 4)  # sure, and mostly wrong
-    found = metric(name).each(of, y)
-    equal(found, [metric(name)(o, y) for o in of])
-    same(found, [ref(name, o, y) for o in of])
+    of[2] = 0  # all rows are predicted as class 0
+    of[3] = 80 * torch.nn.functional.one_hot(3 - y, 4)  # confident and mostly wrong
+    scores = metric(name).each(of, y)
+    equal(scores, [metric(name)(o, y) for o in of])
+    close(scores, [expected_score(name, o, y) for o in of])
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -108,30 +108,30 @@ def test_classes_that_are_absent(name: str, y: Tensor) -> None:
         pytest.param(torch.tensor([[2.0]]), id="one row"),
     ],
 )
-def test_each_of_values(name: str, dtype: torch.dtype, y: Tensor) -> None:
+def test_regression_of_each_member(name: str, dtype: torch.dtype, y: Tensor) -> None:
     of = y.to(dtype) + logits(4, len(y), 1, dtype=dtype)
-    of[1] = y  # every target met
-    found = metric(name).each(of, y)
-    equal(found, [metric(name)(o, y) for o in of])
-    same(found, [ref(name, o, y) for o in of])
+    of[1] = y  # every target is predicted exactly
+    scores = metric(name).each(of, y)
+    equal(scores, [metric(name)(o, y) for o in of])
+    close(scores, [expected_score(name, o, y) for o in of])
 
 
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("rows", [3, 50])  # 3: as many as members
+@pytest.mark.parametrize("rows", [3, 50])  # 3: the number of members
 def test_shapes_of_one_value_agree(name: str, rows: int) -> None:
     numbers = name in VALUES
     of, y = logits(3, rows, 1), torch.linspace(0, 1, rows)[:, None] if numbers else labels(rows, 2)
-    found = metric(name).each(of, y)
-    equal(metric(name).each(of[..., 0], y), found)
+    scores = metric(name).each(of, y)
+    equal(metric(name).each(of[..., 0], y), scores)
     if numbers:
-        equal(metric(name).each(of, y[:, 0]), found)
-        equal(metric(name).each(of[..., 0], y.expand(3, rows, 1)), found)
-        equal(metric(name).each(of, y[:, 0].expand(3, rows)), found)
+        equal(metric(name).each(of, y[:, 0]), scores)
+        equal(metric(name).each(of[..., 0], y.expand(3, rows, 1)), scores)
+        equal(metric(name).each(of, y[:, 0].expand(3, rows)), scores)
 
 
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("rows", [1, 3, 60])  # 3: as many as members
-def test_each_has_targets_of_its_own(name: str, rows: int) -> None:
+@pytest.mark.parametrize("rows", [1, 3, 60])  # 3: the number of members
+def test_members_with_separate_targets(name: str, rows: int) -> None:
     numbers = name in VALUES
     of = logits(3, rows, 1 if numbers else 4)
     y = logits(3, rows, 2)[..., :1] if numbers else torch.stack([labels(rows, 4 - k, seed=k) for k in range(3)])
@@ -147,49 +147,49 @@ def test_a_member_that_is_not_finite_is_nan(name: str, dtype: torch.dtype, bad: 
     y = of[0] + 1 if numbers else labels(30, 3)
     whole = metric(name).each(of, y)
     of[1, 4, 0] = of[3, 0, -1] = bad
-    found = metric(name).each(of, y)
-    assert np.isnan(found).tolist() == [False, True, False, True]
+    scores = metric(name).each(of, y)
+    assert np.isnan(scores).tolist() == [False, True, False, True]
     assert math.isnan(metric(name)(of[1], y))
-    equal(found[::2], whole[::2])
+    equal(scores[::2], whole[::2])
 
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", METRICS)
-def test_neither_layout_nor_company_changes_a_bit(name: str) -> None:
-    """So many rows that torch adds those of one member in two threads, and the members' axis first or last."""
+def test_memory_layout_and_other_members_do_not_matter(name: str) -> None:
+    """Enough rows that torch would sum those of one member in two threads; the axis of members first or last."""
     numbers, rows = name in VALUES, 70_001
     of = logits(3, rows, 1 if numbers else 11, dtype=torch.float64)
     y = torch.randn(rows, 1, generator=torch.Generator().manual_seed(2)) if numbers else labels(rows, 11)
-    found = metric(name).each(of, y)
-    equal(found, [metric(name)(o, y) for o in of])
-    equal(found, metric(name).each(members_last(of), y))
-    equal(found, metric(name).each(of, members_last(y.expand(3, *y.shape))))
+    scores = metric(name).each(of, y)
+    equal(scores, [metric(name)(o, y) for o in of])
+    equal(scores, metric(name).each(members_last(of), y))
+    equal(scores, metric(name).each(of, members_last(y.expand(3, *y.shape))))
 
 
 def members_last(values: Tensor) -> Tensor:
-    """The same values, in memory with the members' axis last."""
+    """The same values, with the axis of members last in memory."""
     return values.movedim(0, -1).contiguous().movedim(-1, 0)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_gradients_and_low_precision_do_no_harm(name: str) -> None:
+def test_outputs_with_gradients_and_low_precision(name: str) -> None:
     numbers = name in VALUES
     of = logits(2, 20, 1 if numbers else 3).bfloat16().requires_grad_()
     y = torch.linspace(0, 1, 20)[:, None] if numbers else labels(20, 3)
-    same(metric(name).each(of, y), [ref(name, o, y) for o in of.detach()])
+    close(metric(name).each(of, y), [expected_score(name, o, y) for o in of.detach()])
 
 
-def test_a_sure_error_costs_36_at_most() -> None:
+def test_log_loss_of_a_row_is_bounded() -> None:
     eps = float(np.finfo(np.float64).eps)
     assert metric("log_loss")(torch.tensor([[0.0, 500.0]]), torch.tensor([0])) == pytest.approx(-math.log(eps))
 
 
-def test_values_beyond_all_bounds_are_infinite() -> None:
+def test_an_overflowing_error_is_infinite() -> None:
     far = torch.tensor([[1e300, 0.0], [1.0, 0.0]], dtype=torch.float64)
     assert metric("rmse").each(far, torch.zeros(2)) == [math.inf, math.sqrt(0.5)]
 
 
-def test_pairs_by_hand() -> None:
+def test_auc_by_hand() -> None:
     y = torch.tensor([0, 1, 0, 1])
     #           pairs in order: 1 of 4     all tied        3 of 4 and a tie    all
     scores = [[1.0, 2.0, 3.0, 0.5], [1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 2.0], [0.0, 5.0, 1.0, 2.0]]
@@ -205,24 +205,24 @@ def test_pairs_by_hand() -> None:
         ("accuracy", (0, 3, 2), torch.zeros(3, dtype=torch.long), "do not fit"),
         ("accuracy", (3,), torch.zeros(3, dtype=torch.long), "do not fit"),
         ("accuracy", (5, 3, 2, 2), torch.zeros(3, dtype=torch.long), "do not fit"),
-        ("accuracy", (5, 3, 2), torch.zeros(3, 1, dtype=torch.long), "class indices of shape"),
-        ("log_loss", (5, 3, 2), torch.zeros(3), "class indices of shape"),
-        ("f1_macro", (5, 3, 2), torch.tensor([0, 1, 2]), "targets reach 2, the outputs have 2 classes"),
-        ("f1_macro", (5, 3, 1), torch.tensor([0, 1, 2]), "targets reach 2, the outputs have 2 classes"),
-        ("f1_macro", (5, 3), torch.tensor([0, -1, 1]), "the outputs have 2 classes"),
+        ("accuracy", (5, 3, 2), torch.zeros(3, 1, dtype=torch.long), "must be class indices of shape"),
+        ("log_loss", (5, 3, 2), torch.zeros(3), "must be class indices of shape"),
+        ("f1_macro", (5, 3, 2), torch.tensor([0, 1, 2]), "must be in .0, 1. for outputs of 2 classes, got 0…2"),
+        ("f1_macro", (5, 3, 1), torch.tensor([0, 1, 2]), "must be in .0, 1. for outputs of 2 classes, got 0…2"),
+        ("f1_macro", (5, 3), torch.tensor([0, -1, 1]), "must be in .0, 1. for outputs of 2 classes, got -1…1"),
         ("r2", (5, 3, 2), torch.zeros(3), "one value for each row"),
         ("r2", (5, 3, 1), torch.zeros(3, 2), "one value for each row"),
         ("mae", (5, 3, 1), torch.tensor([0.0, math.nan, 1.0]), "targets must be finite"),
         ("rmse", (5, 3, 1), torch.tensor([0.0, math.inf, 1.0]), "targets must be finite"),
     ],
 )
-def test_misfits(name: str, outputs: tuple[int, ...], targets: Tensor, rule: str) -> None:
+def test_invalid_shapes_and_values(name: str, outputs: tuple[int, ...], targets: Tensor, rule: str) -> None:
     with pytest.raises(InputError, match=f"^{name}: .*{rule}"):
         metric(name).each(torch.zeros(outputs), targets)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_misfit_reads_the_same_alone_and_among_others(name: str) -> None:
+def test_errors_are_the_same_for_one_and_several_members(name: str) -> None:
     of, y = torch.zeros(4, 3, 2), torch.zeros(7)
     with pytest.raises(InputError) as alone:
         metric(name)(of[0], y)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from goodfit.errors import InputError
-from goodfit.models import initialise
+from goodfit.models import initialize
 
 
 def network() -> nn.Sequential:
@@ -17,7 +17,7 @@ def test_weights_follow_from_the_seed_alone() -> None:
     model = network()
     before = {name: t.clone() for name, t in model.state_dict().items()}
     state = torch.get_rng_state()
-    a, b, c = (initialise(model, seed).state_dict() for seed in (1, 1, 2))
+    a, b, c = (initialize(model, seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a[name], b[name]) for name in a)
     for name in ("0.weight", "3.bias", "4.linear1.weight", "4.self_attn.in_proj_weight"):
@@ -26,19 +26,19 @@ def test_weights_follow_from_the_seed_alone() -> None:
     assert all(torch.equal(model.state_dict()[name], t) for name, t in before.items())
 
 
-def test_running_statistics_start_anew() -> None:
+def test_running_statistics_are_reset() -> None:
     model = network()
     model[1](torch.randn(8, 4) + 5)
-    fresh = initialise(model, 0)
+    fresh = initialize(model, 0)
     assert fresh[1].running_mean.tolist() == [0.0] * 4
     assert int(fresh[1].num_batches_tracked) == 0
 
 
-def test_weights_that_cannot_start_anew_are_named() -> None:
+def test_modules_without_reset_parameters_are_named() -> None:
     class Scale(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.factor = nn.Parameter(torch.ones(1))
 
-    with pytest.raises(InputError, match=r"'1' has weights of its own \(factor\) and no reset_parameters"):
-        initialise(nn.Sequential(nn.Linear(2, 2), Scale()), 0)
+    with pytest.raises(InputError, match=r"'1' has parameters \(factor\) and must have a reset_parameters"):
+        initialize(nn.Sequential(nn.Linear(2, 2), Scale()), 0)

@@ -1,8 +1,9 @@
-"""Augmentation beside Kornia, audiomentations and per-sample pipelines: samples per second, in one process, in turn.
+"""Compare the speed of augmentation with Kornia, audiomentations and per-sample pipelines, in samples per second.
 
-Images: flip, rotation by up to 15°, zoom by up to 20 %, shift by up to 10 %, brightness by up to 20 % and erasing.
-Sound: shift, gain, noise, polarity and a low-pass filter, and pitch by itself, on seconds of 8 kHz. Texts like SMS:
-synonyms, deletion, insertion and swap. Each peer by its own fastest way; what is not installed is left out, and said.
+Images: flip, rotation by up to 15°, zoom by up to 20 %, shift by up to 10 %, brightness by up to 20 %, and erasing.
+Sounds: shift, gain, noise, polarity and a low-pass filter, and separately pitch, on one second at 8 kHz. Texts (SMS):
+synonyms, deletion, insertion and swap. All run in one process, in alternating rounds, each in its fastest form.
+Libraries that are not installed are skipped with a message.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ Work = Callable[[], object]
 Peers = dict[str, Callable[[Tensor], Work]]
 
 
-def ours(samples: Tensor, recipe: str = RECIPE, inputs: Inputs | None = None) -> Work:
-    """A recipe, as the trainers call it."""
-    source = StepContext(torch.Generator().manual_seed(0))
-    augmenting = BatchAugmenter(Recipe.of(recipe), source, inputs or Inputs("image"), ())
+def goodfit(samples: Tensor, recipe: str = RECIPE, inputs: Inputs | None = None) -> Work:
+    """Apply a recipe as the trainers do."""
+    context = StepContext(torch.Generator().manual_seed(0))
+    augmenter = BatchAugmenter(Recipe.of(recipe), context, inputs or Inputs("image"), ())
     y = torch.zeros(len(samples))
-    return lambda: augmenting(samples, y)
+    return lambda: augmenter(samples, y)
 
 
 def kornia(images: Tensor) -> Work:
-    """Kornia's container of the same operations, on the whole batch; its one affine operation for three of them."""
+    """Kornia's container with the same operations on the whole batch; one affine operation replaces three of ours."""
     import kornia.augmentation as K
 
     chain = K.AugmentationSequential(
@@ -56,8 +57,8 @@ def kornia(images: Tensor) -> Work:
     return lambda: chain(images)
 
 
-def kornia_apart(images: Tensor) -> Work:
-    """The same with an operation each for rotation, zoom and shift, as recipes are mostly written."""
+def kornia_separate(images: Tensor) -> Work:
+    """The same with separate operations for rotation, zoom and shift, as users usually write them."""
     import kornia.augmentation as K
 
     chain = K.AugmentationSequential(
@@ -72,7 +73,7 @@ def kornia_apart(images: Tensor) -> Work:
 
 
 def torchvision(images: Tensor) -> Work:
-    """torchvision's transforms, sample by sample, as a data set's `__getitem__` calls them."""
+    """torchvision's transforms applied to one sample at a time, as in a data set's `__getitem__`."""
     from torchvision.transforms import v2
 
     chain = v2.Compose(
@@ -87,7 +88,7 @@ def torchvision(images: Tensor) -> Work:
 
 
 def pillow(images: Tensor) -> Work:
-    """The same by hand with pillow, sample by sample: one affine transform, brightness, a black square."""
+    """The same operations in Pillow, one sample at a time: one affine transform, brightness, a black square."""
     from PIL import Image, ImageEnhance
 
     rows = (images * 255).to(torch.uint8).movedim(1, -1).numpy()
@@ -114,7 +115,7 @@ def pillow(images: Tensor) -> Work:
 
 
 def audiomentations(samples: Tensor) -> Work:
-    """audiomentations' chain, sample by sample on arrays, as its page shows it."""
+    """audiomentations' chain applied to one array at a time, as its documentation shows."""
     import audiomentations as A
 
     chain = A.Compose(
@@ -139,28 +140,28 @@ def audiomentations_pitch(samples: Tensor) -> Work:
 
 
 IMAGES: Peers = {
-    "goodfit": ours,
+    "goodfit": goodfit,
     "Kornia, one affine operation": kornia,
-    "Kornia, an operation each": kornia_apart,
+    "Kornia, separate operations": kornia_separate,
     "torchvision v2, per sample": torchvision,
-    "pillow by hand, per sample": pillow,
+    "Pillow, per sample": pillow,
 }
 SOUND = Inputs("sound", -1.0, 1.0, rate=RATE)
-SOUNDS: Peers = {"goodfit": lambda x: ours(x, CHAIN, SOUND), "audiomentations, per sample": audiomentations}
-PITCHES: Peers = {"goodfit": lambda x: ours(x, PITCH, SOUND), "audiomentations, per sample": audiomentations_pitch}
+SOUNDS: Peers = {"goodfit": lambda x: goodfit(x, CHAIN, SOUND), "audiomentations, per sample": audiomentations}
+PITCHES: Peers = {"goodfit": lambda x: goodfit(x, PITCH, SOUND), "audiomentations, per sample": audiomentations_pitch}
 
 
-def timed(work: Work, least: float) -> float:
-    """Seconds per call, over enough calls."""
+def seconds_per_call(work: Work, minimum: float) -> float:
+    """Mean seconds per call, over calls that take at least `minimum` seconds together."""
     count, begun = 0, time.perf_counter()
-    while time.perf_counter() - begun < least:
+    while time.perf_counter() - begun < minimum:
         work()
         count += 1
     return (time.perf_counter() - begun) / count
 
 
-def compared(what: str, samples: Tensor, peers: Peers, rounds: int, least: float) -> Iterator[str]:
-    """The lines of a table for one kind of samples."""
+def compare(what: str, samples: Tensor, peers: Peers, rounds: int, minimum: float) -> Iterator[str]:
+    """The table rows for one kind of samples."""
     works: dict[str, Work] = {}
     seconds: dict[str, list[float]] = {}
     for name, make in peers.items():
@@ -172,7 +173,7 @@ def compared(what: str, samples: Tensor, peers: Peers, rounds: int, least: float
             works.pop(name, None)
     for number in range(rounds):
         for name, work in works.items():
-            seconds.setdefault(name, []).append(timed(work, least))
+            seconds.setdefault(name, []).append(seconds_per_call(work, minimum))
             print(f"round {number + 1}  {what} {name}: {len(samples) / seconds[name][-1]:,.0f} per second", flush=True)
     for name, spent in seconds.items():
         ratio = statistics.median(a / b for a, b in zip(spent, seconds["goodfit"], strict=True))
@@ -180,49 +181,51 @@ def compared(what: str, samples: Tensor, peers: Peers, rounds: int, least: float
 
 
 def messages(data: Path) -> tuple[Tensor, Inputs]:
-    """The numbers of the words of short messages."""
+    """Short messages as word indices."""
     split = gf.load(data / "text" / "sms_spam.csv.gz", "label", gf.Texts(column="text")).split()
     return split.train.x[:2048], split.spec.inputs
 
 
-def lines(batch: int, data: Path | None, rounds: int, least: float) -> Iterator[str]:
-    """The lines of the table."""
+def table_rows(batch: int, data: Path | None, rounds: int, minimum: float) -> Iterator[str]:
+    """All rows of the table."""
     drawing = torch.Generator().manual_seed(0)
     for shape in SIZES:
         name = "images " + " × ".join(map(str, shape))
-        yield from compared(name, torch.rand(batch, *shape, generator=drawing), IMAGES, rounds, least)
-    heard = torch.randn(batch, 1, LENGTH, generator=drawing).mul_(0.2).clamp_(-1, 1)
-    yield from compared("sounds of 1 s, chain", heard, SOUNDS, rounds, least)
-    yield from compared("sounds of 1 s, pitch", heard, PITCHES, rounds, least)
+        yield from compare(name, torch.rand(batch, *shape, generator=drawing), IMAGES, rounds, minimum)
+    waves = torch.randn(batch, 1, LENGTH, generator=drawing).mul_(0.2).clamp_(-1, 1)
+    yield from compare("sounds of 1 s, chain", waves, SOUNDS, rounds, minimum)
+    yield from compare("sounds of 1 s, pitch", waves, PITCHES, rounds, minimum)
     if data is not None:
         texts, inputs = messages(data)
         for size in (batch, len(texts)):
-            peers: Peers = {"goodfit": lambda x: ours(x, WORDS, inputs)}
-            yield from compared(f"messages in batches of {size}", texts[:size], peers, rounds, least)
+            peers: Peers = {"goodfit": lambda x: goodfit(x, WORDS, inputs)}
+            yield from compare(f"messages in batches of {size}", texts[:size], peers, rounds, minimum)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round")
-    parser.add_argument("--batch", type=int, default=128, help="samples in a batch")
-    parser.add_argument("--threads", type=int, default=2, help="threads within an operation, for everyone")
-    parser.add_argument("--data", type=Path, help="folder with text/sms_spam.csv.gz, for texts")
-    parser.add_argument("--markdown", type=Path, help="file whose tables between markers are replaced")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    rounds, least = (1, 0.2) if given.quick else (7, 1.0)
-    rows = list(lines(given.batch, given.data, rounds, least))
-    about = (
-        f"Samples per second, batches of {given.batch}. Images: `{RECIPE}`; sounds: `{CHAIN}`, `{PITCH}`; messages: "
-        f"`{WORDS}`. `To ours`: how many times as long a peer takes, the median of the ratios within each of {rounds} "
-        "rounds taken in turn."
+    parser.add_argument("--batch", type=int, default=128, help="samples per batch")
+    parser.add_argument("--threads", type=int, default=2, help="number of threads for every library")
+    parser.add_argument(
+        "--data", type=Path, help="folder that contains text/sms_spam.csv.gz; without it texts are skipped"
     )
-    head = "| samples | by | per second | to ours |\n| --- | --- | --- | --- |"
+    parser.add_argument("--markdown", type=Path, help="file in which the table between the markers is replaced")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rounds, minimum = (1, 0.2) if options.quick else (7, 1.0)
+    rows = list(table_rows(options.batch, options.data, rounds, minimum))
+    about = (
+        f"Samples per second, batches of {options.batch}. Images: `{RECIPE}`; sounds: `{CHAIN}`, `{PITCH}`; messages: "
+        f"`{WORDS}`. The last column: time relative to goodfit, the median of the ratios within each of {rounds} "
+        "alternating rounds."
+    )
+    head = "| samples | library | per second | relative time |\n| --- | --- | --- | --- |"
     packages = ("torch", "kornia", "torchvision", "pillow", "audiomentations", "goodfit")
-    text = "\n\n".join([tables.machine(given.threads, packages), about, "\n".join([head, *rows])])
+    text = "\n\n".join([tables.machine(options.threads, packages), about, "\n".join([head, *rows])])
     print(text)
-    if given.markdown:
-        tables.write(given.markdown, "speed", text, kind="augment")
+    if options.markdown:
+        tables.write(options.markdown, "speed", text, kind="augment")
 
 
 if __name__ == "__main__":
