@@ -64,4 +64,4 @@ def build(text: str, input_shape: Sequence[int], outputs: int, seed: int, words:
     hidden = tuple(int(n) for n in sizes.split("-")) if sizes else default
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return create(words if words else tuple(input_shape), outputs, hidden)
+        return make(words if words else tuple(input_shape), outputs, hidden)

@@ -149,13 +149,13 @@ def _word_diff(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[st
 
 _View = Callable[[Split, Tensor, Tensor | None], SampleView]
 VIEWS: dict[str, _View] = {"picture": _picture, "clip": _picture, "spectrogram": _sound, "words": _words}
-"""Preview of a data kind → function that shows a sample, from the split, the sample and the original (None for the original)."""
+"""Preview → function that shows a sample, from the split, the sample and the original (None for the original)."""
 PICTURES: dict[str, Callable[[Split, Tensor], Array]] = {
     "picture": pixels, "clip": middle_frame, "spectrogram": spectrogram,
 }  # fmt: skip
-"""Preview of a data kind → function that draws a sample for the contact sheet."""
+"""Preview → function that draws a sample for the contact sheet."""
 BATCH_GALLERIES = {"rows": table_gallery, "lines": series_gallery}
-"""Preview of a data kind → function that shows a sample with its variants, augmented within a batch."""
+"""Preview → function that shows a sample with its variants, augmented within a batch."""
 
 
 def _label(split: Split, row: int) -> str:
