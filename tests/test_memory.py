@@ -24,7 +24,7 @@ def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_systems_that_do_not_report_their_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "CONTAINER", tmp_path)
-    monkeypatch.setattr(Path, "read_text", lambda *given, **options: (_ for _ in ()).throw(OSError))
+    monkeypatch.setattr(Path, "read_text", lambda *arguments, **options: (_ for _ in ()).throw(OSError))
     monkeypatch.delattr(os, "sysconf", raising=False)
     assert free_memory() == memory.UNKNOWN
 

@@ -1,4 +1,4 @@
-"""goodfit finds the regularization with which your network generalises, and shows the evidence."""
+"""Find the regularization with which your network generalizes, and see the evidence."""
 
 from __future__ import annotations
 
@@ -10,15 +10,28 @@ from goodfit._version import __version__ as __version__
 if TYPE_CHECKING:
     from goodfit import models, techniques
     from goodfit.compression import compress
-    from goodfit.data import Clips, Dataset, Images, Series, Sounds, Split, Tables, Texts, load
+    from goodfit.data import (
+        Clips,
+        Dataset,
+        Images,
+        Inputs,
+        Series,
+        Sounds,
+        Split,
+        Tables,
+        Texts,
+        from_tensors,
+        load,
+    )  # fmt: skip
     from goodfit.diagnosis import diagnose
-    from goodfit.errors import InputError
+    from goodfit.errors import InputError, TrainingError
     from goodfit.explanation import explain
     from goodfit.recipe import Recipe
     from goodfit.registry import register
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
+    from goodfit.train.augment import augment
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
@@ -27,34 +40,45 @@ if TYPE_CHECKING:
     from goodfit.train.run import Run
 
 _HOMES = {
-    "Checkpoints": "train.checkpoint",
-    "Clips": "data",
-    "Dataset": "data",
-    "Images": "data",
-    "InputError": "errors",
-    "Recipe": "recipe",
-    "Run": "train.run",
-    "Series": "data",
-    "Sounds": "data",
-    "Split": "data",
+    # data
+    "load": "data",
     "Tables": "data",
+    "Series": "data",
+    "Images": "data",
+    "Clips": "data",
+    "Sounds": "data",
     "Texts": "data",
-    "Training": "train.config",
-    "attach": "train.manual_loop.attach",
-    "compress": "compression",
-    "diagnose": "diagnosis",
+    "from_tensors": "data",
+    "Dataset": "data",
+    "Split": "data",
+    "Inputs": "data",
+    # recipes and techniques
+    "Recipe": "recipe",
+    "techniques": "techniques",
+    "register": "registry",
     "explain": "explanation",
+    # training
+    "models": "models",
+    "Training": "train.config",
     "fit": "train.fit",
     "fit_many": "train.fit_many",
-    "load": "data",
-    "load_run": "store",
-    "models": "models",
-    "register": "registry",
+    "Run": "train.run",
+    "Checkpoints": "train.checkpoint",
+    # your own training loop
+    "attach": "train.manual_loop.attach",
+    "augment": "train.augment",
+    # results
+    "diagnose": "diagnosis",
     "run_study": "study",
-    "save_run": "store",
-    "techniques": "techniques",
     "write_report": "report",
+    "compress": "compression",
+    "save_run": "store",
+    "load_run": "store",
+    # errors
+    "InputError": "errors",
+    "TrainingError": "errors",
 }
+"""Public name → the module that defines it, grouped by what users need them for."""
 
 __all__ = [
     "Checkpoints",
@@ -62,6 +86,7 @@ __all__ = [
     "Dataset",
     "Images",
     "InputError",
+    "Inputs",
     "Recipe",
     "Run",
     "Series",
@@ -70,12 +95,15 @@ __all__ = [
     "Tables",
     "Texts",
     "Training",
+    "TrainingError",
     "attach",
+    "augment",
     "compress",
     "diagnose",
     "explain",
     "fit",
     "fit_many",
+    "from_tensors",
     "load",
     "load_run",
     "models",

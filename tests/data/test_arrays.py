@@ -17,7 +17,7 @@ def test_tensors_and_lists_become_arrays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "says"),
+    ("x", "message"),
     [
         ([[1.0, 2.0], [3.0]], "different lengths"),
         (np.array([["a"], ["b"]]), "numbers are needed"),
@@ -27,19 +27,19 @@ def test_tensors_and_lists_become_arrays() -> None:
         (np.zeros((0, 3)), "empty"),
     ],
 )
-def test_what_is_no_array_of_numbers_is_refused(x: object, says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_arrays_without_numbers_are_refused(x: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         as_features(x)
 
 
-def test_sparse_is_refused() -> None:
+def test_sparse_matrices_are_refused() -> None:
     from scipy.sparse import csr_matrix
 
     with pytest.raises(InputError, match="toarray"):
         as_features(csr_matrix(np.eye(3)))
 
 
-def test_first_bad_number_is_named() -> None:
+def test_the_first_invalid_number_is_reported() -> None:
     x = np.zeros((10, 4))
     x[7, 2] = x[8, 0] = np.nan
     with pytest.raises(InputError, match=r"NaN in row 7, column 2 .*2 such values"):
@@ -71,7 +71,7 @@ def test_pixels_have_mean_0_and_deviation_1() -> None:
     assert np.array_equal(out, ((x / 255 - learned.mean[0]) / learned.scale[0]).astype(np.float32))
 
 
-def test_sound_keeps_its_shape_and_silence_is_no_error() -> None:
+def test_sounds_keep_their_shape_and_may_be_silent() -> None:
     x = np.random.default_rng(0).normal(2, 3, (50, 1, 20)).astype(np.float32)
     out = ArrayFeatures.fit(x).transform(x)
     assert out.shape == (50, 1, 20)
@@ -91,6 +91,6 @@ def test_transform_refuses_other_shapes_and_units() -> None:
         floats.transform(np.zeros((5, 2, 2), np.uint8))
 
 
-def test_chunks_cover_all_rows_once() -> None:
+def test_row_slices_cover_all_rows_once() -> None:
     rows = np.arange(10_000)
     assert np.array_equal(np.concatenate([rows[c] for c in row_slices(len(rows))]), rows)

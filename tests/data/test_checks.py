@@ -1,4 +1,4 @@
-"""Every bad input is one clear line: what, where, remedy."""
+"""Every error of invalid data is one line: what, where, remedy."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def table(n: int = 100, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"a": rng.normal(size=n), "y": ["no", "yes"] * (n // 2), **columns})
 
 
-def refused(source: object, target: str | None = None, **more: Any) -> str:
+def error_of(source: object, target: str | None = None, **more: Any) -> str:
     with pytest.raises(InputError) as caught:
         load(source, target, **more)
     text = str(caught.value)
@@ -24,11 +24,11 @@ def refused(source: object, target: str | None = None, **more: Any) -> str:
 
 
 def test_all_missing_column() -> None:
-    text = refused(table(income=[None] * 100), "y")
+    text = error_of(table(income=[None] * 100), "y")
     assert text == "load: column 'income' is missing in all 100 rows; drop it or fill it."
 
 
-def test_all_bad_columns_at_once() -> None:
+def test_all_invalid_columns_in_one_message() -> None:
     bad = table(
         empty=[np.nan] * 100,
         name=[f"person {i}" for i in range(100)],
@@ -36,7 +36,7 @@ def test_all_bad_columns_at_once() -> None:
         nested=[[1]] * 100,
         phase=[1j] * 100,
     )
-    text = refused(bad, "y")
+    text = error_of(bad, "y")
     assert text.startswith("load: 5 columns cannot be used")
     for part in (
         "'empty' is missing",
@@ -52,65 +52,65 @@ def test_short_id_columns_are_allowed() -> None:
     assert load(table(n=40, name=[f"person {i}" for i in range(40)]), "y").x.shape == (40, 2)
 
 
-def test_absent_target_names_near_ones() -> None:
-    assert "Did you mean 'income'?" in refused(table(income=range(100)), "incme")
-    assert "name the target column" in refused(table().rename(columns={"y": "outcome"}))
+def test_a_missing_target_lists_similar_names() -> None:
+    assert "Did you mean 'income'?" in error_of(table(income=range(100)), "incme")
+    assert "name the target column" in error_of(table().rename(columns={"y": "outcome"}))
 
 
 def test_empty_tables() -> None:
-    assert "empty (0 rows" in refused(pd.DataFrame({"a": [], "y": []}), "y")
-    assert "empty (0 rows, 0 columns)" in refused(pd.DataFrame(), "y")
-    assert "no column except the target" in refused(table()[["y"]], "y")
+    assert "empty (0 rows" in error_of(pd.DataFrame({"a": [], "y": []}), "y")
+    assert "empty (0 rows, 0 columns)" in error_of(pd.DataFrame(), "y")
+    assert "no column except the target" in error_of(table()[["y"]], "y")
 
 
-def test_one_class_and_single_rows_of_a_class() -> None:
-    assert "has a single class, 'no'" in refused(table().assign(y="no"), "y")
+def test_a_single_class_and_a_class_with_a_single_row() -> None:
+    assert "has a single class, 'no'" in error_of(table().assign(y="no"), "y")
     frame = table()
     frame.loc[5, "y"] = "maybe"
-    assert "a single row of class 'maybe'" in refused(frame, "y")
+    assert "a single row of class 'maybe'" in error_of(frame, "y")
     frame["y"] = [f"c{i}" for i in range(100)]
-    assert "of 100 classes 'c0', 'c1'" in refused(frame, "y")
+    assert "of 100 classes 'c0', 'c1'" in error_of(frame, "y")
 
 
 def test_missing_and_infinite_targets() -> None:
     frame = table()
     frame.loc[[8, 9], "y"] = None
-    assert "target 'y' is missing in 2 of 100 rows (first: row 8" in refused(frame, "y")
+    assert "target 'y' is missing in 2 of 100 rows (first: row 8" in error_of(frame, "y")
     numeric = table().assign(y=np.arange(100) / 7)
     numeric.loc[4, "y"] = -np.inf
-    assert "infinite in 1 of 100 rows (first: row 4" in refused(numeric, "y")
-    assert "is 3 in every row" in refused(table().assign(y=3.0), "y", task="regression")
+    assert "infinite in 1 of 100 rows (first: row 4" in error_of(numeric, "y")
+    assert "is 3 in every row" in error_of(table().assign(y=3.0), "y", task="regression")
 
 
-def test_double_names() -> None:
+def test_duplicate_column_names() -> None:
     frame = pd.DataFrame([[1, 2, "n"], [2, 3, "m"]], columns=["a", "a", "y"])
-    assert "'a' names more than one column" in refused(frame, "y")
-    assert "'1' names more than one" in refused(frame.set_axis([1, "1", "y"], axis=1), "y")
+    assert "'a' names more than one column" in error_of(frame, "y")
+    assert "'1' names more than one" in error_of(frame.set_axis([1, "1", "y"], axis=1), "y")
 
 
-def test_lengths_and_orders_of_x_and_y() -> None:
-    assert "x has 3 rows but y has 2" in refused((np.zeros((3, 2)), [0, 1]))
+def test_length_and_order_of_x_and_y() -> None:
+    assert "x has 3 rows but y has 2" in error_of((np.zeros((3, 2)), [0, 1]))
     x = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]})
-    assert "different orders" in refused((x, pd.Series([0, 1, 0, 1], index=[3, 2, 1, 0])))
+    assert "different orders" in error_of((x, pd.Series([0, 1, 0, 1], index=[3, 2, 1, 0])))
     assert len(load((x, pd.Series([0, 1, 0, 1], index=[7, 8, 9, 10])))) == 4
 
 
-def test_arrays_with_gaps_or_objects() -> None:
+def test_arrays_with_missing_values_or_objects() -> None:
     x = np.zeros((4, 3))
     x[2, 1] = np.nan
-    assert "NaN in row 2, column 1" in refused((x, [0, 1, 0, 1]))
-    assert "object values" in refused((np.array([[1, "a"], [2, "b"]], object), [0, 1]))
+    assert "NaN in row 2, column 1" in error_of((x, [0, 1, 0, 1]))
+    assert "object values" in error_of((np.array([[1, "a"], [2, "b"]], object), [0, 1]))
 
 
 def test_groups_and_time() -> None:
-    assert "no column 'pateint' for groups. Did you mean 'patient'" in refused(
+    assert "no column 'pateint' for groups. Did you mean 'patient'" in error_of(
         table(patient=range(100)), "y", groups="pateint"
     )
-    assert "names a column, but x is an array" in refused((np.zeros((4, 1)), [0, 1, 0, 1]), groups="g")
-    assert "time has 2 values but x has 100" in refused(table(), "y", time=[1, 2])
-    assert "groups is missing in 1 rows (first: row 0)" in refused(table(), "y", groups=[None, *range(99)])
+    assert "names a column, but x is an array" in error_of((np.zeros((4, 1)), [0, 1, 0, 1]), groups="g")
+    assert "time has 2 values but x has 100" in error_of(table(), "y", time=[1, 2])
+    assert "groups is missing in 1 rows (first: row 0)" in error_of(table(), "y", groups=[None, *range(99)])
 
 
-def test_sources_that_are_none() -> None:
-    assert "a dict is not a source" in refused({"a": [1]})
-    assert "load((X, y))" in refused(table(), [0, 1])  # type: ignore[arg-type]
+def test_invalid_sources() -> None:
+    assert "a dict is not a source" in error_of({"a": [1]})
+    assert "load((X, y))" in error_of(table(), [0, 1])  # type: ignore[arg-type]

@@ -30,14 +30,14 @@ from goodfit.errors import InputError
         (pd.array([1.5, None], dtype="Float64"), "number"),
     ],
 )
-def test_kind(values: object, what: str) -> None:
+def test_column_type(values: object, what: str) -> None:
     column = pd.Series(values)
     assert column_type(column) == what
     if is_text(column):
         assert column_type(column.astype(object)) == what
 
 
-def test_numbers_of_every_storage() -> None:
+def test_numbers_of_every_dtype() -> None:
     assert numbers(pd.Series(["1", "?", None, " 2.5"])).tolist()[::3] == [1, 2.5]
     assert np.isnan(numbers(pd.Series(["1", "?", None]))[1:]).all()
     assert np.isnan(numbers(pd.Series(pd.array([1, None], dtype="Int64")))[1])
@@ -48,7 +48,7 @@ def test_numbers_of_every_storage() -> None:
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_seconds_whatever_the_unit(unit: str) -> None:
+def test_seconds_of_every_unit(unit: str) -> None:
     column = pd.Series(pd.to_datetime(["1970-01-02", None])).dt.as_unit(unit)
     assert seconds(column)[0] == 86400
     assert np.isnan(seconds(column)[1])
@@ -61,12 +61,12 @@ def test_seconds_of_texts() -> None:
         seconds(pd.Series(["1970-01-01", "soon"], name="day"))
 
 
-def test_texts_unify_spellings_of_numbers() -> None:
+def test_equal_numbers_are_one_category() -> None:
     codes, names = category_codes(pd.Series([1, "a", None, 1.0], dtype=object))
     assert [names[c] for c in codes] == ["1", "a", None, "1"]
 
 
-def test_tidy_changes_text_only() -> None:
+def test_only_text_columns_are_converted() -> None:
     frame = pd.DataFrame({"a": ["1", "2"], "b": ["x", "y"], "c": ["2024-01-01", "2024-01-02"], "d": [1, 2]})
     out = convert_texts(frame)
     assert out["a"].dtype == np.float64
@@ -76,7 +76,7 @@ def test_tidy_changes_text_only() -> None:
     assert frame["a"].tolist() == ["1", "2"]  # the user's table is untouched
 
 
-def test_number_of_words() -> None:
+def test_parse_number() -> None:
     assert parse_number("x") is None
     assert parse_number("1_000") is None
     assert np.isnan(parse_number("N/A") or 0)

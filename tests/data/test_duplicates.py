@@ -15,14 +15,14 @@ def test_equal_rows_have_equal_codes() -> None:
 
 def test_counts_per_pair() -> None:
     codes = {"train": np.array([0, 1, 2]), "stop": np.array([2, 3]), "test": np.array([0, 0, 3, 4])}
-    found = count_duplicates(codes)
-    assert found.counts == {("train", "stop"): 1, ("train", "test"): 2, ("stop", "test"): 1}
-    assert found.total == 4
-    assert found.text.startswith("1 of 2 stop rows are also in train; 2 of 4 test rows")
-    assert found.to_dict()["sizes"] == {"train": 3, "stop": 2, "test": 4}
+    duplicates = count_duplicates(codes)
+    assert duplicates.counts == {("train", "stop"): 1, ("train", "test"): 2, ("stop", "test"): 1}
+    assert duplicates.total == 4
+    assert duplicates.text.startswith("1 of 2 stop rows are also in train; 2 of 4 test rows")
+    assert duplicates.to_dict()["sizes"] == {"train": 3, "stop": 2, "test": 4}
 
 
-def test_none_found() -> None:
+def test_no_duplicates() -> None:
     assert Duplicates({("train", "test"): 0}, {"train": 1, "test": 1}).text == "no row occurs in two parts"
 
 

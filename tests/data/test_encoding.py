@@ -17,7 +17,7 @@ CATEGORIES = ["city", "grade"]
 
 
 def sklearn_inputs(train: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """The same preprocessing written with scikit-learn's own pieces only."""
+    """The same preprocessing by scikit-learn alone."""
 
     def plain(frame: pd.DataFrame) -> pd.DataFrame:
         out = pd.DataFrame(index=frame.index)
@@ -47,16 +47,16 @@ def sklearn_inputs(train: pd.DataFrame, other: pd.DataFrame) -> tuple[np.ndarray
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
-def test_equals_scikit_learn_pipeline_and_survives_json(mixed: pd.DataFrame) -> None:
+def test_equals_a_scikit_learn_pipeline_also_after_json(mixed: pd.DataFrame) -> None:
     train, other = mixed.iloc[:200].drop(columns="y"), mixed.iloc[200:].drop(columns="y")
     other = other.assign(city=other["city"].replace("Oslo", "Unseen"))
     learned = TableFeatures.fit(train)
-    again = TableFeatures.from_dict(json.loads(json.dumps(learned.to_dict())))
-    assert again == learned
+    reloaded = TableFeatures.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert reloaded == learned
     for part in (train, other):
         expected, names = sklearn_inputs(train, part)
         assert np.array_equal(learned.transform(part), expected.astype(np.float32))
-        assert np.array_equal(again.transform(part), learned.transform(part))
+        assert np.array_equal(reloaded.transform(part), learned.transform(part))
         assert len(learned.feature_names) == len(names)
 
 
@@ -83,7 +83,7 @@ def test_names_and_rules(mixed: pd.DataFrame) -> None:
     assert out[0, names.index("income is missing")] == 1
 
 
-def test_missing_columns_are_named(mixed: pd.DataFrame) -> None:
+def test_missing_columns_are_reported(mixed: pd.DataFrame) -> None:
     learned = TableFeatures.fit(mixed.drop(columns="y"))
     with pytest.raises(InputError, match="column 'age', 'city' is missing"):
         learned.transform(mixed.drop(columns=["age", "city"]))
@@ -92,7 +92,7 @@ def test_missing_columns_are_named(mixed: pd.DataFrame) -> None:
         learned.transform(np.zeros((3, 3)))
 
 
-def test_new_rows_that_cannot_be_read(mixed: pd.DataFrame) -> None:
+def test_new_rows_of_other_types(mixed: pd.DataFrame) -> None:
     learned = TableFeatures.fit(mixed.drop(columns="y"))
     with pytest.raises(InputError, match="'digits' holds numbers, but also 'many'"):
         learned.transform(mixed.assign(digits="many"))
@@ -100,7 +100,7 @@ def test_new_rows_that_cannot_be_read(mixed: pd.DataFrame) -> None:
         learned.transform(mixed.assign(age=np.inf))
 
 
-def test_other_storage_of_the_same_values(mixed: pd.DataFrame) -> None:
+def test_equal_values_of_other_dtypes(mixed: pd.DataFrame) -> None:
     learned = TableFeatures.fit(mixed.drop(columns="y"))
     other = mixed.assign(
         digits=mixed["digits"].astype(float),
@@ -112,7 +112,7 @@ def test_other_storage_of_the_same_values(mixed: pd.DataFrame) -> None:
     assert np.array_equal(learned.transform(other), learned.transform(mixed))
 
 
-def test_missing_or_constant_in_training_only() -> None:
+def test_columns_missing_or_constant_in_training_only() -> None:
     train = pd.DataFrame({"a": [1.0, 2, 3, 4], "gone": [np.nan] * 4, "same": [5.0] * 4, "word": ["x"] * 4})
     other = pd.DataFrame({"a": [9.0], "gone": [1.0], "same": [6.0], "word": ["y"]})
     learned = TableFeatures.fit(train)
@@ -122,22 +122,22 @@ def test_missing_or_constant_in_training_only() -> None:
     assert learned.transform(pd.DataFrame({"a": [np.nan]})).tolist() == [[0.0]]
 
 
-def test_constant_with_gaps_keeps_the_indicator() -> None:
+def test_a_constant_column_with_missing_values_keeps_the_indicator() -> None:
     learned = TableFeatures.fit(pd.DataFrame({"a": [1.0, np.nan, 1.0, 1.0]}))
     assert learned.feature_names == ("a is missing",)
 
 
-def test_nothing_to_learn_from() -> None:
+def test_only_constant_columns() -> None:
     with pytest.raises(InputError, match="every column is constant"):
         TableFeatures.fit(pd.DataFrame({"a": [1.0, 1.0]}))
 
 
-def test_many_categories_are_bounded() -> None:
+def test_the_number_of_categories_is_limited() -> None:
     frame = pd.DataFrame({"a": [f"c{i % 500}" for i in range(20_000)]})
     assert len(TableFeatures.fit(frame).feature_names) == 200
 
 
-def test_global_pandas_output_does_no_harm() -> None:
+def test_pandas_output_of_scikit_learn_has_no_effect() -> None:
     from sklearn import config_context
 
     frame = load("iris").x

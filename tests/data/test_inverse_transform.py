@@ -33,8 +33,8 @@ def test_a_mixed_table_is_restored(mixed: pd.DataFrame) -> None:
     back = inverse_transform(features, x)
     assert set(back.columns) == set(table.columns) - {"flat"}  # a constant column gives no input
     for name in WHOLE:
-        wanted = table[name].astype("Float64").to_numpy(np.float64, na_value=np.nan)
-        assert np.array_equal(back[name], wanted, equal_nan=True)
+        expected = table[name].astype("Float64").to_numpy(np.float64, na_value=np.nan)
+        assert np.array_equal(back[name], expected, equal_nan=True)
     for name in ("age", "income"):
         spread = table[name].std()
         np.testing.assert_allclose(back[name], table[name], rtol=0, atol=2e-6 * spread)

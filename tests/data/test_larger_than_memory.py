@@ -127,11 +127,11 @@ def test_values_that_are_not_finite_are_reported_in_later_blocks(to_file: ToFile
 def test_codes_of_rows_over_several_arrays(to_file: ToFile) -> None:
     x = RNG.integers(0, 3, (5000, 2)).astype(np.uint8)
     wide = np.repeat(x, 40, 1)
-    wanted = np.unique(x, axis=0, return_inverse=True)[1]
+    expected = np.unique(x, axis=0, return_inverse=True)[1]
     for data in (x, wide, to_file(wide)):
         codes = row_codes(data[:3000], data[3000:].astype(np.int64))
-        assert len(set(zip(codes.tolist(), wanted.tolist(), strict=True))) == len(set(wanted.tolist()))
-        assert len(set(codes.tolist())) == len(set(wanted.tolist()))
+        assert len(set(zip(codes.tolist(), expected.tolist(), strict=True))) == len(set(expected.tolist()))
+        assert len(set(codes.tolist())) == len(set(expected.tolist()))
 
 
 def test_tensors_in_files_make_a_split(to_file: ToFile) -> None:

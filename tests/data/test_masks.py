@@ -12,7 +12,7 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (30, 12, 10), np.uint8)
 
 
-def test_masks_become_class_numbers_in_the_order_of_their_values(images):
+def test_masks_become_class_indices_in_the_order_of_their_values(images):
     y = np.where(images > 200, 255, np.where(images > 100, 7, 0))
     data = load((images, y))
     assert data.task == "segmentation"
@@ -24,7 +24,7 @@ def test_masks_become_class_numbers_in_the_order_of_their_values(images):
 @pytest.mark.parametrize(
     "form", [lambda y: y[:, None], lambda y: y[..., None], lambda y: y.astype(float), torch.tensor]
 )
-def test_forms_of_masks_are_the_same(images, form):
+def test_equivalent_forms_of_masks(images, form):
     y = (images > 100).astype(np.uint8)
     assert np.array_equal(load((images, form(y))).y, y)
 
@@ -36,11 +36,11 @@ def test_booleans_and_negative_numbers_are_classes(images):
 
 
 def test_colours_have_names():
-    found = encode_masks(np.array([[[0, COLOR_OFFSET + 0x80FF00]]]), "y")
-    assert found.classes == ("0", "#80ff00")
+    targets = encode_masks(np.array([[[0, COLOR_OFFSET + 0x80FF00]]]), "y")
+    assert targets.classes == ("0", "#80ff00")
 
 
-def test_a_split_keeps_image_and_mask_together(images):
+def test_splits_keep_image_and_mask_together(images):
     y = (images > 100).astype(np.uint8)
     split = load((images, y)).split(seed=3)
     assert split.how == "shuffle"
@@ -51,7 +51,7 @@ def test_a_split_keeps_image_and_mask_together(images):
     assert split.spec.n_outputs == 2
 
 
-def test_groups_hold_for_masks(images):
+def test_groups_of_masks(images):
     split = load((images, images > 100), groups=np.arange(30) // 3).split()
     groups = [set(part.rows // 3) for part in split.parts.values()]
     assert split.how == "grouped"
@@ -68,7 +68,7 @@ def test_an_official_test_part_has_the_same_classes(images, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("y", "said"),
+    ("y", "message"),
     [
         (lambda x: np.zeros_like(x), "have a single class, '0'"),
         (lambda x: x + 0.5, "must hold whole numbers"),
@@ -80,12 +80,12 @@ def test_an_official_test_part_has_the_same_classes(images, tmp_path):
         (lambda x: (x > 9).astype(str), "hold <U5 values; whole numbers are needed"),
     ],
 )
-def test_masks_that_cannot_be_are_refused(images, y, said):
-    with pytest.raises(InputError, match=said):
+def test_invalid_masks_are_refused(images, y, message):
+    with pytest.raises(InputError, match=message):
         load((images, y(images)))
 
 
-def test_tasks_that_do_not_fit_are_refused(images):
+def test_other_tasks_are_refused(images):
     with pytest.raises(InputError, match="task='classification' needs one target for each row"):
         load((images, images > 9), task="classification")
     with pytest.raises(InputError, match="task='segmentation' needs masks"):
@@ -96,12 +96,12 @@ def test_tasks_that_do_not_fit_are_refused(images):
         load((images, images > 9)).split(how="stratified")
 
 
-def test_one_target_each_is_no_mask():
+def test_one_target_for_each_image_is_not_a_mask():
     assert as_masks([1, 2, 3]) is None
     assert as_masks(np.zeros((3, 1))) is None
 
 
-def test_given_tensors_are_masks():
+def test_masks_from_tensors():
     x, y = torch.randn(6, 1, 4, 5), torch.arange(20).reshape(4, 5).expand(6, 4, 5) % 3
     split = from_tensors((x, y), (x, y))
     assert (split.spec.task, split.spec.classes) == ("segmentation", ("0", "1", "2"))

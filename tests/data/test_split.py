@@ -42,11 +42,11 @@ def test_preprocessing_is_learned_from_the_training_part_only() -> None:
     spoiled = data.x.copy()
     others = np.setdiff1d(np.arange(len(data)), split.train.rows)
     spoiled.iloc[others] += 1000.0
-    again = load((spoiled, data.y)).split()
-    assert np.array_equal(again.train.rows, split.train.rows)
-    assert again.preprocessing == split.preprocessing
-    assert torch.equal(again.train.x, split.train.x)
-    assert not torch.equal(again.test.x, split.test.x)
+    reloaded = load((spoiled, data.y)).split()
+    assert np.array_equal(reloaded.train.rows, split.train.rows)
+    assert reloaded.preprocessing == split.preprocessing
+    assert torch.equal(reloaded.train.x, split.train.x)
+    assert not torch.equal(reloaded.test.x, split.test.x)
     assert torch.allclose(split.train.x.mean(0), torch.zeros(13), atol=1e-5)
 
 

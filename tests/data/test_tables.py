@@ -8,7 +8,7 @@ from goodfit.data import Preprocessing, load
 from goodfit.errors import InputError
 
 
-def again(learned: Preprocessing) -> Preprocessing:
+def reloaded(learned: Preprocessing) -> Preprocessing:
     return Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict(), allow_nan=False)))
 
 
@@ -23,15 +23,15 @@ def again(learned: Preprocessing) -> Preprocessing:
 )
 def test_arrays_survive_json_bit_by_bit(x: np.ndarray) -> None:
     learned = Preprocessing.fit(x)
-    assert again(learned) == learned
-    assert np.array_equal(again(learned).transform(x), learned.transform(x))
+    assert reloaded(learned) == learned
+    assert np.array_equal(reloaded(learned).transform(x), learned.transform(x))
     assert learned.input_shape == x.shape[1:]
 
 
 def test_tables_survive_json_bit_by_bit(mixed: pd.DataFrame) -> None:
     learned = Preprocessing.fit(mixed.drop(columns="y"))
     out = learned.transform(mixed)
-    assert np.array_equal(again(learned).transform(mixed), out)
+    assert np.array_equal(reloaded(learned).transform(mixed), out)
     assert out.dtype == np.float32
     assert out.flags.c_contiguous
     assert learned.input_shape == (len(learned.feature_names),)
@@ -46,7 +46,7 @@ def test_targets_are_standardised_and_come_back() -> None:
     back = split.preprocessing.restore_target(split.test.y.numpy()[:, 0])
     assert np.allclose(back, data.y[split.test.rows], rtol=1e-6)
     assert np.allclose(split.preprocessing.scale_target(back), split.test.y.numpy()[:, 0], atol=1e-6)
-    assert again(split.preprocessing) == split.preprocessing
+    assert reloaded(split.preprocessing) == split.preprocessing
 
 
 def test_broken_values_are_refused() -> None:

@@ -27,7 +27,7 @@ from goodfit.errors import InputError
         (["0", "1"] * 4, "classification"),
     ],
 )
-def test_decision(values: object, task: str) -> None:
+def test_inferred_tasks(values: object, task: str) -> None:
     assert infer_task(pd.Series(values)) == task
 
 
@@ -40,7 +40,7 @@ def test_classes_are_sorted_as_numbers_or_as_text() -> None:
     assert learned.y.dtype == np.int64
 
 
-def test_task_can_be_said() -> None:
+def test_task_can_be_chosen() -> None:
     assert encode_targets(pd.Series([0, 1, 1, 0]), "y", "regression").y.tolist() == [0, 1, 1, 0]
     assert len(encode_targets(pd.Series(list(range(30)) * 2), "y", "classification").classes) == 30
     with pytest.raises(InputError, match="Did you mean 'regression'"):
@@ -49,7 +49,7 @@ def test_task_can_be_said() -> None:
         encode_targets(pd.Series(["a", "b"]), "y", "regression")
 
 
-def test_test_part_in_the_classes_of_training() -> None:
+def test_the_test_part_has_the_classes_of_training() -> None:
     learned = encode_targets(pd.Series(["a", "b", "c"] * 2), "y")
     assert encode_test_targets(pd.Series(["c", "a"]), "y", learned).tolist() == [2, 0]
     with pytest.raises(InputError, match="'z' is in the test part"):

@@ -1,4 +1,4 @@
-"""ZCA whitening: learned on training rows, uncorrelated there, kept with the run."""
+"""ZCA whitening: learned from the training rows, which become uncorrelated, and saved with the run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RNG = np.random.default_rng(0)
 SMOOTH = RNG.normal(size=(3000, 36)).cumsum(1).astype(np.float32)  # neighbours are alike
 
 
-def test_training_rows_are_uncorrelated_afterwards() -> None:
-    found = Whitening.fit(SMOOTH, 1e-8).apply(SMOOTH)
-    np.testing.assert_allclose(found.mean(0), 0, atol=1e-3)
-    np.testing.assert_allclose(np.cov(found.T), np.eye(36), atol=2e-2)
+def test_whitened_training_rows_are_uncorrelated() -> None:
+    whitened = Whitening.fit(SMOOTH, 1e-8).apply(SMOOTH)
+    np.testing.assert_allclose(whitened.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(whitened.T), np.eye(36), atol=2e-2)
 
 
-def test_it_is_the_symmetric_root_of_the_inverse_covariance() -> None:
+def test_the_matrix_is_the_symmetric_root_of_the_inverse_covariance() -> None:
     epsilon = 0.1
     fitted = Whitening.fit(SMOOTH, epsilon)
     matrix = np.frombuffer(fitted.matrix, np.float32).reshape(36, 36).astype(float)
@@ -30,22 +30,22 @@ def test_it_is_the_symmetric_root_of_the_inverse_covariance() -> None:
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-5)
 
 
-def test_images_keep_their_shape_and_only_training_rows_teach() -> None:
+def test_images_keep_their_shape_and_only_training_rows_count() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
     y = np.arange(80) % 2
     split = load((shades, y), options=Images(whiten=0.01)).split()
     other = shades.copy()
     other[split.test.rows] = 255 - other[split.test.rows]
-    again = load((other, y), options=Images(whiten=0.01)).split()
+    reloaded = load((other, y), options=Images(whiten=0.01)).split()
     assert split.train.x.shape == (48, 1, 6, 6)
-    assert np.array_equal(split.train.x, again.train.x)
-    assert not np.array_equal(split.test.x, again.test.x)
+    assert np.array_equal(split.train.x, reloaded.train.x)
+    assert not np.array_equal(split.test.x, reloaded.test.x)
     plain = load((shades, y)).split()
     assert not np.allclose(split.train.x, plain.train.x)
     assert split.spec.inputs.low == pytest.approx(float(split.train.x.min()), abs=1e-4)
 
 
-def test_it_is_stored_and_read_back_to_the_bit() -> None:
+def test_to_dict_and_from_dict_are_bit_exact() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
     learned = load((shades, np.arange(80) % 2), options=Images(whiten=0.01)).split().preprocessing
     assert learned is not None

@@ -19,7 +19,7 @@ def test_one_value_per_sample_in_any_number_of_dimensions() -> None:
         assert bool((spread[1] == 2).all())
 
 
-def test_only_the_number_zero_is_surely_zero() -> None:
+def test_only_the_number_zero_is_certainly_zero() -> None:
     assert not maybe_nonzero(0.0)
     assert maybe_nonzero(-0.5)
     assert maybe_nonzero(torch.zeros(3))

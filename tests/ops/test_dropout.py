@@ -15,7 +15,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_bits_are_even_and_independent() -> None:
+def test_bits_are_uniform_and_independent() -> None:
     drawn = random_bits((400, 1000), CPU, generator())
     for byte in drawn.view(torch.uint8).flatten()[::2], drawn.view(torch.uint8).flatten()[1::2]:
         assert stats.chisquare(torch.bincount(byte.long(), minlength=256)).pvalue > 0.001
@@ -26,22 +26,22 @@ def test_bits_are_even_and_independent() -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 2), (1,), (5,), (4,), (3, 5), (2, 1, 7)], ids=str)
-def test_bits_have_any_shape_and_are_the_seed_s_own(shape: tuple[int, ...]) -> None:
+def test_any_shape_and_the_same_bits_for_the_same_seed(shape: tuple[int, ...]) -> None:
     drawn = random_bits(shape, CPU, generator())
     assert (drawn.shape, drawn.dtype) == (shape, torch.int16)
     assert torch.equal(drawn, random_bits(shape, CPU, generator()))
-    drawn.add_(1)  # memory of its own
+    drawn.add_(1)  # does not share memory
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 1 / 65536, 0.1, 0.25, 0.5, 0.9, 65535 / 65536, 1 - 1e-12])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_share_is_the_rounded_rate_and_the_mean_is_kept(rate: float, dtype: torch.dtype) -> None:
+def test_the_dropped_share_is_the_quantized_rate_and_the_mean_is_one(rate: float, dtype: torch.dtype) -> None:
     count = min(round(rate * 65536), 65535)
     assert quantize_rate(rate) == count / 65536
-    for given in (rate, torch.tensor(rate, dtype=dtype)):
-        assert float(quantize_rate(given)) == count / 65536
-        assert int((keep_mask(EVERY, quantize_rate(given), dtype) == 0).sum()) == count
-        factors = dropout_factors(EVERY, given, dtype)
+    for value in (rate, torch.tensor(rate, dtype=dtype)):
+        assert float(quantize_rate(value)) == count / 65536
+        assert int((keep_mask(EVERY, quantize_rate(value), dtype) == 0).sum()) == count
+        factors = dropout_factors(EVERY, value, dtype)
         assert factors.dtype == dtype
         assert float(factors.double().mean()) == pytest.approx(1, rel=1e-15 if dtype == torch.float64 else 1e-7)
         assert int((factors == 0).sum()) == count
@@ -57,7 +57,7 @@ def test_dtypes_are_kept_and_rate_zero_is_exactly_one(dtype: torch.dtype) -> Non
         assert factors.unique().tolist() == [0.0, 4.0]
 
 
-def test_each_member_has_its_own_rate() -> None:
+def test_one_rate_per_member() -> None:
     rates = [0.0, 0.3, 0.7]
     drawn = torch.stack([random_bits((6, 5), CPU, generator(i)) for i in range(3)])
 

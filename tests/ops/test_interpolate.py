@@ -7,14 +7,14 @@ from torch.func import vmap
 from goodfit.ops.interpolate import interpolate_linear, take_frames, take_steps
 
 
-def test_as_numpy_interpolates() -> None:
+def test_equals_numpy_interp() -> None:
     rng = np.random.default_rng(0)
     x, at = rng.normal(size=(4, 2, 9)), rng.uniform(-3, 12, size=(4, 9))
-    found = interpolate_linear(torch.from_numpy(x), torch.from_numpy(at)).numpy()
+    result = interpolate_linear(torch.from_numpy(x), torch.from_numpy(at)).numpy()
     for row in range(4):
         for channel in range(2):
             np.testing.assert_allclose(
-                found[row, channel], np.interp(at[row], np.arange(9), x[row, channel]), atol=1e-14
+                result[row, channel], np.interp(at[row], np.arange(9), x[row, channel]), atol=1e-14
             )
 
 
@@ -25,7 +25,7 @@ def test_whole_numbers_keep_the_bits() -> None:
     assert torch.equal(take_steps(x, steps.long().flip(1)), x.flip(2))
 
 
-def test_many_at_once() -> None:
+def test_under_vmap() -> None:
     g = torch.Generator().manual_seed(0)
     x, at = torch.randn(5, 3, 2, 7, generator=g), 6 * torch.rand(5, 3, 7, generator=g)
     together = vmap(interpolate_linear)(x, at)
@@ -34,6 +34,6 @@ def test_many_at_once() -> None:
 
 def test_frames_are_selected_per_clip() -> None:
     clips = torch.arange(24.0).reshape(2, 1, 3, 2, 2)
-    found = take_frames(clips, torch.tensor([[0, 0, 2], [2, 1, 0]]))
-    assert torch.equal(found[0], clips[0][:, [0, 0, 2]])
-    assert torch.equal(found[1], clips[1].flip(1))
+    result = take_frames(clips, torch.tensor([[0, 0, 2], [2, 1, 0]]))
+    assert torch.equal(result[0], clips[0][:, [0, 0, 2]])
+    assert torch.equal(result[1], clips[1].flip(1))

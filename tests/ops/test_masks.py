@@ -14,14 +14,14 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_boxes_in_one_dimension_by_hand() -> None:
-    """Five places, length 2: the centre c is any of them, and covers c − 1 and c."""
+    """Five positions, length 2: the centre c is uniform, and the box covers c − 1 and c."""
     masks = random_boxes([5], torch.full((5000, 1), 2), generator())
-    found = Counter(tuple(torch.nonzero(row).flatten().tolist()) for row in masks)
-    assert set(found) == {(0,), (0, 1), (1, 2), (2, 3), (3, 4)}
-    assert stats.chisquare(list(found.values())).pvalue > 0.001
+    result = Counter(tuple(torch.nonzero(row).flatten().tolist()) for row in masks)
+    assert set(result) == {(0,), (0, 1), (1, 2), (2, 3), (3, 4)}
+    assert stats.chisquare(list(result.values())).pvalue > 0.001
 
 
-def test_boxes_are_boxes_of_their_lengths() -> None:
+def test_boxes_have_their_lengths() -> None:
     lengths = torch.randint(0, 6, (300, 3), generator=generator(1))
     masks = random_boxes([4, 5, 9], lengths, generator())
     assert masks.shape == (300, 4, 5, 9)
@@ -35,7 +35,7 @@ def test_boxes_are_boxes_of_their_lengths() -> None:
             assert len(at) == 0 if 0 in sides else len(at) <= side and (touches or len(at) == side)
 
 
-def test_columns_are_drawn_each_with_its_row_s_probability() -> None:
+def test_each_column_has_the_probability_of_its_row() -> None:
     share = torch.tensor([0.0, 0.25, 0.5, 1.0]).repeat(2000)
     masks = random_columns(share, 6, generator()).double()
     for value in (0.0, 0.25, 0.5, 1.0):

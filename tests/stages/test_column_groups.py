@@ -20,20 +20,20 @@ def test_by_hand() -> None:
     assert categorical_columns(7, GROUPED, drawn.device).tolist() == [False, True, False, True, True, True, False]
 
 
-def test_without_groups_every_column_is_its_own() -> None:
+def test_without_groups_every_column_is_its_own_group() -> None:
     drawn = torch.randn(3, 4, 5)
     assert share_within_groups(drawn, Inputs()) is drawn
     assert one_per_group(drawn, Inputs()) is drawn
     assert not bool(categorical_columns(5, Inputs(), drawn.device).any())
 
 
-def test_groups_are_kept_with_the_task() -> None:
+def test_groups_are_stored_with_the_task() -> None:
     spec = TaskSpec("classification", "y", ("a", "b"), (7,), 2, "table", GROUPED)
     assert TaskSpec.from_dict(spec.to_dict()) == spec
 
 
 @pytest.mark.parametrize("groups", [((2, 2),), ((3, 5), (4, 6)), ((3, 5), (1, 2)), ((-1, 2),)])
-def test_groups_in_no_order_are_refused(groups: tuple[tuple[int, int], ...]) -> None:
+def test_unordered_groups_are_refused(groups: tuple[tuple[int, int], ...]) -> None:
     with pytest.raises(InputError, match="of columns, in order without overlap, got groups="):
         Inputs(groups=groups)
 

@@ -1,4 +1,4 @@
-"""Strengths that change while training goes on, for every technique that has one."""
+"""Schedules of strengths, for every technique that has a strength."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def test_every_strength_follows_every_schedule(technique: type[Scheduled]) -> No
 
 
 def test_cosine_by_hand() -> None:
-    rates = [Dropout(0.4, schedule="cosine").at(done).rate for done in (0.0, 1 / 3, 0.5, 2 / 3, 1.0)]
+    rates = [Dropout(0.4, schedule="cosine").at(progress).rate for progress in (0.0, 1 / 3, 0.5, 2 / 3, 1.0)]
     assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
 
 
-def test_the_share_of_training_is_counted_in_steps() -> None:
+def test_progress_is_counted_in_steps() -> None:
     assert [Clock(step, per_epoch=2, total=4).progress for step in (1, 2, 3, 4)] == [0.0, 0.25, 0.5, 0.75]
 
 
 @pytest.mark.parametrize("text", ["l2=0.1", "l1=0.01", "dropout=0.5", "max_norm=0.5", "weight_decay=1", "mixup=1"])
-def test_late_is_absent_in_the_first_half_to_the_bit(text: str, three_class_split: Split, make_net: Net) -> None:
+def test_late_changes_no_bit_in_the_first_half(text: str, three_class_split: Split, make_net: Net) -> None:
     name, _, value = text.partition("=")
     late = fit(make_net(), three_class_split, f"{name}({value}, schedule=late)", Training(**SETTINGS))
     plain = fit(make_net(), three_class_split, "", Training(**SETTINGS))
@@ -69,31 +69,31 @@ def test_a_scheduled_l2_equals_the_loop_by_hand(three_class_split: Split, make_n
         L2(0.1, schedule="linear"),
         Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}),
     )
-    seen: list[float] = []
+    strengths_used: list[float] = []
 
     class Spy(L2):
         def coefficient(self) -> float:
-            seen.append(self.l2)
+            strengths_used.append(self.l2)
             return super().coefficient()
 
-    again = fit(
+    repeated = fit(
         make_net(),
         three_class_split,
         Spy(0.1, schedule="linear"),
         Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}),
     )
-    assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
+    assert all(torch.equal(run.last[name], repeated.last[name]) for name in run.last)
     steps = 4 * 3
-    assert sorted(set(seen), reverse=True) == pytest.approx([0.1 * (1 - k / steps) for k in range(steps)])
+    assert sorted(set(strengths_used), reverse=True) == pytest.approx([0.1 * (1 - k / steps) for k in range(steps)])
 
 
-def test_penalties_are_told_at_the_strength_of_their_epoch(three_class_split: Split, make_net: Net) -> None:
+def test_penalties_are_reported_at_the_strength_of_their_epoch(three_class_split: Split, make_net: Net) -> None:
     history = fit(make_net(), three_class_split, L1(0.01, schedule="early"), Training(**SETTINGS)).history
     assert history["penalty_l1"][0] > 0
     assert history["penalty_l1"][-1] == 0
 
 
-def test_a_longer_run_of_a_scheduled_recipe_is_another_run(
+def test_a_scheduled_run_cannot_be_resumed_with_more_epochs(
     three_class_split: Split, make_net: Net, tmp_path: object
 ) -> None:
     recipe = MaxNorm(1.0, schedule="cosine")
@@ -103,7 +103,7 @@ def test_a_longer_run_of_a_scheduled_recipe_is_another_run(
         fit(make_net(), three_class_split, recipe, longer, checkpoints=Checkpoints(tmp_path, resume=True))  # type: ignore[arg-type]
 
 
-def test_as_text_with_and_without_quotes() -> None:
+def test_recipe_text_with_and_without_quotes() -> None:
     recipe = Recipe.of("dropout(0.5, schedule=cosine)")
     assert recipe == Recipe.of("dropout(0.5, schedule='cosine')") == Recipe((Dropout(0.5, schedule="cosine"),))
     assert repr(Dropout(0.5)) == "Dropout(rate=0.5, input_rate=0.0, on='kernel')"

@@ -14,17 +14,17 @@ HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "f1_macro", "iou", "r2")
 
 def monitor_knob() -> Any:
     """Declare the knob `monitor`: which column is monitored."""
-    return knob(default="stop_loss", doc="a column of the History: stop_loss, stop_accuracy, … (val_… is understood)")
+    return knob(default="stop_loss", doc="a column of the History: stop_loss, stop_accuracy, … (val_… is accepted too)")
 
 
 def mode_knob() -> Any:
     """Declare the knob `mode`: whether lower or higher values are better."""
-    return knob(default="auto", choices=MODES, doc="whether less or more is better; auto: by the column's name")
+    return knob(default="auto", choices=MODES, doc="whether lower or higher values are better; auto: by the column")
 
 
 def restore_best_weights_knob() -> Any:
     """Declare the knob `restore_best_weights`."""
-    return knob(default=True, doc="keep the best epoch's weights rather than the last ones")
+    return knob(default=True, doc="keep the best epoch's weights instead of the last ones")
 
 
 def start_from_epoch_knob() -> Any:

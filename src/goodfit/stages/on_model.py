@@ -148,7 +148,7 @@ class Recurrent(Scheduled, OnModel, ABC):
 
 
 class Normalization(OnModel, ABC):
-    """Base class of techniques that insert a normalization layer behind each selected layer."""
+    """Base class of techniques that insert a normalization layer after each selected layer."""
 
     @abstractmethod
     def layer(self, features: int, spatial: int) -> nn.Module:
@@ -156,5 +156,5 @@ class Normalization(OnModel, ABC):
 
         Args:
             features: channels of the selected layer's output.
-            spatial: dimensions of that output in addition to batch and channels: 0 behind a Linear, 2 behind a Conv2d.
+            spatial: dimensions of that output in addition to batch and channels: 0 after a Linear, 2 after a Conv2d.
         """

@@ -16,7 +16,7 @@ SETS = {"text/sms_spam.csv.gz": ("label", None), "text/small_fine_foods.csv.gz":
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_trained(shared: Callable[[str], Path], name: str) -> None:
+def test_training_on_real_texts(shared: Callable[[str], Path], name: str) -> None:
     target, text = SETS[name]
     data = load(shared(name), target, Texts(column=text))
     assert data.kind == "text"

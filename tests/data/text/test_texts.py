@@ -16,7 +16,7 @@ from goodfit.errors import InputError
 TRAIN = pd.DataFrame({"note": ["Good day, good news", "a good DAY", "bad news", "odd"]})
 
 
-def test_vocabulary_is_frequent_words_and_their_synonyms() -> None:
+def test_vocabulary_has_frequent_words_and_their_synonyms() -> None:
     features = TextFeatures.fit(TRAIN)
     assert features.vocabulary[:3] == ("good", "day", "news")
     assert {"just", "sound", "tidings"} <= set(features.vocabulary)  # synonyms
@@ -30,24 +30,24 @@ def test_vocabulary_is_frequent_words_and_their_synonyms() -> None:
 def test_transform() -> None:
     features = TextFeatures.fit(TRAIN)
     sound = features.words.index["sound"]
-    wanted = [[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 2, 2, 2, 2], [sound, 4, 0, 0, 0]]
+    expected = [[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 2, 2, 2, 2], [sound, 4, 0, 0, 0]]
     raw = ["Day: GOOD", "", None, "good " * 9, "Sound news"]
     for data in (raw, pd.Series(raw), pd.DataFrame({"other": 1.0, "note": raw}), np.array(raw, object)):
-        found = features.transform(data)
-        assert found.dtype == np.int64
-        assert found.tolist() == wanted
+        ids = features.transform(data)
+        assert ids.dtype == np.int64
+        assert ids.tolist() == expected
 
 
-def test_transform_refuses_what_is_no_text() -> None:
+def test_transform_of_other_data() -> None:
     features = TextFeatures.fit(TRAIN)
-    with pytest.raises(InputError, match=r"column 'note' is missing in the given table\. Did you mean 'notes'"):
+    with pytest.raises(InputError, match=r"column 'note' is missing in the table\. Did you mean 'notes'"):
         features.transform(pd.DataFrame({"notes": ["a"]}))
     for data in ("one text", [1.0, 2.0], np.zeros((2, 3))):
-        with pytest.raises(InputError, match="texts are needed, as a list or as a table's column 'note'"):
+        with pytest.raises(InputError, match="texts must be a list or the column 'note' of a table"):
             features.transform(data)
 
 
-def test_the_longest_hundredth_is_cut_and_told() -> None:
+def test_the_longest_texts_are_cut_with_a_note() -> None:
     rows = ["one two"] * 198 + ["one two " * 50] * 2
     features = TextFeatures.fit(pd.DataFrame({"text": rows}))
     assert features.length == 100
@@ -56,16 +56,16 @@ def test_the_longest_hundredth_is_cut_and_told() -> None:
     assert features.note == "1 of 200 training texts are cut after 2 words"
 
 
-def test_nothing_to_learn_is_refused() -> None:
+def test_texts_without_repeated_words() -> None:
     with pytest.raises(InputError, match="no word occurs twice in the training texts"):
         TextFeatures.fit(pd.DataFrame({"text": ["one", "two", ""]}))
 
 
-def test_stored_and_read_back() -> None:
+def test_to_dict_and_from_dict() -> None:
     learned = Preprocessing.fit(TRAIN, input_options=InputOptions("text"))
-    again = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
-    assert again == learned
-    assert torch.equal(again.inputs.words.synonyms.ids, learned.inputs.words.synonyms.ids)
+    reloaded = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert reloaded == learned
+    assert torch.equal(reloaded.inputs.words.synonyms.ids, learned.inputs.words.synonyms.ids)
     values = learned.to_dict()
     values["features"]["counts"].pop()
     with pytest.raises(InputError, match="the stored values cannot be read"):
@@ -73,12 +73,12 @@ def test_stored_and_read_back() -> None:
 
 
 def rows(n: int = 100) -> pd.DataFrame:
-    said = [("win a prize number", "spam"), ("see you at home", "ham"), ("call me at noon", "ham")]
-    frame = pd.DataFrame([said[i % 3] for i in range(n)], columns=["words", "label"])
+    examples = [("win a prize number", "spam"), ("see you at home", "ham"), ("call me at noon", "ham")]
+    frame = pd.DataFrame([examples[i % 3] for i in range(n)], columns=["words", "label"])
     return frame.assign(words=frame.words + [f" {i}" for i in range(n)])
 
 
-def test_a_column_of_texts_is_found() -> None:
+def test_the_only_column_of_texts_is_used() -> None:
     data = load(rows())
     assert (data.kind, repr(data)) == ("text", "Dataset(table: 100 × 1, target 'label', 2 classes)")
     split = data.split(0)
@@ -94,16 +94,18 @@ def test_lists_and_series_of_texts() -> None:
         assert load((x, frame.label)).kind == "text"
 
 
-def test_categories_are_no_texts() -> None:
+def test_categories_are_not_texts() -> None:
     frame = rows().assign(words=["a b c d", "e f g h"] * 50)
     assert load(frame).kind == "table"
     assert load(rows(), options=Texts()).kind == "text"
     assert load(frame, options=Texts()).kind == "text"
 
 
-def test_which_of_several_columns(caplog: pytest.LogCaptureFixture) -> None:
+def test_several_columns_of_texts(caplog: pytest.LogCaptureFixture) -> None:
     frame = rows().assign(number=range(100), more=rows().words.str.upper())
-    with pytest.raises(InputError, match="columns 'words', 'more' hold texts; name one: Texts\\(column="):
+    with pytest.raises(
+        InputError, match=r"columns 'words', 'more' hold texts; name the column of the inputs: Texts\(col"
+    ):
         load(frame, options=Texts())
     with pytest.raises(InputError, match=r"there is no column 'word' of texts\. Did you mean 'words'"):
         load(frame, options=Texts(column="word"))
@@ -112,20 +114,20 @@ def test_which_of_several_columns(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "goodfit"):
         data = load(frame, options=Texts(column="words"))
     assert data.x.columns.tolist() == ["words"]
-    assert "the inputs are the texts of column 'words'; 'number', 'more' left out" in caplog.text
+    assert "the inputs are the texts of column 'words'; 'number', 'more' ignored" in caplog.text
     assert load(frame.drop(columns="more"), options=Texts()).x.columns.tolist() == ["words"]
     with pytest.raises(InputError, match="no column holds texts"):
         load(frame[["number", "label"]].assign(two=1.0), options=Texts())
 
 
-def test_empty_texts_are_remarked(caplog: pytest.LogCaptureFixture) -> None:
+def test_empty_texts_give_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     frame = rows()
     frame.loc[[4, 7], "words"] = ["  ", None]
     with caplog.at_level(logging.WARNING, "goodfit"):
         data = load(frame, options=Texts(column="words"))
     assert "2 of 100 texts are empty (first: row 4)" in caplog.text
     assert len(data) == 100
-    with pytest.raises(InputError, match="column 'words' holds no word in any of 100 rows"):
+    with pytest.raises(InputError, match="column 'words' has no word in any of 100 rows"):
         load(frame.assign(words=" "), options=Texts(column="words"))
 
 

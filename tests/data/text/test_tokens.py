@@ -4,7 +4,7 @@ import pytest
 
 from goodfit.data.text.tokens import tokenize
 
-WRITTEN = {
+EXAMPLES = {
     "Call 08452810075 NOW!!": ["call", "08452810075", "now", "!!"],
     "It's T&C's, well-known": ["it's", "t", "&", "c's", ",", "well-known"],
     "don’t DON'T": ["don't", "don't"],
@@ -24,13 +24,13 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize(("text", "wanted"), WRITTEN.items())
-def test_words_of_any_script(text: str, wanted: list[str]) -> None:
-    assert tokenize(text) == wanted
+@pytest.mark.parametrize(("text", "expected"), EXAMPLES.items())
+def test_words_of_any_script(text: str, expected: list[str]) -> None:
+    assert tokenize(text) == expected
 
 
-@pytest.mark.parametrize("text", [text for text in WRITTEN if "e\u0301" not in text])
-def test_nothing_but_space_is_lost(text: str) -> None:
+@pytest.mark.parametrize("text", [text for text in EXAMPLES if "e\u0301" not in text])
+def test_only_spaces_are_removed(text: str) -> None:
     import unicodedata
 
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")

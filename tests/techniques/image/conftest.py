@@ -1,4 +1,4 @@
-"""Images to move, and PIL's own operations to compare with."""
+"""Images, and PIL's operations to compare with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from goodfit.data import Inputs
 from goodfit.stages import MatrixWarp, ValueTransform
 
-Recoloured = Callable[[ValueTransform, Tensor, Tensor], Tensor]
+ApplyDraw = Callable[[ValueTransform, Tensor, Tensor], Tensor]
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def photos() -> Tensor:
 
 
 @pytest.fixture
-def recoloured() -> Recoloured:
-    """What a technique makes of images, told its draw (one number per image) and cut off to [0, 1]."""
+def apply_draw() -> ApplyDraw:
+    """Apply a technique with a given draw (one number per image) and clip to [0, 1]."""
 
     def make(technique: ValueTransform, images: Tensor, draw: Tensor) -> Tensor:
         return technique.transform(images, (draw.to(images.dtype),), Inputs("image")).clamp(0, 1)
@@ -36,14 +36,14 @@ def recoloured() -> Recoloured:
 
 @pytest.fixture
 def by_pil() -> Callable[[Callable[[Image.Image, int], Image.Image], Tensor], Tensor]:
-    """Each image (in steps of 1/255) through PIL."""
+    """Apply a PIL operation to each image, in steps of 1/255."""
 
     def make(change: Callable[[Image.Image, int], Image.Image], images: Tensor) -> Tensor:
-        made = []
+        results = []
         for row, image in enumerate((images * 255).round().to(torch.uint8)):
             picture = Image.fromarray(image.movedim(0, -1).numpy())
-            made.append(torch.from_numpy(np.asarray(change(picture, row)).copy()).movedim(-1, 0))
-        return torch.stack(made).double() / 255
+            results.append(torch.from_numpy(np.asarray(change(picture, row)).copy()).movedim(-1, 0))
+        return torch.stack(results).double() / 255
 
     return make
 

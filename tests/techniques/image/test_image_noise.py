@@ -10,7 +10,7 @@ from goodfit.data import Inputs
 from goodfit.techniques import ImageNoise
 
 
-def test_its_spread_is_in_units_of_the_range(augment: Callable[..., Tensor]) -> None:
+def test_stddev_is_in_units_of_the_value_range(augment: Callable[..., Tensor]) -> None:
     middle = torch.full((20, 1, 32, 32), 2.0, dtype=torch.float64)
     grain = augment(ImageNoise(0.05), middle, inputs=Inputs("image", -3.0, 7.0)) - middle
     assert float(grain.std()) == pytest.approx(0.5, rel=0.03)

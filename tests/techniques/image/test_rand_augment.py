@@ -11,7 +11,7 @@ from goodfit.techniques import RandAugment, Rotation, TrivialAugment
 from goodfit.techniques.image._operations import NAMES, draw_at, largest
 
 
-def test_each_operation_is_the_catalogue_s_own(photos: Tensor) -> None:
+def test_operations_are_those_of_the_single_techniques(photos: Tensor) -> None:
     operations = largest("edge")
     assert len(operations) == len(NAMES) == 13
     level = torch.full((6,), 0.5, dtype=torch.float64)
@@ -23,7 +23,7 @@ def test_each_operation_is_the_catalogue_s_own(photos: Tensor) -> None:
     assert float(across[0, 1]) == pytest.approx(0.1468, abs=1e-4)  # the tangent of half the angle whose tangent is 0.3
 
 
-def test_operations_are_drawn_evenly_and_per_image() -> None:
+def test_operations_are_drawn_uniformly_and_per_image() -> None:
     technique, rows = RandAugment(0.5, count=2), 8000
     chosen, side = technique.sample(torch.zeros(rows, 1, 2, 2), torch.Generator().manual_seed(0))
     counts = torch.bincount(chosen.flatten(), minlength=14)
@@ -39,20 +39,20 @@ def test_operations_are_drawn_evenly_and_per_image() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("technique", [RandAugment(0.7), TrivialAugment()])
-def test_pictures_stay_pictures(
+def test_images_stay_in_range(
     technique: RandAugment | TrivialAugment, channels: int, photos: Tensor, augment: Callable[..., Tensor]
 ) -> None:
     many = photos[:, :channels].repeat(40, 1, 1, 1)
-    found = augment(technique, many)
-    assert found.shape == many.shape
-    assert float(found.min()) >= 0
-    assert float(found.max()) <= 1
-    changed = (found != many).flatten(1).any(1)
+    result = augment(technique, many)
+    assert result.shape == many.shape
+    assert float(result.min()) >= 0
+    assert float(result.max()) <= 1
+    changed = (result != many).flatten(1).any(1)
     assert 120 < int(changed.sum()) < 240
-    assert torch.equal(found, augment(technique, many))
-    assert not torch.equal(found, augment(technique, many, seed=1))
+    assert torch.equal(result, augment(technique, many))
+    assert not torch.equal(result, augment(technique, many, seed=1))
 
 
-def test_with_a_rotation_it_shares_the_one_resampling(photos: Tensor, augment: Callable[..., Tensor]) -> None:
+def test_with_a_rotation_there_is_one_resampling(photos: Tensor, augment: Callable[..., Tensor]) -> None:
     with pytest.raises(InputError, match=r"one fill; got fill='edge' beside fill='black'"):
         augment([Rotation(10.0), RandAugment(fill="edge")], photos)

@@ -14,13 +14,13 @@ from goodfit.techniques import ResizedCrop
 def test_a_quarter_is_enlarged(photos: Tensor) -> None:
     draw = tuple(torch.full((6,), value, dtype=torch.float64) for value in (-1.0, 0.0, 1.0, -1.0))
     matrix = ResizedCrop(0.25, 1.0).matrix(draw, (12, 16))
-    found = warp_images(photos, matrix, None, "edge", 0.0, affine=True)
-    part = photos[..., :6, 8:]  # right above
-    wanted = F.interpolate(part, (12, 16), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(found[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1], rtol=0, atol=1e-12)
+    result = warp_images(photos, matrix, None, "edge", 0.0, affine=True)
+    part = photos[..., :6, 8:]  # top right
+    expected = F.interpolate(part, (12, 16), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(result[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], rtol=0, atol=1e-12)
 
 
-def test_parts_lie_inside_and_have_the_shares_and_proportions(largest: Callable[..., Tensor]) -> None:
+def test_parts_are_inside_with_the_given_areas_and_ratios(largest: Callable[..., Tensor]) -> None:
     matrices = largest(ResizedCrop(0.3, 2.0), (10, 20))
     across, down = matrices[:, 0, 0], matrices[:, 1, 1]
     assert float(across.max()) <= 1
@@ -34,7 +34,7 @@ def test_parts_lie_inside_and_have_the_shares_and_proportions(largest: Callable[
         assert float((moved.abs() - (1 - side) * size / 2).max()) > -0.05
 
 
-def test_nothing_beyond_the_border_is_seen(augment: Callable[..., Tensor]) -> None:
+def test_nothing_beyond_the_border_appears(augment: Callable[..., Tensor]) -> None:
     white = torch.ones(200, 1, 12, 12, dtype=torch.float64)
     inner = augment(ResizedCrop(0.2, 1.5), white)[..., 1:-1, 1:-1]
     torch.testing.assert_close(inner, torch.ones_like(inner))

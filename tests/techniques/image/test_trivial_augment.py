@@ -1,4 +1,4 @@
-"""What it has in common with RandAugment is tested in test_rand_augment.py."""
+"""The common behaviour of policies is tested in test_rand_augment.py."""
 
 from __future__ import annotations
 

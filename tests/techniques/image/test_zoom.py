@@ -18,10 +18,10 @@ def test_in_and_out(photos: Tensor) -> None:
     near, far = warp_images(spot, matrix, None, "black", 0.0, affine=True)
     assert float(near[0, 7].sum()) == pytest.approx(14, abs=1)
     assert float(far[0, 7].sum()) == pytest.approx(3.5, abs=0.6)
-    torch.testing.assert_close(near, near.flip(-1, -2), rtol=0, atol=1e-12)  # round the middle
+    torch.testing.assert_close(near, near.flip(-1, -2), rtol=0, atol=1e-12)  # about the centre
 
 
-def test_as_often_in_as_out(largest: Callable[..., Tensor]) -> None:
+def test_zooming_in_and_out_are_equally_likely(largest: Callable[..., Tensor]) -> None:
     matrices = largest(Zoom(0.5), (10, 20))
     assert torch.equal(matrices[:, 0, 0], matrices[:, 1, 1])
     factors = matrices[:, 0, 0].log()

@@ -1,4 +1,4 @@
-"""Series to change."""
+"""Series for the tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @pytest.fixture
 def waves() -> Callable[..., Tensor]:
-    """Random series (n, 3, time), whose channels are of the sizes 1, 10 and 100."""
+    """Random series (n, 3, time), with channels of scale 1, 10 and 100."""
 
     def make(n: int = 40, time: int = 50, dtype: torch.dtype = torch.float64) -> Tensor:
         x = torch.randn(n, 3, time, generator=torch.Generator().manual_seed(0), dtype=dtype)
@@ -22,7 +22,7 @@ def waves() -> Callable[..., Tensor]:
 
 @pytest.fixture
 def ramps() -> Callable[..., Tensor]:
-    """Series (n, 1, time) that tell their own time: the value of time step t is t."""
+    """Series (n, 1, time) in which the value at time step t is t."""
 
     def make(n: int, time: int) -> Tensor:
         return torch.arange(time, dtype=torch.float64).expand(n, 1, time).contiguous()

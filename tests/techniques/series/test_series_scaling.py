@@ -14,7 +14,7 @@ from goodfit.techniques import SeriesScaling
 SERIES = Inputs("series")
 
 
-def test_one_factor_for_each_sample_and_channel(augment: Callable[..., Tensor], waves: Callable[..., Tensor]) -> None:
+def test_one_factor_per_sample_and_channel(augment: Callable[..., Tensor], waves: Callable[..., Tensor]) -> None:
     x = waves(800, 5)
     factors = (augment(SeriesScaling(0.3), x, inputs=SERIES) / x).numpy()
     assert np.ptp(factors, axis=2).max() < 1e-12
@@ -35,6 +35,6 @@ def test_neutral_is_the_identity(
 ) -> None:
     x = waves(dtype=dtype)
     for neutral in (SeriesScaling(0.0), SeriesScaling(0.5, p=0.0)):
-        found = augment(neutral, x, inputs=SERIES)
-        assert torch.equal(found, x)
-        assert found.dtype == dtype
+        result = augment(neutral, x, inputs=SERIES)
+        assert torch.equal(result, x)
+        assert result.dtype == dtype

@@ -1,4 +1,4 @@
-"""Tones, and what frequency a sound has."""
+"""Tones, and measures of sounds."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ RATE = 8000
 
 
 @pytest.fixture
-def heard() -> Inputs:
-    """Sound between −2 and 2, 8,000 samples per second."""
+def sound_inputs() -> Inputs:
+    """Inputs: sounds in [−2, 2] at 8,000 samples per second."""
     return Inputs("sound", -2.0, 2.0, RATE)
 
 
@@ -34,7 +34,7 @@ def tone() -> Callable[..., Tensor]:
 
 @pytest.fixture
 def frequency() -> Callable[[Tensor], float]:
-    """The loudest frequency (Hz) of a sound (time,), to a small part of a Hz."""
+    """The loudest frequency (Hz) of a sound (time,), to a fraction of a Hz."""
 
     def find(x: Tensor) -> float:
         wave = x.double().numpy() * np.hanning(len(x))

@@ -14,32 +14,34 @@ NONE = torch.zeros(1, 1, 2)
 
 
 def hertz(mel: float) -> float:
-    """The frequency at a share of the mel scale up to 4000 Hz."""
+    """The frequency at this share of the mel scale up to 4000 Hz."""
     return float(700 * (np.exp(mel * np.log(1 + 4000 / 700)) - 1))
 
 
-def test_a_band_is_missing(tone: Callable[..., Tensor], decibels: Callable[..., float], heard: Inputs) -> None:
+def test_a_frequency_band_is_silenced(
+    tone: Callable[..., Tensor], decibels: Callable[..., float], sound_inputs: Inputs
+) -> None:
     mels = [0.1, 0.3, 0.45, 0.55, 0.65, 0.75, 0.95]
     x = tone(*map(hertz, mels))
     draw = torch.tensor([[[0.75, 0.5]]]).repeat(7, 1, 1), NONE.repeat(7, 1, 1)  # from 0.35 to 0.65
-    found = SpecAugment(time=0.0, frequency=0.4, masks=1).transform(x, draw, heard)
+    result = SpecAugment(time=0.0, frequency=0.4, masks=1).transform(x, draw, sound_inputs)
     inside = slice(500, 7500)
-    left = [decibels(found[row, :, inside], x[row, :, inside]) for row in range(7)]
+    left = [decibels(result[row, :, inside], x[row, :, inside]) for row in range(7)]
     assert left[:2] + left[5:] == pytest.approx([0] * 4, abs=0.05)
     assert max(left[2:4]) < -40
 
 
-def test_a_stretch_is_silent(heard: Inputs) -> None:
+def test_a_time_interval_is_silenced(sound_inputs: Inputs) -> None:
     x = torch.rand(1, 2, 1000) + 0.5
     draw = NONE, torch.tensor([[[0.5, 0.25]]])  # 200 long, from a quarter of 800
-    found = SpecAugment(time=0.4, frequency=0.0, masks=1).transform(x, draw, heard)
-    assert torch.equal(found[..., :200], x[..., :200])
-    assert torch.equal(found[..., 400:], x[..., 400:])
-    assert float(found[..., 210:390].abs().max()) == 0
-    assert bool((found[..., 200:210].abs() < x[..., 200:210]).all())
+    result = SpecAugment(time=0.4, frequency=0.0, masks=1).transform(x, draw, sound_inputs)
+    assert torch.equal(result[..., :200], x[..., :200])
+    assert torch.equal(result[..., 400:], x[..., 400:])
+    assert float(result[..., 210:390].abs().max()) == 0
+    assert bool((result[..., 200:210].abs() < x[..., 200:210]).all())
 
 
-def test_masks_are_as_many_and_as_wide_as_said(augment: Callable[..., Tensor]) -> None:
+def test_number_and_width_of_masks(augment: Callable[..., Tensor]) -> None:
     x = torch.ones(2000, 1, 200)
     inputs = Inputs("sound", -1.0, 1.0)
     silent = (augment(SpecAugment(0.3, 0.0, masks=1), x, inputs=inputs) == 0).float().mean((1, 2))
@@ -54,8 +56,8 @@ def test_neutral_short_and_silent(augment: Callable[..., Tensor]) -> None:
     x = torch.randn(9, 2, 77).clamp(-1, 1)
     assert torch.equal(augment(SpecAugment(0.0, 0.0), x, inputs=inputs), x)
     for length in (1, 2, 16):
-        found = augment(SpecAugment(), torch.randn(9, 2, length).clamp(-1, 1), inputs=inputs)
-        assert found.shape == (9, 2, length)
-        assert bool(found.isfinite().all())
+        result = augment(SpecAugment(), torch.randn(9, 2, length).clamp(-1, 1), inputs=inputs)
+        assert result.shape == (9, 2, length)
+        assert bool(result.isfinite().all())
     silence = torch.zeros(6, 1, 200)
     assert torch.equal(augment(SpecAugment(1.0, 1.0), silence, inputs=inputs), silence)

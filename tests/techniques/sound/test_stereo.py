@@ -1,4 +1,4 @@
-"""Sounds of two channels: one draw for both, which stay in step, and a network that takes them."""
+"""Stereo sounds: one draw for both channels, which stay in phase, and a network for them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from goodfit.train.fit import fit
 
 SOUNDING = sorted(name for name, technique in ALL.items() if issubclass(technique, SoundTransform))
 LINEAR = [name for name in SOUNDING if name not in ("sound_noise", "pitch", "time_stretch")]
-"""What treats each channel as if it were alone."""
+"""Techniques that treat each channel independently."""
 
 
 @pytest.mark.parametrize("name", LINEAR)
-def test_each_channel_becomes_what_it_would_become_alone(name: str, augment: Callable[..., Tensor]) -> None:
+def test_each_channel_is_transformed_as_a_mono_sound(name: str, augment: Callable[..., Tensor]) -> None:
     x = 0.1 * torch.randn(8, 2, 600)
     technique, inputs = ALL[name](), Inputs("sound", -1.0, 1.0, 8000)
     both = augment(technique, x, inputs=inputs)
@@ -31,14 +31,14 @@ def test_each_channel_becomes_what_it_would_become_alone(name: str, augment: Cal
         torch.testing.assert_close(both[:, channel : channel + 1], alone)
 
 
-def test_noise_is_as_loud_in_both_channels_and_another(augment: Callable[..., Tensor]) -> None:
+def test_noise_is_equally_loud_and_independent_in_both_channels(augment: Callable[..., Tensor]) -> None:
     x = torch.zeros(1, 2, 20_000)
     x[:, 0] = 0.1 * torch.randn(20_000)  # the other channel is silent
     noise = augment(ALL["sound_noise"](1.0, low=10.0, high=10.0), x, inputs=Inputs("sound", -1.0, 1.0)) - x
     size = noise[0].std(-1)
     assert float(size[0] / size[1]) == pytest.approx(1, abs=0.05)
-    wanted = x.square().mean().sqrt() * 10 ** (-10 / 20)
-    assert float(size.mean()) == pytest.approx(float(wanted), rel=0.05)
+    expected = x.square().mean().sqrt() * 10 ** (-10 / 20)
+    assert float(size.mean()) == pytest.approx(float(expected), rel=0.05)
     assert abs(np.corrcoef(noise[0].numpy())[0, 1]) < 0.05
 
 
@@ -46,24 +46,24 @@ def test_noise_is_as_loud_in_both_channels_and_another(augment: Callable[..., Te
     ("name", "change"), [("time_stretch", -1.0), ("time_stretch", 1.0), ("pitch", -1.0), ("pitch", 1.0)]
 )
 @pytest.mark.parametrize("turn", [0.5, 2.0, np.pi])
-def test_channels_stay_in_step(name: str, change: float, turn: float) -> None:
-    """A tone that is heard later in one ear stays as many parts of a wave later."""
+def test_channels_stay_in_phase(name: str, change: float, turn: float) -> None:
+    """The phase difference of a tone between the channels does not change."""
     t = np.arange(8000) / 8000
     ears = np.stack([np.sin(2 * np.pi * 400 * t), 0.5 * np.sin(2 * np.pi * 400 * t - turn)])
     technique = ALL[name](0.5) if name == "time_stretch" else ALL[name](4.0)
     x = torch.from_numpy(ears).float()[None]
-    found = (
+    result = (
         technique.transform_sound(x, (torch.tensor([change]),), Inputs("sound", -1.0, 1.0, 8000))[0].double().numpy()
     )
-    middle = found[:, 1500:4500] * np.hanning(3000)
+    middle = result[:, 1500:4500] * np.hanning(3000)
     left, right = np.fft.rfft(middle, 1 << 17)
     at = np.abs(left).argmax()
     assert np.angle(right[at] / left[at] * np.exp(1j * turn)) == pytest.approx(0, abs=0.05)
     assert np.abs(right[at] / left[at]) == pytest.approx(0.5, rel=0.05)
 
 
-def test_a_network_learns_from_which_ear_hears_first() -> None:
-    """The two channels hold the same tones, one channel louder than the other."""
+def test_a_network_learns_from_the_difference_between_channels() -> None:
+    """Both channels have the same tones; one channel is louder."""
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     x = rng.normal(size=(60, 1, 2000)) * np.stack([1.0 - 0.8 * y, 0.2 + 0.8 * y], 1)[..., None]

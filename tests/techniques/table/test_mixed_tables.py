@@ -1,4 +1,4 @@
-"""Everything that changes rows, on a table of numbers, missing values and categories: solo, stacked, and as a graph."""
+"""All techniques that change rows, on a table of numbers, missing values and categories: alone, stacked, compiled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECIPES = ["mixup=0.4, cut_out(size=0.2, p=0.5)", "cutmix=1.0, swap_noise=0.2, c
 
 @pytest.fixture(scope="module")
 def table() -> Split:
-    """Two classes that depend on a number and on a category; some of the numbers are missing."""
+    """Two classes that depend on a number and a category; some numbers are missing."""
     rng = np.random.default_rng(0)
     age, city = rng.normal(size=160), rng.choice(["Rome", "Oslo", "Lima"], 160)
     y = age + 2 * (city == "Rome") + rng.normal(size=160) > 0.5
@@ -39,7 +39,7 @@ def network() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_member_equals_its_run_alone(recipe: str, table: Split, to_double: Callable[[Split], Split]) -> None:
+def test_a_member_equals_its_solo_run(recipe: str, table: Split, to_double: Callable[[Split], Split]) -> None:
     split, training = to_double(table), Training(epochs=3, batch_size=16)
     assert split.spec.inputs.groups == ((1, 2), (2, 5))
     plain: Any = fit(network(), split, "", training, progress=False)
@@ -52,8 +52,8 @@ def test_a_member_equals_its_run_alone(recipe: str, table: Split, to_double: Cal
 
 
 @pytest.mark.parametrize("technique", [CutMix(1.0), MixUp(1.0), SwapNoise(0.4), CutOut(0.4)])
-def test_as_a_graph(technique: Any, mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
-    """A population's steps are written down as graphs: which columns belong together becomes a part of them."""
+def test_as_a_compiled_graph(technique: Any, mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None:
+    """A population's steps are compiled into graphs, and the column groups become constants in them."""
     x, y = (torch.stack([make_rows(20, seed) for seed in range(3)]), torch.rand(3, 20, 2, dtype=torch.float64))
     draws = [technique.draw(x[k], y[k], torch.Generator().manual_seed(k)) for k in range(3)]
     drawn = tuple(torch.stack(parts) for parts in zip(*draws, strict=True))
@@ -64,7 +64,7 @@ def test_as_a_graph(technique: Any, mixed_inputs: Inputs, make_rows: Callable[..
         return technique.transform(x, drawn[1:], mixed_inputs)
 
     graph = make_fx(functionalize(vmap(one)))(x, y, drawn)
-    found, wanted = graph(x, y, drawn), vmap(one)(x, y, drawn)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    result, expected = graph(x, y, drawn), vmap(one)(x, y, drawn)
+    torch.testing.assert_close(result, expected, rtol=0, atol=0)
     other = x.flip(0)
     torch.testing.assert_close(graph(other, y, drawn), vmap(one)(other, y, drawn), rtol=0, atol=0)

@@ -1,4 +1,4 @@
-"""A small vocabulary, texts of it, and how a technique changes them by plain loops."""
+"""A small vocabulary, texts, and a comparison of techniques with plain loops."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def words() -> Vocabulary:
 
 
 @pytest.fixture
-def counted() -> tuple[list[int], list[int]]:
-    """How often each word occurs, and in how many of 50 texts, from the unknown word on."""
+def word_counts() -> tuple[list[int], list[int]]:
+    """The count of each word, and in how many of 50 texts it occurs, from the unknown word on."""
     return [1, *COUNTS], [1, *TEXTS]
 
 
@@ -34,8 +34,8 @@ def inputs(words: Vocabulary) -> Inputs:
 
 
 @pytest.fixture
-def many() -> Tensor:
-    """400 texts of 1 to 12 words, the same each time."""
+def texts() -> Tensor:
+    """400 texts of 1 to 12 words, the same in every test."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(1, len(NAMES) + 2, (400, 12), generator=generator)
     long = torch.randint(1, 13, (400, 1), generator=generator)
@@ -44,17 +44,17 @@ def many() -> Tensor:
 
 @pytest.fixture
 def by_loops(inputs: Inputs) -> Callable[..., None]:
-    """Assert that a technique makes of texts what a function of one text, a list without padding, makes of it."""
+    """Assert that a technique equals a function of one text, a list without padding."""
 
     def check(technique: Any, x: Tensor, one: Callable[..., list[int]], seed: int = 1) -> None:
         drawn = technique.sample(x, torch.Generator().manual_seed(seed))
-        found = technique.transform(x, drawn, inputs)
-        assert found.dtype == x.dtype
-        assert found.shape == x.shape
+        result = technique.transform(x, drawn, inputs)
+        assert result.dtype == x.dtype
+        assert result.shape == x.shape
         for row in range(len(x)):
             text = [int(word) for word in x[row] if word != 0]
-            wanted = one(text, *(d[row].tolist() for d in drawn))
-            assert found[row].tolist() == wanted + [0] * (x.shape[1] - len(wanted))
-        assert not torch.equal(found, x)
+            expected = one(text, *(d[row].tolist() for d in drawn))
+            assert result[row].tolist() == expected + [0] * (x.shape[1] - len(expected))
+        assert not torch.equal(result, x)
 
     return check

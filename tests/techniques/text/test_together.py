@@ -1,4 +1,4 @@
-"""All of them in training: in populations over several vocabularies, in a loop of the user's own, stored with a run."""
+"""All text techniques in training: populations with several vocabularies, a manual loop, and a saved run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SETTINGS = Training(epochs=2, batch_size=16, learning_rate=0.01)
 
 def data(word: str, often: str = "quick") -> Split:
     own = {"good": f"happy {word} day", "bad": f"angry {word} night", "odd": f"quick big house {often} {often} {often}"}
-    said = [(f"{own[kind]} the {other}", kind) for kind in own for other in ["home", "two", "to", "too", word] * 8]
-    return load(([text for text, _ in said], [kind for _, kind in said]), options=Texts()).split(0)
+    sentences = [(f"{own[kind]} the {other}", kind) for kind in own for other in ["home", "two", "to", "too", word] * 8]
+    return load(([text for text, _ in sentences], [kind for _, kind in sentences]), options=Texts()).split(0)
 
 
-def test_members_with_vocabularies_of_their_own() -> None:
+def test_members_with_different_vocabularies() -> None:
     splits = {0: data("prize"), 1: data("omega")}
     assert len({split.spec.inputs.vocabulary for split in splits.values()}) == 2
     runs = fit_many("bag:4-4", splits, [RECIPE, "synonyms=0.5"], SETTINGS, population=True)
@@ -35,7 +35,7 @@ def test_members_with_vocabularies_of_their_own() -> None:
             torch.testing.assert_close(run.last[name], weight, rtol=1e-4, atol=1e-5)
 
 
-def test_equally_many_words_are_not_the_same_words() -> None:
+def test_vocabularies_of_the_same_size_are_distinguished() -> None:
     splits = {0: data("prize", "big"), 1: data("prize", "house")}
     assert len({split.spec.inputs.vocabulary for split in splits.values()}) == 1
     first, second = (split.spec.inputs.words for split in splits.values())
@@ -47,7 +47,7 @@ def test_equally_many_words_are_not_the_same_words() -> None:
             torch.testing.assert_close(run.last[name], weight, rtol=1e-4, atol=1e-5)
 
 
-def test_in_a_loop_of_ones_own(text_split: Split) -> None:
+def test_in_a_manual_loop(text_split: Split) -> None:
     x, y = text_split.train.x, text_split.train.y
     net = nn.Sequential(nn.Embedding(text_split.spec.inputs.vocabulary, 4), nn.Flatten(), nn.Linear(4 * x.shape[1], 3))
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
@@ -62,10 +62,10 @@ def test_in_a_loop_of_ones_own(text_split: Split) -> None:
         reg.batch(x, y)
 
 
-def test_a_stored_run_reads_new_texts(text_split: Split, tmp_path: Path) -> None:
+def test_a_saved_run_reads_new_texts(text_split: Split, tmp_path: Path) -> None:
     run = fit("text_cnn:4-4", text_split, "synonyms=0.2", SETTINGS)
     save_run(run, tmp_path / "run")
-    again = load_run(tmp_path / "run")
-    x = torch.from_numpy(again.preprocessing.transform(["a happy day", "", "你好"]))
-    assert torch.equal(again.outputs(x), run.outputs(x))
-    assert again.preprocessing == run.preprocessing
+    loaded = load_run(tmp_path / "run")
+    x = torch.from_numpy(loaded.preprocessing.transform(["a happy day", "", "你好"]))
+    assert torch.equal(loaded.outputs(x), run.outputs(x))
+    assert loaded.preprocessing == run.preprocessing

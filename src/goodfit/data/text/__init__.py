@@ -1,1 +1,1 @@
-"""Texts: found among columns, taken apart into words, and counted."""
+"""Texts as inputs: the column of texts, tokens, vocabulary and ids of words."""

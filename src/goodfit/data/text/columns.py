@@ -1,4 +1,4 @@
-"""Which column of a table holds texts, and what is refused or remarked there."""
+"""The column of texts in a table, and its checks."""
 
 from __future__ import annotations
 
@@ -16,49 +16,50 @@ from goodfit.errors import InputError, near
 DEFAULT_COLUMN = "text"
 """The name of the column of texts where they have none."""
 LOG = logging.getLogger("goodfit")
-LOOKED_AT = 1000  # rows from which it is told whether a column holds texts
-WORDS, DISTINCT = 3.0, 0.5
-"""A column of texts has at least so many words to a row, and so many different rows to all."""
+SAMPLE_ROWS = 1000
+"""The rows from which it is inferred whether a column holds texts."""
+MIN_WORDS, MIN_DISTINCT = 3.0, 0.5
+"""The least mean number of words per row, and the least share of distinct rows, of a column of texts."""
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def is_text_table(frame: pd.DataFrame) -> bool:
-    """Whether a table has one column, and that one holds texts."""
-    return len(frame.columns) == 1 and _is_free(frame.iloc[:, 0])
+    """Whether a table has a single column, which holds texts."""
+    return len(frame.columns) == 1 and _holds_texts(frame.iloc[:, 0])
 
 
-def text_column(frame: pd.DataFrame, column: str | None) -> str:
+def text_column(frame: pd.DataFrame, name: str | None) -> str:
     """The name of the column whose texts are the inputs: the given one, or the only one that holds texts.
 
     Raises:
-        InputError: there is no such column, no column holds texts, or several do.
+        InputError: there is no such column, or no column or several columns hold texts.
     """
-    if column is not None:
-        if column not in frame.columns:
-            raise InputError(f"load: there is no column '{column}' of texts.{near(column, frame.columns)}")
-        return column
+    if name is not None:
+        if name not in frame.columns:
+            raise InputError(f"load: there is no column '{name}' of texts.{near(name, frame.columns)}")
+        return name
     if len(frame.columns) == 1:
         return str(frame.columns[0])
-    free = [str(name) for name in frame.columns if _is_free(frame[name])]
-    if len(free) != 1:
-        reason = f"columns {quoted(free)} hold texts" if free else "no column holds texts"
-        raise InputError(f"load: {reason}; name one: Texts(column=…).{near('', frame.columns)}")
-    return free[0]
+    candidates = [str(column) for column in frame.columns if _holds_texts(frame[column])]
+    if len(candidates) != 1:
+        which = f"columns {quoted(candidates)} hold texts" if candidates else "no column holds texts"
+        raise InputError(f"load: {which}; name the column of the inputs: Texts(column=…).{near('', frame.columns)}")
+    return candidates[0]
 
 
 def only_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The table with that column alone; what is left out, and empty texts, are remarked.
+    """The table with the column of texts only; warns about other columns and empty texts.
 
     Raises:
-        InputError: no row holds a word.
+        InputError: there is no word in any row.
     """
     others = [column for column in frame.columns if column != name]
     if others:
-        LOG.warning("load: the inputs are the texts of column '%s'; %s left out", name, quoted(others))
-    texts = cleaned(frame[name])
+        LOG.warning("load: the inputs are the texts of column '%s'; %s ignored", name, quoted(others))
+    texts = to_strings(frame[name])
     empty = [row for row, text in enumerate(texts) if not tokenize(text)]
     if len(empty) == len(texts):
-        raise InputError(f"load: column '{name}' holds no word in any of {len(texts)} rows; give texts.")
+        raise InputError(f"load: column '{name}' has no word in any of {len(texts)} rows; use a column of texts.")
     if empty:
         LOG.warning(
             "load: %d of %d texts are empty (first: row %d); each counts as one unknown word",
@@ -67,18 +68,18 @@ def only_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame[[name]]
 
 
-def cleaned(column: pd.Series[Any]) -> list[str]:
-    """The texts of a column; a missing one is empty."""
+def to_strings(column: pd.Series[Any]) -> list[str]:
+    """The texts of a column; missing texts are empty."""
     missing = column.isna().tolist()
-    return ["" if gone else str(text) for text, gone in zip(column.tolist(), missing, strict=True)]
+    return ["" if is_missing else str(text) for text, is_missing in zip(column.tolist(), missing, strict=True)]
 
 
-def _is_free(column: pd.Series[Any]) -> bool:
-    """Whether a column holds texts: mostly different ones, of several words."""
+def _holds_texts(column: pd.Series[Any]) -> bool:
+    """Whether a column holds texts of several words, most of them distinct."""
     if not is_text(column):
         return False
-    some = column.dropna().iloc[:LOOKED_AT]
-    if len(some) == 0 or not all(isinstance(value, str) for value in some) or column_type(some) != "category":
+    sample = column.dropna().iloc[:SAMPLE_ROWS]
+    if len(sample) == 0 or not all(isinstance(value, str) for value in sample) or column_type(sample) != "category":
         return False
-    words = sum(len(_UNSPACED.sub(" x ", text).split()) for text in some)
-    return bool(words >= WORDS * len(some) and some.nunique() > DISTINCT * len(some))
+    words = sum(len(_UNSPACED.sub(" x ", text).split()) for text in sample)
+    return bool(words >= MIN_WORDS * len(sample) and sample.nunique() > MIN_DISTINCT * len(sample))

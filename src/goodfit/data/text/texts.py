@@ -1,4 +1,4 @@
-"""Texts to inputs: the numbers of their words, with a vocabulary learned on the training rows."""
+"""From texts to inputs: ids of words, with a vocabulary learned from the training rows."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.inputs import Inputs
-from goodfit.data.text.columns import DEFAULT_COLUMN, cleaned
+from goodfit.data.text.columns import DEFAULT_COLUMN, to_strings
 from goodfit.data.text.tokens import tokenize
 from goodfit.data.text.vocabulary import PADDING, UNKNOWN, Vocabulary, synonyms
 from goodfit.errors import InputError, near
 
-LEAST, MOST = 2, 20_000
-"""How often a word must occur in the training rows to get a number, and how many words get one, the most frequent."""
+MIN_COUNT, MAX_WORDS = 2, 20_000
+"""A word needs so many occurrences in the training rows to get an id; the most frequent words get one."""
 COVERED = 0.99
-"""The share of the training texts that are not cut."""
+"""The share of the training texts that fit into the length."""
 
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """How texts become the numbers of their words: 0 behind their end, 1 for unknown words.
+    """The encoding of texts as ids of words, padded with 0; id 1 is any unknown word.
 
-    Words have the case of letters folded (see `goodfit.data.text.tokens`). The vocabulary is that of the training rows,
-    the most frequent words first, then their synonyms, so that a synonym that no training text holds has a number.
-    A word that occurs once is unknown: so the network learns what to make of unknown words. Texts are as long as
-    the longest training text, or so long that 99 % of those are whole; longer ones lose their end. An empty text is one
-    unknown word.
+    Words are in folded case (see `goodfit.data.text.tokens`). The vocabulary has the words of the training rows, the
+    most frequent first, then their synonyms, so that augmentation can insert synonyms that are in no training text. A
+    word that occurs once is unknown, so that the network learns to handle unknown words. The length is the 99 %
+    quantile of the training texts' lengths; longer texts are cut. An empty text is one unknown word.
 
     Shape: texts (rows,) → (rows, length) int64.
     """
@@ -40,9 +39,9 @@ class TextFeatures:
     column: str
     length: int
     vocabulary: tuple[str, ...]
-    counts: tuple[int, ...]  # how often each word occurs in the training rows, 0 for synonyms that do not
-    texts: tuple[int, ...]  # how many of them hold it
-    total: int  # how many there are
+    counts: tuple[int, ...]  # occurrences of each word in the training rows
+    texts: tuple[int, ...]  # number of training rows with the word
+    total: int  # number of training rows
     note: str = ""
     stored_as: ClassVar[str] = "text"
 
@@ -53,24 +52,26 @@ class TextFeatures:
         Raises:
             InputError: no word occurs twice.
         """
-        found = [tokenize(text) for text in cleaned(x.iloc[:, 0])]
-        counts, holding = Counter(w for text in found for w in text), Counter(w for text in found for w in set(text))
-        seen = [word for word in sorted(counts, key=lambda w: (-counts[w], w)) if counts[word] >= LEAST][:MOST]
-        if not seen:
-            raise InputError("split: no word occurs twice in the training texts; give more or longer texts.")
-        vocabulary = list(dict.fromkeys([*seen, *(s for word in seen for s in synonyms(word))]))
-        lengths = np.array([max(1, len(text)) for text in found])
+        texts = [tokenize(text) for text in to_strings(x.iloc[:, 0])]
+        counts, in_texts = Counter(w for text in texts for w in text), Counter(w for text in texts for w in set(text))
+        frequent = [word for word in sorted(counts, key=lambda w: (-counts[w], w)) if counts[word] >= MIN_COUNT][
+            :MAX_WORDS
+        ]
+        if not frequent:
+            raise InputError("split: no word occurs twice in the training texts; use more or longer texts.")
+        vocabulary = list(dict.fromkeys([*frequent, *(s for word in frequent for s in synonyms(word))]))
+        lengths = np.array([max(1, len(text)) for text in texts])
         length = int(np.quantile(lengths, COVERED, method="higher"))
         cut = int((lengths > length).sum())
-        note = f"{cut} of {len(found)} training texts are cut after {length} words" if cut else ""
+        note = f"{cut} of {len(texts)} training texts are cut after {length} words" if cut else ""
         return cls(
             str(x.columns[0]), length, tuple(vocabulary), tuple(counts[w] for w in vocabulary),
-            tuple(holding[w] for w in vocabulary), len(found), note,
+            tuple(in_texts[w] for w in vocabulary), len(texts), note,
         )  # fmt: skip
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Empty: the places in a text have no names."""
+        """Empty: the positions in a text have no names."""
         return ()
 
     @property
@@ -80,41 +81,40 @@ class TextFeatures:
 
     @cached_property
     def words(self) -> Vocabulary:
-        """What is known of each word."""
+        """The vocabulary with frequencies and synonyms of the words."""
         return Vocabulary.of(self.vocabulary, self.counts, self.texts, self.total)
 
     @property
     def inputs(self) -> Inputs:
-        """What augmentation must know of transformed rows."""
+        """The properties of the inputs that techniques use."""
         return Inputs("text", words=self.words)
 
     def transform(self, data: object) -> npt.NDArray[np.int64]:
-        """Texts as numbers of words.
+        """Encode texts as ids of words.
 
         Raises:
             InputError: not texts, or a table without the column.
         """
-        found = self._texts(data)
-        out = np.full((len(found), self.length), PADDING, np.int64)
-        for row, text in enumerate(cleaned(found)):
+        texts = to_strings(self._column(data))
+        out = np.full((len(texts), self.length), PADDING, np.int64)
+        for row, text in enumerate(texts):
             ids = self.words.encode(tokenize(text)[: self.length]) or [UNKNOWN]
             out[row, : len(ids)] = ids
         return out
 
-    def _texts(self, data: object) -> pd.Series[Any]:
+    def _column(self, data: object) -> pd.Series[Any]:
         if isinstance(data, pd.DataFrame):
             frame = data.set_axis(data.columns.map(str), axis=1)
             if self.column not in frame.columns:
                 hint = near(self.column, frame.columns)
-                raise InputError(f"transform: column '{self.column}' is missing in the given table.{hint}")
+                raise InputError(f"transform: column '{self.column}' is missing in the table.{hint}")
             return frame[self.column]
-        found = as_texts(data)
-        if not isinstance(found, pd.DataFrame):
+        frame = as_texts(data)
+        if not isinstance(frame, pd.DataFrame):
             raise InputError(
-                f"transform: texts are needed, as a list or as a table's column '{self.column}', "
-                f"got {type(data).__name__}."
+                f"transform: texts must be a list or the column '{self.column}' of a table, got {type(data).__name__}."
             )
-        return found.iloc[:, 0]
+        return frame.iloc[:, 0]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -138,21 +138,21 @@ class TextFeatures:
 
 
 def as_texts(values: object) -> Any:
-    """Texts in a row (a list, an array, a Series) as a table of one column; anything else as it is.
+    """A list, array or Series of texts as a table with one column; any other value unchanged.
 
     >>> as_texts(["one text", "another"]).columns.tolist(), as_texts([1.0, 2.0])
     (['text'], [1.0, 2.0])
     """
     if isinstance(values, pd.Series):
-        few: Sequence[Any] = values.dropna().iloc[:100].tolist()
+        sample: Sequence[Any] = values.dropna().iloc[:100].tolist()
         name = DEFAULT_COLUMN if values.name is None else str(values.name)
     elif isinstance(values, np.ndarray):
-        few, name = (values[:100].tolist() if values.ndim == 1 else []), DEFAULT_COLUMN
+        sample, name = (values[:100].tolist() if values.ndim == 1 else []), DEFAULT_COLUMN
     elif isinstance(values, list | tuple):
-        few, name = values[:100], DEFAULT_COLUMN
+        sample, name = values[:100], DEFAULT_COLUMN
     else:
         return values
-    if not few or not all(isinstance(value, str) or value is None for value in few):
+    if not sample or not all(isinstance(value, str) or value is None for value in sample):
         return values
     index = values.index if isinstance(values, pd.Series) else None
     return pd.DataFrame({name: pd.Series(list(values), index=index, dtype=object)})

@@ -19,7 +19,7 @@ SPECIAL_NAMES = ("", "�")
 MIN_LETTERS = 3
 """Shorter words have no misspelt forms."""
 MAX_TYPOS = 4
-"""The most misspelt forms of a word that keep an id of their own; the others are unknown words."""
+"""The most misspelt forms of a word that keep their own id; the others are unknown words."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 OCTAVE = 12
-EDGE = 0.05  # width of the fade-out below half the sampling rate, as a share of all frequencies
+EDGE = 0.05  # width of the fade-out below half the sampling rate, as a fraction of all frequencies
 
 
 class Pitch(SoundTransform):
@@ -33,8 +33,8 @@ class Pitch(SoundTransform):
     Hurts when: the class depends on pitch (notes, birds).
 
     >>> x = torch.sin(torch.arange(2000.0) * 0.2).reshape(1, 1, 2000)
-    >>> found = Pitch(12.0).transform_sound(x, (torch.tensor([-1.0]),), Inputs())
-    >>> round(float(torch.fft.rfft(found[0, 0, 500:1500]).abs().argmax()) * 2 * torch.pi / 1000, 2)
+    >>> low = Pitch(12.0).transform_sound(x, (torch.tensor([-1.0]),), Inputs())
+    >>> round(float(torch.fft.rfft(low[0, 0, 500:1500]).abs().argmax()) * 2 * torch.pi / 1000, 2)
     0.1
     """
 

@@ -28,10 +28,10 @@ class SoundNoise(SoundTransform):
     Helps when: training recordings are clean, but those in use are not.
     Hurts when: the relevant sound is as quiet as the noise.
 
-    >>> made = SoundNoise(low=20.0, high=20.0).transform_sound(
+    >>> noisy = SoundNoise(low=20.0, high=20.0).transform_sound(
     ...     torch.ones(1, 1, 2), (torch.zeros(1), torch.tensor([[[1.0, -2.0]]])), Inputs()
     ... )
-    >>> made.flatten()
+    >>> noisy.flatten()
     tensor([1.1000, 0.8000])
 
     Differs from the paper: the noise is white, not recorded.

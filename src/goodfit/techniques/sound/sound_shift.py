@@ -47,7 +47,7 @@ class SoundShift(SoundTransform):
         high=1,
         search=(0.02, 0.3),
         neutral=0.0,
-        unit="share of the length",
+        unit="fraction of the length",
         doc="largest shift in either direction",
     )
     fill: str = knob(default="silence", choices=("silence", "wrap"), kw_only=True, doc="what fills the gap")
@@ -59,7 +59,7 @@ class SoundShift(SoundTransform):
         length = x.shape[-1]
         shift = (self.amount * draw[0] * length).round().long()
         source = torch.arange(length, device=x.device) - shift[:, None]  # (batch, time)
-        moved = x.gather(-1, source.remainder(length)[:, None].expand(-1, x.shape[1], -1))
+        shifted = x.gather(-1, source.remainder(length)[:, None].expand(-1, x.shape[1], -1))
         if self.fill == "wrap":
-            return moved
-        return torch.where(((source >= 0) & (source < length))[:, None], moved, 0.0)
+            return shifted
+        return torch.where(((source >= 0) & (source < length))[:, None], shifted, 0.0)

@@ -14,11 +14,11 @@ from goodfit.stages import Draw
 from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
-EDGE = 0.1  # width of the fade-out below half the new sampling rate, as a share of all frequencies
+EDGE = 0.1  # width of the fade-out below half the new sampling rate, as a fraction of all frequencies
 
 
 class Speed(SoundTransform):
-    """Plays sounds faster or slower at a random rate per sample. Pitch and duration change together, as on a tape.
+    """Plays sounds faster or slower at a random rate per sample; pitch and duration change together, as on a tape.
 
     Formula: x(t) ← x(r · t), r = (1 + amount)^u, u ~ U(−1, 1). Shorter sounds are padded with silence at the end,
     longer ones are cut off there. Frequencies that would exceed half the sampling rate are removed first.
@@ -29,8 +29,8 @@ class Speed(SoundTransform):
     Hurts when: the class depends on pitch or pace.
 
     >>> x = torch.sin(torch.arange(400.0) * 0.1).reshape(1, 1, 400)
-    >>> found = Speed(1.0).transform_sound(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
-    >>> torch.allclose(found, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
+    >>> fast = Speed(1.0).transform_sound(x, (torch.tensor([1.0]),), Inputs())[..., 10:180]
+    >>> torch.allclose(fast, torch.sin(torch.arange(10.0, 180.0) * 0.2), atol=0.01)
     True
 
     Differs from the paper: the rate is continuous and drawn per sample, instead of one of 0.9, 1 and 1.1.
@@ -51,7 +51,7 @@ class Speed(SoundTransform):
         high=1,
         search=(0.02, 0.3),
         neutral=0.0,
-        unit="share of the speed",
+        unit="fraction of the speed",
         doc="largest change: rates lie between 1 / (1 + amount) and 1 + amount",
     )
 

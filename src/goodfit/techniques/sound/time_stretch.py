@@ -28,8 +28,8 @@ class TimeStretch(SoundTransform):
     Hurts when: the class depends on pace, or sounds have sharp onsets (clicks, drums), which are smeared over a window.
 
     >>> x = torch.sin(torch.arange(800.0) * 0.1).reshape(1, 1, 800)
-    >>> found = TimeStretch(1.0, window=128).transform_sound(x, (torch.tensor([1.0]),), Inputs())
-    >>> bool(found[..., 530:].abs().max() < 1e-3), bool(found[..., :300].abs().max() > 0.9)
+    >>> fast = TimeStretch(1.0, window=128).transform_sound(x, (torch.tensor([1.0]),), Inputs())
+    >>> bool(fast[..., 530:].abs().max() < 1e-3), bool(fast[..., :300].abs().max() > 0.9)
     (True, True)
     """
 
@@ -58,7 +58,7 @@ class TimeStretch(SoundTransform):
         high=1,
         search=(0.02, 0.4),
         neutral=0.0,
-        unit="share of the speed",
+        unit="fraction of the speed",
         doc="largest change: rates lie between 1 / (1 + amount) and 1 + amount",
     )
     window: int = knob(
