@@ -28,7 +28,7 @@ class Smote(Synthesis):
     Shape: x (n, columns) of a table, y (n,) class numbers → the synthetic rows and their class numbers, in the same
     format.
 
-    Helps when: classes are imbalanced, columns are few and mostly numeric, and the metric treats classes alike.
+    Helps when: classes are imbalanced, columns are few and mostly numeric, and the metric treats classes equally.
     Hurts when: a rare class consists of several clusters (rows are created between them), columns are many, predicted
     probabilities are used as such, or `ClassBalance` or `ClassWeights` is used too (corrects twice).
 
