@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from goodfit.data import Split, load
+from goodfit.data import Clips, Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import pixels, sample_galleries, spectrogram
@@ -46,7 +46,7 @@ def test_pixels_equal_those_of_the_file() -> None:
 
 def test_clips_are_animated() -> None:
     clips = np.random.default_rng(0).integers(0, 256, (40, 4, 6, 6)).astype(np.uint8)
-    split = load((clips, np.arange(40) % 2), kind="video").split()
+    split = load((clips, np.arange(40) % 2), options=Clips()).split()
     (gallery,) = sample_galleries(split, Recipe.of("vertical_flip=1.0"), count=1)
     data = base64.b64decode(gallery.original.picture.split(",")[1])
     assert Image.open(io.BytesIO(data)).n_frames == 4  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from goodfit.data import Split, load
+from goodfit.data import Series, Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import sample_galleries
@@ -57,7 +57,7 @@ def test_constant_and_single_values_are_in_the_middle(values: list[float], expec
 def test_charts_show_the_data_on_common_axes() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 2, 20)) * [[3.0], [0.01]] + [[100.0], [0.0]]
-    split = load((x, np.arange(60) % 2), kind="series").split(seed=0)
+    split = load((x, np.arange(60) % 2), options=Series()).split(seed=0)
     (gallery,) = sample_galleries(split, Recipe.of("jitter=0.2"), count=4)
     raw = x[split.train.rows[0]]
     shown = seen(split, Recipe.of("jitter=0.2"), 4, examples(split, 1)).x[0]
@@ -75,7 +75,7 @@ def test_charts_show_the_data_on_common_axes() -> None:
 
 def test_at_most_six_channels_are_shown() -> None:
     x = np.random.default_rng(0).normal(size=(40, 9, 12))
-    split = load((x, np.arange(40) % 2), kind="series").split(seed=0)
+    split = load((x, np.arange(40) % 2), options=Series()).split(seed=0)
     (gallery,) = sample_galleries(split, Recipe.of("jitter"), count=2)
     assert {len(one.paths) for one in (gallery.original, *gallery.variants)} == {6}
     assert gallery.note.endswith("6 of 9 channels are shown.")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from goodfit.data import Inputs, Split, load
+from goodfit.data import Inputs, Split, Tables, load
 from goodfit.data.tensors import from_tensors
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
@@ -174,7 +174,7 @@ def test_tensors_are_shown_unchanged() -> None:
 
 def test_bytes_of_a_flat_array_are_whole_numbers() -> None:
     shades = np.random.default_rng(0).integers(0, 256, (60, 4)).astype(np.uint8)
-    split = load((shades, np.arange(60) % 2), kind="table").split(seed=0)
+    split = load((shades, np.arange(60) % 2), options=Tables()).split(seed=0)
     assert split.spec.inputs == Inputs("table", split.spec.inputs.low, split.spec.inputs.high)
     row = split.train.x[5].numpy()
     assert [column.text(row) for column in input_formats(split)] == [str(v) for v in shades[split.train.rows[5]]]
