@@ -20,7 +20,7 @@ from goodfit.train.fit import fit
 
 
 class Model(nn.Module):
-    """A network from its parts and a function of them and x."""
+    """A network that computes a function of its modules and x."""
 
     def __init__(self, compute: Callable[[Any, Tensor], Any], **parts: nn.Module) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Model(nn.Module):
 
 
 class Small(nn.Module):
-    """A network of the usual kind, that can be pickled."""
+    """A usual network, defined at module level so that it can be pickled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ def normal(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def settled(model: nn.Module) -> Any:
-    """The network in double precision, with weights from a seed and batch norms that have seen data."""
+def initialized(model: nn.Module) -> Any:
+    """The network in double precision with random weights and running statistics."""
     generator = torch.Generator().manual_seed(0)
     for name, tensor in model.double().state_dict().items():
         if tensor.is_floating_point():
@@ -62,11 +62,11 @@ def settled(model: nn.Module) -> Any:
     return model
 
 
-def checked(model: Any, sample: Tensor, *, give: bool = True) -> Compressed:
-    """Compress; the outputs stay and the given network is untouched, and the result is a plain module."""
+def compress_and_check(model: Any, sample: Tensor, *, pass_sample: bool = True) -> Compressed:
+    """Compress a network, and check that its outputs stay equal and that it is not modified."""
     state, mode, expected = copy.deepcopy(model.state_dict()), model.training, copy.deepcopy(model).eval()(sample)
     generators = torch.get_rng_state()
-    small = compress(model, sample=sample if give else None)
+    small = compress(model, sample=sample if pass_sample else None)
     assert torch.equal(torch.get_rng_state(), generators)
     assert model.training == mode
     assert list(model.state_dict()) == list(state)
@@ -86,13 +86,13 @@ def zero(*tensors: Tensor) -> None:
 
 
 def test_by_hand() -> None:
-    """relu(2 x₀) and relu(3) = 3 and relu(x₂), of which the last goes nowhere: y = relu(2 x₀) · 5 + 3 · 7 + 1."""
+    """y = 5 relu(2 x₀) + 7 relu(3) + 0 relu(x₂ + 0.5) + 1 becomes y = 5 relu(2 x₀) + 22."""
     model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1)).double().requires_grad_(False)
     model[0].weight.copy_(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
     model[0].bias.copy_(torch.tensor([0.0, 3.0, 0.5]))
     model[2].weight.copy_(torch.tensor([[5.0, 7.0, 0.0]]))
     model[2].bias.fill_(1.0)
-    small = checked(model, normal(5, 3))
+    small = compress_and_check(model, normal(5, 3))
     assert {name: t.tolist() for name, t in small.model.state_dict().items()} == {
         "inputs.index": [0],
         "network.0.weight": [[2.0]], "network.0.bias": [0.0], "network.2.weight": [[5.0]], "network.2.bias": [22.0],
@@ -103,46 +103,46 @@ def test_by_hand() -> None:
     assert small.removed == {"0": 2}
 
 
-def test_one_removal_brings_the_next() -> None:
-    """Nothing leaves unit 0 of layer 4; so nothing leaves unit 1 of layer 2, nor unit 2 of layer 0, nor input 3."""
-    model = settled(mlp(5, 2, (4, 4, 4)))
+def test_removals_continue_through_the_layers() -> None:
+    """Unit 0 of layer 4 is unused, so unit 1 of layer 2, unit 2 of layer 0 and input 3 become unused."""
+    model = initialized(mlp(5, 2, (4, 4, 4)))
     for layer, unit, before in ((4, 0, 1), (2, 1, 2), (0, 2, 3)):
         column = model[layer].weight[:, before].clone()
         zero(model[layer].weight[:, before])
         with torch.no_grad():
             model[layer].weight[unit, before] = column[unit]
     zero(model[6].weight[:, 0])
-    small = checked(model, normal(5, 5))
+    small = compress_and_check(model, normal(5, 5))
     assert small.units == {"0": (4, 3), "2": (4, 3), "4": (4, 3)}
     assert small.inputs is not None
     assert small.inputs.tolist() == [0, 1, 2, 4]
 
 
 def test_nothing_to_remove() -> None:
-    model = settled(mlp(3, 2, (4,)))
-    small = checked(model, normal(5, 3))
+    model = initialized(mlp(3, 2, (4,)))
+    small = compress_and_check(model, normal(5, 3))
     assert list(small.model.state_dict()) == list(model.state_dict())
     assert (small.inputs, small.inputs_before, small.units, small.kept, small.ratio) == (None, None, {}, {}, 1.0)
     assert small.model is not model
 
 
 def test_everything_is_zero() -> None:
-    model = settled(mlp(3, 2, (4, 4)))
+    model = initialized(mlp(3, 2, (4, 4)))
     zero(*(layer.weight for layer in model[::2]))
-    small = checked(model, normal(5, 3))
+    small = compress_and_check(model, normal(5, 3))
     assert small.units == {"0": (4, 1), "2": (4, 1)}
     assert small.inputs is not None
     assert len(small.inputs) == 1
 
 
 def test_a_network_of_convolutions_in_a_class() -> None:
-    model, x = settled(Small()), normal(3, 2, 6, 6)
+    model, x = initialized(Small()), normal(3, 2, 6, 6)
     zero(model.conv1.weight[:, 1], model.conv1.weight[3], model.conv2.weight[:, 0], model.conv2.weight[2:4])
     zero(model.fc1.weight[0], model.fc2.weight[:, 5])
     with torch.no_grad():
         model.conv1.bias[3], model.conv2.bias[2], model.conv2.bias[3] = 0.7, 0.5, -0.5
-    small = checked(model, x)
-    # Unit 3 of conv1 is a constant in front of a border of zeros; those of conv2 go into the bias of fc1.
+    small = compress_and_check(model, x)
+    # unit 3 of conv1 is constant, but conv2 pads with zeros; the constants of conv2 go into the bias of fc1
     assert small.units == {"conv1": (4, 3), "conv2": (6, 4), "fc1": (8, 6)}
     assert small.kept == {"conv1": "1 constant units are kept: a bias of 'conv2' cannot replace them"}
     assert small.inputs is not None
@@ -157,28 +157,28 @@ def test_batch_norms_in_the_network_and_on_its_layers(training: bool) -> None:
     parts = [nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)]
     model, x = nn.Sequential(*parts), normal(7, 4)
     append_layer(model[3], "batch_norm", nn.BatchNorm1d(6))
-    model = settled(model).train(training)
+    model = initialized(model).train(training)
     zero(model[1].weight[0], model[0].weight[1], model[3].weight[2], model[3].batch_norm.weight[4])
-    small = checked(model, x)
+    small = compress_and_check(model, x)
     assert small.units == {"0": (5, 3), "3": (6, 4)}
     assert not any("batch_norm" in name for name in small.model.state_dict())
     assert small.model[1].num_features == 3
     assert torch.equal(pickle.loads(pickle.dumps(small.model))(x), small.model(x))
 
 
-def test_layers_that_mix_units_keep_them() -> None:
-    model = settled(nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)))
+def test_units_before_a_layer_norm_are_kept() -> None:
+    model = initialized(nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)))
     zero(model[2].weight[:, 0], model[0].weight[1], model[4].weight[:, :3])
-    small = checked(model, normal(7, 4))
+    small = compress_and_check(model, normal(7, 4))
     assert small.units == {"2": (6, 3)}
     assert small.kept == {"0": "goes into LayerNorm"}
 
 
-def test_residual_blocks_lose_units_inside() -> None:
+def test_units_within_residual_blocks_are_removed() -> None:
     block = Model(lambda s, x: x + s.two(s.one(x).relu()), one=nn.Linear(4, 6), two=nn.Linear(6, 4))
-    model = settled(nn.Sequential(nn.Linear(3, 4), block, nn.Linear(4, 2)))
+    model = initialized(nn.Sequential(nn.Linear(3, 4), block, nn.Linear(4, 2)))
     zero(block.two.weight[:, 1:4], model[2].weight[:, 0], model[0].weight[:, 1])
-    small = checked(model, normal(7, 3))
+    small = compress_and_check(model, normal(7, 3))
     assert small.units == {"1.one": (6, 3)}
     assert small.kept == {"0": "its output is used in 2 places", "1.two": "goes into add together with another tensor"}
     assert small.inputs is not None
@@ -188,24 +188,24 @@ def test_residual_blocks_lose_units_inside() -> None:
 @pytest.mark.parametrize("shape", [(6,), (1, 2, 3), (4, 6)])
 def test_inputs_of_each_shape(shape: tuple[int, ...]) -> None:
     flat = [nn.Flatten()] if len(shape) == 3 else []
-    model = settled(nn.Sequential(*flat, nn.Linear(6, 3), nn.ReLU(), nn.Linear(3, 2)))
+    model = initialized(nn.Sequential(*flat, nn.Linear(6, 3), nn.ReLU(), nn.Linear(3, 2)))
     zero(model[-3].weight[:, 1], model[-3].weight[:, 4])
-    small = checked(model, normal(5, *shape))
+    small = compress_and_check(model, normal(5, *shape))
     assert small.inputs is not None
     assert (small.inputs.tolist(), small.inputs_before) == ([0, 2, 3, 5], 6)
     torch.export.export(small.model, (normal(5, *shape),))
 
 
-def test_sizes_in_the_networks_own_code_are_found_out() -> None:
-    """Both changes break the code around them; they are taken back one by one, and what is safe is done."""
+def test_changes_that_break_the_users_code_are_undone() -> None:
+    """The code depends on two sizes; these changes are undone, and the others are kept."""
 
     def forward(s: Any, x: Tensor) -> Tensor:
         x = torch.flatten(x, 1, 2)
         return s.c(s.b(s.a(x).tanh()).relu()) * (x.size(1) / 6) + s.a.out_features
 
-    model = settled(Model(forward, a=nn.Linear(6, 5), b=nn.Linear(5, 4), c=nn.Linear(4, 2)))
+    model = initialized(Model(forward, a=nn.Linear(6, 5), b=nn.Linear(5, 4), c=nn.Linear(4, 2)))
     zero(model.a.weight[:, 0], model.b.weight[:, 1], model.c.weight[:, 2])
-    small = checked(model, normal(3, 2, 3))
+    small = compress_and_check(model, normal(3, 2, 3))
     assert small.units == {"b": (4, 3)}
     assert small.kept == {
         "a": "without its unused units the outputs would differ",
@@ -213,15 +213,15 @@ def test_sizes_in_the_networks_own_code_are_found_out() -> None:
     }
 
 
-def test_networks_that_cannot_be_read_are_copied() -> None:
-    branching = settled(
+def test_untraceable_and_random_networks_are_only_copied() -> None:
+    branching = initialized(
         Model(lambda s, x: s.b(s.a(x)) if x.sum() > 0 else s.a(x)[:, :2], a=nn.Linear(3, 4), b=nn.Linear(4, 2))
     )
     zero(branching.a.weight, branching.b.weight)
-    small = checked(branching, normal(5, 3))
+    small = compress_and_check(branching, normal(5, 3))
     assert small.ratio == 1
     assert "cannot be traced (TraceError" in small.kept["the network"]
-    noisy = settled(
+    noisy = initialized(
         Model(lambda s, x: s.a(x) + 0 * torch.rand(1) if s.a is None else s.a(x) * torch.rand(1), a=nn.Linear(3, 4))
     )
     zero(noisy.a.weight[:, 0])
@@ -230,11 +230,11 @@ def test_networks_that_cannot_be_read_are_copied() -> None:
     assert torch.equal(small.model.a.weight, noisy.a.weight)
 
 
-def test_hooks_of_others_keep_a_layer_as_it_is() -> None:
-    model = settled(mlp(3, 2, (4, 4)))
+def test_layers_with_hooks_are_not_changed() -> None:
+    model = initialized(mlp(3, 2, (4, 4)))
     zero(model[2].weight[:, 0], model[4].weight[:, 0])
     model[0].register_forward_hook(double)
-    small = checked(model, normal(5, 3))
+    small = compress_and_check(model, normal(5, 3))
     assert small.units == {"2": (4, 3)}
     assert small.kept == {"0": "it has hooks", "inputs": "goes into '0', and it has hooks"}
 
@@ -243,12 +243,14 @@ def double(layer: nn.Module, args: Any, output: Tensor) -> Tensor:
     return 2 * output
 
 
-def test_the_sample_may_be_left_out() -> None:
-    model = settled(mlp(3, 2, (4,)))
+def test_random_rows_replace_the_sample() -> None:
+    model = initialized(mlp(3, 2, (4,)))
     zero(model[0].weight[0])
-    assert checked(model, normal(5, 3), give=False).units == {"0": (4, 3)}
-    assert compress(settled(mlp((1, 2, 3), 2, (4,)))).ratio == 1
-    run = SimpleNamespace(model=settled(nn.Sequential(nn.Conv1d(2, 3, 1))), spec=SimpleNamespace(input_shape=(2, 5)))
+    assert compress_and_check(model, normal(5, 3), pass_sample=False).units == {"0": (4, 3)}
+    assert compress(initialized(mlp((1, 2, 3), 2, (4,)))).ratio == 1
+    run = SimpleNamespace(
+        model=initialized(nn.Sequential(nn.Conv1d(2, 3, 1))), spec=SimpleNamespace(input_shape=(2, 5))
+    )
     assert compress(run).ratio == 1
     with pytest.raises(
         InputError, match="compress: the input shape of a network that starts with Conv1d must be known; pass"
@@ -263,7 +265,7 @@ def test_a_sample_that_does_not_fit() -> None:
         compress(mlp(3, 2, (4,)), sample=torch.ones(2, 4))
 
 
-def test_tokens_and_several_outputs() -> None:
+def test_token_inputs_and_several_outputs() -> None:
     def forward(s: Any, x: Tensor) -> dict[str, Any]:
         h = s.embed(x).flatten(1)
         h = s.b(s.a(h).relu())
@@ -276,7 +278,7 @@ def test_tokens_and_several_outputs() -> None:
         "c": nn.Linear(4, 1),
         "d": nn.Linear(4, 1),
     }
-    model, x = settled(Model(forward, **parts)), torch.arange(9).reshape(3, 3)
+    model, x = initialized(Model(forward, **parts)), torch.arange(9).reshape(3, 3)
     zero(model.b.weight[:, 2])
     small = compress(model, sample=x)
     assert small.units == {"a": (5, 4)}
@@ -301,7 +303,7 @@ def test_the_table() -> None:
 
 
 def test_single_precision() -> None:
-    model = settled(mlp(30, 3, (64, 64))).float()
+    model = initialized(mlp(30, 3, (64, 64))).float()
     zero(model[0].weight[::2], model[4].weight[:, 40:], model[0].weight[:, 7])
     small = compress(model)
     assert small.units == {"0": (64, 32), "2": (64, 40)}
@@ -319,12 +321,12 @@ def test_a_run_on_real_data(recipe: str) -> None:
         run = fit(mlp(30, 2, (32, 32)), split, recipe, Training(epochs=12, learning_rate=0.01))
     small, x = compress(run), split.validation.x
     torch.testing.assert_close(small.model(x), run.outputs(x), rtol=1e-4, atol=1e-5)
-    idle = int((run.model[2].weight == 0).all(0).sum())  # units of the first layer that nothing leaves
-    assert idle + int((run.model[0].weight == 0).all(1).sum()) > 0
-    assert small.removed["0"] >= max(idle, 1)
+    unused_units = int((run.model[2].weight == 0).all(0).sum())  # units without outgoing weights
+    assert unused_units + int((run.model[0].weight == 0).all(1).sum()) > 0
+    assert small.removed["0"] >= max(unused_units, 1)
     assert small.ratio > 1
     if "units" not in recipe:
-        unused = (run.model[0].weight == 0).all(0)
-        assert unused.any()
+        unused_inputs = (run.model[0].weight == 0).all(0)
+        assert unused_inputs.any()
         assert small.inputs is not None
-        assert set(unused.nonzero().flatten().tolist()).isdisjoint(small.inputs.tolist())
+        assert set(unused_inputs.nonzero().flatten().tolist()).isdisjoint(small.inputs.tolist())

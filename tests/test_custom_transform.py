@@ -1,4 +1,4 @@
-"""Functions of the user's own in a recipe."""
+"""A user's functions as techniques."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from goodfit.train.fit_many import fit_many
 Augment = Function[..., Tensor]
 
 
-def grainy(image: Tensor) -> Tensor:
-    """Draws from all three global generators."""
+def noisy(image: Tensor) -> Tensor:
+    """Add noise from all three global generators."""
     return image + 0.1 * (torch.rand(()) + float(np.random.random()) + random.random())
 
 
-def test_each_sample_has_its_own_draw_that_follows_from_the_seed(augment: Augment) -> None:
+def test_draws_differ_between_samples_and_depend_on_the_seed(augment: Augment) -> None:
     x, wide = torch.zeros(6, 1, 2, 2), Inputs("image", 0.0, 10.0)
-    found = augment([CustomTransform(grainy)], x, inputs=wide)
-    assert found[:, 0, 0, 0].unique().numel() == 6
-    assert torch.equal(found, augment([CustomTransform(grainy)], x, inputs=wide))
-    assert not torch.equal(found, augment([CustomTransform(grainy)], x, inputs=wide, seed=1))
+    outputs = augment([CustomTransform(noisy)], x, inputs=wide)
+    assert outputs[:, 0, 0, 0].unique().numel() == 6
+    assert torch.equal(outputs, augment([CustomTransform(noisy)], x, inputs=wide))
+    assert not torch.equal(outputs, augment([CustomTransform(noisy)], x, inputs=wide, seed=1))
 
 
-def test_global_generators_are_left_alone(augment: Augment) -> None:
+def test_global_generators_are_restored(augment: Augment) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
-    augment([CustomTransform(grainy)], torch.zeros(3, 1, 2, 2))
+    augment([CustomTransform(noisy)], torch.zeros(3, 1, 2, 2))
     with pytest.raises(ZeroDivisionError):
         augment([CustomTransform(lambda image: 1 / 0)], torch.zeros(3, 1, 2, 2))
     assert torch.equal(torch.get_rng_state(), before[0])
@@ -49,9 +49,9 @@ def test_global_generators_are_left_alone(augment: Augment) -> None:
 def test_images_arrive_between_zero_and_one(augment: Augment) -> None:
     seen: list[Tensor] = []
     inputs, x = Inputs("image", -2.0, 3.0), torch.tensor([-2.0, 3.0, 0.5, 1.0]).reshape(1, 1, 2, 2)
-    found = augment([CustomTransform(lambda image: (seen.append(image), 1 - image)[1])], x, inputs=inputs)
+    outputs = augment([CustomTransform(lambda image: (seen.append(image), 1 - image)[1])], x, inputs=inputs)
     torch.testing.assert_close(seen[0].flatten(), torch.tensor([0.0, 1.0, 0.5, 0.6]))
-    torch.testing.assert_close(found, 1 - x)
+    torch.testing.assert_close(outputs, 1 - x)
     raw = augment([CustomTransform(lambda image: image + 1, unit_range=False)], x, inputs=inputs)
     assert torch.equal(raw, (x + 1).clamp(max=3.0))  # the range is kept, whatever a function does
 
@@ -64,11 +64,11 @@ def test_arrays_and_batches(augment: Augment) -> None:
 
 def test_p_and_classes(augment: Augment) -> None:
     x, y = torch.zeros(200, 1, 2, 2), torch.arange(200) % 2
-    found = augment([CustomTransform(lambda image: image + 1, p=0.5, classes="b")], x, y, classes=("a", "b"))[
+    outputs = augment([CustomTransform(lambda image: image + 1, p=0.5, classes="b")], x, y, classes=("a", "b"))[
         :, 0, 0, 0
     ]
-    assert float(found[y == 0].sum()) == 0
-    assert 25 < float(found[y == 1].sum()) < 75
+    assert float(outputs[y == 0].sum()) == 0
+    assert 25 < float(outputs[y == 1].sum()) < 75
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_what_does_not_fit(make: Any, said: str, augment: Augment) -> None:
 def test_in_training_and_in_a_study_of_many(image_split: Split) -> None:
     torch.manual_seed(0)
     model, training = nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), Training(epochs=2, batch_size=32)
-    recipe = Recipe((CustomTransform(grainy), Rotation(10.0), L2(1e-3)))
+    recipe = Recipe((CustomTransform(noisy), Rotation(10.0), L2(1e-3)))
     run = fit(model, image_split, recipe, training, progress=False)
     again = fit(model, image_split, recipe, training, progress=False)
     assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
-    many = fit_many(model, image_split, [recipe, Recipe((CustomTransform(grainy), L2(1e-2)))], training, progress=False)
+    many = fit_many(model, image_split, [recipe, Recipe((CustomTransform(noisy), L2(1e-2)))], training, progress=False)
     assert [r.epochs for r in many] == [2, 2]  # type: ignore[union-attr]
     torch.testing.assert_close(many[0].last["1.weight"], run.last["1.weight"])  # type: ignore[union-attr]
 
 
 def test_its_text_cannot_be_read_back() -> None:
-    text = Recipe((CustomTransform(grainy), L2(1e-3))).text()
+    text = Recipe((CustomTransform(noisy), L2(1e-3))).text()
     assert text == "custom_transform, l2=0.001"
     with pytest.raises(
         InputError, match=r"custom_transform: a recipe's text cannot contain a function; pass CustomTransform\(…\) in"

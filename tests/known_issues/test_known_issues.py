@@ -1,7 +1,7 @@
-"""What users suffer from elsewhere, each with its public thread: here it must not happen.
+"""Known issues of other libraries, each with its public thread, which must not occur here.
 
-18, 19 (augmentation of some classes, of the frames of a clip) come with augmentation; 21 and 22 (studies, verdicts)
-are proved in tests/study and tests/diagnosis.
+Issues 18 and 19 (augmentation of single classes, and of the frames of a clip) are tested with the augmentations, 21 and
+22 (studies and verdicts) in tests/study and tests/diagnosis.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHORT = Training(epochs=3, batch_size=16, learning_rate=0.02)
 
 
 def steps(model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer, split: Split, n: int = 3) -> nn.Module:
-    """A loop of one's own over the whole training part."""
+    """A manual training loop; each batch is the whole training part."""
     with attach(model, recipe, optimizer) as reg:
         for _ in range(n):
             F.cross_entropy(model(split.train.x), split.train.y).backward()
@@ -90,11 +90,11 @@ def test_02_adam_s_weight_decay_is_l2(three_class_split: Split, make_net: Net) -
 def test_03_bias_and_norm_are_decayed(three_class_split: Split) -> None:
     """https://github.com/pytorch/pytorch/issues/53718, https://github.com/karpathy/minGPT/pull/24
 
-    StackedContext by the type of the module: neither by its name nor by the number of dimensions.
+    Weights are recognized by the type of their module, not by name or number of dimensions.
     """
 
     class Rescale(nn.LayerNorm):
-        """A normalization whose name does not say so."""
+        """A normalization whose name does not reveal it."""
 
     class Odd(nn.Module):
         def __init__(self) -> None:
@@ -107,10 +107,10 @@ def test_03_bias_and_norm_are_decayed(three_class_split: Split) -> None:
     for recipe in ("l2=0.2", "weight_decay=0.5", "l1=0.01"):
         plain, model = Odd(), Odd()
         model.load_state_dict(plain.state_dict())
-        for m, what in ((plain, ""), (model, recipe)):
-            steps(m, what, torch.optim.SGD(m.parameters(), lr=0.1), three_class_split, n=1)
-        moved = [n for n, w in model.state_dict().items() if not torch.equal(w, plain.state_dict()[n])]
-        assert moved == ["norm_bias.weight", "head.weight"]
+        for m, text in ((plain, ""), (model, recipe)):
+            steps(m, text, torch.optim.SGD(m.parameters(), lr=0.1), three_class_split, n=1)
+        changed = [n for n, w in model.state_dict().items() if not torch.equal(w, plain.state_dict()[n])]
+        assert changed == ["norm_bias.weight", "head.weight"]
 
 
 def test_04_a_penalty_on_a_pretrained_model_does_nothing(three_class_split: Split, make_net: Net) -> None:
@@ -127,16 +127,16 @@ def test_04_a_penalty_on_a_pretrained_model_does_nothing(three_class_split: Spli
             attach(pretrained, wrong, optimizer)
 
 
-def test_05_only_the_last_layer_and_loops_that_ignore_penalties(three_class_split: Split) -> None:
+def test_05_penalties_act_on_the_last_layer_only_or_not_at_all(three_class_split: Split) -> None:
     """https://github.com/tensorflow/tensorflow/issues/37511, https://github.com/hunglc007/tensorflow-yolov4-tflite/issues/369"""
     layers: list[nn.Module] = []
-    for _ in range(4):  # lambdas made in a loop would all see the last layer
+    for _ in range(4):  # in Keras, closures created in a loop refer to the last layer
         layers += [nn.Linear(6, 6), nn.Tanh()]
     model = nn.Sequential(*layers, nn.Linear(6, 3))
     start, plain = snapshot(model), copy.deepcopy(model)
     for m, recipe in ((model, "l2=0.1"), (plain, "")):
         steps(m, recipe, torch.optim.SGD(m.parameters(), lr=0.1), three_class_split, n=1)
-    for name in (f"{number}.weight" for number in (0, 2, 4, 6, 8)):  # one step: less by lr · 2λ · w
+    for name in (f"{number}.weight" for number in (0, 2, 4, 6, 8)):  # one step subtracts lr · 2λ · w
         expected = plain.state_dict()[name] - 0.1 * 2 * 0.1 * start[name]
         torch.testing.assert_close(model.state_dict()[name], expected)
 
@@ -154,21 +154,21 @@ def test_07_max_norm_on_the_wrong_axis_or_inside_its_bound() -> None:
     """https://github.com/kevinzakka/pytorch-goodies/issues/1, https://github.com/keras-team/keras/issues/3628"""
     model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(12, 2), nn.Embedding(4, 3))
     before = [w.detach().clone() for w in (model[0].weight, model[2].weight, model[3].weight)]
-    bound = float(before[1].norm(dim=1).min()) * 1.0001  # one row of the linear layer is inside
+    bound = float(before[1].norm(dim=1).min()) * 1.0001  # one row of the linear layer is within the bound
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     with attach(model, MaxNorm(bound), optimizer) as reg:
         (model[:3](torch.ones(2, 2, 3, 3)).sum() + model[3](torch.tensor([1])).sum()).backward()
         reg.step()
     for w, old in zip((model[0].weight, model[2].weight, model[3].weight), before, strict=True):
-        norms = old.flatten(1).norm(dim=1)  # the weights into one unit
-        inside = norms <= bound
-        assert torch.equal(w[inside], old[inside])
+        norms = old.flatten(1).norm(dim=1)  # the incoming weights of one unit
+        within = norms <= bound
+        assert torch.equal(w[within], old[within])
         torch.testing.assert_close(w.detach().flatten(1).norm(dim=1), norms.clamp(max=bound))
     assert int((before[1].norm(dim=1) <= bound).sum()) == 1
 
 
 @pytest.mark.parametrize("stddev", [0.0, 0.3, 1.7])
-def test_08_no_gaussian_noise_layer(stddev: float) -> None:
+def test_08_gaussian_noise_is_missing_or_limited(stddev: float) -> None:
     """https://github.com/pytorch/pytorch/pull/173163; Keras forbids a stddev above 1."""
     model, x = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1)), torch.ones(20_000, 3)
     nn.init.zeros_(model[0].weight)
@@ -183,7 +183,7 @@ def test_08_no_gaussian_noise_layer(stddev: float) -> None:
     assert bool((seen[1] == 2.0).all())
 
 
-def test_09_dropout_is_alive_at_evaluation(three_class_split: Split, make_net: Net) -> None:
+def test_09_dropout_is_active_in_evaluation(three_class_split: Split, make_net: Net) -> None:
     """https://github.com/speechbrain/speechbrain/issues/2888"""
     run = fit(
         make_net(), three_class_split, "dropout=0.5, gaussian_noise=0.5, weight_noise=0.5, drop_connect=0.5", SHORT
@@ -194,13 +194,13 @@ def test_09_dropout_is_alive_at_evaluation(three_class_split: Split, make_net: N
     )
     assert run.metadata["warnings"] == []
 
-    class Always(nn.Module):
+    class AlwaysDropout(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return F.dropout(x, 0.2)
 
-    (said,) = fit(nn.Sequential(Always(), make_net()), three_class_split, "", SHORT).metadata["warnings"]
-    assert "differs between two passes in evaluation mode" in said
-    assert "F.dropout without training=self.training" in said
+    (message,) = fit(nn.Sequential(AlwaysDropout(), make_net()), three_class_split, "", SHORT).metadata["warnings"]
+    assert "differs between two passes in evaluation mode" in message
+    assert "F.dropout without training=self.training" in message
     assert fit(nn.Sequential(nn.Dropout(0.2), make_net()), three_class_split, "", SHORT).metadata["warnings"] == []
 
 
@@ -211,12 +211,14 @@ def test_10_injected_layers_rename_weights(make_net: Net) -> None:
     with attach(model, recipe, torch.optim.SGD(model.parameters())):
         assert list(model.state_dict()) == list(plain.state_dict())
         assert [n for n, _ in model.named_modules()] == [n for n, _ in plain.named_modules()]
-    with attach(model, "batch_norm"):  # it has weights of its own, which come beside
+    with attach(model, "batch_norm"):  # its own weights are added
         assert [n for n in model.state_dict() if "batch_norm" not in n] == list(plain.state_dict())
 
 
 @pytest.mark.parametrize("ends", ["to the end", "by Ctrl-C", "by an error"])
-def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three_class_split: Split, make_net: Net) -> None:
+def test_11_best_weights_are_restored_only_after_early_stopping(
+    ends: str, three_class_split: Split, make_net: Net
+) -> None:
     """https://github.com/keras-team/keras/issues/12511, https://github.com/Lightning-AI/pytorch-lightning/issues/1415"""
     model, kept = make_net(), []
     reg = attach(model, "early_stopping=100", torch.optim.SGD(model.parameters(), lr=0.1))
@@ -244,8 +246,8 @@ def test_11_best_weights_are_restored_only_if_it_stopped(ends: str, three_class_
     assert same(run.model.state_dict(), run.best)
 
 
-class BrokenOff(Checkpoints):
-    """Ctrl-C after the fourth epoch."""
+class InterruptedAfterFourEpochs(Checkpoints):
+    """Checkpoints that press Ctrl-C after the fourth epoch."""
 
     def save(self, run: Any, epoch: int, improved: bool, kept: Any) -> None:
         super().save(run, epoch, improved, kept)
@@ -258,21 +260,23 @@ def test_12_patience_best_and_order_are_forgotten_on_resume(
 ) -> None:
     """Lightning issues 1463 and 18727; https://github.com/huggingface/transformers/issues/17032"""
     recipe, settings = "early_stopping=3, dropout=0.2, l1=1e-3", Training(epochs=12, batch_size=16, learning_rate=0.1)
-    unbroken = fit(make_net(), three_class_split, recipe, settings)
-    assert fit(make_net(), three_class_split, recipe, settings, checkpoints=BrokenOff(tmp_path)).interrupted
+    uninterrupted = fit(make_net(), three_class_split, recipe, settings)
+    assert fit(
+        make_net(), three_class_split, recipe, settings, checkpoints=InterruptedAfterFourEpochs(tmp_path)
+    ).interrupted
     resumed = fit(make_net(), three_class_split, recipe, settings, checkpoints=Checkpoints(tmp_path, resume=True))
-    assert unbroken.best_epoch < unbroken.epochs < 12  # patience was being counted over the break
+    assert uninterrupted.best_epoch < uninterrupted.epochs < 12  # patience is counted across the interruption
     assert (resumed.epochs, resumed.best_epoch, resumed.stopped) == (
-        unbroken.epochs,
-        unbroken.best_epoch,
-        unbroken.stopped,
+        uninterrupted.epochs,
+        uninterrupted.best_epoch,
+        uninterrupted.stopped,
     )
-    assert same(resumed.last, unbroken.last)
-    assert same(resumed.best, unbroken.best)
+    assert same(resumed.last, uninterrupted.last)
+    assert same(resumed.best, uninterrupted.best)
 
 
 def test_13_a_relative_threshold_accepts_a_worse_score() -> None:
-    """skorch's default: −1.00005 · (1 − 1e-4) "beats" −1."""
+    """With skorch's default threshold, −1.00005 counts as better than −1."""
     early = EarlyStopping(monitor="stop_score", mode="max", min_delta=1e-4, patience=1)
     state, _ = early.observe(early.start(), 1, {"stop_score": -1.0})
     for worse in (-1.00005, -1.0, -0.99995):
@@ -294,7 +298,7 @@ def test_14_a_checkpoint_runs_code(three_class_split: Split, make_net: Net, tmp_
         assert all(isinstance(text, str) for text in header.get("__metadata__", {}).values())
 
 
-def test_15_batch_norm_of_averages_and_averages_per_part(
+def test_15_averages_with_stale_batch_norm_or_averaged_per_part(
     three_class_split: Split, make_net: Net, to_double: Callable[[Split], Split]
 ) -> None:
     """Lightning issue 14866, https://github.com/mosaicml/composer/issues/624, https://github.com/SWivid/F5-TTS/issues/631"""
@@ -335,10 +339,12 @@ def test_16_sam_with_accumulation_clipping_and_batch_norm(
     assert int(run.last["0.batch_norm.num_batches_tracked"]) == 9  # 3 epochs of 3 steps, not twice as many
 
 
-def test_17_augmentation_reaches_validation_or_draws_once(three_class_split: Split, make_net: Net) -> None:
+def test_17_augmentation_of_validation_rows_or_the_same_draw_in_all_epochs(
+    three_class_split: Split, make_net: Net
+) -> None:
     """chexnet issue 27, skorch issue 735, pytorch issue 5059, vision issue 2929; here with mixing.
 
-    By its type it sees training rows alone.
+    OnBatch techniques only receive training rows.
     """
     model, (x, y) = make_net(), (three_class_split.train.x, three_class_split.train.y)
     stop = three_class_split.stop.x.clone()
@@ -347,7 +353,7 @@ def test_17_augmentation_reaches_validation_or_draws_once(three_class_split: Spl
         for _ in range(2):
             batches.append(reg.batch(x, y)[0])
             reg.end_epoch()
-        assert not torch.equal(*batches)  # another draw in each epoch
+        assert not torch.equal(*batches)  # different draws in each epoch
         share = (batches[0] - x).norm(dim=1) / x.norm(dim=1)
         assert len(share.unique()) > len(x) / 2  # and for each row
     fit(make_net(), three_class_split, "mixup=1.0", SHORT)
@@ -365,7 +371,7 @@ def test_20_class_weights_change_smoothing_and_mixing_the_training_accuracy(
         float((output.argmax(1) == two_class_split.train.y).float().mean())
     )
     assert run.row["batch_loss"] != pytest.approx(run.row["train_loss"], rel=0.05)
-    # Weights weigh rows: the smoothed target of a row keeps its mass evenly over the classes.
+    # weights apply to rows and do not change the smoothed targets
     x, y = two_class_split.train.x[:6], torch.tensor([0, 0, 0, 0, 1, 1])
     model = make_net(2)
     with attach(model, "label_smoothing=0.2, class_weights", data=(x, y)) as reg:
@@ -377,8 +383,8 @@ def test_20_class_weights_change_smoothing_and_mixing_the_training_accuracy(
     torch.testing.assert_close(cost, (rows * (soft @ weights)).mean())
 
 
-def test_23_loading_costs_more_than_training() -> None:
-    """https://github.com/pytorch/pytorch/issues/4959: tables are tensors in memory, and a batch is one indexing."""
+def test_23_loading_takes_longer_than_training() -> None:
+    """https://github.com/pytorch/pytorch/issues/4959: tables are tensors in memory, and one index selects a batch."""
     split = load("iris").split()
     for part in split.parts.values():
         assert isinstance(part.x, Tensor)
@@ -389,7 +395,7 @@ def test_24_a_last_batch_of_one_with_batch_norm(three_class_split: Split, make_n
     """https://github.com/pytorch/pytorch/issues/7716"""
     assert len(three_class_split.train) % 19 == 1
     run = fit(make_net(), three_class_split, "batch_norm", Training(epochs=2, batch_size=19))
-    assert int(run.last["0.batch_norm.num_batches_tracked"]) == 2 * 5  # the row joins the batch before it
+    assert int(run.last["0.batch_norm.num_batches_tracked"]) == 2 * 5  # the single row joins the batch before it
     assert bool(torch.isfinite(run.outputs(three_class_split.stop.x)).all())
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Networks to look at, and a way to ask one rule."""
+"""Example networks, and fixtures that run a single rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plain() -> nn.Sequential:
 
 @pytest.fixture
 def ask() -> Callable[..., list[LintMessage]]:
-    """What one rule says of a recipe, on a plain network unless another one is given."""
+    """Run one rule on a recipe and a network (default: a plain MLP); returns its messages."""
 
     def run(rule: Any, recipe: str, model: nn.Module | None = None, **context: Any) -> list[LintMessage]:
         view = View(tuple(Recipe.of(recipe)), plain() if model is None else model)
@@ -30,25 +30,25 @@ def ask() -> Callable[..., list[LintMessage]]:
 
 @pytest.fixture
 def one(ask: Callable[..., list[LintMessage]]) -> Callable[..., LintMessage]:
-    """The one message that a rule makes."""
+    """Run a rule that must return exactly one message."""
 
     def run(*args: Any, **context: Any) -> LintMessage:
-        found = ask(*args, **context)
-        assert len(found) == 1, [str(message) for message in found]
-        return found[0]
+        messages = ask(*args, **context)
+        assert len(messages) == 1, [str(message) for message in messages]
+        return messages[0]
 
     return run
 
 
 @pytest.fixture
 def mlp() -> nn.Sequential:
-    """20-32-32-3, without any regularization of its own."""
+    """An MLP 20-32-32-3 without regularization."""
     return plain()
 
 
 @pytest.fixture
 def normed() -> nn.Sequential:
-    """With batch norms of its own: modules 1 and 4 behind the layers 0 and 3."""
+    """An MLP with batch norms: modules 1 and 4, after the layers 0 and 3."""
     return nn.Sequential(
         nn.Linear(20, 32),
         nn.BatchNorm1d(32),

@@ -12,8 +12,8 @@ Ask = Callable[..., list[LintMessage]]
 One = Callable[..., LintMessage]
 
 
-class Home(nn.Module):
-    """A module whose order of registration is not that of use."""
+class Custom(nn.Module):
+    """A module whose order of registration differs from the order of use."""
 
     def __init__(self, p: float = 0.0) -> None:
         super().__init__()
@@ -24,26 +24,26 @@ class Home(nn.Module):
         return self.last(self.drop(F.relu(self.norm(self.first(x)))))
 
 
-def own(*modules: nn.Module) -> nn.Sequential:
+def network(*modules: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Linear(20, 32), *modules, nn.Linear(32, 3))
 
 
-# ---- in front of a batch norm ---------------------------------------------------------------------
+# ---- before a batch norm ---------------------------------------------------------------------
 
 
 def test_before_batch_norm_fires(one: One, normed: nn.Sequential) -> None:
-    # The dropout stands in front of layers 3 and 6; only layer 3 has a batch norm behind it.
+    # dropout acts on the inputs of layers 3 and 6; only layer 3 is followed by a batch norm
     message = one(dropout.before_batch_norm, "dropout=0.25", normed)
     assert (message.severity, message.techniques, message.where) == ("warning", ("dropout",), ("3",))
     assert one(dropout.before_batch_norm, "dropout=0.25, batch_norm").techniques == ("dropout", "batch_norm")
     assert one(dropout.before_batch_norm, "dropout=0.25, batch_norm").where == ("2",)
     assert one(dropout.before_batch_norm, "gaussian_dropout=0.25, ghost_batch_norm").where == ("2",)
     assert one(dropout.before_batch_norm, "dropout(0.0, input_rate=0.2)", normed).where == ("0",)
-    assert one(dropout.before_batch_norm, "", own(nn.Dropout(0.5), nn.BatchNorm1d(32))).where == ("1",)
+    assert one(dropout.before_batch_norm, "", network(nn.Dropout(0.5), nn.BatchNorm1d(32))).where == ("1",)
 
 
 def test_before_batch_norm_outside_a_sequential_is_a_note(one: One) -> None:
-    assert one(dropout.before_batch_norm, "", Home(0.5)).severity == "note"
+    assert one(dropout.before_batch_norm, "", Custom(0.5)).severity == "note"
 
 
 def test_before_batch_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
@@ -53,48 +53,48 @@ def test_before_batch_norm_is_silent(ask: Ask, normed: nn.Sequential) -> None:
         ("dropout=0.25, layer_norm", None),
         ("drop_block=0.2", normed),
         ("gaussian_noise=0.1", normed),
-        ("", own(nn.BatchNorm1d(32), nn.Dropout(0.5))),
-        ("", own(nn.Dropout(0.0), nn.BatchNorm1d(32))),
-        ("", own(nn.Dropout(0.5), nn.BatchNorm1d(32).requires_grad_(False))),  # frozen: no statistics of batches
-        ("", own(nn.Dropout(0.5), nn.LayerNorm(32), nn.Linear(32, 32), nn.BatchNorm1d(32))),
-        ("", own(nn.Dropout(0.5), nn.Linear(32, 32), nn.Linear(32, 32), nn.BatchNorm1d(32))),
+        ("", network(nn.BatchNorm1d(32), nn.Dropout(0.5))),
+        ("", network(nn.Dropout(0.0), nn.BatchNorm1d(32))),
+        ("", network(nn.Dropout(0.5), nn.BatchNorm1d(32).requires_grad_(False))),  # frozen: uses running statistics
+        ("", network(nn.Dropout(0.5), nn.LayerNorm(32), nn.Linear(32, 32), nn.BatchNorm1d(32))),
+        ("", network(nn.Dropout(0.5), nn.Linear(32, 32), nn.Linear(32, 32), nn.BatchNorm1d(32))),
     ):
         assert ask(dropout.before_batch_norm, recipe, model) == []
 
 
-# ---- dropout beside dropout -----------------------------------------------------------------------
+# ---- several dropouts -----------------------------------------------------------------------
 
 
 def test_two_dropouts_fires(one: One) -> None:
     message = one(dropout.two_dropouts, "dropout=0.25, gaussian_dropout=0.1")
     assert (message.severity, message.techniques) == ("warning", ("dropout", "gaussian_dropout"))
     assert message.where == ("2", "4")
-    assert one(dropout.two_dropouts, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.5))).where == ("3",)
+    assert one(dropout.two_dropouts, "dropout=0.25", network(nn.ReLU(), nn.Dropout(0.5))).where == ("3",)
 
 
 def test_two_dropouts_is_silent(ask: Ask) -> None:
     assert ask(dropout.two_dropouts, "dropout=0.25") == []
     assert ask(dropout.two_dropouts, "dropout(0.25, on=last), gaussian_dropout(0.1, on='kernel 2')") == []
-    assert ask(dropout.two_dropouts, "dropout=0.25", own(nn.ReLU(), nn.Dropout(0.0))) == []
+    assert ask(dropout.two_dropouts, "dropout=0.25", network(nn.ReLU(), nn.Dropout(0.0))) == []
     assert (
-        ask(dropout.two_dropouts, "", own(nn.Dropout(0.5), nn.Dropout(0.5))) == []
+        ask(dropout.two_dropouts, "", network(nn.Dropout(0.5), nn.Dropout(0.5))) == []
     )  # the network is not changed by the recipe
 
 
 def test_dropout_in_network_fires(one: One) -> None:
-    assert one(dropout.dropout_in_network, "dropout=0.25", own(nn.Dropout(0.5))).where == ("1",)
+    assert one(dropout.dropout_in_network, "dropout=0.25", network(nn.Dropout(0.5))).where == ("1",)
     attention = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1))
     assert "1.self_attn" in one(dropout.dropout_in_network, "dropout=0.25", attention).where
     assert one(dropout.dropout_in_network, "dropout=0.25", nn.LSTM(4, 4, 2, dropout=0.3)).where == ("",)
 
 
 def test_dropout_in_network_is_silent(ask: Ask) -> None:
-    assert ask(dropout.dropout_in_network, "l2=1e-4", own(nn.Dropout(0.5))) == []
-    assert ask(dropout.dropout_in_network, "dropout=0.25", own(nn.Dropout(0.0))) == []
+    assert ask(dropout.dropout_in_network, "l2=1e-4", network(nn.Dropout(0.5))) == []
+    assert ask(dropout.dropout_in_network, "dropout=0.25", network(nn.Dropout(0.0))) == []
     assert ask(dropout.dropout_in_network, "dropout=0.25") == []
 
 
-# ---- what it acts on ------------------------------------------------------------------------------
+# ---- layers and units ------------------------------------------------------------------------------
 
 
 def test_units_of_feature_maps_fires(one: One, convolutions: nn.Sequential) -> None:
@@ -110,20 +110,20 @@ def test_units_of_feature_maps_is_silent(ask: Ask, convolutions: nn.Sequential) 
 
 def test_alpha_dropout_without_selu_fires(one: One) -> None:
     assert "not detected" not in one(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1").reason
-    assert "F.selu" in one(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1", Home()).reason
+    assert "F.selu" in one(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1", Custom()).reason
 
 
 def test_alpha_dropout_without_selu_is_silent(ask: Ask) -> None:
-    assert ask(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
+    assert ask(dropout.alpha_dropout_without_selu, "alpha_dropout=0.1", network(nn.SELU())) == []
     assert ask(dropout.alpha_dropout_without_selu, "dropout=0.1") == []
 
 
 def test_dropout_with_selu_fires(one: One) -> None:
-    assert one(dropout.dropout_with_selu, "dropout=0.1", own(nn.SELU())).remedy == "use alpha_dropout"
+    assert one(dropout.dropout_with_selu, "dropout=0.1", network(nn.SELU())).remedy == "use alpha_dropout"
 
 
 def test_dropout_with_selu_is_silent(ask: Ask) -> None:
-    assert ask(dropout.dropout_with_selu, "alpha_dropout=0.1", own(nn.SELU())) == []
+    assert ask(dropout.dropout_with_selu, "alpha_dropout=0.1", network(nn.SELU())) == []
     assert ask(dropout.dropout_with_selu, "dropout=0.1") == []
 
 
@@ -142,17 +142,19 @@ def test_dropout_in_narrow_layers_is_silent(ask: Ask) -> None:
 def test_r_drop_without_noise_fires(one: One) -> None:
     assert one(dropout.r_drop_without_noise, "r_drop=1.0").severity == "error"
     assert one(dropout.r_drop_without_noise, "r_drop=1.0, dropout=0.0").severity == "error"
-    assert one(dropout.r_drop_without_noise, "r_drop=1.0", Home()).severity == "warning"  # it may call F.dropout
+    assert (
+        one(dropout.r_drop_without_noise, "r_drop=1.0", Custom()).severity == "warning"
+    )  # its forward pass may call F.dropout
 
 
 def test_r_drop_without_noise_is_silent(ask: Ask) -> None:
     for recipe in ("r_drop=1.0, dropout=0.1", "r_drop=1.0, drop_connect=0.1", "r_drop=0.0", "dropout=0.1"):
         assert ask(dropout.r_drop_without_noise, recipe) == []
-    assert ask(dropout.r_drop_without_noise, "r_drop=1.0", own(nn.Dropout(0.5))) == []
-    assert ask(dropout.r_drop_without_noise, "r_drop=1.0", Home(0.5)) == []
+    assert ask(dropout.r_drop_without_noise, "r_drop=1.0", network(nn.Dropout(0.5))) == []
+    assert ask(dropout.r_drop_without_noise, "r_drop=1.0", Custom(0.5)) == []
 
 
-def test_nothing_is_run_or_changed(ask: Ask, normed: nn.Sequential) -> None:
+def test_the_network_is_neither_run_nor_changed(ask: Ask, normed: nn.Sequential) -> None:
     weights = {name: tensor.clone() for name, tensor in normed.state_dict().items()}
     before = torch.get_rng_state()
     ask(dropout.before_batch_norm, "dropout=0.25, batch_norm", normed)

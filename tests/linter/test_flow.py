@@ -1,4 +1,4 @@
-"""What a sample passes: order and kinds of places."""
+"""The order and kinds of the modules that a sample passes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from goodfit.linter.view import View
 from goodfit.recipe import Recipe
 
 
-def passed(model: nn.Module, recipe: str = "") -> list[tuple[str, str]]:
+def flow(model: nn.Module, recipe: str = "") -> list[tuple[str, str]]:
     view = View(tuple(Recipe.of(recipe)), model)
     return [(i.technique.name() if i.technique else i.kind, i.name) for i in view.flow]
 
 
-def test_noises_in_front_and_normalizations_behind() -> None:
+def test_noises_before_and_normalizations_after_layers() -> None:
     net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
-    assert passed(net, "dropout(0.1, input_rate=0.2), batch_norm, layer_norm(on='kernel 0'), gaussian_noise(0.1)") == [
+    assert flow(net, "dropout(0.1, input_rate=0.2), batch_norm, layer_norm(on='kernel 0'), gaussian_noise(0.1)") == [
         ("dropout", "0"),
         ("gaussian_noise", "0"),
         ("layer", "0"),
@@ -30,9 +30,9 @@ def test_noises_in_front_and_normalizations_behind() -> None:
     ]
 
 
-def test_containers_are_opened_and_layers_are_not() -> None:
+def test_containers_are_expanded_but_layers_are_not() -> None:
     net = nn.Sequential(nn.Sequential(nn.Linear(8, 8)), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1))
-    assert passed(net) == [
+    assert flow(net) == [
         ("layer", "0.0"),
         ("layer", "1.self_attn"),
         ("layer", "1.linear1"),
@@ -47,7 +47,7 @@ def test_containers_are_opened_and_layers_are_not() -> None:
 
 def test_parametrized_layers_are_layers() -> None:
     net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4))
-    assert passed(net) == [("layer", "0"), ("batch_norm", "1")]
+    assert flow(net) == [("layer", "0"), ("batch_norm", "1")]
 
 
 @pytest.mark.parametrize(
@@ -74,18 +74,10 @@ def test_features_of_normalizations() -> None:
     assert [item.features for item in View((), net).flow] == [3, 4, 5, 6, None]
 
 
-def test_own_dropouts_and_has_custom_forward() -> None:
-    class Mine(nn.Module):
+def test_dropout_modules_and_custom_forward() -> None:
+    class Custom(nn.Module):
         pass
 
     assert dropout_modules(nn.Sequential(nn.Dropout(0.1), nn.Dropout(0.0), nn.GRU(2, 2, 2, dropout=0.1))) == ["0", "2"]
     assert dropout_modules(nn.MultiheadAttention(2, 1, dropout=0.1)) == [""]
-    assert (has_custom_forward(nn.Sequential(nn.ReLU())), has_custom_forward(nn.Sequential(Mine()))) == (False, True)
-
-
-def test_a_technique_by_name() -> None:
-    view = View(tuple(Recipe.of("l2=0.1, l2(0.2, on=bias), dropout=0.0")), nn.Linear(2, 2))
-    first = view.get("l2")
-    assert first is not None
-    assert first.text() == "l2=0.1"
-    assert (len(view.named("l2")), view.has("dropout"), view.get("dropout")) == (2, False, None)
+    assert (has_custom_forward(nn.Sequential(nn.ReLU())), has_custom_forward(nn.Sequential(Custom()))) == (False, True)

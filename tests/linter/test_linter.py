@@ -1,4 +1,4 @@
-"""The linter as a whole: every rule is listed, tested, and names techniques that exist."""
+"""The whole linter: every rule is listed and tested, and names existing techniques."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SUBJECTS = pytest.mark.parametrize("subject", linter.SUBJECTS, ids=lambda m: m._
 
 @SUBJECTS
 def test_every_rule_is_listed_documented_and_tested(subject: ModuleType) -> None:
-    made = {f for _, f in inspect.getmembers(subject, inspect.isgeneratorfunction) if f.__module__ == subject.__name__}
-    assert {f for f in made if not f.__name__.startswith("_")} == set(subject.RULES)
+    rules = {f for _, f in inspect.getmembers(subject, inspect.isgeneratorfunction) if f.__module__ == subject.__name__}
+    assert {f for f in rules if not f.__name__.startswith("_")} == set(subject.RULES)
     assert all(rule.__doc__ for rule in subject.RULES)
     name = subject.__name__.rsplit(".", 1)[-1]
     tested = re.findall(r"^def test_(\w+)\(", (HERE / f"test_{name}.py").read_text(encoding="utf-8"), re.MULTILINE)
@@ -35,14 +35,14 @@ def test_every_rule_is_listed_documented_and_tested(subject: ModuleType) -> None
 @SUBJECTS
 def test_rules_name_techniques_that_exist(subject: ModuleType) -> None:
     tree = ast.parse(inspect.getsource(subject))
-    asked = [
+    queried = [
         argument.value
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in ("named", "has", "get")
         for argument in call.args
         if isinstance(argument, ast.Constant)
     ]
-    assert set(asked) <= set(techniques.ALL)
+    assert set(queried) <= set(techniques.ALL)
 
 
 def test_lists_of_names_exist() -> None:
@@ -61,7 +61,7 @@ def test_every_source_is_a_reference_under_its_first_author() -> None:
     assert all(f"sources.{name}" in used for name in named)
 
 
-def test_worst_first_and_one_line_each() -> None:
+def test_messages_are_sorted_by_severity_and_have_one_line() -> None:
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     recipe = Recipe.of("l2=0.1, weight_decay=0.1, unit_norm, max_norm=0.5, dropout=0.5, batch_norm, r_drop, ema, swa")
     found = lint(tuple(recipe), net, Context(batch_size=4, metric="log_loss", epochs=3))
@@ -72,7 +72,7 @@ def test_worst_first_and_one_line_each() -> None:
         assert set(message.techniques) <= {t.name() for t in recipe}
 
 
-def test_usual_recipes_are_not_faulted() -> None:
+def test_usual_recipes_give_no_messages() -> None:
     net = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
     known = Context(batch_size=64, epochs=30, metric="accuracy", rows=5000, stop_rows=1000, manual_loop=False)
     for text in ("", "weight_decay=0.01, dropout=0.25, ema=0.5, early_stopping=5", "l1=1e-4, max_norm=3, mixup=0.2"):
@@ -98,14 +98,8 @@ def test_every_technique_alone_on_every_kind_of_network(name: str) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_neutral_techniques_are_not_there() -> None:
+def test_neutral_techniques_are_ignored() -> None:
     net = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
     assert lint(tuple(Recipe.of("l2=0.0, weight_decay=0.01, dropout=0.0, batch_norm, r_drop=0.0")), net) == lint(
         tuple(Recipe.of("weight_decay=0.01, batch_norm")), net
     )
-
-
-def test_a_long_list_of_places_is_cut_in_the_text() -> None:
-    message = LintMessage("note", ("l2",), tuple("abcdef"), "why", "", "do")
-    assert str(message) == "note: l2 at a, b, c, d and 2 more: why; do."
-    assert str(LintMessage("note", (), ("",), "why", "", "do")) == "note: the network at (network): why; do."

@@ -12,7 +12,7 @@ One = Callable[..., LintMessage]
 
 
 class Residual(nn.Module):
-    """A layer norm that sees the sum with the shortcut, not the layer's output alone."""
+    """A layer norm of the sum of a shortcut and a layer's output."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Residual(nn.Module):
 
 
 class Block(nn.Module):
-    """A convolution and its batch norm, in a forward pass of its own."""
+    """A convolution and a batch norm in a custom forward pass."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ def test_normalized_layers(model: nn.Module, one: One) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.BatchNorm1d(4)),  # the scale matters to tanh
+        nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.BatchNorm1d(4)),  # tanh depends on the scale
         nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4).requires_grad_(False)),
         nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)),
         Residual(),
-        nn.Sequential(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.BatchNorm1d(4))),  # not known to be neighbours
-        Block(3),  # another number of features: it belongs to something else
+        nn.Sequential(nn.Sequential(nn.Linear(4, 4)), nn.Sequential(nn.BatchNorm1d(4))),  # not certainly neighbours
+        Block(3),  # another number of features, so it normalizes something else
     ],
     ids=["tanh between", "frozen", "none", "residual", "other parents", "other features"],
 )
@@ -146,7 +146,7 @@ def test_biases_and_norms_fires(one: One, normed: nn.Sequential) -> None:
 
 def test_biases_and_norms_is_silent(ask: Ask, normed: nn.Sequential) -> None:
     assert ask(penalties.biases_and_norms, "l2=0.01, weight_decay=0.01, elastic_net", normed) == []
-    assert ask(penalties.biases_and_norms, "l1(0.01, on=norm)", normed) == []  # prunes units: meant
+    assert ask(penalties.biases_and_norms, "l1(0.01, on=norm)", normed) == []  # intended, to prune units
 
 
 def test_default_decay_of_adamw_fires(one: One) -> None:

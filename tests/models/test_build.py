@@ -7,7 +7,7 @@ from goodfit.errors import InputError
 from goodfit.models import build
 
 
-def test_weights_follow_from_the_seed_alone() -> None:
+def test_weights_depend_only_on_the_seed() -> None:
     before = torch.get_rng_state()
     a = build("mlp:8-4", (6,), 3, seed=1).state_dict()
     assert torch.equal(torch.get_rng_state(), before)
@@ -23,7 +23,7 @@ def test_sizes_in_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("mpl:8", "there is no reference network 'mpl'. Did you mean 'mlp'"),
         ("mlp:8x8", "sizes must be written mlp:256-256, got 'mlp:8x8'"),
@@ -31,6 +31,12 @@ def test_sizes_in_the_text() -> None:
         ("mlp:0", "every size must be at least 1"),
     ],
 )
-def test_text_that_names_none(text: str, says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_errors(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         build(text, (3,), 2, seed=0)
+
+
+@pytest.mark.parametrize("text", ["mlp:", "mlp:0-", "mlp:a", "mlp:99999999999", "mlp:8,8"])
+def test_invalid_sizes(text: str) -> None:
+    with pytest.raises(InputError, match="sizes must be written mlp:256-256"):
+        build(text, (4,), 2, 0)

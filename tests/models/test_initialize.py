@@ -13,7 +13,7 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(4, 2), encoder)
 
 
-def test_weights_follow_from_the_seed_alone() -> None:
+def test_weights_depend_only_on_the_seed() -> None:
     model = network()
     before = {name: t.clone() for name, t in model.state_dict().items()}
     state = torch.get_rng_state()

@@ -8,7 +8,7 @@ import pytest
 import scipy.signal
 import torch
 
-from goodfit.data import load
+from goodfit.data import Sounds, load
 from goodfit.errors import InputError
 from goodfit.models import LogMel, build, mel_cnn
 from goodfit.train.config import Training
@@ -19,7 +19,7 @@ together = partial(fit_many, population=True)
 
 
 def by_scipy(x: Any, rate: int, window: int, hop: int, bands: int) -> Any:
-    """Log-mel spectra (band, frame) of a sound (time,), with scipy's spectra and triangles drawn by np.interp."""
+    """The log-mel spectrogram (band, frame) of a sound (time,), from scipy's spectra and filters by np.interp."""
     padded = np.pad(x, (window // 2, window))
     _, _, found = scipy.signal.stft(
         padded, rate, scipy.signal.get_window("hann", window), window, window - hop, boundary=None, padded=False
@@ -34,7 +34,7 @@ def by_scipy(x: Any, rate: int, window: int, hop: int, bands: int) -> Any:
 
 @pytest.mark.parametrize("shape", [(8000, 256, 128, 40), (16000, 512, 160, 64), (8000, 255, 100, 20)])
 @pytest.mark.parametrize("length", [4000, 1111, 100])
-def test_as_scipy(shape: tuple[int, int, int, int], length: int) -> None:
+def test_equals_scipy(shape: tuple[int, int, int, int], length: int) -> None:
     x = torch.randn(2, 3, length, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     found = LogMel(*shape).double()(x)
     assert found.shape == (2, 3, shape[3], length // shape[2] + 1)
@@ -43,7 +43,7 @@ def test_as_scipy(shape: tuple[int, int, int, int], length: int) -> None:
         np.testing.assert_allclose(found[row, channel].numpy(), wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_a_tone_is_in_its_band_and_silence_is_the_floor() -> None:
+def test_a_tone_is_in_its_band_and_silence_is_the_minimum() -> None:
     mel = LogMel(8000, 256, 128, 40)
     t = torch.arange(8000) / 8000
     hertz = 700 * (10 ** (torch.linspace(0, 2595 * np.log10(1 + 4000 / 700), 42)[1:-1] / 2595) - 1)
@@ -62,7 +62,7 @@ def test_bands_without_a_frequency() -> None:
 
 
 @pytest.mark.parametrize("rate", [100, 4000, 8000, 11025, 16000, 22050, 44100, 48000, 96000])
-def test_every_rate(rate: int) -> None:
+def test_sampling_rates(rate: int) -> None:
     network = mel_cnn((2, rate + 2000), 5, (4, 6), rate)
     found = network(torch.randn(3, 2, rate + 2000))
     assert found.shape == (3, 5)
@@ -89,15 +89,15 @@ def test_what_does_not_fit(text: str, shape: tuple[int, ...], said: str) -> None
     assert said in str(raised.value)
 
 
-def test_just_long_enough() -> None:
+def test_the_shortest_sound() -> None:
     assert build("mel_cnn:4-4-4", (1, 896), 2, seed=0).eval()(torch.zeros(1, 1, 896)).shape == (1, 2)
 
 
-def test_a_population_learns_as_its_members_alone() -> None:
+def test_a_population_equals_single_runs() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 3
     x = np.sin(2 * np.pi * np.array([0.02, 0.05, 0.12])[y][:, None] * np.arange(600)) + rng.normal(size=(60, 600))
-    split = load((x[:, None], y), kind="sound").split()
+    split = load((x[:, None], y), options=Sounds()).split()
     recipes = ["", "gain=6, spec_augment", "sound_shift=0.2, pitch=2"]
     training = Training(epochs=3, batch_size=12, learning_rate=0.01)
     alone = [fit("mel_cnn:4-6", split, recipe, training) for recipe in recipes]

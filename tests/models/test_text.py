@@ -11,7 +11,7 @@ from goodfit.models import bag, build, initialize, text_cnn
 X = torch.tensor([[3, 5, 0, 0], [1, 1, 2, 4], [7, 0, 0, 0], [0, 0, 0, 0]])
 
 
-def test_bag_is_the_mean_of_words() -> None:
+def test_bag_averages_embeddings() -> None:
     net = bag(8, 3, (4, 5)).double()
     table = net[0].embedding.weight.detach().numpy()
     wanted = [table[[3, 5]].mean(0), table[[1, 1, 2, 4]].mean(0), table[7], np.zeros(4)]
@@ -19,11 +19,11 @@ def test_bag_is_the_mean_of_words() -> None:
     assert net(X).shape == (4, 3)
 
 
-def test_padding_is_never_seen() -> None:
+def test_padding_has_no_effect() -> None:
     longer = torch.cat([X, torch.zeros(4, 7, dtype=torch.int64)], 1)
     for net in (bag(8, 3, (4, 5)), text_cnn(8, 3, (4, 5))):
         for convolution in getattr(net[0], "convolutions", ()):
-            torch.nn.init.ones_(convolution.bias)  # so that padding would say something
+            torch.nn.init.ones_(convolution.bias)  # so that padding would change the output
         before = net(X)
         torch.testing.assert_close(net(longer), before)
         with torch.no_grad():
@@ -31,7 +31,7 @@ def test_padding_is_never_seen() -> None:
         assert torch.equal(net(X), before)
 
 
-def test_text_cnn_as_scipy() -> None:
+def test_text_cnn_equals_scipy() -> None:
     net = text_cnn(8, 2, (4, 3)).double()
     table = net[0].embedding.weight.detach().numpy()
     found = net[0](X[1:2])[0].detach().numpy()
@@ -48,7 +48,7 @@ def test_a_single_word_is_enough() -> None:
     assert text_cnn(8, 2)(X[:, :1]).shape == (4, 2)
 
 
-def test_many_at_once() -> None:
+def test_under_vmap() -> None:
     for net in (bag(8, 3, (4, 5)), text_cnn(8, 3, (4, 5))):
         weights = {n: torch.stack([p.detach(), 2 * p.detach()]) for n, p in net.named_parameters()}
 
@@ -62,14 +62,14 @@ def test_many_at_once() -> None:
                 torch.testing.assert_close(together[name][i], slope)
 
 
-def test_by_text() -> None:
+def test_build() -> None:
     net = build("bag:8-6-4", (4,), 2, seed=0, words=10)
     assert [tuple(p.shape) for p in net.parameters()] == [(10, 8), (6, 8), (6,), (4, 6), (4,), (2, 4), (2,)]
     assert build("text_cnn", (4,), 2, seed=0, words=10)(X).shape == (4, 2)
     assert not torch.equal(initialize(net, 1)[0].embedding.weight, net[0].embedding.weight)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_errors() -> None:
     with pytest.raises(InputError, match="'mlp' does not accept texts; use one of bag, text_cnn"):
         build("mlp", (4,), 2, seed=0, words=10)
     with pytest.raises(InputError, match="'bag' accepts only texts; use one of mlp"):
@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_refused() -> None:
         bag(10, 2, (0, 8))
 
 
-def test_words_that_were_never_seen_say_little() -> None:
+def test_initial_embeddings_are_small() -> None:
     for name in ("bag", "text_cnn"):
         net = build(name, (4,), 2, seed=0, words=5000)
         for vectors in (net[0].embedding.weight, initialize(net, 1)[0].embedding.weight):

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from goodfit import InputError
-from goodfit.models import build, unet, usual
+from goodfit.data.kinds import kind
+from goodfit.models import build, unet
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (4, 31)])
@@ -10,18 +11,18 @@ def test_the_output_has_the_size_of_the_input(size):
     assert unet((3, *size), 5)(torch.randn(2, 3, *size)).shape == (2, 5, *size)
 
 
-def test_a_pixel_sees_far_and_near():
+def test_the_receptive_field():
     network = build("unet:4-4-4", (1, 64, 64), 2, seed=0).double().eval()
     x = torch.randn(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
     network(x)[0, 0, 32, 32].backward()
     seen = x.grad[0, 0] != 0
     assert seen[32, 32]
-    assert seen[32, 12:22].any()  # two convolutions alone see 2 pixels to each side
+    assert seen[32, 12:22].any()  # two convolutions reach only 2 pixels to each side
     assert not seen.all()
 
 
 def test_learns_from_neighbouring_pixels():
-    """The mask is the image moved by one pixel: no network of single pixels can name it."""
+    """The mask is the image shifted by one pixel, so a single pixel is not enough to predict it."""
     torch.manual_seed(0)
     x = torch.randn(64, 1, 12, 12)
     y = (x.roll(1, -1) > 0).long()[:, 0]
@@ -36,8 +37,8 @@ def test_learns_from_neighbouring_pixels():
     assert float(right[:, :, 1:].mean()) > 0.95
 
 
-def test_text_and_sizes():
-    assert usual("image", "segmentation") == "unet"
+def test_build_and_sizes():
+    assert kind("image").default_network("segmentation") == "unet"
     assert build("unet", (1, 8, 8), 3, 0).head.out_channels == 3
     with pytest.raises(InputError, match="unet: inputs must be images"):
         unet((3, 8), 2)

@@ -38,10 +38,10 @@ def test_any_shape_and_the_same_bits_for_the_same_seed(shape: tuple[int, ...]) -
 def test_the_dropped_share_is_the_quantized_rate_and_the_mean_is_one(rate: float, dtype: torch.dtype) -> None:
     count = min(round(rate * 65536), 65535)
     assert quantize_rate(rate) == count / 65536
-    for given in (rate, torch.tensor(rate, dtype=dtype)):
-        assert float(quantize_rate(given)) == count / 65536
-        assert int((keep_mask(EVERY, quantize_rate(given), dtype) == 0).sum()) == count
-        factors = dropout_factors(EVERY, given, dtype)
+    for value in (rate, torch.tensor(rate, dtype=dtype)):
+        assert float(quantize_rate(value)) == count / 65536
+        assert int((keep_mask(EVERY, quantize_rate(value), dtype) == 0).sum()) == count
+        factors = dropout_factors(EVERY, value, dtype)
         assert factors.dtype == dtype
         assert float(factors.double().mean()) == pytest.approx(1, rel=1e-15 if dtype == torch.float64 else 1e-7)
         assert int((factors == 0).sum()) == count

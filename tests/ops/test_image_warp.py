@@ -45,36 +45,36 @@ def test_equals_scipy(fill: str, flat: bool, size: tuple[int, int]) -> None:
         matrix[:, 2] = torch.tensor([0.0, 0.0, 1.0])
     field = 4 * (uniform(5, 2, *size, seed=2) - 0.5)
     for bent in (None, field):
-        found = warp_images(images, matrix, bent, fill, BLACK, affine=flat)
+        result = warp_images(images, matrix, bent, fill, BLACK, affine=flat)
         shifts = torch.zeros_like(field) if bent is None else bent
         for row in range(5):
             for channel in range(2):
-                wanted = by_scipy(images[row, channel].numpy(), matrix[row].numpy(), shifts[row].numpy(), fill)
-                np.testing.assert_allclose(found[row, channel].numpy(), wanted, rtol=0, atol=1e-9)
+                expected = by_scipy(images[row, channel].numpy(), matrix[row].numpy(), shifts[row].numpy(), fill)
+                np.testing.assert_allclose(result[row, channel].numpy(), expected, rtol=0, atol=1e-9)
 
 
 def test_frames_of_a_clip_move_together() -> None:
     clips, matrix = uniform(2, 3, 4, 6, 6), torch.eye(3, dtype=torch.float64).repeat(2, 1, 1)
     matrix[:, 0, 2] = torch.tensor([0.4, -1.3])
-    found = warp_images(clips, matrix, None, "edge", 0.0, affine=True)
+    result = warp_images(clips, matrix, None, "edge", 0.0, affine=True)
     for frame in range(4):
         alone = warp_images(clips[:, :, frame], matrix, None, "edge", 0.0, affine=True)
-        torch.testing.assert_close(found[:, :, frame], alone, rtol=0, atol=1e-12)
+        torch.testing.assert_close(result[:, :, frame], alone, rtol=0, atol=1e-12)
 
 
 def test_masks_keep_their_values() -> None:
     masks, matrix = (uniform(3, 1, 8, 8) * 5).floor(), torch.eye(3, dtype=torch.float64).repeat(3, 1, 1)
     matrix[:, 0, 1] = 0.3
-    found = warp_images(masks, matrix, None, "edge", 0.0, affine=True, nearest=True)
-    assert set(found.unique().tolist()) <= set(masks.unique().tolist())
-    assert not torch.equal(found, masks)
+    result = warp_images(masks, matrix, None, "edge", 0.0, affine=True, nearest=True)
+    assert set(result.unique().tolist()) <= set(masks.unique().tolist())
+    assert not torch.equal(result, masks)
 
 
 def test_dtype_and_shape_are_kept() -> None:
     for dtype in (torch.float32, torch.float64):
         images = uniform(2, 3, 5, 4).to(dtype)
-        found = warp_images(images, torch.eye(3, dtype=dtype).repeat(2, 1, 1), None, "black", 0.0, affine=True)
-        assert (found.dtype, found.shape) == (dtype, images.shape)
+        result = warp_images(images, torch.eye(3, dtype=dtype).repeat(2, 1, 1), None, "black", 0.0, affine=True)
+        assert (result.dtype, result.shape) == (dtype, images.shape)
 
 
 def test_matrices_take_numbers_and_tensors() -> None:

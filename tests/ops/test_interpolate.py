@@ -10,11 +10,11 @@ from goodfit.ops.interpolate import interpolate_linear, take_frames, take_steps
 def test_equals_numpy_interp() -> None:
     rng = np.random.default_rng(0)
     x, at = rng.normal(size=(4, 2, 9)), rng.uniform(-3, 12, size=(4, 9))
-    found = interpolate_linear(torch.from_numpy(x), torch.from_numpy(at)).numpy()
+    result = interpolate_linear(torch.from_numpy(x), torch.from_numpy(at)).numpy()
     for row in range(4):
         for channel in range(2):
             np.testing.assert_allclose(
-                found[row, channel], np.interp(at[row], np.arange(9), x[row, channel]), atol=1e-14
+                result[row, channel], np.interp(at[row], np.arange(9), x[row, channel]), atol=1e-14
             )
 
 
@@ -34,6 +34,6 @@ def test_under_vmap() -> None:
 
 def test_frames_are_selected_per_clip() -> None:
     clips = torch.arange(24.0).reshape(2, 1, 3, 2, 2)
-    found = take_frames(clips, torch.tensor([[0, 0, 2], [2, 1, 0]]))
-    assert torch.equal(found[0], clips[0][:, [0, 0, 2]])
-    assert torch.equal(found[1], clips[1].flip(1))
+    result = take_frames(clips, torch.tensor([[0, 0, 2], [2, 1, 0]]))
+    assert torch.equal(result[0], clips[0][:, [0, 0, 2]])
+    assert torch.equal(result[1], clips[1].flip(1))

@@ -16,9 +16,9 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_boxes_in_one_dimension_by_hand() -> None:
     """Five positions, length 2: the centre c is uniform, and the box covers c − 1 and c."""
     masks = random_boxes([5], torch.full((5000, 1), 2), generator())
-    found = Counter(tuple(torch.nonzero(row).flatten().tolist()) for row in masks)
-    assert set(found) == {(0,), (0, 1), (1, 2), (2, 3), (3, 4)}
-    assert stats.chisquare(list(found.values())).pvalue > 0.001
+    result = Counter(tuple(torch.nonzero(row).flatten().tolist()) for row in masks)
+    assert set(result) == {(0,), (0, 1), (1, 2), (2, 3), (3, 4)}
+    assert stats.chisquare(list(result.values())).pvalue > 0.001
 
 
 def test_boxes_have_their_lengths() -> None:

@@ -16,31 +16,31 @@ def noise(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("window", [16, 64, 510])
 def test_istft_inverts_stft(length: int, window: int) -> None:
     x = noise(3, 2, length)
-    found = stft(x, window)
-    assert found.shape[:3] == (3, frame_count(length, window), 2)
-    assert not found[:, 0].any()
-    assert not found[:, -1].any()
-    torch.testing.assert_close(istft(found, window, length), x, rtol=1e-12, atol=1e-12)
+    result = stft(x, window)
+    assert result.shape[:3] == (3, frame_count(length, window), 2)
+    assert not result[:, 0].any()
+    assert not result[:, -1].any()
+    torch.testing.assert_close(istft(result, window, length), x, rtol=1e-12, atol=1e-12)
 
 
 def test_stft_equals_scipy() -> None:
     x = noise(1, 1, 300)
-    _, _, wanted = scipy.signal.stft(
+    _, _, expected = scipy.signal.stft(
         np.pad(x[0, 0].numpy(), 32), 1.0, "hann", 64, 48, boundary=None, padded=False, scaling="spectrum"
     )
-    found = stft(x, 64)[0, 2:, 0].T.numpy()  # frame 2 is centred at the first sample
-    np.testing.assert_allclose(found[:, : wanted.shape[1]], wanted * 32, atol=1e-12)
+    result = stft(x, 64)[0, 2:, 0].T.numpy()  # frame 2 is centred at the first sample
+    np.testing.assert_allclose(result[:, : expected.shape[1]], expected * 32, atol=1e-12)
 
 
 def test_upsampled_sound_has_the_same_values() -> None:
     x = torch.sin(torch.arange(500, dtype=torch.float64) * 0.3)[None, None]
     fine = istft(stft(x, 64), 64, 500, 3)
     assert fine.shape == (1, 1, 1500)
-    wanted = torch.sin(torch.arange(1500, dtype=torch.float64) * 0.1)
-    torch.testing.assert_close(fine[0, 0, 150:1200], wanted[150:1200], rtol=0, atol=1e-4)
+    expected = torch.sin(torch.arange(1500, dtype=torch.float64) * 0.1)
+    torch.testing.assert_close(fine[0, 0, 150:1200], expected[150:1200], rtol=0, atol=1e-4)
 
 
 def test_phase_vocoder_at_rate_one_is_the_identity() -> None:
-    found = stft(noise(2, 1, 400), 64)
-    again = phase_vocoder(found, torch.ones(2, dtype=torch.float64), found.shape[1])
-    torch.testing.assert_close(again, found, rtol=1e-9, atol=1e-9)
+    result = stft(noise(2, 1, 400), 64)
+    repeated = phase_vocoder(result, torch.ones(2, dtype=torch.float64), result.shape[1])
+    torch.testing.assert_close(repeated, result, rtol=1e-9, atol=1e-9)

@@ -69,22 +69,22 @@ def test_a_scheduled_l2_equals_the_loop_by_hand(three_class_split: Split, make_n
         L2(0.1, schedule="linear"),
         Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}),
     )
-    seen: list[float] = []
+    strengths_used: list[float] = []
 
     class Spy(L2):
         def coefficient(self) -> float:
-            seen.append(self.l2)
+            strengths_used.append(self.l2)
             return super().coefficient()
 
-    again = fit(
+    repeated = fit(
         make_net(),
         three_class_split,
         Spy(0.1, schedule="linear"),
         Training(**SETTINGS | {"optimizer": "sgd", "momentum": 0.0}),
     )
-    assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
+    assert all(torch.equal(run.last[name], repeated.last[name]) for name in run.last)
     steps = 4 * 3
-    assert sorted(set(seen), reverse=True) == pytest.approx([0.1 * (1 - k / steps) for k in range(steps)])
+    assert sorted(set(strengths_used), reverse=True) == pytest.approx([0.1 * (1 - k / steps) for k in range(steps)])
 
 
 def test_penalties_are_reported_at_the_strength_of_their_epoch(three_class_split: Split, make_net: Net) -> None:

@@ -15,7 +15,7 @@ from goodfit.surgery import residual_branches
 
 
 class Model(nn.Module):
-    """A network from its parts and a function of them and x."""
+    """A network that computes a function of its modules and x."""
 
     def __init__(self, compute: Callable[[Any, Tensor], Any], **parts: nn.Module) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Model(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """That of a residual network."""
+    """The basic block of a ResNet."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -58,9 +58,9 @@ def pre_norm(width: int = 4) -> Model:
 
 
 def names(model: nn.Module, on: str = "") -> list[str]:
-    found = residual_branches(model, on, "DropPath")
-    assert all(model.get_submodule(name) is module for name, module in found)
-    return [name for name, _ in found]
+    branches = residual_branches(model, on, "DropPath")
+    assert all(model.get_submodule(name) is module for name, module in branches)
+    return [name for name, _ in branches]
 
 
 def encoder(**options: Any) -> nn.TransformerEncoder:
@@ -111,13 +111,13 @@ def test_torchs_transformers() -> None:
     ]
 
 
-def test_a_network_that_cannot_be_traced_has_those_of_its_transformers() -> None:
+def test_untraceable_networks_have_the_branches_of_their_transformers() -> None:
     branching = Model(lambda s, x: s.body(x) if x.sum() > 0 else x, body=encoder())
     assert names(branching) == [f"body.{name}" for name in ENCODERS]
 
 
 def test_parallel_branches_of_one_shortcut() -> None:
-    """x + attention(n) + mlp(n): the second sum adds the mlp, though it is not the longer way from n."""
+    """x + long(n) + short(n): `short` is a branch although its path from n is not the longer one."""
     model = Model(
         lambda s, x: x + s.long(s.norm(x)) + s.short(s.norm(x)),
         norm=nn.LayerNorm(4), long=nn.Sequential(Mlp(), Mlp()), short=nn.Linear(4, 4),
@@ -125,7 +125,7 @@ def test_parallel_branches_of_one_shortcut() -> None:
     assert names(model) == ["long", "short"]
 
 
-def test_scaled_and_dropped_branches_are_taken_before_that() -> None:
+def test_branches_end_before_scaling_and_dropout() -> None:
     model = Model(lambda s, x: x + nn.functional.dropout(0.1 * s.mlp(x), 0.2, s.training), mlp=Mlp())
     model.scale = nn.Parameter(torch.ones(4))
     assert names(model) == ["mlp"]
@@ -133,23 +133,23 @@ def test_scaled_and_dropped_branches_are_taken_before_that() -> None:
     assert names(model) == ["mlp"]
 
 
-def test_the_outermost_module_that_puts_out_nothing_else() -> None:
+def test_the_outermost_module_that_only_returns_branches() -> None:
     class Inner(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.linear = nn.Linear(4, 4)
 
         def forward(self, x: Tensor) -> Tensor:
-            return nn.functional.relu(self.linear(x))  # ends in a function: the module around it is the one
+            return nn.functional.relu(self.linear(x))  # ends in a function, so the module ends the branch
 
     assert names(Model(lambda s, x: x + s.inner(x), inner=Inner())) == ["inner"]
-    # `inner` is also called outside a branch; `wrapped`, which passes its output on, is not.
+    # `inner` is also called outside of a branch; `wrapped`, which returns its output, is not.
     inner = Inner()
     model = Model(lambda s, x: s.inner(x) + s.wrapped(s.inner(x)), inner=inner, wrapped=nn.Sequential(inner))
     assert names(model) == ["wrapped"]
 
 
-def test_a_module_that_ends_two_branches_is_told_once() -> None:
+def test_a_module_that_ends_two_branches_is_listed_once() -> None:
     def twice(s: Any, x: Tensor) -> Tensor:
         x = x + s.mlp(x)
         return x + s.mlp(x)
@@ -157,14 +157,14 @@ def test_a_module_that_ends_two_branches_is_told_once() -> None:
     assert names(Model(twice, mlp=Mlp())) == ["mlp"]
 
 
-def test_sums_that_are_no_branches() -> None:
+def test_sums_without_branches() -> None:
     shifted = Model(lambda s, x: s.linear(x) + s.shift, linear=nn.Linear(4, 4))
     shifted.shift = nn.Parameter(torch.zeros(4))
     cases = {
         "plain MLP": (nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)), 0),
         "a weight": (shifted, 0),
         "a number": (Model(lambda s, x: s.linear(x) + 1, linear=nn.Linear(4, 4)), 0),
-        "two equal ways": (Model(lambda s, x: s.a(x) + s.b(x), a=nn.Linear(4, 4), b=nn.Linear(4, 4)), 1),
+        "two paths of equal length": (Model(lambda s, x: s.a(x) + s.b(x), a=nn.Linear(4, 4), b=nn.Linear(4, 4)), 1),
         "without modules": (Model(lambda s, x: x + x.tanh()), 1),
         "only the shape": (Model(lambda s, x: s.a(x) + s.b(x.new_zeros(x.shape)), a=Mlp(), b=nn.Linear(4, 4)), 1),
     }
@@ -177,7 +177,7 @@ def test_sums_that_are_no_branches() -> None:
         ), case
 
 
-def test_branches_that_end_in_no_module() -> None:
+def test_branches_must_end_in_a_module() -> None:
     attention = Model(lambda s, x: x + s.attention(x, x, x)[0], attention=nn.MultiheadAttention(4, 2))
     function = Model(lambda s, x: x + s.linear(x).relu(), linear=nn.Linear(4, 4))
     for model in (nn.Sequential(pre_norm(), attention), function):
@@ -189,7 +189,7 @@ def test_branches_that_end_in_no_module() -> None:
         residual_branches(nn.Sequential(pre_norm(), function), "", "DropPath")
 
 
-def test_a_forward_pass_that_cannot_be_traced() -> None:
+def test_an_untraceable_forward_pass() -> None:
     model = Model(lambda s, x: x + s.mlp(x) if x.sum() > 0 else x, mlp=Mlp())
     with pytest.raises(InputError, match=r"DropPath: .* cannot be traced \(TraceError: .*name the modules .* with on="):
         residual_branches(model, "", "DropPath")
@@ -204,14 +204,14 @@ def test_a_forward_pass_that_cannot_be_traced() -> None:
         ("LayerNorm Mlp 1.*", ["1.norm", "1.mlp"]),
         ("*.mlp !0.*", ["1.mlp"]),
         ("0.norm 1.mlp", ["0.norm", "1.mlp"]),
-        ("Sequential", ["0.mlp", "1.mlp"]),  # a subclass counts as its base
+        ("Sequential", ["0.mlp", "1.mlp"]),  # a subclass matches the name of its base class
     ],
 )
-def test_chosen_by_name(on: str, expected: list[str]) -> None:
+def test_selected_by_name(on: str, expected: list[str]) -> None:
     assert names(nn.Sequential(pre_norm(), pre_norm()), on) == expected
 
 
-def test_no_match_lists_near_names() -> None:
+def test_errors_suggest_similar_names() -> None:
     model = nn.Sequential(pre_norm())
     for on, hint in (("0.mpl", "Did you mean '0.mlp'"), ("Lineer", "Did you mean 'Linear'")):
         with pytest.raises(InputError, match=f"DropPath: on must match a module of the network, got on='{on}'. {hint}"):
@@ -220,7 +220,7 @@ def test_no_match_lists_near_names() -> None:
         residual_branches(Model(lambda s, x: x, attention=nn.MultiheadAttention(4, 2)), "*", "DropPath")
 
 
-def test_the_network_and_the_generators_are_left_alone() -> None:
+def test_the_network_and_the_generators_do_not_change() -> None:
     def forward(s: Any, x: Tensor) -> Tensor:
         s.calls = s.calls + 1
         s.last = x

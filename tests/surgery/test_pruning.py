@@ -16,8 +16,8 @@ def normal(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def settled(model: nn.Module) -> nn.Module:
-    """The network in double precision, with batch norms that have seen data."""
+def initialized(model: nn.Module) -> nn.Module:
+    """The network in double precision with random weights and running statistics."""
     generator = torch.Generator().manual_seed(0)
     for tensor in model.double().eval().state_dict().values():
         if tensor.is_floating_point():
@@ -36,7 +36,7 @@ def prune_first(model: nn.Module, x: Tensor) -> list[bool]:
     return pruning.keep.tolist()
 
 
-def test_a_constant_goes_into_the_bias_by_hand() -> None:
+def test_a_constant_is_folded_into_the_bias_by_hand() -> None:
     """y = 2 relu(x) + 3 relu(5) + 1 becomes y = 2 relu(x) + 16."""
     model = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double().requires_grad_(False)
     for tensor, values in zip(model.parameters(), ([[1.0], [0.0]], [0.0, 5.0], [[2.0, 3.0]], [1.0]), strict=True):
@@ -47,8 +47,8 @@ def test_a_constant_goes_into_the_bias_by_hand() -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_gradients_are_wanted_as_before(bias: bool) -> None:
-    model = settled(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2, bias=bias)))
+def test_requires_grad_is_kept(bias: bool) -> None:
+    model = initialized(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2, bias=bias)))
     model[2].weight.requires_grad_(False)
     with torch.no_grad():
         model[0].weight[1] = 0
@@ -62,11 +62,11 @@ def test_gradients_are_wanted_as_before(bias: bool) -> None:
 
 def test_batch_norm_and_prelu_lose_their_features() -> None:
     parts = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.PReLU(4), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)
-    model, x = settled(nn.Sequential(*parts)), normal(3, 1, 6, 6)
+    model, x = initialized(nn.Sequential(*parts)), normal(3, 1, 6, 6)
     with torch.no_grad():
         model[0].weight[0] = 0  # constant
-        model[1].weight[2] = 0  # constant behind the norm
-        model[5].weight[:, 4:8] = 0  # nothing leaves unit 1
+        model[1].weight[2] = 0  # constant after the norm
+        model[5].weight[:, 4:8] = 0  # unit 1 has no outgoing weights
     expected = model(x)
     assert prune_first(model, x) == [False, False, False, True]
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
@@ -75,42 +75,42 @@ def test_batch_norm_and_prelu_lose_their_features() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conv", "constant", "goes"),
+    ("conv", "constant", "removed"),
     [
         (nn.Conv1d(2, 2, 3), 1.5, True),
         (nn.Conv1d(2, 2, 3, padding=1), 1.5, False),
         (nn.Conv1d(2, 2, 3, padding="same"), 1.5, False),
         (nn.Conv1d(2, 2, 3, padding="valid"), 1.5, True),
         (nn.Conv1d(2, 2, 1, padding="same"), 1.5, True),
-        (nn.Conv1d(2, 2, 3, padding=1), -1.5, True),  # zero behind the ReLU: a border of zeros is the same
+        (nn.Conv1d(2, 2, 3, padding=1), -1.5, True),  # zero after the ReLU, like the padding
         (nn.Conv1d(2, 2, 3, padding=1, padding_mode="replicate"), 1.5, True),
         (nn.Conv1d(2, 2, 3, padding=1, padding_mode="circular"), 1.5, True),
     ],
 )
-def test_constants_in_front_of_a_padded_convolution(conv: nn.Module, constant: float, goes: bool) -> None:
-    model, x = settled(nn.Sequential(nn.Conv1d(1, 2, 1), nn.ReLU(), conv)), normal(3, 1, 6)
+def test_constants_before_a_padded_convolution(conv: nn.Module, constant: float, removed: bool) -> None:
+    model, x = initialized(nn.Sequential(nn.Conv1d(1, 2, 1), nn.ReLU(), conv)), normal(3, 1, 6)
     with torch.no_grad():
         model[0].weight[0], model[0].bias[0], model[0].bias[1] = 0, constant, 1
     expected = model(x)
-    assert prune_first(model, x) == [not goes, True]
+    assert prune_first(model, x) == [not removed, True]
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_a_constant_that_is_not_the_same_everywhere() -> None:
-    """Pooling over a border of zeros makes a map of a constant that is less at the ends."""
+def test_a_constant_that_depends_on_the_position() -> None:
+    """Average pooling with zero padding makes a constant channel smaller at its ends."""
     model, x = (
-        settled(nn.Sequential(nn.Conv1d(1, 2, 1), nn.AvgPool1d(3, 1, padding=1), nn.Conv1d(2, 1, 1))),
+        initialized(nn.Sequential(nn.Conv1d(1, 2, 1), nn.AvgPool1d(3, 1, padding=1), nn.Conv1d(2, 1, 1))),
         normal(2, 1, 5),
     )
     with torch.no_grad():
         model[0].weight[0] = 0
     segment = find_segments(trace_graph(model), model, x)[0][0]
-    cut = plan_pruning(model, segment)
-    assert (cut.keep.tolist(), cut.removes, cut.unfoldable) == ([True, True], False, 1)
+    pruning = plan_pruning(model, segment)
+    assert (pruning.keep.tolist(), pruning.removes, pruning.unfoldable) == ([True, True], False, 1)
 
 
-def test_one_unit_stays_and_it_is_not_counted_twice() -> None:
-    model, x = settled(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))), normal(4, 2)
+def test_one_unit_is_kept_and_not_folded() -> None:
+    model, x = initialized(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))), normal(4, 2)
     with torch.no_grad():
         model[0].weight.zero_()
     expected = model(x)
@@ -119,7 +119,7 @@ def test_one_unit_stays_and_it_is_not_counted_twice() -> None:
 
 
 def test_not_a_number_is_not_zero() -> None:
-    model = settled(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)))
+    model = initialized(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)))
     with torch.no_grad():
         model[0].weight[0], model[1].weight[:, 1] = float("nan"), float("nan")
     assert not plan_pruning(model, find_segments(trace_graph(model), model, normal(4, 2))[0][0]).removes
@@ -134,18 +134,18 @@ def test_folded_norms(affine: bool, bias: bool) -> None:
     )
     append_layer(model[0], "batch_norm", nn.BatchNorm2d(3, affine=affine))
     append_layer(model[2], "batch_norm", nn.BatchNorm1d(2, affine=affine))
-    expected = settled(model)(x)
+    expected = initialized(model)(x)
     fold_batch_norms(model)
     torch.testing.assert_close(model(x), expected, rtol=1e-12, atol=1e-12)
     assert set(model.state_dict()) == {"0.weight", "0.bias", "2.weight", "2.bias"}
     assert not model[0]._forward_hooks
 
 
-def test_norms_that_cannot_be_folded_stay() -> None:
+def test_norms_that_cannot_be_folded_are_kept() -> None:
     for norm in (nn.LayerNorm(3), nn.BatchNorm1d(3, track_running_stats=False)):
         model = nn.Sequential(nn.Linear(2, 3))
         append_layer(model[0], "norm", norm)
-        before = copy.deepcopy(settled(model))
+        before = copy.deepcopy(initialized(model))
         fold_batch_norms(model)
         assert list(model.state_dict()) == list(before.state_dict())
         assert torch.equal(model(normal(4, 2)), before(normal(4, 2)))

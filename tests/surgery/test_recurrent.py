@@ -12,8 +12,8 @@ from goodfit.errors import InputError
 from goodfit.surgery import replace_parameters, unroll
 
 
-class Plain:
-    """Steps that change nothing."""
+class IdentityHooks:
+    """Hooks that change nothing."""
 
     def inputs(self, x: Tensor, h: Tensor) -> Tensor:
         return x
@@ -26,18 +26,18 @@ class Plain:
 
 
 @dataclass
-class Noted(Plain):
-    """Steps that note what they are told."""
+class RecordingHooks(IdentityHooks):
+    """Hooks that record their arguments."""
 
-    begun: list[tuple[int, ...]] = field(default_factory=list)
-    told: list[tuple[bool, int]] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    states: list[tuple[bool, int]] = field(default_factory=list)
 
     def inputs(self, x: Tensor, h: Tensor) -> Tensor:
-        self.begun.append((*x.shape, *h.shape))
+        self.shapes.append((*x.shape, *h.shape))
         return x
 
     def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
-        self.told.append((cell, time))
+        self.states.append((cell, time))
         return new
 
 
@@ -73,8 +73,8 @@ def flat(result: Any) -> list[Tensor]:
 
 
 def check(layer: nn.RNNBase, x: Any, hx: Any) -> None:
-    """Outputs, states and all gradients are torch's."""
-    ours, torchs = flat(unroll(layer, x, hx, Plain())), flat(layer(x, hx))
+    """Outputs, states and all gradients equal those of torch."""
+    ours, torchs = flat(unroll(layer, x, hx, IdentityHooks())), flat(layer(x, hx))
     leaves = list(layer.parameters())
     leaves += [t for t in (x, *(hx if isinstance(hx, tuple) else (hx,))) if isinstance(t, Tensor) and t.requires_grad]
     assert [t.shape for t in ours] == [t.shape for t in torchs]
@@ -88,7 +88,7 @@ def check(layer: nn.RNNBase, x: Any, hx: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [{}, {"num_layers": 3, "bidirectional": True}, {"bias": False, "num_layers": 2}])
-def test_it_is_torchs(kind: str, options: dict[str, Any]) -> None:
+def test_equals_torch(kind: str, options: dict[str, Any]) -> None:
     layer = make(kind, **options)
     check(layer, normal(5, 2, 3).requires_grad_(), None)
     hx = start(layer, 2)
@@ -99,7 +99,7 @@ def test_it_is_torchs(kind: str, options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
-def test_forms_of_input(kind: str, both: bool) -> None:
+def test_input_shapes(kind: str, both: bool) -> None:
     layer = make(kind, num_layers=2, bidirectional=both)
     check(layer, normal(5, 3), None)
     check(layer, normal(5, 3), start(layer))
@@ -118,39 +118,39 @@ def test_packed(kind: str, ordered: bool) -> None:
         layer = make(kind, num_layers=2, bidirectional=True, batch_first=first)
         check(layer, packed, None)
         check(layer, packed, start(layer, 4))
-        output, _ = unroll(layer, packed, None, Plain())
+        output, _ = unroll(layer, packed, None, IdentityHooks())
         assert isinstance(output, PackedSequence)
         for a, b in zip(output, layer(packed)[0], strict=True):
             assert (a is None and b is None) or torch.allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
-def test_its_own_dropout_is_drawn_as_torch_draws_it() -> None:
+def test_dropout_between_layers_uses_torchs_draws() -> None:
     layer = make("lstm", num_layers=3, dropout=0.5, bidirectional=True)
     for x in (normal(5, 2, 3), pack_sequence([normal(n, 3) for n in (5, 3, 1)])):
         results = []
-        for run in (lambda x=x: unroll(layer, x, None, Plain()), lambda x=x: layer(x)):
+        for run in (lambda x=x: unroll(layer, x, None, IdentityHooks()), lambda x=x: layer(x)):
             with torch.random.fork_rng():
                 torch.manual_seed(7)
                 results.append(flat(run()))
         assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-12) for a, b in zip(*results, strict=True))
         plain = flat(layer.eval()(x))
         assert not torch.allclose(results[0][0], plain[0])
-        assert torch.allclose(flat(unroll(layer, x, None, Plain()))[0], plain[0], rtol=1e-12, atol=1e-12)
+        assert torch.allclose(flat(unroll(layer, x, None, IdentityHooks()))[0], plain[0], rtol=1e-12, atol=1e-12)
         layer.train()
 
 
-def test_steps_are_told_what_they_act_on() -> None:
-    noted = Noted()
-    unroll(make("lstm", num_layers=2, bidirectional=True), normal(2, 5, 3), None, noted)
-    assert noted.begun == [(2, 5, 3, 5, 4)] * 2 + [(2, 5, 8, 5, 4)] * 2
+def test_arguments_of_hooks() -> None:
+    recorded = RecordingHooks()
+    unroll(make("lstm", num_layers=2, bidirectional=True), normal(2, 5, 3), None, recorded)
+    assert recorded.shapes == [(2, 5, 3, 5, 4)] * 2 + [(2, 5, 8, 5, 4)] * 2
     forwards, backwards = [(c, t) for t in (0, 1) for c in (False, True)], [(c, t) for t in (1, 0) for c in (0, 1)]
-    assert noted.told == (forwards + backwards) * 2
+    assert recorded.states == (forwards + backwards) * 2
 
 
-def test_what_steps_return_is_used_by_hand() -> None:
-    """h ← (kept) tanh(w x + u fed(h)): input doubled, state fed in thirds, half of the old state kept."""
+def test_hooks_by_hand() -> None:
+    """Inputs are doubled, the hidden state is divided by 3, and the new state is the mean of new and old state."""
 
-    class Steps(Plain):
+    class Hooks(IdentityHooks):
         def inputs(self, x: Tensor, h: Tensor) -> Tensor:
             return 2 * x
 
@@ -167,20 +167,20 @@ def test_what_steps_return_is_used_by_hand() -> None:
     x = torch.tensor([1.0, -2.0], dtype=torch.float64)
     first = torch.tanh(x[0]) / 2
     second = (torch.tanh(x[1] + 0.2 * first) + first) / 2
-    output, h = unroll(layer, x.reshape(2, 1, 1), None, Steps())
+    output, h = unroll(layer, x.reshape(2, 1, 1), None, Hooks())
     torch.testing.assert_close(output.flatten(), torch.stack([first, second]), rtol=1e-14, atol=0)
     torch.testing.assert_close(h.flatten(), second.reshape(1), rtol=1e-14, atol=0)
 
 
-def test_several_act_one_after_another() -> None:
-    class Less(Plain):
+def test_several_hooks_act_in_order() -> None:
+    class Subtract(IdentityHooks):
         def hidden(self, h: Tensor) -> Tensor:
             return h - 1
 
         def state(self, new: Tensor, old: Tensor, cell: bool, time: int) -> Tensor:
             return new - 0.5
 
-    class Half(Less):
+    class Half(Subtract):
         def hidden(self, h: Tensor) -> Tensor:
             return h / 2
 
@@ -190,30 +190,30 @@ def test_several_act_one_after_another() -> None:
     layer = nn.RNN(1, 1, bias=False).double()
     with torch.no_grad():
         layer.weight_hh_l0.fill_(0.6)
-    output, _ = unroll(layer, torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), 3.0).double(), Less(), Half())
+    output, _ = unroll(layer, torch.zeros(1, 1, 1).double(), torch.full((1, 1, 1), 3.0).double(), Subtract(), Half())
     assert output.item() == pytest.approx((torch.tensor(0.6).tanh().item() - 0.5 + 3) / 2, rel=1e-7)
     x = normal(4, 2, 3)
     torch.testing.assert_close(unroll(make("gru"), x, None)[0], make("gru")(x)[0], rtol=1e-12, atol=1e-12)
 
 
-def test_swapped_weights_are_used() -> None:
+def test_replaced_weights_are_used() -> None:
     layer, x = make("gru"), normal(3, 2, 3)
     with replace_parameters(layer, {"weight_hh_l0": torch.zeros(12, 4, dtype=torch.float64)}):
-        ours, torchs = unroll(layer, x, None, Plain())[0], layer(x)[0]
+        ours, torchs = unroll(layer, x, None, IdentityHooks())[0], layer(x)[0]
     torch.testing.assert_close(ours, torchs, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(ours, layer(x)[0])
 
 
 def test_under_vmap() -> None:
     layer, x = make("lstm"), normal(6, 5, 2, 3)
-    together = torch.func.vmap(lambda row: unroll(layer, row, None, Plain())[0])(x)
+    together = torch.func.vmap(lambda row: unroll(layer, row, None, IdentityHooks())[0])(x)
     for one, row in zip(together, x, strict=True):
         torch.testing.assert_close(one, layer(row)[0], rtol=1e-12, atol=1e-12)
 
 
-def test_wrong_shapes_are_refused() -> None:
+def test_wrong_shapes_raise_errors() -> None:
     layer = make("lstm")
     with pytest.raises(InputError, match=r"LSTM: hx must have shape \(1, 2, 4\) and \(1, 2, 4\), got \(1, 1, 4\)"):
-        unroll(layer, normal(5, 2, 3), (normal(1, 1, 4), normal(1, 1, 4)), Plain())
+        unroll(layer, normal(5, 2, 3), (normal(1, 1, 4), normal(1, 1, 4)), IdentityHooks())
     with pytest.raises(InputError, match="LSTM: its input must have 2 or 3 dimensions"):
-        unroll(layer, normal(3), None, Plain())
+        unroll(layer, normal(3), None, IdentityHooks())

@@ -13,7 +13,7 @@ from goodfit.surgery.tracing import UntraceableError, trace_graph
 
 
 class Model(nn.Module):
-    """A network from its parts and a function of them and x."""
+    """A network that computes a function of its modules and x."""
 
     def __init__(self, compute: Callable[[Any, Tensor], Any], **parts: nn.Module) -> None:
         super().__init__()
@@ -25,42 +25,48 @@ class Model(nn.Module):
         return self.compute(self, x)
 
 
-def walk(model: nn.Module, *shape: int) -> tuple[dict[str | None, Segment], dict[str, str]]:
-    found, reasons = find_segments(trace_graph(model.eval()), model, torch.ones(2, *shape))
-    return {segment.source: segment for segment in found}, reasons
+def segments_of(model: nn.Module, *shape: int) -> tuple[dict[str | None, Segment], dict[str, str]]:
+    segments, reasons = find_segments(trace_graph(model.eval()), model, torch.ones(2, *shape))
+    return {segment.source: segment for segment in segments}, reasons
 
 
 def test_a_chain_of_linear_layers() -> None:
-    found, reasons = walk(nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 5)), nn.Linear(5, 2)), 3)
-    assert [(s.source, s.target, s.units) for s in found.values()] == [("0", "1.1", 4), ("1.1", "2", 5), (None, "0", 3)]
-    assert found["0"].columns.tolist() == [0, 1, 2, 3]
-    assert found[None].along == "all"
+    segments, reasons = segments_of(
+        nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 5)), nn.Linear(5, 2)), 3
+    )
+    assert [(s.source, s.target, s.units) for s in segments.values()] == [
+        ("0", "1.1", 4),
+        ("1.1", "2", 5),
+        (None, "0", 3),
+    ]
+    assert segments["0"].columns.tolist() == [0, 1, 2, 3]
+    assert segments[None].along == "all"
     assert not reasons
 
 
-def test_what_enters_is_the_samples_first_row() -> None:
+def test_values_are_those_of_the_first_row() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
-    found, _ = walk(model, 3)
-    assert torch.equal(found["0"].values[:, 0], model[0](torch.ones(2, 3)).tanh()[0])
+    segments, _ = segments_of(model, 3)
+    assert torch.equal(segments["0"].values[:, 0], model[0](torch.ones(2, 3)).tanh()[0])
 
 
-def test_units_behind_pooling_and_flattening() -> None:
+def test_units_after_pooling_and_flattening() -> None:
     conv = nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 2)
     )
-    found, reasons = walk(conv, 1, 6, 6)
-    assert found["0"].columns.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert [(name, of.tolist()) for name, of in found["0"].between] == [("1", [0, 1, 2])]
-    assert found["0"].values.shape == (12, 1)
-    assert found[None].along == "channels"
+    segments, reasons = segments_of(conv, 1, 6, 6)
+    assert segments["0"].columns.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert [(name, of.tolist()) for name, of in segments["0"].between] == [("1", [0, 1, 2])]
+    assert segments["0"].values.shape == (12, 1)
+    assert segments[None].along == "channels"
     assert not reasons
     rows = nn.Sequential(nn.Linear(4, 3), nn.Flatten(), nn.BatchNorm1d(6), nn.Linear(6, 1))  # (batch, 2, 4)
-    found, _ = walk(rows, 2, 4)
-    assert found["0"].columns.tolist() == [0, 1, 2, 0, 1, 2]
-    assert found["0"].between[0][1].tolist() == [0, 1, 2, 0, 1, 2]
-    assert found[None].along == "last"
-    picture = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
-    assert walk(picture, 1, 2, 3)[0][None].along == "all"
+    segments, _ = segments_of(rows, 2, 4)
+    assert segments["0"].columns.tolist() == [0, 1, 2, 0, 1, 2]
+    assert segments["0"].between[0][1].tolist() == [0, 1, 2, 0, 1, 2]
+    assert segments[None].along == "last"
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    assert segments_of(flat, 1, 2, 3)[0][None].along == "all"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +82,8 @@ def test_units_behind_pooling_and_flattening() -> None:
 def test_functions_of_each_channel(pool: Callable[[Tensor], Tensor]) -> None:
     features = pool(torch.ones(2, 3, 4, 4)).shape[1]
     model = Model(lambda s, x: s.head(pool(s.conv(x))), conv=nn.Conv2d(1, 3, 3), head=nn.Linear(features, 1))
-    found, reasons = walk(model, 1, 6, 6)
-    assert found["conv"].columns.tolist() == sorted(list(range(3)) * (features // 3))
+    segments, reasons = segments_of(model, 1, 6, 6)
+    assert segments["conv"].columns.tolist() == sorted(list(range(3)) * (features // 3))
     assert not reasons
 
 
@@ -105,7 +111,7 @@ def test_reasons() -> None:
             "inputs": "goes into '0', and it shares its weights",
         }),
         "hooked": (hooked, (3,), {"0": "goes into '1', and it has hooks"}),
-        "lent": (
+        "weights used elsewhere": (
             Model(lambda s, x: s.b(F.linear(s.a(x), s.a.weight)), a=nn.Linear(3, 3), b=nn.Linear(3, 1)), (3,),
             {
                 "a": "its weights are also used outside of it",
@@ -133,16 +139,16 @@ def test_reasons() -> None:
         ),
     }  # fmt: skip
     for case, (model, shape, expected) in cases.items():
-        assert walk(model, *shape)[1] == expected, case
+        assert segments_of(model, *shape)[1] == expected, case
 
 
 def test_a_sample_that_does_not_fit() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
     with pytest.raises(UntraceableError, match="RuntimeError"):
-        walk(model, 2)
+        segments_of(model, 2)
 
 
-def test_constants_of_the_networks_code() -> None:
+def test_tensors_in_the_users_code() -> None:
     class Shifted(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -151,6 +157,6 @@ def test_constants_of_the_networks_code() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.b(self.a(x + self.shift))
 
-    found, reasons = walk(Shifted(), 3)
-    assert set(found) == {"a"}
+    segments, reasons = segments_of(Shifted(), 3)
+    assert set(segments) == {"a"}
     assert reasons == {"inputs": "goes into add together with another tensor"}

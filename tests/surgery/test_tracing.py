@@ -16,14 +16,14 @@ class Block(nn.Module):
         return (self.body(x) * self.scale).reshape(x.shape[0], -1)
 
 
-def test_a_graph_of_torchs_modules_and_functions() -> None:
+def test_graphs_contain_torchs_modules_and_functions() -> None:
     model = nn.Sequential(Block(), nn.Linear(2, 1))
     trace = trace_graph(model)
     nodes = {node.name: node for node in trace.graph.nodes}
     assert [call_name(node) for node in nodes.values()] == [
         "input", "0.body.0", "0.body.1", "0.scale", "mul", "getattr", "getitem", "reshape", "1", "output",
     ]  # fmt: skip
-    assert data_inputs(nodes["mul"]) == [nodes["_0_body_1"]]  # the weight does not flow
+    assert data_inputs(nodes["mul"]) == [nodes["_0_body_1"]]  # without the weight
     assert [name for name, node in nodes.items() if reads_shape(node)] == ["getattr_1"]
     assert trace.calls == {
         "0": [nodes["reshape"]], "0.body": [nodes["_0_body_1"]], "0.body.0": [nodes["_0_body_0"]],
@@ -31,7 +31,7 @@ def test_a_graph_of_torchs_modules_and_functions() -> None:
     }  # fmt: skip
 
 
-def test_the_copy_shares_parameters_and_nothing_else() -> None:
+def test_the_copy_shares_only_parameters() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     model[0].register_forward_hook(print)
     network = trace_graph(model).network
@@ -41,7 +41,7 @@ def test_the_copy_shares_parameters_and_nothing_else() -> None:
     assert len(model[0]._forward_hooks) == 1
 
 
-def test_the_mode_is_the_networks() -> None:
+def test_the_networks_mode_is_traced() -> None:
     class Switch(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x.relu() if self.training else x.tanh()
@@ -50,7 +50,7 @@ def test_the_mode_is_the_networks() -> None:
         assert any(call_name(node) == name for node in trace_graph(Switch().train(training)).graph.nodes)
 
 
-def test_what_passes_through_a_module_is_not_put_out_by_it() -> None:
+def test_a_module_that_returns_its_input_has_no_output() -> None:
     class Pass(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x
@@ -60,7 +60,7 @@ def test_what_passes_through_a_module_is_not_put_out_by_it() -> None:
     assert calls["0"] != [None]
 
 
-def test_the_reason_is_told() -> None:
+def test_errors_give_the_reason() -> None:
     class Branching(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x if x.sum() > 0 else -x

@@ -26,8 +26,6 @@ def stage(recipe: str, optimizer: str = "adam", width: int = 400) -> WeightUpdat
     model = nn.Linear(width, width)
     training = Training(optimizer=optimizer)
     return WeightUpdater.with_own_optimizer(model, Recipe.of(recipe), lambda groups: make_optimizer(groups, training))
-        model, Recipe.of(recipe), lambda groups: make_optimizer(groups, Training(optimizer=optimizer))
-    )
 
 
 def zeros_after(recipe: str, steps: int, per_epoch: int, **options: object) -> list[int]:

@@ -13,7 +13,7 @@ POINTS = 9
 
 
 def warp_boxes(boxes: Tensor, matrix: Tensor, field: Tensor | None, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The axis-aligned boxes around the warped contents of these boxes, and the visible share of each.
+    """The axis-aligned boxes around the warped contents of these boxes, and the visible fraction of each.
 
     Args:
         boxes: (batch, boxes, 4): left, top, right, bottom in pixels from the upper left corner.
@@ -22,8 +22,8 @@ def warp_boxes(boxes: Tensor, matrix: Tensor, field: Tensor | None, size: tuple[
         size: (height, width) of the images.
 
     Returns:
-        The new boxes (batch, boxes, 4), cut off at the border, and the share (batch, boxes) of each box's area that was
-        not cut off.
+        The new boxes (batch, boxes, 4), cut off at the border, and the fraction (batch, boxes) of each box's area
+        that was not cut off.
 
     >>> mirrored = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))[None]
     >>> warp_boxes(torch.tensor([[[0.0, 0.0, 2.0, 3.0]]]), mirrored, None, (8, 8))

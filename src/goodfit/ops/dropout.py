@@ -56,11 +56,11 @@ def quantize_rate(rate: Any) -> Any:
 
 
 def keep_mask(bits: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
-    """0 for the share `rate` of the units, which are dropped, and 1 for the others.
+    """0 for the fraction `rate` of the units, which are dropped, and 1 for the others.
 
     Args:
         bits: from `random_bits`.
-        rate: the share to drop, rounded by `quantize_rate`.
+        rate: the fraction to drop, rounded by `quantize_rate`.
         dtype: of the mask.
 
     >>> keep_mask(torch.tensor([-32768, -1, 0, 32767], dtype=torch.int16), 0.5, torch.float32)
@@ -75,7 +75,7 @@ def keep_mask(bits: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
 
 
 def dropout_factors(bits: Tensor, rate: Any, dtype: torch.dtype) -> Tensor:
-    """The factors of inverted dropout: 0 for the share `rate`, 1 / (1 − rate) for the others. Their mean is 1.
+    """The factors of inverted dropout: 0 for the fraction `rate`, 1 / (1 − rate) for the others. Their mean is 1.
 
     >>> dropout_factors(torch.tensor([-32768, -1, 0, 32767], dtype=torch.int16), 0.5, torch.float64)
     tensor([0., 0., 2., 2.], dtype=torch.float64)

@@ -23,8 +23,7 @@ from goodfit.surgery import weight_refs
 from goodfit.train.preview import previewed
 from goodfit.train.rng import generator
 from goodfit.train.run import Run
-from goodfit.train.stages.on_sample import add_synthetic_rows
-from goodfit.train.stages.on_sample import epoch_rows
+from goodfit.train.stages.on_sample import add_synthetic_rows, epoch_rows
 
 BINS = 60
 SUPPORTING = {
@@ -98,7 +97,7 @@ def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
     rebalancing = [recipe for recipe in recipes if recipe.at(OnSample)]
     if rebalancing and data.spec.classes:
         page = dataclasses.replace(page, facts=(*page.facts, _class_counts(rebalancing[0], data)))
-    augmenting = [recipe for recipe in recipes if previewed(recipe, data.spec.inputs.kind)]
+    augmenting = [recipe for recipe in recipes if previewed(recipe, data.spec.inputs.data_kind)]
     try:
         galleries = sample_galleries(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:

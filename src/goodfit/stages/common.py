@@ -41,7 +41,7 @@ class Clock:
 
     @property
     def progress(self) -> float:
-        """The share of training that is completed before this step, in [0, 1).
+        """The fraction of training that is completed before this step, in [0, 1).
 
         >>> Clock(step=6, per_epoch=5, total=10).progress
         0.5
@@ -61,7 +61,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "early": lambda progress: float(progress < 0.5),
     "late": lambda progress: float(progress >= 0.5),
 }
-"""Name → the factor on a strength, as a function of the share of training completed."""
+"""Name → the factor on a strength, as a function of the fraction of training completed."""
 
 
 class Scheduled(Technique):
@@ -79,7 +79,7 @@ class Scheduled(Technique):
     )
 
     def at(self, progress: float) -> Self:
-        """The technique with the strengths it has when a share `progress` in [0, 1) of training is completed.
+        """The technique with the strengths it has when a fraction `progress` in [0, 1) of training is completed.
 
         >>> from goodfit.techniques import Dropout, MaxNorm
         >>> Dropout(0.5, schedule="linear").at(0.5).rate, MaxNorm(3.0, schedule="early").at(0.75).max_value

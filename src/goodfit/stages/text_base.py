@@ -16,7 +16,7 @@ from goodfit.technique import knob
 
 def word_rate_knob(default: float, search: tuple[float, float], doc: str) -> Any:
     """Declare the probability with which a technique changes each word, with the neutral value 0."""
-    return knob(default=default, low=0, high=1, search=search, neutral=0.0, unit="share of the words", doc=doc)
+    return knob(default=default, low=0, high=1, search=search, neutral=0.0, unit="fraction of the words", doc=doc)
 
 
 class TextTransform(ValueTransform, ABC):

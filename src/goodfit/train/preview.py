@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split
+from goodfit.data.kinds import DataKind
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation, BatchTransform, OnBatch
@@ -21,15 +22,6 @@ from goodfit.train.stages.on_model import Attachment
 
 BATCH_SIZE = 128
 """Rows of a batch that contains the previewed rows."""
-KINDS = ("table", "series")
-"""The data kinds that are previewed as parts of a batch, together with techniques that mix rows."""
-EXAMPLES = {
-    "table": "swap_noise=0.1 or cutmix",
-    "series": "jitter=0.05 or window_warp=2",
-    "text": "synonyms=0.1",
-    "sound": "pitch=2",
-}
-"""Data kind → augmentations to suggest if a recipe has none."""
 
 
 def variants(
@@ -47,7 +39,7 @@ def variants(
         InputError: the recipe has no augmentation or does not fit the data; the rows do not exist.
     """
     recipe = check_preview(split, recipe, count, rows)
-    if split.spec.inputs.kind in KINDS:
+    if split.spec.inputs.data_kind.previewed_in_batch:
         return variants_in_batches(split, recipe, count, rows, seed).x
     return variants_with_targets(split, recipe, count, rows, seed)[0]
 
@@ -108,12 +100,12 @@ def targets(split: Split, rows: Sequence[int]) -> Tensor:
     return _probabilities(split.train.y[list(rows)], split)
 
 
-def previewed(recipe: Recipe, kind: str) -> list[Technique]:
+def previewed(recipe: Recipe, kind: DataKind) -> list[Technique]:
     """The techniques of a recipe that act in previews of this data kind."""
     return [
         t
         for t in recipe
-        if isinstance(t, Augmentation) or (kind in KINDS and isinstance(t, BatchTransform) and t.needs_floats)
+        if isinstance(t, Augmentation) or (kind.previewed_in_batch and isinstance(t, BatchTransform) and t.needs_floats)
     ]
 
 
@@ -134,11 +126,10 @@ def check_preview(split: Split, recipe: Recipe | Technique | str, count: int, ro
     Raises:
         InputError: it has not, or they do not.
     """
-    recipe, kind, last = Recipe.of(recipe), split.spec.inputs.kind, len(split.train) - 1
+    recipe, kind, last = Recipe.of(recipe), split.spec.inputs.data_kind, len(split.train) - 1
     if not previewed(recipe, kind):
         names = ", ".join(t.name() for t in recipe.at(OnBatch)) or recipe.text() or "nothing"
-        example = EXAMPLES.get(kind, "rotation=15")
-        raise InputError(f"augment: the recipe must have an augmentation such as {example}, got {names}.")
+        raise InputError(f"augment: the recipe must have an augmentation such as {kind.example}, got {names}.")
     if count < 1 or not rows or min(rows) < 0 or max(rows) > last:
         raise InputError(
             f"augment: count must be at least 1 and rows among 0 to {last}, got count={count}, rows={rows}."

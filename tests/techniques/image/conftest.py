@@ -39,11 +39,11 @@ def by_pil() -> Callable[[Callable[[Image.Image, int], Image.Image], Tensor], Te
     """Apply a PIL operation to each image, in steps of 1/255."""
 
     def make(change: Callable[[Image.Image, int], Image.Image], images: Tensor) -> Tensor:
-        made = []
+        results = []
         for row, image in enumerate((images * 255).round().to(torch.uint8)):
             picture = Image.fromarray(image.movedim(0, -1).numpy())
-            made.append(torch.from_numpy(np.asarray(change(picture, row)).copy()).movedim(-1, 0))
-        return torch.stack(made).double() / 255
+            results.append(torch.from_numpy(np.asarray(change(picture, row)).copy()).movedim(-1, 0))
+        return torch.stack(results).double() / 255
 
     return make
 

@@ -13,10 +13,10 @@ from goodfit.techniques import Blur
 
 def test_equals_scipy_inside_the_image() -> None:
     rough = torch.rand(2, 1, 40, 44, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = Blur(2.0).transform(rough, (torch.tensor([1.0, 0.0], dtype=torch.float64),), Inputs("image"))
+    result = Blur(2.0).transform(rough, (torch.tensor([1.0, 0.0], dtype=torch.float64),), Inputs("image"))
     for row, sigma in enumerate((2.0, 1.0)):
-        wanted = ndimage.gaussian_filter(rough[row, 0].numpy(), sigma, truncate=8)
-        np.testing.assert_allclose(found[row, 0, 16:-16, 16:-16], wanted[16:-16, 16:-16], atol=1e-7)
+        expected = ndimage.gaussian_filter(rough[row, 0].numpy(), sigma, truncate=8)
+        np.testing.assert_allclose(result[row, 0, 16:-16, 16:-16], expected[16:-16, 16:-16], atol=1e-7)
 
 
 def test_constant_images_stay_constant_at_the_border(photos: Tensor, augment: Callable[..., Tensor]) -> None:

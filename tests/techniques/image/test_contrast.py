@@ -13,11 +13,11 @@ FACTORS = torch.tensor([-0.9, -0.3, 0.0, 0.2, 0.6, 1.0])
 
 
 def test_equals_pil(photos: Tensor, apply_draw: Callable[..., Tensor], by_pil: Callable[..., Tensor]) -> None:
-    wanted = by_pil(lambda image, row: ImageEnhance.Contrast(image).enhance(1 + float(FACTORS[row])), photos)
-    found = apply_draw(Contrast(1.0), (photos * 255).round() / 255, FACTORS)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=2.01 / 255)  # PIL also rounds the mean
+    expected = by_pil(lambda image, row: ImageEnhance.Contrast(image).enhance(1 + float(FACTORS[row])), photos)
+    result = apply_draw(Contrast(1.0), (photos * 255).round() / 255, FACTORS)
+    torch.testing.assert_close(result, expected, rtol=0, atol=2.01 / 255)  # PIL also rounds the mean
 
 
 def test_the_mean_does_not_change(photos: Tensor) -> None:
-    found = Contrast(0.5).transform(photos.mean(1, keepdim=True), (FACTORS.double(),), Inputs("image"))
-    torch.testing.assert_close(found.mean((1, 2, 3)), photos.mean((1, 2, 3)))
+    result = Contrast(0.5).transform(photos.mean(1, keepdim=True), (FACTORS.double(),), Inputs("image"))
+    torch.testing.assert_close(result.mean((1, 2, 3)), photos.mean((1, 2, 3)))

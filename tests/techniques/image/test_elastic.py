@@ -15,9 +15,9 @@ from goodfit.techniques import Elastic
 def test_equals_the_published_formula(sigma: float) -> None:
     """Uniform noise, smoothed by scipy's Gaussian filter, times alpha."""
     noise = torch.rand(3, 2, 20, 28, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
-    found = Elastic(10.0, sigma).displacement((noise,), (20, 28))
-    wanted = 10 * ndimage.gaussian_filter(noise.numpy(), (0, 0, sigma, sigma), mode="constant", truncate=8)
-    np.testing.assert_allclose(found, wanted, atol=2e-5)
+    result = Elastic(10.0, sigma).displacement((noise,), (20, 28))
+    expected = 10 * ndimage.gaussian_filter(noise.numpy(), (0, 0, sigma, sigma), mode="constant", truncate=8)
+    np.testing.assert_allclose(result, expected, atol=2e-5)
 
 
 def test_the_mean_displacement_is_as_documented() -> None:

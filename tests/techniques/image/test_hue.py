@@ -12,12 +12,12 @@ from goodfit.techniques import Hue
 
 def test_equals_colorsys(photos: Tensor) -> None:
     turns = torch.tensor([-0.5, -0.3, 0.0, 0.1, 0.25, 0.49], dtype=torch.float64)
-    found = Hue(0.5).transform(photos, (2 * turns,), Inputs("image"))
+    result = Hue(0.5).transform(photos, (2 * turns,), Inputs("image"))
     for row, turn in enumerate(turns.tolist()):
         for i, j in ((0, 0), (5, 7), (11, 15), (3, 2)):
             h, s, v = colorsys.rgb_to_hsv(*photos[row, :, i, j].tolist())
-            wanted = torch.tensor(colorsys.hsv_to_rgb((h + turn) % 1, s, v), dtype=torch.float64)
-            torch.testing.assert_close(found[row, :, i, j], wanted, rtol=0, atol=1e-9)
+            expected = torch.tensor(colorsys.hsv_to_rgb((h + turn) % 1, s, v), dtype=torch.float64)
+            torch.testing.assert_close(result[row, :, i, j], expected, rtol=0, atol=1e-9)
 
 
 def test_greys_and_neutral_strength_do_not_change(augment: Callable[..., Tensor], photos: Tensor) -> None:

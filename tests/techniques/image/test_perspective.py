@@ -15,9 +15,9 @@ def test_corners_map_to_the_drawn_positions() -> None:
     matrices = Perspective(0.3).matrix(draw, (10, 20))
     halves = torch.tensor([10.0, 5.0], dtype=torch.float64)
     at = (CORNERS * torch.tensor([10.0, 5.0, 1.0], dtype=torch.float64)) @ matrices.mT  # (draw, corner, 3)
-    found = at[..., :2] / at[..., 2:]
+    result = at[..., :2] / at[..., 2:]
     moved = torch.stack([torch.stack(draw[:4], 1), torch.stack(draw[4:], 1)], -1)
-    torch.testing.assert_close(found, (CORNERS[:, :2] + 0.3 * moved) * halves, rtol=0, atol=1e-9)
+    torch.testing.assert_close(result, (CORNERS[:, :2] + 0.3 * moved) * halves, rtol=0, atol=1e-9)
 
 
 def test_straight_lines_stay_straight_and_no_image_is_inverted(largest: Callable[..., Tensor]) -> None:

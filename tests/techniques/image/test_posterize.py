@@ -14,7 +14,7 @@ from goodfit.techniques import Posterize
 def test_equals_pil(
     lost: int, photos: Tensor, apply_draw: Callable[..., Tensor], by_pil: Callable[..., Tensor]
 ) -> None:
-    wanted = by_pil(lambda image, row: ImageOps.posterize(image, 8 - lost), photos)
-    found = apply_draw(Posterize(7.0), (photos * 255).round() / 255, torch.full((6,), lost / 7))
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-9)
+    expected = by_pil(lambda image, row: ImageOps.posterize(image, 8 - lost), photos)
+    result = apply_draw(Posterize(7.0), (photos * 255).round() / 255, torch.full((6,), lost / 7))
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-9)
     assert torch.equal(apply_draw(Posterize(7.0), photos, torch.full((6,), 0.01)), photos)

@@ -43,14 +43,14 @@ def test_images_stay_in_range(
     technique: RandAugment | TrivialAugment, channels: int, photos: Tensor, augment: Callable[..., Tensor]
 ) -> None:
     many = photos[:, :channels].repeat(40, 1, 1, 1)
-    found = augment(technique, many)
-    assert found.shape == many.shape
-    assert float(found.min()) >= 0
-    assert float(found.max()) <= 1
-    changed = (found != many).flatten(1).any(1)
+    result = augment(technique, many)
+    assert result.shape == many.shape
+    assert float(result.min()) >= 0
+    assert float(result.max()) <= 1
+    changed = (result != many).flatten(1).any(1)
     assert 120 < int(changed.sum()) < 240
-    assert torch.equal(found, augment(technique, many))
-    assert not torch.equal(found, augment(technique, many, seed=1))
+    assert torch.equal(result, augment(technique, many))
+    assert not torch.equal(result, augment(technique, many, seed=1))
 
 
 def test_with_a_rotation_there_is_one_resampling(photos: Tensor, augment: Callable[..., Tensor]) -> None:

@@ -13,12 +13,12 @@ def test_each_result_is_a_window_of_the_padded_image(photos: Tensor, augment: Ca
     many = photos[:1].repeat(800, 1, 1, 1)
     padded = F.pad(photos[0], (4, 4, 3, 3))  # a quarter of 16 is 4, of 12 is 3
     windows = {(i, j): padded[:, i : i + 12, j : j + 16] for i in range(7) for j in range(9)}
-    seen = set()
+    positions = set()
     for image in augment(RandomCrop(0.25), many):
         close = [at for at, window in windows.items() if torch.allclose(image, window, rtol=0, atol=1e-12)]
         assert len(close) == 1
-        seen.add(close[0])
-    assert len(seen) == 63
+        positions.add(close[0])
+    assert len(positions) == 63
 
 
 def test_matrices_are_whole_pixels(largest: Callable[..., Tensor]) -> None:

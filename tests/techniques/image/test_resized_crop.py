@@ -14,10 +14,10 @@ from goodfit.techniques import ResizedCrop
 def test_a_quarter_is_enlarged(photos: Tensor) -> None:
     draw = tuple(torch.full((6,), value, dtype=torch.float64) for value in (-1.0, 0.0, 1.0, -1.0))
     matrix = ResizedCrop(0.25, 1.0).matrix(draw, (12, 16))
-    found = warp_images(photos, matrix, None, "edge", 0.0, affine=True)
+    result = warp_images(photos, matrix, None, "edge", 0.0, affine=True)
     part = photos[..., :6, 8:]  # top right
-    wanted = F.interpolate(part, (12, 16), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(found[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1], rtol=0, atol=1e-12)
+    expected = F.interpolate(part, (12, 16), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(result[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], rtol=0, atol=1e-12)
 
 
 def test_parts_are_inside_with_the_given_areas_and_ratios(largest: Callable[..., Tensor]) -> None:

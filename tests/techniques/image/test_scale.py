@@ -15,9 +15,9 @@ def test_wider_and_lower() -> None:
     square = torch.zeros(1, 1, 20, 20, dtype=torch.float64)
     square[..., 6:14, 6:14] = 1.0
     draw = torch.ones(1, dtype=torch.float64), -torch.ones(1, dtype=torch.float64)
-    found = warp_images(square, Scale(1.0).matrix(draw, (20, 20)), None, "black", 0.0, affine=True)[0, 0]
-    assert float(found[9].sum()) == pytest.approx(16, abs=1)
-    assert float(found[:, 9].sum()) == pytest.approx(4, abs=1)
+    result = warp_images(square, Scale(1.0).matrix(draw, (20, 20)), None, "black", 0.0, affine=True)[0, 0]
+    assert float(result[9].sum()) == pytest.approx(16, abs=1)
+    assert float(result[:, 9].sum()) == pytest.approx(4, abs=1)
 
 
 def test_both_sides_are_independent(largest: Callable[..., Tensor]) -> None:

@@ -13,6 +13,6 @@ FACTORS = torch.tensor([-1.0, -0.3, 0.0, 0.2, 0.6, 1.0])
 
 def test_equals_pil(photos: Tensor, apply_draw: Callable[..., Tensor], by_pil: Callable[..., Tensor]) -> None:
     rough = torch.rand(photos.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    wanted = by_pil(lambda image, row: ImageEnhance.Sharpness(image).enhance(1 + float(FACTORS[row])), rough)
-    found = apply_draw(Sharpness(1.0), (rough * 255).round() / 255, FACTORS)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=2.01 / 255)
+    expected = by_pil(lambda image, row: ImageEnhance.Sharpness(image).enhance(1 + float(FACTORS[row])), rough)
+    result = apply_draw(Sharpness(1.0), (rough * 255).round() / 255, FACTORS)
+    torch.testing.assert_close(result, expected, rtol=0, atol=2.01 / 255)

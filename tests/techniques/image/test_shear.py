@@ -14,8 +14,8 @@ def test_a_vertical_line_slants() -> None:
     line = torch.zeros(1, 1, 11, 11, dtype=torch.float64)
     line[..., 5] = 1.0
     draw = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    found = warp_images(line, Shear(45.0).matrix(draw, (11, 11)), None, "black", 0.0, affine=True)[0, 0]
-    torch.testing.assert_close(found, torch.eye(11, dtype=torch.float64).flip(1), rtol=0, atol=1e-9)
+    result = warp_images(line, Shear(45.0).matrix(draw, (11, 11)), None, "black", 0.0, affine=True)[0, 0]
+    torch.testing.assert_close(result, torch.eye(11, dtype=torch.float64).flip(1), rtol=0, atol=1e-9)
 
 
 def test_angles(largest: Callable[..., Tensor]) -> None:

@@ -13,9 +13,9 @@ from goodfit.techniques import Shift
 def test_whole_pixels_to_the_right_and_downwards(photos: Tensor) -> None:
     one = torch.ones(6, dtype=torch.float64)
     matrix = Shift(0.25).matrix((one, one), (12, 16))
-    found = warp_images(photos, matrix, None, "black", 0.0, affine=True)
-    torch.testing.assert_close(found[..., 3:, 4:], photos[..., :-3, :-4], rtol=0, atol=1e-12)
-    beyond = torch.cat([found[..., :3, :].flatten(), found[..., :4].flatten()])
+    result = warp_images(photos, matrix, None, "black", 0.0, affine=True)
+    torch.testing.assert_close(result[..., 3:, 4:], photos[..., :-3, :-4], rtol=0, atol=1e-12)
+    beyond = torch.cat([result[..., :3, :].flatten(), result[..., :4].flatten()])
     torch.testing.assert_close(beyond, torch.zeros_like(beyond), rtol=0, atol=1e-12)
 
 

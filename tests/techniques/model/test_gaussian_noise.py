@@ -53,5 +53,5 @@ def test_input_and_hidden_stddev_are_separate(make_net: Callable[..., nn.Sequent
 def test_identity_in_evaluation(make_net: Callable[..., nn.Sequential]) -> None:
     x, model = torch.ones(4, 6), make_net().eval()
     plain = model(x)
-    attach_layers(model, Recipe.of(GaussianNoise(5.0))).source.generator = generator()
+    attach_layers(model, Recipe.of(GaussianNoise(5.0))).context.generator = generator()
     assert torch.equal(model(x), plain)

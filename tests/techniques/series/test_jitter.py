@@ -37,16 +37,16 @@ def test_standard_deviations_are_those_of_the_whole_batch(
 def test_independent_of_the_units_of_the_data(augment: Callable[..., Tensor], waves: Callable[..., Tensor]) -> None:
     scale = torch.tensor([3.0, 0.01, 1e4], dtype=torch.float64)[:, None]
     x = waves()
-    found = augment(Jitter(0.2), scale * x + 5, inputs=SERIES)
-    torch.testing.assert_close((found - 5) / scale, augment(Jitter(0.2), x, inputs=SERIES), rtol=1e-9, atol=1e-9)
+    result = augment(Jitter(0.2), scale * x + 5, inputs=SERIES)
+    torch.testing.assert_close((result - 5) / scale, augment(Jitter(0.2), x, inputs=SERIES), rtol=1e-9, atol=1e-9)
 
 
 def test_a_constant_channel_does_not_change(augment: Callable[..., Tensor], waves: Callable[..., Tensor]) -> None:
     x = waves()
     x[:, 1] = 7.0
-    found = augment(Jitter(0.2), x, inputs=SERIES)
-    torch.testing.assert_close(found[:, 1], x[:, 1], rtol=0, atol=1e-12)
-    assert not torch.equal(found[:, 0], x[:, 0])
+    result = augment(Jitter(0.2), x, inputs=SERIES)
+    torch.testing.assert_close(result[:, 1], x[:, 1], rtol=0, atol=1e-12)
+    assert not torch.equal(result[:, 0], x[:, 0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -55,9 +55,9 @@ def test_neutral_is_the_identity(
 ) -> None:
     x = waves(dtype=dtype)
     for neutral in (Jitter(0.0), Jitter(0.5, p=0.0)):
-        found = augment(neutral, x, inputs=SERIES)
-        assert torch.equal(found, x)
-        assert found.dtype == dtype
+        result = augment(neutral, x, inputs=SERIES)
+        assert torch.equal(result, x)
+        assert result.dtype == dtype
 
 
 def test_tables_are_refused(augment: Callable[..., Tensor]) -> None:

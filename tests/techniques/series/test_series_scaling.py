@@ -35,6 +35,6 @@ def test_neutral_is_the_identity(
 ) -> None:
     x = waves(dtype=dtype)
     for neutral in (SeriesScaling(0.0), SeriesScaling(0.5, p=0.0)):
-        found = augment(neutral, x, inputs=SERIES)
-        assert torch.equal(found, x)
-        assert found.dtype == dtype
+        result = augment(neutral, x, inputs=SERIES)
+        assert torch.equal(result, x)
+        assert result.dtype == dtype

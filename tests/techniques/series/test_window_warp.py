@@ -25,27 +25,27 @@ def by_numpy(series: np.ndarray, begin: float, end: float, ratio: float) -> np.n
 def test_equals_numpy_interp(factor: float, size: float, waves: Callable[..., Tensor]) -> None:
     x, warp = waves(), WindowWarp(factor, size=size)
     place, way = (drawn.double() for drawn in warp.sample(x, torch.Generator().manual_seed(0)))
-    found = warp.transform(x, (place, way), SERIES).numpy()
+    result = warp.transform(x, (place, way), SERIES).numpy()
     for row, series in enumerate(x.numpy()):
         begin = (float(place[row]) + 1) / 2 * (1 - size) * 49
         ratio = factor if way[row] > 0 else 1 / factor
-        wanted = [by_numpy(channel, begin, begin + size * 49, ratio) for channel in series]
-        np.testing.assert_allclose(found[row], wanted, rtol=0, atol=1e-9)
+        expected = [by_numpy(channel, begin, begin + size * 49, ratio) for channel in series]
+        np.testing.assert_allclose(result[row], expected, rtol=0, atol=1e-9)
 
 
 def test_windows_are_stretched_or_compressed_at_any_position(
     augment: Callable[..., Tensor], ramps: Callable[..., Tensor]
 ) -> None:
     """A ramp becomes the interpolated times; outside the window they are equally spaced."""
-    found = augment(WindowWarp(2.0, size=0.2), ramps(600, 101), inputs=SERIES)[:, 0].numpy()
-    np.testing.assert_allclose(found[:, 0], 0, atol=1e-9)
-    np.testing.assert_allclose(found[:, -1], 100, atol=1e-9)
-    steps = np.diff(found, axis=1)
+    result = augment(WindowWarp(2.0, size=0.2), ramps(600, 101), inputs=SERIES)[:, 0].numpy()
+    np.testing.assert_allclose(result[:, 0], 0, atol=1e-9)
+    np.testing.assert_allclose(result[:, -1], 100, atol=1e-9)
+    steps = np.diff(result, axis=1)
     assert steps.min() > 0
     slow = steps[:, 0] > 1  # the series is longer, so the rest is played faster
     first_in_window = np.isclose(steps, np.where(slow, 0.6, 1.8)[:, None]).argmax(1)  # 1.2 / 2, and 0.9 · 2
     assert abs(slow.mean() - 0.5) < 4 * (0.25 / 600) ** 0.5
-    begins = found[np.arange(600), first_in_window]
+    begins = result[np.arange(600), first_in_window]
     assert begins.min() < 3
     assert 77 < begins.max() <= 82
     assert abs(begins.mean() - 40.7) < 4 * 80 / 12**0.5 / 600**0.5
@@ -58,6 +58,6 @@ def test_neutral_is_the_identity(
     for time in (50, 2, 1):
         x = waves(time=time, dtype=dtype)
         for neutral in (WindowWarp(1.0, size=0.37), WindowWarp(3.0, p=0.0)):
-            found = augment(neutral, x, inputs=SERIES)
-            assert torch.equal(found, x)
-            assert found.dtype == dtype
+            result = augment(neutral, x, inputs=SERIES)
+            assert torch.equal(result, x)
+            assert result.dtype == dtype

@@ -23,8 +23,8 @@ def test_frequency_and_loudness(
     sound_inputs: Inputs,
 ) -> None:
     x = tone(*[hertz] * 4)
-    found = Pitch(semitones).transform(x, (LEVELS,), sound_inputs)[:, 0, 600:7400]
-    for y, level in zip(found, LEVELS.tolist(), strict=True):
+    result = Pitch(semitones).transform(x, (LEVELS,), sound_inputs)[:, 0, 600:7400]
+    for y, level in zip(result, LEVELS.tolist(), strict=True):
         assert frequency(y) == pytest.approx(hertz * 2 ** (semitones * level / 12), rel=2e-3)
         assert decibels(y, x[0]) == pytest.approx(0, abs=0.15)
 
@@ -67,10 +67,10 @@ def test_channels_short_sounds_and_silence(augment: Callable[..., Tensor], tone:
     stereo = augment(Pitch(5.0), tone(300, 700, channels=2), inputs=inputs)
     assert torch.equal(stereo[:, 0], stereo[:, 1])
     for length in (1, 2, 16, 300):
-        found = augment(Pitch(5.0), torch.randn(6, 1, length).clamp(-1, 1), inputs=inputs)
-        assert found.shape == (6, 1, length)
-        assert bool(found.isfinite().all())
-        assert float(found.abs().max()) <= 1
+        result = augment(Pitch(5.0), torch.randn(6, 1, length).clamp(-1, 1), inputs=inputs)
+        assert result.shape == (6, 1, length)
+        assert bool(result.isfinite().all())
+        assert float(result.abs().max()) <= 1
     silence = torch.zeros(3, 1, 500)
     assert torch.equal(augment(Pitch(5.0), silence, inputs=inputs), silence)
     x = torch.randn(5, 1, 333).clamp(-1, 1)

@@ -11,11 +11,11 @@ from goodfit.techniques import Polarity
 
 def test_half_of_the_samples_are_inverted(augment: Callable[..., Tensor]) -> None:
     x = torch.rand(400, 2, 10) * 0.9 + 0.05
-    found = augment(Polarity(0.5), x, inputs=Inputs("sound", -1.0, 1.0))
-    turned = (found < 0).flatten(1).all(1)
+    result = augment(Polarity(0.5), x, inputs=Inputs("sound", -1.0, 1.0))
+    turned = (result < 0).flatten(1).all(1)
     assert 150 < int(turned.sum()) < 250
-    assert torch.equal(found[turned], -x[turned])
-    assert torch.equal(found[~turned], x[~turned])
+    assert torch.equal(result[turned], -x[turned])
+    assert torch.equal(result[~turned], x[~turned])
 
 
 def test_all_and_none(augment: Callable[..., Tensor]) -> None:

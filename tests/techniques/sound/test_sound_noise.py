@@ -17,17 +17,17 @@ def test_signal_to_noise_ratio(
 ) -> None:
     x = torch.cat([tone(440, channels=2), 7 * tone(100, channels=2), 0.01 * tone(900, channels=2)])
     for ratio in (-10.0, 5.0, 30.0):
-        found = augment(SoundNoise(1.0, low=ratio, high=ratio), x, inputs=WIDE)
+        result = augment(SoundNoise(1.0, low=ratio, high=ratio), x, inputs=WIDE)
         for row in range(3):
-            assert decibels(x[row], found[row] - x[row]) == pytest.approx(ratio, abs=0.3)
+            assert decibels(x[row], result[row] - x[row]) == pytest.approx(ratio, abs=0.3)
 
 
 def test_ratios_are_uniform_between_the_bounds(
     tone: Callable[..., Tensor], decibels: Callable[..., float], augment: Callable[..., Tensor]
 ) -> None:
     x = tone(440).repeat(300, 1, 1)
-    found = augment(SoundNoise(1.0, low=10.0, high=30.0), x, inputs=WIDE)
-    ratios = torch.tensor([decibels(x[0], y - x[0]) for y in found])
+    result = augment(SoundNoise(1.0, low=10.0, high=30.0), x, inputs=WIDE)
+    ratios = torch.tensor([decibels(x[0], y - x[0]) for y in result])
     assert 9.5 < float(ratios.min()) < 11
     assert 29 < float(ratios.max()) < 30.5
     assert float(ratios.mean()) == pytest.approx(20, abs=1)

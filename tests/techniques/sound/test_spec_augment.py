@@ -24,9 +24,9 @@ def test_a_frequency_band_is_silenced(
     mels = [0.1, 0.3, 0.45, 0.55, 0.65, 0.75, 0.95]
     x = tone(*map(hertz, mels))
     draw = torch.tensor([[[0.75, 0.5]]]).repeat(7, 1, 1), NONE.repeat(7, 1, 1)  # from 0.35 to 0.65
-    found = SpecAugment(time=0.0, frequency=0.4, masks=1).transform(x, draw, sound_inputs)
+    result = SpecAugment(time=0.0, frequency=0.4, masks=1).transform(x, draw, sound_inputs)
     inside = slice(500, 7500)
-    left = [decibels(found[row, :, inside], x[row, :, inside]) for row in range(7)]
+    left = [decibels(result[row, :, inside], x[row, :, inside]) for row in range(7)]
     assert left[:2] + left[5:] == pytest.approx([0] * 4, abs=0.05)
     assert max(left[2:4]) < -40
 
@@ -34,11 +34,11 @@ def test_a_frequency_band_is_silenced(
 def test_a_time_interval_is_silenced(sound_inputs: Inputs) -> None:
     x = torch.rand(1, 2, 1000) + 0.5
     draw = NONE, torch.tensor([[[0.5, 0.25]]])  # 200 long, from a quarter of 800
-    found = SpecAugment(time=0.4, frequency=0.0, masks=1).transform(x, draw, sound_inputs)
-    assert torch.equal(found[..., :200], x[..., :200])
-    assert torch.equal(found[..., 400:], x[..., 400:])
-    assert float(found[..., 210:390].abs().max()) == 0
-    assert bool((found[..., 200:210].abs() < x[..., 200:210]).all())
+    result = SpecAugment(time=0.4, frequency=0.0, masks=1).transform(x, draw, sound_inputs)
+    assert torch.equal(result[..., :200], x[..., :200])
+    assert torch.equal(result[..., 400:], x[..., 400:])
+    assert float(result[..., 210:390].abs().max()) == 0
+    assert bool((result[..., 200:210].abs() < x[..., 200:210]).all())
 
 
 def test_number_and_width_of_masks(augment: Callable[..., Tensor]) -> None:
@@ -56,8 +56,8 @@ def test_neutral_short_and_silent(augment: Callable[..., Tensor]) -> None:
     x = torch.randn(9, 2, 77).clamp(-1, 1)
     assert torch.equal(augment(SpecAugment(0.0, 0.0), x, inputs=inputs), x)
     for length in (1, 2, 16):
-        found = augment(SpecAugment(), torch.randn(9, 2, length).clamp(-1, 1), inputs=inputs)
-        assert found.shape == (9, 2, length)
-        assert bool(found.isfinite().all())
+        result = augment(SpecAugment(), torch.randn(9, 2, length).clamp(-1, 1), inputs=inputs)
+        assert result.shape == (9, 2, length)
+        assert bool(result.isfinite().all())
     silence = torch.zeros(6, 1, 200)
     assert torch.equal(augment(SpecAugment(1.0, 1.0), silence, inputs=inputs), silence)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from goodfit.data import Inputs, load
+from goodfit.data import Inputs, Sounds, load
 from goodfit.models import build
 from goodfit.stages.sound_base import SoundTransform
 from goodfit.techniques import ALL
@@ -37,8 +37,8 @@ def test_noise_is_equally_loud_and_independent_in_both_channels(augment: Callabl
     noise = augment(ALL["sound_noise"](1.0, low=10.0, high=10.0), x, inputs=Inputs("sound", -1.0, 1.0)) - x
     size = noise[0].std(-1)
     assert float(size[0] / size[1]) == pytest.approx(1, abs=0.05)
-    wanted = x.square().mean().sqrt() * 10 ** (-10 / 20)
-    assert float(size.mean()) == pytest.approx(float(wanted), rel=0.05)
+    expected = x.square().mean().sqrt() * 10 ** (-10 / 20)
+    assert float(size.mean()) == pytest.approx(float(expected), rel=0.05)
     assert abs(np.corrcoef(noise[0].numpy())[0, 1]) < 0.05
 
 
@@ -52,10 +52,10 @@ def test_channels_stay_in_phase(name: str, change: float, turn: float) -> None:
     ears = np.stack([np.sin(2 * np.pi * 400 * t), 0.5 * np.sin(2 * np.pi * 400 * t - turn)])
     technique = ALL[name](0.5) if name == "time_stretch" else ALL[name](4.0)
     x = torch.from_numpy(ears).float()[None]
-    found = (
+    result = (
         technique.transform_sound(x, (torch.tensor([change]),), Inputs("sound", -1.0, 1.0, 8000))[0].double().numpy()
     )
-    middle = found[:, 1500:4500] * np.hanning(3000)
+    middle = result[:, 1500:4500] * np.hanning(3000)
     left, right = np.fft.rfft(middle, 1 << 17)
     at = np.abs(left).argmax()
     assert np.angle(right[at] / left[at] * np.exp(1j * turn)) == pytest.approx(0, abs=0.05)
@@ -67,7 +67,7 @@ def test_a_network_learns_from_the_difference_between_channels() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     x = rng.normal(size=(60, 1, 2000)) * np.stack([1.0 - 0.8 * y, 0.2 + 0.8 * y], 1)[..., None]
-    split = load((x.astype(np.float32), y), kind="sound", rate=8000).split()
+    split = load((x.astype(np.float32), y), options=Sounds(rate=8000)).split()
     assert split.spec.input_shape == (2, 2000)
     run = fit("mel_cnn:8", split, "time_stretch=0.1, pitch=1.0, spec_augment", Training(epochs=8, batch_size=8))
     assert run.row["stop_accuracy"] == 1.0

@@ -21,8 +21,8 @@ def test_pitch_and_loudness_do_not_change(
     sound_inputs: Inputs,
 ) -> None:
     x = tone(*[hertz] * 4)
-    found = TimeStretch(0.6).transform(x, (LEVELS,), sound_inputs)[:, 0, 600:4400]
-    for y in found:
+    result = TimeStretch(0.6).transform(x, (LEVELS,), sound_inputs)[:, 0, 600:4400]
+    for y in result:
         assert frequency(y) == pytest.approx(hertz, rel=1e-3)
         assert decibels(y, x[0]) == pytest.approx(0, abs=0.1)
 
@@ -33,8 +33,8 @@ def test_tempo_changes(sound_inputs: Inputs) -> None:
     middles = torch.tensor([3000.0, 6000.0, 9000.0])
     loudness = (-(((t - middles[:, None]) / 300) ** 2)).exp().sum(0)
     x = (loudness * torch.sin(t)).repeat(4, 1, 1)
-    found = TimeStretch(0.6).transform(x, (LEVELS,), sound_inputs)[:, 0]
-    for y, level in zip(found, LEVELS.tolist(), strict=True):
+    result = TimeStretch(0.6).transform(x, (LEVELS,), sound_inputs)[:, 0]
+    for y, level in zip(result, LEVELS.tolist(), strict=True):
         rate = 1.6**level
         for middle in middles.tolist():
             near = ((t - middle / rate).abs() < 1200 / rate) * y.square()
@@ -55,10 +55,10 @@ def test_channels_short_sounds_and_silence(augment: Callable[..., Tensor], tone:
     stereo = augment(TimeStretch(0.5), tone(300, 700, channels=2), inputs=inputs)
     assert torch.equal(stereo[:, 0], stereo[:, 1])
     for length in (1, 2, 16, 300):
-        found = augment(TimeStretch(0.5), torch.randn(6, 1, length).clamp(-1, 1), inputs=inputs)
-        assert found.shape == (6, 1, length)
-        assert bool(found.isfinite().all())
-        assert float(found.abs().max()) <= 1
+        result = augment(TimeStretch(0.5), torch.randn(6, 1, length).clamp(-1, 1), inputs=inputs)
+        assert result.shape == (6, 1, length)
+        assert bool(result.isfinite().all())
+        assert float(result.abs().max()) <= 1
     silence = torch.zeros(3, 1, 500)
     assert torch.equal(augment(TimeStretch(0.5), silence, inputs=inputs), silence)
     x = torch.randn(5, 1, 333).clamp(-1, 1)

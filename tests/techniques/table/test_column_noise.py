@@ -19,9 +19,9 @@ def test_noise_on_numbers_only(
     augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Callable[..., Tensor]
 ) -> None:
     x = make_rows(2000)
-    found = augment(ColumnNoise(0.3), x, inputs=mixed_inputs)
-    assert torch.equal(found[:, CODES], x[:, CODES])
-    noise = ((found - x)[:, NUMBERS] / 0.3).numpy()
+    result = augment(ColumnNoise(0.3), x, inputs=mixed_inputs)
+    assert torch.equal(result[:, CODES], x[:, CODES])
+    noise = ((result - x)[:, NUMBERS] / 0.3).numpy()
     for column in noise.T:
         assert stats.kstest(column, stats.norm.cdf).pvalue > 0.001
     assert np.abs(np.corrcoef(noise.T) - np.eye(3)).max() < 4 / 2000**0.5
@@ -42,8 +42,8 @@ def test_units_are_those_of_the_raw_columns(augment: Callable[..., Tensor]) -> N
     names = list(split.preprocessing.features.feature_names)
     assert split.spec.inputs.groups == ((2, 3), (3, 6))
     assert names[2] == "small is missing"
-    found = augment(ColumnNoise(0.1), split.train.x, inputs=split.spec.inputs)
-    moved = found - split.train.x
+    result = augment(ColumnNoise(0.1), split.train.x, inputs=split.spec.inputs)
+    moved = result - split.train.x
     assert bool((moved[:, 2:] == 0).all())
     spreads = split.train.x[:, :2].std(0), moved[:, :2].std(0)
     assert spreads[0].tolist() == pytest.approx([1, 1], abs=0.01)
@@ -62,6 +62,6 @@ def test_neutral_is_the_identity(
     x = make_rows(dtype=dtype)
     for inputs in (mixed_inputs, Inputs()):
         for neutral in (ColumnNoise(0.0), ColumnNoise(0.5, p=0.0)):
-            found = augment(neutral, x, inputs=inputs)
-            assert torch.equal(found, x)
-            assert found.dtype == dtype
+            result = augment(neutral, x, inputs=inputs)
+            assert torch.equal(result, x)
+            assert result.dtype == dtype

@@ -64,7 +64,7 @@ def test_as_a_compiled_graph(technique: Any, mixed_inputs: Inputs, make_rows: Ca
         return technique.transform(x, drawn[1:], mixed_inputs)
 
     graph = make_fx(functionalize(vmap(one)))(x, y, drawn)
-    found, wanted = graph(x, y, drawn), vmap(one)(x, y, drawn)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    result, expected = graph(x, y, drawn), vmap(one)(x, y, drawn)
+    torch.testing.assert_close(result, expected, rtol=0, atol=0)
     other = x.flip(0)
     torch.testing.assert_close(graph(other, y, drawn), vmap(one)(other, y, drawn), rtol=0, atol=0)

@@ -19,14 +19,14 @@ def test_by_hand(mixed_inputs: Inputs, make_rows: Callable[..., Tensor]) -> None
     """Column by column in plain Python, from the same draw."""
     x = make_rows(50)
     noise, donor = SwapNoise(0.3).sample(x, torch.Generator().manual_seed(1))
-    wanted = x.numpy().copy()
+    expected = x.numpy().copy()
     for row in range(50):
         for unit in UNITS:
             if noise[row, unit[0]] < 0.3:
-                wanted[row, list(unit)] = x[donor[row, unit[0]], list(unit)].numpy()
-    found = SwapNoise(0.3).transform(x, (noise, donor), mixed_inputs)
-    assert np.array_equal(found.numpy(), wanted)
-    assert not torch.equal(found, x)
+                expected[row, list(unit)] = x[donor[row, unit[0]], list(unit)].numpy()
+    result = SwapNoise(0.3).transform(x, (noise, donor), mixed_inputs)
+    assert np.array_equal(result.numpy(), expected)
+    assert not torch.equal(result, x)
 
 
 def test_donors_are_uniform_over_the_other_rows() -> None:
@@ -43,9 +43,9 @@ def test_share_of_replaced_groups(augment: Callable[..., Tensor], mixed_inputs: 
     """All columns of a row hold the row's number: a group never mixes two rows."""
     n = 3000
     x = torch.arange(n, dtype=torch.float64)[:, None].expand(n, 11).contiguous()
-    found = augment(SwapNoise(0.2), x, inputs=mixed_inputs)
+    result = augment(SwapNoise(0.2), x, inputs=mixed_inputs)
     for unit in UNITS:
-        block = found[:, list(unit)]
+        block = result[:, list(unit)]
         assert bool((block == block[:, :1]).all())
         share = float((block[:, 0] != x[:, 0]).double().mean())
         assert share == pytest.approx(0.2, abs=4 * (0.16 / n) ** 0.5)
@@ -58,13 +58,13 @@ def test_categories_stay_whole(
     categories_valid: Callable[..., bool],
 ) -> None:
     x = make_rows()
-    found = augment(SwapNoise(0.5), x, inputs=mixed_inputs)
-    assert categories_valid(found)
+    result = augment(SwapNoise(0.5), x, inputs=mixed_inputs)
+    assert categories_valid(result)
     assert not categories_valid(
         augment(SwapNoise(0.5), x, inputs=Inputs(), seed=0), none=True
     )  # one-hot blocks that are not declared
     for column in (0, 1, 6):
-        assert set(found[:, column].tolist()) <= set(x[:, column].tolist())
+        assert set(result[:, column].tolist()) <= set(x[:, column].tolist())
 
 
 def test_unchanged_rows_are_donors_too(augment: Callable[..., Tensor], mixed_inputs: Inputs, make_rows: Any) -> None:
@@ -82,9 +82,9 @@ def test_neutral_is_the_identity(
 ) -> None:
     x = make_rows(dtype=dtype)
     for neutral in (SwapNoise(0.0), SwapNoise(0.5, p=0.0)):
-        found = augment(neutral, x, inputs=mixed_inputs)
-        assert torch.equal(found, x)
-        assert found.dtype == dtype
+        result = augment(neutral, x, inputs=mixed_inputs)
+        assert torch.equal(result, x)
+        assert result.dtype == dtype
     assert torch.equal(augment(SwapNoise(1.0), x[:1], inputs=mixed_inputs), x[:1])  # there is no other row
 
 

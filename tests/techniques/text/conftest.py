@@ -48,13 +48,13 @@ def by_loops(inputs: Inputs) -> Callable[..., None]:
 
     def check(technique: Any, x: Tensor, one: Callable[..., list[int]], seed: int = 1) -> None:
         drawn = technique.sample(x, torch.Generator().manual_seed(seed))
-        found = technique.transform(x, drawn, inputs)
-        assert found.dtype == x.dtype
-        assert found.shape == x.shape
+        result = technique.transform(x, drawn, inputs)
+        assert result.dtype == x.dtype
+        assert result.shape == x.shape
         for row in range(len(x)):
             text = [int(word) for word in x[row] if word != 0]
-            wanted = one(text, *(d[row].tolist() for d in drawn))
-            assert found[row].tolist() == wanted + [0] * (x.shape[1] - len(wanted))
-        assert not torch.equal(found, x)
+            expected = one(text, *(d[row].tolist() for d in drawn))
+            assert result[row].tolist() == expected + [0] * (x.shape[1] - len(expected))
+        assert not torch.equal(result, x)
 
     return check

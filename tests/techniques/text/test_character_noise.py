@@ -22,15 +22,15 @@ def misspelled(word: str) -> set[str]:
 def test_frequency_of_each_form(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
     for word, known in (("two", ["to", "tow"]), ("too", ["to"]), ("house", [])):
         x = torch.full((3000, 4), words.index[word])
-        found = augment(CharacterNoise(0.6), x, inputs=inputs)
+        result = augment(CharacterNoise(0.6), x, inputs=inputs)
         forms = misspelled(word)
         for form in known:
             assert form in forms
-            share = float((found == words.index[form]).float().mean())
+            share = float((result == words.index[form]).float().mean())
             assert abs(share - 0.6 / len(forms)) < 0.02
-        unknown = float((found == 1).float().mean())
+        unknown = float((result == 1).float().mean())
         assert abs(unknown - 0.6 * (1 - len(known) / len(forms))) < 0.02
-        assert abs(float((found == x).float().mean()) - 0.4) < 0.02
+        assert abs(float((result == x).float().mean()) - 0.4) < 0.02
 
 
 def test_short_words_unknown_words_and_padding_do_not_change(

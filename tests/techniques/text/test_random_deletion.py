@@ -26,9 +26,9 @@ def test_share(augment: Callable[..., Tensor]) -> None:
 
 
 def test_one_word_always_stays(augment: Callable[..., Tensor], texts: Tensor) -> None:
-    found = augment(RandomDeletion(1.0), texts, inputs=TEXT)
-    assert ((found != 0).sum(1) == 1).all()
-    assert (found[:, 0] != 0).all()
+    result = augment(RandomDeletion(1.0), texts, inputs=TEXT)
+    assert ((result != 0).sum(1) == 1).all()
+    assert (result[:, 0] != 0).all()
 
 
 def test_neutral_keeps_padding_inside_texts(augment: Callable[..., Tensor]) -> None:

@@ -17,11 +17,11 @@ def test_equals_a_loop_over_words(words: Vocabulary, texts: Tensor, by_loops: Ca
             others = words.synonyms_of(word)
             if u < 0.5 and others and len(text) + len(put) < 12:
                 put.append((int(w * (len(text) + 1)), words.index[others[int(v * len(others))]]))
-        made = []
+        new_words = []
         for place in range(len(text) + 1):
-            made += [word for before, word in put if before == place]
-            made += text[place : place + 1]
-        return made
+            new_words += [word for before, word in put if before == place]
+            new_words += text[place : place + 1]
+        return new_words
 
     by_loops(RandomInsertion(0.5), texts, one)
 
@@ -38,6 +38,6 @@ def test_no_word_is_lost_and_none_inserted_without_padding(
 
 def test_all_positions_are_equally_likely(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
     x = torch.tensor([words.index[w] for w in ("the", "glad", "to")] + [0]).repeat(4000, 1)
-    found = augment(RandomInsertion(1.0), x, inputs=inputs)
-    places = (found == words.index["happy"]).float().mean(0)
+    result = augment(RandomInsertion(1.0), x, inputs=inputs)
+    places = (result == words.index["happy"]).float().mean(0)
     torch.testing.assert_close(places, torch.full((4,), 0.25), atol=0.03, rtol=0)

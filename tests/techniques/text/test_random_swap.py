@@ -14,18 +14,18 @@ TEXT = Inputs("text")
 def test_equals_a_loop_over_pairs(texts: Tensor, by_loops: Callable[..., None]) -> None:
     def one(text: list[int], drawn: list[float]) -> list[int]:
         chosen = sorted((u, place) for place, u in enumerate(drawn[: len(text)]) if u < 0.6)
-        made = list(text)
+        words = list(text)
         for (_, a), (_, b) in zip(chosen[::2], chosen[1::2], strict=False):
-            made[a], made[b] = text[b], text[a]
-        return made
+            words[a], words[b] = text[b], text[a]
+        return words
 
     by_loops(RandomSwap(0.6), texts, one)
 
 
 def test_the_set_of_words_does_not_change(augment: Callable[..., Tensor], texts: Tensor) -> None:
-    found = augment(RandomSwap(0.7), texts, inputs=TEXT)
-    assert torch.equal(found.sort(1).values, texts.sort(1).values)
-    assert torch.equal(found == 0, texts == 0)
+    result = augment(RandomSwap(0.7), texts, inputs=TEXT)
+    assert torch.equal(result.sort(1).values, texts.sort(1).values)
+    assert torch.equal(result == 0, texts == 0)
 
 
 def test_share_of_moved_words_and_odd_lengths(augment: Callable[..., Tensor]) -> None:

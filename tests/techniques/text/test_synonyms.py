@@ -15,19 +15,19 @@ def test_equals_a_loop_over_words(words: Vocabulary, texts: Tensor, by_loops: Ca
              "prize": ["award", "loot"], "award": ["prize"], "loot": ["prize"]}  # fmt: skip
 
     def one(text: list[int], first: list[float], second: list[float]) -> list[int]:
-        made = []
+        new = []
         for word, u, v in zip(text, first, second, strict=False):
             others = table.get(words.names[word], [])
-            made.append(words.index[others[int(v * len(others))]] if u < 0.4 and others else word)
-        return made
+            new.append(words.index[others[int(v * len(others))]] if u < 0.4 and others else word)
+        return new
 
     by_loops(Synonyms(0.4), texts, one)
 
 
 def test_share_of_the_words_with_synonyms(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
     x = torch.full((2000, 5), words.index["happy"])
-    found = augment(Synonyms(0.3), x, inputs=inputs)
-    counts = torch.bincount(found.flatten(), minlength=len(words)) / x.numel()
+    result = augment(Synonyms(0.3), x, inputs=inputs)
+    counts = torch.bincount(result.flatten(), minlength=len(words)) / x.numel()
     others = [words.index[s] for s in words.synonyms_of(words.index["happy"])]
     assert len(others) >= 2
     for other in others:
@@ -44,6 +44,6 @@ def test_draws_differ_between_texts_and_calls(
     augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary
 ) -> None:
     x = torch.full((2, 40), words.index["happy"])
-    found = augment(Synonyms(0.5), x, inputs=inputs)
-    assert not torch.equal(found[0], found[1])
-    assert not torch.equal(found, augment(Synonyms(0.5), x, inputs=inputs, seed=1))
+    result = augment(Synonyms(0.5), x, inputs=inputs)
+    assert not torch.equal(result[0], result[1])
+    assert not torch.equal(result, augment(Synonyms(0.5), x, inputs=inputs, seed=1))

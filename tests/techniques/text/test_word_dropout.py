@@ -23,9 +23,9 @@ def test_equals_a_loop_over_words(texts: Tensor, by_loops: Callable[..., None]) 
 def test_rate_and_padding(augment: Callable[..., Tensor]) -> None:
     x = torch.full((500, 40), 7)
     x[:, 30:] = 0
-    found = augment(WordDropout(0.25), x, inputs=TEXT)
-    assert abs(float((found[:, :30] == 1).float().mean()) - 0.25) < 0.02
-    assert (found[:, 30:] == 0).all()
+    result = augment(WordDropout(0.25), x, inputs=TEXT)
+    assert abs(float((result[:, :30] == 1).float().mean()) - 0.25) < 0.02
+    assert (result[:, 30:] == 0).all()
 
 
 def test_other_data_kinds_are_refused(augment: Callable[..., Tensor]) -> None:

@@ -42,8 +42,8 @@ def test_equals_a_loop_over_words(
 def test_which_words_are_removed(augment: Callable[..., Tensor], inputs: Inputs, words: Vocabulary) -> None:
     x = torch.tensor([words.index[w] for w in ("the", "house", "tow", "to")]).repeat(4000, 1)
     for by, most in (("frequency", "tow"), ("tf_idf", "the")):
-        found = augment(WordRemoval(0.25, by), x, inputs=inputs)
-        left = {w: float((found == words.index[w]).any(1).float().mean()) for w in ("the", "house", "tow", "to")}
+        result = augment(WordRemoval(0.25, by), x, inputs=inputs)
+        left = {w: float((result == words.index[w]).any(1).float().mean()) for w in ("the", "house", "tow", "to")}
         assert min(left, key=lambda w: left[w]) == most
         assert abs(sum(left.values()) / 4 - 0.75) < 0.02
         highest = {"frequency": "the", "tf_idf": "tow"}[by]
@@ -51,5 +51,5 @@ def test_which_words_are_removed(augment: Callable[..., Tensor], inputs: Inputs,
 
 
 def test_a_vocabulary_is_required(augment: Callable[..., Tensor], texts: Tensor) -> None:
-    with pytest.raises(InputError, match="WordRemoval: it must know what the numbers of words stand for"):
+    with pytest.raises(InputError, match="WordRemoval: it must know the words behind the word numbers"):
         augment(WordRemoval(0.3), texts, inputs=Inputs("text"))

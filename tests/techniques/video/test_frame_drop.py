@@ -11,10 +11,10 @@ from goodfit.techniques import FrameDrop
 
 
 def test_dropped_frames_repeat_the_previous_one(numbered_clips: Tensor, augment: Callable[..., Tensor]) -> None:
-    found = augment(FrameDrop(0.3), numbered_clips, inputs=Inputs("video", 0.0, 200.0))
-    shown = found[:, 0, :, 0, 0]
+    result = augment(FrameDrop(0.3), numbered_clips, inputs=Inputs("video", 0.0, 200.0))
+    shown = result[:, 0, :, 0, 0]
     assert torch.equal(
-        found, shown[:, None, :, None, None] + 100 * torch.arange(2.0).reshape(1, 2, 1, 1, 1) + 0 * found
+        result, shown[:, None, :, None, None] + 100 * torch.arange(2.0).reshape(1, 2, 1, 1, 1) + 0 * result
     )
     assert bool((shown[:, 0] == 0).all())
     own = shown == torch.arange(8.0)

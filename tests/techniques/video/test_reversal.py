@@ -10,7 +10,7 @@ from goodfit.techniques import Reversal
 
 
 def test_clips_are_reversed(numbered_clips: Tensor, augment: Callable[..., Tensor]) -> None:
-    found = augment(Reversal(0.5), numbered_clips, inputs=Inputs("video", 0.0, 200.0))
-    backwards = (found == numbered_clips.flip(2)).flatten(1).all(1)
+    result = augment(Reversal(0.5), numbered_clips, inputs=Inputs("video", 0.0, 200.0))
+    backwards = (result == numbered_clips.flip(2)).flatten(1).all(1)
     assert 150 < int(backwards.sum()) < 250
-    assert torch.equal(found[~backwards], numbered_clips[~backwards])
+    assert torch.equal(result[~backwards], numbered_clips[~backwards])

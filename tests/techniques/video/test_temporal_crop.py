@@ -10,13 +10,13 @@ from goodfit.techniques import TemporalCrop
 
 
 def test_half_a_clip_is_played_at_half_the_speed(numbered_clips: Tensor) -> None:
-    for where, wanted in (
+    for where, expected in (
         (-1.0, [0, 0, 1, 1, 2, 2, 3, 3]),
         (0.0, [2, 2, 3, 3, 4, 4, 5, 5]),
         (1.0, [4, 4, 5, 5, 6, 6, 7, 7]),
     ):
         draw = torch.full((400,), -1.0), torch.full((400,), where)
-        assert TemporalCrop(0.5).transform(numbered_clips, draw, Inputs("video"))[0, 0, :, 0, 0].tolist() == wanted
+        assert TemporalCrop(0.5).transform(numbered_clips, draw, Inputs("video"))[0, 0, :, 0, 0].tolist() == expected
 
 
 def test_parts_have_any_length_and_position(numbered_clips: Tensor, augment: Callable[..., Tensor]) -> None:

@@ -16,7 +16,7 @@ from goodfit.technique import knob
 
 
 class CutOut(ValueTransform):
-    """Sets a random region of each sample to zero, the mean of standardized inputs. Targets do not change.
+    """Sets a random region of each sample to zero, the mean of standardized inputs; targets do not change.
 
     Formula: x ← 0 inside the region, with probability p per sample. Images: a square with side `size` · (shorter side
     of the image), the same for all channels, with a uniformly random centre; the part outside the image is cut off.

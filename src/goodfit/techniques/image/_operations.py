@@ -35,7 +35,7 @@ def largest(fill: str) -> list[Augmentation]:
 
 
 def draw_at(name: str, level: Tensor) -> Draw:
-    """The draw of an operation for the strength `level` (batch,), as a share of its largest one in [−1, 1]."""
+    """The draw of an operation for the strength `level` (batch,), as a fraction of its largest one in [−1, 1]."""
     if name.endswith("across"):
         return level, torch.zeros_like(level)
     if name.endswith("down"):

@@ -44,7 +44,7 @@ class Brightness(ValueTransform):
         open_right=True,
         search=(0.05, 0.6),
         neutral=0.0,
-        unit="share of the brightness",
+        unit="fraction of the brightness",
         doc="largest change in either direction",
     )
 

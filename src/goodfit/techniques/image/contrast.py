@@ -46,7 +46,7 @@ class Contrast(ValueTransform):
         open_right=True,
         search=(0.05, 0.6),
         neutral=0.0,
-        unit="share of the contrast",
+        unit="fraction of the contrast",
         doc="largest change in either direction",
     )
 

@@ -14,7 +14,7 @@ from goodfit.technique import knob
 
 
 class Gamma(ValueTransform):
-    """Makes the midtones of images lighter or darker by a random exponent per sample. Black and white do not change.
+    """Makes the midtones of images lighter or darker by a random exponent per sample; black and white do not change.
 
     Formula: v ← v^((1 + amount)^u), u ~ U(−1, 1), for values v in [0, 1].
 
@@ -44,7 +44,7 @@ class Gamma(ValueTransform):
         high=9,
         search=(0.05, 1.0),
         neutral=0.0,
-        unit="share of the exponent",
+        unit="fraction of the exponent",
         doc="largest relative change of the exponent: it lies between 1 / (1 + amount) and 1 + amount",
     )
 

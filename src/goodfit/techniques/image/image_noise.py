@@ -46,7 +46,7 @@ class ImageNoise(ValueTransform):
         open_right=True,
         search=(0.01, 0.2),
         neutral=0.0,
-        unit="share of the range from black to white",
+        unit="fraction of the range from black to white",
         doc="standard deviation of the noise",
     )
 

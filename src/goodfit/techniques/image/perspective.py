@@ -15,7 +15,7 @@ from goodfit.technique import knob
 
 
 class Perspective(MatrixWarp):
-    """Applies a random perspective transformation to images. Straight lines stay straight.
+    """Applies a random perspective transformation to images; straight lines stay straight.
 
     Formula: each corner of the new image is taken from the old image's corner plus `distortion` · (u · W / 2,
     v · H / 2), u, v ~ U(−1, 1). The other pixels follow the projective map through these four pairs of points, with
@@ -47,7 +47,7 @@ class Perspective(MatrixWarp):
         high=0.5,
         search=(0.05, 0.4),
         neutral=0.0,
-        unit="share of half the side",
+        unit="fraction of half the side",
         doc="largest shift of a corner in each direction",
     )
 

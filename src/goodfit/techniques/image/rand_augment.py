@@ -33,7 +33,7 @@ class RandAugment(AugmentationPolicy):
     >>> len(RandAugment(count=2).operations())
     26
 
-    Differs from the paper: magnitude is a share (9 of 30 is 0.3). Operations that move pixels are one resampling,
+    Differs from the paper: magnitude is a fraction (9 of 30 is 0.3). Operations that move pixels are one resampling,
     before the colours change.
     """
 
@@ -53,7 +53,7 @@ class RandAugment(AugmentationPolicy):
         high=1,
         search=(0.1, 1.0),
         main=True,
-        unit="share of the largest strength",
+        unit="fraction of the largest strength",
         doc="strength of every operation",
     )
     count: int = knob(default=2, low=1, high=10, search=(1, 3), unit="operations", doc="operations per image")

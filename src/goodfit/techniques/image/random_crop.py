@@ -30,7 +30,7 @@ class RandomCrop(MatrixWarp):
     >>> RandomCrop(0.125).matrix((torch.tensor([0.9]), torch.tensor([-0.1])), (32, 32))[0, :2, 2]
     tensor([4., 0.])
 
-    Differs from the paper: the padding is a share of the side.
+    Differs from the paper: the padding is a fraction of the side.
     """
 
     references = (
@@ -49,7 +49,7 @@ class RandomCrop(MatrixWarp):
         high=1,
         search=(0.05, 0.25),
         neutral=0.0,
-        unit="share of the side",
+        unit="fraction of the side",
         doc="padding on each side",
     )
 

@@ -15,7 +15,7 @@ from goodfit.technique import knob
 class ResizedCrop(MatrixWarp):
     """Cuts out a random part of an image and resizes it to the original size.
 
-    Formula: the part has the share a ~ U(area, 1) of the image's area and the aspect ratio r relative to the image,
+    Formula: the part has the fraction a ~ U(area, 1) of the image's area and the aspect ratio r relative to the image,
     log r ~ U(−log ratio, log ratio). Its sides are min(1, √(a r)) and min(1, √(a / r)) times those of the image. Its
     position is uniform.
 
@@ -48,8 +48,8 @@ class ResizedCrop(MatrixWarp):
         open_left=True,
         search=(0.08, 0.9),
         neutral=1.0,
-        unit="share of the image",
-        doc="smallest share of the image's area",
+        unit="fraction of the image",
+        doc="smallest fraction of the image's area",
     )
     ratio: float = knob(
         default=4 / 3,

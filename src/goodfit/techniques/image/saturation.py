@@ -49,7 +49,7 @@ class Saturation(ValueTransform):
         open_right=True,
         search=(0.05, 0.9),
         neutral=0.0,
-        unit="share of the saturation",
+        unit="fraction of the saturation",
         doc="largest change in either direction",
     )
 

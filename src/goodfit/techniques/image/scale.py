@@ -46,7 +46,7 @@ class Scale(MatrixWarp):
         high=9,
         search=(0.05, 0.5),
         neutral=0.0,
-        unit="share of the side",
+        unit="fraction of the side",
         doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 

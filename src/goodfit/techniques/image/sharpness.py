@@ -47,7 +47,7 @@ class Sharpness(ValueTransform):
         open_right=True,
         search=(0.1, 0.9),
         neutral=0.0,
-        unit="share of the sharpness",
+        unit="fraction of the sharpness",
         doc="largest change in either direction",
     )
 

@@ -47,7 +47,7 @@ class Shift(MatrixWarp):
         high=1,
         search=(0.02, 0.3),
         neutral=0.0,
-        unit="share of the side",
+        unit="fraction of the side",
         doc="largest shift in each direction",
     )
 

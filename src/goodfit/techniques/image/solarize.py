@@ -43,8 +43,8 @@ class Solarize(ValueTransform):
         high=1,
         search=(0.1, 1.0),
         neutral=0.0,
-        unit="share of the shades",
-        doc="largest share of the shades to invert",
+        unit="fraction of the shades",
+        doc="largest fraction of the shades to invert",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

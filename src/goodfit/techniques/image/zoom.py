@@ -44,7 +44,7 @@ class Zoom(MatrixWarp):
         high=9,
         search=(0.05, 0.5),
         neutral=0.0,
-        unit="share of the size",
+        unit="fraction of the size",
         doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 

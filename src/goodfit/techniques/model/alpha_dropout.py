@@ -15,8 +15,7 @@ FLOOR = 1.7580993408473766
 
 
 class AlphaDropout(BitNoise, InputNoise):
-    """Sets a random fraction of the units to SELU's lowest value and rescales, so that mean 0 and variance 1 are
-    preserved.
+    """Sets a random fraction of the units to SELU's lowest value and rescales to preserve mean 0 and variance 1.
 
     Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn independently per sample and unit, with c
     = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the result

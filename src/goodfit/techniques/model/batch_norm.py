@@ -10,8 +10,7 @@ from goodfit.technique import knob
 
 
 class BatchNorm(Normalization):
-    """Inserts batch normalization after layers: normalizes each hidden unit over the batch, with a learned scale and
-    shift.
+    """Inserts layers that normalize each hidden unit over the batch, with a learned scale and shift.
 
     Formula: y = γ (x − mean) / √(var + eps) + β, with the statistics of the batch in training and running statistics in
     evaluation: running ← (1 − momentum) · running + momentum · batch. It is inserted after each selected layer except

@@ -14,8 +14,7 @@ from goodfit.technique import knob
 
 
 class DropPath(BitNoise, BranchNoise):
-    """Skips random residual branches, independently for each sample, so that only the shortcut remains (stochastic
-    depth).
+    """Skips random residual branches for each sample, so that only the shortcut remains (stochastic depth).
 
     Formula: in y = shortcut + branch, branch ← branch · m / (1 − r), m ~ Bernoulli(1 − r), drawn independently per
     sample and branch. With `linear`, r increases with depth: r = rate · l / L at branch l of L; otherwise r = rate

@@ -12,7 +12,7 @@ from goodfit.technique import knob
 
 
 class GhostBatchNorm(Normalization):
-    """Inserts batch normalization after layers and computes its statistics over small parts of the batch.
+    """Inserts layers that normalize each hidden unit over small parts of the batch, as if batches were small.
 
     Formula: each batch is split into parts of `size` samples; each part is normalized by its own mean and variance, y =
     γ (x − mean) / √(var + eps) + β, and updates the running statistics once: running ← (1 − momentum) · running +
@@ -75,10 +75,10 @@ class _Ghost(_BatchNorm):
     size: int
 
     def forward(self, x: Tensor) -> Tensor:
-        normalise = super().forward
+        normalize = super().forward
         if not self.training:
-            return normalise(x)
-        return torch.cat([normalise(part) for part in _parts(x, self.size)])
+            return normalize(x)
+        return torch.cat([normalize(part) for part in _parts(x, self.size)])
 
 
 def _parts(x: Tensor, size: int) -> list[Tensor]:

@@ -11,7 +11,7 @@ from goodfit.technique import knob
 
 
 class LayerNorm(Normalization):
-    """Inserts layer normalization after layers: normalizes each sample over the units, with a learned scale and shift.
+    """Inserts layers that normalize each sample over the units of a layer, with a learned scale and shift.
 
     Formula: y = γ (x − mean) / √(var + eps) + β, with the mean and variance of the sample's own values: over the
     features, and for maps over channels and space together; γ and β have one value per feature or channel. Training and

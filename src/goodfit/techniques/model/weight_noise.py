@@ -11,8 +11,7 @@ from goodfit.technique import knob
 
 
 class WeightNoise(WeightPerturbation):
-    """Adds Gaussian noise to the weights in each training forward pass; the optimizer updates the weights without
-    noise.
+    """Adds Gaussian noise to the weights in each training forward pass; the optimizer updates the clean weights.
 
     Formula: the forward pass uses w + stddev · z, z ~ N(0, 1), drawn independently per batch and weight; its gradient
     is applied to w. With `relative`, the noise is stddev · σ_w · z, where σ_w is the standard deviation of the tensor,

@@ -51,7 +51,7 @@ class SeriesScaling(ValueTransform):
         search=(0.02, 0.5),
         log=True,
         neutral=0.0,
-        unit="share of the amplitude",
+        unit="fraction of the amplitude",
         doc="standard deviation of the factors around 1",
     )
 

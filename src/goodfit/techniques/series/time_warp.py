@@ -17,7 +17,7 @@ from goodfit.technique import knob
 
 
 class TimeWarp(ValueTransform):
-    """Plays a series at a smoothly varying random speed. Its two ends stay in place.
+    """Plays a series at a smoothly varying random speed; its two ends stay in place.
 
     Formula: the speed at time t is exp(stddev · c(t)), where c is a cubic spline through knots + 2 values ~ N(0, 1) at
     equally spaced times, including both ends. The series is linearly interpolated at the times ∫ speed, scaled to the

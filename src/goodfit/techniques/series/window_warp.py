@@ -18,9 +18,9 @@ from goodfit.technique import knob
 class WindowWarp(ValueTransform):
     """Stretches or compresses a random window of a series, then resamples the whole series to its length.
 
-    Formula: the window has the share `size` of the series and starts anywhere. Its length is multiplied or divided by
-    `factor`, with equal probability. The new series is linearly interpolated at as many equally spaced times as before.
-    All channels are warped together.
+    Formula: the window has the fraction `size` of the series and starts anywhere. Its length is multiplied or divided
+    by `factor`, with equal probability. The new series is linearly interpolated at as many equally spaced times as
+    before. All channels are warped together.
 
     Shape: x (batch, channel, time). Shape and dtype do not change.
 
@@ -69,7 +69,7 @@ class WindowWarp(ValueTransform):
         high=1,
         open_left=True,
         search=(0.05, 0.5),
-        unit="share of the series",
+        unit="fraction of the series",
         doc="length of the window",
     )
 

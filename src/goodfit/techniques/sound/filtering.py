@@ -64,7 +64,7 @@ class Filtering(SoundTransform):
         search=(0.01, 0.2),
         log=True,
         kw_only=True,
-        unit="share of half the sampling rate",
+        unit="fraction of half the sampling rate",
         doc="lowest cut-off",
     )
     high: float = knob(
@@ -75,7 +75,7 @@ class Filtering(SoundTransform):
         search=(0.3, 0.9),
         log=True,
         kw_only=True,
-        unit="share of half the sampling rate",
+        unit="fraction of half the sampling rate",
         doc="highest cut-off",
     )
 

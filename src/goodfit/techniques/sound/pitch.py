@@ -18,7 +18,7 @@ from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 OCTAVE = 12
-EDGE = 0.05  # width of the fade-out below half the sampling rate, as a share of all frequencies
+EDGE = 0.05  # width of the fade-out below half the sampling rate, as a fraction of all frequencies
 
 
 class Pitch(SoundTransform):

@@ -47,7 +47,7 @@ class SoundShift(SoundTransform):
         high=1,
         search=(0.02, 0.3),
         neutral=0.0,
-        unit="share of the length",
+        unit="fraction of the length",
         doc="largest shift in either direction",
     )
     fill: str = knob(default="silence", choices=("silence", "wrap"), kw_only=True, doc="what fills the gap")

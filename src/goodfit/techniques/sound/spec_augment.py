@@ -15,7 +15,7 @@ from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
 RATE = 16000  # assumed sampling rate if it is unknown
-FADE = 0.01  # width of the soft edges, as a share of the length and of the mel scale
+FADE = 0.01  # width of the soft edges, as a fraction of the length and of the mel scale
 
 
 class SpecAugment(SoundTransform):
@@ -54,7 +54,7 @@ class SpecAugment(SoundTransform):
         high=1,
         search=(0.05, 0.4),
         neutral=0.0,
-        unit="share of the length",
+        unit="fraction of the length",
         doc="longest time interval of a mask",
     )
     frequency: float = knob(
@@ -63,7 +63,7 @@ class SpecAugment(SoundTransform):
         high=1,
         search=(0.05, 0.4),
         neutral=0.0,
-        unit="share of the mel scale",
+        unit="fraction of the mel scale",
         doc="widest frequency band of a mask",
     )
     masks: int = knob(

@@ -14,11 +14,11 @@ from goodfit.stages import Draw
 from goodfit.stages.sound_base import SoundTransform
 from goodfit.technique import knob
 
-EDGE = 0.1  # width of the fade-out below half the new sampling rate, as a share of all frequencies
+EDGE = 0.1  # width of the fade-out below half the new sampling rate, as a fraction of all frequencies
 
 
 class Speed(SoundTransform):
-    """Plays sounds faster or slower at a random rate per sample. Pitch and duration change together, as on a tape.
+    """Plays sounds faster or slower at a random rate per sample; pitch and duration change together, as on a tape.
 
     Formula: x(t) ← x(r · t), r = (1 + amount)^u, u ~ U(−1, 1). Shorter sounds are padded with silence at the end,
     longer ones are cut off there. Frequencies that would exceed half the sampling rate are removed first.
@@ -51,7 +51,7 @@ class Speed(SoundTransform):
         high=1,
         search=(0.02, 0.3),
         neutral=0.0,
-        unit="share of the speed",
+        unit="fraction of the speed",
         doc="largest change: rates lie between 1 / (1 + amount) and 1 + amount",
     )
 

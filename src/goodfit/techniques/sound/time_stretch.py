@@ -58,7 +58,7 @@ class TimeStretch(SoundTransform):
         high=1,
         search=(0.02, 0.4),
         neutral=0.0,
-        unit="share of the speed",
+        unit="fraction of the speed",
         doc="largest change: rates lie between 1 / (1 + amount) and 1 + amount",
     )
     window: int = knob(

@@ -15,7 +15,7 @@ from goodfit.technique import knob
 
 
 class ColumnNoise(ValueTransform):
-    """Adds Gaussian noise to the numeric columns of a row. Categories and missing-value indicators do not change.
+    """Adds Gaussian noise to the numeric columns of a row; categories and missing-value indicators do not change.
 
     Formula: x_j ← x_j + stddev · z_j, z_j ~ N(0, 1), for every numeric column j. stddev is in units of the column's
     standard deviation over the training rows, by which preprocessing divides it.

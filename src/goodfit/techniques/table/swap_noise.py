@@ -15,7 +15,7 @@ from goodfit.technique import knob
 
 
 class SwapNoise(ValueTransform):
-    """Replaces a random share of each row's values by those of other rows in the batch. Targets do not change.
+    """Replaces a random fraction of each row's values by those of other rows in the batch; targets do not change.
 
     Formula: x_j ← x′_j with probability `rate`, independently for each column j, where x′ is another row of the batch,
     drawn uniformly for each column. The one-hot columns of a category are replaced together.
@@ -52,8 +52,8 @@ class SwapNoise(ValueTransform):
         high=1,
         search=(0.02, 0.4),
         neutral=0.0,
-        unit="share",
-        doc="share of the columns that are replaced",
+        unit="fraction",
+        doc="fraction of the columns that are replaced",
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -45,7 +45,7 @@ class WordDropout(TextTransform):
         high=1,
         search=(0.02, 0.5),
         neutral=0.0,
-        unit="share of the words",
+        unit="fraction of the words",
         doc="probability that a word becomes the unknown word",
     )
 

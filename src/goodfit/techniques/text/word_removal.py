@@ -21,8 +21,8 @@ class WordRemoval(TextTransform):
     Formula: a word with score s is removed with probability min(1, share · (c − s) / z), where c is the highest score
     in the text and z is the mean of c − s over the text. About `share` of the words are removed, those with low scores
     more often, and the word with the highest score never. by="frequency": the score is the logarithm of the word's
-    share of all words in the training texts, so that names and misspelled words are removed. by="tf_idf": the score is
-    the word's count in the text times log(training texts / training texts with the word), so that words that occur
+    fraction of all words in the training texts, so that names and misspelled words are removed. by="tf_idf": the score
+    is the word's count in the text times log(training texts / training texts with the word), so that words that occur
     everywhere are removed.
 
     Shape: x (batch, word), word numbers. Shape and dtype do not change; texts are padded with 0 at the end.
@@ -48,7 +48,7 @@ class WordRemoval(TextTransform):
         ),
     )
     needs_vocabulary: ClassVar[bool] = True
-    share: float = word_rate_knob(0.1, (0.02, 0.5), "share of the words that is removed")
+    share: float = word_rate_knob(0.1, (0.02, 0.5), "fraction of the words that is removed")
     by: str = knob(default="frequency", choices=("frequency", "tf_idf"), doc="how words are scored: see the formula")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:

@@ -42,7 +42,7 @@ class FrameDrop(ValueTransform):
         ),
     )
     kinds: ClassVar[tuple[str, ...]] = ("video",)
-    rate: float = rate_knob(0.1, 0.5, "share of the frames that are dropped")
+    rate: float = rate_knob(0.1, 0.5, "fraction of the frames that are dropped")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (torch.empty(len(x), x.shape[2], dtype=torch.float32, device=x.device).uniform_(generator=generator),)

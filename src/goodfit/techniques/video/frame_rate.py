@@ -49,7 +49,7 @@ class FrameRate(ValueTransform):
         high=9,
         search=(0.05, 1.0),
         neutral=0.0,
-        unit="share of the speed",
+        unit="fraction of the speed",
         doc="largest relative change: factors lie between 1 / (1 + amount) and 1 + amount",
     )
 

@@ -50,7 +50,7 @@ class TemporalCrop(ValueTransform):
         open_left=True,
         search=(0.4, 0.95),
         neutral=1.0,
-        unit="share of the clip",
+        unit="fraction of the clip",
         doc="shortest part",
     )
 

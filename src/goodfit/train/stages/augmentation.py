@@ -26,9 +26,6 @@ from goodfit.stages import (
 )
 from goodfit.train.stages.hooks import SiteKey, StepContext
 
-RANGED = ("image", "video", "sound")
-"""The data kinds whose values stay within a range."""
-
 
 @dataclass(frozen=True)
 class AppliedAugmentation:
@@ -50,6 +47,7 @@ class BatchAugmenter:
 
     def __post_init__(self) -> None:
         self.techniques = self.recipe.at(Augmentation)
+        self.kind = self.inputs.data_kind
         self.sites = [SiteKey("augment", number) for number in range(len(self.techniques))]
         self.selected_classes = [_class_indices(technique, self.classes) for technique in self.techniques]
 
@@ -67,19 +65,9 @@ class BatchAugmenter:
                 f"and fill={one!r} of {type(first).__name__}; give both the same."
             )
         for technique in self.techniques:
-            who = type(technique).__name__
-            if self.inputs.kind not in technique.kinds:
-                raise InputError(
-                    f"{who}: it acts on {' and '.join(technique.kinds)} data; these inputs are {self.inputs.kind} data "
-                    f"{self.inputs.shape_text}; leave it out, or say what they are with kind=."
-                )
-            if technique.needs_vocabulary and self.inputs.words is None:
-                raise InputError(
-                    f"{who}: it must know what the numbers of words stand for; load the texts with goodfit.load, or "
-                    "give Inputs('text', words=…)."
-                )
-            if technique.needs_rgb and x.shape[1] != 3:
-                raise InputError(f"{who}: it acts on images of 3 colours, got {x.shape[1]} channels; leave it out.")
+            match = self.kind.accepts(technique, x.shape[1], self.inputs.words is not None)
+            if not match:
+                raise InputError(f"{type(technique).__name__}: {match.reason}")
 
     def __call__(self, x: Tensor, y: Tensor, augment_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The inputs and targets to train on.
@@ -162,7 +150,7 @@ class BatchAugmenter:
 
         def transform(samples: Tensor, *draw: Tensor) -> Tensor:
             transformed = technique.transform(samples, draw, self.inputs)
-            if self.inputs.kind not in RANGED or not technique.may_leave_range:
+            if not self.kind.bounded or not technique.may_leave_range:
                 return transformed
             in_place = self.context.eager and not _share_memory(transformed, samples)
             return (transformed.clamp_ if in_place else transformed.clamp)(self.inputs.low, self.inputs.high)

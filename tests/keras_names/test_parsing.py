@@ -1,0 +1,33 @@
+"""Texts of Keras arguments are parsed but never executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from goodfit.errors import InputError
+from goodfit.keras_names import techniques_from_keras
+
+
+def error_of(**arguments: Any) -> str:
+    with pytest.raises(InputError) as raised:
+        techniques_from_keras(**arguments)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_text_is_never_executed() -> None:
+    for given in (
+        "l2(open('x'))",
+        "__import__('os').system('true')",
+        "l2(",
+        "1",
+        "l2(*[1])",
+        "lambda: 1",
+        "",
+        "l2(**{})",
+    ):
+        assert "kernel_regularizer: " in error_of(kernel_regularizer=given)
+    assert "it must be a name like" in error_of(kernel_regularizer=3)
+    assert "it must be a name like" in error_of(kernel_regularizer={"l2": 0.1})
