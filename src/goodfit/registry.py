@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from goodfit import stages
@@ -61,18 +62,36 @@ def register(technique: T) -> T:
         InputError: not a complete technique, or its name belongs to another one.
     """
     _check_class(technique)
-    for name in [name for name, known in _registered.items() if _origin(known) == _origin(technique)]:
-        del _registered[name]
+    others = {name: known for name, known in _registered.items() if _origin(known) != _origin(technique)}
+    taken = _by_plain_name(ALL | others)
     for name in (technique.name(), *technique.aliases):
-        other = _by_plain_name(all_techniques()).get(_plain(name))
+        other = taken.get(_plain(name))
         if other is not None and other is not technique:
             raise InputError(
                 f"register: the name '{name}' belongs to {_origin(other)}, got {_origin(technique)}; "
                 "rename your class, or override name()."
             )
     if ALL.get(technique.name()) is not technique:
-        _registered[technique.name()] = technique
+        _replace(others | {technique.name(): technique})
     return technique
+
+
+@contextmanager
+def registered(technique: type[Technique]) -> Iterator[None]:
+    """Register a technique inside a `with` block, unless its name finds it already.
+
+    Raises:
+        InputError: it cannot be registered; see `register`.
+    """
+    if technique in all_techniques().values():
+        yield
+        return
+    before = dict(_registered)
+    register(technique)
+    try:
+        yield
+    finally:
+        _replace(before)
 
 
 def all_techniques() -> dict[str, type[Technique]]:
@@ -120,6 +139,11 @@ def check_names(names: Iterable[str], source: object) -> None:
                 f"'{source}': technique '{name}' is not registered; import the module that registers it before "
                 "load_run, or use --import MODULE."
             )
+
+
+def _replace(techniques: dict[str, type[Technique]]) -> None:
+    _registered.clear()
+    _registered.update(techniques)
 
 
 def _check_class(technique: type[Technique]) -> None:

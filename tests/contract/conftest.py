@@ -1,78 +1,24 @@
-"""What the contract's tests share, and the table of what passed at the end of the session."""
+"""The table of techniques and checks at the end of the test session."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
-import torch
 
-from goodfit import techniques
-from goodfit.data import Split
-from goodfit.technique import Technique
-from goodfit.train.config import Training
-from goodfit.train.fit import fit
-from goodfit.train.run import Run
+from goodfit.testing.check import name_of
 
+HERE = Path(__file__).parent
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
-
-
-@pytest.fixture
-def train(home: Callable[[type[Technique]], Any]) -> Callable[..., Run]:
-    """Train the technique's network on its data for a few epochs, with a recipe (or without one)."""
-
-    def run(technique: type[Technique], recipe: Any = "", split: Split | None = None, **options: Any) -> Run:
-        place = home(technique)
-        model = options.pop("model", None)
-        extra = {name: options.pop(name) for name in ("seed", "checkpoints") if name in options}
-        settings = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01} | options
-        return fit(
-            place.model() if model is None else model, split or place.split, recipe, Training(**settings), **extra
-        )
-
-    return run
-
-
-@pytest.fixture
-def same_bits() -> Callable[[Run, Run], None]:
-    """Assert that two runs are equal in every weight and every number but the seconds."""
-
-    def check(a: Run, b: Run) -> None:
-        for mine, other in ((a.last, b.last), (a.best, b.best), (a.model.state_dict(), b.model.state_dict())):
-            assert mine.keys() == other.keys()
-            different = [name for name in mine if not torch.equal(mine[name], other[name])]
-            assert not different
-        assert timeless(a) == timeless(b)
-        assert (a.best_epoch, a.kept, a.stopped) == (b.best_epoch, b.kept, b.stopped)
-
-    return check
-
-
-def timeless(run: Run) -> list[dict[str, float]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in run.history]
-
-
-# ---- the table at the end ---------------------------------------------------------------------------
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that asks for `technique` runs for the whole catalogue: there is no list to keep."""
-    if "knob_name" in metafunc.fixturenames:
-        pairs = [(t, k) for t in techniques.ALL.values() for k in t.knobs()]
-        ids = [f"{t.name()}-{k}" for t, k in pairs]
-        metafunc.parametrize(("technique", "knob_name"), pairs, ids=ids)
-    elif "technique" in metafunc.fixturenames:
-        metafunc.parametrize("technique", techniques.ALL.values(), ids=techniques.ALL.keys())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Note on each item which cell of the table it fills (the report carries it)."""
     for item in items:
-        technique = getattr(item, "callspec", None) and item.callspec.params.get("technique")
-        if isinstance(technique, type) and "contract" in item.path.parts:
-            contract = item.originalname.removeprefix("test_")
+        if isinstance(item, pytest.Function) and item.path.parent == HERE and hasattr(item, "callspec"):
+            technique, check = (item.callspec.params.get(name) for name in ("technique", "check"))
+            contract = name_of(check) if check else item.originalname.removeprefix("test_")
             item.user_properties.append(("contract", f"{technique.name()}:{contract}"))
 
 
@@ -88,7 +34,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not cells:
         return
     contracts = sorted({contract for row in cells.values() for contract in row})
-    terminalreporter.section("contract: techniques × promises")
+    terminalreporter.section("contract: techniques × checks")
     for number, contract in enumerate(contracts, start=1):
         terminalreporter.write_line(f"{number:>3} {contract.replace('_', ' ')}")
     width = max(len(name) for name in cells) + 1

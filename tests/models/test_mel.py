@@ -8,7 +8,7 @@ import pytest
 import scipy.signal
 import torch
 
-from goodfit.data import load
+from goodfit.data import Sounds, load
 from goodfit.errors import InputError
 from goodfit.models import LogMel, build, mel_cnn
 from goodfit.train.config import Training
@@ -97,7 +97,7 @@ def test_a_population_equals_single_runs() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 3
     x = np.sin(2 * np.pi * np.array([0.02, 0.05, 0.12])[y][:, None] * np.arange(600)) + rng.normal(size=(60, 600))
-    split = load((x[:, None], y), kind="sound").split()
+    split = load((x[:, None], y), options=Sounds()).split()
     recipes = ["", "gain=6, spec_augment", "sound_shift=0.2, pitch=2"]
     training = Training(epochs=3, batch_size=12, learning_rate=0.01)
     alone = [fit("mel_cnn:4-6", split, recipe, training) for recipe in recipes]

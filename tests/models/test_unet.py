@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from goodfit import InputError
-from goodfit.models import build, unet, usual
+from goodfit.data.kinds import kind
+from goodfit.models import build, unet
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (4, 31)])
@@ -37,7 +38,7 @@ def test_learns_from_neighbouring_pixels():
 
 
 def test_build_and_sizes():
-    assert usual("image", "segmentation") == "unet"
+    assert kind("image").default_network("segmentation") == "unet"
     assert build("unet", (1, 8, 8), 3, 0).head.out_channels == 3
     with pytest.raises(InputError, match="unet: inputs must be images"):
         unet((3, 8), 2)

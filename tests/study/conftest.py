@@ -1,4 +1,4 @@
-"""A study made by hand from scores, and small real ones."""
+"""A study built from given scores, and small real ones."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def iris() -> Dataset:
 
 @pytest.fixture(scope="session")
 def quick() -> Training:
-    """Two epochs."""
+    """Settings for two epochs."""
     return Training(epochs=2, learning_rate=0.01)
 
 
 @pytest.fixture
-def hand() -> Callable[..., Study]:
-    """A study from scores by recipe (None: that run failed); 100 training, 25 validation and 25 test rows."""
+def make_study() -> Callable[..., Study]:
+    """Build a study from the scores of each recipe (None: a failed run), with 100 training and 25 validation rows."""
 
     def make(scores: Mapping[str, Sequence[float | None]], metric: str = "accuracy", **options: Any) -> Study:
         trials = []
@@ -43,7 +43,7 @@ def hand() -> Callable[..., Study]:
                 score = float("nan") if value is None else value
                 trials.append(Trial(candidate, seed, score, 0.0, 1.0 + seed, run, None, failure))
         rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
-        made = {"name": "hand", "spec": SPEC, "metric": metric, "network": "mlp", "training": Training()} | options
-        return Study(**made, seeds=tuple(range(seeds)), rows=rows, trials=trials)
+        settings = {"name": "hand", "spec": SPEC, "metric": metric, "network": "mlp", "training": Training()} | options
+        return Study(**settings, seeds=tuple(range(seeds)), rows=rows, trials=trials)
 
     return make

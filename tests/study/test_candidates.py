@@ -1,13 +1,13 @@
-"""Which recipes are compared."""
+"""The recipes that a study compares."""
 
 from goodfit.data import Inputs, TaskSpec
+from goodfit.data.kinds import kind
 from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
 from goodfit.study.candidates import (
     COMBINATION,
     DEFAULT_TECHNIQUES,
-    IMAGE_AUGMENTATION,
     candidates_from,
     default_candidates,
 )
@@ -18,7 +18,7 @@ CLASSES = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d")
 NUMBERS = TaskSpec("regression", "y", (), (4,), 1, "d")
 
 
-def of_tables(technique: type[Technique]) -> bool:
+def accepts_tables(technique: type[Technique]) -> bool:
     return not issubclass(technique, Augmentation) or "table" in technique.kinds
 
 
@@ -26,7 +26,7 @@ def images(channels: int) -> TaskSpec:
     return TaskSpec("classification", "y", ("a", "b"), (channels, 8, 8), 2, "d", Inputs("image"))
 
 
-def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
+def test_plain_comes_first_then_single_techniques_then_the_combination() -> None:
     plan = default_candidates(CLASSES)
     assert [c.label for c in plan] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
     assert len(plan[0].recipe) == 0
@@ -35,26 +35,26 @@ def test_plain_first_then_every_technique_alone_then_the_combination() -> None:
     assert plan[-1].recipe == Recipe.of(COMBINATION)
 
 
-def test_the_whole_catalogue_where_it_is_asked_for() -> None:
+def test_catalogue_includes_every_technique_for_the_task() -> None:
     labels = [c.label for c in default_candidates(CLASSES, catalogue=True)]
     assert labels == [
         "plain",
-        *(n for n, t in sorted(ALL.items()) if t.needs_targets != "numbers" and of_tables(t)),
+        *(n for n, t in sorted(ALL.items()) if t.needs_targets != "numbers" and accepts_tables(t)),
         "combined",
     ]
     assert set(DEFAULT_TECHNIQUES) < set(labels)
 
 
-def test_images_are_augmented_and_nothing_falsifies_them() -> None:
+def test_images_get_augmentations_that_keep_the_class() -> None:
     plan = {c.label: c.recipe.text() for c in default_candidates(images(1))}
     assert set(DEFAULT_TECHNIQUES) < set(plan)
     assert plan["shift"] == "shift=0.1"
     assert plan["rotation=10.0"] == "rotation=10.0"
-    assert plan["combined"].startswith(IMAGE_AUGMENTATION)
+    assert plan["combined"].startswith(kind("image").combination)
     assert not any("flip" in text or "turn" in text for text in plan.values())
 
 
-def test_sounds_are_augmented_alone() -> None:
+def test_sound_augmentations_are_not_combined() -> None:
     spec = TaskSpec("classification", "y", ("a", "b"), (1, 800), 2, "d", Inputs("sound", -1.0, 1.0, 8000))
     plan = {c.label: c.recipe for c in default_candidates(spec)}
     alone = set(plan) - set(DEFAULT_TECHNIQUES) - {"plain", "combined"}
@@ -62,7 +62,7 @@ def test_sounds_are_augmented_alone() -> None:
     assert plan["combined"] == Recipe.of(COMBINATION)
 
 
-def test_words_of_texts_are_augmented_where_they_are_known() -> None:
+def test_text_augmentations_need_a_vocabulary() -> None:
     removal = Recipe.of("word_removal(0.3, by=tf_idf)").text()
     for inputs, known in (
         (Inputs("text", words=Vocabulary.of_names(["good", "bad"])), True),
@@ -72,27 +72,27 @@ def test_words_of_texts_are_augmented_where_they_are_known() -> None:
         plan = {c.label: c.recipe for c in default_candidates(spec)}
         assert (removal in plan, "synonyms=0.2" in plan) == (known, known)
         assert {"plain", "l2", "word_dropout=0.5", "combined"} < set(plan)
-        assert "mixup" not in plan  # words have no blends
+        assert "mixup" not in plan  # words cannot be mixed
         names = [t.name() for t in plan["combined"]]
         others = [t.name() for t in Recipe.of(COMBINATION)]
         assert names == ["word_removal"] * known + ["word_dropout"] + others
 
 
-def test_colours_only_where_there_are_three() -> None:
+def test_colour_augmentations_need_three_channels() -> None:
     labels = [{c.label for c in default_candidates(images(n), catalogue=True)} for n in (1, 3)]
     assert labels[1] - labels[0] == {"hue", "saturation"}
 
 
-def test_numbers_have_no_labels_to_smooth() -> None:
+def test_regression_has_no_label_smoothing() -> None:
     plan = default_candidates(NUMBERS)
     assert [c.label for c in plan] == ["plain", *(n for n in DEFAULT_TECHNIQUES if n != "label_smoothing"), "combined"]
     names = [t.name() for t in plan[-1].recipe]
     assert names == [t.name() for t in Recipe.of(COMBINATION) if t.name() != "label_smoothing"]
 
 
-def test_recipes_of_ones_own_once_each_behind_plain() -> None:
-    mine, other = Recipe.of("l2=1e-3"), Recipe.of("dropout=0.5, l2=1e-3")
-    plan = candidates_from([mine, Recipe(), other, Recipe.of("l2=0.001")])
+def test_user_recipes_come_once_each_after_plain() -> None:
+    first, second = Recipe.of("l2=1e-3"), Recipe.of("dropout=0.5, l2=1e-3")
+    plan = candidates_from([first, Recipe(), second, Recipe.of("l2=0.001")])
     assert [(c.label, c.recipe) for c in plan] == [
-        ("plain", Recipe()), ("l2=0.001", mine), ("dropout=0.5, l2=0.001", other),
+        ("plain", Recipe()), ("l2=0.001", first), ("dropout=0.5, l2=0.001", second),
     ]  # fmt: skip

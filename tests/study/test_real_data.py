@@ -1,4 +1,4 @@
-"""Whole studies on real tables: minutes, so they run by `make slow`."""
+"""Studies on real tables; they take minutes and run with `make slow`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The ranking of scores made by hand."""
+"""The ranking of given scores."""
 
 import math
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from goodfit.study import Study
 from goodfit.study.result import COUNT_METRICS
 from goodfit.study.statistics import corrected_interval
 
-Hand = Callable[..., Study]
+MakeStudy = Callable[..., Study]
 
 
-def test_a_score_ranks_from_high_to_low(hand: Hand) -> None:
-    study = hand({"": [0.7, 0.8], "l2=0.1": [0.9, 0.9], "l1=0.1": [0.1, 0.2]})
+def test_scores_rank_from_high_to_low(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.7, 0.8], "l2=0.1": [0.9, 0.9], "l1=0.1": [0.1, 0.2]})
     assert [r.candidate.label for r in study.ranking()] == ["l2=0.1", "plain", "l1=0.1"]
     best = study.best()
     assert best is not None
@@ -21,51 +21,51 @@ def test_a_score_ranks_from_high_to_low(hand: Hand) -> None:
     assert best.wins == 2
 
 
-def test_an_error_ranks_from_low_to_high_and_wins_by_being_lower(hand: Hand) -> None:
-    study = hand({"": [0.7, 0.8], "l2=0.1": [0.9, 0.9], "l1=0.1": [0.1, 0.9]}, metric="rmse")
+def test_errors_rank_from_low_to_high(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.7, 0.8], "l2=0.1": [0.9, 0.9], "l1=0.1": [0.1, 0.9]}, metric="rmse")
     ranking = study.ranking()
     assert [r.candidate.label for r in ranking] == ["l1=0.1", "plain", "l2=0.1"]
     assert [r.wins for r in ranking] == [1, 0, 0]
 
 
-def test_differences_are_paired_by_seed(hand: Hand) -> None:
-    study = hand({"": [0.1, 0.5, 0.9], "l2=0.1": [0.2, 0.6, 1.0]})
+def test_differences_are_paired_by_seed(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.1, 0.5, 0.9], "l2=0.1": [0.2, 0.6, 1.0]})
     ranked = study.ranking()[0]
     assert ranked.difference is not None
     assert ranked.difference.mean == pytest.approx(0.1)
-    # all three differ by 0.1: only rounding on 25 rows is left of the variance, not the spread of the scores
+    # all three differences are 0.1: the variance is only that of rounding on 25 rows
     assert ranked.difference == corrected_interval([0.1, 0.1, 0.1], 0.25, rows=25)
     assert ranked.difference.significant
     assert ranked.score.high - ranked.score.low > 0.9
     assert study.ranking()[1].difference is None
 
 
-def test_an_interval_stays_within_what_the_metric_can_be(hand: Hand) -> None:
-    assert hand({"": [0.9, 1.0]}).ranking()[0].score.high == 1.0
-    assert hand({"": [0.9, 1.0]}, metric="rmse").ranking()[0].score.high > 1.0
+def test_intervals_stay_within_the_range_of_the_metric(make_study: MakeStudy) -> None:
+    assert make_study({"": [0.9, 1.0]}).ranking()[0].score.high == 1.0
+    assert make_study({"": [0.9, 1.0]}, metric="rmse").ranking()[0].score.high > 1.0
 
 
-def test_only_counts_of_rows_are_rounded(hand: Hand) -> None:
+def test_only_metrics_that_count_rows_have_rounding_variance(make_study: MakeStudy) -> None:
     scores = {"": [0.5, 0.5, 0.5], "l2=0.1": [0.4, 0.4, 0.4]}
     for metric in ("accuracy", "rmse", "log_loss"):
-        difference = next(r.difference for r in hand(scores, metric=metric).ranking() if r.difference)
+        difference = next(r.difference for r in make_study(scores, metric=metric).ranking() if r.difference)
         assert (difference.high - difference.low > 1e-9) is (metric in COUNT_METRICS)
 
 
-def test_failed_runs_are_counted_and_left_out(hand: Hand) -> None:
-    study = hand({"": [0.5, 0.6, 0.7], "l2=0.1": [None, 0.9, 0.9], "l1=0.1": [None, None, None]})
+def test_failed_runs_are_counted_and_left_out(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.5, 0.6, 0.7], "l2=0.1": [None, 0.9, 0.9], "l1=0.1": [None, None, None]})
     l2, plain, l1 = study.ranking()
     assert (l2.failures, l2.score.n, l2.wins, l2.seconds) == (1, 2, 2, 2.5)
     assert l2.difference is not None
     assert l2.difference.mean == pytest.approx((0.3 + 0.2) / 2)
-    assert (plain.failures, plain.verdict) == (0, "failed")  # no verdicts were given here
+    assert (plain.failures, plain.verdict) == (0, "failed")  # these trials have no verdict
     assert l1.candidate.label == "l1=0.1"  # last, with nothing to compare
     assert (l1.failures, l1.score.n) == (3, 0)
     assert math.isnan(l1.score.mean)
 
 
-def test_where_plain_failed_there_is_no_difference(hand: Hand) -> None:
-    study = hand({"": [None, None], "l2=0.1": [0.9, 0.8]})
+def test_without_a_plain_run_there_is_no_difference(make_study: MakeStudy) -> None:
+    study = make_study({"": [None, None], "l2=0.1": [0.9, 0.8]})
     best = study.best()
     assert best is not None
     assert best.difference is not None
@@ -74,20 +74,20 @@ def test_where_plain_failed_there_is_no_difference(hand: Hand) -> None:
     assert study.verdict() is None
 
 
-def test_nothing_finished_has_no_best(hand: Hand) -> None:
-    assert hand({"": [None]}).best() is None
+def test_a_study_without_a_finished_run_has_no_best_recipe(make_study: MakeStudy) -> None:
+    assert make_study({"": [None]}).best() is None
 
 
-def test_the_frame_has_a_row_per_recipe(hand: Hand) -> None:
-    frame = hand({"": [0.7, 0.8], "l2=0.1": [0.9, 0.9]}).frame()
+def test_the_frame_has_a_row_per_recipe(make_study: MakeStudy) -> None:
+    frame = make_study({"": [0.7, 0.8], "l2=0.1": [0.9, 0.9]}).frame()
     assert list(frame["recipe"]) == ["l2=0.1", "plain"]
     assert frame["mean"].tolist() == pytest.approx([0.9, 0.75])
     assert frame["difference"].tolist() == pytest.approx([0.15, math.nan], nan_ok=True)
     assert frame["seeds"].tolist() == [2, 2]
 
 
-def test_a_row_of_the_table_of_runs(hand: Hand) -> None:
-    rows = [o.row() for o in hand({"": [0.5], "l2=0.1": [None]}).trials]
+def test_a_trial_as_a_row_of_runs_csv(make_study: MakeStudy) -> None:
+    rows = [o.row() for o in make_study({"": [0.5], "l2=0.1": [None]}).trials]
     assert (rows[0]["recipe"], rows[0]["text"], rows[0]["score"], rows[0]["stopped"]) == ("plain", "", 0.5, "")
     assert (rows[1]["text"], rows[1]["stopped"], rows[1]["epochs"]) == ("l2=0.1", "it diverged", 0)
     assert math.isnan(rows[1]["score"])

@@ -1,4 +1,4 @@
-"""Studies on iris: paired, repeatable, honest about the test part, and hard to stop."""
+"""Studies on iris: paired, reproducible, with a test part that is used once, and robust to errors and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
 
 @dataclasses.dataclass
 class Call:
-    """What one run was given."""
+    """The arguments of one call of `fit`."""
 
     network: Any
     split: Split
@@ -38,8 +38,8 @@ class Call:
 
 
 @pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
-    """Every call of `fit` that a study makes; they go through."""
+def fit_calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """Record the calls of `fit` that a study makes."""
     calls: list[Call] = []
     real = HOME.fit
 
@@ -51,50 +51,50 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     return calls
 
 
-def instead(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]) -> None:
-    """Let `act(number of the run, run)` change or refuse each run."""
+def replace_fit(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]) -> None:
+    """Replace `fit` by one whose n-th run is passed through `act(n, run)`, which may change it or raise."""
     real, count = HOME.fit, iter(range(1000))
     monkeypatch.setattr(HOME, "fit", lambda *a, **k: act(next(count), real(*a, **k)))
 
 
-def timeless(study: Study) -> list[dict[str, Any]]:
+def rows_without_seconds(study: Study) -> list[dict[str, Any]]:
     return [{k: v for k, v in o.row().items() if k != "seconds"} for o in study.trials]
 
 
 def test_same_seeds_same_results(iris: Dataset, quick: Training) -> None:
     first = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    torch.manual_seed(12345)  # what the global generator holds plays no part
+    torch.manual_seed(12345)  # the global generator must not matter
     second = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    assert timeless(first) == timeless(second)
+    assert rows_without_seconds(first) == rows_without_seconds(second)
     assert first.test == second.test
     assert len(first.trials) == 6
     assert len({o.loss for o in first.trials}) == 6
 
 
-def test_global_generators_are_left_alone(iris: Dataset, quick: Training) -> None:
+def test_the_global_generator_is_not_used(iris: Dataset, quick: Training) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
     run_study(iris, "mlp:8", ["dropout=0.5"], quick, seeds=1)
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_runs_of_one_seed_share_parts_and_starting_weights(iris: Dataset, quick: Training, fits: list[Call]) -> None:
+def test_runs_of_a_seed_share_data_and_starting_weights(iris: Dataset, quick: Training, fit_calls: list[Call]) -> None:
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    assert [(c.seed, c.recipe) for c in fits] == [(s, r) for s in (0, 1) for r in ("", "l2=0.01", study_label(study))]
+    assert [(c.seed, c.recipe) for c in fit_calls] == [(s, r) for s in (0, 1) for r in ("", "l2=0.01", label(study))]
     for seed in (0, 1):
-        assert len({id(c.split) for c in fits if c.seed == seed}) == 1
-    zero, one = fits[0].split, fits[3].split
+        assert len({id(c.split) for c in fit_calls if c.seed == seed}) == 1
+    zero, one = fit_calls[0].split, fit_calls[3].split
     assert not np.array_equal(zero.train.rows, one.train.rows)
     assert not np.array_equal(zero.validation.rows, one.validation.rows)
     assert np.array_equal(zero.test.rows, one.test.rows)
     assert not set(zero.test.rows) & set(one.train.rows)
 
 
-def study_label(study: Study) -> str:
+def label(study: Study) -> str:
     return study.trials[2].candidate.label
 
 
-def test_scores_are_those_of_the_validation_part(iris: Dataset, quick: Training) -> None:
+def test_scores_are_measured_on_the_validation_part(iris: Dataset, quick: Training) -> None:
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=1)
     split = iris.split(0)
     for trial in study.trials:
@@ -106,70 +106,70 @@ def test_scores_are_those_of_the_validation_part(iris: Dataset, quick: Training)
         assert (trial.score, trial.loss) == scores(trial.run, split.validation)
 
 
-def test_the_catalogue_is_the_default_plan(iris: Dataset) -> None:
-    told: list[int] = []
+def test_default_candidates_are_compared_without_recipes(iris: Dataset) -> None:
+    counts: list[int] = []
     study = run_study(
-        iris, "mlp:4", training=Training(epochs=1), seeds=1, on_trial=lambda s: told.append(len(s.trials))
+        iris, "mlp:4", training=Training(epochs=1), seeds=1, on_trial=lambda s: counts.append(len(s.trials))
     )
     assert [o.candidate.label for o in study.trials] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
     assert not any(o.failure for o in study.trials)
-    assert told == list(range(1, len(DEFAULT_TECHNIQUES) + 3))
+    assert counts == list(range(1, len(DEFAULT_TECHNIQUES) + 3))
     assert study.metric == "accuracy"
     assert set(study.test) == {"plain", study.ranking()[0].candidate.label}
 
 
-def test_the_whole_catalogue_leaves_out_what_cannot_act(iris: Dataset) -> None:
+def test_catalogue_leaves_out_techniques_that_cannot_act(iris: Dataset) -> None:
     training = Training(epochs=1, batch_size=16)
     study = run_study(iris, "mlp:4", training=training, seeds=1, catalogue=True)
     labels = {o.candidate.label for o in study.trials}
     assert not any(o.failure for o in study.trials)
-    left = {note.split()[2] for note in study.notes if note.startswith("left out: ")}
-    assert {"drop_path", "zoneout", "spatial_dropout"} <= left
-    understood = {
+    left_out = {note.split()[2] for note in study.notes if note.startswith("left out: ")}
+    assert {"drop_path", "zoneout", "spatial_dropout"} <= left_out
+    applicable = {
         n
         for n, t in ALL.items()
         if t.needs_targets != "numbers" and (not issubclass(t, Augmentation) or "table" in t.kinds)
     }
-    assert labels == {"plain", "combined"} | understood - left
+    assert labels == {"plain", "combined"} | applicable - left_out
     assert any(note.startswith("combined: ") or "warning: " in note for note in study.notes)
 
 
 # ---- the test part ----------------------------------------------------------------------------------
 
 
-class Sealed(Part):
-    """A part that writes down when its rows are looked at."""
+class LoggedPart(Part):
+    """A data part that logs every access to its rows."""
 
     log: list[str] = []  # noqa: RUF012
 
     def __getattribute__(self, name: str) -> Any:
         if name in ("x", "y"):
-            Sealed.log.append(f"test.{name}")
+            LoggedPart.log.append(f"test.{name}")
         return super().__getattribute__(name)
 
 
 @pytest.fixture
-def sealed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happened in which order: a run was finished, the test part was looked at."""
+def access_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Log accesses to the test part, in order with the finished runs, in `LoggedPart.log`."""
     real = Dataset.split
 
     def split(self: Dataset, *args: Any, **options: Any) -> Split:
-        made = real(self, *args, **options)
-        part = Sealed(made.test.x, made.test.y, made.test.rows)
-        Sealed.log = []
-        return dataclasses.replace(made, test=part)
+        parts = real(self, *args, **options)
+        part = LoggedPart(parts.test.x, parts.test.y, parts.test.rows)
+        LoggedPart.log = []
+        return dataclasses.replace(parts, test=part)
 
     monkeypatch.setattr(Dataset, "split", split)
     return []
 
 
-def test_the_test_part_is_opened_once_after_the_choice(iris: Dataset, quick: Training, sealed: list[str]) -> None:
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, on_trial=lambda s: Sealed.log.append("run"))
-    assert Sealed.log[:6] == ["run"] * 6
+def test_the_test_part_is_used_once_at_the_end(iris: Dataset, quick: Training, access_log: list[str]) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, on_trial=lambda s: LoggedPart.log.append("run"))
+    assert LoggedPart.log[:6] == ["run"] * 6
     best = study.ranking()[0].candidate.label
-    shown = list(dict.fromkeys(("plain", best)))
-    assert Sealed.log[6:] == ["test.x", "test.y"] * 2 * len(shown)
-    assert list(study.test) == shown
+    labels = list(dict.fromkeys(("plain", best)))
+    assert LoggedPart.log[6:] == ["test.x", "test.y"] * 2 * len(labels)
+    assert list(study.test) == labels
 
 
 def test_each_run_is_tested_on_the_test_part_of_its_own_split(iris: Dataset) -> None:
@@ -184,17 +184,17 @@ def test_each_run_is_tested_on_the_test_part_of_its_own_split(iris: Dataset) -> 
     assert study.test["plain"].n == 3
 
 
-def test_an_interrupted_study_does_not_open_it(
-    iris: Dataset, quick: Training, sealed: list[str], monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_study_does_not_use_the_test_part(
+    iris: Dataset, quick: Training, access_log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instead(monkeypatch, stopping_at(4))
+    replace_fit(monkeypatch, stopping_at(4))
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
-    assert Sealed.log == []
+    assert LoggedPart.log == []
     assert study.test == {}
 
 
-# ---- what goes wrong --------------------------------------------------------------------------------
+# ---- failures and interrupts ------------------------------------------------------------------------
 
 
 def stopping_at(number: int) -> Callable[[int, Run], Run]:
@@ -219,22 +219,22 @@ def test_ctrl_c_keeps_the_finished_runs(
     iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]
 ) -> None:
     whole = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    instead(monkeypatch, act)
+    replace_fit(monkeypatch, act)
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
-    assert timeless(study) == timeless(whole)[:4]
+    assert rows_without_seconds(study) == rows_without_seconds(whole)[:4]
     assert study.notes[-1] == "interrupted after 4 of 6 runs"
     assert [r.score.n for r in sorted(study.ranking(), key=lambda r: r.candidate.label != "plain")] == [2, 1, 1]
 
 
-def test_ctrl_c_before_anything_is_finished(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    instead(monkeypatch, stopping_at(0))
+def test_ctrl_c_before_the_first_finished_run(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_fit(monkeypatch, stopping_at(0))
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
     assert study.best() is None
 
 
-def test_a_rate_that_diverges_is_recorded_and_the_study_goes_on(iris: Dataset) -> None:
+def test_diverged_runs_are_recorded_and_the_study_continues(iris: Dataset) -> None:
     study = run_study(iris, "mlp:8", RECIPES, Training(epochs=2, learning_rate=1e30), seeds=2)
     assert [bool(o.failure) for o in study.trials] == [True] * 6
     assert all("epoch 1" in o.failure and math.isnan(o.score) and o.run is None for o in study.trials)
@@ -243,13 +243,15 @@ def test_a_rate_that_diverges_is_recorded_and_the_study_goes_on(iris: Dataset) -
     assert study.test == {}
 
 
-def test_one_failed_run_leaves_the_others(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_run_does_not_affect_the_others(
+    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def act(i: int, run: Run) -> Run:
         if i == 1:
             raise TrainingError("training: it diverged.")
         return run
 
-    instead(monkeypatch, act)
+    replace_fit(monkeypatch, act)
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert [o.failure for o in study.trials] == ["", "training: it diverged.", "", "", "", ""]
     ranked = {r.candidate.label: r for r in study.ranking()}
@@ -257,7 +259,7 @@ def test_one_failed_run_leaves_the_others(iris: Dataset, quick: Training, monkey
     assert ranked["l2=0.01"].score.n == 1
 
 
-def test_where_plain_diverges_the_best_is_still_tested(
+def test_if_plain_diverges_the_best_recipe_is_still_tested(
     iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def act(i: int, run: Run) -> Run:
@@ -265,7 +267,7 @@ def test_where_plain_diverges_the_best_is_still_tested(
             raise TrainingError("training: it diverged.")
         return run
 
-    instead(monkeypatch, act)
+    replace_fit(monkeypatch, act)
     study = run_study(iris, "mlp:8", ["l2=1e-2"], quick, seeds=2, population=False)
     assert list(study.test) == ["l2=0.01"]
 
@@ -279,20 +281,20 @@ def test_where_plain_diverges_the_best_is_still_tested(
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused_before_the_first_run(
-    iris: Dataset, quick: Training, fits: list[Call], recipe: str, message: str
+    iris: Dataset, quick: Training, fit_calls: list[Call], recipe: str, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         run_study(iris, "mlp:8-8", ["l2=1e-3", recipe], quick, seeds=1, population=False)
-    assert fits == []
+    assert fit_calls == []
 
 
 @pytest.mark.parametrize("seeds", [0, -1, True, 1.5, "3"])
-def test_seeds_are_a_whole_number_of_at_least_one(iris: Dataset, seeds: Any) -> None:
+def test_seeds_must_be_a_positive_whole_number(iris: Dataset, seeds: Any) -> None:
     with pytest.raises(InputError, match="seeds must be a whole number of at least 1"):
         run_study(iris, seeds=seeds)
 
 
-def test_labels_cannot_be_smoothed_in_a_regression() -> None:
+def test_label_smoothing_is_refused_for_regression() -> None:
     with pytest.raises(InputError, match="LabelSmoothing: it acts on class labels"):
         run_study(load("diabetes"), "mlp:4", ["label_smoothing"], Training(epochs=1), seeds=1)
 
@@ -300,20 +302,20 @@ def test_labels_cannot_be_smoothed_in_a_regression() -> None:
 # ---- networks and tasks -----------------------------------------------------------------------------
 
 
-def test_a_network_of_ones_own_starts_anew_for_each_seed(iris: Dataset, quick: Training, fits: list[Call]) -> None:
+def test_a_user_network_is_reinitialized_for_each_seed(iris: Dataset, quick: Training, fit_calls: list[Call]) -> None:
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
     before = {k: v.clone() for k, v in net.state_dict().items()}
     study = run_study(iris, net, ["l2=1e-2"], quick, seeds=2, population=False)
     assert study.network == "Sequential"
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
-    weights = [c.network[0].weight for c in fits]
+    weights = [c.network[0].weight for c in fit_calls]
     assert torch.equal(weights[0], weights[1])  # plain and l2, seed 0
     assert torch.equal(weights[2], weights[3])
     assert not torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], net[0].weight)
 
 
-def test_a_network_that_cannot_start_anew_is_refused(iris: Dataset, quick: Training) -> None:
+def test_a_network_that_cannot_be_reinitialized_is_refused(iris: Dataset, quick: Training) -> None:
     class Own(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -322,11 +324,11 @@ def test_a_network_that_cannot_start_anew_is_refused(iris: Dataset, quick: Train
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x @ self.w
 
-    with pytest.raises(InputError, match="cannot start anew"):
+    with pytest.raises(InputError, match="must have a reset_parameters method"):
         run_study(iris, Own(), ["early_stopping"], quick, seeds=1)
 
 
-def test_regression_is_ranked_by_its_error_or_fit() -> None:
+def test_regression_is_ranked_by_its_metric() -> None:
     data = load("diabetes")
     study = run_study(data, "mlp:8", ["l2=1e-3", "l2=10"], Training(epochs=15, metric="rmse"), seeds=1)
     means = [r.score.mean for r in study.ranking()]
@@ -335,14 +337,14 @@ def test_regression_is_ranked_by_its_error_or_fit() -> None:
     assert not study.higher_is_better
 
 
-def test_a_loss_of_ones_own_scores_too(iris: Dataset, quick: Training) -> None:
+def test_a_custom_loss_is_used_for_the_scores(iris: Dataset, quick: Training) -> None:
     loss = nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1)
     study = run_study(iris, "mlp:8", ["l2=1e-3"], quick, seeds=1, loss=loss)
     run, part = study.run_of("plain"), iris.split(0).validation
     assert study.trials[0].loss == pytest.approx(float(loss(run.outputs(part.x), part.y).mean()))
 
 
-def test_default_training_sees_enough_rows_and_no_more() -> None:
+def test_default_training_depends_on_the_number_of_rows() -> None:
     assert default_training(100) == Training(epochs=60, batch_size=64)
     assert default_training(8000).epochs == 50
     assert default_training(10_000_000) == Training(epochs=10, batch_size=128)

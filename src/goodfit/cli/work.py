@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ import torch
 
 import goodfit as gf
 from goodfit.cli import show
+from goodfit.data.kinds import kind
 from goodfit.errors import InputError
-from goodfit.models import build, usual
+from goodfit.models import build
 from goodfit.registry import all_techniques, find
 from goodfit.serialization import write_bytes
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
@@ -25,6 +26,7 @@ from goodfit.train.config import Training
 if TYPE_CHECKING:
     import pandas as pd
 
+    from goodfit.data.options import Options
     from goodfit.data.reading.predict_input import PredictInput
 
 INTERRUPTED = 130
@@ -33,37 +35,21 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Source:
-    """The data that a command was given."""
+    """The data of a command."""
 
     data: str
-    target: str | None = None
-    groups: str | None = None
-    time: str | None = None
-    task: Any = None
-    kind: Any = None
-    size: int | None = None
-    skip_damaged: bool = False
-    text: str | None = None
-    rate: int | None = None
-    length: float | None = None
-    whiten: float | None = None
-    cache: Path | None = None
-    frames: int | None = None
-    mono: bool = True
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Source:
-        """From all options of a command, by their names."""
-        return cls(**{field.name: options[field.name] for field in fields(cls) if field.name in options})
+    target: str | None
+    groups: str | None
+    time: str | None
+    task: Any
+    options: Sequence[Options]
+    cache: Path | None
 
     def load(self) -> gf.Dataset:
         """Load and check it."""
         return gf.load(
-            self.data, self.target, groups=self.groups, time=self.time, task=self.task, kind=self.kind,
-            size=self.size, damaged="skip" if self.skip_damaged else "refuse", text=self.text,
-            rate=self.rate, length=self.length, frames=self.frames, mono=self.mono, whiten=self.whiten,
-            cache=self.cache,
-        )  # fmt: skip
+            self.data, self.target, self.options, groups=self.groups, time=self.time, task=self.task, cache=self.cache
+        )
 
 
 @dataclass(frozen=True)
@@ -103,14 +89,13 @@ def _least(model: str, split: gf.Split, training: Training) -> int:
     return int(training.batch_size * max(p.numel() for p in network.parameters()) < LARGE)
 
 
-def asked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What of all options of a command is for training."""
-    return {field.name: options[field.name] for field in fields(Training) if field.name in options}
+def _default_network(data: gf.Dataset) -> str:
+    return kind(data.kind).default_network(data.task)
 
 
-def _training(split: gf.Split, asked: Mapping[str, Any]) -> Training:
-    given = {name: value for name, value in asked.items() if value is not None}
-    if "metric" in given:
+def _training(split: gf.Split, training: Mapping[str, Any]) -> Training:
+    given = {name: value for name, value in training.items() if value is not None}
+    if given.get("metric", "auto") != "auto":
         from goodfit.data import metric
 
         metric(given["metric"])  # a misspelt name ends here, before any work
@@ -124,7 +109,7 @@ def run_study(
     seeds: int,
     catalogue: bool,
     population: bool | None,
-    asked: Mapping[str, Any],
+    options: Mapping[str, Any],
     out: Out,
     threads: int,
 ) -> int:
@@ -133,11 +118,11 @@ def run_study(
     data = source.load()
     folder = check_output_folder(out.folder or Path(f"goodfit-{data.name}"), out.force)
     split = data.split(0)
-    training = _training(split, asked)
+    training = _training(split, options)
     show.data(data)
     with _threads(threads):  # of runs side by side, each takes one
         answer = gf.run_study(
-            data, model or usual(data.kind, data.task), chosen, training, seeds=seeds, catalogue=catalogue,
+            data, model or _default_network(data), chosen, training, seeds=seeds, catalogue=catalogue,
             population=population, on_trial=lambda s: save_runs(s, folder),
         )  # fmt: skip
     if answer.best() is None:
@@ -150,7 +135,7 @@ def run_study(
 
 
 def run_fit(
-    source: Source, asked_for: str | None, recipe: str, seed: int, asked: Mapping[str, Any], out: Out, threads: int
+    source: Source, model: str | None, recipe: str, seed: int, options: Mapping[str, Any], out: Out, threads: int
 ) -> int:
     """Fit, print, save; the exit code."""
     chosen = gf.Recipe.load(recipe)
@@ -161,10 +146,10 @@ def run_fit(
         checkpoints = Checkpoints(out.folder / "checkpoints", out.every, out.resume, out.force)
     elif out.resume or out.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
-    split, model = data.split(seed), asked_for or usual(data.kind, data.task)
-    training = _training(split, asked)
-    with _threads(threads, _least(model, split, training)):
-        run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
+    split, network = data.split(seed), model or _default_network(data)
+    training = _training(split, options)
+    with _threads(threads, _least(network, split, training)):
+        run = gf.fit(network, split, chosen, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
     if out.folder is not None:
         save_run(run, out.folder, force=True)
@@ -221,7 +206,7 @@ PIECE = 256
 """Rows that are preprocessed and predicted at once, so that inputs never exist as a whole."""
 
 
-def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_damaged: bool = False) -> None:
+def run_predict(folder: Path, data: str, out: Path | None, force: bool, damaged: str = "refuse") -> None:
     """Predict the rows of a file, or files."""
     from goodfit.data.reading.predict_input import read_predict_input
 
@@ -235,7 +220,7 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_dam
     masks = run.spec.task == "segmentation"
     if masks and out is None:
         raise InputError(f"predict: '{folder}' names masks, which are pictures; give --out with a folder for them.")
-    given = read_predict_input(data, run.preprocessing, "skip" if skip_damaged else "refuse")
+    given = read_predict_input(data, run.preprocessing, damaged)
     if masks and out is not None:
         count = write_masks(run, given, out)
         show.line(f"{count} masks in {out}")

@@ -14,6 +14,8 @@ from goodfit.recipe import Recipe
 from goodfit.stages import Decay, Normalization, OnEpoch, Penalty, Recurrent, TrainableStrengths
 from goodfit.technique import Technique
 from goodfit.techniques import RDrop
+from goodfit.testing.homes import home
+from goodfit.testing.runs import strongest
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
 
@@ -62,15 +64,13 @@ def by_itself(kind: type[Technique], recipe: Recipe) -> bool:
 def test_members_of_different_strengths(
     kind: type[Technique],
     optimizer: str,
-    home: Callable[..., Any],
-    at_work: Callable[..., Technique],
     to_double: Callable[[Split], Split],
     alone: Callable[..., Any],
     equal: Callable[..., None],
     apart_runs: list[tuple[str, int]],
 ) -> None:
     place, stops = home(kind), issubclass(kind, OnEpoch)
-    model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, at_work(kind))
+    model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, strongest(kind))
     settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 7}
     training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
     runs: Any = together(model, split, recipes, training, seeds=(0, 1))

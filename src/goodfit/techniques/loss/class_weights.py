@@ -18,13 +18,13 @@ class ClassWeights(OnLoss):
 
     Formula: cost = mean of w · loss over the samples, w = (n / (C · n_c))^strength for a sample of class c, divided by
     the mean of this weight over the training rows; n is the number of training rows, n_c the number in class c, and C
-    the number of classes. Strength 1: scikit-learn's "balanced"; 0: all samples count alike. A soft target uses the
+    the number of classes. Strength 1: scikit-learn's "balanced"; 0: all samples count equally. A soft target uses the
     mean weight of its classes. The loss in the History stays unweighted; the difference is the technique's term.
 
     Shape: y (batch,) class numbers or (batch, class) probabilities; losses (batch,); for masks, with two further
     dimensions height and width. A loss function that returns a single number for the batch is an error.
 
-    Helps when: classes are imbalanced and the metric treats them alike (balanced accuracy, macro F1).
+    Helps when: classes are imbalanced and the metric treats them equally (balanced accuracy, macro F1).
     Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has very
     few rows, or `ClassBalance` is used too (corrects twice).
 
@@ -54,7 +54,7 @@ class ClassWeights(OnLoss):
         search=(0.0, 1.0),
         neutral=0.0,
         unit="exponent",
-        doc="exponent of the balanced weights; 0: all samples count alike; 1: all classes count alike",
+        doc="exponent of the balanced weights; 0: all samples count equally; 1: all classes count equally",
     )
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:

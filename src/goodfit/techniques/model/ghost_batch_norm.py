@@ -75,10 +75,10 @@ class _Ghost(_BatchNorm):
     size: int
 
     def forward(self, x: Tensor) -> Tensor:
-        normalise = super().forward
+        normalize = super().forward
         if not self.training:
-            return normalise(x)
-        return torch.cat([normalise(part) for part in _parts(x, self.size)])
+            return normalize(x)
+        return torch.cat([normalize(part) for part in _parts(x, self.size)])
 
 
 def _parts(x: Tensor, size: int) -> list[Tensor]:

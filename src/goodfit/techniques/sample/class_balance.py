@@ -25,7 +25,7 @@ class ClassBalance(OnSample):
 
     Shape: y (n,) class numbers (numeric targets are an error), rows (n,) → (n′,), n′ ≥ n.
 
-    Helps when: classes are imbalanced and the metric treats them alike (balanced accuracy, macro F1).
+    Helps when: classes are imbalanced and the metric treats them equally (balanced accuracy, macro F1).
     Hurts when: predicted probabilities are used as such (they become those of balanced classes), a rare class has very
     few rows (the network memorizes them), or `ClassWeights` is used too (corrects twice).
 
