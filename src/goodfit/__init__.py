@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Texts,
         from_tensors,
         load,
-    )  # fmt: skip
+    )
     from goodfit.diagnosis import diagnose
     from goodfit.errors import InputError, TrainingError
     from goodfit.explanation import explain

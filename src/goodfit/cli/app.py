@@ -94,9 +94,11 @@ def study(
     from goodfit.cli import work
 
     source = work.Source(data, target, groups, time, task, o.load_options(kind, options), cache)
-    place = work.Out(out, force, _command())
-    code = work.run_study(source, model, recipe or [], seeds, catalogue, population, training, place, threads)
-    raise typer.Exit(code)
+    comparison, output = (
+        work.Comparison(recipe or [], seeds, catalogue, population),
+        work.Output(out, force, _command()),
+    )
+    raise typer.Exit(work.run_study(source, model, comparison, training, output, threads))
 
 
 @app.command(epilog='Example: `goodfit fit digits --recipe "l2=1e-4, dropout=0.25, early_stopping=5"`')
@@ -128,8 +130,8 @@ def fit(
     from goodfit.cli import work
 
     source = work.Source(data, target, groups, time, task, o.load_options(kind, options), cache)
-    place = work.Out(out, force, _command(), every, resume)
-    raise typer.Exit(work.run_fit(source, model, recipe, seed, training, place, threads))
+    output = work.Output(out, force, _command(), every, resume)
+    raise typer.Exit(work.run_fit(source, model, recipe, seed, training, output, threads))
 
 
 @app.command(epilog='Example: `goodfit augment photos --recipe "rotation=15, zoom=0.2, brightness=0.3" --show 12`')
