@@ -84,7 +84,8 @@ def spoken(folder: Path, seed: int) -> gf.Split:
     for clip, end, length in zip(clips, lengths.cumsum(), lengths, strict=True):
         waveform = samples[end - length : end][:4000]
         clip[: len(waveform)] = waveform / 32768
-    train, test = (gf.load((clips[part], labels[part]), kind="sound", rate=8000) for part in (takes >= 5, takes < 5))
+    options = gf.Sounds(rate=8000)
+    train, test = (gf.load((clips[part], labels[part]), options=options) for part in (takes >= 5, takes < 5))
     return small_train_part(train, test, 240, seed)
 
 
@@ -92,7 +93,7 @@ def messages(folder: Path, seed: int) -> gf.Split:
     """200 short training messages; all seeds are tested on the same 3,000."""
     table = pd.read_csv(folder / "text" / "sms_spam.csv.gz").sample(frac=1.0, random_state=0)
     parts = (part.reset_index(drop=True) for part in (table[3000:], table[:3000]))
-    train, test = (gf.load(part, "label", kind="text", text="text") for part in parts)
+    train, test = (gf.load(part, "label", gf.Texts(column="text")) for part in parts)
     return small_train_part(train, test, 200, seed)
 
 
@@ -115,7 +116,7 @@ def moving_digits(folder: Path, seed: int, frames: int = 6) -> gf.Split:
             for number, frame in enumerate(clip):
                 at = (left + (2 * direction - 1) * speed * number) % 14
                 frame[top : top + 10, at : at + 10] += digit
-        datasets.append(gf.load((clips.astype(np.uint8), np.array(["left", "right"])[y]), kind="video"))
+        datasets.append(gf.load((clips.astype(np.uint8), np.array(["left", "right"])[y]), options=gf.Clips()))
     return with_test(*datasets, seed)
 
 

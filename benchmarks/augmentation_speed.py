@@ -182,7 +182,7 @@ def compare(what: str, samples: Tensor, peers: Peers, rounds: int, minimum: floa
 
 def messages(data: Path) -> tuple[Tensor, Inputs]:
     """Short messages as word indices."""
-    split = gf.load(data / "text" / "sms_spam.csv.gz", "label", kind="text", text="text").split()
+    split = gf.load(data / "text" / "sms_spam.csv.gz", "label", gf.Texts(column="text")).split()
     return split.train.x[:2048], split.spec.inputs
 
 

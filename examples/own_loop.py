@@ -1,4 +1,4 @@
-"""A recipe in a training loop of one's own: dropout, exact zeros by L1, the best epoch's weights."""
+"""Use a recipe in your own training loop: dropout, exact zeros by L1, and the weights of the best epoch."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from goodfit import attach, load
 
 EPOCHS, ROWS = 60, 32
 torch.manual_seed(0)
-torch.set_num_threads(1)  # more only cost time with a network this small
+torch.set_num_threads(1)  # a network this small is slower with more threads
 split = load("breast_cancer").split()
 train, stop, test = split.train, split.stop, split.test
 model = nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
@@ -29,7 +29,7 @@ with attach(model, "dropout=0.2, l1=3e-3, early_stopping=10", optimizer) as reg:
             print(f"epoch {epoch + 1}: {decision.reason}")
             break
 
-model.eval()  # the noise is out of it, and the best epoch's weights are in it
+model.eval()  # dropout is detached, and the weights are those of the best epoch
 accuracy = (model(test.x).argmax(1) == test.y).float().mean().item()
 kernels = torch.cat([w.flatten() for w in model.parameters() if w.ndim == 2])
 print(f"test accuracy {accuracy:.1%}; {int((kernels == 0).sum())} of {len(kernels)} weights are exactly zero")

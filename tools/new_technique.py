@@ -180,11 +180,11 @@ def imports(trees: list[ast.Module], code: str) -> str:
     for node in (node for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)):
         module = (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
         names = sorted(alias.name for alias in node.names if alias.name in used)
-        if names and not module.startswith("goodfit"):
+        if names and (not module.startswith("goodfit") or names == ["Inputs"]):
             line = (
                 f"from {module} import {', '.join(names)}" if isinstance(node, ast.ImportFrom) else f"import {module}"
             )
-            group = groups[module.startswith("torch")]
+            group = groups[2 if module.startswith("goodfit") else module.startswith("torch")]
             group += [line] if line not in group else []
     exported = next(node for tree in trees for node in tree.body if _is_all(node))
     own = {element.value for element in exported.value.elts}  # type: ignore[attr-defined]

@@ -10,7 +10,19 @@ from goodfit._version import __version__ as __version__
 if TYPE_CHECKING:
     from goodfit import models, techniques
     from goodfit.compression import compress
-    from goodfit.data import Dataset, Inputs, Split, from_tensors, load
+    from goodfit.data import (
+        Clips,
+        Dataset,
+        Images,
+        Inputs,
+        Series,
+        Sounds,
+        Split,
+        Tables,
+        Texts,
+        from_tensors,
+        load,
+    )
     from goodfit.diagnosis import diagnose
     from goodfit.errors import InputError, TrainingError
     from goodfit.explanation import explain
@@ -30,6 +42,12 @@ if TYPE_CHECKING:
 _HOMES = {
     # data
     "load": "data",
+    "Tables": "data",
+    "Series": "data",
+    "Images": "data",
+    "Clips": "data",
+    "Sounds": "data",
+    "Texts": "data",
     "from_tensors": "data",
     "Dataset": "data",
     "Split": "data",
@@ -64,12 +82,18 @@ _HOMES = {
 
 __all__ = [
     "Checkpoints",
+    "Clips",
     "Dataset",
+    "Images",
     "InputError",
     "Inputs",
     "Recipe",
     "Run",
+    "Series",
+    "Sounds",
     "Split",
+    "Tables",
+    "Texts",
     "Training",
     "TrainingError",
     "attach",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from goodfit.data.inputs import KINDS, Inputs
+from goodfit.data.inputs import Inputs
 from goodfit.errors import InputError
 from goodfit.stages import Draw, ValueTransform
 
@@ -44,8 +44,8 @@ class CustomTransform(ValueTransform):
     """
 
     not_vectorizable: ClassVar[str] = "a user's function draws from the global random generators"
-    inputs: ClassVar[str] = "any"
-    kinds: ClassVar[tuple[str, ...]] = KINDS
+    needs_floats: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ()
 
     function: Any
     batched: bool = False

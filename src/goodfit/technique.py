@@ -24,6 +24,14 @@ class Technique(Record):
     """Why runs with it cannot be trained as a population; empty if they can."""
     needs_targets: ClassVar[str] = "any"
     """The targets that it accepts: `labels` (classes), `numbers`, or `any`."""
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """The data kinds whose inputs it accepts (see `goodfit.data.kinds`); empty: all."""
+    needs_floats: ClassVar[bool] = False
+    """Whether inputs must be floats. False: also whole numbers, such as word numbers, are accepted."""
+    needs_rgb: ClassVar[bool] = False
+    """Whether it needs images with three channels: red, green and blue."""
+    needs_vocabulary: ClassVar[bool] = False
+    """Whether it needs to know the words behind the word numbers of a text."""
 
     @property
     def on(self) -> str:

@@ -343,7 +343,7 @@ def test_a_study_of_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     refused = goodfit(*asked, "--out", tmp_path / "run")
     assert refused.code == 2
     assert "1 of 41 files cannot be read: 'night/broken.png'" in refused.err
-    assert goodfit(*asked, "--skip-damaged", "--out", tmp_path / "run").code == 0
+    assert goodfit(*asked, "--damaged", "skip", "--out", tmp_path / "run").code == 0
     assert "Augmented samples" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert goodfit(*asked, "--skip-damaged", "--cache", tmp_path / "cache").code == 0
+    assert goodfit(*asked, "--damaged", "skip", "--cache", tmp_path / "cache").code == 0
     assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]

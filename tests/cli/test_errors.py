@@ -233,7 +233,7 @@ def test_training_that_diverges_is_exit_code_1(goodfit: Cli, tmp_path: Path) -> 
     out = tmp_path / "out"
     study = goodfit("study", "iris", "--recipe", "l2", "--learning-rate", "1e30", "--epochs", 2, "--out", out)
     assert study.code == 1
-    assert "no run was finished" in study.out
+    assert "No run was finished" in study.out
     assert [p.name for p in out.iterdir()] == ["runs.csv"]
 
 

@@ -62,7 +62,7 @@ def test_masks_need_a_folder(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
     goodfit("fit", scans, "--model", "unet:4", "--epochs", 1, "--out", model)
     answer = goodfit("predict", model, scans / "images")
     assert answer.code == 2
-    assert "names masks, which are pictures; give --out with a folder" in answer.err
+    assert "predicts masks, which are image files; give --out with a folder" in answer.err
 
 
 def test_study_and_variants(goodfit: Cli, scans: Path, tmp_path: Path) -> None:

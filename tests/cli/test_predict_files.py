@@ -15,7 +15,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from goodfit.data import load
+from goodfit.data import Clips, load
 from goodfit.store import load_run
 
 Cli = Callable[..., Any]
@@ -130,7 +130,7 @@ def test_damaged_files(kind: str, goodfit: Cli, trained: Any, caplog: pytest.Log
     assert answer.code == 2
     assert f"1 of 25 files cannot be read: 'low/bad{good.suffix}'" in answer.err
     caplog.clear()
-    frame = read(goodfit("predict", out, data, "--skip-damaged"))
+    frame = read(goodfit("predict", out, data, "--damaged", "skip"))
     assert len(frame) == 24
     assert f"low/bad{good.suffix}" not in frame["file"].tolist()
     assert f"'low/bad{good.suffix}'" in caplog.text
@@ -148,7 +148,7 @@ def test_images_are_brought_to_size_and_colours(
     frame = read(goodfit("predict", out, tmp_path / "new"))
     assert frame["file"].tolist() == ["grey.png", "large.png"]
     assert "1 other files of 'new' are left out" in caplog.text
-    assert "2 of 2 images are brought to 4 × 4 (height × width): 'grey.png', 'large.png'" in caplog.text
+    assert "2 of 2 images are resized to 4 × 4 (height × width): 'grey.png', 'large.png'" in caplog.text
     with Image.open(large) as opened:
         small = np.asarray(opened.resize((4, 4), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     _, chances = expected(out, small[None])
@@ -164,12 +164,12 @@ def test_sounds_are_brought_to_rate_length_and_channels(goodfit: Cli, trained: A
 
 
 def test_two_channels(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
-    out, data = trained("sound", "--stereo", channels=2)
+    out, data = trained("sound", "--no-mono", channels=2)
     assert load_run(out).spec.input_shape == (2, 2000)
     assert len(read(goodfit("predict", out, data))) == 24
     answer = goodfit("predict", out, sound(tmp_path / "one", "low", 0))
     assert answer.code == 2
-    assert "1 of 1 have not 2 ('one.wav')" in answer.err
+    assert "1 of 1 do not have 2 ('one.wav')" in answer.err
 
 
 def test_archives_of_sounds(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
@@ -197,19 +197,19 @@ def test_a_network_that_learned_from_an_archive_takes_files(goodfit: Cli, tmp_pa
     assert goodfit(*fit, "--out", out).code == 0
     answer = goodfit("predict", out, file)
     assert answer.code == 2
-    assert "how many samples per second the network has learned from is not known; train it with rate=" in answer.err
+    assert "the rate (samples per second) of the training sounds is unknown; train with rate=" in answer.err
     assert goodfit(*fit, "--out", out, "--rate", 8000).code == 0
     frame = read(goodfit("predict", out, file))
     among = read(goodfit("predict", out, tmp_path / "clips.npz"))
     np.testing.assert_allclose(frame["p_high"], among["p_high"][[11]], atol=0.02)
 
 
-@pytest.mark.parametrize("options", [("--frames", 4), ("--rate", 5, "--frames", 3), ("--rate", 10, "--length", 0.5)])
+@pytest.mark.parametrize("options", [("--frames", 4), ("--rate", 5, "--frames", 3), ("--rate", 10, "--seconds", 0.5)])
 def test_clips_get_the_frames_of_training(goodfit: Cli, trained: Any, tmp_path: Path, options: Any) -> None:
     out, data = trained("video", *options)
     asked = {str(name)[2:]: value for name, value in zip(options[::2], options[1::2], strict=True)}
     clip(data / "low" / "long", "low", 3, 14)
-    _, chances = expected(out, load(data, **asked).x)
+    _, chances = expected(out, load(data, options=Clips(**asked)).x)
     frame = read(goodfit("predict", out, data))
     np.testing.assert_allclose(frame["p_high"], chances[:, 0], atol=1e-6)
 
@@ -234,11 +234,15 @@ def test_what_does_not_fit(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path
     goodfit("fit", tmp_path / "floats.npz", "--epochs", 1, "--out", numbers)
     (tmp_path / "nothing").mkdir()
     for run, source, text in (
-        (out, tone, "the network has learned from images, 'tone.wav' holds none (.bmp"),
-        (out, tmp_path / "nothing", "the network has learned from images, 'nothing' holds none"),
+        (out, tone, "the network was trained on images, 'tone.wav' holds none (.bmp"),
+        (out, tmp_path / "nothing", "the network was trained on images, 'nothing' holds none"),
         (out, tmp_path / "absent.png", "predict: there is no file"),
         (table, tmp_path / "nothing", "is a folder; give a file"),
-        (numbers, image(tmp_path / "one", "low", 0), "learned from 3 channels of floats, files of images have 1 or 3"),
+        (
+            numbers,
+            image(tmp_path / "one", "low", 0),
+            "trained on 3 channels of floats, files of images have 1 or 3",
+        ),
     ):
         answer = goodfit("predict", run, source)
         assert (answer.code, len(answer.err.splitlines())) == (2, 1), answer

@@ -112,5 +112,5 @@ def test_groups_and_time() -> None:
 
 
 def test_invalid_sources() -> None:
-    assert "a dict is no source" in error_of({"a": [1]})
+    assert "a dict is not a source" in error_of({"a": [1]})
     assert "load((X, y))" in error_of(table(), [0, 1])  # type: ignore[arg-type]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from goodfit import InputError, load
-from goodfit.data import from_tensors
+from goodfit.data import Clips, from_tensors
 from goodfit.data.masks import COLOR_OFFSET, as_masks, encode_masks, encode_test_masks
 
 
@@ -91,7 +91,7 @@ def test_other_tasks_are_refused(images):
     with pytest.raises(InputError, match="task='segmentation' needs masks"):
         load((images, np.arange(30) % 2), task="segmentation")
     with pytest.raises(InputError, match=r"need images, but the kind of data is video"):
-        load((np.zeros((4, 1, 3, 5, 5)), np.zeros((4, 5, 5))), kind="video")
+        load((np.zeros((4, 1, 3, 5, 5)), np.zeros((4, 5, 5))), options=Clips())
     with pytest.raises(InputError, match="how='stratified' needs classes, but the task is segmentation"):
         load((images, images > 9)).split(how="stratified")
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from goodfit.data import Preprocessing, load
+from goodfit.data import Images, Preprocessing, Series, load
 from goodfit.data.whitening import Whitening
 from goodfit.errors import InputError
 
@@ -33,10 +33,10 @@ def test_the_matrix_is_the_symmetric_root_of_the_inverse_covariance() -> None:
 def test_images_keep_their_shape_and_only_training_rows_count() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
     y = np.arange(80) % 2
-    split = load((shades, y), whiten=0.01).split()
+    split = load((shades, y), options=Images(whiten=0.01)).split()
     other = shades.copy()
     other[split.test.rows] = 255 - other[split.test.rows]
-    reloaded = load((other, y), whiten=0.01).split()
+    reloaded = load((other, y), options=Images(whiten=0.01)).split()
     assert split.train.x.shape == (48, 1, 6, 6)
     assert np.array_equal(split.train.x, reloaded.train.x)
     assert not np.array_equal(split.test.x, reloaded.test.x)
@@ -47,7 +47,7 @@ def test_images_keep_their_shape_and_only_training_rows_count() -> None:
 
 def test_to_dict_and_from_dict_are_bit_exact() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
-    learned = load((shades, np.arange(80) % 2), whiten=0.01).split().preprocessing
+    learned = load((shades, np.arange(80) % 2), options=Images(whiten=0.01)).split().preprocessing
     assert learned is not None
     stored = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
     assert stored == learned
@@ -55,18 +55,26 @@ def test_to_dict_and_from_dict_are_bit_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "whiten", "message"),
+    ("shape", "options", "message"),
     [
         (
             (40, 1, 65, 65),
-            0.01,
+            {"whiten": 0.01},
             "load: whiten needs samples of at most 4,096 values, got 4,225; choose a smaller size",
         ),
-        ((40, 1, 4, 4), 0.0, "load: whiten must be above 0, for example 0.01, got whiten=0.0"),
-        ((40, 4), 0.01, "load: whiten is for images, clips, sounds and series; this is table data: leave it out"),
+        ((40, 1, 4, 4), {"whiten": 0.0}, "Images: whiten must be in (0, inf) or None, got whiten=0.0"),
+        ((40, 4), {"whiten": 0.01}, "load: image data has the shape (rows, channels, height, width), got (40, 4)"),
     ],
 )
-def test_invalid_whitening(shape: tuple[int, ...], whiten: float, message: str) -> None:
+def test_invalid_whitening(shape: tuple[int, ...], options: dict[str, float], message: str) -> None:
+    data = (RNG.random(shape, np.float32), np.arange(40) % 2)
     with pytest.raises(InputError) as raised:
-        load((np.zeros(shape, np.float32) + RNG.random(shape, np.float32), np.arange(40) % 2), whiten=whiten).split()
+        load(data, options=Images(**options)).split()  # type: ignore[arg-type]
     assert message in str(raised.value)
+
+
+def test_tables_cannot_be_whitened() -> None:
+    with pytest.raises(InputError, match="load: this is table data; whiten is for series and images; leave it out"):
+        load((RNG.random((40, 4)), np.arange(40) % 2), options=[Series(whiten=0.01), Images(whiten=0.01)])
+    with pytest.raises(InputError, match=r"load: whiten must be above 0, for example 0\.01, got whiten=0\.0"):
+        Whitening.fit(RNG.random((40, 4)).astype(np.float32), 0.0)

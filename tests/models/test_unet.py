@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from goodfit import InputError
-from goodfit.models import build, unet, usual
+from goodfit.data.kinds import kind
+from goodfit.models import build, unet
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (4, 31)])
@@ -14,10 +15,10 @@ def test_the_receptive_field():
     network = build("unet:4-4-4", (1, 64, 64), 2, seed=0).double().eval()
     x = torch.randn(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
     network(x)[0, 0, 32, 32].backward()
-    seen = x.grad[0, 0] != 0
-    assert seen[32, 32]
-    assert seen[32, 12:22].any()  # two convolutions reach only 2 pixels to each side
-    assert not seen.all()
+    reached = x.grad[0, 0] != 0
+    assert reached[32, 32]
+    assert reached[32, 12:22].any()  # two convolutions reach only 2 pixels to each side
+    assert not reached.all()
 
 
 def test_learns_from_neighbouring_pixels():
@@ -37,7 +38,7 @@ def test_learns_from_neighbouring_pixels():
 
 
 def test_build_and_sizes():
-    assert usual("image", "segmentation") == "unet"
+    assert kind("image").default_network("segmentation") == "unet"
     assert build("unet", (1, 8, 8), 3, 0).head.out_channels == 3
     with pytest.raises(InputError, match="unet: inputs must be images"):
         unet((3, 8), 2)

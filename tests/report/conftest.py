@@ -176,7 +176,7 @@ def sample_page() -> Page:
             ),
         ),
         notes=(
-            "Fifteen comparisons were made; the intervals are not widened for that. Expect about one of "
+            "The intervals are not corrected for fifteen comparisons. Expect about one of "
             "twenty to exclude zero by chance.",
             "batch_norm diverged on one seed; its interval is wide for that reason.",
         ),

@@ -1,4 +1,4 @@
-"""The page in a real browser, in the three settings in which it is read."""
+"""The page in a browser: wide, narrow and small, light and dark."""
 
 import dataclasses
 import math
@@ -31,7 +31,7 @@ FLAGS = (
     "--disable-sync",
 )
 OVERLAPS = """
-const found = [];
+const problems = [];
 for (const plot of document.querySelectorAll('.js-plotly-plot')) {
   const boxes = [...plot.querySelectorAll('svg text')].filter(t => t.textContent.trim()).map(t => {
     const box = t.getBoundingClientRect();
@@ -40,15 +40,15 @@ for (const plot of document.querySelectorAll('.js-plotly-plot')) {
   const frame = plot.getBoundingClientRect();
   boxes.forEach((a, i) => {
     const outside = a.l < frame.left - 1 || a.r > frame.right + 1;
-    if (outside || a.t < frame.top - 1 || a.b > frame.bottom + 1) found.push('clipped: ' + a.text);
+    if (outside || a.t < frame.top - 1 || a.b > frame.bottom + 1) problems.push('clipped: ' + a.text);
     boxes.slice(i + 1).forEach(b => {
       const wide = Math.min(a.r, b.r) - Math.max(a.l, b.l);
       const high = Math.min(a.b, b.b) - Math.max(a.t, b.t);
-      if (wide > 1 && high > 2) found.push(a.text + ' / ' + b.text);
+      if (wide > 1 && high > 2) problems.push(a.text + ' / ' + b.text);
     });
   });
 }
-return found;
+return problems;
 """
 DRAWN = """
 return [...document.querySelectorAll('.plot')].map(plot => {
@@ -62,8 +62,8 @@ return [...document.querySelectorAll('.plot')].map(plot => {
 COLOURS = """
 const ground = getComputedStyle(document.body).backgroundColor;
 const texts = [...document.querySelectorAll('.js-plotly-plot svg text')];
-const seen = new Set(texts.map(t => getComputedStyle(t).fill));
-return {ground, texts: [...seen]};
+const colours = new Set(texts.map(t => getComputedStyle(t).fill));
+return {ground, texts: [...colours]};
 """
 
 Open = Callable[[Page, str], Any]
@@ -108,7 +108,7 @@ def emulate(driver: Any, scheme: str) -> None:
 def wait(driver: Any, script: str, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not driver.execute_script(script):
-        assert time.monotonic() < end, f"waited in vain: {script}"
+        assert time.monotonic() < end, f"timed out: {script}"
         time.sleep(0.05)
 
 
@@ -127,7 +127,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def check(driver: Any) -> None:
-    """What must hold in every setting."""
+    """Check what must hold in every setting."""
     assert driver.get_log("browser") == []
     drawn = driver.execute_script(DRAWN)
     for figure in drawn:
@@ -137,13 +137,13 @@ def check(driver: Any) -> None:
         assert figure["marks"] > 0, figure
     assert driver.execute_script(OVERLAPS) == []
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-    seen = driver.execute_script(COLOURS)
-    for text in seen["texts"]:
-        assert contrast(text, seen["ground"]) >= 4.5, (text, seen["ground"])
+    colours = driver.execute_script(COLOURS)
+    for text in colours["texts"]:
+        assert contrast(text, colours["ground"]) >= 4.5, (text, colours["ground"])
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_reads_well(visit: Open, page: Page, setting: str) -> None:
+def test_the_page_is_readable(visit: Open, page: Page, setting: str) -> None:
     driver = visit(page, setting)
     check(driver)
     assert len(driver.execute_script(DRAWN)) == 4
@@ -152,7 +152,7 @@ def test_reads_well(visit: Open, page: Page, setting: str) -> None:
 
 
 @pytest.mark.parametrize("setting", ["light", "phone"])
-def test_reads_well_at_the_edges(visit: Open, page: Page, setting: str) -> None:
+def test_unusual_pages_are_readable(visit: Open, page: Page, setting: str) -> None:
     nan, plain = math.nan, next(row for row in page.ranking if row.difference is None)
     rows = [dataclasses.replace(page.ranking[0], label=f"l2={i}, " * 30, recipe="x" * 400) for i in range(39)]
     short = dataclasses.replace(page.curves[0], epochs=(1,), best_epoch=1, kept_epoch=1)
@@ -168,13 +168,13 @@ def test_reads_well_at_the_edges(visit: Open, page: Page, setting: str) -> None:
     check(visit(edges, setting))
 
 
-def test_a_single_run_reads_well(visit: Open, single: Page) -> None:
+def test_a_page_of_one_run_is_readable(visit: Open, single: Page) -> None:
     driver = visit(single, "phone")
     check(driver)
     assert len(driver.execute_script(DRAWN)) == 1
 
 
-def test_a_choice_changes_curves_weights_and_table(visit: Open, page: Page) -> None:
+def test_selecting_a_recipe_changes_curves_weights_and_table(visit: Open, page: Page) -> None:
     driver, index = visit(page, "light"), page.labels().index("l1=1e-4")
     driver.execute_script(
         "const s = document.querySelector('select[data-kind=curves]'); s.value = arguments[0];"
@@ -196,7 +196,7 @@ def test_a_choice_changes_curves_weights_and_table(visit: Open, page: Page) -> N
     check(driver)
 
 
-def test_figures_follow_the_screen(visit: Open, page: Page) -> None:
+def test_figures_follow_the_colour_scheme(visit: Open, page: Page) -> None:
     driver = visit(page, "light")
     before = driver.execute_script(COLOURS)
     emulate(driver, "dark")
@@ -219,16 +219,16 @@ def test_figures_follow_the_width(visit: Open, page: Page) -> None:
 def test_prints_in_light_colours_on_paper_width(visit: Open, page: Page) -> None:
     driver = visit(page, "dark")
     driver.execute_script("dispatchEvent(new Event('beforeprint'))")
-    seen = driver.execute_script(
+    texts = driver.execute_script(
         "return [...document.querySelectorAll('.plot')].map(p => [p.layout.font.color, p.layout.width])"
     )
-    assert all(colour == "#1d1c1a" and width <= 670 for colour, width in seen)
+    assert all(colour == "#1d1c1a" and width <= 670 for colour, width in texts)
     driver.execute_script("dispatchEvent(new Event('afterprint'))")
     check(driver)
 
 
 @pytest.mark.parametrize("setting", ["light", "small"])
-def test_wide_tables_and_charts_stay_in_their_boxes(visit: Open, page: Page, setting: str) -> None:
+def test_wide_tables_and_charts_scroll_within_their_box(visit: Open, page: Page, setting: str) -> None:
     names = [
         Feature("a_long_name_of_a_column_" * 3),
         *(Feature(f"column {i}", "−1,234.5", "1,234.5") for i in range(5)),

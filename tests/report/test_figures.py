@@ -23,20 +23,20 @@ def run(**changes: Any) -> Curve:
     return dataclasses.replace(base, **changes)
 
 
-def test_interval_ends_are_the_rows(page: Page) -> None:
+def test_intervals_are_those_of_the_rows(page: Page) -> None:
     figure, rows = differences(page), page.ranked()
-    seen = {}
+    intervals = {}
     for name in ("better", "worse", "inconclusive"):
         dots = trace(figure, name)
         for x, y, plus, minus in zip(dots.x, dots.y, dots.error_x.array, dots.error_x.arrayminus, strict=True):
             assert page.significance(rows[y]) == name
-            seen[rows[y].label] = (x - minus, x, x + plus)
+            intervals[rows[y].label] = (x - minus, x, x + plus)
     for row in rows:
         if row.difference is not None:
-            assert seen[row.label] == pytest.approx((row.difference_low, row.difference, row.difference_high))
+            assert intervals[row.label] == pytest.approx((row.difference_low, row.difference, row.difference_high))
 
 
-def test_standings_differ_by_more_than_colour(page: Page) -> None:
+def test_marks_differ_by_more_than_colour(page: Page) -> None:
     figure = differences(page)
     assert len({t.marker.symbol for t in figure.data}) == len(figure.data)
     assert len({t.marker.color for t in figure.data}) == len(figure.data)
@@ -64,7 +64,7 @@ def test_summary_counts(page: Page) -> None:
     )
 
 
-def test_a_row_without_an_interval_is_a_hollow_dot(page: Page) -> None:
+def test_a_row_without_an_interval_has_a_hollow_mark(page: Page) -> None:
     bare = dataclasses.replace(page.ranking[0], difference_low=math.nan, difference_high=None)
     figure = differences(dataclasses.replace(page, ranking=(bare, page.ranking[5])))
     dot = trace(figure, "inconclusive")
@@ -72,7 +72,7 @@ def test_a_row_without_an_interval_is_a_hollow_dot(page: Page) -> None:
     assert dot.error_x.array == (0,)
 
 
-def test_names_are_text_not_markup(page: Page) -> None:
+def test_names_are_escaped(page: Page) -> None:
     row = dataclasses.replace(page.ranking[0], label="<b>age</b>")
     notes = differences(dataclasses.replace(page, ranking=(row, *page.ranking[1:]))).layout.annotations
     assert "&lt;b&gt;age&lt;/b&gt;" in {note.text for note in notes}
@@ -97,7 +97,7 @@ def test_the_mean_ends_where_the_first_seed_ends() -> None:
     assert (mean.x, mean.y) == ((1, 2), (2.0, 3.0))
 
 
-def test_the_gap_leaves_out_what_is_not_finite() -> None:
+def test_the_gap_leaves_out_values_that_are_not_finite() -> None:
     figure = learning_curves([run(stop=(0.5, math.nan, 0.7, math.inf))])
     gap = trace(figure, "gap", "y")
     assert None in gap.y
@@ -112,7 +112,7 @@ def test_one_epoch_is_a_point() -> None:
     assert figure.layout.xaxis.dtick == 1
 
 
-def test_many_epochs_stay_few_points_and_keep_the_ends() -> None:
+def test_long_curves_are_thinned_but_keep_their_ends() -> None:
     figure = learning_curves([run(epochs=tuple(range(1, 30001)))])
     x = trace(figure, "stop", "y").x
     assert len(x) <= MAX_POINTS + 1
@@ -152,7 +152,7 @@ def test_the_caption_states_the_share_of_exact_zeros() -> None:
 
 
 @pytest.mark.parametrize("weights", [box((10, 15), 75, 100), box((85, 15), 75, 100)])
-def test_zeros_are_not_drawn_whether_counted_or_not(weights: Weights) -> None:
+def test_exact_zeros_are_not_drawn(weights: Weights) -> None:
     edges = common_edges(weights.tensors)
     assert (edges[0], edges[-1]) == (-1.0, 1.0)
     bins = rebin(weights.tensors, edges)
@@ -160,19 +160,19 @@ def test_zeros_are_not_drawn_whether_counted_or_not(weights: Weights) -> None:
     assert sum(bins[: len(bins) // 2]) == pytest.approx(10)
 
 
-def test_weights_that_are_all_zero_or_all_equal_are_drawn() -> None:
+def test_constant_weights_have_a_histogram() -> None:
     weight_histogram(box((0, 0), 100, 100))
     equal = box((7,), 0, 7, edges=(0.5, 0.5))
     assert sum(rebin(equal.tensors, common_edges(equal.tensors))) == pytest.approx(7)
     weight_histogram(Weights("empty", ()))
 
 
-def test_a_far_weight_does_not_shrink_the_rest_to_a_spike() -> None:
+def test_an_outlier_does_not_compress_the_histogram() -> None:
     weights = box((5000, 5000, 1), 0, 10001, edges=(-1.0, 0.0, 1.0, 1000.0))
     assert common_edges(weights.tensors)[-1] == 1.0
 
 
-def test_every_figure_says_what_it_shows(page: Page) -> None:
+def test_every_figure_has_a_text_alternative(page: Page) -> None:
     figures = page_figures(page)
     assert set(figures) == {
         "differences",
@@ -198,6 +198,6 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("ground", ["paper", "card"])
 @pytest.mark.parametrize("name", ["ink", "soft", "better", "worse", "inconclusive", "train", "stop"])
-def test_contrast_is_enough_to_read(name: str, ground: str, dark: bool) -> None:
+def test_the_contrast_is_high_enough(name: str, ground: str, dark: bool) -> None:
     a, b = sorted(luminance(theme.PALETTE[key][dark]) for key in (name, ground))
     assert (b + 0.05) / (a + 0.05) >= 4.5

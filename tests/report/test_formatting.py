@@ -8,11 +8,11 @@ from goodfit.report.formatting import clean, decimals, duration, number, percent
 @pytest.mark.parametrize(
     ("half", "places"), [(0.0023, 4), (0.023, 3), (2.3, 1), (230.0, 0), (1e-9, 6), (0.0, 4), (math.nan, 4)]
 )
-def test_half_widths_get_two_significant_digits(half: float, places: int) -> None:
+def test_decimals_give_half_widths_two_significant_digits(half: float, places: int) -> None:
     assert decimals([(1 - half, 1 + half)]) == places
 
 
-def test_what_is_not_finite_is_absent() -> None:
+def test_values_that_are_not_finite_are_left_out() -> None:
     assert clean([1.0, math.nan, math.inf, None]) == [1.0, None, None, None]
     assert number(math.inf, 3) == "–"
     assert span(0.1, math.nan, 2) == ""
@@ -30,7 +30,7 @@ def test_signed_numbers(value: float, text: str) -> None:
     ("share", "text"),
     [(0, "0 %"), (1e-6, "< 0.1 %"), (0.25, "25.0 %"), (0.99999, "> 99.9 %"), (1, "100 %")],
 )
-def test_shares_never_round_to_all_or_nothing(share: float, text: str) -> None:
+def test_shares_never_round_to_0_or_100_percent(share: float, text: str) -> None:
     assert percent(share) == text
 
 

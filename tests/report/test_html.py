@@ -17,7 +17,7 @@ EVIL = '<script>alert("x")</script>'
 
 
 class Reader(HTMLParser):
-    """Collects tags with their attributes, and complains about tags that do not close in order."""
+    """Collects tags with their attributes, and fails on tags that are not closed in order."""
 
     VOID = ("meta", "br", "path", "circle", "input", "img", "link")
 
@@ -47,9 +47,9 @@ def read(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def figures_of(text: str) -> dict:
-    found = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)
-    assert found
-    return json.loads(found[1])["figures"]
+    match = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)
+    assert match
+    return json.loads(match[1])["figures"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def text(page: Page) -> str:
     return render(page)
 
 
-def test_needs_nothing_from_elsewhere(text: str) -> None:
+def test_the_page_is_self_contained(text: str) -> None:
     for tag, attributes in read(text):
         assert tag not in ("link", "iframe", "object", "embed", "base", "img")
         assert "src" not in attributes
@@ -66,12 +66,12 @@ def test_needs_nothing_from_elsewhere(text: str) -> None:
     assert not re.search(r"@import|url\(|https?://", own)
 
 
-def test_plotly_is_there_once_and_whole(text: str) -> None:
+def test_plotly_is_included_once(text: str) -> None:
     assert text.count(compressed_plotly()) == 1
     assert gzip.decompress(base64.b64decode(compressed_plotly())).startswith(b"/**\n* plotly.js")
 
 
-def test_stays_small(text: str) -> None:
+def test_the_page_without_plotly_is_small(text: str) -> None:
     assert len(text.encode()) < 2_600_000
     assert len(text.encode()) - len(compressed_plotly()) < 500_000
 
@@ -93,7 +93,7 @@ def test_tables_and_figures_are_labelled(text: str) -> None:
             assert f'id="{attributes["aria-labelledby"]}"' in text
 
 
-def test_users_text_stays_text(page: Page) -> None:
+def test_user_texts_are_escaped(page: Page) -> None:
     first = dataclasses.replace(page.ranking[0], label=EVIL, recipe=EVIL + "!", note=EVIL, verdict=EVIL)
     finding = dataclasses.replace(page.verdict.findings[0], title=EVIL, evidence=EVIL, weight=EVIL)
     evil = dataclasses.replace(
@@ -114,7 +114,7 @@ def test_users_text_stays_text(page: Page) -> None:
     assert figures_of(text)
 
 
-def test_what_is_not_finite_is_null(page: Page) -> None:
+def test_values_that_are_not_finite_become_null(page: Page) -> None:
     series = (math.nan, math.inf, -math.inf, 0.5)
     broken = dataclasses.replace(
         page.curves[0], epochs=(1, 2, 3, 4), train=series, stop=series, train_loss=series, stop_loss=series
@@ -133,7 +133,7 @@ def test_one_run_has_no_ranking(single: Page) -> None:
     assert "Thin lines" not in text
 
 
-def test_a_page_without_figures_carries_no_plotly(single: Page) -> None:
+def test_a_page_without_figures_does_not_include_plotly(single: Page) -> None:
     text = render(dataclasses.replace(single, curves=()))
     assert len(text) < 60_000
     read(text)
@@ -142,22 +142,22 @@ def test_a_page_without_figures_carries_no_plotly(single: Page) -> None:
 @pytest.mark.parametrize("count", [1, 40])
 def test_any_number_of_rows(page: Page, count: int) -> None:
     plain = next(row for row in page.ranking if row.difference is None)
-    others = [dataclasses.replace(page.ranking[0], label=f"l2={i}", mean=i / 40) for i in range(1, count)]
-    text = render(dataclasses.replace(page, ranking=(plain, *others)))
+    rest = [dataclasses.replace(page.ranking[0], label=f"l2={i}", mean=i / 40) for i in range(1, count)]
+    text = render(dataclasses.replace(page, ranking=(plain, *rest)))
     assert len(re.findall(r'<td class="num rank">', text)) == count
     assert ('data-figure="differences"' in text) == (count > 1)
 
 
-def test_a_long_recipe_is_whole_in_the_table(page: Page, text: str) -> None:
+def test_a_long_recipe_is_complete_in_the_table(page: Page, text: str) -> None:
     longest = max((row.label for row in page.ranking), key=len)
     assert f'<span class="name">{longest}</span>' in text
 
 
-def test_the_same_page_is_the_same_file(page: Page, text: str) -> None:
+def test_rendering_is_deterministic(page: Page, text: str) -> None:
     assert render(page) == text
 
 
-def test_writes_and_replaces(single: Page, tmp_path: Path) -> None:
+def test_write_replaces_the_file(single: Page, tmp_path: Path) -> None:
     target = tmp_path / "new" / "report.html"
     assert write(single, target) == target
     first = target.read_text(encoding="utf-8")

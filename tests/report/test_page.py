@@ -7,14 +7,14 @@ import pytest
 from goodfit.report.page import Page, Row
 
 
-def test_sorts_best_first_whatever_best_means(page: Page) -> None:
+def test_rows_are_sorted_best_first(page: Page) -> None:
     means = [row.mean for row in page.ranked()]
     assert means == sorted(means, reverse=True)
     lower = dataclasses.replace(page, higher_is_better=False)
     assert [row.mean for row in lower.ranked()] == sorted(means)
 
 
-def test_a_mean_that_is_no_number_comes_last(page: Page) -> None:
+def test_rows_without_a_finite_mean_come_last(page: Page) -> None:
     broken = dataclasses.replace(page.ranking[3], label="broken", mean=math.nan)
     rows = dataclasses.replace(page, ranking=(broken, *page.ranking)).ranked()
     assert rows[-1].label == "broken"
@@ -34,7 +34,7 @@ def test_a_mean_that_is_no_number_comes_last(page: Page) -> None:
         (0.1, math.inf, True, "inconclusive"),
     ],
 )
-def test_stands_apart_only_where_the_interval_excludes_zero(
+def test_significance_requires_an_interval_that_excludes_zero(
     page: Page, low: float | None, high: float | None, higher: bool, significance: str
 ) -> None:
     row = dataclasses.replace(page.ranking[0], difference=0.2, difference_low=low, difference_high=high)
@@ -48,11 +48,11 @@ def test_plain_is_the_reference_and_the_first_label(page: Page) -> None:
     assert len(page.labels()) == len(page.ranking)
 
 
-def test_survives_json(page: Page) -> None:
+def test_json_round_trip(page: Page) -> None:
     assert Page.from_dict(json.loads(json.dumps(page.to_dict()))) == page
 
 
-def test_whole_numbers_come_back_as_floats(page: Page) -> None:
+def test_integers_from_json_become_floats(page: Page) -> None:
     data = json.loads(json.dumps(page.to_dict()))
     data["ranking"][0]["mean"] = 1
     assert isinstance(Page.from_dict(data).ranking[0].mean, float)

@@ -1,4 +1,4 @@
-"""Samples beside their variants: the pixels in the page, the picture beside it, the section of a report."""
+"""Galleries of samples and variants: pixels, sounds, words, the contact sheet, and the section of a report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from goodfit.data import Split, load
+from goodfit.data import Clips, Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import pixels, sample_galleries, spectrogram
@@ -28,41 +28,41 @@ def picture(address: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def test_the_first_picture_is_the_sample_to_the_pixel(image_split: Split) -> None:
+def test_the_first_picture_equals_the_sample(image_split: Split) -> None:
     (one, other) = sample_galleries(image_split, Recipe.of("horizontal_flip=1.0"), count=2, samples=2)
     for gallery, row in ((one, 0), (other, 1)):
-        wanted = pixels(image_split, image_split.train.x[row]).transpose(1, 2, 0)
-        assert np.array_equal(picture(gallery.original.picture), wanted)
-        assert all(np.array_equal(picture(v.picture), wanted[:, ::-1]) for v in gallery.variants)
+        expected = pixels(image_split, image_split.train.x[row]).transpose(1, 2, 0)
+        assert np.array_equal(picture(gallery.original.picture), expected)
+        assert all(np.array_equal(picture(v.picture), expected[:, ::-1]) for v in gallery.variants)
     assert re.fullmatch(r"[012], row \d+", one.label)
 
 
-def test_pixels_are_those_of_the_file() -> None:
+def test_pixels_equal_those_of_the_file() -> None:
     shades = np.random.default_rng(0).integers(0, 256, (40, 5, 5, 3)).astype(np.uint8)
     split = load((shades, np.arange(40) % 2)).split()
     row = int(split.train.rows[3])
     assert np.array_equal(pixels(split, split.train.x[3]), shades[row].transpose(2, 0, 1))
 
 
-def test_clips_are_moving_pictures() -> None:
+def test_clips_are_animated() -> None:
     clips = np.random.default_rng(0).integers(0, 256, (40, 4, 6, 6)).astype(np.uint8)
-    split = load((clips, np.arange(40) % 2), kind="video").split()
+    split = load((clips, np.arange(40) % 2), options=Clips()).split()
     (gallery,) = sample_galleries(split, Recipe.of("vertical_flip=1.0"), count=1)
     data = base64.b64decode(gallery.original.picture.split(",")[1])
     assert Image.open(io.BytesIO(data)).n_frames == 4  # type: ignore[attr-defined]
 
 
-def test_a_page_and_a_picture(image_split: Split, tmp_path: Path) -> None:
+def test_page_and_contact_sheet(image_split: Split, tmp_path: Path) -> None:
     path = write_variants(image_split, Recipe.of("rotation=20"), tmp_path / "new" / "augment.html", count=3, samples=2)
     text = path.read_text(encoding="utf-8")
     assert text.count("<img") == 2 * 4
     assert "rotation=20.0" in text
     assert "http" not in re.sub(r'"data:[^"]*"', "", text)
     with Image.open(path.with_suffix(".png")) as sheet:
-        assert sheet.size == (4 * 68 + 4 + 8, 2 * 68 + 4)  # eight pixels become 64, with gaps of 4
+        assert sheet.size == (4 * 68 + 4 + 8, 2 * 68 + 4)  # eight pixels are enlarged to 64, with gaps of 4
 
 
-def test_sounds_are_played_and_drawn(sound_split: Split) -> None:
+def test_sounds_have_audio_and_a_spectrogram(sound_split: Split) -> None:
     (gallery,) = sample_galleries(sound_split, Recipe.of("polarity=1.0"), count=1)
     heard = []
     for one in (gallery.original, gallery.variants[0]):
@@ -75,19 +75,19 @@ def test_sounds_are_played_and_drawn(sound_split: Split) -> None:
     assert np.array_equal(picture(gallery.original.picture), picture(gallery.variants[0].picture))
 
 
-def test_a_spectrogram_shows_a_tone_where_it_is(sound_split: Split) -> None:
-    tone = torch.sin(2 * torch.pi * torch.arange(2048) / 8)[None]  # a quarter of the sampling rate's half
+def test_a_spectrogram_shows_a_tone_at_its_frequency(sound_split: Split) -> None:
+    tone = torch.sin(2 * torch.pi * torch.arange(2048) / 8)[None]  # a quarter of the Nyquist frequency
     shades = spectrogram(sound_split, tone)[0]
     assert shades.shape[0] == 64
     assert set(shades[:, 5:-5].argmax(0).tolist()) <= {47, 48}  # counted from above
 
 
-def test_words_are_marked(text_split: Split) -> None:
+def test_removed_words_are_marked(text_split: Split) -> None:
     (gallery,) = sample_galleries(text_split, Recipe.of("random_deletion=0.5"), count=6)
     assert {mark for _, mark in gallery.original.words} == {"same"}
-    whole = [word for word, _ in gallery.original.words]
+    original = [word for word, _ in gallery.original.words]
     for variant in gallery.variants:
-        assert [word for word, mark in variant.words if mark != "new"] == whole
+        assert [word for word, mark in variant.words if mark != "new"] == original
     assert any(mark == "gone" for variant in gallery.variants for _, mark in variant.words)
 
 

@@ -1,4 +1,4 @@
-"""Variants of a series as charts: the lines are those of the data, on common axes, and short."""
+"""Charts of a series and its variants: correct values, common axes, short paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from goodfit.data import Split, load
+from goodfit.data import Series, Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import sample_galleries
@@ -25,19 +25,19 @@ def points(drawn: str) -> np.ndarray:
 
 
 def heights(drawn: str, low: float, high: float) -> np.ndarray:
-    """The values that a path shows."""
+    """Return the values that a path shows."""
     share = (HEIGHT - MARGIN - points(drawn)[:, 1]) / (HEIGHT - 2 * MARGIN)
     return low + share * (high - low)
 
 
-def test_a_line_goes_through_its_values() -> None:
+def test_a_path_goes_through_the_values() -> None:
     values = np.random.default_rng(0).normal(size=50)
     drawn = svg_path(values, -4.0, 4.0)
     np.testing.assert_allclose(points(drawn)[:, 0], np.linspace(0, WIDTH, 50), atol=0.5)
     np.testing.assert_allclose(heights(drawn, -4.0, 4.0), values, atol=0.51 * 8 / (HEIGHT - 2 * MARGIN))
 
 
-def test_long_series_are_short_lines_that_lose_no_spike() -> None:
+def test_long_series_have_short_paths_with_every_spike() -> None:
     values = np.sin(np.arange(20_000) / 900)
     values[12_345] = 5.0
     drawn = svg_path(values, -1.0, 5.0)
@@ -49,15 +49,15 @@ def test_long_series_are_short_lines_that_lose_no_spike() -> None:
     assert abs(across[spike] - 12_345 / 19_999 * WIDTH) <= 0.5
 
 
-@pytest.mark.parametrize(("values", "wanted"), [([3.0, 3.0], "M0 100L1000 100"), ([2.0], "M0 100h1000")])
-def test_flat_and_single_values_are_in_the_middle(values: list[float], wanted: str) -> None:
-    assert svg_path(np.asarray(values), values[0], values[0]) == wanted
+@pytest.mark.parametrize(("values", "expected"), [([3.0, 3.0], "M0 100L1000 100"), ([2.0], "M0 100h1000")])
+def test_constant_and_single_values_are_in_the_middle(values: list[float], expected: str) -> None:
+    assert svg_path(np.asarray(values), values[0], values[0]) == expected
 
 
-def test_charts_are_of_the_data_on_common_axes() -> None:
+def test_charts_show_the_data_on_common_axes() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 2, 20)) * [[3.0], [0.01]] + [[100.0], [0.0]]
-    split = load((x, np.arange(60) % 2), kind="series").split(seed=0)
+    split = load((x, np.arange(60) % 2), options=Series()).split(seed=0)
     (gallery,) = sample_galleries(split, Recipe.of("jitter=0.2"), count=4)
     raw = x[split.train.rows[0]]
     shown = seen(split, Recipe.of("jitter=0.2"), 4, examples(split, 1)).x[0]
@@ -65,36 +65,38 @@ def test_charts_are_of_the_data_on_common_axes() -> None:
     assert [line.name for line in gallery.features] == ["channel 0", "channel 1"]
     for channel, line in enumerate(gallery.features):
         low, high = everything[:, channel].min(), everything[:, channel].max()
-        told = [float(end.replace("−", "-").replace(",", "")) for end in (line.low, line.high)]
-        np.testing.assert_allclose(told, [low, high], atol=0.01 * (high - low))
+        ends = [float(end.replace("−", "-").replace(",", "")) for end in (line.low, line.high)]
+        np.testing.assert_allclose(ends, [low, high], atol=0.01 * (high - low))
         for one, values in zip((gallery.original, *gallery.variants), everything, strict=True):
-            found = heights(one.paths[channel], low, high)
-            np.testing.assert_allclose(found, values[channel], atol=0.6 * (high - low) / (HEIGHT - 2 * MARGIN))
+            drawn = heights(one.paths[channel], low, high)
+            np.testing.assert_allclose(drawn, values[channel], atol=0.6 * (high - low) / (HEIGHT - 2 * MARGIN))
     assert gallery.note.startswith("20 time steps")
 
 
-def test_six_channels_are_shown() -> None:
+def test_at_most_six_channels_are_shown() -> None:
     x = np.random.default_rng(0).normal(size=(40, 9, 12))
-    split = load((x, np.arange(40) % 2), kind="series").split(seed=0)
+    split = load((x, np.arange(40) % 2), options=Series()).split(seed=0)
     (gallery,) = sample_galleries(split, Recipe.of("jitter"), count=2)
     assert {len(one.paths) for one in (gallery.original, *gallery.variants)} == {6}
     assert gallery.note.endswith("6 of 9 channels are shown.")
 
 
-def test_a_changed_target_stands_below(series_split: Split) -> None:
+def test_a_changed_target_is_the_caption(series_split: Split) -> None:
     (gallery,) = sample_galleries(series_split, Recipe.of("mixup(alpha=1)"), count=20)
     captions = [one.caption for one in gallery.variants]
     assert any(re.fullmatch(r"\d\u00a0\d+\u00a0%, \d\u00a0\d+\u00a0%", caption) for caption in captions)
     assert not any(one.caption for one in sample_galleries(series_split, Recipe.of("jitter"), count=5)[0].variants)
 
 
-def test_a_page_and_a_picture(series_split: Split, tmp_path: Path) -> None:
+def test_page_and_picture(series_split: Split, tmp_path: Path) -> None:
     recipe = Recipe.of("jitter, window_warp=2, permutation, series_scaling")
     written = write_variants(series_split, recipe, tmp_path / "augment.html", count=7, samples=2)
     text = written.read_text(encoding="utf-8")
-    found = sample_galleries(series_split, recipe, 7, 2)
+    galleries = sample_galleries(series_split, recipe, 7, 2)
     drawn = re.findall(r'<path[^>]* d="([^"]*)"', text)
-    assert drawn == [path for gallery in found for one in (gallery.original, *gallery.variants) for path in one.paths]
+    assert drawn == [
+        path for gallery in galleries for view in (gallery.original, *gallery.variants) for path in view.paths
+    ]
     names = re.findall(r'<path id="([^"]*)"', text)
     assert len(set(names)) == len(names) == 2 * 2
     assert re.findall(r'<use href="#([^"]*)"', text) == [n for s in (names[:2], names[2:]) for _ in range(7) for n in s]

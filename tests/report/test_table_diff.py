@@ -1,4 +1,4 @@
-"""Variants of a table's row: values in the units of the data, what changed, by how much, and the target."""
+"""Variants of a table row: values and differences in the units of the data, and the target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from goodfit.data import Inputs, Split, load
+from goodfit.data import Inputs, Split, Tables, load
 from goodfit.data.tensors import from_tensors
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
@@ -43,8 +43,8 @@ def split() -> Split:
     return load(people(), "y").split(seed=0)
 
 
-def made(split: Split, x: torch.Tensor, row: int, y: torch.Tensor | None = None) -> SampleGallery:
-    """The gallery of a row with these variants of it."""
+def row_gallery(split: Split, x: torch.Tensor, row: int, y: torch.Tensor | None = None) -> SampleGallery:
+    """Return the gallery of a row with the given variants."""
     before = soft(split, (row,))[0]
     return table_gallery(split, row, "a row", (x, before.expand(len(x), -1) if y is None else y), before)
 
@@ -56,18 +56,18 @@ def cells(gallery: SampleGallery, name: str) -> list[tuple[str, str, bool]]:
     ]
 
 
-def test_the_row_as_it_is_is_that_of_the_data(split: Split) -> None:
+def test_the_original_row_equals_the_data(split: Split) -> None:
     raw = people().iloc[split.train.rows].reset_index(drop=True)
     for row in range(40):
-        gallery = made(split, split.train.x[row][None], row)
-        told = {line.name: cell.text for line, cell in zip(gallery.features, gallery.original.cells, strict=True)}
+        gallery = row_gallery(split, split.train.x[row][None], row)
+        texts = {line.name: cell.text for line, cell in zip(gallery.features, gallery.original.cells, strict=True)}
         own = raw.loc[row]
-        assert told["city"] == own["city"].replace("Atlantis", "(other)")
-        assert told["age"] == str(own["age"])
-        assert told["since"] == f"{own['since']:%Y-%m-%d}"
+        assert texts["city"] == own["city"].replace("Atlantis", "(other)")
+        assert texts["age"] == str(own["age"])
+        assert texts["since"] == f"{own['since']:%Y-%m-%d}"
         income = "(missing)" if np.isnan(own["income"]) else f"{own['income']:,.2f}".rstrip("0").rstrip(".")
-        assert told["income"] == income
-        assert told["y"] == own["y"]
+        assert texts["income"] == income
+        assert texts["y"] == own["y"]
         assert not any(cell.changed for one in gallery.variants for cell in one.cells)
         assert "0 of 4 columns change" in gallery.note
 
@@ -82,7 +82,7 @@ def test_changes_are_marked_and_measured(split: Split) -> None:
     x[1, names.index("city=Rome")], x[1, names.index("city=Bern")] = 0, 1
     x[2, names.index("city=Rome")] = 0
     x[2, names.index("income is missing")] = 1
-    gallery = made(split, x, row)
+    gallery = row_gallery(split, x, row)
     raw = people().iloc[split.train.rows[row]]
     age, since = raw["age"], raw["since"]
     assert cells(gallery, "age")[:3] == [(str(age), "", False), (str(age + 7), "+7", True), (str(age), "", False)]
@@ -91,47 +91,47 @@ def test_changes_are_marked_and_measured(split: Split) -> None:
     assert cells(gallery, "city") == [
         ("Rome", "", False), ("Rome", "", False), ("Bern", "", True), ("(other)", "", True),
     ]  # fmt: skip
-    told = cells(gallery, "income")
-    assert told[3] == (f"(missing) {told[0][0]}", "", True)
+    income = cells(gallery, "income")
+    assert income[3] == (f"(missing) {income[0][0]}", "", True)
     assert "4 of 4 columns change" in gallery.note
     assert "(other): a category that is rare in the training rows." in gallery.note
 
 
-def test_what_changes_most_often_comes_first_and_the_target_before_it() -> None:
+def test_the_target_comes_first_then_the_columns_that_change_most() -> None:
     x = np.random.default_rng(0).normal(size=(100, 30))
     split = load((x, np.arange(100) % 2)).split(seed=0)
-    several = split.train.x[4].repeat(3, 1)
-    several[:, 17] += 1
-    several[0, 25] += 1
-    gallery = made(split, several, 4)
+    x = split.train.x[4].repeat(3, 1)
+    x[:, 17] += 1
+    x[0, 25] += 1
+    gallery = row_gallery(split, x, 4)
     assert [line.name for line in gallery.features[:4]] == ["y", "x17", "x25", "x0"]
     assert [line.target for line in gallery.features] == [True] + [False] * 20
     assert (
         gallery.note
         == "2 of 30 columns change in some of these variants. 10 columns are not shown; none of them changes."
     )
-    several += 1
-    assert "30 of 30 columns change" in made(split, several, 4).note
-    assert "10 columns are not shown; 10 of them change." in made(split, several, 4).note
+    x += 1
+    assert "30 of 30 columns change" in row_gallery(split, x, 4).note
+    assert "10 columns are not shown; 10 of them change." in row_gallery(split, x, 4).note
 
 
 def test_soft_targets_are_shares_of_classes(split: Split) -> None:
     assert target_text(split, torch.tensor([0.28, 0.72])) == "yes\u00a072\u00a0%, no\u00a028\u00a0%"
     assert target_text(split, torch.tensor([1.0, 0.0])) == "no"
-    gallery = made(split, split.train.x[[0, 0]], 0, torch.tensor([[0.5, 0.5], soft(split, (0,))[0].tolist()]))
+    gallery = row_gallery(split, split.train.x[[0, 0]], 0, torch.tensor([[0.5, 0.5], soft(split, (0,))[0].tolist()]))
     assert [changed for _, _, changed in cells(gallery, "y")] == [False, True, False]
     many = load((np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 5)).split(seed=0)
     text = target_text(many, torch.tensor([0.1, 0.5, 0.1, 0.2, 0.1]))
     assert text == "1\u00a050\u00a0%, 3\u00a020\u00a0%, 0\u00a010\u00a0%, …"
 
 
-def test_targets_that_are_numbers_are_in_their_own_unit() -> None:
+def test_numeric_targets_are_in_the_units_of_the_data() -> None:
     split = load(people(task="regression"), "y").split(seed=0)
     raw = people(task="regression")["y"].iloc[split.train.rows].to_numpy()
     for row in range(5):
         assert target_text(split, split.train.y[row]) == format_value(float(raw[row]), 1)
     moved = split.train.y[:1] + 10 / split.preprocessing.target_scale  # type: ignore[union-attr]
-    gallery = made(split, split.train.x[:1], 0, moved)
+    gallery = row_gallery(split, split.train.x[:1], 0, moved)
     assert cells(gallery, "y")[1] == (format_value(float(raw[0]) + 10, 1), "+10", True)
 
 
@@ -141,7 +141,7 @@ def test_very_large_and_small_numbers_are_short() -> None:
     assert format_value(123_456_789.0, 0) == "123,456,789"
 
 
-def test_blends_are_shares() -> None:
+def test_mixed_categories_are_shares() -> None:
     frame = people()
     split = load(frame, "y").split(seed=0)
     names = split.preprocessing.feature_names  # type: ignore[union-attr]
@@ -149,39 +149,39 @@ def test_blends_are_shares() -> None:
     x = split.train.x[row].clone()
     x[names.index("city=Rome")], x[names.index("city=Bern")] = 0.4, 0.6
     x[names.index("income is missing")] = 0.25
-    gallery = made(split, x[None], row)
+    gallery = row_gallery(split, x[None], row)
     assert cells(gallery, "city")[1] == ("Bern\u00a060\u00a0%, Rome\u00a040\u00a0%", "", True)
     assert cells(gallery, "income")[1][0].endswith(", 25\u00a0% missing")
 
 
-def test_times_of_day_are_shown_where_the_data_have_them() -> None:
+def test_times_of_day_are_shown_if_the_data_has_them() -> None:
     frame = people()
     frame["since"] += pd.to_timedelta(np.arange(len(frame)) * 7, unit="h")
     split = load(frame, "y").split(seed=0)
-    gallery = made(split, split.train.x[:1], 0)
+    gallery = row_gallery(split, split.train.x[:1], 0)
     assert cells(gallery, "since")[0][0] == f"{frame['since'].iloc[split.train.rows[0]]:%Y-%m-%d %H:%M}"
 
 
-def test_tensors_are_shown_as_they_are() -> None:
+def test_tensors_are_shown_unchanged() -> None:
     x = torch.arange(40.0).reshape(20, 2) / 4
     pair = (x, torch.stack([torch.arange(20.0), torch.arange(20.0) / 2], 1))
     split = from_tensors(pair, pair)
-    gallery = made(split, x[2:3], 2)
+    gallery = row_gallery(split, x[2:3], 2)
     assert [line.name for line in gallery.features] == ["y 0", "y 1", "x0", "x1"]
     assert [cell.text for cell in gallery.original.cells] == ["2", "1", "1", "1.25"]
     assert [column.inputs.column.name for column in target_formats(split)] == ["y 0", "y 1"]
 
 
-def test_bytes_of_a_flat_array_are_bytes() -> None:
+def test_bytes_of_a_flat_array_are_whole_numbers() -> None:
     shades = np.random.default_rng(0).integers(0, 256, (60, 4)).astype(np.uint8)
-    split = load((shades, np.arange(60) % 2), kind="table").split(seed=0)
+    split = load((shades, np.arange(60) % 2), options=Tables()).split(seed=0)
     assert split.spec.inputs == Inputs("table", split.spec.inputs.low, split.spec.inputs.high)
     row = split.train.x[5].numpy()
     assert [column.text(row) for column in input_formats(split)] == [str(v) for v in shades[split.train.rows[5]]]
 
 
 class Cells(HTMLParser):
-    """The cells of every row of a page's tables."""
+    """Collects the cells of every row of the tables of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,25 +204,25 @@ class Cells(HTMLParser):
         self.inside = self.inside and tag != "td"
 
 
-def test_a_page_holds_the_table(split: Split, tmp_path: Path) -> None:
+def test_the_page_contains_the_table(split: Split, tmp_path: Path) -> None:
     recipe = Recipe.of("swap_noise=0.6, cutmix")
     path = write_variants(split, recipe, tmp_path / "augment.html", count=5, samples=2)
     assert [one.name for one in tmp_path.iterdir()] == ["augment.html"]
     text = path.read_text(encoding="utf-8")
     page = Cells()
     page.feed(text)
-    found = sample_galleries(split, recipe, 5, 2)
-    wanted = [[line.name, *(one.cells[i].text for one in (gallery.original, *gallery.variants))]
-              for gallery in found for i, line in enumerate(gallery.features)]  # fmt: skip
+    galleries = sample_galleries(split, recipe, 5, 2)
+    expected = [[line.name, *(one.cells[i].text for one in (gallery.original, *gallery.variants))]
+              for gallery in galleries for i, line in enumerate(gallery.features)]  # fmt: skip
     shown = [[text.strip() for _, text in row] for row in page.rows if row[0][1]]
-    assert shown == wanted
+    assert shown == expected
     marked = [["changed" in kind for kind, _ in row[2:]] for row in page.rows if row[0][1]]
-    assert marked == [[one.cells[i].changed for one in s.variants] for s in found for i in range(len(s.features))]
+    assert marked == [[one.cells[i].changed for one in s.variants] for s in galleries for i in range(len(s.features))]
     assert any(map(any, marked))
     assert "Oslo <b>" not in text
 
 
-def test_the_report_of_a_fit_shows_it(split: Split, tmp_path: Path) -> None:
+def test_the_report_of_a_run_contains_the_table(split: Split, tmp_path: Path) -> None:
     title = "Augmented samples"
     for recipe, shown in (("mixup", True), ("swap_noise", True), ("label_smoothing", False), ("l2=0.1", False)):
         run = fit("mlp:4", split, recipe, Training(epochs=1), progress=False)

@@ -34,7 +34,7 @@ def test_groups_are_stored_with_the_task() -> None:
 
 @pytest.mark.parametrize("groups", [((2, 2),), ((3, 5), (4, 6)), ((3, 5), (1, 2)), ((-1, 2),)])
 def test_unordered_groups_are_refused(groups: tuple[tuple[int, int], ...]) -> None:
-    with pytest.raises(InputError, match="of columns, in order and apart, got groups="):
+    with pytest.raises(InputError, match="of columns, in order without overlap, got groups="):
         Inputs(groups=groups)
 
 

@@ -1,13 +1,13 @@
 """The recipes that a study compares."""
 
 from goodfit.data import Inputs, TaskSpec
+from goodfit.data.kinds import kind
 from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
 from goodfit.study.candidates import (
     COMBINATION,
     DEFAULT_TECHNIQUES,
-    IMAGE_AUGMENTATION,
     candidates_from,
     default_candidates,
 )
@@ -50,7 +50,7 @@ def test_images_get_augmentations_that_keep_the_class() -> None:
     assert set(DEFAULT_TECHNIQUES) < set(plan)
     assert plan["shift"] == "shift=0.1"
     assert plan["rotation=10.0"] == "rotation=10.0"
-    assert plan["combined"].startswith(IMAGE_AUGMENTATION)
+    assert plan["combined"].startswith(kind("image").combination)
     assert not any("flip" in text or "turn" in text for text in plan.values())
 
 

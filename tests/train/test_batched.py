@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from goodfit.data import Split, load
+from goodfit.data.kinds import kind
 from goodfit.recipe import Recipe
 from goodfit.train.batched import acting, seen, targets
 from goodfit.train.variants import variants
@@ -69,8 +70,8 @@ def test_targets_that_are_numbers(regression_split: Split) -> None:
 
 def test_what_is_seen_of_a_recipe() -> None:
     recipe = Recipe.of("mixup, label_smoothing, swap_noise, l2=0.1, fgsm, cutmix")
-    assert [t.name() for t in acting(recipe, "table")] == ["mixup", "swap_noise", "cutmix"]
-    assert [t.name() for t in acting(recipe, "image")] == ["swap_noise"]
+    assert [t.name() for t in acting(recipe, kind("table"))] == ["mixup", "swap_noise", "cutmix"]
+    assert [t.name() for t in acting(recipe, kind("image"))] == ["swap_noise"]
 
 
 def test_few_rows_are_a_batch() -> None:

@@ -13,7 +13,7 @@ from sklearn import datasets
 from torch import Tensor, nn
 
 from goodfit import load
-from goodfit.data import Split
+from goodfit.data import Sounds, Split, Texts
 from goodfit.models import cnn, mel_cnn
 from goodfit.models.text import bag
 from goodfit.stages import Augmentation, BranchNoise, Noise, OnEpoch, OnEval, OnLoss, Recurrent
@@ -141,7 +141,7 @@ def tones() -> Split:
     waves = np.where(first, *(np.sin(2 * np.pi * pitches[:, n, None] * time) for n in (0, 1)))
     x = waves * rng.uniform(0.2, 1.0, size=(1200, 1)) + 0.4 * rng.normal(size=(1200, 2000))
     size = 160 / 1200
-    return load((x.astype(np.float32)[:, None], y), kind="sound", rate=4000).split(
+    return load((x.astype(np.float32)[:, None], y), options=Sounds(rate=4000)).split(
         sizes=(size, 0.4, *[(0.6 - size) / 2] * 2)
     )
 
@@ -159,7 +159,7 @@ def messages() -> Split:
             words[-1] = str(rng.choice(typical[(subject + 1) % 4]))  # a word of another subject
         texts.append(" ".join(rng.permutation(words)))
     size = 200 / 1200
-    return load((texts, y), kind="text").split(sizes=(size, 0.4, *[(0.6 - size) / 2] * 2))
+    return load((texts, y), options=Texts()).split(sizes=(size, 0.4, *[(0.6 - size) / 2] * 2))
 
 
 SUBJECTS = (

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,17 +21,17 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line: what the user can mend is one line and exit code 2."""
+    """Run the command line. Errors of the user are one line and exit code 2."""
     try:
         app()
     except (InputError, MissingExtra) as error:
         _stop(str(error), 2)
     except TrainingError as error:
         _stop(str(error), 1)
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
+    except BrokenPipeError:  # the program that reads the output (head, less) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except OSError as error:  # a full disk, a file that may not be read or written
+    except OSError as error:  # a full disk, a file without permission
         _stop(str(error), 1)
 
 
@@ -40,8 +40,8 @@ def _stop(message: str, code: int) -> None:
     raise SystemExit(code)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(shown: bool) -> None:
+    if shown:
         from goodfit import __version__
 
         typer.echo(f"goodfit {__version__}")
@@ -54,10 +54,11 @@ def _common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Take options that come before a command."""
+    """Read options that come before a command."""
 
 
 @app.command(epilog="Example: `goodfit study credit-g.csv --target class --out out/credit-g`")
+@o.with_options(o.LOADING, o.TRAINING)
 def study(
     data: o.DataPath,
     target: o.Target = None,
@@ -65,90 +66,76 @@ def study(
     recipe: Annotated[
         list[str] | None, typer.Option(help="A recipe to compare (text or YAML file); repeat for several.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe; each has a split of its own.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe; each has its own split.")] = 3,
     catalogue: Annotated[
-        bool, typer.Option("--catalogue", help="Every technique that can act on the network, not only the usual ones.")
+        bool, typer.Option("--catalogue", help="Compare every technique that can act on the network.")
     ] = False,
     population: Annotated[
         bool | None, typer.Option(help="Train runs of one structure together: always, never, or where it is faster.")
     ] = None,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None,
-    learning_rate: o.LearningRate = None,
-    optimizer: o.Optimizer = None,
-    schedule: o.Schedule = None,
-    metric: o.MetricName = None,
     groups: o.Groups = None,
     time: o.Time = None,
     task: o.Task = None,
     kind: o.Kind = None,
-    size: o.Size = None,
-    text: o.Text = None,
-    rate: o.Rate = None,
-    length: o.Length = None,
-    frames: o.Frames = None,
-    mono: o.Mono = True,
-    whiten: o.Whiten = None,
-    skip_damaged: o.SkipDamaged = False,
     cache: o.Cache = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for results; goodfit-NAME if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results. Default: goodfit-NAME.")] = None,
     force: o.Force = False,
     threads: o.Threads = 0,
+    modules: o.Import = None,
+    options: Any = None,
+    training: Any = None,
 ) -> None:
-    """Compare techniques on your data: which helps, by how much, how sure.
+    """Compare techniques on your data: which helps, how much, and how certain it is.
 
-    Trains the plain network, techniques alone, and a combined recipe, over several seeds; prints a ranked table
-    and writes a report, the best recipe and its weights.
+    Trains the plain network, single techniques and a combined recipe with several seeds; prints a ranked table and
+    writes a report, the best recipe and its weights. Without training options, epochs and batch size follow from the
+    number of rows.
     """
-    given = locals()
     from goodfit.cli import work
 
-    source, asked, place = work.Source.of(given), work.asked(given), work.Out(out, force, _command())
-    code = work.run_study(source, model, recipe or [], seeds, catalogue, population, asked, place, threads)
-    raise typer.Exit(code)
+    source = work.Source(data, target, groups, time, task, o.load_options(kind, options), cache)
+    comparison, output = (
+        work.Comparison(recipe or [], seeds, catalogue, population),
+        work.Output(out, force, _command()),
+    )
+    raise typer.Exit(work.run_study(source, model, comparison, training, output, threads))
 
 
 @app.command(epilog='Example: `goodfit fit digits --recipe "l2=1e-4, dropout=0.25, early_stopping=5"`')
+@o.with_options(o.LOADING, o.TRAINING)
 def fit(
     data: o.DataPath,
     target: o.Target = None,
     recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")] = "",
     model: o.Model = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    epochs: o.Epochs = None,
-    batch_size: o.BatchSize = None,
-    learning_rate: o.LearningRate = None,
-    optimizer: o.Optimizer = None,
-    schedule: o.Schedule = None,
-    metric: o.MetricName = None,
     groups: o.Groups = None,
     time: o.Time = None,
     task: o.Task = None,
     kind: o.Kind = None,
-    size: o.Size = None,
-    text: o.Text = None,
-    rate: o.Rate = None,
-    length: o.Length = None,
-    frames: o.Frames = None,
-    mono: o.Mono = True,
-    whiten: o.Whiten = None,
-    skip_damaged: o.SkipDamaged = False,
     cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run, its checkpoints and its report.")] = None,
     every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
     force: o.Force = False,
     threads: o.Threads = 0,
+    modules: o.Import = None,
+    options: Any = None,
+    training: Any = None,
 ) -> None:
-    """Train one network with a recipe and say whether it overfits."""
-    given = locals()
+    """Train one network with a recipe and say whether it overfits.
+
+    Without training options, epochs and batch size follow from the number of rows.
+    """
     from goodfit.cli import work
 
-    source, place = work.Source.of(given), work.Out(out, force, _command(), every, resume)
-    raise typer.Exit(work.run_fit(source, model, recipe, seed, work.asked(given), place, threads))
+    source = work.Source(data, target, groups, time, task, o.load_options(kind, options), cache)
+    output = work.Output(out, force, _command(), every, resume)
+    raise typer.Exit(work.run_fit(source, model, recipe, seed, training, output, threads))
 
 
 @app.command(epilog='Example: `goodfit augment photos --recipe "rotation=15, zoom=0.2, brightness=0.3" --show 12`')
+@o.with_options(o.LOADING)
 def augment(
     data: o.DataPath,
     recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")],
@@ -158,27 +145,21 @@ def augment(
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     task: o.Task = None,
     kind: o.Kind = None,
-    size: o.Size = None,
-    text: o.Text = None,
-    rate: o.Rate = None,
-    length: o.Length = None,
-    frames: o.Frames = None,
-    mono: o.Mono = True,
-    whiten: o.Whiten = None,
-    skip_damaged: o.SkipDamaged = False,
     cache: o.Cache = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the page; goodfit-augment-NAME if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the page. Default: goodfit-augment-NAME.")] = None,
     force: o.Force = False,
+    modules: o.Import = None,
+    options: Any = None,
 ) -> None:
-    """Show what augmentation makes of your data: variants of a sample, as a page and as a picture."""
-    given = locals()
+    """Show how augmentation changes your data: variants of samples, as a page and as a picture."""
     from goodfit.cli import work
 
-    work.show_variants(work.Source.of(given), recipe, show, samples, seed, out, force)
+    source = work.Source(data, target, None, None, task, o.load_options(kind, options), cache)
+    work.show_variants(source, recipe, show, samples, seed, out, force)
 
 
 @app.command(epilog="Example: `goodfit diagnose goodfit-digits`")
-def diagnose(folder: o.RunFolder) -> None:
+def diagnose(folder: o.RunFolder, modules: o.Import = None) -> None:
     """Say whether a finished run underfits, fits well or overfits, with evidence and the next steps."""
     from goodfit.cli import work
 
@@ -192,6 +173,7 @@ def explain(
     model: o.Model = None,
     inputs: Annotated[int, typer.Option(min=1, help="Inputs of the network.")] = 20,
     outputs: Annotated[int, typer.Option(min=1, help="Outputs of the network.")] = 2,
+    modules: o.Import = None,
 ) -> None:
     """Show which technique acts on which tensor and layer, how strongly, or why not."""
     from goodfit.cli import work
@@ -201,7 +183,8 @@ def explain(
 
 @app.command(epilog="Example: `goodfit techniques dropout`")
 def techniques(
-    name: Annotated[str | None, typer.Argument(help="A technique; all of them if not given.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A technique; without it, all of them.")] = None,
+    modules: o.Import = None,
 ) -> None:
     """List the catalogue, or show one technique: formula, knobs, when it helps and when it hurts."""
     from goodfit.cli import work
@@ -210,27 +193,29 @@ def techniques(
 
 
 @app.command(epilog="Example: `goodfit predict goodfit-digits new.csv --out predictions.csv`")
+@o.with_options(o.DAMAGED)
 def predict(
     folder: o.RunFolder,
     data: Annotated[
         str,
         typer.Argument(
             metavar="DATA",
-            help="A table with the columns of training, an NPZ file, or, for networks that have learned from them, an "
-            "image, sound, clip or text, or a folder of such, which are brought to the form of the training rows.",
+            help="A table with the columns of training, or an NPZ file; for networks trained on images, sounds, clips "
+            "or texts also such a file or a folder of them, which get the size and length of the training rows.",
         ),
     ],
-    skip_damaged: o.SkipDamaged = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="CSV file to write, of masks a folder for pictures; standard output if not given."),
+        typer.Option(help="CSV file to write, for masks a folder of pictures. Default: standard output."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    modules: o.Import = None,
+    options: Any = None,
 ) -> None:
-    """Predict new rows or files with the kept (in a study: the best) network; class probabilities included."""
+    """Predict new rows or files with the trained (in a study: the best) network, with class probabilities."""
     from goodfit.cli import work
 
-    work.run_predict(folder, data, out, force, skip_damaged)
+    work.run_predict(folder, data, out, force, options["damaged"] or "refuse")
 
 
 def _command() -> str:

@@ -28,24 +28,24 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
-def line(text: str) -> None:
+def message(text: str) -> None:
     """Print a message; it is only wrapped in a terminal."""
     console().print(escape(text), soft_wrap=not sys.stdout.isatty())
 
 
-def plain(text: str) -> None:
+def raw(text: str) -> None:
     """Print a text unchanged, for other programs."""
     sys.stdout.write(text)
 
 
-def page(content: Any) -> None:
+def renderable(content: Any) -> None:
     """Print anything that rich can render."""
     console().print(content)
 
 
-def data(dataset: gf.Dataset) -> None:
+def dataset(data: gf.Dataset) -> None:
     """Print a description of a data set."""
-    line(repr(dataset))
+    message(repr(data))
 
 
 def verdict(result: Verdict, subject: str) -> None:
@@ -63,12 +63,12 @@ def run(result: gf.Run) -> None:
 
     verdict(diagnose(result), f"the run ({result.recipe})")
     for warning in result.facts.get("warnings", ()):
-        line(warning)
+        message(warning)
     if result.stopped:
-        line(f"stopped: {result.stopped}")
+        message(f"stopped: {result.stopped}")
     if result.epochs:
         row, name = result.row, result.metric
-        line(
+        message(
             f"epoch {result.kept_epoch} of {result.epochs} kept: {name} {row[f'train_{name}']:.4f} on training rows, "
             f"{row[f'stop_{name}']:.4f} on stop rows; loss {row['train_loss']:.4f} and {row['stop_loss']:.4f}"
         )
@@ -82,22 +82,22 @@ def study(result: Study, folder: Path, report: Path) -> None:
     if plain is not None:
         verdict(plain, "the plain network")
     console().print(ranking(result))
-    line(headline(result))
+    message(headline(result))
     for label, estimate in result.test.items():
-        line(f"test score (measured once): {label} {interval_text(estimate)}")
+        message(f"test score (measured once): {label} {interval_text(estimate)}")
     if best is not None:
-        line(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
+        message(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
     warned = [note.split(WARNING)[0] for note in result.notes if WARNING in note]
     if warned:
-        line(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
+        message(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
     if result.interrupted:
-        line(result.notes[-1])
-    written(folder, report)
+        message(result.notes[-1])
+    output_files(folder, report)
 
 
-def written(folder: Path, report: Path) -> None:
+def output_files(folder: Path, report: Path) -> None:
     """Print where the results are."""
-    line(f"results in {folder}; open {report}")
+    message(f"results in {folder}; open {report}")
 
 
 def ranking(result: Study) -> Table:
@@ -130,6 +130,6 @@ def explanation(result: Explanation, recipe: gf.Recipe, messages: Sequence[LintM
     """Print which technique acts where, and the messages of the linter."""
     console().print(result.table(str(recipe)))
     for text in result.whole_run:
-        line(f"on the whole run: {text}")
+        message(f"on the whole run: {text}")
     for warning in messages:
-        line(str(warning))
+        message(str(warning))

@@ -1,10 +1,10 @@
-"""What the commands do, once their arguments are read."""
+"""The work of each command, after its arguments are parsed."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ import torch
 
 import goodfit as gf
 from goodfit.cli import show
+from goodfit.data.kinds import kind
 from goodfit.errors import InputError
-from goodfit.models import build, usual
+from goodfit.models import build
 from goodfit.registry import all_techniques, find
 from goodfit.serialization import write_bytes
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
@@ -25,50 +26,49 @@ from goodfit.train.config import Training
 if TYPE_CHECKING:
     import pandas as pd
 
+    from goodfit.data.options import Options
     from goodfit.data.reading.predict_input import PredictInput
 
 INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended."""
+"""Exit code of a program that Ctrl-C ended."""
+SMALL = 50_000_000
+"""Multiplications of the largest layer and batch below which one thread is as fast as several."""
+CHUNK = 256
+"""Rows that are preprocessed and predicted at a time, to limit memory."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The data that a command was given."""
+    """The data of a command, with the options of `load`."""
 
     data: str
-    target: str | None = None
-    groups: str | None = None
-    time: str | None = None
-    task: Any = None
-    kind: Any = None
-    size: int | None = None
-    skip_damaged: bool = False
-    text: str | None = None
-    rate: int | None = None
-    length: float | None = None
-    whiten: float | None = None
-    cache: Path | None = None
-    frames: int | None = None
-    mono: bool = True
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Source:
-        """From all options of a command, by their names."""
-        return cls(**{field.name: options[field.name] for field in fields(cls) if field.name in options})
+    target: str | None
+    groups: str | None
+    time: str | None
+    task: Any
+    options: Sequence[Options]
+    cache: Path | None
 
     def load(self) -> gf.Dataset:
-        """Load and check it."""
+        """Load the data set."""
         return gf.load(
-            self.data, self.target, groups=self.groups, time=self.time, task=self.task, kind=self.kind,
-            size=self.size, damaged="skip" if self.skip_damaged else "refuse", text=self.text,
-            rate=self.rate, length=self.length, frames=self.frames, mono=self.mono, whiten=self.whiten,
-            cache=self.cache,
-        )  # fmt: skip
+            self.data, self.target, self.options, groups=self.groups, time=self.time, task=self.task, cache=self.cache
+        )
 
 
 @dataclass(frozen=True)
-class Out:
-    """Where results go, and the command that made them."""
+class Comparison:
+    """What a study compares."""
+
+    recipes: Sequence[str]
+    seeds: int
+    catalogue: bool
+    population: bool | None
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go, and the command that reproduces them."""
 
     folder: Path | None
     force: bool
@@ -78,151 +78,135 @@ class Out:
 
     @property
     def reproduce(self) -> tuple[tuple[str, str], ...]:
-        """What the report says on how to get the same."""
+        """The section of the report on how to reproduce the results: captions and commands."""
         return (("The command", self.command), ("The version", f"pip install goodfit=={gf.__version__}"))
 
 
-LARGE = 50_000_000
-"""Multiplications in the largest layer and batch from which more threads pay, even where cores are busy."""
-
-
 @contextlib.contextmanager
-def _threads(number: int, least: int = 0) -> Iterator[None]:
-    """Set torch's threads for a while: `number`, or where it is 0, `least`, or as many as there were."""
+def _threads(number: int, default: int = 0) -> Iterator[None]:
+    """Use `number` threads in torch; if that is 0, `default` threads; if that is 0 too, as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(number or least or before)
+    torch.set_num_threads(number or default or before)
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def _least(model: str, split: gf.Split, training: Training) -> int:
-    """1 for a network that is too small for more threads, else 0."""
-    network = build(model, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
-    return int(training.batch_size * max(p.numel() for p in network.parameters()) < LARGE)
+def _default_threads(network: str, split: gf.Split, training: Training) -> int:
+    """Return 1 for a network that is too small to profit from more threads, or else 0 (no preference)."""
+    model = build(network, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
+    return int(training.batch_size * max(p.numel() for p in model.parameters()) < SMALL)
 
 
-def asked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What of all options of a command is for training."""
-    return {field.name: options[field.name] for field in fields(Training) if field.name in options}
+def _default_network(data: gf.Dataset) -> str:
+    return kind(data.kind).default_network(data.task)
 
 
-def _training(split: gf.Split, asked: Mapping[str, Any]) -> Training:
-    given = {name: value for name, value in asked.items() if value is not None}
-    if "metric" in given:
+def _training(split: gf.Split, options: Mapping[str, Any]) -> Training:
+    """Return the default training settings for the data, with the options of the command that are not None."""
+    changes = {name: value for name, value in options.items() if value is not None}
+    if changes.get("metric", "auto") != "auto":
         from goodfit.data import metric
 
-        metric(given["metric"])  # a misspelt name ends here, before any work
-    return Training.of(default_training(len(split.train), split.spec.task).values() | given)
+        metric(changes["metric"])  # raises an error for an unknown metric before any work
+    return Training.of(default_training(len(split.train), split.spec.task).values() | changes)
 
 
 def run_study(
-    source: Source,
-    model: str | None,
-    recipes: list[str],
-    seeds: int,
-    catalogue: bool,
-    population: bool | None,
-    asked: Mapping[str, Any],
-    out: Out,
-    threads: int,
+    source: Source, model: str | None, comparison: Comparison, options: Mapping[str, Any], output: Output, threads: int
 ) -> int:
-    """Study, print, save; the exit code."""
-    chosen = [gf.Recipe.load(text) for text in recipes]
+    """Run a study, print and save it, and return the exit code."""
+    recipes = [gf.Recipe.load(text) for text in comparison.recipes]
     data = source.load()
-    folder = check_output_folder(out.folder or Path(f"goodfit-{data.name}"), out.force)
+    folder = check_output_folder(output.folder or Path(f"goodfit-{data.name}"), output.force)
     split = data.split(0)
-    training = _training(split, asked)
-    show.data(data)
-    with _threads(threads):  # of runs side by side, each takes one
-        answer = gf.run_study(
-            data, model or usual(data.kind, data.task), chosen, training, seeds=seeds, catalogue=catalogue,
-            population=population, on_trial=lambda s: save_runs(s, folder),
+    training = _training(split, options)
+    show.dataset(data)
+    with _threads(threads):  # runs in parallel processes use one thread each
+        study = gf.run_study(
+            data, model or _default_network(data), recipes, training, seeds=comparison.seeds,
+            catalogue=comparison.catalogue, population=comparison.population,
+            on_trial=lambda unfinished: save_runs(unfinished, folder),
         )  # fmt: skip
-    if answer.best() is None:
-        show.line("no run was finished; nothing to compare")
-        return INTERRUPTED if answer.interrupted else 1
-    save_study(answer, folder)
-    path = gf.write_report(answer, folder / "report.html", out.reproduce, split)
-    show.study(answer, folder, path)
-    return INTERRUPTED if answer.interrupted else 0
+    if study.best() is None:
+        show.message("No run was finished; there is nothing to compare.")
+        return INTERRUPTED if study.interrupted else 1
+    save_study(study, folder)
+    report = gf.write_report(study, folder / "report.html", output.reproduce, split)
+    show.study(study, folder, report)
+    return INTERRUPTED if study.interrupted else 0
 
 
 def run_fit(
-    source: Source, asked_for: str | None, recipe: str, seed: int, asked: Mapping[str, Any], out: Out, threads: int
+    source: Source, model: str | None, recipe: str, seed: int, options: Mapping[str, Any], output: Output, threads: int
 ) -> int:
-    """Fit, print, save; the exit code."""
-    chosen = gf.Recipe.load(recipe)
+    """Train a network, print and save the run, and return the exit code."""
+    techniques = gf.Recipe.load(recipe)
     data = source.load()
     checkpoints = None
-    if out.folder is not None:
-        check_output_folder(out.folder, out.force or out.resume)
-        checkpoints = Checkpoints(out.folder / "checkpoints", out.every, out.resume, out.force)
-    elif out.resume or out.every:
+    if output.folder is not None:
+        check_output_folder(output.folder, output.force or output.resume)
+        checkpoints = Checkpoints(output.folder / "checkpoints", output.every, output.resume, output.force)
+    elif output.resume or output.every:
         raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
-    split, model = data.split(seed), asked_for or usual(data.kind, data.task)
-    training = _training(split, asked)
-    with _threads(threads, _least(model, split, training)):
-        run = gf.fit(model, split, chosen, training, seed=seed, checkpoints=checkpoints)
+    split, network = data.split(seed), model or _default_network(data)
+    training = _training(split, options)
+    with _threads(threads, _default_threads(network, split, training)):
+        run = gf.fit(network, split, techniques, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
-    if out.folder is not None:
-        save_run(run, out.folder, force=True)
-        show.written(out.folder, gf.write_report(run, out.folder / "report.html", out.reproduce, split))
+    if output.folder is not None:
+        save_run(run, output.folder, force=True)
+        report = gf.write_report(run, output.folder / "report.html", output.reproduce, split)
+        show.output_files(output.folder, report)
     return INTERRUPTED if run.interrupted else 0
 
 
 def show_variants(
     source: Source, recipe: str, count: int, samples: int, seed: int, folder: Path | None, force: bool
 ) -> None:
-    """Write a page of samples and their variants."""
+    """Write a page of samples with augmented variants."""
     from goodfit.report import write_variants
 
-    chosen, data = gf.Recipe.load(recipe), source.load()
+    techniques, data = gf.Recipe.load(recipe), source.load()
     folder = check_output_folder(folder or Path(f"goodfit-augment-{data.name}"), force)
-    show.data(data)
-    split = data.split(seed)
-    show.written(folder, write_variants(split, chosen, folder / "augment.html", count, samples, seed))
+    show.dataset(data)
+    page = write_variants(data.split(seed), techniques, folder / "augment.html", count, samples, seed)
+    show.output_files(folder, page)
 
 
 def show_diagnosis(folder: Path) -> None:
-    """The verdict on a run, or on the plain and the best run of a study."""
-    found = [(folder / name, title) for name, title in (("plain", "the plain network"), ("best", "the best recipe"))]
-    of_study = [(path, title) for path, title in found if (path / "run.json").exists()]
-    for path, title in of_study or [(folder, "the run")]:
+    """Print the verdict on a run, or on the plain and the best run of a study."""
+    runs = [(folder / name, title) for name, title in (("plain", "the plain network"), ("best", "the best recipe"))]
+    runs_of_study = [(path, title) for path, title in runs if (path / "run.json").exists()]
+    for path, title in runs_of_study or [(folder, "the run")]:
         run = load_run(path)
         show.verdict(gf.diagnose(run), f"{title} ({run.recipe})")
 
 
 def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs: int, outputs: int) -> None:
-    """Which technique acts where."""
+    """Print which technique acts where, for a run or for a recipe on a reference network."""
     if folder is None and recipe is None:
         raise InputError('explain: give the folder of a run or --recipe "…".')
-    shape: tuple[int, ...] = (inputs,)
-    words = 0
-    chosen = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
-    if folder is not None:
+    techniques = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
+    if folder is None:
+        network = build(model, (inputs,), outputs, 0, 0)
+    else:
         run = load_run(folder)
-        model, shape, outputs = run.network, run.spec.input_shape, run.spec.n_outputs
-        words = run.spec.inputs.vocabulary
-        chosen = chosen if recipe is not None else run.recipe
-    network = build(model, shape, outputs, 0, words)
-    show.explanation(gf.explain(network, chosen), chosen, chosen.lint(network))
+        techniques = techniques if recipe is not None else run.recipe
+        network = build(run.network, run.spec.input_shape, run.spec.n_outputs, 0, run.spec.inputs.vocabulary)
+    show.explanation(gf.explain(network, techniques), techniques, techniques.lint(network))
 
 
 def show_techniques(name: str | None) -> None:
-    """The catalogue, or one page of it."""
+    """Print the catalogue, or the page of one technique."""
     from goodfit import pages
 
-    show.page(pages.terminal(find(name)) if name else pages.catalogue_table(all_techniques().values()))
+    show.renderable(pages.terminal(find(name)) if name else pages.catalogue_table(all_techniques().values()))
 
 
-PIECE = 256
-"""Rows that are preprocessed and predicted at once, so that inputs never exist as a whole."""
-
-
-def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_damaged: bool = False) -> None:
-    """Predict the rows of a file, or files."""
+def run_predict(folder: Path, data: str, out: Path | None, force: bool, damaged: str = "refuse") -> None:
+    """Predict new rows or files with a saved run, and print or write the predictions."""
     from goodfit.data.reading.predict_input import read_predict_input
 
     run = load_run(folder)
@@ -234,51 +218,49 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool, skip_dam
         raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
     masks = run.spec.task == "segmentation"
     if masks and out is None:
-        raise InputError(f"predict: '{folder}' names masks, which are pictures; give --out with a folder for them.")
-    given = read_predict_input(data, run.preprocessing, "skip" if skip_damaged else "refuse")
+        raise InputError(f"predict: '{folder}' predicts masks, which are image files; give --out with a folder.")
+    samples = read_predict_input(data, run.preprocessing, damaged)
     if masks and out is not None:
-        count = write_masks(run, given, out)
-        show.line(f"{count} masks in {out}")
+        show.message(f"{write_masks(run, samples, out)} masks in {out}")
         return
-    frame = predicted(run, given.x)
-    if given.names:
-        frame.insert(0, "file", given.names, allow_duplicates=True)
-    text = frame.to_csv(index=False)
+    frame = predict_frame(run, samples.x)
+    if samples.names:
+        frame.insert(0, "file", samples.names, allow_duplicates=True)
     if out is None:
-        show.plain(text)
+        show.raw(frame.to_csv(index=False))
     else:
-        write_bytes(out, text.encode())
-        show.line(f"{len(frame)} predictions in {out}")
+        write_bytes(out, frame.to_csv(index=False).encode())
+        show.message(f"{len(frame)} predictions in {out}")
 
 
-def write_masks(run: gf.Run, given: PredictInput, folder: Path) -> int:
-    """Write a PNG file for each mask that a network names, under the names of the images; how many there are."""
+def write_masks(run: gf.Run, samples: PredictInput, folder: Path) -> int:
+    """Write the predicted mask of every image as a PNG file with the name of the image; return the number of masks."""
     from goodfit.data.reading.masks import encode
 
     assert run.preprocessing is not None
-    names = [Path(name).with_suffix("").as_posix() for name in given.names]
-    names = names if len(set(names)) == len(names) else [*given.names]  # a.png and a.jpg
-    for start in range(0, len(given.x), PIECE):
-        rows = torch.from_numpy(run.preprocessing.transform(given.x[start : start + PIECE]))
-        for number, mask in enumerate(run.predict(rows), start):
+    names = [Path(name).with_suffix("").as_posix() for name in samples.names]
+    names = names if len(set(names)) == len(names) else [*samples.names]  # a.png and a.jpg
+    for start in range(0, len(samples.x), CHUNK):
+        x = torch.from_numpy(run.preprocessing.transform(samples.x[start : start + CHUNK]))
+        for number, mask in enumerate(run.predict(x), start):
             file = folder / f"{names[number] if names else f'row-{number}'}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(file, encode(mask, run.spec.classes))
-    return len(given.x)
+    return len(samples.x)
 
 
-def predicted(run: gf.Run, x: Any) -> pd.DataFrame:
-    """Predictions for raw rows: a column with the target's name, and for classes one with the probability of each."""
+def predict_frame(run: gf.Run, x: Any) -> pd.DataFrame:
+    """Predict raw rows: a column named after the target and, for classification, the probability of every class."""
     import pandas as pd
 
     assert run.preprocessing is not None
-    table, made = isinstance(x, pd.DataFrame), []
-    for start in range(0, max(1, len(x)), PIECE):
-        some = x.iloc[start : start + PIECE] if table else x[start : start + PIECE]
-        rows = torch.from_numpy(run.preprocessing.transform(some))
+    frames = []
+    for start in range(0, max(1, len(x)), CHUNK):
+        chunk = x.iloc[start : start + CHUNK] if isinstance(x, pd.DataFrame) else x[start : start + CHUNK]
+        rows = torch.from_numpy(run.preprocessing.transform(chunk))
         frame = pd.DataFrame({run.spec.target: run.predict(rows)})
         if run.spec.task == "classification":
-            chances = run.probabilities(rows)
-            frame = frame.assign(**{f"p_{name}": chances[:, i] for i, name in enumerate(run.spec.classes)})
-        made.append(frame)
-    return pd.concat(made, ignore_index=True)
+            probabilities = run.probabilities(rows)
+            frame = frame.assign(**{f"p_{name}": probabilities[:, i] for i, name in enumerate(run.spec.classes)})
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from goodfit.data.inputs import PLAIN, TABLE, InputOptions, Inputs
+from goodfit.data.kinds import kind as kind_named
 from goodfit.data.layout import arrange
 from goodfit.data.storage import RowSubset, allocate, block_slices, blocks, is_mapped
 from goodfit.data.whitening import Whitening
@@ -112,6 +113,7 @@ class ArrayFeatures:
     pixels: bool
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    stored_as: ClassVar[str] = "array"
     inputs: Inputs = TABLE
     whitening: Whitening | None = None
 
@@ -129,8 +131,7 @@ class ArrayFeatures:
         mean, std = _pixel_moments(x) if pixels else _moments(x)
         std = std if std > 0 else 1.0
         low, high = (0.0, 1.0) if pixels else _range(blocks(x))
-        if input_options.kind == "sound":  # a symmetric range
-            low, high = -max(-low, high), max(-low, high)
+        low, high = kind_named(input_options.kind).value_range(low, high)
         ends = ((low - mean) / std, (high - mean) / std) if low < high else (0.0, 1.0)
         plain = cls(x.shape[1:], pixels, (mean,), (std,), Inputs(input_options.kind, *ends, input_options.rate))
         return plain if input_options.whiten is None else plain._whitened(x, input_options.whiten)
@@ -183,9 +184,8 @@ class ArrayFeatures:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        kind: Literal["array"] = "array"
         return {
-            "kind": kind,
+            "kind": self.stored_as,
             "shape": list(self.shape),
             "pixels": self.pixels,
             "mean": list(self.mean),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,7 @@ class TableFeatures:
 
     numbers: tuple[NumberColumn, ...]
     categories: tuple[CategoryColumn, ...]
+    stored_as: ClassVar[str] = "table"
 
     @classmethod
     def fit(cls, x: pd.DataFrame) -> TableFeatures:
@@ -165,7 +166,7 @@ class TableFeatures:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "kind": "table",
+            "kind": self.stored_as,
             "numbers": [asdict(c) for c in self.numbers],
             "categories": [{"name": c.name, "categories": list(c.categories)} for c in self.categories],
         }

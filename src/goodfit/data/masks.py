@@ -10,14 +10,11 @@ from torch import Tensor
 
 from goodfit.data.arrays import as_array
 from goodfit.data.checks import quoted
+from goodfit.data.kinds import kind as kind_named
+from goodfit.data.reading.masks import COLOR_OFFSET, MAX_CLASSES
 from goodfit.data.task import Targets
 from goodfit.errors import InputError
 from goodfit.types import Array
-
-MAX_CLASSES = 256
-"""The most classes of masks, so that a pixel takes one byte."""
-COLOR_OFFSET = 1 << 24
-"""Added to the number of a colour (red · 2¹⁶ + green · 2⁸ + blue) to distinguish it from a shade of grey."""
 
 
 def as_masks(values: object) -> Array | None:
@@ -57,7 +54,7 @@ def check_masks(x: Array, y: Array, kind: str) -> None:
     Raises:
         InputError: x are not images, or have another size.
     """
-    if kind != "image":
+    if not kind_named(kind).has_masks:
         raise InputError(
             f"load: masks {y.shape} need images, but the kind of data is {kind}; use one target for each row."
         )

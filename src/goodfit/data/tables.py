@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,20 @@ from goodfit.data.arrays import ArrayFeatures, Features
 from goodfit.data.columns import Floats
 from goodfit.data.encoding import TableFeatures
 from goodfit.data.inputs import PLAIN, InputOptions, Inputs
+from goodfit.data.kinds import TrainingRows
+from goodfit.data.kinds import kind as kind_named
 from goodfit.data.storage import RowSubset
 from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 from goodfit.types import Array
+
+AnyFeatures: TypeAlias = TableFeatures | ArrayFeatures | TextFeatures
+FRAME_FEATURES: dict[str, type[TableFeatures] | type[TextFeatures]] = {
+    each.stored_as: each for each in (TableFeatures, TextFeatures)
+}
+"""Name → how a DataFrame becomes inputs; a data kind names one of them."""
+FEATURES: dict[str, type[AnyFeatures]] = {**FRAME_FEATURES, ArrayFeatures.stored_as: ArrayFeatures}
+"""Name in stored files → how raw rows become inputs."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +46,16 @@ class Preprocessing:
     (True, [6.0])
     """
 
-    features: TableFeatures | ArrayFeatures | TextFeatures
+    features: AnyFeatures
     target_mean: float = 0.0
     target_scale: float = 1.0
 
     @classmethod
     def fit(cls, x: Features | RowSubset, y: Array | None = None, input_options: InputOptions = PLAIN) -> Preprocessing:
         """Learn from the training rows; `y` only where the targets are numbers (regression)."""
-        features: TableFeatures | TextFeatures | ArrayFeatures
+        features: AnyFeatures
         if isinstance(x, pd.DataFrame):
-            features = TextFeatures.fit(x) if input_options.kind == "text" else TableFeatures.fit(x)
+            features = FRAME_FEATURES[kind_named(input_options.kind).frame_features].fit(x)
         else:
             features = ArrayFeatures.fit(x, input_options)
         if y is None:
@@ -67,6 +77,16 @@ class Preprocessing:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one transformed row."""
         return self.features.input_shape
+
+    @property
+    def training_rows(self) -> TrainingRows:
+        """What files must have to be transformed as the training rows were."""
+        features, inputs = self.features, self.inputs
+        column = features.column if isinstance(features, TextFeatures) else ""
+        if not isinstance(features, ArrayFeatures):
+            return TrainingRows(self.input_shape, column=column)
+        high = None if features.whitening else inputs.high * features.scale[0] + features.mean[0]
+        return TrainingRows(self.input_shape, features.pixels, inputs.rate, high)
 
     def transform(self, data: object) -> Array:
         """Raw rows as inputs of the network.
@@ -107,9 +127,8 @@ class Preprocessing:
         Raises:
             InputError: the values are not those of a Preprocessing.
         """
-        kinds: dict[str, Any] = {"table": TableFeatures, "array": ArrayFeatures, "text": TextFeatures}
         try:
-            features = kinds[values["features"]["kind"]].from_dict(values["features"])
+            features = FEATURES[values["features"]["kind"]].from_dict(values["features"])
             return cls(features, float(values["target_mean"]), float(values["target_scale"]))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"Preprocessing: the stored values cannot be read ({error!r}).") from error

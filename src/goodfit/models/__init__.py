@@ -1,6 +1,6 @@
 """Reference networks without regularization."""
 
-from goodfit.models.build import build, usual
+from goodfit.models.build import build
 from goodfit.models.cnn import cnn
 from goodfit.models.initialize import initialize, reinitialize
 from goodfit.models.mel import LogMel, mel_cnn
@@ -21,5 +21,4 @@ __all__ = [
     "resnet",
     "text_cnn",
     "unet",
-    "usual",
 ]

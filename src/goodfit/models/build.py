@@ -34,17 +34,6 @@ TEXT_NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
 """The same for networks whose inputs are word numbers."""
 
 
-def usual(kind: str, task: str = "classification") -> str:
-    """The network for a kind of inputs and a task where nobody names one.
-
-    >>> usual("table"), usual("text"), usual("image", "segmentation")
-    ('mlp', 'bag', 'unet')
-    """
-    if task == "segmentation":
-        return "unet"
-    return {"text": "bag", "sound": "mel_cnn", "video": "cnn"}.get(kind, "mlp")
-
-
 def build(text: str, input_shape: Sequence[int], outputs: int, seed: int, words: int = 0) -> nn.Module:
     """Build a reference network with weights drawn from a seed.
 

@@ -57,7 +57,7 @@ def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, sa
     galleries = sample_galleries(split, recipe, count, samples, seed)
     title = f"{split.spec.name}: {count} variants of {subject}"
     page = write_text(render_augmentation(title, recipe.text(), galleries, __version__), path)
-    if split.spec.inputs.kind == "series":
+    if split.spec.inputs.data_kind.preview == "lines":
         write_text(render_series_charts(galleries), path.with_suffix(".svg"))
     write_contact_sheet(split, recipe, path.with_suffix(".png"), count, samples, seed)
     return page

@@ -98,7 +98,7 @@ def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
     rebalancing = [recipe for recipe in recipes if recipe.at(OnSample)]
     if rebalancing and data.spec.classes:
         page = dataclasses.replace(page, facts=(*page.facts, _class_counts(rebalancing[0], data)))
-    augmenting = [recipe for recipe in recipes if acting(recipe, data.spec.inputs.kind)]
+    augmenting = [recipe for recipe in recipes if acting(recipe, data.spec.inputs.data_kind)]
     try:
         galleries = sample_galleries(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:

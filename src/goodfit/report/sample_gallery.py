@@ -38,15 +38,16 @@ def sample_galleries(
         InputError: the recipe has no augmentation, or does not fit the data.
         MissingExtra: Pillow is not installed.
     """
-    kind, rows = split.spec.inputs.kind, examples(split, samples)
-    if kind in BATCH_GALLERIES:
+    preview, rows = split.spec.inputs.data_kind.preview, examples(split, samples)
+    if preview in BATCH_GALLERIES:
         asked(split, recipe, count, rows)
         augmented, originals = seen(split, recipe, count, rows, seed), targets(split, rows)
         per_row = zip(rows, augmented.x, augmented.y, originals, strict=True)
-        return tuple(BATCH_GALLERIES[kind](split, row, _label(split, row), (x, y), old) for row, x, y, old in per_row)
+        gallery = BATCH_GALLERIES[preview]
+        return tuple(gallery(split, row, _label(split, row), (x, y), old) for row, x, y, old in per_row)
     if split.spec.task == "segmentation":
         return tuple(_mask_galleries(split, recipe, count, rows, seed))
-    view, galleries = VIEWS[kind], []
+    view, galleries = VIEWS[preview], []
     for row, augmented_row in zip(rows, variants(split, recipe, count, rows, seed), strict=True):
         raw = split.train.x[row]
         views = tuple(view(split, sample, raw) for sample in augmented_row)
@@ -58,8 +59,8 @@ def write_contact_sheet(
     split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0
 ) -> None:
     """Write a PNG file with one row per sample: the original, then its variants. Nothing for tables, series, texts."""
-    kind = split.spec.inputs.kind
-    if kind not in PICTURE_KINDS:
+    draw = PICTURES.get(split.spec.inputs.data_kind.preview)
+    if draw is None:
         return
     rows = examples(split, samples)
     if split.spec.task == "segmentation":
@@ -68,9 +69,6 @@ def write_contact_sheet(
         return
     augmented = variants(split, recipe, count, rows, seed)
     x = torch.cat([split.train.x[rows].unsqueeze(1), augmented], 1)  # (sample, 1 + variant, …)
-    if kind == "video":
-        x = x[..., x.shape[-3] // 2, :, :]  # the frame in the middle
-    draw = spectrogram if kind == "sound" else pixels
     path.write_bytes(encode(tile([[draw(split, sample) for sample in row] for row in x])))
 
 
@@ -78,6 +76,11 @@ def pixels(split: Split, sample: Tensor) -> Array:
     """Return an image or clip as it was before preprocessing: (channel, …, height, width) uint8."""
     shades = (split.spec.inputs.unit(sample) * 255).round().clamp(0, 255)
     return shades.to(torch.uint8).cpu().numpy()
+
+
+def middle_frame(split: Split, sample: Tensor) -> Array:
+    """The middle frame of a clip in 256 shades: (channel, height, width)."""
+    return pixels(split, sample[..., sample.shape[-3] // 2, :, :])
 
 
 def spectrogram(split: Split, sample: Tensor, rows: int = 64) -> Array:
@@ -145,12 +148,14 @@ def _word_diff(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[st
 
 
 _View = Callable[[Split, Tensor, Tensor | None], SampleView]
-VIEWS: dict[str, _View] = {"image": _picture, "video": _picture, "sound": _sound, "text": _words}
-"""Data kind → function that shows a sample, from the split, the sample and the original (None for the original)."""
-PICTURE_KINDS = ("image", "video", "sound")
-"""Data kinds for which `write_contact_sheet` draws a picture."""
-BATCH_GALLERIES = {"table": table_gallery, "series": series_gallery}
-"""Data kind → function that shows a sample with its variants, augmented within a batch."""
+VIEWS: dict[str, _View] = {"picture": _picture, "clip": _picture, "spectrogram": _sound, "words": _words}
+"""Preview → function that shows a sample, from the split, the sample and the original (None for the original)."""
+PICTURES: dict[str, Callable[[Split, Tensor], Array]] = {
+    "picture": pixels, "clip": middle_frame, "spectrogram": spectrogram,
+}  # fmt: skip
+"""Preview → function that draws a sample for the contact sheet."""
+BATCH_GALLERIES = {"rows": table_gallery, "lines": series_gallery}
+"""Preview → function that shows a sample with its variants, augmented within a batch."""
 
 
 def _label(split: Split, row: int) -> str:

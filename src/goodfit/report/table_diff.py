@@ -190,7 +190,7 @@ def _note(lines: Sequence[Sequence[Cell]], kept: Sequence[int]) -> str:
     texts = {cell.text for i in kept for cell in lines[i]}
     if OTHER in texts:
         text += f" {OTHER}: a category that is rare in the training rows."
-    if any(text.startswith(f"{MISSING} ") for text in texts):
+    if any(value.startswith(f"{MISSING} ") for value in texts):
         text += f" {MISSING} before a number: the network gets the number and a flag that it is missing."
     return text
 

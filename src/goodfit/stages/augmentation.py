@@ -44,13 +44,8 @@ class Augmentation(OnBatch, ABC):
     cheap_when_neutral: ClassVar[bool] = False
     needs_floats: ClassVar[bool] = True
     kinds: ClassVar[tuple[str, ...]] = ("image", "video")
-    """The data kinds that it accepts; see `goodfit.data.inputs`."""
-    needs_rgb: ClassVar[bool] = False
-    """Whether it needs images with three channels: red, green and blue."""
     keeps_masks: ClassVar[bool] = True
     """Whether masks stay correct: pixels keep their places, or move as in a `SpatialTransform`."""
-    needs_vocabulary: ClassVar[bool] = False
-    """Whether it needs to know the words behind the word numbers of a text."""
 
     p: float = knob(
         default=1.0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,9 +20,6 @@ class OnBatch(Scheduled, ABC):
     Targets arrive as class probabilities (batch, class) where the target has classes, and as numbers (batch, output)
     otherwise. Masks arrive as probabilities (batch, class, height, width).
     """
-
-    needs_floats: ClassVar[bool] = False
-    """Whether inputs must be floats. False: also whole numbers, such as word numbers, are accepted."""
 
     @abstractmethod
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from goodfit.data import TaskSpec
 from goodfit.recipe import Recipe
 from goodfit.registry import all_techniques
-from goodfit.stages import Augmentation, OnBatch
 from goodfit.technique import Technique
 
 PLAIN = "plain"
@@ -20,33 +19,6 @@ DEFAULT_TECHNIQUES = (
     "mixup", "cutmix", "clip_grad_norm", "ema", "early_stopping",
 )  # fmt: skip
 """Techniques that a study compares by default: they work on any network and cost no more than a plain run."""
-IMAGE_AUGMENTATION = "shift=0.1, rotation=10.0, zoom=0.1"
-TEXT_AUGMENTATION = "word_removal(0.3, by=tf_idf), word_dropout=0.5"
-"""What helped on real messages; chosen on other data than reported in docs/augmentation.md."""
-DEFAULT_AUGMENTATIONS: dict[str, tuple[str, ...]] = {
-    "image": (
-        "shift=0.1",
-        "rotation=10.0",
-        "zoom=0.1",
-        "brightness=0.2",
-        "contrast=0.2",
-        "cut_out",
-        IMAGE_AUGMENTATION,
-    ),
-    "video": ("shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", IMAGE_AUGMENTATION),
-    "sound": ("sound_shift=0.1", "spec_augment", "speed=0.1"),
-    "text": ("word_dropout=0.5", "word_removal(0.3, by=tf_idf)", "synonyms=0.2", TEXT_AUGMENTATION),
-}
-"""Data kind → augmentations that a study also compares. None of them can change the class of a sample.
-
-`speed` changes the pitch as well, which hurts where the pitch is the class, so the combined recipe does not contain it.
-"""
-COMBINED_AUGMENTATION: dict[str, str] = {
-    "image": IMAGE_AUGMENTATION,
-    "video": IMAGE_AUGMENTATION,
-    "text": TEXT_AUGMENTATION,
-}
-"""Data kind → the augmentations at the start of its combined recipe."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +40,12 @@ def default_candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidat
     >>> "label_smoothing" in [c.label for c in default_candidates(spec)]
     False
     """
-    kind = spec.inputs.kind
+    kind = spec.inputs.data_kind
     known = all_techniques()
     singles = [Recipe((known[name](),)) for name in (sorted(known) if catalogue else DEFAULT_TECHNIQUES)]
-    singles += [Recipe.of(text) for text in DEFAULT_AUGMENTATIONS.get(kind, ())]
+    singles += [Recipe.of(text) for text in kind.augmentations]
     applicable = [recipe for recipe in dict.fromkeys(singles) if all(_applies_to(t, spec) for t in recipe)]
-    combination = ", ".join(filter(None, (COMBINED_AUGMENTATION.get(kind), COMBINATION)))
+    combination = ", ".join(filter(None, (kind.combination, COMBINATION)))
     combined = [t for t in Recipe.of(combination) if _applies_to(t, spec)]
     return [
         Candidate(PLAIN, Recipe()),
@@ -94,12 +66,7 @@ def _label(recipe: Recipe) -> str:
 
 
 def _applies_to(technique: Technique, spec: TaskSpec) -> bool:
-    if isinstance(technique, Augmentation):
-        if spec.inputs.kind not in technique.kinds or (technique.needs_rgb and spec.input_shape[0] != 3):
-            return False
-        if technique.needs_vocabulary and spec.inputs.words is None:
-            return False
-    elif isinstance(technique, OnBatch) and technique.needs_floats and spec.inputs.kind == "text":
+    if not spec.inputs.data_kind.accepts(technique, spec.input_shape[0], spec.inputs.words is not None):
         return False
     needs = technique.needs_targets
     return needs == "any" or needs == ("labels" if spec.classes else "numbers")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from goodfit.data import Split, load
+from goodfit.data import Clips, Series, Sounds, Split, load
 
 SIZES = (0.6, 0.1, 0.15, 0.15)
 COMMON_WORDS = "the a to too for of day house work call big small quick way two tow"
@@ -59,7 +59,7 @@ def make_videos(rows: int = 160, frames: int = 6, seed: int = 0) -> Split:
     for row, speed in enumerate(y):
         for frame in range(frames):
             x[row, frame, (row + frame * (1 + speed)) % 8] += 120
-    return load((x.astype(np.uint8), y), kind="video").split(sizes=SIZES)
+    return load((x.astype(np.uint8), y), options=Clips()).split(sizes=SIZES)
 
 
 @cache
@@ -69,7 +69,7 @@ def make_sounds(rows: int = 160, length: int = 256, seed: int = 0) -> Split:
     y = np.arange(rows) % 3
     phase = 2 * np.pi * (np.array([0.02, 0.05, 0.12])[y][:, None] * np.arange(length) + rng.random((rows, 1)))
     x = np.sin(phase) + 0.5 * rng.normal(size=(rows, length))
-    return load((x[:, None], y), kind="sound").split(sizes=SIZES)
+    return load((x[:, None], y), options=Sounds()).split(sizes=SIZES)
 
 
 @cache
@@ -79,7 +79,7 @@ def make_series(rows: int = 160, time: int = 24, seed: int = 0) -> Split:
     y = np.arange(rows) % 3
     phase = (1 + y[:, None, None]) * np.arange(time) / time + rng.random((rows, 2, 1))
     x = np.sin(2 * np.pi * phase) + 0.8 * rng.normal(size=(rows, 2, time))
-    return load((x, y), kind="series").split(sizes=SIZES)
+    return load((x, y), options=Series()).split(sizes=SIZES)
 
 
 @cache

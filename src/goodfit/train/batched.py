@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split
+from goodfit.data.kinds import DataKind
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation, BatchTransform
 from goodfit.technique import Technique
@@ -19,8 +20,6 @@ from goodfit.train.stages.on_model import Attachment
 
 BATCH = 128
 """Rows of a batch, those that are looked at among them."""
-KINDS = ("table", "series")
-"""The kinds of inputs that are shown as training sees them in a batch, with what mixes rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +33,12 @@ class Seen:
     y: Tensor
 
 
-def acting(recipe: Recipe, kind: str) -> list[Technique]:
+def acting(recipe: Recipe, kind: DataKind) -> list[Technique]:
     """What of a recipe is seen in variants of a sample: augmentations, and in a batch what changes inputs."""
     return [
         t
         for t in recipe
-        if isinstance(t, Augmentation) or (kind in KINDS and isinstance(t, BatchTransform) and t.needs_floats)
+        if isinstance(t, Augmentation) or (kind.previewed_in_batch and isinstance(t, BatchTransform) and t.needs_floats)
     ]
 
 

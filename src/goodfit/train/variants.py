@@ -12,18 +12,10 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import OnBatch
 from goodfit.technique import Technique
-from goodfit.train.batched import KINDS, acting, seen
+from goodfit.train.batched import acting, seen
 from goodfit.train.rng import generator
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
-
-SUCH = {
-    "table": "swap_noise=0.1 or cutmix",
-    "series": "jitter=0.05 or window_warp=2",
-    "text": "synonyms=0.1",
-    "sound": "pitch=2",
-}
-"""Kind of inputs → augmentations to name where a recipe has none."""
 
 
 def variants(
@@ -38,7 +30,7 @@ def variants(
         InputError: a recipe without augmentations, or one that does not fit the data; rows that there are not.
     """
     chosen = asked(split, recipe, count, rows)
-    if split.spec.inputs.kind in KINDS:
+    if split.spec.inputs.data_kind.previewed_in_batch:
         return seen(split, chosen, count, rows, seed).x
     return with_targets(split, chosen, count, rows, seed)[0]
 
@@ -62,11 +54,10 @@ def asked(split: Split, recipe: Recipe | Technique | str, count: int, rows: Sequ
     Raises:
         InputError: a recipe without augmentations; rows that there are not.
     """
-    chosen, kind, last = Recipe.of(recipe), split.spec.inputs.kind, len(split.train) - 1
+    chosen, kind, last = Recipe.of(recipe), split.spec.inputs.data_kind, len(split.train) - 1
     if not acting(chosen, kind):
         names = ", ".join(t.name() for t in chosen.at(OnBatch)) or chosen.text() or "nothing"
-        such = SUCH.get(kind, "rotation=15")
-        raise InputError(f"augment: the recipe must hold an augmentation such as {such}, got {names}.")
+        raise InputError(f"augment: the recipe must hold an augmentation such as {kind.example}, got {names}.")
     if count < 1 or not rows or min(rows) < 0 or max(rows) > last:
         raise InputError(
             f"augment: there must be a variant of some of rows 0 to {last}, got count={count}, rows={rows}."

@@ -44,5 +44,5 @@ def test_unknown_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
     with pytest.raises(InputError, match="cannot be used: No active dataset nonsense found"):
         load("openml:nonsense")
-    with pytest.raises(InputError, match="names no set"):
+    with pytest.raises(InputError, match="names no data set"):
         load("openml:")

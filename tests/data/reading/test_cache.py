@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from goodfit.data import load, storage
-from goodfit.data.reading import folders, images, sounds
-from goodfit.data.reading.cache import STALE, Wanted, compact_rows, kept
+from goodfit.data import Clips, Images, Options, load, storage
+from goodfit.data.reading import images, sounds
+from goodfit.data.reading.cache import STALE, Source, compact_rows, decode_cached
 from goodfit.data.storage import is_mapped
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -42,14 +42,14 @@ def pets(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """The files that are decoded, or looked at."""
+    """The files that are decoded or inspected."""
     found: Counted = []
 
     def counting(call: Callable[..., object]) -> Callable[..., object]:
         return lambda file, *form: (found.append(file), call(file, *form))[1]
 
-    for module in (folders, sounds):
-        for name in ("decode", "look"):
+    for module in (images, sounds):
+        for name in ("decode", "inspect"):
             monkeypatch.setattr(module, name, counting(getattr(module, name)))
     return found
 
@@ -79,7 +79,7 @@ def test_what_changes_is_decoded_again(pets: Path, tmp_path: Path, opened: Count
     cache = tmp_path / "cache"
     load(pets, cache=cache)
     opened.clear()
-    assert load(pets, cache=cache, size=5).x.shape[2:] == (5, 5)
+    assert load(pets, options=Images(size=5), cache=cache).x.shape[2:] == (5, 5)
     assert len(opened) == 2 * 32
     opened.clear()
     one = pets / "train" / "cats" / "03.png"
@@ -138,7 +138,7 @@ def test_damaged_files_are_remembered(
     for _ in range(2):
         opened.clear()
         caplog.clear()
-        data = load(pets, cache=cache, damaged="skip")
+        data = load(pets, options=Options(damaged="skip"), cache=cache)
         told.append(caplog.messages)
         assert np.array_equal(data.x, plain.x)
         assert np.array_equal(data.y, plain.y)
@@ -159,11 +159,11 @@ def test_work_that_breaks_off_leaves_nothing(
             raise KeyboardInterrupt
         return before(file, form)
 
-    monkeypatch.setattr(folders, "decode", broken)
+    monkeypatch.setattr(images, "decode", broken)
     with pytest.raises(KeyboardInterrupt):
         load(pets, cache=cache)
     assert entries(cache) == []
-    monkeypatch.setattr(folders, "decode", before)
+    monkeypatch.setattr(images, "decode", before)
     assert len(load(pets, cache=cache)) == 24
 
 
@@ -274,11 +274,11 @@ def test_clips_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         for number in range(4):
             first, *others = (Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(5))
             first.save(tmp_path / "acts" / kind / f"{number}.gif", save_all=True, append_images=others, duration=100)
-    plain = load(tmp_path / "acts", kind="video")
-    load(tmp_path / "acts", kind="video", cache=tmp_path / "cache")
+    plain = load(tmp_path / "acts", options=Clips())
+    load(tmp_path / "acts", options=Clips(), cache=tmp_path / "cache")
     monkeypatch.setattr(videos, "decode", None)
-    monkeypatch.setattr(videos, "look", None)
-    data = load(tmp_path / "acts", kind="video", cache=tmp_path / "cache")
+    monkeypatch.setattr(videos, "inspect", None)
+    data = load(tmp_path / "acts", options=Clips(), cache=tmp_path / "cache")
     assert is_mapped(data.x)
     assert np.array_equal(data.x, plain.x)
     assert (data.kind, data.rate) == ("video", plain.rate)
@@ -291,7 +291,7 @@ class Shape:
 
 def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    wanted, met = Wanted(tmp_path / "data", [], (), 3), Barrier(2)
+    wanted, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
 
     def work(make: Callable[..., Array]) -> tuple[list[Array], Shape]:
         x = make((3, 2), np.float32)
@@ -300,7 +300,7 @@ def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
         return [x, np.arange(3)], Shape((3, 2))
 
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: kept(wanted, tmp_path / "cache", "refuse", Shape, work), range(2)))
+        both = list(pool.map(lambda _: decode_cached(wanted, tmp_path / "cache", "refuse", Shape, work), range(2)))
     for arrays, form in both:
         assert np.array_equal(arrays[0], np.ones((3, 2)))
         assert arrays[1].tolist() == [0, 1, 2]

@@ -78,7 +78,7 @@ def test_broken_bytes(tmp_path: Path) -> None:
 def test_folders_and_unknown_kinds(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no images"):
         load(tmp_path)
-    with pytest.raises(InputError, match="no known kind"):
+    with pytest.raises(InputError, match="has no known format"):
         load(write(tmp_path / "t.xlsx", "x"))
 
 

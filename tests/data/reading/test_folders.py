@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from goodfit.data import load
+from goodfit.data import Images, load
 from goodfit.errors import InputError
 
 Put = Callable[..., Path]
@@ -99,10 +99,12 @@ def test_sizes_that_differ(pets: Path, put: Put) -> None:
         "load: images must have one size; most are 6 × 8 (height × width), 1 are not ('dogs/wide.png'); give size=6 to "
         "bring all to one."
     )
-    assert load(pets, size=5).x.shape == (25, 3, 5, 5)
-    assert load(pets, size=(4, 10)).x.shape == (25, 3, 4, 10)
-    with pytest.raises(InputError, match="load: size must be at least 1 pixel, got 0"):
-        load(pets, size=0)
+    assert load(pets, options=Images(size=5)).x.shape == (25, 3, 5, 5)
+    assert load(pets, options=Images(size=(4, 10))).x.shape == (25, 3, 4, 10)
+    with pytest.raises(
+        InputError, match=r"Images: size must be a whole number in \[1, inf\), a pair of such numbers, or None"
+    ):
+        load(pets, options=Images(size=0))
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n0000"])
@@ -113,7 +115,7 @@ def test_damaged_files_are_named(pets: Path, content: bytes, caplog: pytest.LogC
     assert "1 of 25 files cannot be read: 'dogs/bad.png'" in str(raised.value)
     assert "leave them out with damaged='skip'" in str(raised.value)
     with caplog.at_level(logging.WARNING, "goodfit"):
-        assert len(load(pets, damaged="skip")) == 24
+        assert len(load(pets, options=Images(damaged="skip"))) == 24
     assert "dogs/bad.png" in caplog.text
 
 
@@ -123,7 +125,7 @@ def test_a_truncated_file_is_damaged(pets: Path) -> None:
     path.write_bytes(path.read_bytes()[:90])
     with pytest.raises(InputError, match=r"1 of 25 files cannot be read: 'dogs/cut.png'"):
         load(pets)
-    data = load(pets, damaged="skip")
+    data = load(pets, options=Images(damaged="skip"))
     assert len(data) == len(data.x) == 24
 
 
@@ -157,5 +159,5 @@ def test_folders_without_classes(tmp_path: Path, put: Put, pets: Path) -> None:
         file.unlink()
     with pytest.raises(InputError, match="cats"):
         load(pets)
-    with pytest.raises(InputError, match="damaged must be 'refuse' or 'skip', got 'ignore'"):
-        load(pets, damaged="ignore")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="Images: damaged must be one of 'refuse', 'skip', got damaged='ignore'"):
+        load(pets, options=Images(damaged="ignore"))

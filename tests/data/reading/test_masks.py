@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from goodfit import InputError, load
+from goodfit.data import Images
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -60,7 +61,7 @@ def test_palettes_keep_their_numbers_and_colours_their_names(folder):
 
 def test_another_size_takes_the_nearest_pixels_of_masks(folder):
     path, held = folder
-    data = load(path, size=(16, 20))
+    data = load(path, options=Images(size=(16, 20)))
     assert data.x.shape == (6, 3, 16, 20)
     assert data.classes == ("0", "255")
     assert np.array_equal(data.y[1] * 255, held[1][1].repeat(2, 0).repeat(2, 1))
@@ -88,7 +89,7 @@ def test_files_without_a_partner(folder, caplog):
     with pytest.raises(InputError, match=r"1 files of .* have no partner of the same name: 'images/3.png'; add or"):
         load(path)
     with caplog.at_level(logging.WARNING):
-        assert len(load(path, damaged="skip")) == 5
+        assert len(load(path, options=Images(damaged="skip"))) == 5
     assert "images/3.png" in caplog.text
 
 
@@ -99,7 +100,7 @@ def test_damaged_masks_are_named_or_left_out(folder, caplog):
     Image.fromarray(held[2][1][:5]).save(path / "masks" / "2.png")
     with pytest.raises(InputError, match=r"2 of 6 files cannot be read: 'images/1.png', 'images/2.png'"):
         load(path)
-    data = load(path, damaged="skip")
+    data = load(path, options=Images(damaged="skip"))
     assert len(data) == 4
     assert np.array_equal(data.y[1] * 255, held[3][1])
 

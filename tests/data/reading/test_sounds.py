@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from goodfit.data import Dataset, load
+from goodfit.data import Clips, Dataset, Images, Options, Sounds, load
 from goodfit.data.inputs import InputOptions
-from goodfit.data.reading.sounds import resampled
+from goodfit.data.reading.sounds import resample
 from goodfit.errors import InputError, MissingExtra
 
 Put = Callable[..., Path]
@@ -47,10 +47,10 @@ def tones(put: Put, tmp_path: Path) -> Path:
     return tmp_path / "tones"
 
 
-def warned(caplog: pytest.LogCaptureFixture, source: Path, **options: Any) -> tuple[Dataset, str]:
-    """What is loaded, and what is said."""
+def warned(caplog: pytest.LogCaptureFixture, source: Path, options: Options | None = None) -> tuple[Dataset, str]:
+    """The loaded data and the logged warnings."""
     with caplog.at_level(logging.WARNING, "goodfit"):
-        return load(source, **options), caplog.text
+        return load(source, options=options), caplog.text
 
 
 def test_a_folder_per_class(tones: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -71,7 +71,7 @@ def test_other_kinds_of_files(ending: str, put: Put, tmp_path: Path) -> None:
     for number in range(6):
         for kind in HERTZ:
             put(f"{kind}/{number}.{ending.upper() if number else ending}")
-    data = load(tmp_path / "tones", length=0.4)
+    data = load(tmp_path / "tones", options=Sounds(seconds=0.4))
     assert data.x.shape == (12, 1, 3200)
     for row, kind in ((0, "high"), (8, "low")):
         sizes = np.abs(np.fft.rfft(data.x[row, 0, :3200] * np.hanning(3200)))
@@ -92,7 +92,7 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
     for file in sorted((tmp_path / "tones").rglob("*.wav")):
         soundfile.write(file, stereo[:4000], 8000)
     soundfile.write(tmp_path / "tones" / "low" / "zz.wav", stereo, 16000)  # of another rate
-    data = load(tmp_path / "tones", mono=False)
+    data = load(tmp_path / "tones", options=Sounds(mono=False))
     assert data.x.shape == (17, 2, 4000)
     np.testing.assert_allclose(data.x[3], stereo[:4000].T, atol=1e-4)
     half = np.stack([np.sin(np.arange(4000) * 0.2), 0.25 * np.sin(np.arange(4000) * 0.6)])
@@ -100,10 +100,10 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
     assert data.split().train.x.shape[1:] == (2, 4000)
     put("low/yy.wav")
     with pytest.raises(InputError) as raised:
-        load(tmp_path / "tones", mono=False)
+        load(tmp_path / "tones", options=Sounds(mono=False))
     assert str(raised.value) == (
-        "load: sounds whose channels are kept must have as many each; 1 of 18 have not 2 ('low/yy.wav'); leave them "
-        "out, or average channels (mono=True)."
+        "load: with mono=False all sounds must have the same number of channels; 1 of 18 do not have 2 "
+        "('low/yy.wav'); leave them out, or average channels (mono=True)."
     )
     assert load(tmp_path / "tones").x.shape == (18, 1, 4000)
 
@@ -111,10 +111,10 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
 def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("high/zz.wav", rate=44100)
     data, said = warned(caplog, tones)
-    assert "1 of 21 clips are brought to the rate 8000: 'high/zz.wav'" in said
+    assert "1 of 21 sounds are resampled to the rate 8000: 'high/zz.wav'" in said
     assert data.rate == 8000
     np.testing.assert_allclose(data.x[10, 0, 100:-100], data.x[0, 0, 100:-100], atol=0.01)
-    data = load(tones, rate=4000)
+    data = load(tones, options=Sounds(rate=4000))
     assert data.x.shape == (21, 1, 2000)
     wanted = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
     np.testing.assert_allclose(data.x[3, 0, 100:-100], wanted[100:-100], atol=0.01)
@@ -125,10 +125,10 @@ def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFix
     put("low/zz.wav", seconds=0.25)
     data, said = warned(caplog, tones)
     assert data.x.shape == (22, 1, 4000)
-    assert "clips of 0.25 to 2 s are brought to 0.5: the end of 1 is cut off, 1 are filled up with silence" in said
+    assert "sounds of 0.25 to 2 s get the length 0.5: the end of 1 is cut off, 1 are padded with silence" in said
     assert np.abs(data.x[-1, 0, :2000]).max() > 0.4
     assert not data.x[-1, 0, 2000:].any()
-    assert load(tones, length=2.0).x.shape == (22, 1, 16000)
+    assert load(tones, options=Sounds(seconds=2.0)).x.shape == (22, 1, 16000)
 
 
 def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,9 +138,9 @@ def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixtur
     put("low/empty.wav", seconds=0.0)
     data, said = warned(caplog, tones)
     assert len(data) == 24
-    assert "1 of 24 clips are silent: 'low/silent.wav'" in said
-    assert "1 of 24 clips are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in said
-    assert "2 of 24 clips are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in said
+    assert "1 of 24 sounds are silent: 'low/silent.wav'" in said
+    assert "1 of 24 sounds are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in said
+    assert "2 of 24 sounds are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound at all", b"RIFF\x00\x00\x00\x00WAVEfmt "])
@@ -150,7 +150,7 @@ def test_damaged_files_are_named(tones: Path, content: bytes, caplog: pytest.Log
         load(tones)
     assert "1 of 21 files cannot be read: 'low/bad.wav'" in str(raised.value)
     assert "leave them out with damaged='skip'" in str(raised.value)
-    data, said = warned(caplog, tones, damaged="skip")
+    data, said = warned(caplog, tones, Options(damaged="skip"))
     assert len(data) == len(data.x) == 20
     assert "low/bad.wav" in said
 
@@ -160,8 +160,8 @@ def test_truncated_and_poisoned_files_are_damaged(tones: Path, put: Put) -> None
     path.write_bytes(path.read_bytes()[:2000])
     soundfile.write(tones / "low" / "nan.wav", np.full(4000, np.nan), 8000, subtype="FLOAT")
     with pytest.raises(InputError, match=r"2 of 22 files cannot be read: 'low/cut.flac', 'low/nan.wav'"):
-        load(tones, length=3.0)
-    assert len(load(tones, length=3.0, damaged="skip")) == 20
+        load(tones, options=Sounds(seconds=3.0))
+    assert len(load(tones, options=Sounds(seconds=3.0, damaged="skip"))) == 20
 
 
 def test_all_files_are_damaged(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_all_files_are_damaged(tmp_path: Path) -> None:
         (tmp_path / "bad" / kind).mkdir(parents=True)
         (tmp_path / "bad" / kind / "x.wav").write_bytes(b"nothing")
     with pytest.raises(InputError, match="2 of 2 files cannot be read"):
-        load(tmp_path / "bad", damaged="skip")
+        load(tmp_path / "bad", options=Sounds(damaged="skip"))
 
 
 def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put, tmp_path: Path) -> None:
@@ -184,22 +184,27 @@ def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put,
 
 def test_what_does_not_fit(tones: Path, put: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"rate": 0}, "load: rate must be a whole number of samples or frames per second, got 0"),
-        ({"rate": 8000.0}, "load: rate must be a whole number of samples or frames per second, got 8000.0"),
-        ({"length": -1.0}, "load: length must be a positive number of seconds, got -1.0"),
-        ({"size": 8}, "load: size is for images, 'tones' holds sounds"),
+        ({"rate": 0}, r"Sounds: rate must be a whole number in \[1, inf\) or None, got rate=0"),
+        ({"rate": 8000.5}, r"Sounds: rate must be a whole number in \[1, inf\) or None, got rate=8000.5"),
+        ({"seconds": -1.0}, r"Sounds: seconds must be in \(0, inf\) or None, got seconds=-1.0"),
+        ({"seconds": float("inf")}, r"Sounds: seconds must be in \(0, inf\) or None, got seconds=inf"),
+        ({"mono": 1}, "Sounds: mono must be true or false, got mono=1"),
     ]
-    for options, said in wrong:
-        with pytest.raises(InputError, match=said):
-            load(tones, **options)
+    for options, message in wrong:
+        with pytest.raises(InputError, match=message):
+            Sounds(**options)
+    with pytest.raises(InputError, match="load: 'tones' holds no images"):
+        load(tones, options=Images(size=8))
+    with pytest.raises(InputError, match="load: this is sound data; size is for images and clips; leave it out"):
+        load(tones, options=[Images(size=8), Clips(size=8)])
     loose = put("loose.wav", root="flat")
     with pytest.raises(InputError, match="load: 'flat' holds 1 sounds outside of folders; put those of each class"):
         load(loose.parent)
     x, y = np.zeros((20, 4)), np.arange(20) % 2
-    with pytest.raises(InputError, match=r"load: rate is for sounds .* this is table data"):
-        load((x, y), rate=8000)
-    with pytest.raises(InputError, match="length for files of sounds"):
-        load((x, y), kind="sound", length=2.0)
+    with pytest.raises(InputError, match="load: this is table data; rate is for sounds and clips; leave it out"):
+        load((x, y), options=[Sounds(rate=8000), Clips(rate=8000)])
+    with pytest.raises(InputError, match="load: seconds is for files of sounds, and this is an array; leave it out"):
+        load((x, y), options=Sounds(seconds=2.0))
 
 
 def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +221,7 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_resampling_keeps_a_tone() -> None:
-    found = resampled(np.sin(np.arange(4410) * 0.01), 44100, 16000)
+    found = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
     np.testing.assert_allclose(found[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
 
 
@@ -225,7 +230,7 @@ def test_resampling_keeps_a_tone() -> None:
 
 def test_arrays_with_a_rate() -> None:
     x, y = np.random.default_rng(0).normal(size=(40, 100)), np.arange(40) % 2
-    data = load((x, y), kind="sound", rate=16000)
+    data = load((x, y), options=Sounds(rate=16000))
     assert data.x.shape == (40, 1, 100)
     inputs = data.split().spec.inputs
     assert (inputs.kind, inputs.rate) == ("sound", 16000)
@@ -255,7 +260,7 @@ def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixtu
     assert (data.kind, data.rate, data.target, data.classes) == ("sound", 0, "label", ("no", "yes"))
     assert data.x.shape == (40, 1, 127)
     assert data.x.dtype == np.float32
-    assert "clips of 90 to 129 samples are brought to 127: the end of 2 is cut off, 37 are filled up" in said
+    assert "sounds of 90 to 129 samples get the length 127: the end of 2 is cut off, 37 are padded" in said
     with np.load(path) as stored:
         assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181] / 32768)  # as a file's 16 bits would be
     assert not data.x[1, 0, 91:].any()
@@ -266,11 +271,11 @@ def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixtu
 
 def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
     path = archive(sample_rate=np.array(1000))
-    assert load(path, "label", length=0.05).x.shape == (40, 1, 50)
+    assert load(path, "label", Sounds(seconds=0.05)).x.shape == (40, 1, 50)
     assert load(path, "label").rate == 1000
-    half = load(path, "label", rate=500, length=0.05)
+    half = load(path, "label", Sounds(rate=500, seconds=0.05))
     assert (half.rate, half.x.shape, half.x.dtype) == (500, (40, 1, 25), np.float32)
-    assert load(archive(), "label", rate=1000, length=0.05).x.shape == (40, 1, 50)
+    assert load(archive(), "label", Sounds(rate=1000, seconds=0.05)).x.shape == (40, 1, 50)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +283,7 @@ def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
     [
         ({"lengths": np.arange(40)}, "lengths of 'clips.npz' add up to 780, but it has 4380 samples"),
         ({"lengths": np.arange(40) / 2}, "lengths of 'clips.npz' must be whole numbers of at least 0, got float64"),
-        ({"samples": np.zeros((4380, 2))}, "samples of 'clips.npz' must be int16 or floats, one clip behind the other"),
+        ({"samples": np.zeros((4380, 2))}, "samples of 'clips.npz' must be int16 or floats, one sound after the other"),
         ({"label": None, "who": np.arange(3)}, "load: name the array of targets: target=….* Known: who"),
         ({"label": np.arange(3)}, "x has 40 rows"),
     ],
@@ -289,20 +294,20 @@ def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[st
 
 
 def test_seconds_need_a_rate(archive: Callable[..., Path]) -> None:
-    with pytest.raises(InputError, match="length is in seconds, and the rate of these sounds is not known; give rate="):
-        load(archive(), length=1.0)
+    with pytest.raises(InputError, match="the rate of these sounds is unknown, so seconds= cannot be used; give rate="):
+        load(archive(), options=Sounds(seconds=1.0))
 
 
 def test_spoken_digits(shared: Callable[[str], Path]) -> None:
     """The usual test part of this set are the takes 0 to 4, which whoever wants it gives as arrays."""
     path = shared("audio/fsdd.npz")
-    data = load(path, "label", groups="speaker", rate=8000, length=1.0)
+    data = load(path, "label", Sounds(rate=8000, seconds=1.0), groups="speaker")
     assert repr(data) == "Dataset(fsdd: 3000 × 1 × 8000, target 'label', 10 classes)"
     assert (data.kind, data.rate) == ("sound", 8000)
     assert len(data.split(how="grouped").test) == 500  # one of six speakers
     with np.load(path) as archive:
         tested = archive["take"] < 5
-    train, test = (load((data.x[rows], data.y[rows]), kind="sound", rate=8000) for rows in (~tested, tested))
+    train, test = (load((data.x[rows], data.y[rows]), options=Sounds(rate=8000)) for rows in (~tested, tested))
     official = Dataset(
         "fsdd",
         train.x,

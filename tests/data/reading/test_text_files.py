@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goodfit.data import load
+from goodfit.data import Texts, load
 from goodfit.data.reading.files import features
 from goodfit.errors import InputError
 
@@ -33,10 +33,10 @@ def test_json_lines(tmp_path: Path, name: str) -> None:
 def test_damaged_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join([*lines(), '{"text": "cut off', "[1, 2]"]), "utf-8")
-    with pytest.raises(InputError, match=r"2 of 62 lines of 'a.jsonl' cannot be read \('61', '62'\); mend or remove"):
+    with pytest.raises(InputError, match=r"2 of 62 lines of 'a.jsonl' cannot be read \('61', '62'\); repair or remove"):
         load(path)
     with caplog.at_level(logging.WARNING, "goodfit"):
-        assert len(load(path, damaged="skip")) == 60
+        assert len(load(path, options=Texts(damaged="skip"))) == 60
     assert "2 of 62 lines" in caplog.text
     path.write_text("", "utf-8")
     with pytest.raises(InputError, match=r"'a\.jsonl' is empty"):
@@ -75,8 +75,8 @@ def test_damaged_files_and_empty_classes(tmp_path: Path, caplog: pytest.LogCaptu
     folder(tmp_path)
     (tmp_path / "none").mkdir()
     (tmp_path / "good" / "0.txt").write_bytes(b"\xff\xff\xff")
-    with pytest.raises(InputError, match=r"1 of 12 files of .* cannot be read \('good/0.txt'\)"):
+    with pytest.raises(InputError, match=r"1 of 12 files cannot be read: 'good/0.txt'"):
         load(tmp_path)
     with caplog.at_level(logging.WARNING, "goodfit"):
-        assert len(load(tmp_path, damaged="skip")) == 11
-    assert "no .txt files in 'none'" in caplog.text
+        assert len(load(tmp_path, options=Texts(damaged="skip"))) == 11
+    assert "no texts in 'none'" in caplog.text

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from goodfit.data import Dataset, load
-from goodfit.data.reading.videos import Form, chosen, decode, look
+from goodfit.data import Clips, Dataset, Options, Series, Sounds, Tables, Texts, load
+from goodfit.data.reading.videos import Form, choose_frames, decode, inspect
 from goodfit.errors import InputError, MissingExtra
 
 Frames = npt.NDArray[np.uint8]
@@ -61,10 +61,10 @@ def acts(put: Put, tmp_path: Path) -> Path:
     return tmp_path / "acts"
 
 
-def warned(caplog: pytest.LogCaptureFixture, source: Path, **options: Any) -> tuple[Dataset, str]:
-    """What is loaded, and what is said."""
+def warned(caplog: pytest.LogCaptureFixture, source: Path, options: Options | None = None) -> tuple[Dataset, str]:
+    """The loaded data and the logged warnings."""
     with caplog.at_level(logging.WARNING, "goodfit"):
-        return load(source, **options), caplog.text
+        return load(source, options=options), caplog.text
 
 
 def in_front(frames: Frames) -> Frames:
@@ -100,7 +100,7 @@ def test_other_kinds_of_files(ending: str, codec: str, put: Put, tmp_path: Path)
             "yuv420p",
         )
         write(tmp_path / "bars" / "left" / f"{number}.{ending}", moving[::-1], 25, codec, "yuv420p")
-    data = load(tmp_path / "bars", frames=4)
+    data = load(tmp_path / "bars", options=Clips(frames=4))
     assert data.x.shape == (12, 3, 4, 32, 48)
     for y, ways in ((1, 4 * np.array([0, 3, 6, 9])), (0, 4 * np.array([9, 6, 3, 0]))):
         for at, way in enumerate(ways):
@@ -130,27 +130,29 @@ def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptur
     put("run/short.mkv", 3)
     data, said = warned(caplog, acts)
     assert data.x.shape == (14, 3, 16, 12, 16)
-    assert "clips of 3 to 40 frames are brought to 16, evenly spread over each; 13 have fewer, some of" in said
+    assert "clips of 3 to 40 frames get 16 frames, evenly spread over each; 13 have fewer, so that some of" in said
     evenly = [0, 3, 5, 8, 10, 13, 16, 18, 21, 23, 26, 29, 31, 34, 36, 39]  # round(39 k / 15)
     assert np.array_equal(data.x[6], in_front(noise(40, sum(b"run/long.mkv"))[evenly]))
-    data = load(acts, frames=4)
+    data = load(acts, options=Clips(frames=4))
     assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 3, 5]]))
     assert np.array_equal(data.x[7], in_front(noise(3, sum(b"run/short.mkv"))[[0, 1, 1, 2]]))
-    assert load(acts, frames=1).x.shape == (14, 3, 1, 12, 16)
+    assert load(acts, options=Clips(frames=1)).x.shape == (14, 3, 1, 12, 16)
 
 
-@pytest.mark.parametrize("asked", [{"rate": 5, "length": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "length": 0.8}])
+@pytest.mark.parametrize(
+    "asked", [{"rate": 5, "seconds": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "seconds": 0.8}]
+)
 def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     put("run/fast.mkv", 30, rate=30)
     put("run/long.mkv", 40)
-    data, said = warned(caplog, acts, **asked)
+    data, said = warned(caplog, acts, Clips(**asked))
     assert data.x.shape == (14, 3, 4, 12, 16)
     assert data.rate == pytest.approx(5)
     assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 4, 5]]))  # its last is repeated
     assert np.array_equal(data.x[6], in_front(noise(30, sum(b"run/fast.mkv"))[[0, 6, 12, 18]]))
     assert np.array_equal(data.x[7], in_front(noise(40, sum(b"run/long.mkv"))[[0, 2, 4, 6]]))
     assert (
-        "clips of 0.6 to 4 s are brought to 0.8 s (4 frames, 5 per second): the end of 2 is cut off, the last frame of "
+        "clips of 0.6 to 4 s get the length 0.8 s (4 frames, 5 per second): the end of 2 is cut off, the last frame of "
         "12 is repeated; frames=" in said
     )
     assert data.split().spec.inputs.rate == pytest.approx(5)
@@ -158,25 +160,26 @@ def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: 
 
 def test_a_rate_or_a_length_alone(acts: Path, put: Put) -> None:
     put("run/long.mkv", 40)
-    assert load(acts, rate=20).x.shape[2] == 39  # 95 % of the lengths between 0.6 and 4 s, of 13 clips: 1.96 s
-    data = load(acts, length=0.3)
+    # 95 % of the lengths between 0.6 and 4 s, of 13 clips: 1.96 s
+    assert load(acts, options=Clips(rate=20)).x.shape[2] == 39
+    data = load(acts, options=Clips(seconds=0.3))
     assert (data.x.shape[2], data.rate) == (3, 10)
 
 
 def test_frames_that_come_at_uneven_times() -> None:
     times = np.array([0.0, 0.1, 0.5, 0.6])
-    assert chosen(times, Form((1, 1), 1, 6, 10.0)).tolist() == [0, 1, 1, 2, 2, 2]
-    assert chosen(times, Form((1, 1), 1, 3, 1.0)).tolist() == [0, 3, 3]
-    assert chosen(np.zeros(1), Form((1, 1), 1, 3)).tolist() == [0, 0, 0]
+    assert choose_frames(times, Form((1, 1), 1, 6, 10.0)).tolist() == [0, 1, 1, 2, 2, 2]
+    assert choose_frames(times, Form((1, 1), 1, 3, 1.0)).tolist() == [0, 3, 3]
+    assert choose_frames(np.zeros(1), Form((1, 1), 1, 3)).tolist() == [0, 0, 0]
 
 
 def test_clips_of_one_frame_are_told(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("run/still.mkv", 1)
     data, said = warned(caplog, acts)
-    assert "1 of 13 clips have one frame only: 'run/still.mkv'" in said
+    assert "1 of 13 clips have only one frame: 'run/still.mkv'" in said
     assert (data.x[6] == data.x[6][:, :1]).all()
-    data, said = warned(caplog, acts, rate=10, length=0.5)
-    assert "1 of 13 clips have one frame only: 'run/still.mkv'" in said
+    data, said = warned(caplog, acts, Clips(rate=10, seconds=0.5))
+    assert "1 of 13 clips have only one frame: 'run/still.mkv'" in said
     assert (data.x[6] == data.x[6][:, :1]).all()
 
 
@@ -191,17 +194,17 @@ def test_sizes_that_differ(acts: Path, put: Put) -> None:
         "load: clips must have one size; most are 12 × 16 (height × width), 1 are not ('walk/wide.mkv'); give size=12 "
         "to bring all to one."
     )
-    data = load(acts, size=12)
+    data = load(acts, options=Clips(size=12))
     assert data.x.shape == (13, 3, 6, 12, 12)
     inner = noise(6, sum(b"walk/wide.mkv"), (12, 40, 3))[:, :, 14:26]  # it is cut off evenly, as high as before
     assert np.array_equal(data.x[-1], in_front(inner))
-    assert load(acts, size=(6, 8)).x.shape == (13, 3, 6, 6, 8)
+    assert load(acts, options=Clips(size=(6, 8))).x.shape == (13, 3, 6, 6, 8)
 
 
 def test_smaller_frames_are_means(tmp_path: Path) -> None:
     board = np.indices((32, 32)).sum(0) % 2 * 255  # black and white pixels in turn
     path = write(tmp_path / "board.mkv", np.repeat(board[None].astype(np.uint8), 3, 0), form="gray")
-    found = decode(path, Form((8, 8), 1, 3), look(path).times)
+    found = decode(path, Form((8, 8), 1, 3), inspect(path).times)
     assert np.abs(found[:, :, 1:-1, 1:-1].astype(int) - 127).max() < 12
 
 
@@ -213,8 +216,8 @@ def test_a_camera_that_was_held_upright(tmp_path: Path) -> None:
     matrix = raw.index(b"tkhd") + 4 + 40  # nine numbers that say how pictures are turned
     turn = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # by 90° to the right
     path.write_bytes(raw[:matrix] + turn + raw[matrix + 36 :])
-    assert look(path).size == (48, 32)
-    found = decode(path, Form((48, 32), 3, 5), look(path).times)
+    assert inspect(path).size == (48, 32)
+    found = decode(path, Form((48, 32), 3, 5), inspect(path).times)
     assert found.shape == (3, 5, 48, 32)
     assert found[..., 20:].mean() > 235
     assert found[..., :12].mean() < 20
@@ -230,7 +233,7 @@ def test_transparency_is_white(tmp_path: Path) -> None:
         for values in half:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="rgba")))
         container.mux(stream.encode(None))
-    found = decode(path, Form((8, 8), 3, 4), look(path).times)
+    found = decode(path, Form((8, 8), 3, 4), inspect(path).times)
     assert (found[..., :4] == 255).all()
     assert (found[..., 4:] == 0).all()
 
@@ -253,7 +256,7 @@ def moving(tmp_path: Path) -> Path:
 
 def test_gif_files_are_images_unless_clips_are_asked_for(moving: Path) -> None:
     assert load(moving).x.shape == (12, 3, 6, 8)
-    data = load(moving, kind="video")
+    data = load(moving, options=Clips())
     assert (data.kind, data.x.shape) == ("video", (12, 3, 4, 6, 8))
     found = data.x[0, :, :, 3, 4].T.astype(int)
     assert np.abs(found - [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]).max() < 8
@@ -264,12 +267,14 @@ def test_a_kind_that_is_asked_for(acts: Path, put: Put) -> None:
         for kind in ("run", "walk"):
             Image.new("RGB", (8, 6), (number, 0, 0)).save(acts / kind / f"{number}.png")
     assert (load(acts).kind, len(load(acts))) == ("image", 18)
-    assert (load(acts, kind="video").kind, len(load(acts, kind="video"))) == ("video", 12)
-    for kind in ("table", "text", "series"):
-        with pytest.raises(InputError, match=f"load: kind='{kind}' cannot be a folder of files"):
-            load(acts, kind=kind)  # type: ignore[arg-type]
+    assert (load(acts, options=Clips()).kind, len(load(acts, options=Clips()))) == ("video", 12)
+    for options, kind in ((Tables(), "table"), (Series(), "series")):
+        with pytest.raises(InputError, match=f"load: {kind} data cannot be a folder of files, 'acts' is one"):
+            load(acts, options=options)
+    with pytest.raises(InputError, match=r"load: 'acts' holds no texts \(.txt\)"):
+        load(acts, options=Texts())
     with pytest.raises(InputError, match="load: 'acts' holds no sounds"):
-        load(acts, kind="sound")
+        load(acts, options=Sounds())
 
 
 # ---- what is damaged -----------------------------------------------------------------------------
@@ -283,7 +288,7 @@ def test_damaged_files_are_named(acts: Path, content: bytes, caplog: pytest.LogC
     assert "1 of 13 files cannot be read: 'walk/bad.mp4'" in str(raised.value)
     assert "leave them out with damaged='skip'" in str(raised.value)
     assert str(acts) not in str(raised.value)
-    data, said = warned(caplog, acts, damaged="skip")
+    data, said = warned(caplog, acts, Options(damaged="skip"))
     assert len(data) == len(data.x) == 12
     assert "walk/bad.mp4" in said
 
@@ -299,14 +304,14 @@ def test_a_clip_that_was_cut_is_damaged(acts: Path, put: Put, ending: str, codec
     path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
     with pytest.raises(InputError, match=f"1 of 13 files cannot be read: 'walk/cut.{ending}'"):
         load(acts)
-    assert len(load(acts, damaged="skip")) == 12
+    assert len(load(acts, options=Clips(damaged="skip"))) == 12
 
 
 def test_a_gif_that_was_cut_is_damaged(moving: Path) -> None:
     path = moving / "run" / "0.gif"
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(it ends before its end\)"):
-        load(moving, kind="video")
+    with pytest.raises(InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(the file is truncated\)"):
+        load(moving, options=Clips())
 
 
 def test_a_file_with_holes_is_damaged(acts: Path, put: Put) -> None:
@@ -330,7 +335,7 @@ def test_all_files_are_damaged(tmp_path: Path) -> None:
         (tmp_path / "bad" / kind).mkdir(parents=True)
         (tmp_path / "bad" / kind / "x.mp4").write_bytes(b"nothing")
     with pytest.raises(InputError, match="2 of 2 files cannot be read"):
-        load(tmp_path / "bad", damaged="skip")
+        load(tmp_path / "bad", options=Clips(damaged="skip"))
 
 
 def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, tmp_path: Path) -> None:
@@ -338,30 +343,31 @@ def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, 
         for kind in ("run", "walk"):
             put(f"{kind}/{number}.mkv", 20, root="parted/test", shape=(24, 32, 3))
     acts.rename(tmp_path / "parted" / "train")
-    split = load(tmp_path / "parted", frames=4).split()
+    split = load(tmp_path / "parted", options=Clips(frames=4)).split()
     assert split.test.x.shape == (8, 3, 4, 12, 16)
     assert len(split.train) + len(split.stop) + len(split.validation) == 12
 
 
 def test_what_does_not_fit(acts: Path, put: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"frames": 0}, "load: frames must be a whole number of at least 1, got 0"),
-        ({"frames": 2.0}, "load: frames must be a whole number of at least 1, got 2.0"),
-        ({"frames": 2, "rate": 3, "length": 4}, r"load: frames follow from rate and length \(frames = rate · length\)"),
-        ({"mono": False}, "load: .* mono for files of sounds.* this is video data: leave mono out"),
-        ({"size": 0}, "load: size must be at least 1 pixel, got 0"),
+        ({"frames": 0}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=0"),
+        ({"frames": 2.5}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=2.5"),
+        ({"frames": 2, "rate": 3, "seconds": 4}, r"Clips: frames follow from rate and seconds \(frames = rate · sec"),
+        ({"size": 0}, r"Clips: size must be a whole number in \[1, inf\), a pair of such numbers, or None, got size=0"),
     ]
-    for options, said in wrong:
-        with pytest.raises(InputError, match=said):
-            load(acts, **options)
+    for options, message in wrong:
+        with pytest.raises(InputError, match=message):
+            Clips(**options)
     loose = put("loose.mkv", root="flat")
     with pytest.raises(InputError, match="load: 'flat' holds 1 clips outside of folders; put those of each class"):
         load(loose.parent)
     x, y = np.zeros((20, 4)), np.arange(20) % 2
-    with pytest.raises(InputError, match=r"frames for files of clips; this is table data: leave frames out"):
-        load((x, y), frames=8)
-    with pytest.raises(InputError, match=r"this is video data: leave frames out"):
-        load((np.zeros((20, 1, 4, 4, 4)), y), frames=8)
+    with pytest.raises(InputError, match="load: frames is for files of clips, and this is an array; leave it out"):
+        load((x, y), options=Clips(frames=8))
+    with pytest.raises(InputError, match=r"load: video data has the shape .* got \(20, 4\)"):
+        load((x, y), options=Clips())
+    with pytest.raises(InputError, match="load: frames is for files of clips, and this is an array; leave it out"):
+        load((np.zeros((20, 1, 4, 4, 4)), y), options=Clips(frames=8))
 
 
 def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

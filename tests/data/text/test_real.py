@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from goodfit import fit
-from goodfit.data import load
+from goodfit.data import Texts, load
 from goodfit.train.config import Training
 
 SETS = {"text/sms_spam.csv.gz": ("label", None), "text/small_fine_foods.csv.gz": ("score", "review")}
@@ -18,7 +18,7 @@ SETS = {"text/sms_spam.csv.gz": ("label", None), "text/small_fine_foods.csv.gz":
 @pytest.mark.parametrize("name", SETS)
 def test_training_on_real_texts(shared: Callable[[str], Path], name: str) -> None:
     target, text = SETS[name]
-    data = load(shared(name), target, text=text)
+    data = load(shared(name), target, Texts(column=text))
     assert data.kind == "text"
     split = data.split(0)
     assert (split.train.x == 0).any(1).float().mean() > 0.9  # few texts fill the whole length

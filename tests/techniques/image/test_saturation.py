@@ -20,5 +20,7 @@ def test_as_pil(photos: Tensor, apply_draw: Callable[..., Tensor], by_pil: Calla
 
 
 def test_grey_images_are_refused(augment: Callable[..., Tensor]) -> None:
-    with pytest.raises(InputError, match=r"Saturation: it acts on images of 3 colours, got 1 channels; leave it out"):
+    with pytest.raises(
+        InputError, match=r"Saturation: it acts on images with 3 channels \(RGB\), got 1 channels; leave it out"
+    ):
         augment(Saturation(), torch.zeros(2, 1, 4, 4))

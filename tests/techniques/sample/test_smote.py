@@ -148,7 +148,7 @@ def test_invalid_uses_are_errors(regression_split: Split, imbalanced: Split, mon
     with pytest.raises(InputError, match="Smote: the targets must be one class number per row"):
         fit(nn.Linear(6, 1), regression_split, "smote", Training(epochs=1))
     images = torch.zeros(4, 1, 2, 2)
-    with pytest.raises(InputError, match="Smote: the inputs must be a table, got image data"):
+    with pytest.raises(InputError, match="Smote: it acts on table data; these inputs are image data"):
         Smote().synthesize(images, labels(3, 1), Inputs("image"), 0)
     data = imbalanced.train.x, imbalanced.train.y
     with pytest.raises(InputError, match="Smote: it makes rows before training begins; add those of synthesize"):

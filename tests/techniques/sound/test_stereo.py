@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from goodfit.data import Inputs, load
+from goodfit.data import Inputs, Sounds, load
 from goodfit.models import build
 from goodfit.stages.sound_base import SoundTransform
 from goodfit.techniques import ALL
@@ -67,7 +67,7 @@ def test_a_network_learns_from_the_difference_between_channels() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     x = rng.normal(size=(60, 1, 2000)) * np.stack([1.0 - 0.8 * y, 0.2 + 0.8 * y], 1)[..., None]
-    split = load((x.astype(np.float32), y), kind="sound", rate=8000).split()
+    split = load((x.astype(np.float32), y), options=Sounds(rate=8000)).split()
     assert split.spec.input_shape == (2, 2000)
     run = fit("mel_cnn:8", split, "time_stretch=0.1, pitch=1.0, spec_augment", Training(epochs=8, batch_size=8))
     assert run.row["stop_accuracy"] == 1.0

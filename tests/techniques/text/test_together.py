@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from goodfit import Training, attach, fit, fit_many
-from goodfit.data import Inputs, Split, load
+from goodfit.data import Inputs, Split, Texts, load
 from goodfit.errors import InputError
 from goodfit.store import load_run, save_run
 
@@ -22,7 +22,7 @@ SETTINGS = Training(epochs=2, batch_size=16, learning_rate=0.01)
 def data(word: str, often: str = "quick") -> Split:
     own = {"good": f"happy {word} day", "bad": f"angry {word} night", "odd": f"quick big house {often} {often} {often}"}
     sentences = [(f"{own[kind]} the {other}", kind) for kind in own for other in ["home", "two", "to", "too", word] * 8]
-    return load(([text for text, _ in sentences], [kind for _, kind in sentences]), kind="text").split(0)
+    return load(([text for text, _ in sentences], [kind for _, kind in sentences]), options=Texts()).split(0)
 
 
 def test_members_with_different_vocabularies() -> None:
@@ -56,7 +56,7 @@ def test_in_a_manual_loop(text_split: Split) -> None:
     assert changed.dtype == x.dtype
     assert (changed != x).any(1).float().mean() > 0.5
     assert torch.equal(same, y)
-    with pytest.raises(InputError, match="it must know what the numbers of words stand for"), attach(
+    with pytest.raises(InputError, match="it must know the words behind the word numbers"), attach(
         net, "synonyms=0.2", optimizer, data=(x, y), inputs=Inputs("text")
     ) as reg:  # fmt: skip
         reg.batch(x, y)

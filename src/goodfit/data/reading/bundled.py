@@ -1,4 +1,4 @@
-"""Data sets by name: those that scikit-learn carries, and OpenML's."""
+"""Data sets by name: those bundled with scikit-learn, and those of OpenML."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ OPENML = "openml:"
 
 
 def is_bundled(name: str) -> bool:
-    """Whether scikit-learn carries the set; `-` may stand for `_`."""
+    """Whether a data set of this name is bundled with scikit-learn; `-` is read as `_`."""
     return _plain(name) in BUNDLED
 
 
 def read_bundled(name: str) -> tuple[pd.DataFrame, str, str]:
-    """A set that comes with scikit-learn, with its classes by name.
+    """A data set bundled with scikit-learn, with the names of its classes.
 
     Returns:
-        The table with its target column, that column's name, and the set's name.
+        The table with its target column, the name of that column, and the name of the data set.
     """
     from sklearn import datasets
 
@@ -37,25 +37,24 @@ def read_bundled(name: str) -> tuple[pd.DataFrame, str, str]:
 
 
 def read_openml(source: str) -> tuple[pd.DataFrame, str | None, str]:
-    """A set of openml.org: `openml:NAME` (its oldest active version), `openml:NAME:VERSION` or `openml:ID`.
+    """A data set of openml.org: `openml:NAME` (its oldest active version), `openml:NAME:VERSION` or `openml:ID`.
 
     Returns:
-        The table with its target column, that column's name if OpenML knows it, and the set's name.
+        The table with its target column, the name of that column if OpenML has it, and the name of the data set.
 
     Raises:
-        InputError: no such set, or OpenML cannot be reached.
+        InputError: there is no such data set, or OpenML cannot be reached.
     """
     from sklearn.datasets import fetch_openml
 
     which = _which(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # several versions, retries: said in the errors below
+            warnings.simplefilter("ignore")  # several versions, retries: the errors below report them
             bunch = fetch_openml(**which, as_frame=True, parser="auto", n_retries=1, delay=0.5)
     except (OSError, http.client.HTTPException) as error:
         raise InputError(
-            f"load: '{source}' could not be fetched, offline or openml.org does not answer "
-            f"({type(error).__name__}); "
+            f"load: '{source}' could not be fetched, offline or openml.org does not answer ({type(error).__name__}); "
             "download the table elsewhere and load it as a file."
         ) from error
     except (ValueError, KeyError) as error:
@@ -70,10 +69,10 @@ def read_openml(source: str) -> tuple[pd.DataFrame, str | None, str]:
 
 
 def _which(source: str) -> dict[str, Any]:
-    """What `fetch_openml` is asked for."""
+    """The arguments of `fetch_openml`."""
     name, _, version = source[len(OPENML) :].strip().partition(":")
     if not name or (version and not version.isdigit()):
-        raise InputError(f"load: '{source}' names no set; give openml:NAME, openml:NAME:VERSION or openml:ID.")
+        raise InputError(f"load: '{source}' names no data set; give openml:NAME, openml:NAME:VERSION or openml:ID.")
     if name.isdigit():
         return {"data_id": int(name)}
     return {"name": name, "version": int(version)} if version else {"name": name}

@@ -1,4 +1,4 @@
-"""Decoded files that are kept in a folder, from which the next load takes them without decoding."""
+"""Decoded files that are kept in a folder, so that the next load need not decode them again."""
 
 from __future__ import annotations
 
@@ -20,81 +20,92 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from goodfit.data.reading.listing import LOG, Damaged
+from goodfit.data.reading.listing import LOG
 from goodfit.data.storage import default_cache_folder, is_large, reserve_space, writing_to
 from goodfit.errors import InputError
 from goodfit.types import Array
 
 F = TypeVar("F")
-Make: TypeAlias = Callable[[tuple[int, ...], npt.DTypeLike], Array]
+Allocate: TypeAlias = Callable[[tuple[int, ...], npt.DTypeLike], Array]
 """Shape and dtype → an array of zeros to decode into."""
-VERSION = 1
+Logged: TypeAlias = tuple[int, str]
+"""The level and the text of a logged warning."""
+VERSION = 2
 ABOUT = "about.json"
 PART = ".part-"
-"""What the name of a folder holds that is not yet whole."""
+"""Part of the name of a folder that is not yet complete."""
 STALE = 86_400.0
-"""Seconds after which such a folder, in which nothing was changed, is taken for one of a process that has died."""
+"""Seconds without a change after which an incomplete folder is removed: the process that wrote it has ended."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be decoded: the files below a folder, and all that says in which form they come out.
+class Source:
+    """The files that are decoded, and all settings on which the decoded arrays depend.
 
-    `count`: the rows that come out where no file is damaged.
+    `count` is the number of rows if no file is damaged.
     """
 
     root: Path
     files: Sequence[Path]
-    asked: tuple[object, ...]
+    settings: tuple[object, ...]
     count: int
 
     @property
     def name(self) -> str:
-        """A name that changes with what is asked, and with the names, sizes and times of the files."""
-        told = blake2b(repr((VERSION, str(self.root), self.asked)).encode(), digest_size=12)
+        """A name that changes with the settings, and with the names, sizes and times of the files."""
+        digest = blake2b(repr((VERSION, str(self.root), self.settings)).encode(), digest_size=12)
         for file in self.files:
-            with contextlib.suppress(OSError):  # who decodes it tells what is wrong
+            with contextlib.suppress(OSError):  # decoding reports what is wrong
                 status = file.stat()
                 about = (str(file.relative_to(self.root)), status.st_size, status.st_mtime_ns)
-                told.update(repr(about).encode())
-        return f"{self.root.name}-{told.hexdigest()}"
+                digest.update(repr(about).encode())
+        return f"{self.root.name}-{digest.hexdigest()}"
 
 
-def kept(
-    wanted: Wanted, folder: Path | None, damaged: Damaged, form: type[F], work: Callable[[Make], tuple[list[Array], F]]
+def decode_cached(
+    source: Source,
+    folder: Path | None,
+    damaged: str,
+    form: type[F],
+    decode: Callable[[Allocate], tuple[list[Array], F]],
 ) -> tuple[list[Array], F]:
-    """The arrays and the form that `work` gives, or, where they are kept already, these; what it had logged included.
+    """The arrays and the form that `decode` returns, from the cache where they are kept; logged warnings are repeated.
 
-    `work` gets a function that makes the arrays to decode into. Where `folder` is given, or they do not fit into
-    memory, those lie in files, and are kept: in `folder`, or in `goodfit.data.storage.default_cache_folder()`. A
-    folder in it appears as a whole when the work is done; it may be removed at any time. `form`: a dataclass of
-    plain values.
+    Arrays are kept in files where `folder` is given, or where they do not fit into memory (then in
+    `goodfit.data.storage.default_cache_folder()`). An entry appears when it is complete; it may be removed at any time.
+
+    Args:
+        source: what is decoded.
+        folder: the cache, or None.
+        damaged: "refuse" or "skip"; an entry without damaged files is used only for "skip".
+        form: a dataclass of plain values.
+        decode: decodes into the arrays that the function passed to it allocates.
 
     Raises:
-        InputError: the folder cannot be written, or the disk is full; what `work` raises.
+        InputError: the folder cannot be written, or the disk is full; and the errors of `decode`.
     """
-    with contextlib.suppress(_NotKeptError, InputError):  # there may be no usual folder
-        arrays, made, said = _taken(_entry(wanted, folder), wanted, damaged, form)
-        for level, text in said:
+    with contextlib.suppress(_NotCachedError, InputError):  # there may be no usual folder
+        arrays, value, logged = _read_entry(_entry(source, folder), source, damaged, form)
+        for level, text in logged:
             LOG.log(level, "%s", text)
-        return arrays, made
-    making = _Making(wanted, folder)
+        return arrays, value
+    writer = _EntryWriter(source, folder)
     try:
-        with _said() as said:
-            arrays, made = work(making.make)
-        if not making.names:
-            return arrays, made
-        about = {"form": dataclasses.asdict(made), "said": said}  # type: ignore[call-overload]
-        entry = making.finish(arrays, about)
-        return _taken(entry, wanted, damaged, form)[:2]
-    except _NotKeptError as error:
-        raise InputError(f"cache: what was kept in '{entry}' cannot be read back; remove it and load again.") from error
+        with _capture_log() as logged:
+            arrays, value = decode(writer.allocate)
+        if not writer.names:
+            return arrays, value
+        about = {"form": dataclasses.asdict(value), "logged": logged}  # type: ignore[call-overload]
+        entry = writer.finish(arrays, about)
+        return _read_entry(entry, source, damaged, form)[:2]
+    except _NotCachedError as error:
+        raise InputError(f"cache: the entry '{entry}' cannot be read; remove it and load again.") from error
     finally:
-        making.clear()
+        writer.clean_up()
 
 
 def compact_rows(x: Array, rows: Sequence[int]) -> Array:
-    """The rows of x with these numbers, in their order, moved to the front: x itself is overwritten.
+    """The given rows of x in their order, moved to its front: x itself is overwritten.
 
     >>> compact_rows(np.array([[1], [2], [3]]), [0, 2]).tolist()
     [[1], [3]]
@@ -106,55 +117,55 @@ def compact_rows(x: Array, rows: Sequence[int]) -> Array:
 
 
 @dataclass
-class _Making:
-    """Arrays that are decoded into, in a folder that gets its name at the end."""
+class _EntryWriter:
+    """Creates an entry of the cache in a folder that gets its final name when it is complete."""
 
-    wanted: Wanted
+    source: Source
     folder: Path | None
-    names: dict[int, str] = field(default_factory=dict)  # where an array lies in memory → its file
+    names: dict[int, str] = field(default_factory=dict)  # address of an array's data → the name of its file
     part: Path | None = None
 
-    def make(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """An array of zeros, in a file where that is wanted, or where it is large."""
+    def allocate(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """An array of zeros, in a file where there is a cache or where it is large."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if not size or (self.folder is None and not is_large(size)):
             return np.zeros(shape, dtype)
-        place = _entry(self.wanted, self.folder)
-        with writing_to(place.parent, size):
+        entry = _entry(self.source, self.folder)
+        with writing_to(entry.parent, size):
             if self.part is None:
-                _sweep(place.parent)
-                self.part = place.with_name(f"{place.name}{PART}{os.getpid()}-{threading.get_ident()}")
+                _remove_stale(entry.parent)
+                self.part = entry.with_name(f"{entry.name}{PART}{os.getpid()}-{threading.get_ident()}")
                 self.part.mkdir()
             path = self.part / f"{len(self.names)}.npy"
-            made = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
+            array = np.lib.format.open_memmap(path, "w+", np.dtype(dtype), shape)
             with path.open("r+b") as file:
                 reserve_space(file, self.part, path.stat().st_size)
-        self.names[made.ctypes.data] = path.name
-        return made
+        self.names[array.ctypes.data] = path.name
+        return array
 
     def finish(self, arrays: list[Array], about: dict[str, Any]) -> Path:
-        """Write what is not yet in files, and give the folder its name; the arrays are let go."""
-        place, part = _entry(self.wanted, self.folder), self.part
+        """Write what is not yet in files, and give the folder its final name; the list of arrays is emptied."""
+        entry, part = _entry(self.source, self.folder), self.part
         assert part is not None
-        with writing_to(place.parent, sum(x.nbytes for x in arrays)):
-            files = [self._written(part, number, x) for number, x in enumerate(arrays)]
-            told = json.dumps({"version": VERSION, "root": str(self.wanted.root), "arrays": files, **about}, indent=1)
-            (part / ABOUT).write_text(told, encoding="utf-8")
-            arrays.clear()  # some systems rename no folder whose files are open
-            shutil.rmtree(place, ignore_errors=True)  # one that could not be taken
+        with writing_to(entry.parent, sum(x.nbytes for x in arrays)):
+            files = [self._write(part, number, x) for number, x in enumerate(arrays)]
+            text = json.dumps({"version": VERSION, "root": str(self.source.root), "arrays": files, **about}, indent=1)
+            (part / ABOUT).write_text(text, encoding="utf-8")
+            arrays.clear()  # some systems cannot rename a folder whose files are open
+            shutil.rmtree(entry, ignore_errors=True)  # an entry that could not be read
             try:
-                part.replace(place)
+                part.replace(entry)
             except OSError:
-                if not place.is_dir():  # else another process was faster
+                if not entry.is_dir():  # otherwise another process was faster
                     raise
         if self.folder is None:
-            size = sum(file.stat().st_size for file in place.iterdir())
+            size = sum(file.stat().st_size for file in entry.iterdir())
             LOG.warning("load: '%s' is large and is kept decoded in '%s' (%.3g GB), which may be removed at any time",
-                        self.wanted.root.name, place, size / 1e9)  # fmt: skip
-        return place
+                        self.source.root.name, entry, size / 1e9)  # fmt: skip
+        return entry
 
-    def _written(self, part: Path, number: int, x: Array) -> tuple[str, int]:
-        """The name of an array's file, and how many of its rows count."""
+    def _write(self, part: Path, number: int, x: Array) -> tuple[str, int]:
+        """The name of an array's file, and how many of its rows are used."""
         name = self.names.get(x.ctypes.data)
         if name is None:
             name = f"memory {number}.npy"
@@ -163,38 +174,36 @@ class _Making:
             x.flush()
         return name, len(x)
 
-    def clear(self) -> None:
-        """Remove what did not become whole."""
+    def clean_up(self) -> None:
+        """Remove an incomplete folder."""
         if self.part is not None:
             shutil.rmtree(self.part, ignore_errors=True)
 
 
-def _entry(wanted: Wanted, folder: Path | None) -> Path:
-    return (folder or default_cache_folder()) / wanted.name
+def _entry(source: Source, folder: Path | None) -> Path:
+    return (folder or default_cache_folder()) / source.name
 
 
-class _NotKeptError(Exception):
-    """There is nothing to take, or it is not whole."""
+class _NotCachedError(Exception):
+    """There is no entry, or it is incomplete."""
 
 
-def _taken(
-    entry: Path, wanted: Wanted, damaged: Damaged, form: type[F]
-) -> tuple[list[Array], F, list[tuple[int, str]]]:
-    """What is kept, and what was said of it; that without damaged files only where those are to be skipped."""
+def _read_entry(entry: Path, source: Source, damaged: str, form: type[F]) -> tuple[list[Array], F, list[Logged]]:
+    """The arrays, the form and the logged warnings of an entry; one with rows left out only where damaged="skip"."""
     try:
         about = json.loads((entry / ABOUT).read_text(encoding="utf-8"))
         arrays = [np.load(entry / name, mmap_mode="r", allow_pickle=False)[:rows] for name, rows in about["arrays"]]
         values = {name: tuple(v) if isinstance(v, list) else v for name, v in about["form"].items()}
-        made, said = form(**values), [(int(level), str(text)) for level, text in about["said"]]
+        value, logged = form(**values), [(int(level), str(text)) for level, text in about["logged"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _NotKeptError from error
-    if not arrays or (damaged == "refuse" and len(arrays[0]) < wanted.count):
-        raise _NotKeptError
-    return arrays, made, said
+        raise _NotCachedError from error
+    if not arrays or (damaged == "refuse" and len(arrays[0]) < source.count):
+        raise _NotCachedError
+    return arrays, value, logged
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what processes that have died left behind."""
+def _remove_stale(folder: Path) -> None:
+    """Remove incomplete folders of processes that have ended."""
     for part in folder.glob(f"*{PART}*"):
         with contextlib.suppress(OSError):
             if time.time() - max(file.stat().st_mtime for file in (part, *part.iterdir())) > STALE:
@@ -202,18 +211,18 @@ def _sweep(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _said() -> Iterator[list[tuple[int, str]]]:
-    """What this thread logs in the meantime: level and text."""
-    found: list[tuple[int, str]] = []
+def _capture_log() -> Iterator[list[Logged]]:
+    """A list to which the warnings that this thread logs are added."""
+    logged: list[Logged] = []
     thread = threading.get_ident()
 
     def note(record: logging.LogRecord) -> bool:
         if record.thread == thread:
-            found.append((record.levelno, record.getMessage()))
+            logged.append((record.levelno, record.getMessage()))
         return True
 
     LOG.addFilter(note)
     try:
-        yield found
+        yield logged
     finally:
         LOG.removeFilter(note)

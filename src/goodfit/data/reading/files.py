@@ -1,4 +1,4 @@
-"""Files: tables of text (csv, tsv), parquet and npz archives."""
+"""Tables of text (csv, tsv), JSON lines, parquet and npz files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,16 +28,16 @@ from goodfit.types import Array
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-KINDS = (*TEXT_TABLES, ".csv.gz", ".jsonl", ".parquet", ".npz")
+FORMATS = (*TEXT_TABLES, ".csv.gz", ".jsonl", ".parquet", ".npz")
 SEPARATORS = ",;\t|"
-SNIFFED = 1 << 16  # bytes looked at to find the separator
+SNIFFED = 1 << 16  # bytes from which the separator is inferred
 PAIRS = (("x", "y"), ("X", "y"), ("data", "target"), ("x_train", "y_train"))
 BROKEN = (OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """What an npz file holds: features, targets, and an official test part if it has one."""
+    """The content of an npz file: features, targets, and an official test part if it has one."""
 
     x: Array
     y: Array
@@ -46,7 +46,7 @@ class Archive:
 
 
 def suffix(path: Path) -> str:
-    """The kind of a file without its packing: `.csv` for `a.csv.gz`.
+    """A file's suffix without its compression: `.csv` for `a.csv.gz`.
 
     >>> suffix(Path("a.csv.gz")), suffix(Path("b.npz"))
     ('.csv', '.npz')
@@ -56,45 +56,45 @@ def suffix(path: Path) -> str:
 
 
 def stem(path: Path) -> str:
-    """A file's name without kind and packing."""
+    """A file's name without its suffix and compression."""
     inner = path.with_suffix("") if path.suffix.lower() in PACKED else path
     return inner.stem
 
 
 def find(path: Path) -> Path:
-    """The path of an existing file of a kind that can be read.
+    """The path, if there is a file of a format that can be read.
 
     Raises:
-        InputError: no such file (near names of the folder are given), a folder, or another kind of file.
+        InputError: there is no such file (with similar names in its folder), it is a folder, or its format is unknown.
     """
     if path.is_dir():
-        raise InputError(f"load: '{path}' is a folder; give a file ({', '.join(KINDS)}).")
+        raise InputError(f"load: '{path}' is a folder; give a file ({', '.join(FORMATS)}).")
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         hint = near(path.name, siblings)
         raise InputError(f"load: there is no file '{path}'.{hint if 'Did you mean' in hint else ''}")
     if suffix(path) not in (*TEXT_TABLES, *LINES, ".parquet", ".npz"):
-        raise InputError(f"load: '{path.name}' is of no known kind; give one of {', '.join(KINDS)}.")
+        raise InputError(f"load: '{path.name}' has no known format; give one of {', '.join(FORMATS)}.")
     return path
 
 
-def read_table(path: Path, target: str | None, damaged: Literal["refuse", "skip"] = "refuse") -> pd.DataFrame:
-    """A table from a csv, tsv, parquet or JSON lines file; empty cells are missing.
+def read_table(path: Path, target: str | None, damaged: str = "refuse") -> pd.DataFrame:
+    """A table from a csv, tsv, parquet or JSON lines file; empty cells are missing values.
 
-    The separator is found from the first lines, the decimal comma in tables separated by semicolons too. A
-    first column without a name that only counts the rows is left out. The target column keeps its spelling
-    (`true`).
+    The separator is inferred from the first lines, in tables separated by semicolons also the decimal comma. A first
+    column without a name that only counts the rows is left out. The target column is read as text, so that its values
+    keep their spelling (`true`).
 
     Raises:
-        InputError: the file cannot be read, or its first line gives no column names.
-        MissingExtra: parquet without pyarrow.
+        InputError: the file cannot be read, or its first line does not hold column names.
+        MissingExtra: the file is parquet and pyarrow is not installed.
     """
     if suffix(path) == ".parquet":
         return _read_parquet(path)
     if suffix(path) in LINES:
         return read_lines(path, PACKED.get(path.suffix.lower(), Path.open), damaged)
     try:
-        separator, decimal, names = _form(path)
+        separator, decimal, names = _format(path)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
@@ -110,7 +110,7 @@ def read_table(path: Path, target: str | None, damaged: Literal["refuse", "skip"
     ) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it.") from error
+        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); repair it.") from error
     return _without_counter(frame)
 
 
@@ -118,16 +118,16 @@ def header(path: Path) -> list[str]:
     """The column names of a table of text.
 
     Raises:
-        InputError: the file cannot be read or gives no names.
+        InputError: the file cannot be read or holds no names.
     """
     try:
-        return _form(path)[2]
+        return _format(path)[2]
     except BROKEN as error:
-        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); mend it.") from error
+        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); repair it.") from error
 
 
 def sniff(sample: str, path: Path) -> tuple[str, str]:
-    """The separator and the decimal sign of a table's first lines.
+    """The separator and the decimal sign of a table, inferred from its first lines.
 
     >>> sniff("a;b\\n1,5;2\\n", Path("t.csv")), sniff("a,b\\n1.5,2\\n", Path("t.csv"))
     ((';', ','), (',', '.'))
@@ -136,7 +136,7 @@ def sniff(sample: str, path: Path) -> tuple[str, str]:
     if suffix(path) == ".tsv":
         separator = "\t"
     else:
-        # The sign that stands equally often in most lines; of several the most frequent one.
+        # The sign that occurs equally often in most lines; of several the most frequent one.
         head = {sign: lines[0].count(sign) for sign in SEPARATORS} if lines else {}
         steady = {s: sum(line.count(s) == n for line in lines) * n for s, n in head.items() if n}
         separator = max(steady, key=lambda s: steady[s]) if steady else ","
@@ -166,8 +166,8 @@ def check_header(sample: str, separator: str, path: Path) -> list[str]:
 def read_npz(path: Path, target: str | None, cache: Path | None = None) -> Archive:
     """Features and targets from an npz archive.
 
-    Known keys: x_train, y_train with x_test, y_test; x, y; X, y; data, target. `target` names another key for
-    y. `cache`: where arrays lie that do not fit into memory.
+    Known keys: x_train, y_train with x_test, y_test; x, y; X, y; data, target. `target` names another key for y. Arrays
+    that do not fit into memory are unpacked into files in `cache`.
 
     Raises:
         InputError: the file cannot be read, holds objects, or has none of these keys.
@@ -209,11 +209,11 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise MissingExtra("load: parquet files need pyarrow; pip install goodfit[parquet]") from error
     except (*BROKEN, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
         raise InputError(f"load: '{path.name}' cannot be read as parquet ({_first_line(error)}).") from error
-    # An index with a name was a column before it was stored.
+    # An index with a name was a column before the file was saved.
     return frame.reset_index() if frame.index.names != [None] else frame
 
 
-def _form(path: Path) -> tuple[str, str, list[str]]:
+def _format(path: Path) -> tuple[str, str, list[str]]:
     """Separator, decimal sign and column names."""
     sample = _sample(path)
     separator, decimal = sniff(sample, path)
@@ -241,10 +241,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def features(source: str) -> Any:
-    """The raw rows of a file or a known name, without any idea of targets: what `predict` is given.
+    """The raw rows of a file or a bundled data set, for prediction: no target is needed.
 
     Raises:
-        InputError: no such file, or one that cannot be read.
+        InputError: there is no such file, or it cannot be read.
     """
     from goodfit.data.reading.bundled import is_bundled, read_bundled
 

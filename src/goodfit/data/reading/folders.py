@@ -1,129 +1,77 @@
-"""Folders with a folder for each class, of images, sounds or clips; decoded once, in parallel."""
+"""Folders with a folder of files for each class, decoded once and in parallel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, Protocol
 
-import numpy as np
-
-from goodfit.data.inputs import Kind
-from goodfit.data.reading import sounds, videos
-from goodfit.data.reading.asked import ANY, Asked, check_asked
-from goodfit.data.reading.cache import Make, Wanted, compact_rows, kept
-from goodfit.data.reading.images import SUFFIXES, Form, Size, common, decode, look
-from goodfit.data.reading.listing import Damaged, Listing, endings, listing, over, parted, roots, tell_sizes
-from goodfit.errors import InputError
+from goodfit.data.options import Options
+from goodfit.data.reading.cache import Allocate, Source, decode_cached
+from goodfit.data.reading.listing import Listing, list_classes, roots
 from goodfit.types import Array
 
-ENDINGS: dict[Kind, frozenset[str]] = {"image": SUFFIXES, "sound": sounds.SUFFIXES, "video": videos.SUFFIXES}
-"""Kind → how the names of its files end."""
-FORMS: dict[Kind, type[Any]] = {"image": Form, "sound": sounds.Form, "video": videos.Form}
-NAMES: dict[Kind, str] = {"image": "images", "sound": "sounds", "video": "clips"}
+NOT_DECODING = ("damaged", "whiten")
+"""Options on which the decoded arrays do not depend."""
 
 
 @dataclass(frozen=True, eq=False)
 class Folder:
-    """What a folder holds: samples, their classes, and an official test part where there is one."""
+    """The content of a folder: samples, targets, and an official test part where there is one."""
 
-    x: Array
-    y: Array
-    kind: Kind
-    test: tuple[Array, Array] | None = None
+    x: Any
+    y: Any
+    test: tuple[Any, Any] | None = None
     rate: float = 0
+    target: str = "class"
+
+
+class Decoder(Protocol):
+    """What reading a folder requires of a data kind that has files; see `goodfit.data.kinds.base.FileKind`."""
+
+    name: ClassVar[str]
+    samples: ClassVar[str]
+    form: ClassVar[type[Any]]
+
+    def decode(self, listing: Listing, options: Any, form: Any, allocate: Allocate = ...) -> tuple[Array, Array, Any]:
+        """Samples, classes and the form that they have."""
+
+    def rate_of(self, form: Any) -> float:
+        """Samples or frames per second, 0 where there is none."""
 
 
 def read_folder(
-    path: Path,
-    size: Size = None,
-    damaged: Damaged = "refuse",
-    asked: Asked = ANY,
-    kind: str | None = None,
-    cache: Path | None = None,
+    kind: Decoder, path: Path, suffixes: frozenset[str], options: Options, cache: Path | None = None
 ) -> Folder:
-    """A folder with a folder of images, sounds or clips for each class, or with two such folders `train` and `test`.
+    """Decode a folder with a folder of files for each class, or one with two such folders `train` and `test`.
 
-    `size`: to which height and width images and clips are brought (one number: both), needed where theirs differ; they
-    are scaled to cover it and cut off evenly. `asked`: to which rate and length sounds and clips are brought (see
-    `goodfit.data.reading.sounds` and `goodfit.data.reading.videos`). `damaged="skip"` leaves files out that cannot be
-    read, and says which. `kind`: what is read; else that of which there are most. Files of kind gif are images, clips
-    where kind="video". `cache`: where what was decoded is kept for the next time; none: what does not fit into memory
-    is kept in the usual folder (see `goodfit.data.reading.cache`).
+    Args:
+        kind: decodes the files.
+        path: the folder.
+        suffixes: suffixes of the files that are read.
+        options: the kind's options.
+        cache: where decoded files are kept for the next load; without it only what does not fit into memory is kept, in
+            the usual folder (see `goodfit.data.reading.cache`).
 
     Raises:
-        InputError: no classes, no files, images of different sizes without `size`, damaged files.
-        MissingExtra: pillow, soundfile or av is not there.
+        InputError: there are no classes or no files, sizes differ and none is given, or files are damaged.
+        MissingExtra: the library for these files is not installed.
     """
-    found = _told(path, kind)
-    if found == "sound" and size is not None:
-        raise InputError(f"load: size is for images, '{path.name}' holds sounds; give length= in seconds.")
-    check_asked(asked, found, True)
     form: Any = None
-    made = []
-    for each in [listing(root, NAMES[found], endings_of(found, kind is not None)) for root in roots(path)]:
-        wanted = Wanted(each.root, each.files, (found, size, asked, form), len(each.files))
-        work = partial(_decoded, found, each, size, asked, damaged, form)
-        (x, y), form = kept(wanted, cache, damaged, FORMS[found], work)
-        made.append((x, y))
-    rate = 0 if found == "image" else form.rate
-    return Folder(*made[0], found, made[1] if len(made) > 1 else None, rate)
+    read = []
+    settings = tuple((name, value) for name, value in options.values().items() if name not in NOT_DECODING)
+    for listing in [list_classes(root, kind.samples, suffixes) for root in roots(path)]:
+        source = Source(listing.root, listing.files, (kind.name, settings, form), len(listing.files))
+        decode = partial(_decode, kind.decode, listing, options, form)
+        (x, y), form = decode_cached(source, cache, options.damaged, kind.form, decode)
+        read.append((x, y))
+    return Folder(*read[0], read[1] if len(read) > 1 else None, kind.rate_of(form))
 
 
-def endings_of(kind: Kind, asked: bool) -> frozenset[str]:
-    """The endings of files of a kind; gif counts as clips where these were asked for."""
-    return ENDINGS[kind] | (videos.ANIMATED if asked and kind == "video" else frozenset())
-
-
-def decoded(
-    kind: Kind, each: Listing, size: Size, asked: Asked, damaged: Damaged, form: Any = None, make: Make = np.zeros
-) -> tuple[Array, Array, Any]:
-    """The samples of a folder and their classes, and the form in which they are: that of earlier ones, where given."""
-    if kind == "sound":
-        return sounds.decoded(each, asked, damaged, form, make)
-    if kind == "video":
-        return videos.decoded(each, size, asked, damaged, form, make)
-    return _pictures(each, size, damaged, form, make)
-
-
-def _decoded(
-    kind: Kind, each: Listing, size: Size, asked: Asked, damaged: Damaged, form: Any, make: Make
+def _decode(
+    decode: Callable[..., tuple[Array, Array, Any]], listing: Listing, options: Options, form: Any, allocate: Allocate
 ) -> tuple[list[Array], Any]:
-    x, y, made = decoded(kind, each, size, asked, damaged, form, make)
-    return [x, y], made
-
-
-def _told(path: Path, kind: str | None) -> Kind:
-    """What is to be read from a folder."""
-    if kind is not None and kind not in ENDINGS:
-        what = ", ".join(ENDINGS)
-        raise InputError(f"load: kind={kind!r} cannot be a folder of files, '{path.name}' is one; give one of {what}.")
-    counts = endings(path)
-    numbers: dict[Any, int] = {each: sum(counts[s] for s in suffixes) for each, suffixes in ENDINGS.items()}
-    return cast(Kind, kind or max(numbers, key=lambda each: numbers[each]))
-
-
-def _pictures(each: Listing, size: Size, damaged: Damaged, form: Any, make: Make) -> tuple[Array, Array, Any]:
-    """The images and their classes, and the form in which they are."""
-    forms, unreadable = parted(over(each.files, look, "looking at images"))
-    good = [i for i in range(len(each.files)) if i not in unreadable]
-
-    def names(rows: Sequence[int]) -> str:
-        return each.names(each.files[good[i]] for i in rows)
-
-    if form is None:
-        form = common([forms[i] for i in good], size, names)
-    elif size is None:
-        tell_sizes([forms[i][0] for i in good], form.size, names, "images")
-    x = make((len(good), form.channels, *form.size), np.uint8)
-
-    def into(at: int) -> None:
-        x[at] = decode(each.files[good[at]], form)
-
-    _, broken = parted(over(range(len(good)), into, "decoding images"))
-    unreadable |= {good[at]: why for at, why in broken.items()}
-    each.tell(unreadable, damaged)
-    rows = [at for at in range(len(good)) if at not in broken]
-    return compact_rows(x, rows), np.array([each.labels[good[at]] for at in rows]), form
+    x, y, form = decode(listing, options, form, allocate)
+    return [x, y], form

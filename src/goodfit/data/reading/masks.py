@@ -1,4 +1,4 @@
-"""Folders with a folder of images and one of their masks, file by file of the same names."""
+"""Folders with a folder of images and one of their masks; files of the same name belong together."""
 
 from __future__ import annotations
 
@@ -10,83 +10,103 @@ from typing import TypeAlias
 import numpy as np
 
 from goodfit.data.checks import quoted
-from goodfit.data.masks import COLOR_OFFSET, MAX_CLASSES
+from goodfit.data.options import Images
 from goodfit.data.reading import images
-from goodfit.data.reading.cache import Make, Wanted, compact_rows, kept
-from goodfit.data.reading.images import SUFFIXES, Form, Size
-from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, files, folders, over, parted, roots
+from goodfit.data.reading.cache import Allocate, Source, compact_rows, decode_cached
+from goodfit.data.reading.folders import Folder
+from goodfit.data.reading.images import SUFFIXES, Form
+from goodfit.data.reading.listing import (
+    LOG,
+    Listing,
+    files,
+    folders,
+    map_files,
+    roots,
+    split_damaged,
+    suffix,
+)
 from goodfit.errors import InputError
 from goodfit.types import Array
 
+MAX_CLASSES = 256
+"""The largest number of classes of masks, so that a pixel takes one byte."""
+COLOR_OFFSET = 1 << 24
+"""Added to the number of a colour (red · 2¹⁶ + green · 2⁸ + blue), so that it differs from all shades of grey."""
 IMAGES = ("images", "image", "imgs", "img")
 MASKS = ("masks", "mask", "labels", "annotations", "segmentations")
-"""Names of the folders, in small letters."""
+"""Names of the folders, in lower case."""
 ENDINGS = ("_mask", "-mask", "_gt", "_label", "_labels", "_segmentation")
-"""What a mask's name may have behind that of its image."""
+"""Endings that the name of a mask may have in addition to that of its image."""
 LOSSY = (".jpg", ".jpeg", ".webp")
-Couple: TypeAlias = tuple[Path, Path]
+Pair: TypeAlias = tuple[Path, Path]
+"""An image and its mask."""
 
 
 def holds_masks(path: Path) -> bool:
-    """Whether a folder holds a folder of images and one of masks, or such folders in `train` and in `test`."""
+    """Whether a folder, or each of its folders `train` and `test`, has a folder of images and one of masks."""
     return all(_folders(root) for root in roots(path))
 
 
 def images_of(path: Path) -> Path:
-    """The folder of images in a folder of images and masks, where it is such a one; else the folder itself."""
-    found = _folders(path) if path.is_dir() else None
-    return found[0] if found else path
+    """The folder of images if a folder holds one of images and one of masks; otherwise the folder itself."""
+    pair = _folders(path) if path.is_dir() else None
+    return pair[0] if pair else path
 
 
-def read_folder(
-    path: Path, size: Size = None, damaged: Damaged = "refuse", cache: Path | None = None
-) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
-    """Images (rows, channels, height, width) uint8 and masks (rows, height, width) int32; the same of a test part.
+def read_folder(path: Path, options: Images, cache: Path | None = None) -> Folder:
+    """Images and their masks, also of a test part.
 
-    A mask's values are those of its file: numbers of a palette, shades of grey, or colours. `size`: to which height and
-    width both are brought, masks by their nearest pixels. `damaged="skip"` leaves out, and names, files that cannot be
-    read or have no partner. `cache`: where what was decoded is kept (see `goodfit.data.reading.cache`).
+    A mask's values are those of its file: numbers of a palette, shades of grey, or colours. Where `options.size` is
+    given, masks are resized by their nearest pixels. With damaged="skip", files that cannot be read or have no partner
+    are named and left out.
+
+    Shape: x (rows, channels, height, width) uint8, y (rows, height, width) int32.
 
     Raises:
-        InputError: files without a partner, damaged ones, or images of different sizes without `size`.
-        MissingExtra: pillow is not there.
+        InputError: files without a partner, damaged files, or images of different sizes without `size`.
+        MissingExtra: pillow is not installed.
     """
     form: Form | None = None
-    made = []
+    read = []
     for root in roots(path):
-        couples = list(_couples(root, damaged))
-        wanted = Wanted(root, [file for couple in couples for file in couple], ("masks", size, form), len(couples))
-        (x, y), form = kept(wanted, cache, damaged, Form, partial(_decoded, root, couples, size, damaged, form))
-        made.append((x, y))
-    return made[0], made[1] if len(made) > 1 else None
+        pairs = list(_pairs(root, options.damaged))
+        settings = ("masks", options.size, form)
+        source = Source(root, [file for pair in pairs for file in pair], settings, len(pairs))
+        decode_pairs = partial(_decode_pairs, root, pairs, options, form)
+        (x, y), form = decode_cached(source, cache, options.damaged, Form, decode_pairs)
+        read.append((x, y))
+    return Folder(*read[0], read[1] if len(read) > 1 else None, target="mask")
 
 
-def _decoded(
-    root: Path, couples: Sequence[Couple], size: Size, damaged: Damaged, form: Form | None, make: Make
+def _decode_pairs(
+    root: Path, pairs: Sequence[Pair], options: Images, form: Form | None, allocate: Allocate
 ) -> tuple[list[Array], Form]:
-    each = Listing(root, tuple(image for image, _ in couples), ())
-    looks, unreadable = parted(over(couples, _look, "looking at images and masks"))
-    good = [i for i in range(len(couples)) if i not in unreadable]
+    listing = Listing(root, tuple(image for image, _ in pairs), ())
+    properties, damaged = split_damaged(map_files(pairs, _inspect, "reading headers of images and masks"))
+    good = [i for i in range(len(pairs)) if i not in damaged]
     if form is None:
-        form = images.common([looks[i] for i in good], size, lambda rows: each.names(each.files[good[i]] for i in rows))
-    x = make((len(good), form.channels, *form.size), np.uint8)
-    y = make((len(good), *form.size), np.int32)
+        names = lambda rows: listing.names(listing.files[good[i]] for i in rows)  # noqa: E731
+        form = images.common_form([properties[i] for i in good], options.size, names)
+    x = allocate((len(good), form.channels, *form.size), np.uint8)
+    y = allocate((len(good), *form.size), np.int32)
 
-    def into(at: int) -> None:
-        image, mask = couples[good[at]]
+    def decode_into(at: int) -> None:
+        image, mask = pairs[good[at]]
         x[at], y[at] = images.decode(image, form), decode(mask, form)
 
-    _, broken = parted(over(range(len(good)), into, "decoding images and masks"))
-    each.tell(unreadable | {good[at]: why for at, why in broken.items()}, damaged)
-    if any(ending(mask) in LOSSY for _, mask in couples):
-        LOG.warning("load: masks of '%s' are JPEG or WebP files, whose values are not exact: taken as black and white",
-                    root.name)  # fmt: skip
+    _, broken = split_damaged(map_files(range(len(good)), decode_into, "decoding images and masks"))
+    listing.report_damaged(damaged | {good[at]: why for at, why in broken.items()}, options.damaged)
+    if any(suffix(mask) in LOSSY for _, mask in pairs):
+        LOG.warning("load: masks of '%s' are JPEG or WebP files, whose values are not exact: they are read as black "
+                    "and white", root.name)  # fmt: skip
     rows = [at for at in range(len(good)) if at not in broken]
     return [compact_rows(x, rows), compact_rows(y, rows)], form
 
 
 def decode(file: Path, form: Form) -> Array:
-    """A mask's values (height, width) int32; colours that are no greys are their number plus `COLOR_OFFSET`.
+    """Decode a mask; colours that are not grey become their number plus `COLOR_OFFSET`.
+
+    Shape: (height, width) int32.
 
     Raises:
         OSError: the file is damaged.
@@ -107,16 +127,18 @@ def decode(file: Path, form: Form) -> Array:
         red, green, blue = values[..., 0], values[..., 1], values[..., 2]
         grey = (red == green) & (green == blue)
         values = np.where(grey, red, COLOR_OFFSET + (red << 16) + (green << 8) + blue)
-    if ending(file) in LOSSY:
+    if suffix(file) in LOSSY:
         values = np.where(values % COLOR_OFFSET >= 128, 255, 0)
     return values.astype(np.int32)
 
 
 def encode(numbers: Array, classes: Sequence[str]) -> bytes:
-    """A mask of class numbers (height, width) as a PNG file with the values that training masks had.
+    """A mask as a PNG file with the values that the training masks had.
 
-    These are shades of grey, or, where one of the classes is a colour, colours; classes of other names, and numbers
-    beyond 255, are stored as their places among the classes.
+    Values are shades of grey, or colours where one of the classes is a colour. Classes with other names, and numbers
+    beyond 255, are stored as their position among the classes.
+
+    Shape: numbers (height, width), positions among the classes.
     """
     coloured = any(name.startswith("#") for name in classes)
     whole = all(name.startswith("#") or (name.isdigit() and int(name) < MAX_CLASSES) for name in classes)
@@ -126,47 +148,47 @@ def encode(numbers: Array, classes: Sequence[str]) -> bytes:
     return images.encode(colours.transpose(2, 0, 1) if coloured and whole else colours[None, ..., 0])
 
 
-def _look(couple: Couple) -> tuple[tuple[int, int], bool]:
-    image, mask = (images.look(file) for file in couple)
+def _inspect(pair: Pair) -> tuple[tuple[int, int], bool]:
+    image, mask = (images.inspect(file) for file in pair)
     if image[0] != mask[0]:
         raise ValueError(f"its mask has {mask[0][0]} × {mask[0][1]} pixels, the image {image[0][0]} × {image[0][1]}")
     return image
 
 
-def _folders(root: Path) -> Couple | None:
-    """The folder of images and that of masks, if there are both and nothing else."""
+def _folders(root: Path) -> Pair | None:
+    """The folder of images and that of masks, if a folder holds exactly these two."""
     inner = {child.name.lower(): child for child in folders(root)}
     pair = [next((inner[name] for name in names if name in inner), None) for names in (IMAGES, MASKS)]
     return (pair[0], pair[1]) if len(inner) == 2 and pair[0] and pair[1] else None
 
 
-def _couples(root: Path, damaged: Damaged) -> Iterator[Couple]:
+def _pairs(root: Path, damaged: str) -> Iterator[Pair]:
     """Each image with its mask, sorted.
 
     Raises:
-        InputError: one of them alone, where that is not to be skipped, or no couple at all.
+        InputError: a file has no partner and damaged is "refuse", or there are no pairs.
     """
-    found = _folders(root)
-    assert found is not None
-    named, masks = (_named(folder) for folder in found)
-    alone = [file for name, file in named.items() if name not in masks]
-    alone += [file for name, file in masks.items() if name not in named]
-    if alone:
-        names = quoted([str(file.relative_to(root)) for file in alone])
-        said = f"{len(alone)} files of '{root.name}' have no partner of the same name: {names}"
+    pair = _folders(root)
+    assert pair is not None
+    named, masks = (_by_name(folder) for folder in pair)
+    single = [file for name, file in named.items() if name not in masks]
+    single += [file for name, file in masks.items() if name not in named]
+    if single:
+        names = quoted([str(file.relative_to(root)) for file in single])
+        summary = f"{len(single)} files of '{root.name}' have no partner of the same name: {names}"
         if damaged == "refuse" or not named.keys() & masks.keys():
-            raise InputError(f"load: {said}; add or remove them, or leave them out with damaged='skip'.")
-        LOG.warning("load: %s; left out", said)
+            raise InputError(f"load: {summary}; add or remove them, or leave them out with damaged='skip'.")
+        LOG.warning("load: %s; left out", summary)
     if not named:
         raise InputError(f"load: '{root.name}' holds no images ({', '.join(sorted(SUFFIXES))}).")
     yield from ((named[name], masks[name]) for name in sorted(named.keys() & masks.keys()))
 
 
-def _named(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their names without ending, and without what tells a mask's name from its image's."""
-    found = {}
+def _by_name(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by their names without suffix and without the ending of a mask."""
+    by_name = {}
     for file in files(folder):
-        if ending(file) in SUFFIXES:
+        if suffix(file) in SUFFIXES:
             name = file.relative_to(folder).with_suffix("").as_posix()
-            found[next((name.removesuffix(end) for end in ENDINGS if name.lower().endswith(end)), name)] = file
-    return found
+            by_name[next((name.removesuffix(end) for end in ENDINGS if name.lower().endswith(end)), name)] = file
+    return by_name

@@ -1,9 +1,9 @@
-"""Video files as arrays: channels in front, 8 bits each, one number of frames. The only place that imports av."""
+"""Video files as arrays: channels first, 8 bits per value, one number of frames. The only module that imports av."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.reading.asked import Asked
-from goodfit.data.reading.cache import Make, compact_rows
-from goodfit.data.reading.images import Size, common
-from goodfit.data.reading.listing import LOG, Damaged, Listing, ending, over, parted, tell_sizes
+from goodfit.data.options import Clips
+from goodfit.data.reading.cache import Allocate, compact_rows
+from goodfit.data.reading.images import common_form
+from goodfit.data.reading.listing import LOG, Listing, Names, map_files, split_damaged, suffix, warn_resized
 from goodfit.errors import MissingExtra
 from goodfit.types import Array
 
@@ -22,25 +22,28 @@ SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mkv", ".avi", ".mov", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".mts", ".3gp",
 })  # fmt: skip
 ANIMATED = frozenset({".gif"})
-"""What counts as clips only where they are asked for: else it is images."""
+"""Suffixes that count as clips only where the user chose clips: otherwise they are images."""
 FRAMES = 16
-"""How many frames a clip gets where nothing is asked for."""
+"""How many frames a clip gets where no option says it."""
 COVERED = 95
-"""Percent of the clips that are not cut where a rate without a length is given."""
+"""Percentage of the clips that are not cut where a rate without a length is given."""
 WHOLE = 0.9
-"""The share of the frames that a file says it has which it must have: some count them roughly."""
+"""Share of the frames announced by a file that must be there: some files only estimate the number."""
 GREY = ("gray", "mono")
-"""How av's names begin of what has one channel."""
+"""First letters of av's names of formats with one channel."""
 TIMED = ("matroska,webm", "flv")
-"""Containers that say at their beginning how long they are, and not how many frames they have."""
+"""Containers whose header holds their length, but not their number of frames."""
 MANY = 20
-"""Clips from which on a progress bar is shown."""
-REMEDY = "; frames=, or rate= and length=, sets others"
+"""Number of clips from which on a progress bar is shown."""
+REMEDY = "; frames=, or rate= and seconds=, choose other frames"
 
 
 @dataclass(frozen=True)
 class Form:
-    """In which form clips become an array: so many frames at a `rate` per second, 0: evenly spread over the clip."""
+    """Size, channels and frames that all clips of an array have.
+
+    `rate` is in frames per second; 0: the frames are spread evenly over each clip.
+    """
 
     size: tuple[int, int]  # height, width
     channels: int
@@ -49,8 +52,8 @@ class Form:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What is known of a clip before it is decoded: how large and how grey, and when its frames are shown (s)."""
+class Properties:
+    """What is known of a clip before it is decoded: its size, whether it is grey, and the times of its frames (s)."""
 
     size: tuple[int, int]
     grey: bool
@@ -67,60 +70,61 @@ class Look:
         return len(self.times) / self.rate
 
 
-def look(file: Path) -> Look:
-    """A clip's size, colours and times; its first frame alone is decoded.
+def inspect(file: Path) -> Properties:
+    """A clip's size, colours and times; only its first frame is decoded.
 
     Raises:
-        ValueError: it is no clip, or ends before its end.
+        ValueError: the file is not a clip, or it is truncated.
     """
     with _opened(file) as (container, stream):
         first = next(container.decode(stream), None)
         if first is None:
             raise ValueError("it holds no frame")
-        turned = round(first.rotation / 90) % 2 == 1  # a camera that was held upright
+        turned = round(first.rotation / 90) % 2 == 1  # the camera was held upright
         size = (first.width, first.height) if turned else (first.height, first.width)
-    return Look(size, first.format.name.startswith(GREY), _times(file))
+    return Properties(size, first.format.name.startswith(GREY), _times(file))
 
 
 def _times(file: Path) -> Array:
-    """When a clip's frames are shown, in seconds from the first (frames,).
+    """The times at which a clip's frames are shown, in seconds from the first (frames,).
 
-    mpg, ts and wmv do not tell that they were cut.
+    A truncated mpg, ts or wmv file cannot be recognized.
     """
     with _opened(file) as (container, stream):
-        promised, usual = stream.frames, float(stream.average_rate or stream.guessed_rate or 1)
+        announced, rate = stream.frames, float(stream.average_rate or stream.guessed_rate or 1)
         length = container.duration / 1e6 if container.duration and container.format.name in TIMED else 0.0
         shown, end = [], 0.0
         for packet in container.demux():
             if packet.size:
                 shown += [packet.pts] if packet.stream.index == stream.index else []
-                end = max(end, float((packet.pts or 0) * packet.time_base) + 1 / usual)
+                end = max(end, float((packet.pts or 0) * packet.time_base) + 1 / rate)
         unit = float(stream.time_base)
-    if len(shown) < WHOLE * promised or end < WHOLE * length or _lacks_trailer(file):
-        raise ValueError("it ends before its end")
-    told = None not in shown and len(set(shown)) == len(shown)
-    times = np.sort(np.array(shown, np.float64)) * unit if told else np.arange(len(shown)) / usual
+    if len(shown) < WHOLE * announced or end < WHOLE * length or _lacks_trailer(file):
+        raise ValueError("the file is truncated")
+    timed = None not in shown and len(set(shown)) == len(shown)
+    times = np.sort(np.array(shown, np.float64)) * unit if timed else np.arange(len(shown)) / rate
     since: Array = times - times[0]
     return since
 
 
 def _lacks_trailer(file: Path) -> bool:
-    """Whether a gif, which says neither its length nor its number of frames, ends before its end."""
-    if ending(file) not in ANIMATED:
+    """Whether a gif, whose header holds neither its length nor its number of frames, is truncated."""
+    if suffix(file) not in ANIMATED:
         return False
     with file.open("rb") as opened:
         opened.seek(max(0, file.stat().st_size - 16))
         return b";" not in opened.read()
 
 
-def chosen(times: Array, form: Form) -> Array:
-    """Which frames of a clip (frames of the form,) are taken, by number.
+def choose_frames(times: Array, form: Form) -> Array:
+    """The positions of the frames of a clip that are used (frames of the form,).
 
-    With a rate, at k / rate the one that is nearest, behind its end the last; else evenly from the first to the last.
+    With a rate, the frame nearest to each time k / rate, after the clip's end its last frame; without a rate, frames
+    from the first to the last in even steps.
 
-    >>> chosen(np.arange(10) / 10, Form((1, 1), 1, 4)).tolist()
+    >>> choose_frames(np.arange(10) / 10, Form((1, 1), 1, 4)).tolist()
     [0, 3, 6, 9]
-    >>> chosen(np.arange(4) / 10, Form((1, 1), 1, 4, rate=5.0)).tolist()
+    >>> choose_frames(np.arange(4) / 10, Form((1, 1), 1, 4, rate=5.0)).tolist()
     [0, 2, 3, 3]
     """
     last = len(times) - 1
@@ -135,15 +139,20 @@ def chosen(times: Array, form: Form) -> Array:
 
 
 def decode(file: Path, form: Form, times: Array) -> Array:
-    """A clip's pixels (channel, frame, height, width) as uint8; behind its end its last frame is repeated.
+    """Decode a clip; after its end its last frame is repeated, transparent pixels become white.
 
-    `times`: those of its `look`. Transparency becomes white.
+    Args:
+        file: the clip.
+        form: size, channels and frames.
+        times: the times of its frames, from `inspect`.
+
+    Shape: (channels, frames, height, width) uint8.
 
     Raises:
         ValueError: the file is damaged.
     """
-    wanted = chosen(times, form).tolist()
-    needed, last = {*wanted, 0}, max(wanted)
+    positions = choose_frames(times, form).tolist()
+    needed, last = {*positions, 0}, max(positions)
     kept: dict[int, Array] = {}
     count = 0
     with _opened(file) as (container, stream):
@@ -154,82 +163,92 @@ def decode(file: Path, form: Form, times: Array) -> Array:
             if count > last:
                 break
     if not kept or count < WHOLE * (last + 1):
-        raise ValueError(f"it ends after {count} of {len(times)} frames")
-    made = [kept[0]]
-    for number in wanted:
-        made.append(kept.get(number, made[-1]))
-    return np.stack(made[1:], 1)
+        raise ValueError(f"the file is truncated after {count} of {len(times)} frames")
+    frames = [kept[0]]
+    for position in positions:
+        frames.append(kept.get(position, frames[-1]))
+    return np.stack(frames[1:], 1)
 
 
-def decoded(
-    each: Listing, size: Size, asked: Asked, damaged: Damaged, form: Form | None = None, make: Make = np.zeros
+def decode_listing(
+    listing: Listing, options: Clips, form: Form | None = None, allocate: Allocate = np.zeros
 ) -> tuple[Array, Array, Form]:
-    """The clips (rows, channels, frames, height, width) of a folder and their classes, and the form they are in."""
-    looks, unreadable = parted(over(each.files, look, "looking at clips", MANY))
-    good = [i for i in range(len(each.files)) if i not in unreadable]
+    """Decode the clips of a folder.
+
+    Args:
+        listing: the files.
+        options: size and frames, and what to do with damaged files.
+        form: the form of earlier clips, which these get too; None: the form that suits these.
+        allocate: creates the array to decode into.
+
+    Returns:
+        The clips (rows, channels, frames, height, width) uint8, their classes (rows,), and their form.
+    """
+    results, damaged = split_damaged(map_files(listing.files, inspect, "reading clips", MANY))
+    good = [i for i in range(len(listing.files)) if i not in damaged]
     if not good:
-        each.tell(unreadable, damaged)
-    seen: list[Look] = [looks[i] for i in good]
+        listing.report_damaged(damaged, options.damaged)
+    clips: list[Properties] = [results[i] for i in good]
 
     def names(rows: Sequence[int]) -> str:
-        return each.names(each.files[good[i]] for i in rows)
+        return listing.names(listing.files[good[i]] for i in rows)
 
     remedy = REMEDY if form is None else ""
     if form is None:
-        still = common([(one.size, one.grey) for one in seen], size, names, "clips")
-        form = Form(still.size, still.channels, *_timing(seen, asked))
-    elif size is None:
-        tell_sizes([one.size for one in seen], form.size, names, "clips")
-    x = make((len(good), form.channels, form.frames, *form.size), np.uint8)
+        still = common_form([(clip.size, clip.grey) for clip in clips], options.size, names, "clips")
+        form = Form(still.size, still.channels, *_frames_and_rate(clips, options))
+    elif options.size is None:
+        warn_resized([clip.size for clip in clips], form.size, names, "clips")
+    x = allocate((len(good), form.channels, form.frames, *form.size), np.uint8)
 
-    def into(at: int) -> None:
-        x[at] = decode(each.files[good[at]], form, seen[at].times)
+    def decode_into(at: int) -> None:
+        x[at] = decode(listing.files[good[at]], form, clips[at].times)
 
-    _, broken = parted(over(range(len(good)), into, "decoding clips", MANY))
-    each.tell(unreadable | {good[at]: why for at, why in broken.items()}, damaged)
-    kept = [at for at in range(len(good)) if at not in broken]
-    _tell([seen[at] for at in kept], form, lambda rows: names([kept[row] for row in rows]), remedy)
-    labels = np.array([each.labels[good[at]] for at in kept])
-    return compact_rows(x, kept), labels, form
+    _, broken = split_damaged(map_files(range(len(good)), decode_into, "decoding clips", MANY))
+    listing.report_damaged(damaged | {good[at]: why for at, why in broken.items()}, options.damaged)
+    rows = [at for at in range(len(good)) if at not in broken]
+    _warn_frames([clips[at] for at in rows], form, lambda some: names([rows[at] for at in some]), remedy)
+    labels = np.array([listing.labels[good[at]] for at in rows])
+    return compact_rows(x, rows), labels, form
 
 
-def _timing(looks: Sequence[Look], asked: Asked) -> tuple[int, float]:
-    """How many frames clips get, and at which rate, 0: evenly spread."""
-    if asked.rate is None and asked.length is None:
-        return asked.frames or min(FRAMES, max(len(one.times) for one in looks)), 0.0
-    if asked.frames is not None:
-        return asked.frames, float(asked.rate or asked.frames / (asked.length or 1.0))
-    rate = float(asked.rate or Counter(round(one.rate, 2) for one in looks).most_common(1)[0][0])
-    seconds = asked.length or float(np.percentile([one.length for one in looks], COVERED))
+def _frames_and_rate(clips: Sequence[Properties], options: Clips) -> tuple[int, float]:
+    """How many frames clips get, and at which rate (0: evenly spread)."""
+    if options.rate is None and options.seconds is None:
+        return options.frames or min(FRAMES, max(len(clip.times) for clip in clips)), 0.0
+    if options.frames is not None:
+        return options.frames, float(options.rate or options.frames / (options.seconds or 1.0))
+    rate = float(options.rate or Counter(round(clip.rate, 2) for clip in clips).most_common(1)[0][0])
+    seconds = options.seconds or float(np.percentile([clip.length for clip in clips], COVERED))
     return max(1, round(seconds * rate)), rate
 
 
-def _tell(looks: Sequence[Look], form: Form, names: Callable[[Sequence[int]], str], remedy: str) -> None:
-    """Say which frames are taken, and which clips are short."""
-    counts = [len(one.times) for one in looks]
+def _warn_frames(clips: Sequence[Properties], form: Form, names: Names, remedy: str) -> None:
+    """Log which frames are used, and which clips are short."""
+    counts = [len(clip.times) for clip in clips]
     single = [i for i, count in enumerate(counts) if count == 1]
     if single:
-        LOG.warning("load: %d of %d clips have one frame only: %s", len(single), len(counts), names(single))
+        LOG.warning("load: %d of %d clips have only one frame: %s", len(single), len(counts), names(single))
     if not form.rate:
         few = sum(count < form.frames for count in counts)
         if {*counts} != {form.frames}:
             own = str(min(counts)) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-            repeated = f"; {few} have fewer, some of theirs are repeated" if few else ""
-            said = f"clips of {own} frames are brought to {form.frames}, evenly spread over each{repeated}{remedy}"
-            LOG.warning("load: %s", said)
+            repeated = f"; {few} have fewer, so that some of their frames are repeated" if few else ""
+            summary = f"clips of {own} frames get {form.frames} frames, evenly spread over each{repeated}{remedy}"
+            LOG.warning("load: %s", summary)
         return
-    lengths, length, half = [one.length for one in looks], form.frames / form.rate, 0.5 / form.rate
-    longer, shorter = (sum(way * (own - length) > half for own in lengths) for way in (1, -1))
+    lengths, length, half = [clip.length for clip in clips], form.frames / form.rate, 0.5 / form.rate
+    longer, shorter = (sum(sign * (own - length) > half for own in lengths) for sign in (1, -1))
     if longer or shorter:
         LOG.warning(
-            "load: clips of %.4g to %.4g s are brought to %.4g s (%d frames, %.4g per second): the end of %d is cut "
+            "load: clips of %.4g to %.4g s get the length %.4g s (%d frames, %.4g per second): the end of %d is cut "
             "off, the last frame of %d is repeated%s",
             min(lengths), max(lengths), length, form.frames, form.rate, longer, shorter, remedy,
         )  # fmt: skip
 
 
 def _pixels(frame: Any, form: Form) -> Array:
-    """A frame's pixels (channel, height, width), scaled to cover the form's size and cut off evenly."""
+    """A frame's pixels (channels, height, width), scaled to cover the form's size and cropped evenly."""
     turns = round(frame.rotation / 90) % 4
     height, width = form.size[::-1] if turns % 2 else form.size
     scale = max(height / frame.height, width / frame.width)
@@ -251,14 +270,14 @@ def _on_white(frame: Any) -> Any:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[Any, Any]]:
-    """A file and its stream of frames, which no other file or address can stand in for."""
+    """Open a file and its stream of frames; references to other files or to addresses are not followed."""
     av = _av()
     try:
         with av.open(str(file.absolute()), options={"protocol_whitelist": "file"}) as container:
             stream = container.streams.best("video")
             if stream is None:
                 raise ValueError("it holds no frame")
-            stream.codec_context.thread_count = 1  # files are decoded side by side
+            stream.codec_context.thread_count = 1  # files are decoded in parallel
             yield container, stream
     except av.error.FFmpegError as error:
         raise ValueError(error.strerror) from error

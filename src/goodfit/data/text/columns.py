@@ -10,10 +10,11 @@ import pandas as pd
 
 from goodfit.data.checks import quoted
 from goodfit.data.columns import column_type, is_text
-from goodfit.data.text.texts import to_strings
 from goodfit.data.text.tokens import UNSPACED, tokenize
 from goodfit.errors import InputError, near
 
+DEFAULT_COLUMN = "text"
+"""The name of the column of texts where they have none."""
 LOG = logging.getLogger("goodfit")
 SAMPLE_ROWS = 1000
 """The rows from which it is inferred whether a column holds texts."""
@@ -22,31 +23,27 @@ MIN_WORDS, MIN_DISTINCT = 3.0, 0.5
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
-def text_column(frame: pd.DataFrame, name: str | None, data_kind: str | None) -> str | None:
-    """The name of the column whose texts are the inputs, or None if the table holds numbers and categories.
+def is_text_table(frame: pd.DataFrame) -> bool:
+    """Whether a table has a single column, which holds texts."""
+    return len(frame.columns) == 1 and _holds_texts(frame.iloc[:, 0])
 
-    `name` and `data_kind` are the arguments `text` and `kind` of `load`. Without both, the only column of a table is
-    used if it holds texts.
+
+def text_column(frame: pd.DataFrame, name: str | None) -> str:
+    """The name of the column whose texts are the inputs: the given one, or the only one that holds texts.
 
     Raises:
-        InputError: there is no such column, or with kind="text", no column or several columns hold texts.
+        InputError: there is no such column, or no column or several columns hold texts.
     """
-    if data_kind not in (None, "text"):
-        if name is not None:
-            raise InputError(f"load: text='{name}' names a column of texts, but kind={data_kind!r}; leave one out.")
-        return None
     if name is not None:
         if name not in frame.columns:
-            raise InputError(f"load: there is no column '{name}' for text.{near(name, frame.columns)}")
+            raise InputError(f"load: there is no column '{name}' of texts.{near(name, frame.columns)}")
         return name
-    if data_kind is None:
-        return str(frame.columns[0]) if len(frame.columns) == 1 and _holds_texts(frame.iloc[:, 0]) else None
     if len(frame.columns) == 1:
         return str(frame.columns[0])
     candidates = [str(column) for column in frame.columns if _holds_texts(frame[column])]
     if len(candidates) != 1:
         which = f"columns {quoted(candidates)} hold texts" if candidates else "no column holds texts"
-        raise InputError(f"load: {which}; name the column of the inputs: text=….{near('', frame.columns)}")
+        raise InputError(f"load: {which}; name the column of the inputs: Texts(column=…).{near('', frame.columns)}")
     return candidates[0]
 
 
@@ -69,6 +66,12 @@ def only_text(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             len(empty), len(texts), empty[0],
         )  # fmt: skip
     return frame[[name]]
+
+
+def to_strings(column: pd.Series[Any]) -> list[str]:
+    """The texts of a column; missing texts are empty."""
+    missing = column.isna().tolist()
+    return ["" if is_missing else str(text) for text, is_missing in zip(column.tolist(), missing, strict=True)]
 
 
 def _holds_texts(column: pd.Series[Any]) -> bool:

@@ -6,19 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.inputs import Inputs
+from goodfit.data.text.columns import DEFAULT_COLUMN, to_strings
 from goodfit.data.text.tokens import tokenize
 from goodfit.data.text.vocabulary import PADDING, UNKNOWN, Vocabulary, synonyms
 from goodfit.errors import InputError, near
 
-DEFAULT_COLUMN = "text"
-"""The name of the column for texts without a name."""
 MIN_COUNT, MAX_WORDS = 2, 20_000
 """A word needs so many occurrences in the training rows to get an id; the most frequent words get one."""
 COVERED = 0.99
@@ -44,6 +43,7 @@ class TextFeatures:
     texts: tuple[int, ...]  # number of training rows with the word
     total: int  # number of training rows
     note: str = ""
+    stored_as: ClassVar[str] = "text"
 
     @classmethod
     def fit(cls, x: pd.DataFrame) -> TextFeatures:
@@ -118,11 +118,10 @@ class TextFeatures:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        kind: Literal["text"] = "text"
         lists = {"vocabulary": self.vocabulary, "counts": self.counts, "texts": self.texts}
         return {
-            "kind": kind, "column": self.column, "length": self.length, **{k: list(v) for k, v in lists.items()},
-            "total": self.total, "note": self.note,
+            "kind": self.stored_as, "column": self.column, "length": self.length,
+            **{k: list(v) for k, v in lists.items()}, "total": self.total, "note": self.note,
         }  # fmt: skip
 
     @classmethod
@@ -136,12 +135,6 @@ class TextFeatures:
             str(values["column"]), int(values["length"]), vocabulary, counts, texts, int(values["total"]),
             str(values["note"]),
         )  # fmt: skip
-
-
-def to_strings(column: pd.Series[Any]) -> list[str]:
-    """The texts of a column; missing texts are empty."""
-    missing = column.isna().tolist()
-    return ["" if is_missing else str(text) for text, is_missing in zip(column.tolist(), missing, strict=True)]
 
 
 def as_texts(values: object) -> Any:

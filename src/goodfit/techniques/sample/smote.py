@@ -52,6 +52,7 @@ class Smote(Synthesis):
         ),
     )
     needs_targets: ClassVar[str] = "labels"
+    kinds: ClassVar[tuple[str, ...]] = ("table",)
     strength: float = knob(
         default=1.0,
         low=0,
@@ -76,8 +77,9 @@ class Smote(Synthesis):
                 f"Smote: the targets must be one class number per row, got {y.dtype} of shape {tuple(y.shape)}; "
                 "leave it out."
             )
-        if inputs.kind != "table" or x.ndim != 2:
-            raise InputError(f"Smote: the inputs must be a table, got {inputs.kind} data; leave it out.")
+        match = inputs.data_kind.accepts(self, x.shape[1], inputs.words is not None)
+        if not match or x.ndim != 2:
+            raise InputError(f"Smote: {match.reason or f'the inputs must be rows of columns, got x {tuple(x.shape)}.'}")
         counts, groups = y.bincount().tolist(), len(inputs.groups)
         rows = _encode(x.cpu().double().numpy(), inputs)
         synthetic, labels = [np.empty((0, rows.shape[1]))], [y[:0]]

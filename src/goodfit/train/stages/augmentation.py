@@ -27,8 +27,6 @@ from goodfit.stages import (
 from goodfit.train.stages.hooks import StepContext
 
 PLACE = "augment"
-RANGED = ("image", "video", "sound")
-"""The kinds of inputs whose values keep to a range."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class BatchAugmenter:
 
     def __post_init__(self) -> None:
         self.techniques = self.recipe.at(Augmentation)
+        self.kind = self.inputs.data_kind
         self.named = [_numbers(technique, self.classes) for technique in self.techniques]
 
     def check(self, x: Tensor) -> None:
@@ -63,19 +62,9 @@ class BatchAugmenter:
                 f"beside fill={one!r} of {type(first).__name__}; give both the same."
             )
         for technique in self.techniques:
-            who = type(technique).__name__
-            if self.inputs.kind not in technique.kinds:
-                raise InputError(
-                    f"{who}: it acts on {' and '.join(technique.kinds)} data; these inputs are {self.inputs.kind} data "
-                    f"{self.inputs.shape_text}; leave it out, or say what they are with kind=."
-                )
-            if technique.needs_vocabulary and self.inputs.words is None:
-                raise InputError(
-                    f"{who}: it must know what the numbers of words stand for; load the texts with goodfit.load, or "
-                    "give Inputs('text', words=…)."
-                )
-            if technique.needs_rgb and x.shape[1] != 3:
-                raise InputError(f"{who}: it acts on images of 3 colours, got {x.shape[1]} channels; leave it out.")
+            match = self.kind.accepts(technique, x.shape[1], self.inputs.words is not None)
+            if not match:
+                raise InputError(f"{type(technique).__name__}: {match.reason}")
 
     def __call__(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The inputs (batch, …) and targets to train on.
@@ -154,7 +143,7 @@ class BatchAugmenter:
 
         def alter(some: Tensor, *draw: Tensor) -> Tensor:
             found = technique.transform(some, draw, self.inputs)
-            if self.inputs.kind not in RANGED or not technique.may_leave_range:
+            if not self.kind.bounded or not technique.may_leave_range:
                 return found
             fresh = self.source.eager and _apart(found, some)
             return (found.clamp_ if fresh else found.clamp)(self.inputs.low, self.inputs.high)

@@ -1,0 +1,84 @@
+"""Sounds: samples in [−1, 1] at one rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from goodfit.data.kinds.base import TrainingRows
+from goodfit.data.kinds.files import FileKind
+from goodfit.data.options import Options, Sounds
+from goodfit.data.reading import sounds
+from goodfit.data.reading.cache import Allocate
+from goodfit.data.reading.listing import Listing
+from goodfit.errors import InputError
+from goodfit.types import Array
+
+LOUDEST = 2.0
+"""No sound file has larger values: they lie in [−1, 1], or slightly outside where they were resampled."""
+
+
+class SoundKind(FileKind):
+    """Sounds as arrays, files, or an npz archive with `samples` and `lengths`."""
+
+    name: ClassVar[str] = "sound"
+    samples: ClassVar[str] = "sounds"
+    options: ClassVar[type[Options]] = Sounds
+    array_options: ClassVar[frozenset[str]] = frozenset({"whiten", "rate"})
+    shape_text: ClassVar[str] = "(rows, channels, time)"
+    space: ClassVar[int] = 1
+    bounded: ClassVar[bool] = True
+    suffixes: ClassVar[frozenset[str]] = sounds.SUFFIXES
+    form: ClassVar[type[Any]] = sounds.Form
+    network: ClassVar[str] = "mel_cnn"
+    preview: ClassVar[str] = "spectrogram"
+    example: ClassVar[str] = "pitch=2"
+    augmentations: ClassVar[tuple[str, ...]] = ("sound_shift=0.1", "spec_augment", "speed=0.1")
+    """Speed changes the pitch, as it differs between voices. It hurts where notes are classified: so it is in no
+    combination."""
+
+    def matches_file(self, path: Path) -> bool:
+        """Whether an npz file has the arrays `samples` and `lengths`."""
+        return path.suffix.lower() == ".npz" and path.is_file() and sounds.is_archive(path)
+
+    def value_range(self, low: float, high: float) -> tuple[float, float]:
+        """A range that is symmetric around silence."""
+        return -max(-low, high), max(-low, high)
+
+    def read_file(self, path: Path, options: Sounds) -> sounds.Archive:
+        """The sounds of an archive."""
+        return sounds.read_archive(path, options)
+
+    def decode(
+        self, listing: Listing, options: Any, form: Any = None, allocate: Allocate = np.zeros
+    ) -> tuple[Array, Array, Any]:
+        """Sounds (rows, channels, time) float32."""
+        return sounds.decode_listing(listing, options, form, allocate)
+
+    def read_for_prediction(
+        self, path: Path, rows: TrainingRows, damaged: str, is_sample: bool
+    ) -> tuple[Any, tuple[str, ...]] | None:
+        """Files or an archive in the form of the training rows."""
+        if self.matches_file(path):
+            form = sounds.Form(int(rows.rate), rows.shape[-1], rows.shape[0])
+            return sounds.read_archive(path, Sounds(), form).x, ()
+        return super().read_for_prediction(path, rows, damaged, is_sample)
+
+    def form_of(self, rows: TrainingRows) -> sounds.Form:
+        """Rate, length and channels of the training rows."""
+        if not rows.rate:
+            raise InputError(
+                "predict: the rate (samples per second) of the training sounds is unknown; train with rate=…."
+            )
+        if rows.high is not None and rows.high > LOUDEST:
+            raise InputError(
+                "predict: the network was trained on sounds outside of [−1, 1], which files do not have; divide the "
+                "arrays (16 bits: by 32768) and train again, or give such arrays."
+            )
+        return sounds.Form(int(rows.rate), rows.shape[1], rows.shape[0])
+
+    def rate_of(self, form: sounds.Form) -> float:
+        """Samples per second."""
+        return form.rate
