@@ -173,14 +173,14 @@ def test_08_gaussian_noise_is_missing_or_limited(stddev: float) -> None:
     model, x = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1)), torch.ones(20_000, 3)
     nn.init.zeros_(model[0].weight)
     nn.init.constant_(model[0].bias, 2.0)
-    seen: list[Tensor] = []
-    model[1].register_forward_hook(lambda module, args, output: seen.append(args[0]))
+    received: list[Tensor] = []
+    model[1].register_forward_hook(lambda module, args, output: received.append(args[0]))
     with attach(model, GaussianNoise(stddev, input_stddev=0.0)):
         model(x)
         model.eval()(x)
-    assert float(seen[0].detach().mean()) == pytest.approx(2.0, abs=0.04)
-    assert float(seen[0].detach().std()) == pytest.approx(stddev, abs=0.02)
-    assert bool((seen[1] == 2.0).all())
+    assert float(received[0].detach().mean()) == pytest.approx(2.0, abs=0.04)
+    assert float(received[0].detach().std()) == pytest.approx(stddev, abs=0.02)
+    assert bool((received[1] == 2.0).all())
 
 
 def test_09_dropout_is_active_in_evaluation(three_class_split: Split, make_net: Net) -> None:
