@@ -78,7 +78,7 @@ def test_a_copy_of_a_network_at_work_is_silent(network: Network, three_class_spl
     reg = attach(model, "dropout=0.5, activity_l1=0.1, weight_noise=0.3")
     other = copy.deepcopy(model).train()
     assert torch.equal(other(x), network()(x))
-    assert all(hook.context.forward_record is None for hook in other._forward_hooks.values())  # and it remembers nothing
+    assert all(hook.context.forward_record is None for hook in other._forward_hooks.values())
     assert not torch.equal(model.train()(x), other(x))
     reg.batch(x, three_class_split.train.y)
     loss = model(x).sum() + reg.penalty()
