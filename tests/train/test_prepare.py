@@ -1,4 +1,4 @@
-"""Recipes that contradict themselves, the network or the data are refused before training, with the reason."""
+"""`prepare`: checks network, recipe, data and settings against each other before any training."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ SHORT = Training(epochs=1, batch_size=32)
         ("drop_path=0.1", "DropPath: the network must have residual branches, got none"),
     ],
 )
-def test_refused_with_the_reason(
+def test_a_contradiction_is_refused_with_its_reason(
     recipe: str, reason: str, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
     with pytest.raises(InputError, match=reason):
         fit(make_net(), three_class_split, recipe, SHORT)
 
 
-def test_a_study_refuses_before_its_first_run() -> None:
+def test_a_study_refuses_a_contradiction_before_its_first_run() -> None:
     with pytest.raises(InputError, match="recipe: unit_norm, max_norm at"):
         run_study(load("iris"), "mlp:4", ["l2=1e-3", "unit_norm, max_norm=0.5"], SHORT, seeds=1)
 
 
-def test_warnings_are_reported(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
+def test_warnings_are_stored_with_the_run(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     run = fit(make_net(), three_class_split, "l2=1e-3, weight_decay=0.1", SHORT)
     (message,) = run.metadata["warnings"]
     assert message.startswith("warning: l2, weight_decay at 0.weight")
@@ -53,7 +53,7 @@ def test_warnings_are_reported(three_class_split: Split, make_net: Callable[...,
     assert any(note.startswith("l2=0.001, weight_decay=0.1: warning: l2, weight_decay at") for note in study.notes)
 
 
-def test_the_network_is_as_it_was_after_a_refusal(three_class_split: Split) -> None:
+def test_an_error_leaves_the_network_unchanged(three_class_split: Split) -> None:
     model = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 3))
     before = {name: w.clone() for name, w in model.state_dict().items()}
     with pytest.raises(InputError):
