@@ -13,23 +13,26 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # torch comes first and alone: an open range would fetch the newest build with gigabytes of CUDA packages.
-$(VENV)/.runtime: pyproject.toml constraints.txt
+$(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
+	touch $@
+
+$(VENV)/.runtime: $(VENV)/.torch pyproject.toml
 	$(PIP) -c constraints.txt -e .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP) -c constraints.txt -e '.[dev]'
-	touch $@
+	touch $(VENV)/.runtime $@
 
 demo: $(VENV)/.runtime ## compare techniques on two bundled data sets; writes goodfit-demo/report.html
 	$(BIN)/goodfit study digits --out goodfit-demo --force
 	$(BIN)/goodfit study breast_cancer --out goodfit-demo/breast-cancer --force
 	@echo "Open goodfit-demo/report.html (and goodfit-demo/breast-cancer/report.html)."
 
-test: $(VENV)/.dev ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+test: $(VENV)/.dev ## run the tests and the examples in docstrings
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --doctest-modules src tests
 
 slow: $(VENV)/.dev ## run the long studies on real data
 	$(BIN)/python -m pytest -m slow
@@ -43,12 +46,10 @@ lint: $(VENV)/.dev ## ruff, import-linter, generated files
 types: $(VENV)/.dev ## mypy in strict mode on src
 	$(BIN)/mypy
 
-wheel: $(VENV)/.dev ## quick tests against the built and installed wheel
+wheel: $(VENV)/.dev ## build the wheel, import all of it, run README.md with it
 	$(BIN)/python tools/wheel.py
 
-check: lint types wheel ## everything but the full test suite
-	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src
-	$(BIN)/python tools/readme.py
+check: lint types wheel ## everything but the tests
 
 structure: $(VENV)/.dev ## measures of the code's structure, and words that it does not use
 	$(BIN)/python tools/structure.py --check

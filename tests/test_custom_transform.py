@@ -47,10 +47,10 @@ def test_global_generators_are_restored(augment: Augment) -> None:
 
 
 def test_images_arrive_between_zero_and_one(augment: Augment) -> None:
-    seen: list[Tensor] = []
+    received: list[Tensor] = []
     inputs, x = Inputs("image", -2.0, 3.0), torch.tensor([-2.0, 3.0, 0.5, 1.0]).reshape(1, 1, 2, 2)
-    outputs = augment([CustomTransform(lambda image: (seen.append(image), 1 - image)[1])], x, inputs=inputs)
-    torch.testing.assert_close(seen[0].flatten(), torch.tensor([0.0, 1.0, 0.5, 0.6]))
+    outputs = augment([CustomTransform(lambda image: (received.append(image), 1 - image)[1])], x, inputs=inputs)
+    torch.testing.assert_close(received[0].flatten(), torch.tensor([0.0, 1.0, 0.5, 0.6]))
     torch.testing.assert_close(outputs, 1 - x)
     raw = augment([CustomTransform(lambda image: image + 1, unit_range=False)], x, inputs=inputs)
     assert torch.equal(raw, (x + 1).clamp(max=3.0))  # the range is kept, whatever a function does
@@ -72,7 +72,7 @@ def test_p_and_classes(augment: Augment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: CustomTransform("flip"), "CustomTransform: function must be callable, got function='flip'"),
         (
@@ -85,8 +85,8 @@ def test_p_and_classes(augment: Augment) -> None:
         ),
     ],
 )
-def test_what_does_not_fit(make: Any, said: str, augment: Augment) -> None:
-    with pytest.raises(InputError, match=said):
+def test_what_does_not_fit(make: Any, message: str, augment: Augment) -> None:
+    with pytest.raises(InputError, match=message):
         augment([make()], torch.rand(4, 3, 2, 2))
 
 
@@ -95,8 +95,8 @@ def test_in_training_and_in_a_study_of_many(image_split: Split) -> None:
     model, training = nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), Training(epochs=2, batch_size=32)
     recipe = Recipe((CustomTransform(noisy), Rotation(10.0), L2(1e-3)))
     run = fit(model, image_split, recipe, training, progress=False)
-    again = fit(model, image_split, recipe, training, progress=False)
-    assert all(torch.equal(run.last[name], again.last[name]) for name in run.last)
+    repeated = fit(model, image_split, recipe, training, progress=False)
+    assert all(torch.equal(run.last[name], repeated.last[name]) for name in run.last)
     many = fit_many(model, image_split, [recipe, Recipe((CustomTransform(noisy), L2(1e-2)))], training, progress=False)
     assert [r.epochs for r in many] == [2, 2]  # type: ignore[union-attr]
     torch.testing.assert_close(many[0].last["1.weight"], run.last["1.weight"])  # type: ignore[union-attr]

@@ -136,9 +136,9 @@ def _layer_row(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Explan
 def _at_layer(technique: OnModel | OnLoss, layer: surgery.Layer) -> tuple[str, str]:
     """The effect of a technique at a selected layer, and the reason why it does not act; one of them is empty."""
     if isinstance(technique, Noise):
-        noises = [noise for _, noise in noise_by_layer(technique, [layer])]
-        if noises:
-            return f"{_short_text(noises[0])} on its input", ""
+        at_layer = [noise for _, noise in noise_by_layer(technique, [layer])]
+        if at_layer:
+            return f"{_short_text(at_layer[0])} on its input", ""
         if technique.for_layer(layer.first) is None:
             return "", " ".join(filter(None, ("the network's input", _input_knob(technique))))
         return "", "acts only on feature maps, the inputs of convolutions"

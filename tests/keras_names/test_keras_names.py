@@ -40,10 +40,10 @@ def test_early_stopping_has_keras_defaults() -> None:
 
 
 def test_early_stopping_with_everything() -> None:
-    given = (
+    callback = (
         "EarlyStopping('val_acc', 0.5, 3, 1, mode='max', baseline=0.25, restore_best_weights=True, start_from_epoch=2)"
     )
-    (one,) = techniques_from_keras(callbacks=given)
+    (one,) = techniques_from_keras(callbacks=callback)
     assert one.values() == {
         "monitor": "stop_accuracy",
         "min_delta": 0.5,

@@ -18,7 +18,7 @@ def error_of(**arguments: Any) -> str:
 
 
 def test_text_is_never_executed() -> None:
-    for given in (
+    for text in (
         "l2(open('x'))",
         "__import__('os').system('true')",
         "l2(",
@@ -28,6 +28,6 @@ def test_text_is_never_executed() -> None:
         "",
         "l2(**{})",
     ):
-        assert "kernel_regularizer: " in error_of(kernel_regularizer=given)
+        assert "kernel_regularizer: " in error_of(kernel_regularizer=text)
     assert "it must be a name like" in error_of(kernel_regularizer=3)
     assert "it must be a name like" in error_of(kernel_regularizer={"l2": 0.1})

@@ -27,7 +27,7 @@ def error_of(**arguments: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         ("l2", "l2=0.01"),
         ("L1", "l1=0.01"),
@@ -49,8 +49,8 @@ def error_of(**arguments: Any) -> str:
         ({"module": "keras.regularizers", "class_name": "L1", "config": {"l1": 0.009999999776482582}}, "l1=0.01"),
     ],
 )
-def test_regularizers(given: Any, expected: str) -> None:
-    assert converted(kernel_regularizer=given) == Recipe.of(expected)
+def test_regularizers(value: Any, expected: str) -> None:
+    assert converted(kernel_regularizer=value) == Recipe.of(expected)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_activity_regularizers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         ("max_norm(2.)", "max_norm=2.0"),
         ("max_norm", "max_norm=2.0"),
@@ -85,8 +85,8 @@ def test_activity_regularizers() -> None:
         ({"class_name": "MaxNorm", "config": {"max_value": 3, "axis": 0}}, "max_norm=3.0"),
     ],
 )
-def test_constraints(given: Any, expected: str) -> None:
-    assert converted(kernel_constraint=given) == Recipe.of(expected)
+def test_constraints(value: Any, expected: str) -> None:
+    assert converted(kernel_constraint=value) == Recipe.of(expected)
 
 
 @pytest.mark.parametrize("axis", ["0", "[0]", "[0, 1]", "(0, 1, 2)", "[0, 1, 2, 3]"])
@@ -113,7 +113,7 @@ def test_unsupported_axes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         ("Dropout(0.25)", "dropout=0.25"),
         ("layers.Dropout(rate=0.25, seed=3)", "dropout=0.25"),
@@ -130,8 +130,8 @@ def test_unsupported_axes() -> None:
         ("Dropout(0.0)", ""),
     ],
 )
-def test_layers(given: str, expected: str) -> None:
-    assert converted(layers=[given]) == Recipe.of(expected)
+def test_layers(value: str, expected: str) -> None:
+    assert converted(layers=[value]) == Recipe.of(expected)
 
 
 def test_equal_layers_become_one_technique() -> None:
@@ -173,11 +173,11 @@ def test_objects_and_their_configs(keras: Any) -> None:
         ("kernel_constraint", k.constraints.NonNeg(), "non_neg"),
         ("kernel_constraint", k.constraints.MinMaxNorm(0.5, 2.0), "min_max_norm(min_value=0.5, max_value=2.0)"),
     ]
-    for name, given, expected in pairs:
-        assert converted(**{name: given}) == Recipe.of(expected)
+    for name, value, expected in pairs:
+        assert converted(**{name: value}) == Recipe.of(expected)
         module = k.regularizers if name.endswith("regularizer") else k.constraints
-        if not isinstance(given, type):
-            assert converted(**{name: module.serialize(given)}) == Recipe.of(expected)
+        if not isinstance(value, type):
+            assert converted(**{name: module.serialize(value)}) == Recipe.of(expected)
 
 
 def test_keras_layers(keras: Any) -> None:
@@ -218,8 +218,8 @@ def test_defaults_are_those_of_keras(keras: Any) -> None:
     modules = {"regularizers": REGULARIZERS, "constraints": CONSTRAINTS, "layers": LAYERS, "callbacks": CALLBACKS}
     for module, table in modules.items():
         for name, known in table.items():
-            given = inspect.signature(getattr(getattr(keras, module), name)).parameters
+            parameters = inspect.signature(getattr(getattr(keras, module), name)).parameters
             ours = {n: v for n, v in known.defaults.items() if isinstance(v, float | int | str | bool | None)}
-            assert {n: given[n].default for n in ours} == ours
-            assert [n for n in given if n in known.defaults] == list(known.defaults)
-            assert next(iter(given), None) == next(iter(known.defaults), None)
+            assert {n: parameters[n].default for n in ours} == ours
+            assert [n for n in parameters if n in known.defaults] == list(known.defaults)
+            assert next(iter(parameters), None) == next(iter(known.defaults), None)

@@ -64,10 +64,12 @@ def test_every_source_is_a_reference_under_its_first_author() -> None:
 def test_messages_are_sorted_by_severity_and_have_one_line() -> None:
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     recipe = Recipe.of("l2=0.1, weight_decay=0.1, unit_norm, max_norm=0.5, dropout=0.5, batch_norm, r_drop, ema, swa")
-    found = lint(tuple(recipe), net, Context(batch_size=4, metric="log_loss", epochs=3))
-    assert [r.severity for r in found] == sorted((r.severity for r in found), key=("error", "warning", "note").index)
-    assert {"error", "warning", "note"} == {r.severity for r in found}
-    for message in found:
+    messages = lint(tuple(recipe), net, Context(batch_size=4, metric="log_loss", epochs=3))
+    assert [r.severity for r in messages] == sorted(
+        (r.severity for r in messages), key=("error", "warning", "note").index
+    )
+    assert {"error", "warning", "note"} == {r.severity for r in messages}
+    for message in messages:
         assert re.fullmatch(rf"{message.severity}: [^\n]+: [^\n]+; [^\n]+\.( \[[^\n]+\])?", str(message))
         assert set(message.techniques) <= {t.name() for t in recipe}
 
@@ -93,8 +95,8 @@ def test_every_technique_alone_on_every_kind_of_network(name: str) -> None:
     ]
     before = torch.get_rng_state()
     for net in networks:
-        found = lint([technique], net, Context(batch_size=8, accumulate=2, epochs=2, manual_loop=True))
-        assert all(isinstance(message, LintMessage) for message in found)
+        messages = lint([technique], net, Context(batch_size=8, accumulate=2, epochs=2, manual_loop=True))
+        assert all(isinstance(message, LintMessage) for message in messages)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -21,10 +21,10 @@ together = partial(fit_many, population=True)
 def by_scipy(x: Any, rate: int, window: int, hop: int, bands: int) -> Any:
     """The log-mel spectrogram (band, frame) of a sound (time,), from scipy's spectra and filters by np.interp."""
     padded = np.pad(x, (window // 2, window))
-    _, _, found = scipy.signal.stft(
+    _, _, spectra = scipy.signal.stft(
         padded, rate, scipy.signal.get_window("hann", window), window, window - hop, boundary=None, padded=False
     )
-    power = np.abs(found[:, : len(x) // hop + 1] * window / 2) ** 2  # scipy divides by the sum of the window
+    power = np.abs(spectra[:, : len(x) // hop + 1] * window / 2) ** 2  # scipy divides by the sum of the window
     hertz = np.arange(window // 2 + 1) * rate / window
     mels = np.linspace(0, 2595 * np.log10(1 + rate / 1400), bands + 2)
     ends = 700 * (10 ** (mels / 2595) - 1)
@@ -36,11 +36,11 @@ def by_scipy(x: Any, rate: int, window: int, hop: int, bands: int) -> Any:
 @pytest.mark.parametrize("length", [4000, 1111, 100])
 def test_equals_scipy(shape: tuple[int, int, int, int], length: int) -> None:
     x = torch.randn(2, 3, length, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = LogMel(*shape).double()(x)
-    assert found.shape == (2, 3, shape[3], length // shape[2] + 1)
+    outputs = LogMel(*shape).double()(x)
+    assert outputs.shape == (2, 3, shape[3], length // shape[2] + 1)
     for row, channel in ((0, 0), (1, 2)):
-        wanted = by_scipy(x[row, channel].numpy(), *shape)
-        np.testing.assert_allclose(found[row, channel].numpy(), wanted, rtol=1e-5, atol=1e-5)
+        expected = by_scipy(x[row, channel].numpy(), *shape)
+        np.testing.assert_allclose(outputs[row, channel].numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_tone_is_in_its_band_and_silence_is_the_minimum() -> None:
@@ -64,14 +64,14 @@ def test_bands_without_a_frequency() -> None:
 @pytest.mark.parametrize("rate", [100, 4000, 8000, 11025, 16000, 22050, 44100, 48000, 96000])
 def test_sampling_rates(rate: int) -> None:
     network = mel_cnn((2, rate + 2000), 5, (4, 6), rate)
-    found = network(torch.randn(3, 2, rate + 2000))
-    assert found.shape == (3, 5)
-    found.sum().backward()
+    outputs = network(torch.randn(3, 2, rate + 2000))
+    assert outputs.shape == (3, 5)
+    outputs.sum().backward()
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in network.parameters() if p.ndim > 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "shape", "said"),
+    ("text", "shape", "message"),
     [
         ("mel_cnn", (20,), "mel_cnn: inputs must be sound (channels, time), got (20,)"),
         ("mel_cnn:8-8-8", (1, 800), "require at least 896 samples, got 800; use fewer layers, such as mel_cnn:8"),
@@ -83,10 +83,10 @@ def test_sampling_rates(rate: int) -> None:
         ("mel_cnn:0", (1, 8000), "mel_cnn: every size must be at least 1"),
     ],
 )
-def test_what_does_not_fit(text: str, shape: tuple[int, ...], said: str) -> None:
+def test_what_does_not_fit(text: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError) as raised:
         build(text, shape, 2, seed=0)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_the_shortest_sound() -> None:

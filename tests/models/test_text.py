@@ -14,8 +14,8 @@ X = torch.tensor([[3, 5, 0, 0], [1, 1, 2, 4], [7, 0, 0, 0], [0, 0, 0, 0]])
 def test_bag_averages_embeddings() -> None:
     net = bag(8, 3, (4, 5)).double()
     table = net[0].embedding.weight.detach().numpy()
-    wanted = [table[[3, 5]].mean(0), table[[1, 1, 2, 4]].mean(0), table[7], np.zeros(4)]
-    np.testing.assert_allclose(net[0](X).detach().numpy(), wanted, atol=1e-12)
+    expected = [table[[3, 5]].mean(0), table[[1, 1, 2, 4]].mean(0), table[7], np.zeros(4)]
+    np.testing.assert_allclose(net[0](X).detach().numpy(), expected, atol=1e-12)
     assert net(X).shape == (4, 3)
 
 
@@ -34,14 +34,14 @@ def test_padding_has_no_effect() -> None:
 def test_text_cnn_equals_scipy() -> None:
     net = text_cnn(8, 2, (4, 3)).double()
     table = net[0].embedding.weight.detach().numpy()
-    found = net[0](X[1:2])[0].detach().numpy()
-    wanted = []
+    outputs = net[0](X[1:2])[0].detach().numpy()
+    expected = []
     for layer, width in zip(net[0].convolutions, (3, 4, 5), strict=True):
         vectors = np.concatenate([table[[1, 1, 2, 4]].T, np.zeros((4, width - 1))], 1)  # (size, words and padding)
         for weight, bias in zip(layer.weight.detach().numpy(), layer.bias.detach().numpy(), strict=True):
             answers = sum(correlate(vectors[i], weight[i], mode="valid") for i in range(4)) + bias
-            wanted.append(max(answers.max(), 0.0))
-    np.testing.assert_allclose(found, wanted, atol=1e-12)
+            expected.append(max(answers.max(), 0.0))
+    np.testing.assert_allclose(outputs, expected, atol=1e-12)
 
 
 def test_a_single_word_is_enough() -> None:

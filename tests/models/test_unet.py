@@ -15,10 +15,10 @@ def test_the_receptive_field():
     network = build("unet:4-4-4", (1, 64, 64), 2, seed=0).double().eval()
     x = torch.randn(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
     network(x)[0, 0, 32, 32].backward()
-    seen = x.grad[0, 0] != 0
-    assert seen[32, 32]
-    assert seen[32, 12:22].any()  # two convolutions reach only 2 pixels to each side
-    assert not seen.all()
+    reached = x.grad[0, 0] != 0
+    assert reached[32, 32]
+    assert reached[32, 12:22].any()  # two convolutions reach only 2 pixels to each side
+    assert not reached.all()
 
 
 def test_learns_from_neighbouring_pixels():

@@ -228,11 +228,11 @@ def test_the_network_and_the_generators_do_not_change() -> None:
         torch.rand(1), random.random(), np.random.rand()
         return x + s.mlp(x)
 
-    seen: list[Any] = []
+    hook_calls: list[Any] = []
     model = Model(forward, mlp=Mlp())
     model.calls, model.last = 0, None
     model.register_buffer("count", torch.zeros(()))
-    model.mlp.register_forward_hook(lambda *args: seen.append(args))
+    model.mlp.register_forward_hook(lambda *args: hook_calls.append(args))
     before = {name: id(value) for name, value in model.__dict__.items()}
     state = copy.deepcopy(model.state_dict())
     generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
@@ -241,6 +241,6 @@ def test_the_network_and_the_generators_do_not_change() -> None:
     assert random.getstate() == generators[1]
     assert np.array_equal(np.random.get_state()[1], generators[2])
     assert {name: id(value) for name, value in model.__dict__.items()} == before
-    assert (model.calls, model.last, seen) == (0, None, [])
+    assert (model.calls, model.last, hook_calls) == (0, None, [])
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in state.items())
     assert len(model.mlp._forward_hooks) == 1

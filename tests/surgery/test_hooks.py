@@ -51,10 +51,10 @@ def test_a_norm_after_a_linear_layer_normalizes_the_last_dimension() -> None:
 
 
 def test_all_inputs_of_attention_and_packed_sequences_are_changed() -> None:
-    seen: list[int] = []
+    dimensions: list[int] = []
 
     def zero(layer: nn.Module, x: Tensor) -> Tensor:
-        seen.append(x.ndim)
+        dimensions.append(x.ndim)
         return torch.zeros_like(x)
 
     attention, x = nn.MultiheadAttention(4, 2), torch.randn(3, 2, 4)
@@ -66,4 +66,4 @@ def test_all_inputs_of_attention_and_packed_sequences_are_changed() -> None:
     packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([3, 2]))
     output = rnn(packed)[0]
     assert torch.equal(output.data, rnn(packed._replace(data=packed.data * 2))[0].data)
-    assert seen == [3, 3, 2, 2]
+    assert dimensions == [3, 3, 2, 2]

@@ -54,7 +54,7 @@ def _activity(s: Settings, on: str) -> list[Technique]:
 
 
 def _orthogonal(s: Settings, on: str) -> list[Technique]:
-    over = {"rows": "inputs", "columns": "units"}.get(str(s["mode"]))  # kernels are (in, out) there
+    over = {"rows": "inputs", "columns": "units"}.get(str(s["mode"]))  # Keras' kernels are (inputs, outputs)
     if over is None:
         raise InputError(f"keras: mode of OrthogonalRegularizer must be 'rows' or 'columns', got {s['mode']!r}.")
     return make_techniques("orthogonal", factor=s["factor"], over=over, on=on)
@@ -66,7 +66,7 @@ def _norm_constraint(name: str) -> Converter:
     def convert(s: Settings, on: str) -> list[Technique]:
         if on in (WEIGHTS["bias"], WEIGHTS["gamma"], WEIGHTS["beta"]):
             raise InputError(f"keras: {name} must not be used on vectors such as biases, got on={on!r}; remove it.")
-        vectors = on == WEIGHTS["embeddings"]  # (words, features) there, where kernels are (space…, in, out)
+        vectors = on == WEIGHTS["embeddings"]  # in Keras (words, features), while kernels are (space…, inputs, outputs)
         if not any(equal(s["axis"], axis) for axis in (VECTOR_AXES if vectors else INCOMING_AXES)):
             allowed = "1 (each vector)" if vectors else "0, or [0, 1, 2] for Conv2D (the incoming weights of each unit)"
             raise InputError(

@@ -52,11 +52,13 @@ class FlowItem:
         return count if isinstance(count, int) else None
 
 
-def flow_items(model: nn.Module, noises: TechniquesByModule, normalizations: TechniquesByModule) -> list[FlowItem]:
+def flow_items(
+    model: nn.Module, noise_techniques: TechniquesByModule, normalizations: TechniquesByModule
+) -> list[FlowItem]:
     """The network's modules, with the recipe's noises before their layers and its normalizations after them."""
     items: list[FlowItem] = []
     for name, module in _leaf_modules(model):
-        for technique in noises.get(id(module), []):
+        for technique in noise_techniques.get(id(module), []):
             items.append(FlowItem("dropout" if technique.name() in DROPOUTS else "noise", name, module, technique))
         parent = model.get_submodule(name.rpartition(".")[0])
         items.append(FlowItem(flow_kind(module), name, module, in_sequential=isinstance(parent, nn.Sequential)))

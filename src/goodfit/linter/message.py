@@ -1,4 +1,4 @@
-"""The linter's input besides recipe and network, and its output."""
+"""The context of a training, which the linter checks against, and the messages it returns."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class UntraceableError(Exception):
     """The network's forward pass cannot be traced; the message gives the reason."""
 
 
-Calls = dict[str, list[fx.Node | None]]
+ModuleCalls = dict[str, list[fx.Node | None]]
 """Module name → the output node of each of its calls; None if the output is not a single new tensor."""
 
 
@@ -37,7 +37,7 @@ class Trace:
 
     graph: fx.Graph
     network: nn.Module  # the traced copy, which holds the graph's constants
-    calls: Calls
+    calls: ModuleCalls
 
 
 class _Tracer(fx.Tracer):
@@ -45,7 +45,7 @@ class _Tracer(fx.Tracer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: Calls = {}
+        self.calls: ModuleCalls = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, TRANSFORMERS) or super().is_leaf_module(m, module_qualified_name)
