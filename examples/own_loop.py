@@ -24,7 +24,7 @@ with attach(model, "dropout=0.2, l1=3e-3, early_stopping=10", optimizer) as reg:
             reg.step()  # in place of optimizer.step()
         with torch.no_grad():
             stop_loss = F.cross_entropy(model.eval()(stop.x), stop.y).item()
-        decision = reg.epoch(val_loss=stop_loss)
+        decision = reg.end_epoch(val_loss=stop_loss)
         if decision.stop:
             print(f"epoch {epoch + 1}: {decision.reason}")
             break

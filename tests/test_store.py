@@ -58,7 +58,7 @@ def test_everything_but_the_weights(run: Run, folder: Path) -> None:
     assert back.recipe == run.recipe
     assert math.isinf(back.recipe.techniques[2].values()["max_value"])  # type: ignore[arg-type]
     assert list(back.history) == list(run.history)
-    for name in ("training", "seed", "spec", "metric", "loss", "kept", "best_epoch", "stopped", "facts", "network"):
+    for name in ("training", "seed", "spec", "metric", "loss", "kept", "best_epoch", "stopped", "metadata", "network"):
         assert getattr(back, name) == getattr(run, name), name
     assert back.kept_epoch == run.kept_epoch
 

@@ -146,8 +146,8 @@ def table(root: Path, before: Path | None) -> list[str]:
         limit = LIMITS.get(name)
         state = "" if limit is None else f"{limit}{'' if limit.holds(value) else '  BEYOND'}"
         broken += [name] if limit is not None and not limit.holds(value) else []
-        columns = [f"{earlier[name]:8.4g}"] * bool(before) + [f"{value:8.4g}"]
-        print(f"{name:60}", *columns, f"  {state}")
+        values = [earlier[name], value] if before else [value]
+        print(f"{name:60}", *(f"{value:8.4g}" for value in values), f"  {state}")
     return broken
 
 

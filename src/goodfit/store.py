@@ -76,7 +76,7 @@ def to_dict(run: Run) -> dict[str, Any]:
     return {
         "format": FORMAT, "network": run.network, "recipe": run.recipe.to_list(), "training": run.training.values(),
         "seed": run.seed, "spec": run.spec.to_dict(), "metric": run.metric, "loss": run.loss, "kept": run.kept,
-        "best_epoch": run.best_epoch, "stopped": run.stopped, "facts": run.facts,
+        "best_epoch": run.best_epoch, "stopped": run.stopped, "metadata": run.metadata,
         "preprocessing": run.preprocessing.to_dict() if run.preprocessing else None, "history": run.history.to_dict(),
     }  # fmt: skip
 
@@ -127,12 +127,12 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
         raise InputError(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")
     vocabulary = spec.inputs.vocabulary
     network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, vocabulary)
-    attach_layers(network, recipe).silence()
+    attach_layers(network, recipe).remove_training_hooks()
     best, last = _read_weights(path / "best.safetensors"), _read_weights(path / "last.safetensors")
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None
     run = Run(network, History.from_dict(data["history"]), recipe, Training.of(data["training"]), data["seed"], spec,
               preprocessing, data["metric"], data["loss"], data["kept"], data["best_epoch"], best, last,
-              data["network"], data["stopped"], facts=data["facts"])  # fmt: skip
+              data["network"], data["stopped"], metadata=data["metadata"])  # fmt: skip
     run.keep(data["kept"]).model.eval()
     return run
 

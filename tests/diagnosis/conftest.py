@@ -20,7 +20,7 @@ class Recorded:
     history: History
     kept_epoch: int
     metric: str = "accuracy"
-    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @pytest.fixture

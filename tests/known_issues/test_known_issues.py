@@ -119,7 +119,7 @@ def test_04_a_penalty_on_a_pretrained_model_does_nothing(three_class_split: Spli
     optimizer = torch.optim.SGD(pretrained.parameters(), lr=0.1)
     with attach(pretrained, "l2=0.1", optimizer) as reg:
         kernels = [p.detach() for p in pretrained.parameters() if p.ndim == 2]
-        assert reg.values()["penalty_l2"] == pytest.approx(
+        assert reg.penalties()["penalty_l2"] == pytest.approx(
             0.1 * sum(float(w.square().sum()) for w in kernels), rel=1e-5
         )
     for wrong in ("l2(0.1, on='classifier.*')", "l2(0.1, on=Conv2d)", "dropout(0.5, on='blocks.*')"):
@@ -192,16 +192,16 @@ def test_09_dropout_is_active_in_evaluation(three_class_split: Split, make_net: 
     assert run.row["stop_loss"] == pytest.approx(
         float(F.cross_entropy(run.outputs(three_class_split.stop.x), three_class_split.stop.y)), rel=1e-5
     )
-    assert run.facts["warnings"] == []
+    assert run.metadata["warnings"] == []
 
     class AlwaysDropout(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return F.dropout(x, 0.2)
 
-    (message,) = fit(nn.Sequential(AlwaysDropout(), make_net()), three_class_split, "", SHORT).facts["warnings"]
+    (message,) = fit(nn.Sequential(AlwaysDropout(), make_net()), three_class_split, "", SHORT).metadata["warnings"]
     assert "differs between two passes in evaluation mode" in message
     assert "F.dropout without training=self.training" in message
-    assert fit(nn.Sequential(nn.Dropout(0.2), make_net()), three_class_split, "", SHORT).facts["warnings"] == []
+    assert fit(nn.Sequential(nn.Dropout(0.2), make_net()), three_class_split, "", SHORT).metadata["warnings"] == []
 
 
 def test_10_injected_layers_rename_weights(make_net: Net) -> None:
@@ -229,7 +229,7 @@ def test_11_best_weights_are_restored_only_after_early_stopping(
                 F.cross_entropy(model(three_class_split.train.x), three_class_split.train.y).backward()
                 reg.step()
                 kept.append(snapshot(model))
-                reg.epoch(val_loss=loss)
+                reg.end_epoch(val_loss=loss)
             if ends != "to the end":
                 raise KeyboardInterrupt if ends == "by Ctrl-C" else RuntimeError("broken")
 
@@ -352,7 +352,7 @@ def test_17_augmentation_of_validation_rows_or_the_same_draw_in_all_epochs(
         batches = []
         for _ in range(2):
             batches.append(reg.batch(x, y)[0])
-            reg.epoch()
+            reg.end_epoch()
         assert not torch.equal(*batches)  # different draws in each epoch
         share = (batches[0] - x).norm(dim=1) / x.norm(dim=1)
         assert len(share.unique()) > len(x) / 2  # and for each row

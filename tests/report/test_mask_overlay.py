@@ -9,7 +9,7 @@ from goodfit import load
 from goodfit.recipe import Recipe
 from goodfit.report.mask_overlay import COLOURS, OPACITY, overlay_mask
 from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
-from goodfit.train.variants import with_targets
+from goodfit.train.preview import variants_with_targets
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -48,7 +48,7 @@ def test_a_contact_sheet_of_masks_has_colours(split, tmp_path):
 
 
 def test_variants_come_with_their_masks(split):
-    x, y = with_targets(split, "vertical_flip(1.0)", 2, (3, 5))
+    x, y = variants_with_targets(split, "vertical_flip(1.0)", 2, (3, 5))
     assert torch.equal(y[1, 0], split.train.y[5].flip(-2))
     assert torch.equal(x[1, 1], split.train.x[5].flip(-2))
 

@@ -14,10 +14,9 @@ from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.series_charts import HEIGHT, MARGIN, WIDTH, svg_path, to_data_units
-from goodfit.train.batched import seen
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.variants import examples
+from goodfit.train.preview import example_rows, variants_in_batches
 
 
 def points(drawn: str) -> np.ndarray:
@@ -60,7 +59,7 @@ def test_charts_show_the_data_on_common_axes() -> None:
     split = load((x, np.arange(60) % 2), options=Series()).split(seed=0)
     (gallery,) = sample_galleries(split, Recipe.of("jitter=0.2"), count=4)
     raw = x[split.train.rows[0]]
-    shown = seen(split, Recipe.of("jitter=0.2"), 4, examples(split, 1)).x[0]
+    shown = variants_in_batches(split, Recipe.of("jitter=0.2"), 4, example_rows(split, 1)).x[0]
     everything = np.concatenate([raw[None], to_data_units(split, shown)])  # (1 + variant, channel, time)
     assert [line.name for line in gallery.features] == ["channel 0", "channel 1"]
     for channel, line in enumerate(gallery.features):

@@ -17,9 +17,9 @@ from goodfit.report import write_report, write_variants
 from goodfit.report.page import SampleGallery
 from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.table_diff import format_value, input_formats, table_gallery, target_formats, target_text
-from goodfit.train.batched import targets as soft
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
+from goodfit.train.preview import targets as soft
 
 
 def people(rows: int = 200, task: str = "classification") -> pd.DataFrame:

@@ -8,8 +8,7 @@ import torch
 from goodfit.data import Split, load
 from goodfit.data.kinds import kind
 from goodfit.recipe import Recipe
-from goodfit.train.batched import acting, seen, targets
-from goodfit.train.variants import variants
+from goodfit.train.preview import previewed, targets, variants, variants_in_batches
 
 
 def distinct(rows: int = 160) -> Split:
@@ -31,7 +30,7 @@ def test_swapped_columns_are_those_of_other_rows() -> None:
 
 def test_cutmix_shares_the_target_by_columns() -> None:
     split = distinct()
-    made = seen(split, Recipe.of("cutmix"), 30, (0, 1, 7))
+    made = variants_in_batches(split, Recipe.of("cutmix"), 30, (0, 1, 7))
     before = targets(split, (0, 1, 7))
     assert made.y.shape == (3, 30, 2)
     torch.testing.assert_close(made.y.sum(-1), torch.ones(3, 30))
@@ -45,7 +44,7 @@ def test_cutmix_shares_the_target_by_columns() -> None:
 
 def test_what_follows_from_the_seed() -> None:
     split, recipe = distinct(), Recipe.of("swap_noise=0.3, mixup")
-    one, again, other = (seen(split, recipe, 4, (2,), seed) for seed in (1, 1, 2))
+    one, again, other = (variants_in_batches(split, recipe, 4, (2,), seed) for seed in (1, 1, 2))
     assert torch.equal(one.x, again.x)
     assert torch.equal(one.y, again.y)
     assert not torch.equal(one.x, other.x)
@@ -61,7 +60,7 @@ def test_jitter_is_measured_on_a_batch(series_split: Split) -> None:
 
 
 def test_targets_that_are_numbers(regression_split: Split) -> None:
-    made = seen(regression_split, Recipe.of("mixup=1.0"), 20, (0,))
+    made = variants_in_batches(regression_split, Recipe.of("mixup=1.0"), 20, (0,))
     assert made.y.shape == (1, 20, 1)
     assert made.y.min() >= regression_split.train.y.min()
     assert made.y.unique().numel() > 10
@@ -70,11 +69,14 @@ def test_targets_that_are_numbers(regression_split: Split) -> None:
 
 def test_what_is_seen_of_a_recipe() -> None:
     recipe = Recipe.of("mixup, label_smoothing, swap_noise, l2=0.1, fgsm, cutmix")
-    assert [t.name() for t in acting(recipe, kind("table"))] == ["mixup", "swap_noise", "cutmix"]
-    assert [t.name() for t in acting(recipe, kind("image"))] == ["swap_noise"]
+    assert [t.name() for t in previewed(recipe, kind("table"))] == ["mixup", "swap_noise", "cutmix"]
+    assert [t.name() for t in previewed(recipe, kind("image"))] == ["swap_noise"]
 
 
 def test_few_rows_are_a_batch() -> None:
     split = load((np.arange(24.0).reshape(12, 2), np.arange(12) % 2)).split(seed=0)
     assert len(split.train) < 10
-    assert seen(split, Recipe.of("swap_noise"), 3, range(len(split.train))).x.shape[:2] == (len(split.train), 3)
+    assert variants_in_batches(split, Recipe.of("swap_noise"), 3, range(len(split.train))).x.shape[:2] == (
+        len(split.train),
+        3,
+    )

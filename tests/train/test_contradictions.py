@@ -46,9 +46,9 @@ def test_a_study_refuses_before_its_first_run() -> None:
 
 def test_warnings_are_reported(three_class_split: Split, make_net: Callable[..., nn.Sequential]) -> None:
     run = fit(make_net(), three_class_split, "l2=1e-3, weight_decay=0.1", SHORT)
-    (message,) = run.facts["warnings"]
+    (message,) = run.metadata["warnings"]
     assert message.startswith("warning: l2, weight_decay at 0.weight")
-    assert run.facts["acts"][3][3] == "l2=0.001, weight_decay=0.1"
+    assert run.metadata["acts"][3][3] == "l2=0.001, weight_decay=0.1"
     study = run_study(load("iris"), "mlp:4", ["l2=1e-3, weight_decay=0.1"], SHORT, seeds=1)
     assert any(note.startswith("l2=0.001, weight_decay=0.1: warning: l2, weight_decay at") for note in study.notes)
 

@@ -13,8 +13,8 @@ from torch import nn
 from goodfit.data import Split
 from goodfit.store import load_run, save_run
 from goodfit.train.config import Training
-from goodfit.train.ensemble import EnsembleModel, holding
 from goodfit.train.fit import fit
+from goodfit.train.predict import EnsembleModel, with_weights
 
 Net = Callable[..., nn.Sequential]
 
@@ -32,11 +32,11 @@ def test_means_by_hand(make_net: Net) -> None:
 def test_weights_tell_how_many_members(make_net: Net) -> None:
     plain = make_net()
     both = EnsembleModel([make_net(seed=1), make_net(seed=2)], "regression")
-    held = holding(plain, both.state_dict(), "regression")
+    held = with_weights(plain, both.state_dict(), "regression")
     assert isinstance(held, EnsembleModel)
     x = torch.ones(2, 6)
     assert torch.equal(held(x), both(x))
-    again = holding(held, make_net(seed=3).state_dict(), "regression")
+    again = with_weights(held, make_net(seed=3).state_dict(), "regression")
     assert torch.equal(again(x), make_net(seed=3)(x))
 
 
@@ -51,7 +51,7 @@ def test_a_run_of_snapshots_keeps_saves_and_loads(
     output = run.outputs(three_class_split.validation.x)
     if not more:
         assert isinstance(run.model, EnsembleModel)
-        assert len(run.model.committee) == 3
+        assert len(run.model.members) == 3
     save_run(run, tmp_path / "run")
     again = load_run(tmp_path / "run", model)
     assert torch.equal(again.outputs(three_class_split.validation.x), output)

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from goodfit.data import Part, Split, load
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.train import prepare
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.population import jobs
-from goodfit.train.population.jobs import Checker, Networks
+from goodfit.train.population.jobs import Networks, Planner
 
 SHORT = Training(epochs=1, batch_size=16)
 Change = Callable[[Tensor], Tensor]
@@ -46,21 +47,22 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a checker does that costs as much for one recipe as for many."""
     seen: list[str] = []
 
-    def note(name: str) -> None:
-        plain = getattr(jobs, name)
-        monkeypatch.setattr(jobs, name, lambda *args: (seen.append(name), plain(*args))[1])
+    def note(module: Any, name: str) -> None:
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args: (seen.append(name), original(*args))[1])
 
-    for name in ("build", "restless", "Trainer"):
-        note(name)
+    note(jobs, "build")
+    note(prepare, "warn_if_nondeterministic")
+    note(prepare, "_check_fit")
     return seen
 
 
 def test_recipes_of_one_structure_share_what_they_can(three_class_split: Split, calls: list[str]) -> None:
-    checker = Checker(Networks("mlp:8", fresh=False), None)
+    checker = Planner(Networks("mlp:8", fresh=False), None)
     for i in range(1, 6):
         training = Training(learning_rate=0.1 * i, epochs=i)
         checker(three_class_split, Recipe.of(f"l2={i}, max_norm={i}, dropout(0.1, schedule=cosine)"), training)
-    assert calls == ["build", "restless", "Trainer"]
+    assert calls == ["build", "warn_if_nondeterministic", "_check_fit"]
 
 
 def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
@@ -74,8 +76,8 @@ def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
     training = Training(epochs=2, batch_size=32)
     runs: Any = fit_many("mlp:4", splits, recipes, training, population=True)
     others = [fit("mlp:4", split, r, training, seed=seed) for r in recipes for seed, split in splits.items()]
-    assert [run.facts for run in runs] == [other.facts for other in others]
-    messages, acts = ([str(run.facts[name]) for run in runs[:3]] for name in ("warnings", "acts"))
+    assert [run.metadata for run in runs] == [other.metadata for other in others]
+    messages, acts = ([str(run.metadata[name]) for run in runs[:3]] for name in ("warnings", "acts"))
     assert messages[0] == messages[2] != messages[1]  # 8 rows are few for batch norm
     assert acts[0] == acts[1] != acts[2]  # a column less
 
@@ -86,7 +88,10 @@ def test_what_fit_says_of_each_run(three_class_split: Split) -> None:
 @pytest.mark.parametrize(
     ("recipes", "message"),
     [
-        (["dropout(0.5, input_rate=0.1, on='first')", "dropout(0.5, on='first')"], "Dropout: there must be a layer"),
+        (
+            ["dropout(0.5, input_rate=0.1, on='first')", "dropout(0.5, on='first')"],
+            "Dropout: the network must have",
+        ),
         (["l2=0.1", "l2(0.1, on='encoder.*')"], "L2: on must match"),
         (["max_norm=1, min_max_norm(min_value=0.5)", "max_norm=0.4, min_max_norm(min_value=0.5)"], "requires norms"),
         (["early_stopping=5", "early_stopping(5, monitor='stop_auc')"], "EarlyStopping: monitor must be one of"),
@@ -102,16 +107,16 @@ def test_a_recipe_beside_a_like_one_that_fits(recipes: list[str], message: str, 
 
 
 def test_a_training_beside_one_that_fits(three_class_split: Split) -> None:
-    checker, recipe = Checker(Networks("mlp:4", fresh=False), None), Recipe.of("batch_norm")
+    checker, recipe = Planner(Networks("mlp:4", fresh=False), None), Recipe.of("batch_norm")
     checker(three_class_split, recipe, SHORT)
-    with pytest.raises(InputError, match="batch norm needs two rows at a time"):
+    with pytest.raises(InputError, match="batch norm needs at least two rows at a time, got batch_size=1"):
         checker(three_class_split, recipe, Training(batch_size=1))
 
 
 @pytest.mark.parametrize(
     ("change", "recipe", "message"),
     [
-        (narrow, "l2=0.1", r"shape \(2, 5\).*rows are of shape \(5,\), those of seed 0 of \(6,\): give splits of one"),
+        (narrow, "l2=0.1", r"shape \(2, 5\).*rows have the shape \(5,\), those of seed 0 \(6,\): give splits of one"),
         (lambda x: x.double(), "l2=0.1", r"it cannot take a batch of shape \(2, 6\).*\(split of seed 2\)"),
         (lambda x: x.clamp(0, 3).long(), "mixup", r"it cannot take a batch of shape \(2, 6\).*\(split of seed 2\)"),
     ],

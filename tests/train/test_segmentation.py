@@ -70,7 +70,7 @@ def test_a_network_learns_masks(split):
     run = fit("unet:8-16", split, "", Training(epochs=30, batch_size=16, learning_rate=0.01))
     assert run.metric == "iou"
     assert run.row["stop_iou"] > 0.75
-    assert run.row["stop_loss"] < 0.5 * run.facts["baseline_loss"]
+    assert run.row["stop_loss"] < 0.5 * run.metadata["baseline_loss"]
     named = run.predict(split.test.x)
     assert named.shape == tuple(split.test.y.shape)
     score = jaccard_score(split.test.y.flatten(), named.flatten(), average="macro")
@@ -83,7 +83,7 @@ def test_the_trivial_loss_is_that_of_the_shares_of_pixels(split):
     run = fit("unet:4-4", split, "", Training(epochs=1, batch_size=16))
     counts = np.bincount(split.train.y.flatten()) + 0.5
     expected = -np.log(counts / counts.sum())[split.stop.y.numpy()].mean()
-    assert run.facts["baseline_loss"] == pytest.approx(expected, rel=1e-5)
+    assert run.metadata["baseline_loss"] == pytest.approx(expected, rel=1e-5)
 
 
 WHOLE = [

@@ -59,9 +59,9 @@ def test_tokens_are_trained_on(population: bool, bag: nn.Module, tokens: Split) 
     for run, other in zip(runs, others, strict=True):
         torch.testing.assert_close(run.last, other.last, rtol=1e-10, atol=1e-10)
         assert run.history["stop_loss"] == pytest.approx(other.history["stop_loss"], rel=1e-10)
-        assert run.facts["baseline_loss"] == other.facts["baseline_loss"]
+        assert run.metadata["baseline_loss"] == other.metadata["baseline_loss"]
         assert not torch.equal(run.last["words.weight"], bag.words.weight)  # type: ignore[union-attr,arg-type]
-    assert others[0].history["train_loss"][-1] < 0.9 * others[0].facts["baseline_loss"]
+    assert others[0].history["train_loss"][-1] < 0.9 * others[0].metadata["baseline_loss"]
 
 
 @pytest.mark.parametrize("train", [fit, lambda model, split, recipe: fit_many(model, split, [recipe])])

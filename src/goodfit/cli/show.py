@@ -62,7 +62,7 @@ def run(result: gf.Run) -> None:
     from goodfit.diagnosis import diagnose
 
     verdict(diagnose(result), f"the run ({result.recipe})")
-    for warning in result.facts.get("warnings", ()):
+    for warning in result.metadata.get("warnings", ()):
         message(warning)
     if result.stopped:
         message(f"stopped: {result.stopped}")

@@ -19,7 +19,7 @@ class Diagnosable(Protocol):
 
     history: History
     metric: str
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
     @property
     def kept_epoch(self) -> int:
@@ -91,8 +91,8 @@ class Evidence:
     @classmethod
     def of(cls, run: Diagnosable) -> Evidence:
         """Collect the evidence of a run."""
-        rows = {name: int(run.facts.get(f"rows_{name}", 0)) for name in ("train", "sample", "stop")}
-        baseline = run.facts.get("baseline_loss")
+        rows = {name: int(run.metadata.get(f"rows_{name}", 0)) for name in ("train", "sample", "stop")}
+        baseline = run.metadata.get("baseline_loss")
         return cls(run.history, run.kept_epoch, run.metric, math.nan if baseline is None else float(baseline), rows)
 
     def loss(self, part: str, epoch: int | None = None) -> Interval:

@@ -50,7 +50,7 @@ def balance_against_metric(view: View, context: Context) -> Iterator[LintMessage
     kind, balancing = metric_input(context.metric), view.named(*BALANCING)
     if balancing and kind:
         effects = {
-            "probabilities": f"predicts rare classes with too high a probability, which worsens {context.metric}",
+            "probabilities": f"makes predicted probabilities of rare classes too high, which worsens {context.metric}",
             "ranking": f"shifts all probabilities alike, which hardly changes {context.metric}",
         }
         yield LintMessage(

@@ -43,7 +43,7 @@ def before_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
             techniques,
             tuple(where),
             "dropout before a batch norm raises the variance that the norm sees in training; in evaluation, without "
-            "dropout, its running variance is too large (by the order of registration)",
+            "dropout, its running variance is too large (inferred from the order of registration)",
             sources.LI,
             "use dropout only after the last batch norm (on=last), or remove one of them",
         )

@@ -23,7 +23,7 @@ def small_batches(view: View, context: Context) -> Iterator[LintMessage]:
             "warning",
             names([item.technique for item in norms if item.technique]),
             tuple(item.name for item in norms),
-            f"batch norm sees {rows} rows at a time; below about {SMALL} rows, their mean and variance are noisy",
+            f"batch norm sees {rows} rows at a time; below about {SMALL} rows, its mean and variance are noisy",
             sources.WU,
             "use larger batches, fewer accumulated parts, or layer_norm",
         )

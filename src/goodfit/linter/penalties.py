@@ -39,7 +39,7 @@ def decay_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
                 names([technique]),
                 where,
                 "the normalization after these layers removes the scale of their weights; shrinking them only raises "
-                "the effective learning rate (the network's own normalizations by the order of registration)",
+                "the effective learning rate (inferred from the order of registration)",
                 sources.LAARHOVEN,
                 "tune it together with the learning rate, or select the other layers with on=",
             )

@@ -20,11 +20,10 @@ from goodfit.report.summary import headline, interval_text, study_facts, study_n
 from goodfit.stages import OnSample
 from goodfit.study import RankedRecipe, Study
 from goodfit.surgery import weight_refs
-from goodfit.train.batched import acting
+from goodfit.train.preview import previewed
 from goodfit.train.rng import generator
 from goodfit.train.run import Run
-from goodfit.train.stages.growing import grown
-from goodfit.train.stages.on_sample import epoch_rows
+from goodfit.train.stages.on_sample import add_synthetic_rows, epoch_rows
 
 BINS = 60
 SUPPORTING = {
@@ -70,8 +69,8 @@ def run_page(run: Run, reproduce: Pairs = ()) -> p.Page:
     """Return the page of a single run."""
     label = str(run.recipe)
     facts = {
-        "Data": str(run.facts.get("data", run.spec.name)), "Target": run.spec.target,
-        "Network": run.network or "custom", "Parameters": f"{run.facts.get('parameters', 0):,}", "Recipe": label,
+        "Data": str(run.metadata.get("data", run.spec.name)), "Target": run.spec.target,
+        "Network": run.network or "custom", "Parameters": f"{run.metadata.get('parameters', 0):,}", "Recipe": label,
         "Seed": str(run.seed), "Epochs": f"{run.epochs}, epoch {run.kept_epoch} kept", "Loss": run.loss,
     }  # fmt: skip
     notes = ("One run does not show how much depends on chance: `goodfit study` compares recipes over several seeds.",)
@@ -83,7 +82,7 @@ def run_page(run: Run, reproduce: Pairs = ()) -> p.Page:
         curves=(curve(run, label, run.seed),) if run.epochs else (), weights=(weights(run, label),),
         actions=_actions(run), action_columns=COLUMNS, test=(),
         reproduce=(*reproduce, ("The recipe", _yaml(run.recipe))),
-        notes=(*run.facts.get("warnings", ()), *notes), created=_now(), version=__version__,
+        notes=(*run.metadata.get("warnings", ()), *notes), created=_now(), version=__version__,
     )  # fmt: skip
 
 
@@ -98,7 +97,7 @@ def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
     rebalancing = [recipe for recipe in recipes if recipe.at(OnSample)]
     if rebalancing and data.spec.classes:
         page = dataclasses.replace(page, facts=(*page.facts, _class_counts(rebalancing[0], data)))
-    augmenting = [recipe for recipe in recipes if acting(recipe, data.spec.inputs.data_kind)]
+    augmenting = [recipe for recipe in recipes if previewed(recipe, data.spec.inputs.data_kind)]
     try:
         galleries = sample_galleries(data, augmenting[0], count=12, samples=3) if augmenting else ()
     except MissingExtra as error:
@@ -108,7 +107,7 @@ def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
 
 def _class_counts(recipe: Recipe, data: Split) -> tuple[str, str]:
     """Return caption and text: the training rows of each class in the data, and in an epoch."""
-    y, extended = data.train.y.cpu(), grown(data.train, recipe, data.spec.inputs, 0).y.cpu()
+    y, extended = data.train.y.cpu(), add_synthetic_rows(data.train, recipe, data.spec.inputs, 0).y.cpu()
     drawn = epoch_rows(recipe.at(OnSample), extended, generator(0, 1, "order"))
     classes = data.spec.classes
     before, after = (torch.bincount(labels, minlength=len(classes)).tolist() for labels in (y, extended[drawn]))
@@ -171,8 +170,8 @@ def _actions(run: Run) -> tuple[tuple[str, ...], ...]:
     """Return the table of which technique acts on which tensor; techniques that act on the whole run come last."""
     if not len(run.recipe):
         return ()
-    rows = tuple(tuple(row) for row in run.facts.get("acts", ()))
-    texts = run.facts.get("acts_on_whole_run", ())
+    rows = tuple(tuple(row) for row in run.metadata.get("acts", ()))
+    texts = run.metadata.get("acts_on_whole_run", ())
     return (*rows, *((text.split(" (")[0], "the whole run", "", text, "") for text in texts))
 
 

@@ -19,8 +19,14 @@ from goodfit.report.mask_overlay import mask_legend, overlay_mask
 from goodfit.report.page import SampleGallery, SampleView
 from goodfit.report.series_charts import series_gallery
 from goodfit.report.table_diff import table_gallery
-from goodfit.train.batched import seen, targets
-from goodfit.train.variants import asked, examples, variants, with_targets
+from goodfit.train.preview import (
+    check_preview,
+    example_rows,
+    targets,
+    variants,
+    variants_in_batches,
+    variants_with_targets,
+)
 from goodfit.types import Array
 
 DEFAULT_RATE = 8000
@@ -38,10 +44,10 @@ def sample_galleries(
         InputError: the recipe has no augmentation, or does not fit the data.
         MissingExtra: Pillow is not installed.
     """
-    preview, rows = split.spec.inputs.data_kind.preview, examples(split, samples)
+    preview, rows = split.spec.inputs.data_kind.preview, example_rows(split, samples)
     if preview in BATCH_GALLERIES:
-        asked(split, recipe, count, rows)
-        augmented, originals = seen(split, recipe, count, rows, seed), targets(split, rows)
+        check_preview(split, recipe, count, rows)
+        augmented, originals = variants_in_batches(split, recipe, count, rows, seed), targets(split, rows)
         per_row = zip(rows, augmented.x, augmented.y, originals, strict=True)
         gallery = BATCH_GALLERIES[preview]
         return tuple(gallery(split, row, _label(split, row), (x, y), old) for row, x, y, old in per_row)
@@ -62,7 +68,7 @@ def write_contact_sheet(
     draw = PICTURES.get(split.spec.inputs.data_kind.preview)
     if draw is None:
         return
-    rows = examples(split, samples)
+    rows = example_rows(split, samples)
     if split.spec.task == "segmentation":
         pictures = _masked_images(split, recipe, count, rows, seed)
         path.write_bytes(encode(tile([[original, *augmented] for _, original, augmented in pictures])))
@@ -105,7 +111,7 @@ def _masked_images(
     split: Split, recipe: Recipe, count: int, rows: Sequence[int], seed: int
 ) -> Iterator[tuple[int, Array, list[Array]]]:
     """Yield each row with its image and the augmented images, all with their masks drawn over them."""
-    train, (x, y) = split.train, with_targets(split, recipe, count, rows, seed)
+    train, (x, y) = split.train, variants_with_targets(split, recipe, count, rows, seed)
     for row, images, masks in zip(rows, x, y, strict=True):
         augmented = [overlay_mask(pixels(split, image), mask) for image, mask in zip(images, masks, strict=True)]
         yield row, overlay_mask(pixels(split, train.x[row]), train.y[row]), augmented

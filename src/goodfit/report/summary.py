@@ -48,7 +48,7 @@ def study_facts(study: Study, best: Run) -> tuple[tuple[str, str], ...]:
         ("Data", study.name),
         ("Target", f"{study.spec.target} ({target})"),
         ("Rows", ", ".join(f"{name} {n:,}" for name, n in study.rows.items())),
-        ("Network", f"{study.network}, {best.facts.get('parameters', 0):,} parameters"),
+        ("Network", f"{study.network}, {best.metadata.get('parameters', 0):,} parameters"),
         ("Training", f"{training.optimizer}, learning rate {training.learning_rate:g}, batch size "
                      f"{training.batch_size}, up to {training.epochs} epochs"),
         ("Seeds", str(len(study.seeds))),

@@ -43,10 +43,18 @@ class OnSample(Technique, ABC):
 class Synthesis(OnSample, ABC):
     """Base class of techniques that add synthetic rows to the training rows, once, before training.
 
-    Implement `synthesize`. Every epoch then draws the synthetic rows like all others.
+    Implement `check` and `synthesize`. Every epoch then draws the synthetic rows like all others.
     """
 
     not_vectorizable: ClassVar[str] = "its training rows differ from those of other runs"
+
+    @abstractmethod
+    def check(self, x: Tensor, y: Tensor, inputs: Inputs) -> None:
+        """Check that rows can be synthesized from these training rows; arguments as in `synthesize`.
+
+        Raises:
+            InputError: they cannot.
+        """
 
     @abstractmethod
     def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:

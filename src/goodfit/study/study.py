@@ -17,10 +17,11 @@ from goodfit.recipe import Recipe
 from goodfit.study.candidates import PLAIN, Candidate, candidates_from, default_candidates
 from goodfit.study.result import Study, Trial, build_trial
 from goodfit.train.config import Training
-from goodfit.train.evaluate import measure
-from goodfit.train.fit_many import bar_of, train_all
+from goodfit.train.evaluate import evaluate
+from goodfit.train.fit_many import many_progress
 from goodfit.train.losses import LOSSES, Criterion, Loss
-from goodfit.train.population.jobs import Checked, Checker, Job, Networks, jobs_of
+from goodfit.train.population.jobs import Job, Networks, Planner, PreparedRecipe, jobs_of
+from goodfit.train.population.scheduler import run_jobs
 from goodfit.train.run import Run
 
 ROWS_SEEN = 400_000
@@ -83,15 +84,15 @@ def run_study(
     training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
     plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
     networks = Networks(model, fresh=True)
-    plan, checked, notes = _check(plan, networks, first, training, loss, drop=catalogue and not recipes)
+    plan, prepared, notes = _prepare_all(plan, networks, first, training, loss, drop=catalogue and not recipes)
     study = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
         notes=[note for note in (first.note, f"Duplicates: {first.duplicates.text}.", *notes) if note],
     )  # fmt: skip
-    jobs, candidates = jobs_of(checked, splits), [candidate for candidate in plan for _ in splits]
-    with bar_of(jobs, progress, f"study of {study.name}") as bar, _stopped_by_ctrl_c(study, len(jobs)):
-        for number, result in train_all(networks, jobs, loss, bar, population=population):
+    jobs, candidates = jobs_of(prepared, splits), [candidate for candidate in plan for _ in splits]
+    with many_progress(jobs, progress, f"study of {study.name}") as bar, _stopped_by_ctrl_c(study, len(jobs)):
+        for number, result in run_jobs(networks, jobs, loss, bar, population=population):
             study.trials.append(_to_trial(candidates[number], jobs[number], result, loss))
             bar.note = _leader(study)
             if on_trial is not None:
@@ -125,27 +126,27 @@ def _leader(study: Study) -> str:
     return f"best: {best.candidate.label} {best.score.mean:.4f}" if best else ""
 
 
-def _check(
+def _prepare_all(
     plan: Sequence[Candidate], networks: Networks, split: Split, training: Training, loss: Loss | None, drop: bool
-) -> tuple[list[Candidate], list[Checked], list[str]]:
-    """Check every recipe against the network and the data before the first run, so that errors come at once.
+) -> tuple[list[Candidate], list[PreparedRecipe], list[str]]:
+    """Prepare every recipe before the first run, so that errors come at once.
 
-    Returns the candidates that fit, their checked recipes, and notes: the warnings of the linter and, with `drop`, the
+    Returns the candidates that fit, their prepared recipes, and notes: the warnings of the linter and, with `drop`, the
     candidates that do not fit and were left out.
     """
-    fitting, checked, notes, check = [], [], [], Checker(networks, loss)
+    fitting, prepared, notes, planner = [], [], [], Planner(networks, loss)
     for candidate in plan:
         try:
-            recipe = check(split, candidate.recipe, training)
+            recipe = planner(split, candidate.recipe, training)
         except InputError as error:
             if not drop:
                 raise
             notes.append(f"left out: {candidate.label} ({error})")
             continue
         fitting.append(candidate)
-        checked.append(recipe)
-        notes += [f"{candidate.label}: {message}" for message in recipe.known["warnings"]]
-    return fitting, checked, notes
+        prepared.append(recipe)
+        notes += [f"{candidate.label}: {message}" for message in recipe.plan.description["warnings"]]
+    return fitting, prepared, notes
 
 
 def _to_trial(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Trial:
@@ -164,8 +165,9 @@ def _to_trial(candidate: Candidate, job: Job, result: Run | TrainingError, loss:
 
 def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float]:
     """Return the metric and the mean data loss of a run's kept weights on a data part."""
-    measured = measure(run.model, part.x, part.y, Criterion(run.loss, loss or LOSSES[run.loss]), metric(run.metric))
-    return measured.metric, measured.loss
+    criterion = Criterion(run.loss, loss or LOSSES[run.loss])
+    evaluation = evaluate(run.model, part.x, part.y, criterion, metric(run.metric))
+    return evaluation.metric, evaluation.loss
 
 
 def _score_on_test(study: Study, splits: dict[int, Split], loss: Loss | None) -> None:

@@ -112,7 +112,7 @@ def check_keys_stay_and_detach_restores(technique: type[Technique]) -> None:
     model, x = home(technique).model(), home(technique).split.train.x
     weights, output = {n: t.clone() for n, t in model.state_dict().items()}, _training_output(model, x)
     attachment = attach_layers(model, Recipe.of(strongest(technique)))
-    attachment.source.generator = torch.Generator().manual_seed(0)
+    attachment.context.generator = torch.Generator().manual_seed(0)
     keys = list(model.state_dict())
     if issubclass(technique, Normalization):
         assert weights.keys() < set(keys), "a normalization must add its tensors to state_dict"

@@ -1,4 +1,4 @@
-"""Augmentation of a batch in a loop or a data set of the user's own, with masks and boxes."""
+"""`augment`: augment a batch in the user's own loop or data set, with masks and boxes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from goodfit.ops.boxes import warp_boxes
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation, SpatialTransform
 from goodfit.technique import Technique
-from goodfit.train.stages.augmentation import BatchAugmenter, ways
+from goodfit.train.stages.augmentation import BatchAugmenter, combined_warp
 from goodfit.train.stages.hooks import StepContext
 
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """A batch after augmentation: what was not given is None.
+    """An augmented batch. Masks and boxes are None if the batch has none.
 
-    Shape: x (batch, …); masks (batch, height, width); boxes (batch, boxes, 4), cut off at the image's border; seen
-    (batch, boxes), the share of each box's area that was not cut off.
+    Shape: x (batch, …); masks (batch, height, width); boxes (batch, boxes, 4), clipped to the image; visible
+    (batch, boxes), the share of each box's area inside the image.
     """
 
     x: Tensor
     masks: Tensor | None = None
     boxes: Tensor | None = None
-    seen: Tensor | None = None
+    visible: Tensor | None = None
 
 
 def augment(
@@ -41,26 +41,29 @@ def augment(
     inputs: Inputs | None = None,
     generator: torch.Generator | None = None,
 ) -> Augmented:
-    """A batch of training samples as the augmentations of a recipe make it, each sample by a draw of its own.
+    """Augment a batch of training samples, each sample at random. Other techniques of the recipe have no effect here.
 
-    `inputs` tells what x is and which values are black and white (without it: by its shape and values; see `Inputs`).
-    Masks of images move with them, by their nearest pixels; what comes in from beyond the border is of class 0. Boxes
-    (left, top, right, bottom in pixels) become the upright boxes around what was in them. `generator`: where random
-    numbers come from, on x's device; without it torch's own one. Other techniques of the recipe do nothing here.
-
-    Shape: x (batch, …), masks (batch, height, width) of any dtype, boxes (batch, boxes, 4).
+    Args:
+        x: inputs (batch, …).
+        recipe: a recipe with augmentations.
+        masks: masks of images (batch, height, width) of any dtype, transformed with the images by their nearest pixels;
+            pixels from beyond the border get class 0.
+        boxes: (batch, boxes, 4): left, top, right and bottom in pixels; they become the smallest upright boxes around
+            their transformed corners.
+        inputs: the data kind of x and its range of values; by default inferred from its shape and values.
+        generator: the source of random numbers, on x's device; by default torch's own.
 
     >>> image, boxes = torch.tensor([[[[1.0, 2.0, 3.0]]]]), torch.tensor([[[0.0, 0.0, 1.0, 1.0]]])
-    >>> made = augment(image, "horizontal_flip=1.0", boxes=boxes)
-    >>> made.x.tolist(), made.boxes.tolist()
+    >>> batch = augment(image, "horizontal_flip=1.0", boxes=boxes)
+    >>> batch.x.tolist(), batch.boxes.tolist()
     ([[[[3.0, 2.0, 1.0]]]], [[[2.0, 0.0, 3.0, 1.0]]])
 
     Raises:
-        InputError: no augmentation, or one that cannot act on x; masks or boxes that are not those of images x.
+        InputError: the recipe has no augmentation, or one that cannot act on x; masks or boxes do not fit the images x.
     """
-    chosen = Recipe.of(recipe)
-    if not chosen.at(Augmentation):
-        raise InputError(f"augment: the recipe must hold an augmentation such as rotation=15, got {chosen.text()!r}.")
+    recipe = Recipe.of(recipe)
+    if not recipe.at(Augmentation):
+        raise InputError(f"augment: the recipe must have an augmentation such as rotation=15, got {recipe.text()!r}.")
     if masks is not None and not (masks.ndim == 3 and len(masks) == len(x) and is_masks(x, masks)):
         raise InputError(
             f"augment: masks must have the shape (batch, height, width) of images x {tuple(x.shape)}, got "
@@ -71,20 +74,21 @@ def augment(
             f"augment: boxes must have the shape (batch, boxes, 4) for images x {tuple(x.shape)}, got "
             f"{tuple(boxes.shape)}."
         )
-    augmenting = BatchAugmenter(chosen, StepContext(generator or _torch_s(x)), inputs or Inputs.of(x), ())
-    augmenting.check(x)
+    context = StepContext(generator or _default_generator(x))
+    augmenter = BatchAugmenter(recipe, context, inputs or Inputs.of(x), ())
+    augmenter.check(x)
     y = x.new_zeros(len(x)) if masks is None else masks
-    acts = augmenting.acts(x, y)
-    made, y = augmenting.applied(x, y, acts)
-    placed = seen = None
+    drawn = augmenter.draw(x, y)
+    augmented, y = augmenter.apply(x, y, drawn)
+    warped = visible = None
     if boxes is not None:
-        moving = [act for act in acts if isinstance(act.technique, SpatialTransform)]
-        placed, seen = warp_boxes(boxes, *ways(x, moving), (x.shape[-2], x.shape[-1]))
-    return Augmented(made, None if masks is None else y, placed, seen)
+        spatial = [a for a in drawn if isinstance(a.technique, SpatialTransform)]
+        warped, visible = warp_boxes(boxes, *combined_warp(x, spatial), (x.shape[-2], x.shape[-1]))
+    return Augmented(augmented, None if masks is None else y, warped, visible)
 
 
-def _torch_s(x: Tensor) -> torch.Generator:
-    """A generator on x's device that goes on from torch's own one."""
+def _default_generator(x: Tensor) -> torch.Generator:
+    """A generator on x's device, seeded from torch's own."""
     generator = torch.Generator(x.device)
     generator.manual_seed(int(torch.randint(2**62, ())))
     return generator

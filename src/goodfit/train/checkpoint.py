@@ -1,4 +1,4 @@
-"""Checkpoints: best, last and every n epochs; and the state from which a run goes on bit by bit."""
+"""Checkpoints: weights of the best, the last and every n-th epoch, and the state to resume a run."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ from goodfit.serialization import read_tensors, write_tensors
 from goodfit.train.run import Weights
 
 STATE = "state.safetensors"
+FORMAT = 2
+"""Version of the state's layout; other versions are refused."""
 
 
 class Resumable(Protocol):
-    """What goes on from a stored state: a trainer between two epochs."""
+    """A trainer whose state between two epochs can be stored and restored."""
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a stored state to fit."""
+        """What must be the same for a stored state to fit this run."""
         ...
 
     def state(self) -> tuple[Weights, dict[str, Any]]:
-        """Everything that the next epoch depends on: tensors, and plain data."""
+        """Everything on which the next epoch depends: tensors, and plain data."""
         ...
 
-    def restore(self, tensors: Weights, facts: dict[str, Any]) -> None:
+    def load_state(self, tensors: Weights, data: dict[str, Any]) -> None:
         """The inverse of `state`."""
         ...
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where and how often to keep weights on disk.
+    """Where and how often a run writes its weights to disk.
 
-    `best.safetensors` and `last.safetensors` hold weights; `every=n` keeps `epoch-00n.safetensors` and so on besides;
-    `state.safetensors` is what `resume=True` goes on from. A folder that holds earlier results is refused unless it
-    is resumed or `force=True`.
+    `best.safetensors` and `last.safetensors` hold weights; `every=n` also keeps those of every n-th epoch in
+    `epoch-000n.safetensors`. `resume=True` resumes the run from `state.safetensors`.
+
+    Raises:
+        InputError: the folder holds an earlier run, and neither `resume` nor `force` is set.
     """
 
     folder: str | Path
@@ -51,38 +55,48 @@ class Checkpoints:
             raise InputError(f"Checkpoints: every must be at least 0, got every={self.every}.")
         if self.state.exists() and not (self.resume or self.force):
             raise InputError(
-                f"Checkpoints: '{self.folder}' holds an earlier run; go on with resume=True or overwrite: force=True."
+                f"Checkpoints: '{self.folder}' holds an earlier run; resume it with resume=True or overwrite it with "
+                "force=True."
             )
 
     @property
     def state(self) -> Path:
-        """The file that a run goes on from."""
+        """The file from which a run is resumed."""
         return Path(self.folder) / STATE
 
     def save(self, run: Resumable, epoch: int, improved: bool, kept: Weights) -> None:
-        """Write what the end of an epoch calls for; the state comes last and refers to nothing else."""
+        """Write the weights to keep after an epoch, and last the state, which does not depend on the other files."""
         folder = Path(self.folder)
         if improved:
             write_tensors(folder / "best.safetensors", kept, {"epoch": epoch})
         if self.every and epoch % self.every == 0:
             write_tensors(folder / f"epoch-{epoch:04d}.safetensors", kept, {"epoch": epoch})
         write_tensors(folder / "last.safetensors", kept, {"epoch": epoch})
-        tensors, facts = run.state()
-        write_tensors(self.state, tensors, facts)
+        tensors, data = run.state()
+        write_tensors(self.state, tensors, {"format": FORMAT, **data})
 
     def load(self, run: Resumable) -> None:
-        """Put a run back to where its last epoch ended, if there is one to go on from."""
+        """Restore the state after the last completed epoch, if the folder holds one and `resume` is set.
+
+        Raises:
+            InputError: the file is no state of this run, or has another format version.
+        """
         if not (self.resume and self.state.exists()):
             return
-        tensors, facts = read_tensors(self.state)
-        if not isinstance(facts, dict) or "identity" not in facts:
-            raise InputError(f"resume: '{self.state}' is not the state of a run; choose another folder.")
-        for key, mine in run.identity().items():
-            theirs = facts["identity"].get(key)
-            if theirs != mine:
-                raise InputError(f"resume: {key} must be as before, {theirs!r}, got {mine!r} ('{self.state}').")
+        tensors, data = read_tensors(self.state)
+        if not isinstance(data, dict) or "identity" not in data:
+            raise InputError(f"resume: '{self.state}' must be the state of a run, got another file; choose its folder.")
+        if data.get("format") != FORMAT:
+            raise InputError(
+                f"resume: '{self.state}' must have format {FORMAT}, got format={data.get('format')!r} of another "
+                "goodfit version; train again."
+            )
+        for key, current in run.identity().items():
+            before = data["identity"].get(key)
+            if before != current:
+                raise InputError(f"resume: {key} must be as before, {before!r}, got {current!r} ('{self.state}').")
         try:
-            run.restore(tensors, facts)
+            run.load_state(tensors, data)
         except (KeyError, RuntimeError) as error:
             raise InputError(
                 f"resume: the network must be as before; '{self.state}' holds other weights ({error})."
@@ -90,12 +104,12 @@ class Checkpoints:
 
 
 def pack(prefix: str, tensors: Weights) -> Weights:
-    """Tensors under a prefix."""
+    """The tensors with a prefix before their names."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def unpack(prefix: str, tensors: Weights) -> Weights:
-    """The tensors of a prefix, without it."""
+    """The tensors whose names have a prefix, without the prefix."""
     start = f"{prefix}/"
     return {name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)}
 
@@ -107,7 +121,7 @@ def optimizer_tensors(optimizer: Optimizer) -> Weights:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: Weights) -> None:
-    """The inverse of `optimizer_tensors`; learning rates and decays follow from the recipe."""
+    """The inverse of `optimizer_tensors`; learning rates and weight decays follow from the recipe."""
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition(".")

@@ -1,4 +1,4 @@
-"""Honest measurement: evaluation mode, clean data, data loss apart from penalties."""
+"""Evaluation of networks: loss and metric on clean data, in evaluation mode, without penalties."""
 
 from __future__ import annotations
 
@@ -9,45 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Metric, Part, Split
-from goodfit.data.metrics import predicted_classes
 from goodfit.data.storage import take_rows
 from goodfit.train.losses import Criterion, by_row
+from goodfit.train.predict import ROWS, chunk_size, mask_of, predict_outputs
 from goodfit.train.rng import generator
 
-ROWS = 2048
-"""Rows evaluated at a time, and below which the whole training part is measured."""
-NUMBERS = 2**22
-"""Numbers of inputs evaluated at a time: fewer rows where each is large, so that their activations fit into memory."""
 SHARE = 0.1
-"""Share of a larger training part that is measured: about a thirtieth of an epoch's arithmetic."""
-
-
-def outputs(model: nn.Module, x: Tensor) -> Tensor:
-    """The network's raw outputs for all rows, in evaluation mode and without gradients."""
-    model.eval()
-    with torch.inference_mode():
-        return torch.cat([model(chunk) for chunk in x.split(at_once(x))])
-
-
-def masks(model: nn.Module, x: Tensor) -> Tensor:
-    """The class (rows, height, width) uint8 that a network names for each pixel of images x, in evaluation mode."""
-    model.eval()
-    with torch.inference_mode():
-        return torch.cat([named(model(chunk)) for chunk in x.split(at_once(x))])
-
-
-def named(output: Tensor) -> Tensor:
-    """The classes (rows, height, width) uint8 from logits (rows, class, height, width)."""
-    return predicted_classes(output.movedim(1, -1)).to(torch.uint8)
-
-
-def at_once(x: Tensor) -> int:
-    """How many rows of x (n, …) are evaluated at a time.
-
-    >>> at_once(torch.zeros(1, 20)), at_once(torch.zeros(1, 3, 256, 256))
-    (2048, 21)
-    """
-    return max(1, min(ROWS, NUMBERS // max(1, x[0].numel())))
+"""Share of a large training part that is evaluated each epoch: about a thirtieth of an epoch's arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -59,44 +27,44 @@ class Evaluation:
     metric: float
 
 
-def measure(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Evaluation:
-    """Loss and metric of a network on rows x (n, …), y (n,), (n, 1) or, masks, (n, height, width)."""
+def evaluate(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Evaluation:
+    """Loss and metric of a network on rows x (n, …) with targets y (n,) or (n, 1), or masks (n, height, width)."""
     if y.ndim > 2:
-        return _measure_masks(model, x, y, criterion, metric)
-    output = outputs(model, x)
+        return _evaluate_masks(model, x, y, criterion, metric)
+    output = predict_outputs(model, x)
     with torch.inference_mode():
-        rows = criterion.rows(output, y)
-    return _measured(rows, metric(output, y))
+        losses = criterion.losses(output, y)
+    return _evaluation(losses, metric(output, y))
 
 
-def _measured(rows: Tensor, score: float) -> Evaluation:
-    if rows.ndim == 0:
-        return Evaluation(float(rows), math.nan, score)
-    n = len(rows)
-    spread = float(rows.std()) if n > 1 else math.nan
-    return Evaluation(float(rows.mean()), spread / math.sqrt(n), score)
+def _evaluation(losses: Tensor, score: float) -> Evaluation:
+    if losses.ndim == 0:
+        return Evaluation(float(losses), math.nan, score)
+    n = len(losses)
+    deviation = float(losses.std()) if n > 1 else math.nan
+    return Evaluation(float(losses.mean()), deviation / math.sqrt(n), score)
 
 
-def _measure_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Evaluation:
-    """The same part by part: logits of every pixel of all rows would not fit into memory."""
+def _evaluate_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion, metric: Metric) -> Evaluation:
+    """Chunk by chunk: the logits of every pixel of all rows would not fit in memory."""
     model.eval()
-    rows: list[Tensor] = []
-    whole: list[Tensor] = []
-    found, classes = [], 0
+    per_row: list[Tensor] = []
+    per_chunk: list[Tensor] = []
+    predicted, classes = [], 0
     with torch.inference_mode():
-        for some, targets in zip(x.split(at_once(x)), y.split(at_once(x)), strict=True):
-            output = model(some)
-            losses = by_row(criterion.rows(output, targets))
-            (rows if losses.ndim else whole).append(losses)
-            found.append(named(output))
+        for rows, targets in zip(x.split(chunk_size(x)), y.split(chunk_size(x)), strict=True):
+            output = model(rows)
+            losses = by_row(criterion.losses(output, targets))
+            (per_row if losses.ndim else per_chunk).append(losses)
+            predicted.append(mask_of(output))
             classes = output.shape[1]
-    losses = torch.cat(rows) if rows else torch.stack(whole).mean()
+    losses = torch.cat(per_row) if per_row else torch.stack(per_chunk).mean()
     finite = bool(torch.isfinite(losses).all())
-    return _measured(losses, metric.of_classes(torch.cat(found), y, classes) if finite else math.nan)
+    return _evaluation(losses, metric.of_classes(torch.cat(predicted), y, classes) if finite else math.nan)
 
 
 def training_sample(train: Part, seed: int) -> tuple[Tensor, Tensor]:
-    """The training rows that are measured each epoch: all of a small part, a fixed random sample of a large one."""
+    """The training rows that are evaluated each epoch: all of a small part, a fixed random sample of a large one."""
     n = len(train)
     size = min(n, max(ROWS, math.ceil(SHARE * n)))
     if size == n:
@@ -105,11 +73,11 @@ def training_sample(train: Part, seed: int) -> tuple[Tensor, Tensor]:
     return take_rows(train.x, rows), train.y[rows]
 
 
-def constant(criterion: Criterion, split: Split) -> float:
-    """The data loss, on the stop part, of the best constant prediction learned from the training part.
+def constant_prediction_loss(criterion: Criterion, split: Split) -> float:
+    """The data loss on the stop part of the best constant prediction, learned from the training part.
 
-    Class frequencies for the usual losses of classes, mean (for mae the median) for those of numbers; NaN for a loss
-    of the user's.
+    The prediction is the class frequencies for classification losses, and the mean (for mae the median) for
+    regression losses. NaN for a loss of the user's own.
     """
     y, stop = split.train.y, split.stop.y
     if criterion.name in ("cross_entropy", "binary_cross_entropy"):
@@ -122,5 +90,5 @@ def constant(criterion: Criterion, split: Split) -> float:
     else:
         return math.nan
     if stop.ndim > 2:  # masks
-        return float(criterion.rows(output[:, None, None].expand(len(stop), -1, *stop.shape[1:]), stop).mean())
-    return float(criterion.rows(output.expand(len(stop), -1), stop).mean())
+        return float(criterion.losses(output[:, None, None].expand(len(stop), -1, *stop.shape[1:]), stop).mean())
+    return float(criterion.losses(output.expand(len(stop), -1), stop).mean())

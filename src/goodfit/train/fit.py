@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +11,18 @@ import torch
 from torch import nn
 
 from goodfit.checks import whole_number
-from goodfit.data import Split, default_metric
-from goodfit.explanation import explain
-from goodfit.linter import LintMessage
+from goodfit.data import Split
 from goodfit.models import build
 from goodfit.recipe import Recipe
 from goodfit.surgery import copy_module
 from goodfit.technique import Technique
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
-from goodfit.train.ensemble import holding
-from goodfit.train.evaluate import constant
-from goodfit.train.losses import Criterion, Loss, choose, probe
-from goodfit.train.prepare import context, refuse_contradictions
-from goodfit.train.progress import Bar
-from goodfit.train.restless import restless
+from goodfit.train.evaluate import constant_prediction_loss
+from goodfit.train.losses import Loss
+from goodfit.train.predict import with_weights
+from goodfit.train.prepare import Plan, prepare
+from goodfit.train.progress import RunProgress
 from goodfit.train.rng import stream
 from goodfit.train.run import Run, Weights, snapshot
 from goodfit.train.stages.on_epoch import RunTracker
@@ -44,16 +40,22 @@ def fit(
     checkpoints: Checkpoints | None = None,
     progress: bool | None = None,
 ) -> Run:
-    """Train a copy of a network with a recipe; the network that was given stays as it is.
+    """Train a copy of a network with a recipe.
 
-    `model`: any module that takes (batch, *input_shape) and returns (batch, outputs); or the text of a reference
-    network
-    (`mlp`, `mlp:64-64`), which starts from `seed`. `loss(output, y)`: any differentiable loss in place of the usual
-    one, best one number per row (`reduction="none"`), so that its standard error is known. `checkpoints` keeps weights
-    on disk and resumes. `progress=None` shows a bar on a terminal only. All randomness follows from `seed`.
+    Ctrl-C ends training and returns the run with its best weights. If the loss is no longer finite, training ends as
+    well, and the run's `stopped` says where and what to try. All randomness follows from `seed`.
 
-    Ctrl-C ends training and returns the run with its best weights, as does a loss that is no longer finite (the run's
-    `stopped` says where it began and what to try).
+    Args:
+        model: any module that maps (batch, *input_shape) to (batch, outputs), which stays unchanged; or the text of a
+            reference network (`mlp`, `mlp:64-64`), whose initial weights follow from `seed`.
+        split: the data.
+        recipe: the techniques; "" trains the plain network.
+        training: optimizer, epochs, batch size and so on.
+        seed: a whole number of at least 0.
+        loss: any differentiable loss(output, y) in place of the default one; best one number per row
+            (`reduction="none"`), so that its standard error is known.
+        checkpoints: where to keep weights on disk, and whether to resume.
+        progress: whether to show a progress bar; None: on a terminal only.
 
     >>> from goodfit import load
     >>> run = fit("mlp:8", load("iris").split(), "l2=1e-3, early_stopping=5", Training(epochs=3, batch_size=32))
@@ -65,87 +67,63 @@ def fit(
         TrainingError: the loss is not finite before there is an epoch to keep.
     """
     seed = whole_number("fit", "seed", seed, 0)
-    recipe, training = Recipe.of(recipe), training or Training()
-    network = model if isinstance(model, str) else ""
-    spec, x = split.spec, split.train.x
+    spec = split.spec
     if isinstance(model, str):
-        trained = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
+        name = model
+        network = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
     else:
-        trained = copy_module(model)
-    if training.metric == "auto":
-        training = dataclasses.replace(training, metric=default_metric(spec, split.train.y))
+        name, network = "", copy_module(model)
     with torch.random.fork_rng():
-        criterion = choose(training.loss, loss, spec, probe(trained, x[:2]))
-        messages = recipe.lint(trained, context(split, training, criterion.name)) + restless(trained, x)
-        known = told(trained, recipe, messages)
-        solo = Trainer(trained, split, recipe, training, criterion, seed)
-        refuse_contradictions(messages)
-        with Bar(training.epochs, solo.metric.name, progress) as bar:
-            interrupted = solo.run(checkpoints, bar)
-        run = _finish(solo, interrupted, network)
-        run.facts |= known
-        return run
-
-
-def told(network: nn.Module, recipe: Recipe, messages: Sequence[LintMessage]) -> dict[str, Any]:
-    """What acts where on the unchanged network, and the linter's warnings, as plain data."""
-    explained = explain(network, recipe)
-    return {
-        "acts": [list(row) for row in explained.rows()],
-        "acts_on_whole_run": list(explained.whole_run),
-        "warnings": [str(message) for message in messages if message.severity == "warning"],
-    }
-
-
-def _finish(solo: Trainer, interrupted: bool, network: str) -> Run:
-    """The run, with the kept weights in a network without noise."""
-    last = snapshot(solo.shadow.network(solo.sample[0]) if solo.shadow else solo.model)
-    known = facts(solo.split, solo.criterion, len(solo.sample[0]), solo.model)
-    model = solo.attachment.silence()
-    return finished(
-        TrainingOutcome(solo.course, solo.best, last, interrupted), model, solo.recipe, solo.training, solo.seed,
-        solo.split, solo.criterion.name, network, known,
-    )  # fmt: skip
+        plan = prepare(network, split, Recipe.of(recipe), training or Training(), loss)
+        trainer = Trainer(network, plan, split, seed)
+        with RunProgress(plan.training.epochs, trainer.metric.name, progress) as bar:
+            interrupted = trainer.train(checkpoints, bar)
+        last = snapshot(trainer.network_to_keep())
+        metadata = run_metadata(split, plan, len(trainer.sample[0]), network)
+        outcome = TrainingOutcome(trainer.tracker, trainer.best, last, interrupted)
+        return build_run(outcome, trainer.attachment.remove_training_hooks(), plan, split, seed, name, metadata)
 
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """How a run came to its end, and its weights."""
+    """How a training run ended, and its weights."""
 
-    course: RunTracker
+    tracker: RunTracker
     best: Weights
     last: Weights
     interrupted: bool = False
 
 
-def finished(
-    end: TrainingOutcome,
+def build_run(
+    outcome: TrainingOutcome,
     model: nn.Module,
-    recipe: Recipe,
-    training: Training,
-    seed: int,
+    plan: Plan,
     split: Split,
-    loss: str,
+    seed: int,
     network: str,
-    facts: dict[str, Any],
+    metadata: Mapping[str, Any],
 ) -> Run:
-    """The run, in whose network the kept weights are put."""
-    course, best = end.course, end.course.keeps_best(end.interrupted)
+    """The run with its kept weights in the network; `network`: the text of a reference network, else empty."""
+    tracker, interrupted = outcome.tracker, outcome.interrupted
+    best = tracker.keeps_best(interrupted)
     return Run(
-        model=holding(model, end.best if best else end.last, split.spec.task).eval(), history=course.history,
-        recipe=recipe, training=training, seed=seed, spec=split.spec, preprocessing=split.preprocessing,
-        metric=course.metric, loss=loss, kept="best" if best else "last",
-        best_epoch=course.best_epoch or len(course.history), best=end.best, last=end.last, network=network,
-        stopped="interrupted by the user" if end.interrupted else course.stopped, interrupted=end.interrupted,
-        facts=facts,
+        model=with_weights(model, outcome.best if best else outcome.last, split.spec.task).eval(),
+        history=tracker.history, recipe=plan.recipe, training=plan.training, seed=seed, spec=split.spec,
+        preprocessing=split.preprocessing, metric=tracker.metric, loss=plan.criterion.name,
+        kept="best" if best else "last", best_epoch=tracker.best_epoch or len(tracker.history), best=outcome.best,
+        last=outcome.last, network=network, stopped="interrupted by the user" if interrupted else tracker.stopped,
+        interrupted=interrupted, metadata=dict(metadata),
     )  # fmt: skip
 
 
-def facts(split: Split, criterion: Criterion, sample: int, model: nn.Module) -> dict[str, Any]:
-    """What a diagnosis needs beside the History: row counts and the loss of a constant prediction."""
-    trivial = constant(criterion, split)
+def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module) -> dict[str, Any]:
+    """What a diagnosis and a report need besides the History: row counts, the loss of a constant prediction, and so on.
+
+    `sample_rows`: the training rows that are evaluated each epoch.
+    """
+    baseline = constant_prediction_loss(plan.criterion, split)
     return {
-        "rows_train": len(split.train), "rows_sample": sample, "rows_stop": len(split.stop),
-        "baseline_loss": trivial if math.isfinite(trivial) else None, "data": split.text,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "rows_train": len(split.train), "rows_sample": sample_rows, "rows_stop": len(split.stop),
+        "baseline_loss": baseline if math.isfinite(baseline) else None, "data": split.text,
+        "parameters": sum(p.numel() for p in model.parameters()), **plan.description,
     }  # fmt: skip

@@ -17,24 +17,27 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Criterion:
-    """A data loss: outputs and targets in, one number per row, or per pixel of masks (batch, height, width), or, for
-    some losses of the user's, one in all."""
+    """A data loss with its name.
+
+    `losses(output, y)` gives one number per row (batch,), for masks one per pixel (batch, height, width); a loss of the
+    user's own may give a single number.
+    """
 
     name: str
-    rows: Loss
+    losses: Loss
 
     @property
     def by_row(self) -> bool:
-        """Whether it is known that a row's loss depends on that row alone."""
-        return self.rows in LOSSES.values()
+        """Whether the loss of a row is known to depend on that row alone."""
+        return self.losses in LOSSES.values()
 
     def mean(self, output: Tensor, y: Tensor) -> Tensor:
         """The mean over the batch, a scalar."""
-        return self.rows(output, y).mean()
+        return self.losses(output, y).mean()
 
 
 def by_row(losses: Tensor) -> Tensor:
-    """Losses per row (batch,) from those per row or per pixel (batch, …); a single number stays one."""
+    """Losses per row (batch,) from losses per row or per pixel (batch, …); a single number stays a single number."""
     return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
 
 
@@ -71,8 +74,8 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Criterion:
-    """The criterion for a task and a network's output (of a few rows).
+def choose_criterion(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Criterion:
+    """The data loss that fits the task and the network's output for a few rows; `custom`: a loss of the user's own.
 
     Raises:
         InputError: the output does not fit the targets.
@@ -84,7 +87,7 @@ def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Cr
     if spec.task == "regression":
         if name in ("cross_entropy", "binary_cross_entropy"):
             raise InputError(f"training: loss={name!r} needs classes; the target '{spec.target}' is a number.")
-        _fits(width == spec.n_outputs, output, f"{spec.n_outputs} value(s)", spec)
+        _check_output(width == spec.n_outputs, output, f"{spec.n_outputs} value(s)", spec)
         return Criterion(name if name != "auto" else "mse", LOSSES[name if name != "auto" else "mse"])
     if name in ("mse", "mae", "huber"):
         raise InputError(f"training: loss={name!r} needs numbers; the target '{spec.target}' has classes.")
@@ -93,15 +96,15 @@ def choose(name: str, custom: Loss | None, spec: TaskSpec, output: Tensor) -> Cr
     needed = 1 if chosen == "binary_cross_entropy" else spec.n_outputs
     if masks:
         space = tuple(spec.input_shape[1:])
-        _fits(
+        _check_output(
             tuple(output.shape[1:]) == (needed, *space), output, f"{needed} logit(s) for each of {space} pixels", spec
         )
     flat = masks or output.ndim == 2 or (chosen == "binary_cross_entropy" and output.ndim == 1)
-    _fits(width == needed and flat, output, f"{needed} logit(s)", spec)
+    _check_output(width == needed and flat, output, f"{needed} logit(s)", spec)
     return Criterion(chosen, LOSSES[chosen])
 
 
-def _fits(fits: bool, output: Tensor, needed: str, spec: TaskSpec) -> None:
+def _check_output(fits: bool, output: Tensor, needed: str, spec: TaskSpec) -> None:
     if not fits:
         raise InputError(
             f"model: the output must be {needed} per row for the target '{spec.target}', "
@@ -109,8 +112,12 @@ def _fits(fits: bool, output: Tensor, needed: str, spec: TaskSpec) -> None:
         )
 
 
-def probe(model: nn.Module, x: Tensor) -> Tensor:
-    """The network's output for a few rows, in evaluation mode; that it cannot take them is the user's to mend."""
+def probe_output(model: nn.Module, x: Tensor) -> Tensor:
+    """The network's output for a few rows, in evaluation mode.
+
+    Raises:
+        InputError: the network cannot process the rows, or does not return one tensor with a row for each.
+    """
     was_training = model.training
     model.eval()
     try:

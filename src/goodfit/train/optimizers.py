@@ -1,4 +1,4 @@
-"""torch's optimizers: those that training makes, and what their state says of a weight's step size."""
+"""torch's optimizers: those of `fit`, and the effective step size of each weight from an optimizer's state."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from goodfit.errors import InputError
 from goodfit.train.config import Training
 
 
-def make(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:
-    """The optimizer for parameter groups that may carry their own `weight_decay` (coupled: added to the gradient).
+def make_optimizer(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:
+    """The optimizer for parameter groups, each with its own `weight_decay` (coupled: added to the gradient).
 
-    Adam and AdamW are the same here but for the default weight decay of 0.01 that torch's AdamW brings: it is left
-    to the recipe (`weight_decay=0.01`), so that nothing regularizes unseen.
+    "adamw" equals "adam": the default weight decay of 0.01 of torch's AdamW is not applied, because all regularization
+    is in the recipe (`weight_decay=0.01`).
     """
     params = [p for g in groups for p in g["params"]]  # type: ignore[attr-defined]
     fused = all(p.is_floating_point() for p in params)
@@ -27,23 +27,24 @@ def make(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:
     return Adam(groups, lr=training.learning_rate, betas=betas, fused=fused)
 
 
-def adaptive(optimizer: Optimizer) -> bool:
-    """Whether each weight has a step size of its own."""
+def is_adaptive(optimizer: Optimizer) -> bool:
+    """Whether the step size differs between weights."""
     return "momentum" not in optimizer.defaults or "alpha" in optimizer.defaults
 
 
 def step_size(
     optimizer: Optimizer, group: dict[str, Any], parameter: nn.Parameter, rate: float, out: Tensor
 ) -> Tensor | float:
-    """By how much one unit of gradient, held for long, moves each weight per step; `out` may be used for the result.
+    """The effective step size: how far a constant gradient of 1 moves each weight per step.
 
-    `rate`: the learning rate of the step, or the sum of those of several steps.
+    Proximal steps use it. Their fixed point then solves the penalized problem with any of these optimizers.
 
-    The proximal step needs it: with it the fixed point solves the penalised problem under any of these optimizers.
-    SGD: learning rate / (1 − momentum). Adam and kin: learning rate / (√v̂ + ε), a tensor of the weight's shape.
+    `rate`: the learning rate of the step, or the sum over several steps; `out`: a tensor that may hold the result.
+
+    SGD: learning rate / (1 − momentum). Adam and its variants: learning rate / (√v̂ + ε), of the weight's shape.
 
     Raises:
-        InputError: an optimizer whose state does not tell.
+        InputError: the step size of this optimizer is not known.
     """
     state = optimizer.state.get(parameter, {})
     if "exp_avg_sq" in state:  # Adam, AdamW, NAdam, RAdam

@@ -1,17 +1,131 @@
-"""What the linter is told of a training."""
+"""`prepare`: checks a network, data, a recipe and training settings against each other, and plans the training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
-from goodfit.data import Split
+import torch
+from torch import Tensor, nn
+
+from goodfit import surgery
+from goodfit.data import Split, default_metric
 from goodfit.errors import InputError
+from goodfit.explanation import explain
 from goodfit.linter import Context, LintMessage
+from goodfit.recipe import Recipe
+from goodfit.stages import OnEval, Synthesis
+from goodfit.technique import Technique
 from goodfit.train.config import Training
+from goodfit.train.losses import Criterion, Loss, choose_criterion, probe_output
+from goodfit.train.phases import Phase, phases_of
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_inputs, check_targets
+from goodfit.train.stages.on_epoch import check_monitors
+from goodfit.train.stages.on_eval import single_averaging
+from goodfit.train.stages.on_model import Attachment, attach_layers
+from goodfit.train.stages.weight_targets import weight_targets
+
+ROWS = 64
+"""Rows on which a network is checked for randomness in evaluation mode."""
 
 
-def context(split: Split, training: Training, loss: str) -> Context:
-    """What is known before training begins; `loss`: the name of the data loss that was chosen."""
+@dataclass(frozen=True, eq=False)
+class NetworkProbe:
+    """What is known about a network on some data without a recipe; shared by all recipes that are prepared on them."""
+
+    output: Tensor  # for two rows
+    metric: str  # the default metric
+    messages: tuple[LintMessage, ...]
+    checked: set[Hashable] = field(default_factory=set)
+    """Structures of recipes that are known to fit: whether one fits does not depend on its strengths."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A recipe that fits the network and the data, with everything that is decided before training."""
+
+    recipe: Recipe
+    training: Training  # with the chosen metric in place of "auto"
+    criterion: Criterion
+    phases: tuple[Phase, ...]  # of a training step, in order
+    description: dict[str, Any]  # see `describe_recipe`
+
+    @property
+    def rows_at_once(self) -> int:
+        """The rows of a batch that are computed at once; larger batches are accumulated."""
+        return -(-self.training.batch_size // self.training.accumulate)
+
+
+def prepare(
+    model: nn.Module,
+    split: Split,
+    recipe: Recipe,
+    training: Training,
+    loss: Loss | None = None,
+    probe: NetworkProbe | None = None,
+) -> Plan:
+    """Check a network, data, a recipe and training settings against each other. Nothing is trained or changed.
+
+    `probe`: what `probe_network` has returned for this network and data, to compute it once for many recipes.
+
+    Raises:
+        InputError: they do not fit each other.
+    """
+    probe = probe or probe_network(model, split)
+    if training.metric == "auto":
+        training = training.with_values(metric=probe.metric)
+    criterion = choose_criterion(training.loss, loss, split.spec, probe.output)
+    messages = [*recipe.lint(model, lint_context(split, training, criterion.name)), *probe.messages]
+    description = describe_recipe(model, recipe, messages)
+    structure = training.batch_size, training.accumulate, tuple(map(_structure, recipe)), training.metric
+    if structure not in probe.checked:
+        _check_fit(model, split, recipe, training)
+        probe.checked.add(structure)
+    refuse_contradictions(messages)
+    return Plan(recipe, training, criterion, phases_of(recipe), description)
+
+
+def probe_network(model: nn.Module, split: Split) -> NetworkProbe:
+    """Check that a network can process the data.
+
+    Raises:
+        InputError: it cannot.
+    """
+    x = split.train.x
+    output, metric = probe_output(model, x[:2]), default_metric(split.spec, split.train.y)
+    return NetworkProbe(output, metric, tuple(warn_if_nondeterministic(model, x)))
+
+
+def warn_if_nondeterministic(network: nn.Module, x: Tensor) -> list[LintMessage]:
+    """A warning if a network's output for a few rows differs between two passes in evaluation mode.
+
+    >>> print(*warn_if_nondeterministic(nn.Dropout(0.5), torch.ones(2, 3)))
+    <BLANKLINE>
+    """
+    first, second = (probe_output(network, x[:ROWS]) for _ in range(2))
+    if torch.allclose(first, second, rtol=1e-3, atol=1e-6, equal_nan=True):  # some kernels differ in rounding
+        return []
+    reason = (
+        "its output differs between two passes in evaluation mode, so that every evaluation is noisy: something "
+        "random in it is always on, such as F.dropout without training=self.training"
+    )
+    return [LintMessage("warning", (), (), reason, "", "make it follow the network's mode, or use nn.Dropout")]
+
+
+def describe_recipe(network: nn.Module, recipe: Recipe, messages: Sequence[LintMessage]) -> dict[str, Any]:
+    """Where each technique acts on the original network, and the linter's warnings, as plain data."""
+    explained = explain(network, recipe)
+    return {
+        "acts": [list(row) for row in explained.rows()],
+        "acts_on_whole_run": list(explained.whole_run),
+        "warnings": [str(message) for message in messages if message.severity == "warning"],
+    }
+
+
+def lint_context(split: Split, training: Training, loss: str) -> Context:
+    """What the linter needs to know about a training; `loss`: the name of the chosen data loss."""
     features = split.preprocessing.features if split.preprocessing else None
     counts = split.train.y.bincount() if split.spec.task == "classification" else None
     return Context(
@@ -24,11 +138,80 @@ def context(split: Split, training: Training, loss: str) -> Context:
 
 
 def refuse_contradictions(messages: Sequence[LintMessage]) -> None:
-    """Refuse a recipe that contradicts itself, the network or the data, with the linter's reason.
+    """Refuse a recipe that contradicts itself, the network or the data.
 
     Raises:
-        InputError: a message is an error.
+        InputError: a message of the linter is an error.
     """
     for message in messages:
         if message.severity == "error":
             raise InputError("recipe: " + str(message).removeprefix("error: "))
+
+
+def _structure(technique: Technique) -> Hashable:
+    """A technique's type and knobs; of its strengths only whether they are neutral."""
+    strengths = technique.strengths()
+    neutral = tuple(getattr(technique, name) == technique.knobs()[name].neutral for name in strengths)
+    return type(technique), tuple((n, v) for n, v in technique.values().items() if n not in strengths), neutral
+
+
+def prepare_loop(model: nn.Module, recipe: Recipe, context: Context, stats: DataStats, rows: bool) -> tuple[Phase, ...]:
+    """Like `prepare`, for a recipe that is attached to the user's own loop; the phases of its steps.
+
+    `rows`: whether the training rows are known.
+
+    Raises:
+        InputError: the network, the recipe and what is known about the data do not fit each other.
+    """
+    messages = recipe.lint(model, context)
+    with _attached(model, recipe) as attachment:
+        _check_techniques(attachment, recipe, stats)
+        if recipe.at(OnEval) and not rows and surgery.has_batch_norm(model):
+            raise InputError(
+                f"{type(recipe.at(OnEval)[0]).__name__}: batch norm statistics must be recomputed for averaged "
+                "weights; give attach(…, data=(x, y))."
+            )
+    refuse_contradictions(messages)
+    return phases_of(recipe)
+
+
+def _check_fit(model: nn.Module, split: Split, recipe: Recipe, training: Training) -> None:
+    """Check every technique against the network and the data.
+
+    Raises:
+        InputError: a technique does not fit.
+    """
+    stats = DataStats.of(split, recipe)
+    with _attached(model, recipe) as attachment:
+        if not any(p.requires_grad for p in attachment.parameters().values()):
+            raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
+        if -(-training.batch_size // training.accumulate) == 1 and surgery.has_batch_norm(model):
+            raise InputError(
+                "training: batch norm needs at least two rows at a time, got "
+                f"batch_size={training.batch_size} with accumulate={training.accumulate}; raise batch_size or lower "
+                "accumulate."
+            )
+        transforms = _check_techniques(attachment, recipe, stats)
+        check_inputs(transforms, split.train.x)
+        for synthesis in recipe.at(Synthesis):
+            synthesis.check(split.train.x, split.train.y, stats.inputs)
+        check_monitors(recipe, training.metric)
+
+
+def _check_techniques(attachment: Attachment, recipe: Recipe, stats: DataStats) -> BatchTransforms:
+    """The checks that need no training rows; the recipe's batch transforms."""
+    weight_targets(attachment.model, recipe)
+    transforms = BatchTransforms(recipe, attachment, stats)
+    check_targets(recipe, stats)
+    single_averaging(recipe.at(OnEval))
+    return transforms
+
+
+@contextmanager
+def _attached(model: nn.Module, recipe: Recipe) -> Iterator[Attachment]:
+    """A trial: the recipe is attached inside the block."""
+    attachment = attach_layers(model, recipe)
+    try:
+        yield attachment
+    finally:
+        attachment.detach()

@@ -1,4 +1,4 @@
-"""Random streams: each follows from (seed, epoch, purpose), so that a resumed run draws what an unbroken one would."""
+"""Random streams, each derived from (seed, epoch, purpose): a resumed run draws the same numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 PURPOSES = ("init", "order", "noise", "user", "sample", "rows")
 
 
-@lru_cache(maxsize=1024)  # runs that are compared share their seeds
+@lru_cache(maxsize=1024)  # compared runs share their seeds
 def stream(seed: int, epoch: int, purpose: str) -> int:
     """The seed of one stream.
 
@@ -22,7 +22,7 @@ def stream(seed: int, epoch: int, purpose: str) -> int:
 
 
 def generator(seed: int, epoch: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of its own for one stream."""
-    made = torch.Generator(device=device)
-    made.manual_seed(stream(seed, epoch, purpose))
-    return made
+    """A new generator for one stream."""
+    generator = torch.Generator(device=device)
+    generator.manual_seed(stream(seed, epoch, purpose))
+    return generator

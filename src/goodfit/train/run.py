@@ -1,4 +1,4 @@
-"""What training returns."""
+"""`Run`: a trained network with its history."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ from goodfit.data.metrics import probabilities
 from goodfit.history import History
 from goodfit.recipe import Recipe
 from goodfit.train.config import Training
-from goodfit.train.ensemble import holding
-from goodfit.train.evaluate import masks, outputs
-from goodfit.train.monte_carlo import sampled
+from goodfit.train.predict import predict_masks, predict_mc, predict_outputs, with_weights
 
 Weights = dict[str, Tensor]
 
 
 @dataclass(eq=False)
 class Run:
-    """A trained network and how it came about.
+    """A trained network with its recipe, settings and History.
 
-    `model` is the network with the kept weights: those of the best epoch where the recipe stops early, training was
-    interrupted or went astray; else the last ones (`kept` says which). `best` and `last` hold both. Noise is out of it;
-    layers that the recipe inserted are in it.
+    `model` is the network with the kept weights. These are the weights of the best epoch if the recipe stops early, or
+    if training was interrupted or diverged; otherwise those of the last epoch (`kept` is "best" or "last"). `best` and
+    `last` hold both. Hooks of the recipe are removed from the network; layers that the recipe inserted stay.
     """
 
     model: nn.Module
@@ -47,11 +45,11 @@ class Run:
     network: str = ""
     stopped: str = ""
     interrupted: bool = False
-    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)  # row counts, warnings, where techniques act
 
     @property
     def epochs(self) -> int:
-        """Epochs that were trained and measured."""
+        """The number of epochs that were trained."""
         return len(self.history)
 
     @property
@@ -66,25 +64,30 @@ class Run:
 
     def outputs(self, x: Tensor) -> Tensor:
         """Raw outputs of the kept weights: x (rows, *input_shape), preprocessed → (rows, outputs)."""
-        return outputs(self.model, x)
+        return predict_outputs(self.model, x)
 
-    def sampled(self, x: Tensor, times: int = 30, seed: int = 0) -> Tensor:
-        """Raw outputs with the recipe's noise left on (Monte Carlo dropout): x (rows, …) → (times, rows, outputs).
+    def predict_mc(self, x: Tensor, n_samples: int = 30, seed: int = 0) -> Tensor:
+        """Raw outputs with the recipe's noise active (Monte Carlo dropout).
 
-        Their mean is the prediction of an ensemble of sub-networks, their spread a measure of its doubt.
+        Their mean is the prediction of an ensemble of sub-networks; their standard deviation is an estimate of the
+        predictive uncertainty.
+
+        Shape: x (rows, *input_shape) → (n_samples, rows, outputs).
 
         Raises:
-            InputError: neither recipe nor network has noise.
+            InputError: neither the recipe nor the network has noise.
         """
-        return sampled(self.model, self.recipe, x, times, seed)
+        return predict_mc(self.model, self.recipe, x, n_samples, seed)
 
     def predict(self, x: Tensor) -> Any:
-        """Class names (rows,), or numbers (rows,) in the target's own unit.
+        """Predicted class names (rows,), or numbers (rows,) in the unit of the target.
 
-        Of masks (rows, height, width) uint8: each pixel's class as its place in `spec.classes`.
+        For segmentation: masks (rows, height, width) uint8 of indices into `spec.classes`.
+
+        Shape: x (rows, *input_shape), preprocessed.
         """
         if self.spec.task == "segmentation":
-            return masks(self.model, x).cpu().numpy()
+            return predict_masks(self.model, x).cpu().numpy()
         raw = self.outputs(x)
         if self.spec.task == "regression":
             values = raw.flatten().double().cpu().numpy()
@@ -92,15 +95,15 @@ class Run:
         return [self.spec.classes[i] for i in probabilities(raw).argmax(1)]
 
     def probabilities(self, x: Tensor) -> Any:
-        """Class probabilities (rows, classes), float64; of masks (rows, classes, height, width)."""
+        """Class probabilities (rows, classes), float64; for masks (rows, classes, height, width)."""
         raw = self.outputs(x)
         if self.spec.task == "segmentation":
             return np.moveaxis(probabilities(raw.movedim(1, -1)), -1, 1)
         return probabilities(raw)
 
     def keep(self, which: str) -> Run:
-        """The same run with the `best` or the `last` weights in its model."""
-        self.model = holding(self.model, self.best if which == "best" else self.last, self.spec.task).eval()
+        """Put the `best` or the `last` weights into the model; the run itself."""
+        self.model = with_weights(self.model, self.best if which == "best" else self.last, self.spec.task).eval()
         self.kept = which
         return self
 

@@ -23,7 +23,7 @@ def test_training_on_real_texts(shared: Callable[[str], Path], name: str) -> Non
     split = data.split(0)
     assert (split.train.x == 0).any(1).float().mean() > 0.9  # few texts fill the whole length
     run = fit("bag:16-16", split, "synonyms=0.2, random_deletion=0.1", Training(epochs=2, learning_rate=0.01))
-    assert run.history["train_loss"][1] < run.history["train_loss"][0] < run.facts["baseline_loss"]
+    assert run.history["train_loss"][1] < run.history["train_loss"][0] < run.metadata["baseline_loss"]
     raw = data.x.iloc[split.validation.rows]
     assert torch.equal(torch.from_numpy(run.preprocessing.transform(raw)), split.validation.x)
     assert set(run.predict(split.validation.x)) == set(data.classes)

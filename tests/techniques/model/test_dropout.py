@@ -19,7 +19,7 @@ def generator() -> torch.Generator:
 def attached(model: nn.Module, technique: Dropout) -> tuple[Attachment, dict[str, Tensor]]:
     """The network with the technique attached, and a dict that records the input of each layer."""
     attachment = attach_layers(model, Recipe.of(technique))
-    attachment.source.generator = generator()
+    attachment.context.generator = generator()
     layer_inputs: dict[str, Tensor] = {}
     for name, layer in model.named_children():
         layer.register_forward_pre_hook(lambda _, args, name=name: layer_inputs.update({name: args[0].detach()}))
@@ -60,7 +60,7 @@ def test_only_hidden_units_are_dropped(make_net: Callable[..., nn.Sequential]) -
         assert float(kept[hidden > 0].double().mean()) == pytest.approx(0.5, abs=0.03)
     last = model[4]
     torch.testing.assert_close(output, nn.functional.linear(layer_inputs["4"], last.weight, last.bias))  # not dropped
-    assert len(attachment.noises) == 2
+    assert len(attachment.training_hooks) == 2
 
 
 def test_input_rate_on_the_first_layer_only(make_net: Callable[..., nn.Sequential]) -> None:
@@ -80,13 +80,13 @@ def test_identity_in_evaluation_and_without_generator(make_net: Callable[..., nn
     attachment, _ = attached(model, Dropout(0.5, input_rate=0.5))
     assert torch.equal(model.eval()(x), plain)
     assert not torch.equal(model.train()(x), plain)
-    attachment.source.generator = None
+    attachment.context.generator = None
     assert torch.equal(model.train()(x), plain)
 
 
 def test_selected_layers_and_convolutions() -> None:
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
-    assert len(attach_layers(model, Recipe.of(Dropout(0.5, on="Linear"))).noises) == 2
+    assert len(attach_layers(model, Recipe.of(Dropout(0.5, on="Linear"))).training_hooks) == 2
     _, layer_inputs = attached(model, Dropout(0.5, on="5"))
     model.train()(torch.randn(4, 1, 4, 4, generator=generator()))
     assert not torch.equal(layer_inputs["5"], layer_inputs["4"].relu())
@@ -96,7 +96,7 @@ def test_selected_layers_and_convolutions() -> None:
 def test_tied_layers() -> None:
     model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6, bias=False))
     model[2].weight = model[0].weight
-    assert len(attach_layers(model, Recipe.of(Dropout(0.5))).noises) == 1
+    assert len(attach_layers(model, Recipe.of(Dropout(0.5))).training_hooks) == 1
 
 
 def test_token_ids_are_unchanged() -> None:

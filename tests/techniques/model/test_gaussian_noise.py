@@ -39,7 +39,7 @@ def test_any_nonnegative_stddev_is_allowed() -> None:
 def test_input_and_hidden_stddev_are_separate(make_net: Callable[..., nn.Sequential]) -> None:
     x, model, layer_inputs = torch.ones(4000, 6), make_net(), {}
     attachment = attach_layers(model, Recipe.of(GaussianNoise(0.5, input_stddev=2.0)))
-    attachment.source.generator = generator()
+    attachment.context.generator = generator()
     for name, layer in model.named_children():
         layer.register_forward_pre_hook(lambda _, args, name=name: layer_inputs.update({name: args[0].detach()}))
     noisy = model.train()(x)
@@ -47,11 +47,11 @@ def test_input_and_hidden_stddev_are_separate(make_net: Callable[..., nn.Sequent
     for before, layer in (("1", "2"), ("3", "4")):
         assert float((layer_inputs[layer] - layer_inputs[before].relu()).std()) == pytest.approx(0.5, rel=0.02)
     assert torch.equal(noisy, nn.functional.linear(layer_inputs["4"], model[4].weight, model[4].bias))
-    assert len(attach_layers(make_net(), Recipe.of(GaussianNoise(0.5, 0.0))).noises) == 2
+    assert len(attach_layers(make_net(), Recipe.of(GaussianNoise(0.5, 0.0))).training_hooks) == 2
 
 
 def test_identity_in_evaluation(make_net: Callable[..., nn.Sequential]) -> None:
     x, model = torch.ones(4, 6), make_net().eval()
     plain = model(x)
-    attach_layers(model, Recipe.of(GaussianNoise(5.0))).source.generator = generator()
+    attach_layers(model, Recipe.of(GaussianNoise(5.0))).context.generator = generator()
     assert torch.equal(model(x), plain)

@@ -109,7 +109,7 @@ def test_scales_are_learned_and_not_part_of_the_network(
     model, scales = make_net(), []
     attachment = attach_layers(model, Recipe.of(NoisyLinear(0.5)))
     assert len(attachment.learned) == 6  # a weight and a bias per layer
-    attachment.source.generator = generator()
+    attachment.context.generator = generator()
     optimizer = torch.optim.SGD(attachment.learned.values(), lr=1.0)
     for _ in range(2):
         optimizer.zero_grad()

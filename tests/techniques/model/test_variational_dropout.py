@@ -125,7 +125,7 @@ def test_in_a_network_acts_in_training_only() -> None:
     layer, x = make(nn.GRU, 3, 4), torch.randn(5, 2, 3, generator=generator(), dtype=torch.float64)
     plain = layer(x)[0].detach()
     attachment = attach_layers(layer, Recipe.of(VariationalDropout(0.5, 0.5)))
-    attachment.source.generator = generator(2)
+    attachment.context.generator = generator(2)
     first, second = layer(x)[0], layer(x)[0]
     assert not torch.allclose(first, plain)
     assert not torch.allclose(first, second)

@@ -92,7 +92,7 @@ def test_weights_are_restored_after_each_pass(three_class_split: Split, make_net
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     plain = model.eval()(x)
     attachment = attach_layers(model, Recipe.of(WeightNoise(0.3, on="last")))
-    attachment.source.generator = generator()
+    attachment.context.generator = generator()
     noisy = model.train()(x)
     z = torch.empty(3, 8).normal_(generator=generator())
     expected = F.linear(model[:4](x), before["4.weight"] + 0.3 * z, before["4.bias"])

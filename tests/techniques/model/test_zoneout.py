@@ -151,10 +151,10 @@ def test_in_a_network_evaluation_uses_the_expectation() -> None:
     layer, x, zoneout = make(nn.LSTM, 3, 4), normal(5, 2, 3), Zoneout(0.4)
     plain = layer(x)[0].detach()
     attachment = attach_layers(layer, Recipe.of(zoneout))
-    attachment.source.generator = generator(2)
+    attachment.context.generator = generator(2)
     first, second = layer(x)[0], layer(x)[0]
     assert not torch.allclose(first, second)
     expected = unroll(layer, x, None, FixedMasks(zoneout, None))[0]
-    assert torch.equal(attachment.silence().eval()(x)[0], expected)
+    assert torch.equal(attachment.remove_training_hooks().eval()(x)[0], expected)
     assert not torch.allclose(expected, plain)
     assert torch.equal(attachment.detach()(x)[0], plain)

@@ -173,7 +173,7 @@ def test_manual_loop_must_pass_the_mask_of_repeated_rows(pets: Split) -> None:
         rows = reg.rows()
         with pytest.raises(InputError, match=r"class_balance spares rows .* give batch\(x, y, only=reg.again\(rows\)"):
             reg.batch(x[rows], y[rows])
-        repeated = reg.again(rows)
+        repeated = reg.is_repeat(rows)
         changed, _ = reg.batch(x[rows], y[rows], only=repeated)
         assert int(repeated.sum()) == 24
         assert torch.equal(changed[~repeated], x[rows][~repeated])

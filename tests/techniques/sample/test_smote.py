@@ -19,7 +19,7 @@ from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.manual_loop.attach import attach
-from goodfit.train.stages.growing import grown
+from goodfit.train.stages.on_sample import add_synthetic_rows
 
 
 def labels(*counts: int) -> Tensor:
@@ -118,11 +118,11 @@ def test_same_seed_gives_the_same_rows(mixed_inputs: Inputs, make_rows: Callable
 
 def test_rows_are_added_to_the_training_part_from_the_training_part_only(imbalanced: Split) -> None:
     train, inputs = imbalanced.train, imbalanced.spec.inputs
-    more = grown(train, Recipe.of("smote"), inputs, 0)
+    more = add_synthetic_rows(train, Recipe.of("smote"), inputs, 0)
     assert torch.equal(more.x[: len(train)], train.x)
     assert more.rows[len(train) :].tolist() == [-1] * (len(more) - len(train))
     assert more.y.bincount().tolist() == [int(train.y.bincount().max())] * 2
-    assert grown(train, Recipe.of("smote=0.0"), inputs, 0) is train
+    assert add_synthetic_rows(train, Recipe.of("smote=0.0"), inputs, 0) is train
     assert len({*map(tuple, more.x[:, -3:].tolist())} - {(1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)}) == 0
 
 
@@ -130,7 +130,7 @@ def test_in_training(imbalanced: Split) -> None:
     settings = Training(epochs=2, batch_size=16)
     plain, run = fit("mlp:4", imbalanced, "", settings), fit("mlp:4", imbalanced, "smote", settings)
     assert not torch.equal(plain.last["0.weight"], run.last["0.weight"])
-    assert run.facts["warnings"] == []
+    assert run.metadata["warnings"] == []
     recipes = ["", "smote", "smote=0.5, class_balance"]
     many = fit_many("mlp:4", imbalanced, recipes, settings, seeds=(0, 1), population=True)
     assert all(torch.equal(many[2].last[name], weight) for name, weight in run.last.items())
@@ -141,7 +141,7 @@ def test_class_with_a_single_row_gives_a_warning() -> None:
     y = (torch.arange(40) == 7).long()
     split = from_tensors((x, y), (x, (torch.arange(40) > 20).long()))
     run = fit(nn.Linear(3, 2), split, "smote", Training(epochs=1, batch_size=16))
-    assert any("the rarest class has 1 row, which is only repeated" in message for message in run.facts["warnings"])
+    assert any("the rarest class has 1 row, which is only repeated" in message for message in run.metadata["warnings"])
 
 
 def test_invalid_uses_are_errors(regression_split: Split, imbalanced: Split, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from goodfit.surgery import WeightRef, select
 from goodfit.techniques import MaxNorm
-from goodfit.train.stages.on_weights import scale
+from goodfit.train.stages.on_weights import scale_units
 
 # Layers that are linear in their input: the norm of a unit's incoming weights is that of a row of the Jacobian, at an
 # output position that every weight of the kernel reaches.
@@ -70,7 +70,7 @@ def test_max_norm_scales_only_units_outside_the_bound(kind: str) -> None:
     length = before.norm(dim=1, keepdim=True)
     bound = float(length.sort(dim=0).values[3:5].mean())  # about half of the units are above the bound
     with torch.no_grad():
-        scale(MaxNorm(bound), select(nn.Sequential(layer), "kernel")[0])
+        scale_units(MaxNorm(bound), select(nn.Sequential(layer), "kernel")[0])
     after = rows_of_the_jacobian(layer, shape)
     inside = (length < bound).flatten()
     assert int(inside.sum()) == 4
@@ -116,5 +116,5 @@ def test_transposed_convolution_by_hand() -> None:
     for module, expected in ((layer, [3.0, 0.5]), (plain, [5.0, 0.625])):
         assert norms(select(nn.Sequential(module), "kernel")[0]).tolist() == pytest.approx(expected, rel=1e-14)
     with torch.no_grad():
-        scale(MaxNorm(1.0), select(nn.Sequential(plain), "kernel")[0])
+        scale_units(MaxNorm(1.0), select(nn.Sequential(plain), "kernel")[0])
     assert plain.weight.flatten().tolist() == pytest.approx([0.6, 0.375, 0.8, 0.5], rel=1e-14)

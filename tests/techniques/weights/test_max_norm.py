@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from goodfit.errors import InputError
 from goodfit.surgery import select
 from goodfit.techniques import MaxNorm
-from goodfit.train.stages.on_weights import scale
+from goodfit.train.stages.on_weights import scale_units
 
 C = 1.5
 LAYERS = {
@@ -34,7 +34,7 @@ def test_incoming_weights_of_each_unit(kind: str) -> None:
         assert norms.shape == (8,)
         ref.tensor.mul_(C / norms.median())  # half of the units inside, half outside
         before = ref.tensor.detach().clone()
-        scale(MaxNorm(C), ref)
+        scale_units(MaxNorm(C), ref)
     norms, after = before.square().sum(axes).sqrt(), ref.tensor.detach()
     inside = norms <= C * (1 - 1e-6)
     assert 0 < int(inside.sum()) < 8
@@ -51,10 +51,10 @@ def test_values_by_hand() -> None:
     ref = select(layer, "kernel")[0]
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]))
-        scale(MaxNorm(2.5), ref)
+        scale_units(MaxNorm(2.5), ref)
         torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 2.0], [0.3, 0.4], [0.0, 0.0]]))
         layer.weight.copy_(torch.tensor([[3.0, 0.1], [0.0, 0.2], [4.0, 0.2]]))
-        scale(MaxNorm(2.5, axis=0), ref)
+        scale_units(MaxNorm(2.5, axis=0), ref)
     torch.testing.assert_close(layer.weight, torch.tensor([[1.5, 0.1], [0.0, 0.2], [2.0, 0.2]]))
 
 

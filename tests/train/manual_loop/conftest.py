@@ -168,7 +168,7 @@ def own_loop(three_class_split: Split) -> Callable[..., Regularizer]:
                     closure()
                     reg.step(closure)
                 with torch.no_grad():
-                    if reg.epoch(val_loss=F.cross_entropy(reg.network().eval()(stop.x), stop.y)).stop:
+                    if reg.end_epoch(val_loss=F.cross_entropy(reg.eval_model().eval()(stop.x), stop.y)).stop:
                         break
         return reg
 

@@ -256,8 +256,8 @@ def test_values_tell_the_penalties_apart(data: Split, make_net: Net) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     reg = attach(model, "l1=0.1, l2(0.2, schedule=linear)", optimizer, epochs=2, steps_per_epoch=1)
     absolute, squares = (sum(float(f(w.detach()).sum()) for w in kernels(model)) for f in (torch.abs, torch.square))
-    assert reg.values() == pytest.approx({"penalty_l1": 0.1 * absolute, "penalty_l2": 0.2 * squares})
+    assert reg.penalties() == pytest.approx({"penalty_l1": 0.1 * absolute, "penalty_l2": 0.2 * squares})
     F.cross_entropy(model(data.train.x), data.train.y).backward()
     reg.step()
     squares = sum(float(w.detach().square().sum()) for w in kernels(model))
-    assert reg.values()["penalty_l2"] == pytest.approx(0.1 * squares)  # half of training lies behind
+    assert reg.penalties()["penalty_l2"] == pytest.approx(0.1 * squares)  # half of training lies behind

@@ -42,8 +42,8 @@ def train(
         for loss in losses:
             F.cross_entropy(model(x), y).backward()
             reg.step()
-            kept.append(snapshot(reg.network()))
-            if reg.epoch(val_loss=loss).stop:
+            kept.append(snapshot(reg.eval_model()))
+            if reg.end_epoch(val_loss=loss).stop:
                 break
         if ends is not None:
             raise ends
@@ -55,12 +55,12 @@ def test_early_stopping_stops_and_keeps_the_best(three_class_split: Split, make_
     reg, kept = train(model, three_class_split, "early_stopping=2")
     assert len(kept) == 4
     assert same(model.state_dict(), kept[1])
-    assert reg.stopping.decision.reason == "stop_loss has not improved for 2 epochs (best: epoch 2)"
+    assert reg.monitor.decision.reason == "stop_loss has not improved for 2 epochs (best: epoch 2)"
 
 
 def test_the_first_reason_to_stop_stays(make_net: Net) -> None:
     with attach(make_net(), "early_stopping=1, divergence_stop(threshold=2)") as reg:
-        decisions = [reg.epoch(val_loss=loss) for loss in (0.9, 3.0, 3.1, 0.1)]
+        decisions = [reg.end_epoch(val_loss=loss) for loss in (0.9, 3.0, 3.1, 0.1)]
     assert [decision.stop for decision in decisions] == [False, True, True, True]
     assert {decision.reason for decision in decisions[1:]} == {
         "stop_loss has not improved for 1 epochs (best: epoch 1)"
@@ -99,7 +99,7 @@ def test_restored_and_taken_out_however_it_ends(
                 x, y = reg.batch(three_class_split.train.x, three_class_split.train.y)
                 (F.cross_entropy(model(x), y) + reg.penalty()).backward()
                 reg.step()
-                reg.epoch(val_loss=loss)
+                reg.end_epoch(val_loss=loss)
                 kept.append(snapshot(model))
             raise error
 
@@ -117,7 +117,7 @@ def test_restored_and_taken_out_however_it_ends(
 def test_the_averaged_weights_are_kept(three_class_split: Split, make_net: Net) -> None:
     model = make_net()
     reg, kept = train(model, three_class_split, "ema=1.0", steps_per_epoch=1)
-    assert reg.network() is not model
+    assert reg.eval_model() is not model
     assert same(model.state_dict(), kept[-1])
     last, alone = make_net(), torch.optim.Adam((plain := make_net()).parameters(), lr=0.05)
     averaged = snapshot(plain)
@@ -141,7 +141,7 @@ def test_an_average_counts_from_its_first_epoch_on(three_class_split: Split, mak
     """Before that SWA still holds the weights of the beginning."""
     model = make_net()
     reg, _ = train(model, three_class_split, "swa=0.0", losses=[0.9], epochs=2, steps_per_epoch=2)
-    assert same(reg.network().state_dict(), make_net().state_dict())
+    assert same(reg.eval_model().state_dict(), make_net().state_dict())
     assert not same(model.state_dict(), make_net().state_dict())
 
 
@@ -157,8 +157,8 @@ def test_batch_norms_of_averages_are_refreshed(recipe: str, three_class_split: S
         epochs=5,
         steps_per_epoch=1,
     )
-    network = reg.network()
-    members = list(network.committee) if recipe.startswith("snapshot") else [network]  # type: ignore[union-attr,arg-type]
+    network = reg.eval_model()
+    members = list(network.members) if recipe.startswith("snapshot") else [network]  # type: ignore[union-attr,arg-type]
     for member in members:
         assert not member.training
         hidden = nn.functional.linear(x, member[0].weight, member[0].bias)  # type: ignore[index]
@@ -176,9 +176,9 @@ def test_a_committee_predicts_what_fit_s_does(
     )
     reg = own_loop(model := make_net(), "snapshot_ensemble=2", torch.optim.Adam(model.parameters(), lr=0.02), 4)
     torch.testing.assert_close(
-        reg.network()(three_class_split.stop.x), run.outputs(three_class_split.stop.x).clone(), rtol=1e-4, atol=1e-5
+        reg.eval_model()(three_class_split.stop.x), run.outputs(three_class_split.stop.x).clone(), rtol=1e-4, atol=1e-5
     )
-    assert len(reg.network().committee) == 2  # type: ignore[arg-type]
+    assert len(reg.eval_model().members) == 2  # type: ignore[arg-type]
 
 
 def test_longer_than_said_stays_at_the_end(three_class_split: Split, make_net: Net) -> None:
@@ -189,10 +189,10 @@ def test_longer_than_said_stays_at_the_end(three_class_split: Split, make_net: N
         for _ in range(7):
             model(three_class_split.train.x).square().mean().backward()
             reg.step()
-            rates.append(0.8 * (1 - reg.attachment.source.done))
+            rates.append(0.8 * (1 - reg.attachment.context.done))
     assert rates[:3] == pytest.approx([0.6, 0.4, 0.2])
     assert all(0 < rate <= 0.2 for rate in rates[3:])
-    assert len(reg.network().committee) == 2  # type: ignore[arg-type]
+    assert len(reg.eval_model().members) == 2  # type: ignore[arg-type]
 
 
 def test_schedules_follow_the_steps(three_class_split: Split, make_net: Net) -> None:

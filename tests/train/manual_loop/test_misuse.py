@@ -271,14 +271,14 @@ def test_what_an_epoch_must_tell(make_net: Net) -> None:
         with pytest.raises(
             InputError, match=r"epoch\(\) must tell 'stop_accuracy', which early_stopping looks at, got"
         ):
-            reg.epoch(val_loss=0.5)
-        assert reg.stopping.epochs == 0
-        reg.epoch({"val_accuracy": 0.5}, val_loss=torch.tensor(0.5))  # type: ignore[arg-type]
+            reg.end_epoch(val_loss=0.5)
+        assert reg.monitor.epochs == 0
+        reg.end_epoch({"val_accuracy": 0.5}, val_loss=torch.tensor(0.5))  # type: ignore[arg-type]
     with (
         attach(make_net(), "progress_quotient") as reg,
         pytest.raises(InputError, match="must tell 'train_loss', which prog"),
     ):
-        reg.epoch(val_loss=0.5)
+        reg.end_epoch(val_loss=0.5)
 
 
 def test_calls_without_what_they_need(make_net: Net) -> None:

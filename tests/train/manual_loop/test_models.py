@@ -78,7 +78,7 @@ def test_a_copy_of_a_network_at_work_is_silent(network: Network, three_class_spl
     reg = attach(model, "dropout=0.5, activity_l1=0.1, weight_noise=0.3")
     other = copy.deepcopy(model).train()
     assert torch.equal(other(x), network()(x))
-    assert all(hook.source.passed is None for hook in other._forward_hooks.values())  # and it remembers nothing
+    assert all(hook.context.forward_record is None for hook in other._forward_hooks.values())
     assert not torch.equal(model.train()(x), other(x))
     reg.batch(x, three_class_split.train.y)
     loss = model(x).sum() + reg.penalty()
@@ -92,7 +92,7 @@ def test_tied_weights_are_penalised_once(network: Network, own_loop: Loop) -> No
     assert model[2].weight is model[0].weight  # type: ignore[index]
     w, head = model[0].weight.detach(), model[4].weight.detach()  # type: ignore[index]
     assert bool((w == 0).any())
-    assert reg.values()["penalty_l1"] == pytest.approx(0.05 * float(w.abs().sum() + head.abs().sum()), rel=1e-5)
+    assert reg.penalties()["penalty_l1"] == pytest.approx(0.05 * float(w.abs().sum() + head.abs().sum()), rel=1e-5)
 
 
 def test_frozen_layers_stay_to_the_bit(network: Network, own_loop: Loop) -> None:

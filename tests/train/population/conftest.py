@@ -56,7 +56,18 @@ def equal() -> Callable[..., None]:
 
 def distances(run: Run, other: Run) -> dict[str, float]:
     """By how much two runs differ at most, in each set of weights and each column of the History."""
-    for name in ("recipe", "seed", "epochs", "best_epoch", "kept", "stopped", "interrupted", "metric", "loss", "facts"):
+    for name in (
+        "recipe",
+        "seed",
+        "epochs",
+        "best_epoch",
+        "kept",
+        "stopped",
+        "interrupted",
+        "metric",
+        "loss",
+        "metadata",
+    ):
         assert getattr(run, name) == getattr(other, name), name
     assert run.history.columns == other.history.columns
     weights = {"last": (run.last, other.last), "best": (run.best, other.best)}
@@ -82,11 +93,11 @@ def distance(a: Tensor, b: Tensor) -> float:
 def apart_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The recipes and seeds of the runs that `fit_many` trains by themselves."""
     seen: list[tuple[str, int]] = []
-    fit_alone = solo_processes.fit_alone
+    fit_job = solo_processes.fit_job
 
     def note(networks: Any, job: Any, loss: Any) -> Any:
-        seen.append((job.recipe.text(), job.seed))
-        return fit_alone(networks, job, loss)
+        seen.append((job.plan.recipe.text(), job.seed))
+        return fit_job(networks, job, loss)
 
-    monkeypatch.setattr(solo_processes, "fit_alone", note)
+    monkeypatch.setattr(solo_processes, "fit_job", note)
     return seen

@@ -50,7 +50,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
         return note
 
-    for name in ("traced", "compiled"):
+    for name in ("trace", "compile_graph"):
         monkeypatch.setattr(calls, name, noting(name))
     return found
 
@@ -69,11 +69,11 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, compiling: bool) -> None:
     wait = -1.0 if compiling else math.inf
     programs: dict[str, Any] = {}
     for name, value in {
-        "TRIED": 2,
-        "TRACING": -1.0,
-        "STARTING": 0.0,
-        "COLD": wait,
-        "WARM": wait,
+        "TIMED": 2,
+        "TRACE_SECONDS": -1.0,
+        "START_SECONDS": 0.0,
+        "COMPILE_SECONDS": wait,
+        "CACHED_SECONDS": wait,
         "PROGRAMS": programs,
     }.items():
         monkeypatch.setattr(calls, name, value)
@@ -100,8 +100,8 @@ def test_graph(
     assert not seen
     forced(monkeypatch, compiling=False)
     runs = trained(model, data, RECIPES[name], optimizer)
-    assert len(seen["traced"]) >= 2  # for either size of batch
-    assert "compiled" not in seen
+    assert len(seen["trace"]) >= 2  # for either size of batch
+    assert "compile_graph" not in seen
     equal(runs, mapped)
 
 
@@ -115,7 +115,7 @@ def test_a_graph_has_room_for_members_that_leave(
     assert len(ends) > 3
     forced(monkeypatch, compiling=False)
     runs = together(model, data, recipes, training, seeds=(0, 1, 2))
-    assert 0 < len(seen["traced"]) < 2 * len(ends)  # a step and an evaluation, were there no room
+    assert 0 < len(seen["trace"]) < 2 * len(ends)  # a step and an evaluation, were there no room
     equal(runs, mapped)
 
 
@@ -127,14 +127,14 @@ def test_a_graph_for_one_size_of_batch_alone(
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     assert len({run.epochs for run in mapped}) > 3
     forced(monkeypatch, compiling=False)
-    settle, sizes = calls.Calls._settle, set()
+    settle, sizes = calls.Calls._replace_if_faster, set()
 
     def full_only(calls: Any, form: Any, name: Any, function: Any, given: Any, way: Any) -> None:
         if name == "step" and given[-1].leaves[0].shape[1] == 20:
             settle(calls, form, name, function, given, way)
             sizes.add(20)
 
-    monkeypatch.setattr(calls.Calls, "_settle", full_only)
+    monkeypatch.setattr(calls.Calls, "_replace_if_faster", full_only)
     equal(together(model, data, recipes, training, seeds=(0, 1, 2)), mapped)
     assert sizes == {20}
 
@@ -167,7 +167,7 @@ def test_what_no_compiler_takes_goes_on_as_a_graph(
     mapped = trained(model, data, ["dropout=0.3"], "adam")
     forced(monkeypatch, compiling=True)
     runs = trained(model, data, ["dropout=0.3"], "adam")
-    assert seen["compiled"] == [None] * len(seen["traced"])
+    assert seen["compile_graph"] == [None] * len(seen["trace"])
     equal(runs, mapped)
 
 
@@ -182,8 +182,8 @@ def test_compiled(
     mapped = trained(model, data, recipes, "adam")
     forced(monkeypatch, compiling=True)
     runs = trained(model, data, recipes, "adam")
-    assert len(seen["compiled"]) >= 4  # a step and an evaluation, each for two numbers of rows
-    assert None not in seen["compiled"]
+    assert len(seen["compile_graph"]) >= 4  # a step and an evaluation, each for two numbers of rows
+    assert None not in seen["compile_graph"]
     equal(runs, mapped)
 
 
@@ -197,12 +197,12 @@ def test_members_are_trained_in_processes_side_by_side(
     training = Training(epochs=8, batch_size=20, learning_rate=0.05)
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     forced(monkeypatch, compiling=True)
-    monkeypatch.setattr(calls, "compiled", lambda graph, *_: graph)  # no need of a compiler here
-    monkeypatch.setattr(scheduler, "at_once", lambda *_: 3)
-    monkeypatch.setattr(scheduler, "SHORT", 0.0)
-    monkeypatch.setattr(scheduler, "possible", lambda: 2)
+    monkeypatch.setattr(calls, "compile_graph", lambda graph, *_: graph)  # no need of a compiler here
+    monkeypatch.setattr(scheduler, "max_members", lambda *_: 3)
+    monkeypatch.setattr(scheduler, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(scheduler, "available_workers", lambda: 2)
     lanes: list[int] = []
-    begin, epoch, here = scheduler.side_by_side, MemberBatch.train_epoch, os.getpid()
+    begin, epoch, here = scheduler.run_in_parallel, MemberBatch.train_epoch, os.getpid()
 
     def noting(makers: Any, stop: Any) -> Any:
         lanes.append(len(makers))
@@ -213,7 +213,7 @@ def test_members_are_trained_in_processes_side_by_side(
             os.kill(os.getpid(), signal.SIGKILL)
         epoch(crowd)
 
-    monkeypatch.setattr(scheduler, "side_by_side", noting)
+    monkeypatch.setattr(scheduler, "run_in_parallel", noting)
     if killed:
         monkeypatch.setattr(MemberBatch, "train_epoch", dying)
     runs = together(model, data, recipes, training, seeds=(0, 1, 2))

@@ -14,9 +14,9 @@ from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.population import scheduler
-from goodfit.train.population.evaluate import PIECE
+from goodfit.train.population.evaluate import CHUNK
 
-ROWS = {"train": 2 * PIECE + 37, "stop": PIECE + 5}
+ROWS = {"train": 2 * CHUNK + 37, "stop": CHUNK + 5}
 
 
 @pytest.fixture(scope="module")

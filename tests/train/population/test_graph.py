@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from goodfit.train.population.graph import overwriting, parted, traced
+from goodfit.train.population.graph import hoist_constants, overwrite_arguments, trace
 from goodfit.train.population.pytree import Flat
 
 
@@ -24,8 +24,8 @@ def function(state: Tensor, strength: Tensor, x: Tensor) -> Tensor:
 def test_what_is_still_is_computed_once_and_the_result_is_the_same() -> None:
     torch.manual_seed(0)
     given = [Flat.of(torch.rand(3, 50)), Flat.of(torch.rand(3)), Flat.of(torch.rand(3, 50))]
-    graph, leaves, _ = traced(function, given)
-    once, rest, values = parted(graph, leaves, range(1, 2))
+    graph, leaves, _ = trace(function, given)
+    once, rest, values = hoist_constants(graph, leaves, range(1, 2))
     assert "aten.round.default" in targets(once)
     assert "aten.round.default" not in targets(rest)
     assert all(value.numel() <= 3 for value in values)  # what is large stays where it is used
@@ -39,8 +39,8 @@ def test_random_numbers_are_not_taken_out() -> None:
     def noisy(x: Tensor, strength: Tensor) -> Tensor:
         return x + strength * torch.rand_like(strength)
 
-    graph, leaves, _ = traced(noisy, [Flat.of(torch.zeros(4)), Flat.of(torch.ones(4))])
-    _, rest, values = parted(graph, leaves, range(1, 2))
+    graph, leaves, _ = trace(noisy, [Flat.of(torch.zeros(4)), Flat.of(torch.ones(4))])
+    _, rest, values = hoist_constants(graph, leaves, range(1, 2))
     first, second = rest(*leaves, *values)[0], rest(*leaves, *values)[0]
     assert not torch.equal(first, second)
 
@@ -51,8 +51,8 @@ def test_results_take_the_place_of_arguments_that_they_depend_on() -> None:
         return (b, a.T.T, c), a + b + x
 
     a, b, c, x = (torch.full((2, 2), float(number)) for number in (1, 2, 3, 4))
-    graph, leaves, _ = traced(crossed, [Flat.of((a, b, c)), Flat.of(x)])
+    graph, leaves, _ = trace(crossed, [Flat.of((a, b, c)), Flat.of(x)])
     own = [leaf.clone() for leaf in leaves]
-    (total,) = overwriting(graph, 3)(*own)
+    (total,) = overwrite_arguments(graph, 3)(*own)
     assert [int(t[0, 0]) for t in [*own, total]] == [2, 1, 3, 4, 7]
     assert [int(t[0, 0]) for t in leaves] == [1, 2, 3, 4]

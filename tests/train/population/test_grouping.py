@@ -11,14 +11,14 @@ from goodfit.train.config import Training
 from goodfit.train.population.grouping import (
     SHARED,
     Structure,
-    example,
     form,
     group,
-    inside,
     mergeable,
     neutral,
-    settings,
-    why_alone,
+    not_vectorizable,
+    program_techniques,
+    shared_settings,
+    template_recipe,
 )
 
 
@@ -59,14 +59,14 @@ def test_other_settings_are_another_program() -> None:
     other = {"batch_size": 8, "optimizer": "sgd", "loss": "mse", "metric": "f1_macro", "accumulate": 2}
     assert set(other) == set(SHARED)
     for name, value in other.items():
-        keys = [settings(Training()), settings(Training.of({name: value}))]
+        keys = [shared_settings(Training()), shared_settings(Training.of({name: value}))]
         assert len(group([(key, Recipe()) for key in keys])) == 2
     own = [Training(), Training(learning_rate=0.1, beta1=0.5, momentum=0.1, schedule="cosine", warmup=0.5, epochs=3)]
-    assert len(group([(settings(training), Recipe()) for training in own])) == 1
+    assert len(group([(shared_settings(training), Recipe()) for training in own])) == 1
 
 
 def test_a_recipe_is_aligned_with_its_population() -> None:
-    structure = Structure("", inside(Recipe.of("l2=0.1, dropout=0.5, max_norm=1, early_stopping=3")))
+    structure = Structure("", program_techniques(Recipe.of("l2=0.1, dropout=0.5, max_norm=1, early_stopping=3")))
     aligned, own = structure.align(Recipe.of("early_stopping=3, max_norm(2.0, schedule='late')"))
     assert [t.name() for t in aligned] == [t.name() for t in structure.techniques]
     assert dict(zip((t.name() for t in aligned), own, strict=True)) == {"l2": False, "dropout": False, "max_norm": True}
@@ -92,8 +92,8 @@ def test_form_is_all_but_the_strengths() -> None:
 
 def test_the_example_acts_where_any_member_does() -> None:
     recipes = [Recipe.of("dropout=0, l2=0.1"), Recipe.of("dropout(0, input_rate=0.2), l2=0")]
-    structure = Structure("", inside(recipes[0]))
-    found = example(structure, [structure.align(recipe)[0] for recipe in recipes])
+    structure = Structure("", program_techniques(recipes[0]))
+    found = template_recipe(structure, [structure.align(recipe)[0] for recipe in recipes])
     assert {t.name(): t.idle() for t in found} == {"dropout": False, "l2": False}
     assert found.at(Dropout)[0].input_rate == 0.2
 
@@ -112,6 +112,6 @@ def test_the_example_acts_where_any_member_does() -> None:
     ],
 )
 def test_why_alone(model: nn.Module, recipe: str, training: Training, reason: str) -> None:
-    found = why_alone(model, Recipe.of(recipe), training)
+    found = not_vectorizable(model, Recipe.of(recipe), training)
     assert found.startswith(reason)
     assert bool(found) == bool(reason)

@@ -15,7 +15,7 @@ from goodfit.errors import TrainingError
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
 from goodfit.train.population import scheduler
-from goodfit.train.population.capacity import AT_ONCE
+from goodfit.train.population.capacity import MAX_MEMBERS
 from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
@@ -97,7 +97,7 @@ def test_ends(model: nn.Module, data: Split, alone: Any, equal: Any) -> None:
 def test_others_join_as_members_end(
     model: nn.Module, unequal: dict[int, Split], alone: Any, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "at_once", lambda *_: 3)
+    monkeypatch.setattr(scheduler, "max_members", lambda *_: 3)
     recipes = ["early_stopping=1", "dropout=0.5, early_stopping=2", "l2=0.1", "max_norm(1, schedule='linear')"]
     training = Training(epochs=8, batch_size=16, learning_rate=0.05)
     equal(together(model, unequal, recipes, training), alone(model, unequal, recipes, training))
@@ -128,13 +128,13 @@ def test_tasks(
 def test_a_member_that_is_lost_is_marked(model: nn.Module, data: Split, alone: Any, equal: Any) -> None:
     trainings = [Training.of(SGD | {"learning_rate": rate}) for rate in (0.01, 1e30, 0.1)]
     recipes = ["dropout=0.3", "", "l2=0.01"]
-    first, lost, last = (runs := together(model, data, recipes, trainings))
-    assert isinstance(lost, TrainingError)
+    result = together(model, data, recipes, trainings)
+    (failed,) = result.failed
+    assert str(failed.recipe) == "plain"
     with pytest.raises(TrainingError) as solo:
         alone(model, data, [""], trainings[1], [0])
-    assert str(lost) == str(solo.value)
-    assert len(runs) == 3
-    equal([first, last], alone(model, data, recipes[::2], trainings[::2], [0]))
+    assert str(failed.error) == str(solo.value)
+    equal(result.runs, alone(model, data, recipes[::2], trainings[::2], [0]))
 
 
 def test_a_member_that_goes_astray_keeps_its_best_epoch(
@@ -160,7 +160,7 @@ def test_company_changes_nothing(model: nn.Module, data: Split, equal: Any) -> N
     many = [f"dropout={0.02 * i}, l2=0.01" for i in range(1, 15)] + one + ["gaussian_noise=0.2", "sam=0.1", "ema=0.9"]
     mine = together(model, data, one, training, seeds=(0, 1))
     among = together(model, data, many, training, seeds=(1, 3, 0))
-    assert len(among) > AT_ONCE
+    assert len(among) > MAX_MEMBERS
 
     def chosen(recipe: str, seed: int) -> Any:
         return among[3 * many.index(recipe) + (1, 3, 0).index(seed)]

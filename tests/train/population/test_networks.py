@@ -14,8 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from goodfit.data import Split
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import weight_update
-from goodfit.train.stages import on_weights as weights
+from goodfit.train.stages import weight_targets
 
 together = partial(fit_many, population=True)
 Linear, ReLU, Sequential = nn.Linear, nn.ReLU, nn.Sequential
@@ -181,7 +180,7 @@ def test_what_cannot_be_stacked_is_named(
 def test_what_waits_in_large_networks(
     optimizer: str, data: Split, alone: Any, equal: Any, apart_runs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (weight_update, weights):
+    for module in (weight_targets,):
         monkeypatch.setattr(module, "LARGE", 0)
     recipes = [
         "l1=0.01",

@@ -15,8 +15,8 @@ from goodfit.recipe import Recipe
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.population import solo_processes
-from goodfit.train.population.jobs import Checker, Job, Networks
-from goodfit.train.population.solo_processes import fit_apart
+from goodfit.train.population.jobs import Job, Networks, Planner
+from goodfit.train.population.solo_processes import fit_one_by_one
 
 SHORT = Training(epochs=2, batch_size=16)
 FAR = Training(epochs=2, batch_size=16, learning_rate=1e300, optimizer="sgd")
@@ -43,7 +43,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(n_jobs)
         return parallel(n_jobs=n_jobs, **options)
 
-    monkeypatch.setattr(solo_processes, "WORTH", 0.0)
+    monkeypatch.setattr(solo_processes, "MIN_SECONDS", 0.0)
     monkeypatch.setattr(solo_processes, "Parallel", note)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     return seen
@@ -54,17 +54,17 @@ def test_processes_give_what_fit_does(three_class_split: Split, processes: list[
         torch.manual_seed(0)
         model = Own()
     asked = [("sam", SHORT), ("dropout=0.5", SHORT), ("", FAR), ("snapshot_ensemble", SHORT)]
-    checker = Checker(networks := Networks(model, fresh=False), None)
+    checker = Planner(networks := Networks(model, fresh=False), None)
     jobs = [
         checker(three_class_split, Recipe.of(r), t).job(i, 10 + i, three_class_split) for i, (r, t) in enumerate(asked)
     ]
-    found: Any = dict(fit_apart(networks, jobs, None, processes=2))
+    found: Any = dict(fit_one_by_one(networks, jobs, None, processes=2))
     assert processes == [2]
     assert sorted(found) == [0, 1, 2, 3]
     for number in (0, 1, 3):
         run, (recipe, training) = found[number], asked[number]
         other = fit(model, three_class_split, recipe, training, seed=10 + number)
-        assert (str(run.recipe), run.seed, run.facts) == (str(other.recipe), other.seed, other.facts)
+        assert (str(run.recipe), run.seed, run.metadata) == (str(other.recipe), other.seed, other.metadata)
         assert run.last.keys() == other.last.keys()
         assert all(torch.equal(run.last[name], tensor) for name, tensor in other.last.items())
         assert run.history["stop_loss"] == other.history["stop_loss"]
@@ -79,10 +79,10 @@ def test_processes_give_what_fit_does(three_class_split: Split, processes: list[
 def test_no_process_is_started_for_one_run_or_on_one_core(
     count: int, cores: int, three_class_split: Split, processes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solo_processes, "fit_alone", lambda networks, job, loss: job.number)
-    checker: Callable[..., Any] = Checker(networks := Networks("mlp:4", fresh=False), None)
+    monkeypatch.setattr(solo_processes, "fit_job", lambda networks, job, loss: job.number)
+    checker: Callable[..., Any] = Planner(networks := Networks("mlp:4", fresh=False), None)
     jobs: list[Job] = [checker(three_class_split, Recipe(), SHORT).job(i, i, three_class_split) for i in range(count)]
-    assert list(fit_apart(networks, jobs, None, cores)) == [(i, i) for i in range(count)]
+    assert list(fit_one_by_one(networks, jobs, None, cores)) == [(i, i) for i in range(count)]
     assert not processes
 
 
@@ -93,7 +93,7 @@ def test_data_of_which_copies_do_not_fit_stay_in_one_process(
     monkeypatch.setattr("goodfit.data.storage.free_memory", lambda: 4 * (2 * size - 1))
     networks = Networks("mlp:4", fresh=False)
     jobs = [
-        Checker(networks, None)(three_class_split, Recipe.of(""), SHORT).job(i, i, three_class_split) for i in range(3)
+        Planner(networks, None)(three_class_split, Recipe.of(""), SHORT).job(i, i, three_class_split) for i in range(3)
     ]
-    assert [number for number, _ in fit_apart(networks, jobs, None, processes=2)] == [0, 1, 2]
+    assert [number for number, _ in fit_one_by_one(networks, jobs, None, processes=2)] == [0, 1, 2]
     assert processes == []

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from goodfit.train.population import workers
-from goodfit.train.population.workers import Shared, WorkerDiedError, possible, side_by_side
+from goodfit.train.population.workers import WorkerDiedError, WorkQueue, available_workers, run_in_parallel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux alone")
 
@@ -36,13 +36,13 @@ def failing(error: BaseException) -> Iterator[int]:
     raise error
 
 
-def shared(count: int = 0) -> Shared[int]:
-    return Shared(range(count), 2)
+def shared(count: int = 0) -> WorkQueue[int]:
+    return WorkQueue(range(count), 2)
 
 
 def test_everything_comes_in_the_order_of_its_own_lane() -> None:
     stop, met, before = shared().stop, multiprocessing.get_context("fork").Barrier(3), torch.get_num_threads()
-    given = list(side_by_side([partial(counting, 10 * lane, 5, stop, met) for lane in range(3)], stop))
+    given = list(run_in_parallel([partial(counting, 10 * lane, 5, stop, met) for lane in range(3)], stop))
     for lane in range(3):
         assert [n for number, n in given if number == lane] == [*range(10 * lane, 10 * lane + 5), -10 * lane]
     assert torch.get_num_threads() == before
@@ -52,7 +52,7 @@ def test_one_lane_runs_in_the_process_that_asks() -> None:
     def who() -> Iterator[int]:
         yield os.getpid()
 
-    assert list(side_by_side([who], Shared([], 1).stop)) == [(0, os.getpid())]
+    assert list(run_in_parallel([who], WorkQueue([], 1).stop)) == [(0, os.getpid())]
 
 
 def test_lanes_compute_on_one_core_each() -> None:
@@ -60,25 +60,25 @@ def test_lanes_compute_on_one_core_each() -> None:
         yield torch.get_num_threads()
         yield int((torch.ones(300, 300) @ torch.ones(300, 300))[0, 0])
 
-    assert sorted(side_by_side([threads] * 2, shared().stop)) == [(0, 1), (0, 300), (1, 1), (1, 300)]
+    assert sorted(run_in_parallel([threads] * 2, shared().stop)) == [(0, 1), (0, 300), (1, 1), (1, 300)]
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_a_piece_of_work_is_taken_once(lanes: int) -> None:
-    work = Shared(range(100), lanes)
+    work = WorkQueue(range(100), lanes)
 
     def taking() -> Iterator[int]:
         while taken := work.take(7):
             assert len(work.left()) <= 93
             yield from taken
 
-    assert sorted(n for _, n in side_by_side([taking] * lanes, work.stop)) == list(range(100))
+    assert sorted(n for _, n in run_in_parallel([taking] * lanes, work.stop)) == list(range(100))
     assert list(work.left()) == []
 
 
 def test_an_error_ends_the_others_and_is_raised() -> None:
     stop, found = shared().stop, []
-    given = side_by_side([partial(failing, ValueError("lane")), partial(counting, 100, 10**9, stop)], stop)
+    given = run_in_parallel([partial(failing, ValueError("lane")), partial(counting, 100, 10**9, stop)], stop)
     with pytest.raises(ValueError, match="lane"):
         found.extend(n for _, n in given)
     assert stop.is_set()
@@ -92,7 +92,7 @@ def test_an_error_that_cannot_be_packed_tells_its_text() -> None:
 
     stop = shared().stop
     with pytest.raises(RuntimeError, match="OwnError: mine"):
-        list(side_by_side([partial(failing, OwnError("mine")), partial(counting, 0, 3, stop)], stop))
+        list(run_in_parallel([partial(failing, OwnError("mine")), partial(counting, 0, 3, stop)], stop))
 
 
 def test_a_process_that_is_killed_is_noticed() -> None:
@@ -103,7 +103,7 @@ def test_a_process_that_is_killed_is_noticed() -> None:
 
     stop, found = shared().stop, []
     with pytest.raises(WorkerDiedError, match="code -9"):
-        found.extend(n for _, n in side_by_side([dying, partial(counting, 100, 900, stop)], stop))
+        found.extend(n for _, n in run_in_parallel([dying, partial(counting, 100, 900, stop)], stop))
     assert sorted(found) == [-100, 1, *range(100, 1000)]  # the other one goes on
 
 
@@ -117,7 +117,7 @@ def test_ctrl_c_lets_the_lanes_end() -> None:
         yield 2
 
     def collect() -> None:
-        for _, n in side_by_side([interrupted, partial(counting, 0, 0, stop)], stop):
+        for _, n in run_in_parallel([interrupted, partial(counting, 0, 0, stop)], stop):
             time.sleep(0.05)  # wherever this process is at that moment
             found.append(n)
 
@@ -135,12 +135,12 @@ def test_ctrl_c_in_the_terminal_leaves_the_lanes_alone() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         yield 1
 
-    assert sorted(side_by_side([told, told], shared().stop)) == [(0, 1), (1, 1)]
+    assert sorted(run_in_parallel([told, told], shared().stop)) == [(0, 1), (1, 1)]
 
 
 def test_giving_up_the_iterator_ends_the_processes() -> None:
     stop = shared().stop
-    given = side_by_side([partial(counting, lane, 10**9, stop) for lane in range(2)], stop)
+    given = run_in_parallel([partial(counting, lane, 10**9, stop) for lane in range(2)], stop)
     next(given)
     given.close()  # type: ignore[attr-defined]
     assert stop.is_set()
@@ -149,11 +149,11 @@ def test_giving_up_the_iterator_ends_the_processes() -> None:
 
 def test_a_lane_opens_no_lanes_of_its_own() -> None:
     def inside() -> Iterator[int]:
-        yield possible()
+        yield available_workers()
 
-    assert list(side_by_side([inside] * 2, shared().stop)) in ([(0, 1), (1, 1)], [(1, 1), (0, 1)])
+    assert list(run_in_parallel([inside] * 2, shared().stop)) in ([(0, 1), (1, 1)], [(1, 1), (0, 1)])
 
 
 def test_no_lanes_where_processes_cannot_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers.sys, "platform", "darwin")
-    assert possible() == 1
+    assert available_workers() == 1

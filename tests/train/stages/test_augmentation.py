@@ -61,7 +61,7 @@ def test_a_loop_of_one_s_own_trains_as_fit_does(image_split: Split) -> None:
                 x, y = reg.batch(train.x[rows], train.y[rows])
                 nn.functional.cross_entropy(model(x), y).backward()
                 reg.step()
-            reg.epoch()
+            reg.end_epoch()
     for name, weights in run.last.items():
         torch.testing.assert_close(model.state_dict()[name], weights, rtol=1e-5, atol=1e-6)
 

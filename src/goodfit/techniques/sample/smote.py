@@ -71,7 +71,7 @@ class Smote(Synthesis):
         doc="number of nearest neighbours to choose from",
     )
 
-    def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+    def check(self, x: Tensor, y: Tensor, inputs: Inputs) -> None:
         if y.is_floating_point() or y.ndim != 1:
             raise InputError(
                 f"Smote: the targets must be one class number per row, got {y.dtype} of shape {tuple(y.shape)}; "
@@ -80,6 +80,10 @@ class Smote(Synthesis):
         match = inputs.data_kind.accepts(self, x.shape[1], inputs.words is not None)
         if not match or x.ndim != 2:
             raise InputError(f"Smote: {match.reason or f'the inputs must be rows of columns, got x {tuple(x.shape)}.'}")
+        coded = sum(end - first for first, end in inputs.groups)
+        _sampler(x.shape[1] - coded + len(inputs.groups), len(inputs.groups))
+
+    def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
         counts, groups = y.bincount().tolist(), len(inputs.groups)
         rows = _encode(x.cpu().double().numpy(), inputs)
         synthetic, labels = [np.empty((0, rows.shape[1]))], [y[:0]]

@@ -1,4 +1,4 @@
-"""`attach`: a recipe in a training loop of the user's own."""
+"""`attach`: a recipe in a training loop that the user writes."""
 
 from __future__ import annotations
 
@@ -16,24 +16,22 @@ from torch.optim import Optimizer
 from goodfit.data import Inputs
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.stages import AveragedWeights, Clock, Decision, Ensemble, OnEval
+from goodfit.stages import AveragedWeights, Clock, Decision, Ensemble, OnEpoch, OnEval
 from goodfit.technique import Technique
 from goodfit.train.manual_loop import checks
-from goodfit.train.manual_loop.optimizer_params import join, leave
-from goodfit.train.manual_loop.sampler import EpochSampler
+from goodfit.train.manual_loop.optimizer_params import add_parameters, remove_parameters
 from goodfit.train.manual_loop.step import OptimizerStep
-from goodfit.train.manual_loop.stopping import Stopping
-from goodfit.train.prepare import refuse_contradictions
+from goodfit.train.prepare import prepare_loop
 from goodfit.train.rng import generator, stream
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.stages.hooks import ForwardRecorder, RebindInput
-from goodfit.train.stages.on_batch import BatchTransforms
+from goodfit.train.stages.on_batch import BatchTransforms, check_inputs
+from goodfit.train.stages.on_epoch import EpochMonitor
 from goodfit.train.stages.on_eval import WeightAverager
-from goodfit.train.stages.on_grads import slope
-from goodfit.train.stages.on_loss import LossTerms, again
+from goodfit.train.stages.on_grads import input_gradient
+from goodfit.train.stages.on_loss import LossTerms, extra_forward
 from goodfit.train.stages.on_model import Attachment, attach_layers
-from goodfit.train.stages.on_sample import again as again_in
-from goodfit.train.stages.on_weights import WeightUpdater
+from goodfit.train.stages.on_sample import EpochSampler, is_repeat
 
 
 def attach(
@@ -48,86 +46,96 @@ def attach(
     steps_per_epoch: int | None = None,
     seed: int = 0,
 ) -> Regularizer:
-    """A recipe on a network of yours, in a loop of yours; as a context manager it takes itself out at the end.
+    """Attach a recipe to your network in your own training loop. As a context manager, it detaches on exit.
 
-    `optimizer`: yours, with whatever parameter groups it has (the parameters that the recipe brings, a normalisation's
-    or a learned noise's, join it without weight decay); make schedules of its learning rate after `attach`. `data`: the
-    training rows (x, y), for techniques that need to know them (classes, the scale of an attack, statistics of
-    averaged weights). `inputs`: what x is and between which values, for augmentation; told from `data` otherwise.
-    `epochs` and `steps_per_epoch`, in optimizer steps, for strengths and averages that follow them.
-    `loss(output, y)`: for attacks on the inputs. Move the network to its device first; a compiled one is compiled anew.
+    Move the network to its device first. A compiled network is compiled again.
+
+    Args:
+        model: your network.
+        recipe: the techniques.
+        optimizer: your optimizer, with any parameter groups. Parameters that the recipe adds (of normalization layers
+            and learned noise) join it without weight decay. Create learning rate schedules after `attach`.
+        loss: loss(output, y), for adversarial techniques.
+        data: the training rows (x, y), for techniques that depend on them: on the classes, on the scale of the inputs,
+            or on batch statistics for averaged weights.
+        inputs: the data kind and range of x, for augmentation; by default inferred from `data`.
+        epochs: the length of training, for scheduled strengths.
+        steps_per_epoch: optimizer steps in an epoch, for scheduled strengths and averaged weights.
+        seed: of all random numbers of the recipe.
 
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> optimizer = torch.optim.Adam(net.parameters())
     >>> inputs, labels = torch.randn(9, 4), torch.arange(9) % 2
     >>> with attach(net, "dropout=0.5, l1=1e-3, mixup=0.2", optimizer, data=(inputs, labels)) as reg:
     ...     x, y = reg.batch(inputs, labels)
-    ...     cost = nn.functional.cross_entropy(net(x), y) + reg.penalty()
-    ...     cost.backward()
+    ...     loss = nn.functional.cross_entropy(net(x), y) + reg.penalty()
+    ...     loss.backward()
     ...     reg.step()
     >>> net[0]._forward_pre_hooks
     OrderedDict()
 
     Raises:
-        InputError: the recipe and the network do not fit each other, or a technique needs what was not given; the
-            network and the optimizer are then as they were.
+        InputError: the recipe and the network do not fit each other, or an argument that a technique needs is missing;
+            the network and the optimizer are left unchanged.
     """
-    found, loop = Recipe.of(recipe), checks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed, inputs)
-    checks.check(model, found, loop)
-    made = Regularizer(model, found, loop)
-    for said in checks.twice_decayed(made.stepper.weights) if made.stepper else ():
-        warnings.warn(said, stacklevel=2)
-    return made
+    recipe, loop = Recipe.of(recipe), checks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed, inputs)
+    checks.check_loop(model, recipe, loop)
+    regularizer = Regularizer(model, recipe, loop)
+    if regularizer.stepper:
+        for message in checks.double_decay_warnings(regularizer.stepper.updater):
+            warnings.warn(message, stacklevel=2)
+    return regularizer
 
 
 class Regularizer:
-    """A recipe at work in a loop: `batch`, `penalty` and `step` for every batch; `epoch` at the end of an epoch."""
+    """A recipe attached to a loop.
+
+    Call `batch`, `penalty` and `step` for every batch, and `end_epoch` after every epoch.
+    """
 
     def __init__(self, model: nn.Module, recipe: Recipe, loop: checks.Loop) -> None:
-        self.given, self.recipe, self.loop = model, recipe, loop
-        self.model: nn.Module = getattr(model, "_orig_mod", model)  # a compiled network holds the user's
+        self.user_model, self.recipe, self.loop = model, recipe, loop
+        self.model: nn.Module = getattr(model, "_orig_mod", model)  # a compiled network contains the user's
         self.device = next(self.model.parameters()).device
         self.noise = generator(loop.seed, 1, "noise", self.device)
-        self.steps, self.closed = 0, False  # optimizer steps taken
+        self.steps, self.epochs, self.closed = 0, 0, False  # completed steps and epochs
         self.calls: set[str] = set()  # since the last step
         self.y: Tensor | None = None
-        self.stopping, self.orders = (
-            Stopping(recipe),
-            EpochSampler(recipe, loop.data[1] if loop.data else None, loop.seed),
-        )
+        self.monitor = EpochMonitor(recipe.at(OnEpoch))
+        self.best: Weights | None = None  # weights of the best epoch
+        self.epoch_sampler = EpochSampler(recipe, loop.data[1] if loop.data else None, loop.seed)
         self.stepper: OptimizerStep | None = None
-        messages = recipe.lint(self.model, loop.context)
         checks.claim(self.model)
         self.attachment = Attachment(self.model)
         try:
+            stats = loop.stats(self.device)
+            self.phases = prepare_loop(self.model, recipe, loop.context, stats, loop.data is not None)
             self.attachment = attach_layers(self.model, recipe)
-            self._make_stages()
-            refuse_contradictions(messages)
+            self._start()
         except BaseException:
-            self._take_out()
-            self._take_layers_out()
+            self._remove_hooks()
+            self._remove_layers()
             raise
         _forget_compiled()
-        self._begin()
+        self._begin_step()
 
-    def _make_stages(self) -> None:
-        recipe, loop = self.recipe, self.loop
-        checks.check_statistics(self.model, recipe, loop)
+    def _start(self) -> None:
+        recipe, loop, context = self.recipe, self.loop, self.attachment.context
         if loop.optimizer is not None:
-            for own, host in self.attachment.inserted():
-                join(loop.optimizer, own, host)
-            join(loop.optimizer, self.attachment.learned)
-            weights = WeightUpdater.around(self.model, recipe, loop.optimizer)
-            self.stepper = OptimizerStep(self.model, recipe, weights, self.attachment.source)
+            for parameters, neighbour in self.attachment.inserted():
+                add_parameters(loop.optimizer, parameters, neighbour)
+            add_parameters(loop.optimizer, self.attachment.learned)
+            self.stepper = OptimizerStep(self.model, recipe, loop.optimizer, self.phases, context)
             if any(checks.acts_in_step(technique) for technique in recipe):
-                self.attachment.noises.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
-        self.batches = BatchTransforms(recipe, self.attachment, loop.facts(self.device))
-        self.terms = LossTerms(recipe, self.attachment, loop.frequencies(self.device))
-        self.shadow = WeightAverager.of(self.model, recipe.at(OnEval), loop.task)
-        self.attachment.source.generator = self.noise
+                self.attachment.training_hooks.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
+        stats = loop.stats(self.device)
+        self.transforms = BatchTransforms(recipe, self.attachment, stats)
+        self.terms = LossTerms(recipe, self.attachment, stats.class_shares)
+        self.averager = WeightAverager.of(self.model, recipe.at(OnEval), loop.task)
+        context.generator = self.noise
         if self.terms.techniques:
-            seen = ForwardRecorder(self.attachment.source)
-            self.attachment.noises.append(self.model.register_forward_hook(seen, with_kwargs=True))
+            recorder = self.model.register_forward_hook(ForwardRecorder(context), with_kwargs=True)
+            self.attachment.training_hooks.append(recorder)
 
     def __enter__(self) -> Regularizer:
         return self
@@ -136,184 +144,203 @@ class Regularizer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if kind is None and self.steps and self.stopping.techniques and not self.stopping.epochs:
-            said = f"attach: {self.stopping.names} did nothing; tell it each epoch with reg.epoch(val_loss=…)."
-            warnings.warn(said, stacklevel=2)
+        if kind is None and self.steps and self.monitor.techniques and not self.epochs:
+            names = ", ".join(technique.name() for technique in self.monitor.techniques)
+            message = f"attach: {names} had no effect: call reg.end_epoch(val_loss=…) after every epoch."
+            warnings.warn(message, stacklevel=2)
 
-    # ---- for every batch -----------------------------------------------------------------------------
+    # ---- for every batch -----------------------------------------------------------------------
 
-    def batch(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The batch to train on: x (batch, …), y (batch,) or (batch, class), which may become probabilities.
+    def batch(self, x: Tensor, y: Tensor, augment_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The batch to train on.
 
-        Masks y (batch, height, width) or (batch, class, height, width) of images, and whatever else has their height
-        and width, move with them; beyond the border they are 0.
-
-        only: whom augmentations may change (batch,), where a technique spares some rows; see `again`.
+        Args:
+            x: inputs (batch, …).
+            y: targets (batch,) or (batch, class); class indices may become probabilities. Masks (batch, height, width)
+                or (batch, class, height, width), and other targets with the height and width of the images, are
+                transformed with them; beyond the border they are 0.
+            augment_mask: mask (batch,) of the samples that may be augmented, from `is_repeat`; only needed if a
+                technique augments repeated samples only.
         """
-        self._open("batch")
-        self._begin()
-        if self.batches.techniques:
+        self._check_open("batch")
+        self._begin_step()
+        if self.transforms.techniques:
             if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
                 raise InputError(f"attach: batch() takes two tensors, got {type(x).__name__} and {type(y).__name__}.")
-            self.batches.check(x)
-            checks.spared(self.recipe, only)
-            checks.classes_of(y, self.recipe, self.loop.classes)
-            x, y = self.batches(x, y, self._slope, only)
-            y = self.batches.mix(x, y)
+            check_inputs(self.transforms, x)
+            checks.check_augment_mask(self.recipe, augment_mask)
+            checks.check_batch_targets(y, self.recipe, self.loop.classes)
+            x, y = self.transforms(x, y, self._input_gradient, augment_mask)
+            y = self.transforms.draw_hidden_mixes(x, y)
         self.y = y
         self.calls.add("batch")
         return x, y
 
-    def penalty(self, rows: Tensor | None = None) -> Tensor:
-        """The terms of the loss that need the forward pass, a differentiable scalar; add it to the data loss.
+    def penalty(self, losses: Tensor | None = None) -> Tensor:
+        """The terms of the loss that need the forward pass, a differentiable scalar to add to the data loss.
 
-        rows (batch,): the data loss per row, for techniques that weigh it. Penalties on weights are not in it:
-        `step` applies them in closed form, and `values` tells them.
+        It does not contain penalties on weights: `step` applies them in closed form, and `penalties` returns them.
+
+        `losses`: the data loss per row (batch,), for techniques that weight it.
         """
-        self._open("penalty")
+        self._check_open("penalty")
         if not self.terms.techniques:
             return next(self.model.parameters()).new_zeros(())
-        passed = self.attachment.source.passed
-        if passed is None or self.y is None:
+        record = self.attachment.context.forward_record
+        if record is None or self.y is None:
             raise InputError(
                 "attach: penalty() must follow reg.batch(x, y) and a forward pass of the network in training mode, "
                 "which returns one tensor."
             )
-        network = RebindInput(self.model, passed) if len(passed.args) + len(passed.kwargs) > 1 else self.model
-        found = self.terms.terms(partial(again, network), passed.x, self.y, passed.output, rows)
-        self._begin()  # a term may have passed the batch through the network again
+        network = RebindInput(self.model, record) if len(record.args) + len(record.kwargs) > 1 else self.model
+        terms = self.terms.terms(partial(extra_forward, network), record.x, self.y, record.output, losses)
+        self._begin_step()  # a term may have run the network again
         self.calls.add("penalty")
-        return sum(found[1:], found[0])
+        return sum(terms[1:], terms[0])
 
     def step(self, closure: Callable[[], Any] | None = None, scaler: Any = None) -> None:
-        """In place of `optimizer.step()`, once gradients are there; clears them afterwards.
+        """Take an optimizer step, instead of `optimizer.step()`, and clear the gradients.
 
-        closure: computes the loss of the same batch anew and calls its `backward()`; for techniques that look at
-        the gradient at other weights (SAM). scaler: a `torch.amp.GradScaler`, which has not unscaled the gradients yet;
-        call its `update()` as usual.
+        Args:
+            closure: computes the loss of the same batch again and calls its `backward()`; for techniques that evaluate
+                the gradient at other weights (SAM).
+            scaler: a `torch.amp.GradScaler` that has not unscaled the gradients; call its `update()` as usual.
         """
-        self._open("step")
+        self._check_open("step")
         stepper, clock = self._stepper("step"), self.clock
-        checks.ready(self.recipe, self.calls | ({"rows"} if self.orders.drawn else set()), stepper.optimizer)
+        calls = self.calls | ({"rows"} if self.epoch_sampler.epochs else set())
+        checks.check_calls(self.recipe, calls, stepper.optimizer)
         stepper(clock, closure, scaler)
         self.steps += 1
-        if self.shadow and not (isinstance(self.shadow.technique, Ensemble) and self.steps > self.loop.total):
-            self.shadow.update(clock)
+        if self.averager and not (isinstance(self.averager.technique, Ensemble) and self.steps > self.loop.total):
+            self.averager.update(clock)
         stepper.optimizer.zero_grad()
         self.calls -= {"batch", "penalty"}
-        self._begin()
+        self._begin_step()
 
-    def values(self) -> dict[str, float]:
-        """The value of each weight penalty now, in units of the loss: `penalty_NAME`."""
-        return self._stepper("values").weights.values(self._done)
+    def penalties(self) -> dict[str, float]:
+        """The current value of each weight penalty, in units of the loss: `penalty_NAME`."""
+        return self._stepper("penalties").updater.penalties(self._progress)
 
     def rows(self) -> Tensor:
-        """Row numbers of one epoch (n′,) in a new order, as the recipe draws them; needs `data`."""
-        return self.orders.rows()
+        """Row numbers of the next epoch (n′,), in the order in which the recipe draws them; needs `data`."""
+        return self.epoch_sampler.rows()
 
     @staticmethod
-    def again(rows: Tensor) -> Tensor:
-        """Which of an epoch's row numbers (n,) were drawn before in it: for `batch(x, y, only=…)`."""
-        return again_in(rows)
+    def is_repeat(rows: Tensor) -> Tensor:
+        """Mask (n,) of an epoch's row numbers (n,) that occurred before in it, for `batch(x, y, augment_mask=…)`."""
+        return is_repeat(rows)
 
     def sampler(self) -> EpochSampler:
-        """The same as a sampler: `DataLoader(dataset, sampler=reg.sampler())`."""
-        return self.orders
+        """`rows` as a sampler: `DataLoader(dataset, sampler=reg.sampler())`."""
+        return self.epoch_sampler
 
-    def epoch(self, metrics: Mapping[str, float] | None = None, **more: float) -> Decision:
-        """Tell an epoch's metrics (`stop_loss=…`, or `val_loss=…`); whether to stop, and why.
+    # ---- for every epoch -----------------------------------------------------------------------
 
-        The weights of the best epoch are kept, and put into the network when the recipe is closed.
+    def end_epoch(self, metrics: Mapping[str, float] | None = None, **more: float) -> Decision:
+        """End an epoch with its metrics (`stop_loss=…` or `val_loss=…`); whether to stop, and why.
+
+        The weights of the best epoch are kept. `close` puts them into the network if the recipe stops early.
         """
-        decision = self.stopping.tell({**(metrics or {}), **more}, self._evaluated)
-        self.noise.manual_seed(
-            stream(self.loop.seed, self.stopping.epochs + 1, "noise")
-        )  # the next epoch's, as in `fit`
-        return decision
+        row = {name.replace("val_", "stop_", 1): float(value) for name, value in {**(metrics or {}), **more}.items()}
+        if self.monitor.techniques:
+            try:
+                improved = self.monitor.observe(self.epochs + 1, row)
+            except KeyError as missing:
+                names = ", ".join(technique.name() for technique in self.monitor.techniques)
+                raise InputError(
+                    f"attach: end_epoch() must get {missing}, which {names} monitors, got {row}."
+                ) from None
+            if improved:
+                self.best = self._weights_to_keep()
+        self.epochs += 1
+        self.noise.manual_seed(stream(self.loop.seed, self.epochs + 1, "noise"))  # of the next epoch, as in `fit`
+        return self.monitor.decision
 
-    def network(self) -> nn.Module:
-        """The network to evaluate: the averaged one where the recipe keeps averages, else the one that is trained."""
-        if self.shadow is None:
-            return self.given
-        return self.shadow.network(self.loop.data[0] if self.loop.data else None).eval()
+    def eval_model(self) -> nn.Module:
+        """The network to evaluate: with averaged weights if the recipe averages, else the trained one."""
+        if self.averager is None:
+            return self.user_model
+        return self.averager.network(self.loop.data[0] if self.loop.data else None).eval()
 
-    # ---- the end -------------------------------------------------------------------------------------
+    # ---- the end -------------------------------------------------------------------------------
 
     def close(self) -> nn.Module:
-        """Take the noises out and put the weights to keep into the network; layers that the recipe inserted stay.
+        """Remove the hooks and put the weights to keep into the network; inserted layers stay.
 
-        To keep are the best epoch's weights where the recipe stops early, else the averaged ones where it averages and
-        an epoch is over, else the last. It happens at the end of a `with` block, however that ends.
+        The weights to keep are those of the best epoch if the recipe stops early, else the averaged weights if the
+        recipe averages and an epoch is completed, else the last ones. A `with` block calls this on exit.
         """
         if not self.closed:
-            self._take_out()
-            averaged = self.shadow is not None and isinstance(self.shadow.technique, AveragedWeights)
-            if self.stopping.watch.restore and self.stopping.best is not None:
-                self.model.load_state_dict(self.stopping.best)
+            self._remove_hooks()
+            averaged = self.averager is not None and isinstance(self.averager.technique, AveragedWeights)
+            if self.monitor.spec.restore and self.best is not None:
+                self.model.load_state_dict(self.best)
             elif averaged and self.steps >= (self.loop.steps_per_epoch or 1):
-                self.model.load_state_dict(self._evaluated())
-        return self.given
+                self.model.load_state_dict(self._weights_to_keep())
+        return self.user_model
 
     def detach(self) -> nn.Module:
-        """Close, and take the inserted layers out too: the network as it was built, with its trained weights."""
+        """Close, and remove the inserted layers too: the network as it was built, with its trained weights."""
         self.close()
-        self._take_layers_out()
-        return self.given
+        self._remove_layers()
+        return self.user_model
 
-    # ---- inside --------------------------------------------------------------------------------------
+    # ---- internal ------------------------------------------------------------------------------
 
     @property
     def clock(self) -> Clock:
-        """Where training stands, for the step at hand; who trains for longer than said stays at the end."""
+        """The position in training at the current step; it stays at the end if training is longer than announced."""
         step = self.steps + 1
         return Clock(step, self.loop.steps_per_epoch or 1, max(self.loop.total, step))
 
     @property
-    def _done(self) -> float:
+    def _progress(self) -> float:
         return self.clock.progress if self.loop.total else 0.0
 
-    def _begin(self) -> None:
-        self.attachment.source.done, self.attachment.source.passed = self._done, None
-        self.terms.begin()
+    def _begin_step(self) -> None:
+        context = self.attachment.context
+        context.progress, context.forward_record = self._progress, None
+        self.terms.start_recording()
 
-    def _open(self, call: str) -> None:
+    def _check_open(self, call: str) -> None:
         if self.closed:
-            raise InputError(f"attach: {call}() must come before close(), which has taken the recipe out.")
+            raise InputError(f"attach: {call}() must come before close(), which has removed the recipe.")
 
     def _stepper(self, call: str) -> OptimizerStep:
         if self.stepper is None:
-            raise InputError(f"attach: {call}() needs the optimizer; give attach(model, recipe, optimizer).")
+            raise InputError(f"attach: {call}() needs the optimizer; call attach(model, recipe, optimizer).")
         return self.stepper
 
-    def _evaluated(self) -> Weights:
-        return snapshot(self.network() if self.shadow else self.model)
+    def _weights_to_keep(self) -> Weights:
+        return snapshot(self.eval_model() if self.averager else self.model)
 
-    def _slope(self, x: Tensor, y: Tensor) -> Tensor:
+    def _input_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         assert self.loop.loss is not None
-        cost = self.loop.loss
-        found = slope(self.model, self.attachment.source, lambda moved: cost(self.given(moved), y).mean(), x)
-        self._begin()
-        return found
+        loss = self.loop.loss
+        context = self.attachment.context
+        gradient = input_gradient(self.model, context, lambda moved: loss(self.user_model(moved), y).mean(), x)
+        self._begin_step()
+        return gradient
 
-    def _take_out(self) -> None:
-        """Take everything out but inserted layers."""
-        source = self.attachment.source
-        self.closed, source.generator, source.passed, source.seen = True, None, None, None
-        self.attachment.silence()
+    def _remove_hooks(self) -> None:
+        context = self.attachment.context
+        self.closed, context.generator, context.forward_record, context.activations = True, None, None, None
+        self.attachment.remove_training_hooks()
         if self.loop.optimizer is not None:
-            leave(self.loop.optimizer, self.attachment.learned)
+            remove_parameters(self.loop.optimizer, self.attachment.learned)
         checks.release(self.model)
         _forget_compiled()
 
-    def _take_layers_out(self) -> None:
+    def _remove_layers(self) -> None:
         if self.loop.optimizer is not None:
-            for own, _ in self.attachment.inserted():
-                leave(self.loop.optimizer, own)
+            for parameters, _ in self.attachment.inserted():
+                remove_parameters(self.loop.optimizer, parameters)
         self.attachment.detach()
         _forget_compiled()
 
 
 def _forget_compiled() -> None:
-    """Let what was compiled be compiled anew: compiled code does not look at hooks again."""
+    """Compile networks again: compiled code ignores hooks that are added or removed later."""
     if "torch._dynamo" in sys.modules:
         torch._dynamo.reset()

@@ -1,4 +1,4 @@
-"""What `attach` asks of a user's own loop, and what it says where it does not get it."""
+"""What `attach` requires of the user's own loop, and the errors when it is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from goodfit import surgery
 from goodfit.checks import whole_number
 from goodfit.data import Inputs
 from goodfit.data.task import Task
@@ -37,9 +36,9 @@ from goodfit.stages import (
     TrainableStrengths,
 )
 from goodfit.technique import Technique
-from goodfit.train.stages.on_batch import DataStats, spread
-from goodfit.train.stages.on_loss import shares
-from goodfit.train.stages.on_sample import spares
+from goodfit.train.stages.on_batch import DataStats, input_scale
+from goodfit.train.stages.on_loss import class_shares
+from goodfit.train.stages.on_sample import augments_repeats_only
 from goodfit.train.stages.on_weights import WeightUpdater
 
 Data = tuple[Tensor, Tensor]
@@ -48,14 +47,14 @@ CALLS: dict[str, tuple[type[Technique], str]] = {
     "penalty": (OnLoss, "add reg.penalty() to the loss"),
     "rows": (OnSample, "draw the rows with reg.rows() or reg.sampler()"),
 }
-"""Method → the stage that acts by it, and what to do."""
-AT_WORK: WeakSet[nn.Module] = WeakSet()
-"""The layers of networks that a recipe is at work on."""
+"""Method → the stage that needs its call, and what to do in the loop."""
+ATTACHED: WeakSet[nn.Module] = WeakSet()
+"""The layers of networks to which a recipe is attached."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """What is known of the loop."""
+    """The arguments of `attach` that describe the user's loop."""
 
     optimizer: Optimizer | None
     loss: Callable[[Tensor, Tensor], Tensor] | None
@@ -65,34 +64,35 @@ class Loop:
     seed: int
     inputs: Inputs | None = None
 
-    def facts(self, device: torch.device) -> DataStats:
-        """What techniques need to know of the training rows."""
-        scale = torch.ones((), device=device) if self.data is None else spread(self.data[0]).to(device)
-        found = self.inputs or (Inputs() if self.data is None else Inputs.of(self.data[0]))
-        return DataStats([str(number) for number in range(self.classes)], scale, found)
+    def stats(self, device: torch.device) -> DataStats:
+        """The properties of the training rows on which techniques depend, as far as they are known."""
+        scale = torch.ones((), device=device) if self.data is None else input_scale(self.data[0]).to(device)
+        inputs = self.inputs or (Inputs() if self.data is None else Inputs.of(self.data[0]))
+        shares = class_shares(self.data[1], self.classes).to(device) if self.data and self.classes else None
+        return DataStats([str(number) for number in range(self.classes)], scale, inputs, shares)
 
     @property
     def classes(self) -> int:
-        """The number of classes among the targets; 0 where they are numbers, or not known."""
+        """The number of classes; 0 if the targets are numbers or not known."""
         if self.data is None or self.data[1].is_floating_point():
             return 0
         return int(self.data[1].max()) + 1
 
     @property
     def task(self) -> Task:
-        """What the training rows' targets are; numbers where there are none."""
+        """The task of the training rows; regression if they are not known."""
         if not self.classes:
             return "regression"
         return "segmentation" if self.data and self.data[1].ndim > 2 else "classification"
 
     @property
     def total(self) -> int:
-        """Optimizer steps of the whole training; 0 where that is not known."""
+        """Optimizer steps of the whole training; 0 if not known."""
         return (self.epochs or 0) * (self.steps_per_epoch or 0)
 
     @property
     def context(self) -> Context:
-        """What the linter is told. Statistics and decay are as in `fit`, or told apart by `twice_decayed`."""
+        """What the linter needs to know. The optimizer's own weight decay is checked by `double_decay_warnings`."""
         inputs = None if self.data is None else self.data[0]
         return Context(
             optimizer=type(self.optimizer).__name__.lower() if self.optimizer else "adam", epochs=self.epochs,
@@ -100,34 +100,27 @@ class Loop:
             integer_inputs=inputs is not None and not inputs.is_floating_point(), manual_loop=False,
         )  # fmt: skip
 
-    def frequencies(self, device: torch.device) -> Tensor | None:
-        """The shares of the classes (class,) among the training rows, where there are classes."""
-        return shares(self.data[1], self.classes).to(device) if self.data and self.classes else None
 
+def check_loop(model: nn.Module, recipe: Recipe, loop: Loop) -> None:
+    """Check the arguments of `attach`, and that every technique has the arguments that it needs.
 
-def check(model: nn.Module, recipe: Recipe, loop: Loop) -> None:
-    """Refuse what does not fit, before anything is changed."""
+    Raises:
+        InputError: an argument is wrong or missing.
+    """
     _check_arguments(model, loop)
     for technique in recipe:
         if isinstance(technique, Synthesis):
             raise InputError(
-                f"{type(technique).__name__}: it makes rows before training begins; add those of "
+                f"{type(technique).__name__}: it makes rows before training; add the rows of "
                 "synthesize(x, y, inputs, seed) to yours before the loop, and leave it out of the recipe."
             )
         for missing, why in _missing(technique, recipe, loop):
             raise InputError(f"{type(technique).__name__}: {why}; give attach(…, {missing}).")
         if isinstance(technique, Ensemble) and recipe.at(OnEpoch):
             raise InputError(
-                f"{type(technique).__name__}: in a loop of your own it cannot keep the best epoch too; leave one out."
+                f"{type(technique).__name__}: in your own loop it cannot be combined with "
+                f"{recipe.at(OnEpoch)[0].name()}, which keeps the best epoch; leave one out."
             )
-
-
-def check_statistics(model: nn.Module, recipe: Recipe, loop: Loop) -> None:
-    """Refuse averages of weights where statistics of batches would be missing for them."""
-    averages = recipe.at(OnEval)
-    if averages and loop.data is None and surgery.has_batch_norm(model):
-        who = type(averages[0]).__name__
-        raise InputError(f"{who}: batch norms need their statistics anew; give attach(…, data=(x, y)).")
 
 
 def _check_arguments(model: nn.Module, loop: Loop) -> None:
@@ -146,37 +139,38 @@ def _check_arguments(model: nn.Module, loop: Loop) -> None:
         if getattr(loop, name) is not None:
             whole_number("attach", name, getattr(loop, name), 1)
     whole_number("attach", "seed", loop.seed, 0)
-    must(loop.inputs is None or isinstance(loop.inputs, Inputs), "inputs", "goodfit.data.Inputs", loop.inputs)
-    if loop.data is not None and not _rows(loop.data):
-        raise InputError("attach: data must be the training rows, two tensors (x, y) of the same length.")
+    must(loop.inputs is None or isinstance(loop.inputs, Inputs), "inputs", "goodfit.Inputs", loop.inputs)
+    if loop.data is not None and not _are_rows(loop.data):
+        shown = type(loop.data).__name__
+        raise InputError(f"attach: data must be the training rows, two tensors (x, y) of the same length, got {shown}.")
 
 
-def _rows(data: object) -> bool:
+def _are_rows(data: object) -> bool:
     pair = isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)
     return pair and len(data[0]) == len(data[1]) > 0  # type: ignore[index]
 
 
 def _missing(technique: Technique, recipe: Recipe, loop: Loop) -> Iterator[tuple[str, str]]:
-    """Arguments of `attach` that a technique needs and that were not given, with the reason."""
+    """The missing arguments of `attach` that a technique needs, with the reason."""
     if loop.optimizer is None:
         if isinstance(technique, TrainableStrengths):
-            yield "optimizer=", "its strengths are learned along with the weights"
+            yield "optimizer=", "its strengths are trained together with the weights"
         elif acts_in_step(technique):
             yield "optimizer=", "it acts around the optimizer's step"
     if (_scheduled(technique) or isinstance(technique, ScalesLearningRate)) and not loop.total:
-        yield "epochs=, steps_per_epoch=", "it must know how long training will be"
+        yield "epochs=, steps_per_epoch=", "it must know the length of training"
     if isinstance(technique, OnEval) and not loop.steps_per_epoch:
-        yield "steps_per_epoch=", "it is counted in epochs"
+        yield "steps_per_epoch=", "it counts epochs"
     if technique.needs_targets == "labels" and not loop.classes:
-        yield "data=(x, y)", "it must know the classes, which are whole numbers y"
+        yield "data=(x, y)", "it must know the classes, whole numbers y"
     if isinstance(technique, Attack) and loop.loss is None:
         yield "loss=", "it moves the inputs against the data loss"
     if isinstance(technique, Attack) and loop.data is None:
-        yield "data=(x, y)", "its strength is in units of the spread of the inputs"
+        yield "data=(x, y)", "its strength is in units of the standard deviation of the inputs"
     if isinstance(technique, Ensemble) and loop.data is None:
-        yield "data=(x, y)", "it must know whether it averages probabilities of classes or numbers"
+        yield "data=(x, y)", "it must know whether to average class probabilities or numbers"
     if isinstance(technique, Augmentation) and loop.data is None and loop.inputs is None:
-        yield "inputs=Inputs('image', low=0, high=1)", "it must know what the inputs are, and their range of values"
+        yield "inputs=Inputs('image', low=0, high=1)", "it must know the data kind and the range of the inputs"
     if isinstance(technique, OnSample) and loop.data is None:
         yield "data=(x, y)", "it chooses among the training rows"
 
@@ -186,19 +180,23 @@ def _scheduled(technique: Technique) -> bool:
 
 
 def acts_in_step(technique: Technique) -> bool:
-    """Whether a technique needs the optimizer's steps, to act around them or to count them."""
+    """Whether a technique acts around the optimizer's steps, or counts them."""
     return isinstance(technique, OnWeights | OnGrads | OnEval | ScalesLearningRate) or _scheduled(technique)
 
 
-def classes_of(y: Tensor, recipe: Recipe, classes: int) -> None:
-    """Refuse targets of a batch that cannot become probabilities."""
+def check_batch_targets(y: Tensor, recipe: Recipe, classes: int) -> None:
+    """Check that the targets of a batch can become probabilities of the known classes.
+
+    Raises:
+        InputError: the classes are not known, or a target is none of them.
+    """
     techniques = recipe.at(OnBatch)
     if y.is_floating_point() or all(isinstance(t, Augmentation) and not t.classes for t in techniques):
         return
     names = ", ".join(t.name() for t in recipe.at(OnBatch))
     if not classes:
         raise InputError(
-            f"attach: how many classes there are must be known ({names} asks for it); give attach(…, data=(x, y))."
+            f"attach: the number of classes must be known (required by {names}); give attach(…, data=(x, y))."
         )
     if bool((y >= classes).any()):
         raise InputError(
@@ -207,54 +205,66 @@ def classes_of(y: Tensor, recipe: Recipe, classes: int) -> None:
         )
 
 
-def spared(recipe: Recipe, only: Tensor | None) -> None:
-    """Refuse a batch of which it is not known whom augmentations may change, where they spare some."""
-    if only is None and recipe.at(Augmentation) and spares(recipe.at(OnSample)):
+def check_augment_mask(recipe: Recipe, augment_mask: Tensor | None) -> None:
+    """Check that a batch comes with a mask if only repeated samples are augmented.
+
+    Raises:
+        InputError: it does not.
+    """
+    if augment_mask is None and recipe.at(Augmentation) and augments_repeats_only(recipe.at(OnSample)):
         raise InputError(
-            "attach: class_balance spares rows that are drawn for the first time (augment='repeats'); give "
-            "batch(x, y, only=reg.again(rows)[…]) the batch's part of it."
+            "attach: class_balance(augment='repeats') augments repeated samples only; call "
+            "batch(x, y, augment_mask=reg.is_repeat(rows)[…]) with the batch's part of the mask."
         )
 
 
-def ready(recipe: Recipe, calls: Collection[str], optimizer: Optimizer) -> None:
-    """Refuse a step before which something that the recipe needs was left out: it would do nothing, unseen."""
+def check_calls(recipe: Recipe, calls: Collection[str], optimizer: Optimizer) -> None:
+    """Check that the loop has made all calls that the recipe needs before a step; it would have no effect otherwise.
+
+    Raises:
+        InputError: a call is missing.
+    """
     for call, (stage, remedy) in CALLS.items():
         names = ", ".join(t.name() for t in recipe.at(stage))
         if names and call not in calls:
-            raise InputError(f"attach: step() must follow {call}(), by which {names} acts; {remedy}.")
+            raise InputError(f"attach: step() must follow {call}(), which {names} needs; {remedy}.")
     if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
         raise InputError("attach: step() must follow backward(); no weight of the optimizer has a gradient.")
 
 
-def twice_decayed(weights: WeightUpdater) -> Iterator[str]:
-    """What to say where the optimizer's own weight decay acts beside the recipe's."""
-    for technique, refs in weights.chosen:
+def double_decay_warnings(updater: WeightUpdater) -> Iterator[str]:
+    """Warnings about tensors on which both the optimizer's weight decay and the recipe's act."""
+    for technique, refs in [(target.technique, target.refs) for target in updater.targets]:
         if isinstance(technique, QuadraticPenalty):
             shrinks = technique.coefficient() > 0
         else:
             shrinks = isinstance(technique, Decay) and technique.factor(1.0) < 1
-        held = [(ref.name, weights.group(ref.tensor).get("weight_decay", 0.0)) for ref in refs if shrinks]
+        held = [(ref.name, updater.group(ref.tensor).get("weight_decay", 0.0)) for ref in refs if shrinks]
         names = [name for name, rate in held if rate]
         if names:
             rates = ", ".join(dict.fromkeys(f"{float(rate):g}" for _, rate in held if rate))
             yield (
-                f"attach: the optimizer's own weight_decay={rates} acts beside {technique.text()} on "
-                f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}; make the optimizer with weight_decay=0."
+                f"attach: the optimizer's own weight_decay={rates} acts in addition to {technique.text()} on "
+                f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}; create the optimizer with weight_decay=0."
             )
 
 
 def claim(model: nn.Module) -> None:
-    """Note that a recipe is at work on a network; refuse a second one."""
+    """Mark a network as one with a recipe.
+
+    Raises:
+        InputError: another recipe is attached to it, or to a part of it.
+    """
     layers = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
-    if any(layer in AT_WORK for layer in layers):
+    if any(layer in ATTACHED for layer in layers):
         raise InputError(
-            "attach: a recipe is at work on this network (or on a part of it) already; end that one with close(), or "
-            "put all techniques into one recipe."
+            "attach: a recipe is already attached to this network or to a part of it; end it with close(), or put all "
+            "techniques into one recipe."
         )
-    AT_WORK.update(layers)
+    ATTACHED.update(layers)
 
 
 def release(model: nn.Module) -> None:
-    """The recipe is no longer at work."""
+    """Remove the mark of `claim`."""
     for module in model.modules():
-        AT_WORK.discard(module)
+        ATTACHED.discard(module)

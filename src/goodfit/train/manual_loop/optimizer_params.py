@@ -1,4 +1,4 @@
-"""Parameters that a recipe brings, in an optimizer of the user's."""
+"""Adds the parameters of a recipe to the user's optimizer, and removes them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from torch import nn
 from torch.optim import Optimizer
 
 
-def join(optimizer: Optimizer, parameters: Mapping[str, nn.Parameter], beside: nn.Parameter | None = None) -> None:
-    """Train further parameters like the one `beside` them, but without weight decay.
+def add_parameters(
+    optimizer: Optimizer, parameters: Mapping[str, nn.Parameter], neighbour: nn.Parameter | None = None
+) -> None:
+    """Train additional parameters with the settings of `neighbour`, but without weight decay.
 
-    They come into that one's group (else the first), or into one of their own where that group decays its weights.
+    They join its parameter group (by default the first one), or a new group if that group has weight decay.
 
     >>> layer, bias = nn.Linear(2, 2), nn.Parameter(nn.Linear(2, 2).bias.detach())
     >>> optimizer = torch.optim.AdamW(layer.parameters(), lr=0.5, weight_decay=0.1)
-    >>> join(optimizer, {"bias": bias})
+    >>> add_parameters(optimizer, {"bias": bias})
     >>> [(len(group["params"]), group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
     [(2, 0.5, 0.1), (1, 0.5, 0.0)]
     """
@@ -25,7 +27,9 @@ def join(optimizer: Optimizer, parameters: Mapping[str, nn.Parameter], beside: n
     new = {name: p for name, p in parameters.items() if id(p) not in held}
     if not new:
         return
-    home = next((g for g in optimizer.param_groups if any(p is beside for p in g["params"])), optimizer.param_groups[0])
+    home = next(
+        (g for g in optimizer.param_groups if any(p is neighbour for p in g["params"])), optimizer.param_groups[0]
+    )
     if not home.get("weight_decay"):
         home["params"].extend(new.values())
         if "param_names" in home:
@@ -36,12 +40,12 @@ def join(optimizer: Optimizer, parameters: Mapping[str, nn.Parameter], beside: n
     optimizer.add_param_group(own | {"params": named, "weight_decay": 0.0})
 
 
-def leave(optimizer: Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
-    """The inverse of `join`: parameters, their state, and the groups that held nothing else."""
-    gone = {id(p) for p in parameters.values()}
+def remove_parameters(optimizer: Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
+    """The inverse of `add_parameters`: removes parameters, their state, and groups that become empty."""
+    removed = {id(p) for p in parameters.values()}
     emptied = []
     for group in optimizer.param_groups:
-        stay = [i for i, p in enumerate(group["params"]) if id(p) not in gone]
+        stay = [i for i, p in enumerate(group["params"]) if id(p) not in removed]
         if group["params"] and not stay:
             emptied.append(id(group))
         for key in {"params", "param_names"} & group.keys():

@@ -1,10 +1,11 @@
-"""An optimizer step in a loop of the user's own, with what a recipe does around it."""
+"""A training step in the user's own loop: the phases after the backward pass, around the user's optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,92 +15,121 @@ from torch.optim import Optimizer
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock, OnGrads, ScalesLearningRate
+from goodfit.train.phases import Phase, in_order
 from goodfit.train.stages.hooks import StepContext
-from goodfit.train.stages.on_grads import wrapped
+from goodfit.train.stages.on_grads import compute_gradients
 from goodfit.train.stages.on_weights import WeightUpdater
+
+Closure = Callable[[], Any]
+"""Computes the loss of the same batch again and calls its `backward()`."""
 
 
 @dataclass(eq=False)
 class StepGuard:
-    """The hook that refuses `optimizer.step()` of the user's: the recipe would be left out, unseen."""
+    """A hook that refuses a direct call of `optimizer.step()`, in which the recipe would have no effect."""
 
     inside: bool = False
 
     def __call__(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Refuse, unless the step is ours."""
+        """Refuse the step unless it is part of `Regularizer.step`."""
         if not self.inside:
             raise InputError(
-                "attach: call reg.step() in place of optimizer.step(), because the recipe acts around it (with "
-                "reg.step(scaler=…) in place of scaler.step(optimizer)); an optimizer has one recipe at a time."
+                "attach: call reg.step() instead of optimizer.step(), because the recipe acts around it (with "
+                "reg.step(scaler=…) instead of scaler.step(optimizer)); an optimizer has one recipe at a time."
             )
 
 
-@dataclass(eq=False)
+@dataclass
+class LoopStep:
+    """The arguments of one step."""
+
+    clock: Clock
+    closure: Closure | None
+    scaler: Any  # a torch.amp.GradScaler that is enabled, or None
+
+
 class OptimizerStep:
-    """The gradients, which the user has computed, through OnGrads; then the optimizer's step within OnWeights."""
+    """Runs the phases of a step that follow the user's backward pass."""
 
-    model: nn.Module
-    recipe: Recipe
-    weights: WeightUpdater
-    source: StepContext
-    guard: StepGuard = field(default_factory=StepGuard)
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, optimizer: Optimizer, phases: Sequence[Phase], context: StepContext
+    ) -> None:
+        self.model, self.optimizer, self.context, self.guard = model, optimizer, context, StepGuard()
+        self.on_grads, self.rate_factors = recipe.at(OnGrads), recipe.at(ScalesLearningRate)
+        self.updater = WeightUpdater.with_users_optimizer(model, recipe, optimizer, self._call_optimizer)
+        self.scaler: Any = None
+        handlers: dict[Phase, Callable[[LoopStep], None]] = {
+            Phase.GRADIENTS: self._wrap_gradients,
+            **{phase: partial(self._update_weights, handler) for phase, handler in self.updater.handlers.items()},
+        }
+        self.handlers = in_order(phases, handlers)
 
-    def __post_init__(self) -> None:
-        self.optimizer = self.weights.optimizer
-        self.on_grads, self.pace = self.recipe.at(OnGrads), self.recipe.at(ScalesLearningRate)
+    def __call__(self, clock: Clock, closure: Closure | None, scaler: Any) -> None:
+        """Take a step. If the gradients of a scaled loss are not finite, the scaler skips the step."""
+        self.scaler = scaler if scaler is not None and scaler.is_enabled() else None
+        step = LoopStep(clock, closure, self.scaler)
+        gradients, *updates = self.handlers
+        with torch.no_grad():
+            gradients(step)
+            with self._learning_rates(clock):
+                if self.scaler is not None and not self._finite():
+                    self.scaler.step(self.optimizer)
+                    return
+                for handler in updates:
+                    handler(step)
 
-    def __call__(self, clock: Clock, closure: Callable[[], Any] | None, scaler: Any) -> None:
-        """Step. Gradients that a scaler has scaled and that are not finite are left out, as the scaler does."""
-        scaler = scaler if scaler is not None and scaler.is_enabled() else None
-        if self.on_grads and (scaler is None or self._finite()):
-            self._wrap(clock, closure, 1.0 if scaler is None else scaler.get_scale())
-        if scaler is not None:
-            scaler.unscale_(self.optimizer)
-        with self._ours(clock):
-            if scaler is None:
-                self.weights.step(clock)
-            elif self._finite():
-                self.weights.step(clock, lambda: scaler.step(self.optimizer))
-            else:
-                scaler.step(self.optimizer)  # which leaves it out
+    def _wrap_gradients(self, step: LoopStep) -> None:
+        """Pass the user's gradients through the techniques on gradients, then remove the scaler's factor."""
+        if self.on_grads and (step.scaler is None or self._finite()):
+            self._apply_techniques(step)
+        if step.scaler is not None:
+            step.scaler.unscale_(self.optimizer)
 
-    def _wrap(self, clock: Clock, closure: Callable[[], Any] | None, scale: float) -> None:
-        """The techniques see gradients in units of the loss; those that they leave are scaled as they were."""
-        groups = self.optimizer.param_groups
-        live = [p for group in groups for p in group["params"] if p.requires_grad]
-        passes = 0
+    def _apply_techniques(self, step: LoopStep) -> None:
+        """The techniques receive gradients in units of the loss; their results are scaled again."""
+        scale = 1.0 if step.scaler is None else step.scaler.get_scale()
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.requires_grad]
+        evaluations = 0
 
         def backward() -> Tensor:
-            nonlocal passes
-            passes += 1
-            if passes > 1:
-                self._again(live, closure)
-            _multiply(live, 1 / scale)
+            nonlocal evaluations
+            evaluations += 1
+            if evaluations > 1:
+                self._repeat_backward(parameters, step.closure)
+            _multiply(parameters, 1 / scale)
             return torch.zeros(())
 
-        with torch.no_grad():
-            wrapped(self.model, live, self.on_grads, backward, clock, self.source)
-        _multiply(live, scale)
+        compute_gradients(self.model, parameters, self.on_grads, backward, step.clock, self.context)
+        _multiply(parameters, scale)
 
-    def _again(self, live: list[nn.Parameter], closure: Callable[[], Any] | None) -> None:
+    def _repeat_backward(self, parameters: list[nn.Parameter], closure: Closure | None) -> None:
         if closure is None:
             names = ", ".join(technique.name() for technique in self.on_grads)
             raise InputError(
-                f"attach: step() needs a closure that computes the loss anew and calls backward() ({names} asks for "
-                "it); give reg.step(closure)."
+                f"attach: step() needs a closure that computes the loss again and calls backward() (required by "
+                f"{names}); call reg.step(closure)."
             )
-        for parameter in live:
+        for parameter in parameters:
             parameter.grad = None
         with torch.enable_grad():
             closure()
 
+    def _update_weights(self, handler: Callable[[Clock], None], step: LoopStep) -> None:
+        handler(step.clock)
+
+    def _call_optimizer(self) -> None:
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+
     @contextmanager
-    def _ours(self, clock: Clock) -> Iterator[None]:
-        """Inside, the optimizer may step, at the learning rates of this step of the recipe."""
+    def _learning_rates(self, clock: Clock) -> Iterator[None]:
+        """Inside the block the optimizer may step, with the learning rates that the recipe sets for this step."""
         groups = self.optimizer.param_groups
         rates, self.guard.inside = [group["lr"] for group in groups], True
         try:
-            for technique in self.pace:
+            for technique in self.rate_factors:
                 for group in groups:
                     group["lr"] = group["lr"] * technique.lr_factor(clock)
             yield
@@ -113,8 +143,8 @@ class OptimizerStep:
         return all(bool(torch.isfinite(grad).all()) for grad in grads)
 
 
-def _multiply(live: list[nn.Parameter], factor: float) -> None:
-    """Scale gradients, in place."""
-    grads = [p.grad for p in live if p.grad is not None]
+def _multiply(parameters: list[nn.Parameter], factor: float) -> None:
+    """Scale gradients in place."""
+    grads = [p.grad for p in parameters if p.grad is not None]
     if factor != 1 and grads:
         torch._foreach_mul_(grads, factor)

@@ -1,4 +1,4 @@
-"""How a function of members' tensors is called: mapped; as a graph, or compiled, where many calls lie ahead."""
+"""Calls functions of stacked tensors: mapped by vmap or, if many calls are expected, as a traced or compiled graph."""
 
 from __future__ import annotations
 
@@ -11,133 +11,150 @@ from typing import Any
 import torch
 from torch.utils._pytree import TreeSpec
 
-from goodfit.train.population.graph import PROGRAMS, Program, compiled, mark_of, overwriting, parted, traced
+from goodfit.train.population.graph import (
+    PROGRAMS,
+    Program,
+    cache_marker,
+    compile_graph,
+    hoist_constants,
+    overwrite_arguments,
+    trace,
+)
 from goodfit.train.population.pytree import Flat
 
-TRIED = 4
-"""Mapped calls that are timed before it is decided how to go on; the first one is not counted."""
+TIMED = 4
+"""Mapped calls that are timed before further calls are traced or compiled; the first one is not counted."""
 TRACED, COMPILED = 0.3, 0.8
-"""Shares of a mapped call's time that are expected to be saved as a graph, and compiled (measured: docs/benchmarks)."""
-TRACING, STARTING, COLD, WARM = 1.0, 6.0, 10.0, 2.0
-"""Seconds: to write down a step as a graph; to start the compiler; to compile a step, and to fetch it from the disk."""
-OTHERS = 0.25
-"""Share of that time for what is no step: an evaluation has a tenth of a step's operations."""
+"""Shares of a mapped call's time that tracing and compiling are expected to save (measured: docs/benchmarks.md)."""
+TRACE_SECONDS, START_SECONDS, COMPILE_SECONDS, CACHED_SECONDS = 1.0, 6.0, 10.0, 2.0
+"""Costs: to trace a step; to start the compiler; to compile a step; to load a compiled step from the disk cache."""
+OTHER_COST = 0.25
+"""The cost of functions other than a step, as a share of these: an evaluation has a tenth of a step's operations."""
 STEP = "step"
 Kind = tuple[Hashable, ...]
-"""A name (STEP, or another) and what tells shapes and operations of one function from another."""
-Stacked = Callable[..., Any]
-"""A function of trees of tensors, with a leading dimension for the members, to a tree of tensors."""
+"""Identifies a function: its name and everything on which its shapes and operations depend."""
+StackedFunction = Callable[..., Any]
+"""Maps trees of tensors with a leading member dimension to such a tree."""
 
 
 @dataclass(frozen=True)
 class CallHints:
-    """What is known of the calls of a function."""
+    """What is known about the calls of a function."""
 
-    still: int | None = None  # the number of an argument that is the same in many of them
-    renewed: bool = False  # whether the first results take the place of the first argument, which nobody else has
-    often: float = 0.0  # how many there are to a step, if not as many as until now
+    constant: int | None = None  # number of an argument that is the same in many calls
+    overwrites: bool = False  # whether the first results may be written over the first argument
+    per_step: float = 0.0  # calls per training step; 0: as observed so far
 
-    def places(self, given: Sequence[Flat]) -> range:
-        """The numbers of the tensors that stay the same."""
-        if self.still is None:
+    def constant_leaves(self, arguments: Sequence[Flat]) -> range:
+        """The positions of the constant argument's tensors."""
+        if self.constant is None:
             return range(0)
-        first = sum(len(flat.leaves) for flat in given[: self.still])
-        return range(first, first + len(given[self.still].leaves))
+        first = sum(len(flat.leaves) for flat in arguments[: self.constant])
+        return range(first, first + len(arguments[self.constant].leaves))
 
 
 @dataclass(frozen=True)
 class CompiledCall:
-    """A graph or a compiled program that stands for a function."""
+    """A traced graph or compiled program in place of a function."""
 
     program: Program
     spec: TreeSpec
-    once: Program  # what follows from what is still the same
-    way: CallHints
+    constants: Program  # computes the values that depend on the constant argument alone
+    hints: CallHints
     compiled: bool
 
-    def __call__(self, given: Sequence[Flat]) -> Flat:
+    def __call__(self, arguments: Sequence[Flat]) -> Flat:
         """The results for these arguments."""
-        tensors = [leaf for flat in given for leaf in flat.leaves]
-        if self.way.still is not None:
-            tensors += given[self.way.still].computed(self.once)
-        made = list(self.program(*tensors))
-        return Flat([*given[0].leaves, *made] if self.way.renewed and self.compiled else made, self.spec)
+        tensors = [leaf for flat in arguments for leaf in flat.leaves]
+        if self.hints.constant is not None:
+            tensors += arguments[self.hints.constant].computed(self.constants)
+        results = list(self.program(*tensors))
+        overwritten = self.hints.overwrites and self.compiled
+        return Flat([*arguments[0].leaves, *results] if overwritten else results, self.spec)
 
 
 @dataclass
-class Form:
-    """One function for shapes that are always the same: the same operations in every call."""
+class CallRecord:
+    """The calls of one function with the same shapes."""
 
     calls: int = 0
-    seconds: list[float] = field(default_factory=list)
-    quick: CompiledCall | None = None  # in place of the mapped function
+    seconds: list[float] = field(default_factory=list)  # of the mapped calls
+    replacement: CompiledCall | None = None  # in place of the mapped function
 
     @property
     def compiled(self) -> bool:
-        """Whether a compiled program stands for it."""
-        return self.quick is not None and self.quick.compiled
+        """Whether a compiled program replaces the function."""
+        return self.replacement is not None and self.replacement.compiled
 
 
 class Calls:
-    """Calls of functions for many members at once. What has no compiler, or does not last, stays as it is."""
+    """Calls functions for many members at once and decides when to trace or compile them."""
 
     def __init__(self, threads: int = 0) -> None:
-        self.forms: dict[tuple[Kind, int], Form] = {}
+        self.records: dict[tuple[Kind, int], CallRecord] = {}
         self.threads = threads  # of a compiled program; 0: as many as torch uses
-        self.ahead = 0  # steps still to be expected
-        self.tried = TRIED
-        self.caution = 1.0  # how many times over the time that compiling takes must be expected back
-        self.compiles = True  # whether it may compile
+        self.expected_steps = 0  # training steps that are still to come
+        self.timed = TIMED
+        self.required_gain = 1.0  # time saved by compiling, as a multiple of its cost, from which on it is done
+        self.may_compile = True
 
-    def room(self, kind: Kind, members: int) -> int:
-        """For how many members the next call is best made: a quick form that has room for them, if there is one."""
-        found = [
-            room
-            for (other, room), form in list(self.forms.items())
-            if form.quick and other == kind and room >= members and (form.compiled or room < 2 * members)
-        ]
-        return min(found, default=members)
+    def capacity(self, kind: Kind, members: int) -> int:
+        """The number of members to pad the next call to: that of an existing graph with enough rows, if any."""
+        capacities = [
+            capacity
+            for (other, capacity), record in list(self.records.items())
+            if record.replacement and other == kind and capacity >= members
+            and (record.compiled or capacity < 2 * members)
+        ]  # fmt: skip
+        return min(capacities, default=members)
 
     def __call__(
         self,
         kind: Kind,
         members: int,
-        function: Stacked,
-        *given: Flat,
-        way: CallHints = CallHints(),
+        function: StackedFunction,
+        *arguments: Flat,
+        hints: CallHints = CallHints(),
     ) -> Flat:
-        """The function of trees, for so many members; a kind always has the same function and shapes."""
-        form = self.forms.setdefault((kind, members), Form())
-        form.calls += 1
+        """The results of the function for this number of members. A kind always has the same function and shapes."""
+        record = self.records.setdefault((kind, members), CallRecord())
+        record.calls += 1
         with torch.no_grad():
-            if form.quick:
-                return form.quick(given)
+            if record.replacement:
+                return record.replacement(arguments)
             began = time.perf_counter()
-            made = function(*(flat.tree() for flat in given))
-            form.seconds.append(time.perf_counter() - began)
-            if len(form.seconds) == self.tried:
-                self._settle(form, kind[0], function, given, way)
-            return Flat.of(made)
+            results = function(*(flat.tree() for flat in arguments))
+            record.seconds.append(time.perf_counter() - began)
+            if len(record.seconds) == self.timed:
+                self._replace_if_faster(record, kind[0], function, arguments, hints)
+            return Flat.of(results)
 
-    def may_compile(self, seconds: float) -> bool:
-        """Whether mapped calls that take so long altogether may be worth compiling."""
-        return (COMPILED - TRACED) * seconds > self.caution * (WARM + STARTING * (not PROGRAMS))
+    def worth_compiling(self, seconds: float) -> bool:
+        """Whether compiling may pay for mapped calls that take `seconds` in total."""
+        cost = CACHED_SECONDS + START_SECONDS * (not PROGRAMS)
+        return (COMPILED - TRACED) * seconds > self.required_gain * cost
 
-    def _settle(self, form: Form, name: Hashable, function: Stacked, given: Sequence[Flat], way: CallHints) -> None:
-        """Decide how further calls are made: by the time that they would take, and what is known to save it."""
-        steps = sum(other.calls for (kind, _), other in self.forms.items() if kind[0] == STEP)
-        often = way.often or form.calls / max(1, steps)
-        ahead = median(form.seconds[1:] or form.seconds) * self.ahead * often
-        size = 1.0 if name == STEP else OTHERS
-        if TRACED * ahead < TRACING * size:
+    def _replace_if_faster(
+        self, record: CallRecord, name: Hashable, function: StackedFunction, arguments: Sequence[Flat], hints: CallHints
+    ) -> None:
+        """Trace or compile the function if the time that this saves in the expected calls exceeds its cost."""
+        steps = sum(other.calls for (kind, _), other in self.records.items() if kind[0] == STEP)
+        per_step = hints.per_step or record.calls / max(1, steps)
+        expected = median(record.seconds[1:] or record.seconds) * self.expected_steps * per_step
+        scale = 1.0 if name == STEP else OTHER_COST
+        if TRACED * expected < TRACE_SECONDS * scale:
             return
-        graph, leaves, spec = traced(function, given)
-        once, graph, values = parted(graph, leaves, way.places(given))
+        graph, leaves, spec = trace(function, arguments)
+        constants, graph, values = hoist_constants(graph, leaves, hints.constant_leaves(arguments))
         leaves += values
         program: Program | None = None
-        written = overwriting(graph, len(given[0].leaves)) if way.renewed else graph
-        mark = mark_of(written, leaves, self.threads)
-        cost = 0.0 if mark.name in PROGRAMS else (WARM if mark.exists() else COLD) + STARTING * (not PROGRAMS) / size
-        if (self.compiles or not cost) and (COMPILED - TRACED) * ahead > self.caution * cost * size:
-            program = compiled(written, leaves, mark, self.threads)
-        form.quick = CompiledCall(program or graph, spec, once, way, program is not None)
+        to_compile = overwrite_arguments(graph, len(arguments[0].leaves)) if hints.overwrites else graph
+        marker = cache_marker(to_compile, leaves, self.threads)
+        cost = 0.0
+        if marker.name not in PROGRAMS:
+            cached = CACHED_SECONDS if marker.exists() else COMPILE_SECONDS
+            cost = cached + START_SECONDS * (not PROGRAMS) / scale
+        pays = (COMPILED - TRACED) * expected > self.required_gain * cost * scale
+        if (self.may_compile or not cost) and pays:
+            program = compile_graph(to_compile, leaves, marker, self.threads)
+        record.replacement = CompiledCall(program or graph, spec, constants, hints, program is not None)

@@ -1,4 +1,4 @@
-"""How many members are trained at a time, and whether it pays: by memory and by a short measurement."""
+"""How many members are trained at the same time, and the measurements that decide whether this is faster."""
 
 from __future__ import annotations
 
@@ -17,64 +17,64 @@ from goodfit.train.population.jobs import Job, Networks
 from goodfit.train.rng import generator
 from goodfit.train.trainer import Trainer
 
-AT_ONCE = 32
-"""Members at a time, at most: more do not make a step of one cheaper, and need more of the cache."""
-IN_CACHE = 1_000_000
-"""Weights of all members up to which they do not leave the cache between a step's operations."""
-SIDE = 384
-"""Of the matrix by whose product with itself the machine's rate is measured: a few milliseconds."""
-BYTES = 24
-"""Per weight of 4 bytes: the weight, its gradient, Adam's two memories, the best weight so far, and the next one."""
-SHARE = 0.25
-"""Of the free memory, for the members' tensors; activations and data need room too."""
+MAX_MEMBERS = 32
+"""Members that are trained at the same time, at most: with more, the time per member does not decrease."""
+CACHED_WEIGHTS = 1_000_000
+"""Weights of all members that stay in a CPU's cache between the operations of a step."""
+MATRIX_SIZE = 384
+"""Size of the square matrices whose product measures the machine's speed, in a few milliseconds."""
+BYTES_PER_WEIGHT = 24
+"""For float32: weight, gradient, Adam's two moments, best weight so far, and next weight."""
+MEMORY_SHARE = 0.25
+"""Share of the free memory for the members' tensors; activations and data need memory, too."""
 
 
-def at_once(weights: int, width: int, device: torch.device, lanes: int = 1) -> int:
-    """How many members of so many weights, of `width` bytes each, fit into the share of memory of one of several lanes.
+def max_members(weights: int, width: int, device: torch.device, workers: int = 1) -> int:
+    """The number of members with this many weights, of `width` bytes each, that one of several workers can train.
 
-    >>> at_once(5_000, 4, torch.device("cpu"))
+    >>> max_members(5_000, 4, torch.device("cpu"))
     32
     """
-    fitting = int(SHARE * free_memory(device)) // (max(1, weights * BYTES * width // 4) * lanes)
-    cached = max(4, IN_CACHE // max(1, weights)) if device.type == "cpu" else AT_ONCE
-    return max(1, min(AT_ONCE, fitting, cached))
+    fitting = int(MEMORY_SHARE * free_memory(device)) // (max(1, weights * BYTES_PER_WEIGHT * width // 4) * workers)
+    cached = max(4, CACHED_WEIGHTS // max(1, weights)) if device.type == "cpu" else MAX_MEMBERS
+    return max(1, min(MAX_MEMBERS, fitting, cached))
 
 
 def solo_seconds(networks: Networks, job: Job) -> float:
-    """Seconds that a step of a run by itself takes."""
-    solo = Trainer(networks.template(job.split), job.split, job.recipe, job.training, job.criterion, job.seed)
+    """Seconds that a step of the solo trainer takes."""
+    trainer = Trainer(networks.template(job.split), job.plan, job.split, job.seed)
     train = job.split.train
-    rows = torch.arange(min(job.training.batch_size, len(train)), device=train.x.device)
+    rows = torch.arange(min(job.plan.training.batch_size, len(train)), device=train.x.device)
     noise = generator(job.seed, 1, "noise", train.x.device)
-    solo.model.train()
-    return timed(lambda: solo.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
+    trainer.model.train()
+    return median_seconds(lambda: trainer.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
 
 
-def products_seconds(networks: Networks, job: Job) -> float:
-    """Seconds that the products of a step would take at the rate of a large one, convolutions at a third of it."""
+def arithmetic_seconds(networks: Networks, job: Job) -> float:
+    """Seconds that the arithmetic of a step takes at the speed of a large product; convolutions at a third of it."""
     x, network = job.split.train.x, networks.template(job.split)
-    square = torch.ones(SIDE, SIDE, device=x.device)
-    rate = 2 * SIDE**3 / timed(lambda: square @ square)
-    return 3 * operations(network, x[: job.training.batch_size]) / rate
+    square = torch.ones(MATRIX_SIZE, MATRIX_SIZE, device=x.device)
+    per_second = 2 * MATRIX_SIZE**3 / median_seconds(lambda: square @ square)
+    return 3 * operations(network, x[: job.plan.training.batch_size]) / per_second
 
 
 def operations(network: nn.Module, x: Tensor) -> int:
-    """Operations of a pass over rows x (batch, …), additions included; those of convolutions count thrice.
+    """Floating-point operations of a forward pass over rows x (batch, …); those of convolutions count three times.
 
     >>> operations(nn.Linear(10, 5), torch.zeros(4, 10)), operations(nn.Conv1d(1, 2, 3), torch.zeros(4, 1, 10))
     (400, 1152)
     """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         copy_module(network).eval()(x)
-    found = counter.get_flop_counts().get("Global", {})
-    counted: int = sum(3 * n if "conv" in str(operation) else n for operation, n in found.items())
+    counts = counter.get_flop_counts().get("Global", {})
+    counted: int = sum(3 * n if "conv" in str(operation) else n for operation, n in counts.items())
     return max(counted, 2 * len(x) * sum(p.numel() for p in network.parameters() if p.ndim > 1 and counted == 0))
 
 
-def timed(call: Callable[[], object], times: int = 3) -> float:
-    """The median time of a few calls, the first one not counted."""
+def median_seconds(call: Callable[[], object], repeats: int = 3) -> float:
+    """The median time of a few calls; the first one is not counted."""
     seconds = []
-    for _ in range(times):
+    for _ in range(repeats):
         began = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""What a program's techniques are told: each member's strengths, and random numbers drawn beforehand."""
+"""The context of a population's step: each member's strengths at each site, and random numbers drawn in advance."""
 
 from __future__ import annotations
 
@@ -9,81 +9,157 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from goodfit.stages import Draw, ForwardPass, HiddenMix
-from goodfit.train.stages.hooks import LearnedStrengths, StepContext, T
+from goodfit.recipe import Recipe
+from goodfit.stages import (
+    Attack,
+    Augmentation,
+    BatchTransform,
+    Draw,
+    ForwardPass,
+    HiddenMix,
+    OnEval,
+    OnGrads,
+    OnLoss,
+    OnModel,
+    OnWeights,
+    Scheduled,
+)
+from goodfit.technique import Technique
+from goodfit.train.population.grouping import neutral
+from goodfit.train.stages.hooks import LearnedStrengths, SiteKey, StepContext, T
+from goodfit.train.stages.on_model import Attachment
+
+EVAL = SiteKey("eval", 0)
+"""The site of the OnEval technique."""
+Strengths = Mapping[SiteKey, Mapping[str, Tensor]]
+"""Site → knob → value."""
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """One occasion in a step at which random numbers are drawn: by what, and for what."""
+class DropoutMask:
+    """The dropout of torch's own layers; draws the same numbers as torch does."""
 
-    place: str
+    rate: float
+
+    def draw(self, x: Tensor, generator: torch.Generator | None) -> Draw:
+        """A mask of x's shape: 0 for dropped units, 1 / (1 − rate) for the others."""
+        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator).div_(1 - self.rate),)
+
+
+@dataclass(frozen=True)
+class DrawRequest:
+    """One request for random numbers in a step."""
+
+    site: SiteKey
     like: tuple[Any, ...]  # arguments of the technique's `draw`, without values
-    layers: int = 0  # of which a HiddenMix chooses one
+    layers: int = 0  # the layers from which a HiddenMix chooses one
+    dropout: DropoutMask | None = None  # set if a layer of the network requests the numbers, not a technique
+
+    def draw(self, technique: Any, generator: torch.Generator) -> Draw:
+        """A member's random numbers for this request."""
+        draw: Draw = technique.draw(*self.like, generator)
+        if not self.layers:
+            return draw
+        layer = technique.layer_index(draw, self.layers)
+        return torch.tensor(layer, device=self.like[0].device), *draw
 
 
 @dataclass
 class StackedContext(StepContext):
-    """A source that gives what it was told; or, while a step is tried out, notes what it is asked for."""
+    """A step context that returns strengths and random numbers set in advance, or records the requests for them."""
 
     eager: ClassVar[bool] = False
 
-    strengths: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # place → knob → value
+    strengths: Strengths = field(default_factory=dict)
     draws: Iterator[Draw] = field(default_factory=lambda: iter(()))
     learned: Mapping[int, Tensor] = field(default_factory=dict)  # id of a parameter of the template → its value
-    noted: list[Drawing] | None = None
-    still: set[str] = field(default_factory=set)  # places at which nothing random happens
+    requests: list[DrawRequest] | None = None  # None: not recorded
+    deterministic: set[SiteKey] = field(default_factory=set)  # sites that draw nothing
 
-    def tell(self, strengths: Mapping[str, Mapping[str, Tensor]], draws: Sequence[Draw]) -> None:
-        """What the next pass uses, in the order in which it asks."""
+    def set_inputs(self, strengths: Strengths, draws: Sequence[Draw]) -> None:
+        """Set the strengths and, in the order of the requests, the random numbers of the next pass."""
         self.strengths, self.draws = strengths, iter(draws)
 
-    def quiet(self) -> None:
-        """As if nothing had been told."""
-        self.generator, self.seen, self.noted, self.strengths, self.draws = None, None, None, {}, iter(())
-        self.mixes.clear()
+    def reset(self) -> None:
+        """Remove everything that a step has set."""
+        self.generator, self.activations, self.requests, self.strengths, self.draws = None, None, None, {}, iter(())
+        self.hidden_mixes.clear()
 
-    def now(self, technique: T, place: str, learned: LearnedStrengths | None = None) -> T:
+    def resolve(self, technique: T, site: SiteKey, learned: LearnedStrengths | None = None) -> T:
         """The technique with each member's strengths."""
         values = {knob: self.learned[id(parameter)] for knob, parameter in (learned or {}).items()}
-        return technique.with_values(**{**self.strengths.get(place, {}), **values})
+        return technique.with_values(**{**self.strengths.get(site, {}), **values})
 
-    def draw(self, technique: Any, place: str, *like: Any) -> Draw:
+    def draw(self, technique: Any, site: SiteKey, *like: Any) -> Draw:
         """The next random numbers."""
-        if self.noted is None:
-            return () if place in self.still else next(self.draws)
-        found = super().draw(technique, place, *like)
-        if found:
-            self.noted.append(Drawing(place, tuple(map(bare, like))))
+        if self.requests is None:
+            return () if site in self.deterministic else next(self.draws)
+        draw = super().draw(technique, site, *like)
+        if draw:
+            dropout = technique if isinstance(technique, DropoutMask) else None
+            self.requests.append(DrawRequest(site, tuple(map(without_values, like)), dropout=dropout))
         else:
-            self.still.add(place)
-        return found
+            self.deterministic.add(site)
+        return draw
 
-    def mix(self, technique: HiddenMix, place: str, layers: int, x: Tensor, y: Tensor) -> tuple[Tensor | int, Draw]:
-        """The layer at which each member's rows are mixed, and the random numbers for it."""
-        if self.noted is None:
-            chosen, *drawn = next(self.draws)
-            return chosen, tuple(drawn)
-        self.noted.append(Drawing(place, (bare(x), bare(y)), layers))
-        found: Draw = technique.draw(x, y, self.generator or torch.default_generator)
-        return technique.layer_index(found, layers), found
-
-
-def bare(found: Any) -> Any:
-    """The same shapes, dtypes and devices, without values: all that random numbers may depend on."""
-    if isinstance(found, Tensor):
-        return torch.empty_like(found)  # in the same order in memory, in which random numbers are filled in
-    if isinstance(found, ForwardPass):
-        rows = None if found.row_losses is None else bare(found.row_losses)
-        hidden, shares = tuple(map(bare, found.activations)), found.frequencies
-        return ForwardPass(found.network, bare(found.x), bare(found.y), bare(found.output), rows, hidden, shares)
-    return [bare(each) for each in found] if isinstance(found, list | tuple) else found
+    def draw_mix(self, technique: HiddenMix, site: SiteKey, layers: int, x: Tensor, y: Tensor) -> tuple[Any, Draw]:
+        """The layer at which each member's samples are mixed, and the random numbers for it."""
+        if self.requests is None:
+            layer, *numbers = next(self.draws)
+            return layer, tuple(numbers)
+        self.requests.append(DrawRequest(site, (without_values(x), without_values(y)), layers))
+        draw: Draw = technique.draw(x, y, self.generator or torch.default_generator)
+        return technique.layer_index(draw, layers), draw
 
 
-def drawn(drawing: Drawing, technique: Any, generator: torch.Generator) -> Draw:
-    """A member's random numbers for an occasion."""
-    found: Draw = technique.draw(*drawing.like, generator)
-    if not drawing.layers:
-        return found
-    place = technique.layer_index(found, drawing.layers)
-    return torch.tensor(place, device=drawing.like[0].device), *found
+def without_values(argument: Any) -> Any:
+    """An argument of `draw` with the same shapes, dtypes and devices, on which alone random numbers may depend."""
+    if isinstance(argument, Tensor):
+        return torch.empty_like(argument)  # with the same memory layout: the order in which numbers are filled in
+    if isinstance(argument, ForwardPass):
+        losses = None if argument.row_losses is None else without_values(argument.row_losses)
+        x, y, output = (without_values(t) for t in (argument.x, argument.y, argument.output))
+        activations = tuple(map(without_values, argument.activations))
+        return ForwardPass(argument.network, x, y, output, losses, activations, argument.frequencies)
+    return [without_values(a) for a in argument] if isinstance(argument, list | tuple) else argument
+
+
+# ---- the techniques of a member --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SiteTechnique:
+    """The technique of a member at a site."""
+
+    technique: Technique
+    draws: bool  # whether a solo run of the member would draw random numbers here
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether its strengths change during training."""
+        return isinstance(self.technique, Scheduled) and self.technique.schedule != "constant"
+
+    def at(self, progress: float) -> Any:
+        """The technique when a share `progress` of training is completed."""
+        return self.technique.at(progress) if isinstance(self.technique, Scheduled) else self.technique
+
+
+def techniques_by_site(attachment: Attachment, aligned: Recipe, own: tuple[bool, ...]) -> dict[SiteKey, SiteTechnique]:
+    """What a member's recipe does at each site of its population; `own`: whether it has each technique itself."""
+    is_own = {id(technique): flag for technique, flag in zip(aligned, own, strict=True)}
+    by_stage: dict[str, list[Any]] = {
+        "augment": aligned.at(Augmentation), "batch": [t for t in aligned if isinstance(t, BatchTransform | Attack)],
+        "mix": aligned.at(HiddenMix), "loss": aligned.at(OnLoss), "grads": aligned.at(OnGrads),
+        "weights": aligned.at(OnWeights), EVAL.stage: aligned.at(OnEval),
+    }  # fmt: skip
+    by_site = {
+        SiteKey(stage, number): SiteTechnique(technique, is_own[id(technique)])
+        for stage, techniques in by_stage.items()
+        for number, technique in enumerate(techniques)
+    }
+    in_model = aligned.at(OnModel)
+    for key, site in attachment.sites.items():
+        technique = in_model[site.number]
+        here = site.at_site(technique)
+        by_site[key] = SiteTechnique(here or neutral(technique), is_own[id(technique)] and here is not None)
+    return by_site

@@ -1,10 +1,9 @@
-"""The network's own dropout, whose random numbers a population draws beforehand like those of techniques."""
+"""Dropout of torch's own layers in a population: its random numbers are drawn in advance, as for techniques."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -13,30 +12,18 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from goodfit.stages import Draw
-from goodfit.train.population.context import StackedContext
+from goodfit.train.population.context import DropoutMask, StackedContext
+from goodfit.train.stages.hooks import SiteKey
 
-PLACE = "own"
 ATTENTION = F.scaled_dot_product_attention
 
 
-@dataclass(frozen=True)
-class Mask:
-    """torch's dropout: which units stay, from torch's own stream of random numbers."""
-
-    rate: float
-
-    def draw(self, x: Tensor, generator: torch.Generator | None) -> Draw:
-        """One over the share of units that stay, or 0, of x's shape: as `torch.dropout` draws it."""
-        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator).div_(1 - self.rate),)
-
-
 class DropoutMode(TorchFunctionMode):
-    """Inside, the dropout that a network does by itself takes its random numbers from a source."""
+    """Inside, the functions by which torch's layers apply dropout take their masks from a context."""
 
-    def __init__(self, source: StackedContext) -> None:
+    def __init__(self, context: StackedContext) -> None:
         super().__init__()
-        self.source = source
+        self.context = context
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -49,7 +36,7 @@ class DropoutMode(TorchFunctionMode):
             return self._dropout_channels(*args, **kwargs)
         if func is ATTENTION:
             return self._attention(*args, **kwargs)
-        if func is F.multi_head_attention_forward:  # what it calls asks no mode: its names are changed instead
+        if func is F.multi_head_attention_forward:  # the functions that it calls bypass the mode: patch their names
             with patch.object(F, "dropout", self._dropout), patch.object(F, ATTENTION.__name__, self._attention):
                 return func(*args, **kwargs)
         return func(*args, **kwargs)
@@ -62,7 +49,7 @@ class DropoutMode(TorchFunctionMode):
         return self._masked(input, whole, p) if training and p else input
 
     def _masked(self, x: Tensor, like: Tensor, p: float) -> Tensor:
-        (mask,) = self.source.draw(Mask(p), f"{PLACE} {p!r}", like)
+        (mask,) = self.context.draw(DropoutMask(p), SiteKey("dropout", 0, repr(p)), like)
         return x * mask
 
     def _attention(
@@ -76,13 +63,13 @@ class DropoutMode(TorchFunctionMode):
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
-        """torch's attention, written out: there is no rule by which its kernels could be mapped over members."""
+        """Attention in plain operations, because torch's kernels for it cannot be mapped over members."""
         if enable_gqa:
             key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
         scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))
         if is_causal:
-            ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-            scores = scores.masked_fill(~ahead, -math.inf)
+            visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+            scores = scores.masked_fill(~visible, -math.inf)
         if attn_mask is not None:
             blocked = attn_mask.dtype == torch.bool
             scores = scores.masked_fill(~attn_mask, -math.inf) if blocked else scores + attn_mask

@@ -1,131 +1,142 @@
-"""What is measured of all members between epochs: their losses and metrics, their penalties, whether they are sound."""
+"""Evaluates all members between epochs: losses, metrics, and whether their numbers are finite."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.func import vmap
 
 from goodfit.data import Metric
-from goodfit.train.evaluate import ROWS
+from goodfit.train.evaluate import Evaluation
 from goodfit.train.losses import by_row
 from goodfit.train.population.calls import CallHints, Calls
 from goodfit.train.population.members import Member
 from goodfit.train.population.program import Program, State
 from goodfit.train.population.pytree import Flat, rows_of
-from goodfit.train.population.row_pool import Sets
-from goodfit.train.stages.on_epoch import broken, lost
+from goodfit.train.population.row_pool import EvaluationSets
+from goodfit.train.predict import ROWS
+from goodfit.train.stages.on_epoch import divergence
 
 OUTPUTS = "outputs"
-PIECE = 128
-"""Rows that are evaluated at a time on a CPU, so that the activations of all members stay in its cache."""
-CALL = 16
-"""A call takes about as long as so many rows more."""
+CHUNK = 128
+"""Rows per call on a CPU, at most, so that the activations of all members stay in its cache."""
+CALL_COST = 16
+"""The fixed cost of a call, in rows."""
 
-Answers = tuple[list[float], list[float], list[float]]
-"""Of each member: mean loss, its standard error, the metric."""
+
+@dataclass(frozen=True)
+class Chunking:
+    """How rows are split into calls of the same size."""
+
+    size: int
+    hints: CallHints
 
 
 @dataclass(frozen=True)
 class PopulationEvaluator:
-    """Evaluation mode, for many members at once."""
+    """Evaluates many members at once, in evaluation mode."""
 
     program: Program
     metric: Metric
     calls: Calls
 
     def __call__(
-        self, weights: list[Tensor], buffers: dict[str, Tensor], members: int, parts: Sequence[Sets], steps: int
-    ) -> list[Answers]:
-        """Losses and metrics of members with these stacked weights, on parts of the data that are only looked at.
+        self,
+        weights: list[Tensor],
+        buffers: dict[str, Tensor],
+        members: int,
+        parts: Sequence[EvaluationSets],
+        steps: int,
+    ) -> list[list[Evaluation]]:
+        """The evaluations of all members with these stacked weights on each part: one list per part.
 
-        `steps`: how many lie between two such measurements.
+        `steps`: training steps between two evaluations.
         """
         counts = [x.shape[0 if shared else 1] for part in parts for _, x, _, shared in part]
-        size = self._size(counts)
-        way = CallHints(often=sum(-(-n // size) for n in counts) / steps)
-        found = []
+        size = self._chunk_size(counts)
+        chunking = Chunking(size, CallHints(per_step=sum(-(-n // size) for n in counts) / steps))
+        results = []
         for part in parts:
-            answers: Answers = tuple([0.0] * members for _ in range(3))  # type: ignore[assignment]
-            for who, x, y, shared in part:
+            evaluations: dict[int, Evaluation] = {}
+            for numbers, x, y, shared in part:
                 state: State = {"weights": weights, "buffers": buffers}
-                if len(who) < members:
-                    state = rows_of(state, torch.tensor(who, device=x.device))
-                for answer, values in zip(answers, self._one(state, len(who), x, y, shared, size, way), strict=True):
-                    for i, value in zip(who, values, strict=True):
-                        answer[i] = value
-            found.append(answers)
-        return found
+                if len(numbers) < members:
+                    state = rows_of(state, torch.tensor(numbers, device=x.device))
+                evaluations |= dict(
+                    zip(numbers, self._evaluate(state, len(numbers), x, y, shared, chunking), strict=True)
+                )
+            results.append([evaluations[i] for i in range(members)])
+        return results
 
-    def _size(self, counts: Sequence[int]) -> int:
-        """The rows of a piece: all pieces have as many, so that one program does for all, and few are filled up."""
-        if self.program.mixes:
+    def _chunk_size(self, counts: Sequence[int]) -> int:
+        """The rows per call: the same for all calls, so that they share one program, with little padding."""
+        if self.program.mixes_rows:
             return ROWS
-        most = min(max(counts), PIECE if self.program.live[0].device.type == "cpu" else ROWS)
-        return min(range(most, most // 2, -1), key=lambda size: sum(-(-n // size) for n in counts) * (size + CALL))
+        largest = min(max(counts), CHUNK if self.program.parameters[0].device.type == "cpu" else ROWS)
+        sizes = range(largest, largest // 2, -1)
+        return min(sizes, key=lambda size: sum(-(-n // size) for n in counts) * (size + CALL_COST))
 
-    def _one(
-        self, state: State, members: int, x: Tensor, y: Tensor, shared: bool, size: int, way: CallHints
-    ) -> Answers:
-        """For rows x and y that members share, or have each."""
-        outputs, each = self._outputs(state, members, x, y, shared, size, way)
-        if each.ndim == 1:
-            losses, errors = each, torch.full_like(each, torch.nan)
+    def _evaluate(
+        self, state: State, members: int, x: Tensor, y: Tensor, shared: bool, chunking: Chunking
+    ) -> list[Evaluation]:
+        """The evaluations of members on rows x and y, which they share or which have a member dimension."""
+        outputs, losses = self._outputs(state, members, x, y, shared, chunking)
+        if losses.ndim == 1:
+            means, errors = losses, torch.full_like(losses, torch.nan)
         else:
-            losses, count = each.mean(1), each.shape[1]
-            errors = each.std(1) / count**0.5 if count > 1 else torch.full_like(losses, torch.nan)
-        return losses.tolist(), errors.tolist(), self.metric.each(outputs, y)
+            means, count = losses.mean(1), losses.shape[1]
+            errors = losses.std(1) / count**0.5 if count > 1 else torch.full_like(means, torch.nan)
+        scores = self.metric.each(outputs, y)
+        return [Evaluation(*values) for values in zip(means.tolist(), errors.tolist(), scores, strict=True)]
 
     def _outputs(
-        self, state: State, members: int, x: Tensor, y: Tensor, shared: bool, size: int, way: CallHints
+        self, state: State, members: int, x: Tensor, y: Tensor, shared: bool, chunking: Chunking
     ) -> tuple[Tensor, Tensor]:
-        """The members' outputs (members, rows, outputs) and losses (members, rows)."""
-        side, rows = (None, 0) if shared else (0, 1)
-        function = vmap(self.program.measured, in_dims=(0, 0, side, side))
+        """The members' outputs (member, row, output) and losses (member, row)."""
+        dim, rows = (None, 0) if shared else (0, 1)
+        function = vmap(self.program.outputs, in_dims=(0, 0, dim, dim))
         own = [Flat.of(state["weights"]), Flat.of(state["buffers"])]
-        found: list[list[Tensor]] = []
-        for piece in zip(x.split(size, rows), y.split(size, rows), strict=True):
-            data = piece if self.program.mixes else [_padded(t, size, rows) for t in piece]
+        chunks: list[list[Tensor]] = []
+        for chunk in zip(x.split(chunking.size, rows), y.split(chunking.size, rows), strict=True):
+            data = chunk if self.program.mixes_rows else [_pad(t, chunking.size, rows) for t in chunk]
             kind = OUTPUTS, *data[0].shape[rows:], shared
-            room = self.calls.room(kind, members)
-            given = [
-                *(flat.filled(room) for flat in own),
-                *(Flat.of(t) if shared else Flat.of(t).filled(room) for t in data),
+            capacity = self.calls.capacity(kind, members)
+            arguments = [
+                *(flat.padded(capacity) for flat in own),
+                *(Flat.of(t) if shared else Flat.of(t).padded(capacity) for t in data),
             ]
-            made = self.calls(kind, room, function, *given, way=way).leaves
-            found.append([t[:members, : piece[0].shape[rows]] for t in made])
-        outputs, *losses = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+            results = self.calls(kind, capacity, function, *arguments, hints=chunking.hints).leaves
+            chunks.append([t[:members, : chunk[0].shape[rows]] for t in results])
+        outputs, *losses = (torch.cat(parts, 1) for parts in zip(*chunks, strict=True))
         if losses:
             return outputs, losses[0]
         criterion = self.program.criterion
-        return outputs, vmap(lambda output, y: by_row(criterion.rows(output, y)), in_dims=(0, side))(outputs, y)
+        return outputs, vmap(lambda output, y: by_row(criterion.losses(output, y)), in_dims=(0, dim))(outputs, y)
 
 
-def _padded(t: Tensor, size: int, dim: int) -> Tensor:
-    """With the first row once more for each that is missing."""
-    short = size - t.shape[dim]
-    return torch.cat([t, *[t.narrow(dim, 0, 1)] * short], dim) if short else t
+def _pad(t: Tensor, size: int, dim: int) -> Tensor:
+    """Repeat the first row until there are `size` rows."""
+    missing = size - t.shape[dim]
+    return torch.cat([t, *[t.narrow(dim, 0, 1)] * missing], dim) if missing else t
 
 
-def lost_ones(
+def divergences(
     losses: Tensor, weights: Sequence[Tensor], names: Sequence[str], members: Sequence[Member]
 ) -> dict[int, str]:
-    """The members whose numbers are not finite any more, and where that began; losses (batch, member)."""
-    found: dict[int, str] = {}
-    finite = torch.isfinite(losses)
-    each = torch.stack([torch.isfinite(w).reshape(len(w), -1).all(1) for w in weights])
-    whole = each.all(0)
-    if bool(finite.all()) and bool(whole.all()):
-        return found
+    """The members whose losses (batch, member) or weights are not finite, each with the reason."""
+    finite = torch.stack([torch.isfinite(w).reshape(len(w), -1).all(1) for w in weights])  # (tensor, member)
+    if bool(torch.isfinite(losses).all()) and bool(finite.all()):
+        return {}
+    reasons = {}
     for i, member in enumerate(members):
-        batches = len(member.batches)
-        if not bool(finite[:batches, i].all()):
-            batch = int((~finite[:batches, i]).nonzero()[0])
-            found[i] = lost(float(losses[batch, i]), member.epoch, batch + 1, batches)
-        elif not bool(whole[i]):
-            broken_names = [n for n, ok in zip(names, each[:, i].tolist(), strict=True) if not ok]
-            found[i] = broken(broken_names[0], member.epoch)
-    return found
+        non_finite = partial(_non_finite_names, names, finite[:, i])
+        reasons[i] = divergence(member.epoch, losses[: len(member.batches), i], non_finite)
+    return {i: reason for i, reason in reasons.items() if reason}
+
+
+def _non_finite_names(names: Sequence[str], finite: Tensor) -> list[str]:
+    return [name for name, is_finite in zip(names, finite.tolist(), strict=True) if not is_finite]

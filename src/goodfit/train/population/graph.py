@@ -1,4 +1,4 @@
-"""A function of tensors as a graph of plain operations: what of it is done once, what is written in place; compiled."""
+"""Traces a function of tensors to a graph, hoists constants, writes results in place, and compiles the graph."""
 
 from __future__ import annotations
 
@@ -19,125 +19,128 @@ from torch.utils._pytree import TreeSpec, tree_unflatten
 from goodfit.train.population.pytree import Flat
 
 LOG = logging.getLogger("goodfit")
-KEPT = 64
-"""Compiled programs that a process keeps, for calls that come later."""
+MAX_PROGRAMS = 64
+"""Compiled programs that a process keeps for later calls, at most."""
 
 Leaves = Sequence[Tensor]
 Program = Callable[..., Any]
-"""Tensors to a sequence of tensors."""
+"""Maps tensors to a sequence of tensors."""
 
 PROGRAMS: dict[str, Program] = {}
-"""The compiled programs of this process, by what is compiled."""
+"""The compiled programs of this process, by the name of their cache marker."""
 
 
-def traced(function: Callable[..., Any], given: Sequence[Flat]) -> tuple[GraphModule, list[Tensor], TreeSpec]:
-    """A function as a graph without side effects; its arguments, and how its results are put together."""
+def trace(function: Callable[..., Any], arguments: Sequence[Flat]) -> tuple[GraphModule, list[Tensor], TreeSpec]:
+    """A function as a graph without side effects, the leaves of its arguments, and the structure of its results."""
     from torch.func import functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    made: list[TreeSpec] = []
+    specs: list[TreeSpec] = []
 
     def flat(*tensors: Tensor) -> list[Tensor]:
-        left = iter(tensors)
-        found = Flat.of(function(*(tree_unflatten([next(left) for _ in f.leaves], f.spec) for f in given)))
-        made.append(found.spec)
-        return found.leaves
+        remaining = iter(tensors)
+        trees = (tree_unflatten([next(remaining) for _ in f.leaves], f.spec) for f in arguments)
+        results = Flat.of(function(*trees))
+        specs.append(results.spec)
+        return results.leaves
 
-    leaves = [leaf for f in given for leaf in f.leaves]
-    return make_fx(functionalize(flat))(*leaves), leaves, made[0]
+    leaves = [leaf for f in arguments for leaf in f.leaves]
+    return make_fx(functionalize(flat))(*leaves), leaves, specs[0]
 
 
-def parted(graph: GraphModule, leaves: Leaves, still: range) -> tuple[GraphModule, GraphModule, list[Tensor]]:
-    """What follows from the still leaves alone, and the rest, which takes that behind all leaves; with its values.
+def hoist_constants(
+    graph: GraphModule, leaves: Leaves, constant: range
+) -> tuple[GraphModule, GraphModule, list[Tensor]]:
+    """Split a graph: operations on constant leaves alone, and the rest, which takes their results after all leaves.
 
-    Only small numbers are taken out: at most as many to a tensor as a still leaf has.
+    Returns both graphs and the results of the first. Only small tensors are hoisted: not larger than a constant leaf.
     """
     nodes = list(graph.graph.nodes)
-    places = [node for node in nodes if node.op == "placeholder"]
-    values: dict[Node, Any] = {places[i]: leaves[i] for i in still}
-    most = max((leaves[i].numel() for i in still), default=0)
+    placeholders = [node for node in nodes if node.op == "placeholder"]
+    values: dict[Node, Any] = {placeholders[i]: leaves[i] for i in constant}
+    largest = max((leaves[i].numel() for i in constant), default=0)
     for node in nodes:
         if node.op == "get_attr":
             values[node] = getattr(graph, node.target)
-        elif node.op == "call_function" and all(n in values for n in node.all_input_nodes) and not _random(node):
+        elif node.op == "call_function" and all(n in values for n in node.all_input_nodes) and not _is_random(node):
             args, kwargs = map_arg((node.args, node.kwargs), values.__getitem__)
-            made = node.target(*args, **kwargs)
-            if isinstance(made, Tensor) and made.numel() <= most:
-                values[node] = made
+            result = node.target(*args, **kwargs)
+            if isinstance(result, Tensor) and result.numel() <= largest:
+                values[node] = result
     border = [node for node in values if node.op == "call_function" and any(user not in values for user in node.users)]
-    once, env = Graph(), dict[Node, Node]()
+    hoisted, env = Graph(), dict[Node, Node]()
     for node in nodes:
         if node in values:
-            env[node] = once.node_copy(node, env.__getitem__)
-    once.output(tuple(env[node] for node in border))
-    once.eliminate_dead_code()
+            env[node] = hoisted.node_copy(node, env.__getitem__)
+    hoisted.output(tuple(env[node] for node in border))
+    hoisted.eliminate_dead_code()
     rest = GraphModule(graph, graph.graph.__deepcopy__(), "Rest")
     copies = dict(zip(nodes, rest.graph.nodes, strict=True))
-    last = copies[places[-1]]
+    last = copies[placeholders[-1]]
     for number, node in enumerate(border):
         with rest.graph.inserting_after(last):
-            last = rest.graph.placeholder(f"still_{number}")
-        last.meta = dict(copies[node].meta)  # the compiler reads its shape there
+            last = rest.graph.placeholder(f"constant_{number}")
+        last.meta = dict(copies[node].meta)  # from which the compiler reads its shape
         copies[node].replace_all_uses_with(last)
     rest.graph.eliminate_dead_code()
     rest.recompile()
-    return GraphModule(graph, once, "Once"), rest, [values[node].contiguous() for node in border]
+    return GraphModule(graph, hoisted, "Constants"), rest, [values[node].contiguous() for node in border]
 
 
-def _random(node: Node) -> bool:
+def _is_random(node: Node) -> bool:
     return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
 
 
-def overwriting(graph: GraphModule, count: int) -> GraphModule:
-    """The graph with its first results written over its first arguments, as many, and only the others given."""
-    made = GraphModule(graph, graph.graph.__deepcopy__(), "Overwriting")
-    places = [node for node in made.graph.nodes if node.op == "placeholder"][:count]
-    (output,) = (node for node in made.graph.nodes if node.op == "output")
+def overwrite_arguments(graph: GraphModule, count: int) -> GraphModule:
+    """The graph with its first `count` results written over its first arguments; it returns only the others."""
+    copy = GraphModule(graph, graph.graph.__deepcopy__(), "Overwriting")
+    arguments = [node for node in copy.graph.nodes if node.op == "placeholder"][:count]
+    (output,) = (node for node in copy.graph.nodes if node.op == "output")
     results = list(output.args[0])
-    with made.graph.inserting_before(output):
-        moved = [(p, r) for p, r in zip(places, results[:count], strict=True) if p is not r]
-        fresh = [made.graph.call_function(torch.ops.aten.clone.default, (r,)) for _, r in moved]
-        for (place, _), result in zip(moved, fresh, strict=True):
-            made.graph.call_function(torch.ops.aten.copy_.default, (place, result))
+    with copy.graph.inserting_before(output):
+        changed = [(a, r) for a, r in zip(arguments, results[:count], strict=True) if a is not r]
+        clones = [copy.graph.call_function(torch.ops.aten.clone.default, (r,)) for _, r in changed]
+        for (argument, _), result in zip(changed, clones, strict=True):
+            copy.graph.call_function(torch.ops.aten.copy_.default, (argument, result))
     output.args = (tuple(results[count:]),)
-    made.recompile()
-    return made
+    copy.recompile()
+    return copy
 
 
-def compiled(graph: GraphModule, leaves: Leaves, mark: Path, threads: int) -> Program | None:
-    """The graph as one compiled program; None where there is no compiler, or it fails."""
-    if mark.name in PROGRAMS:
-        return PROGRAMS[mark.name]
+def compile_graph(graph: GraphModule, leaves: Leaves, marker: Path, threads: int) -> Program | None:
+    """The graph as one compiled program; None if there is no compiler, or it fails."""
+    if marker.name in PROGRAMS:
+        return PROGRAMS[marker.name]
     began = time.perf_counter()
     try:
         from torch._inductor import config, standalone_compile
 
-        # On a CPU, a program in C++ from end to end does not hold Python's lock.
-        how = {"cpp_wrapper": leaves[0].device.type == "cpu"} | ({"cpp.threads": threads} if threads else {})
-        with warnings.catch_warnings(), config.patch(how):
-            warnings.simplefilter("ignore")  # of the compiler's own
+        # On a CPU, a program that is entirely C++ does not hold Python's lock.
+        options = {"cpp_wrapper": leaves[0].device.type == "cpu"} | ({"cpp.threads": threads} if threads else {})
+        with warnings.catch_warnings(), config.patch(options):
+            warnings.simplefilter("ignore")  # warnings of the compiler
             program: Program = standalone_compile(graph, list(leaves), dynamic_shapes="from_example_inputs")
             program(*[leaf.clone() for leaf in leaves])
-    except Exception as error:  # noqa: BLE001 - whatever a compiler dislikes, the graph does the same, slower
+    except Exception as error:  # noqa: BLE001 - the compiler may raise anything; the graph gives the same results
         LOG.info("goodfit: the population is not compiled (%s)", str(error).strip().splitlines()[:1])
         return None
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(f"{time.perf_counter() - began:.1f} s\n")
-    if len(PROGRAMS) >= KEPT:
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(f"{time.perf_counter() - began:.1f} s\n")
+    if len(PROGRAMS) >= MAX_PROGRAMS:
         PROGRAMS.pop(next(iter(PROGRAMS)))
-    PROGRAMS[mark.name] = program
+    PROGRAMS[marker.name] = program
     return program
 
 
-def mark_of(graph: GraphModule, leaves: Leaves, threads: int) -> Path:
-    """The file beside torch's cache of compiled programs that tells that it holds this one."""
+def cache_marker(graph: GraphModule, leaves: Leaves, threads: int) -> Path:
+    """A file in torch's cache of compiled programs whose existence says that the cache holds this program."""
     from torch._inductor.runtime.cache_dir_utils import cache_dir
 
-    kinds = [(tuple(t.shape), t.stride(), t.dtype, t.device) for t in leaves]
-    text = f"{torch.__version__} {threads or torch.get_num_threads()} {kinds} {graph.code}"
-    found = hashlib.sha256(text.encode())
+    layouts = [(tuple(t.shape), t.stride(), t.dtype, t.device) for t in leaves]
+    text = f"{torch.__version__} {threads or torch.get_num_threads()} {layouts} {graph.code}"
+    digest = hashlib.sha256(text.encode())
     for node in graph.graph.nodes:
-        if node.op == "get_attr":  # values that are part of the program: frozen weights, weights of classes
+        if node.op == "get_attr":  # constants of the program: frozen weights, class weights
             value = getattr(graph, node.target)
-            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return Path(cache_dir()) / "goodfit" / found.hexdigest()[:32]
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return Path(cache_dir()) / "goodfit" / digest.hexdigest()[:32]

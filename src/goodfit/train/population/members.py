@@ -1,4 +1,4 @@
-"""One of the runs that are trained together."""
+"""A member: one of the runs that are trained together."""
 
 from __future__ import annotations
 
@@ -12,84 +12,80 @@ from goodfit.data import Split
 from goodfit.recipe import Recipe
 from goodfit.stages import Clock, OnSample, OnWeights, Penalty, ScalesLearningRate
 from goodfit.train.config import Training
-from goodfit.train.population.sites import SiteTechnique
+from goodfit.train.population.context import SiteTechnique
 from goodfit.train.rng import generator
+from goodfit.train.stages.hooks import SiteKey
 from goodfit.train.stages.on_epoch import RunTracker
-from goodfit.train.stages.on_sample import again, batch_sizes, epoch_rows, spares
+from goodfit.train.stages.on_sample import augments_repeats_only, batch_sizes, epoch_rows, is_repeat
+from goodfit.train.stages.weight_targets import Cadence
 
 
 @dataclass(eq=False)
 class Member:
-    """A run: what is its own, and how far it has come."""
+    """The settings of a run, and its position in training."""
 
     number: int
     recipe: Recipe
     training: Training
     seed: int
     split: Split
-    course: RunTracker
-    places: Mapping[str, SiteTechnique]  # what it does where
+    tracker: RunTracker
+    techniques: Mapping[SiteKey, SiteTechnique]
+    intervals: Mapping[int, int]  # number of an OnWeights technique → steps between two steps in which it acts
 
     def __post_init__(self) -> None:
-        self.on_sample, self.pace = tuple(self.recipe.at(OnSample)), self.recipe.at(ScalesLearningRate)
-        self.steady = self.training.schedule == "constant" and not self.training.warmup and not self.pace
-        self.scheduled = any(acting.scheduled for acting in self.places.values())
-        self.columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
-        self.step, self.seconds = 0, 0.0  # optimizer steps taken
-        self.drawn = 0  # steps for which random numbers were drawn, ahead of them
-        self.rate_now = self.training.learning_rate
-        self.waiting: dict[int, list[float]] = {}  # number of a technique → learning rates since it acted
-        self.due: dict[int, bool] = {}
-        self.owed: dict[int, float] = {}
+        self.on_sample, self.rate_factors = tuple(self.recipe.at(OnSample)), self.recipe.at(ScalesLearningRate)
+        self.constant_rate = self.training.schedule == "constant" and not (self.training.warmup or self.rate_factors)
+        self.scheduled = any(technique.scheduled for technique in self.techniques.values())
+        self.penalty_columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
+        self.step, self.seconds = 0, 0.0  # optimizer steps completed; seconds of the last epoch
+        self.drawn = 0  # steps for which random numbers are drawn
+        self.learning_rate = self.training.learning_rate
+        self.due = dict.fromkeys(self.intervals, True)  # whether each OnWeights technique acts in this step
+        self.summed_rates: dict[int, float] = {}
+        """Number of a technique with a cadence → sum of the learning rates of the steps for which it acts now."""
 
     @property
     def epoch(self) -> int:
-        """The epoch that comes next, from 1."""
-        return len(self.course.history) + 1
+        """The current epoch, from 1."""
+        return len(self.tracker.history) + 1
 
     @property
-    def done(self) -> int:
-        """The batches of this epoch that lie behind."""
-        return self.step - self.before
+    def batch(self) -> int:
+        """The number of the current batch in the epoch, from 0."""
+        return self.step - self.first_step
 
     def begin_epoch(self, orders: dict[Hashable, Tensor]) -> None:
-        """Draw the order of the rows, or take that of another member, and begin the streams of random numbers."""
+        """Draw the order of the rows, or share that of another member in `orders`; start the random streams."""
         train, key = self.split.train, (id(self.split), self.seed, self.epoch, self.on_sample)
         if key not in orders:
-            drawing = generator(self.seed, self.epoch, "order")
-            orders[key] = epoch_rows(self.on_sample, train.y, drawing).to(train.x.device)
+            rows = epoch_rows(self.on_sample, train.y, generator(self.seed, self.epoch, "order"))
+            orders[key] = rows.to(train.x.device)
         self.order = orders[key]
-        self.again = again(self.order) if spares(self.on_sample) else None
+        self.augment_mask = is_repeat(self.order) if augments_repeats_only(self.on_sample) else None
         self.batches = batch_sizes(len(self.order), self.training.batch_size)
-        self.before = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
-        self.waiting = {}
+        self.first_step = self.step = self.drawn = len(self.batches) * (self.epoch - 1)
         self.streams: dict[str, torch.Generator] = {}
+        self.cadences = {number: Cadence(interval) for number, interval in self.intervals.items() if interval > 1}
 
     def stream(self, purpose: str) -> torch.Generator:
-        """The epoch's random numbers for the techniques ("noise"), or for what the network does by itself ("user")."""
+        """The epoch's random numbers for techniques ("noise") or for the network's own layers ("user")."""
         if purpose not in self.streams:
             self.streams[purpose] = generator(self.seed, self.epoch, purpose, self.split.train.x.device)
         return self.streams[purpose]
 
     def size(self) -> int:
-        """The rows of the step that comes next; 0 where the epoch is over."""
-        return self.batches[self.done] if self.done < len(self.batches) else 0
+        """The rows of the current batch; 0 if the epoch is over."""
+        return self.batches[self.batch] if self.batch < len(self.batches) else 0
 
-    def come(self, every: Mapping[int, int]) -> None:
-        """Come to the next step: the clock, the learning rate, and which techniques on weights are due."""
+    def begin_step(self) -> None:
+        """Set the clock and the learning rate of the current step, and which OnWeights techniques act in it."""
         batches = len(self.batches)
-        self.now = Clock(self.step + 1, batches, batches * self.training.epochs)
-        if not self.steady:
-            self.rate_now = self.training.rate_at(self.step, self.now.total)
-            for technique in self.pace:
-                self.rate_now *= technique.lr_factor(self.now)
-        for number, steps in every.items():
-            if steps == 1:
-                self.due[number] = True
-                continue
-            rates = self.waiting.setdefault(number, [])
-            rates.append(self.rate_now)
-            self.owed[number] = sum(rates)
-            self.due[number] = len(rates) >= steps or self.now.ends_epoch
-            if self.due[number]:
-                self.waiting[number] = []
+        self.clock = Clock(self.step + 1, batches, batches * self.training.epochs)
+        if not self.constant_rate:
+            self.learning_rate = self.training.rate_at(self.step, self.clock.total)
+            for technique in self.rate_factors:
+                self.learning_rate *= technique.lr_factor(self.clock)
+        for number, cadence in self.cadences.items():
+            rates = cadence.advance(self.learning_rate, self.clock)
+            self.due[number], self.summed_rates[number] = bool(rates), sum(rates)

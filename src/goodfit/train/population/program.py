@@ -1,10 +1,11 @@
-"""A training step and an evaluation of one member, as functions of tensors; mapped, they are those of all members."""
+"""A training step and an evaluation of one member as functions of tensors, to be mapped over all members."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,220 +15,262 @@ from torch.func import functional_call, grad, grad_and_value
 from goodfit import surgery
 from goodfit.recipe import Recipe
 from goodfit.stages import AveragedWeights, Clock, OnEval, OnGrads, Periodic, ResettingAverage
-from goodfit.train.config import Training
-from goodfit.train.losses import Criterion, by_row
-from goodfit.train.objective import Objective
-from goodfit.train.population.context import StackedContext
+from goodfit.train.losses import by_row
+from goodfit.train.phases import Phase, in_order, phases_of
+from goodfit.train.population.context import EVAL, SiteTechnique, StackedContext, Strengths
 from goodfit.train.population.dropout_mode import DropoutMode
-from goodfit.train.population.weight_update import Rates, Update
-from goodfit.train.stages.on_batch import BatchTransforms, DataStats
-from goodfit.train.stages.on_grads import chain
-from goodfit.train.stages.on_loss import LossTerms
-from goodfit.train.stages.on_model import attach_layers
+from goodfit.train.population.weight_update import WeightState, WeightUpdate
+from goodfit.train.prepare import Plan
+from goodfit.train.stages.hooks import SiteKey
+from goodfit.train.stages.on_batch import DataStats
+from goodfit.train.stages.on_eval import AveragingStep, average
+from goodfit.train.stages.on_grads import nest
+from goodfit.train.stages.on_model import LEARNED, attach_layers
+from goodfit.train.step import Objective
 
-LEARNED = " (learned)"
 State = dict[str, Any]
-"""A member's tensors: `weights`, `memory` of the optimizer, `buffers` by name, `carried`, `averaged`."""
+"""A member's tensors: `weights`, `moments` of the optimizer, `buffers` by name, `carried`, `averaged`."""
 
 
 @dataclass(frozen=True)
 class StepFlags:
-    """What of a step is decided before it: the same for all members that take it together."""
+    """What is decided before a step. It is the same for all members that take the step together."""
 
     grads: tuple[bool, ...] = ()  # which OnGrads techniques act
     due: tuple[bool, ...] = ()  # which OnWeights techniques act
-    averages: bool = False  # whether the OnEval technique takes the weights in
-    pulls: bool = False  # whether training goes on from the averaged weights
+    averaging: AveragingStep = field(default_factory=AveragingStep)
+
+
+@dataclass
+class MemberStep:
+    """What the phases of one step of one member read and change."""
+
+    state: State
+    inputs: dict[str, Any]
+    flags: StepFlags
+    clock: Clock
+    objective: Objective
+    x: Tensor
+    y: Tensor
+    loss: Tensor
+    update: WeightState
 
 
 class Program:
-    """The template of a population: a network with the recipe in it, whose weights are given anew for every pass."""
+    """The functions of a population: a template network with the recipe attached, called with each member's weights."""
 
-    def __init__(
-        self, model: nn.Module, recipe: Recipe, training: Training, criterion: Criterion, facts: DataStats
-    ) -> None:
-        self.model, self.recipe, self.criterion, self.facts = model, recipe, criterion, facts
-        self.source = StackedContext()
-        self.attachment = attach_layers(model, recipe, self.source)
+    def __init__(self, model: nn.Module, recipe: Recipe, plan: Plan, stats: DataStats) -> None:
+        self.model, self.recipe, self.criterion, self.stats = model, recipe, plan.criterion, stats
+        self.context = StackedContext()
+        self.attachment = attach_layers(model, recipe, self.context)
         trained = self.attachment.parameters()
-        self.names, self.live = list(trained), list(trained.values())
-        self.own = sum(p.requires_grad for p in model.parameters())  # the learned strengths come behind them
-        self.fixed = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
-        self.update = Update(model, self.live, recipe, training)
-        self.on_grads = recipe.at(OnGrads)
-        kept: list[OnEval] = recipe.at(OnEval)
-        self.on_eval = kept[0] if kept else None
+        self.names, self.parameters = list(trained), list(trained.values())
+        self.n_weights = sum(p.requires_grad for p in model.parameters())  # learned strengths come after them
+        self.frozen = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
+        self.update = WeightUpdate(model, self.parameters, recipe, plan.training)
+        self.on_grads: list[OnGrads] = recipe.at(OnGrads)
+        on_eval: list[OnEval] = recipe.at(OnEval)
+        self.on_eval = on_eval[0] if on_eval else None
+        handlers: dict[Phase, Callable[[MemberStep], None]] = {
+            Phase.BATCH: self._transform_batch,
+            Phase.GRADIENTS: self._compute_gradients,
+            **{phase: partial(_on_weights, handler) for phase, handler in self.update.handlers.items()},
+            Phase.AVERAGING: self._average,
+        }
+        self.handlers = in_order(phases_of(recipe), handlers)
 
-        periodic = any(isinstance(t, Periodic | ResettingAverage) for t in [*self.on_grads, self.on_eval])
-        self.timeless = not periodic and all(every == 1 for every in self.update.every.values())
-        """Whether every step is like the others."""
-        self.clocked = bool(self.on_grads or self.on_eval)
-        """Whether a step looks at the clock."""
-        self.mixes = any(getattr(module, "track_running_stats", True) is False for module in model.modules())
-        """Whether a row's output in evaluation mode depends on the rows beside it."""
+        periodic = any(isinstance(t, Periodic) for t in (*self.on_grads, *on_eval))
+        resets = isinstance(self.on_eval, ResettingAverage)
+        every_step = all(interval == 1 for interval in self.update.intervals.values())
+        self.uniform = every_step and not (periodic or resets)
+        """Whether all steps have the same flags."""
+        self.uses_clock = bool(self.on_grads or self.on_eval)
+        """Whether a step depends on the clock."""
+        self.mixes_rows = any(getattr(module, "track_running_stats", True) is False for module in model.modules())
+        """Whether the output for a row in evaluation mode depends on the other rows."""
 
     # ---- the beginning -------------------------------------------------------------------------
 
-    def start(self, techniques: Mapping[str, Any]) -> State:
-        """The state of a member that begins with the template's weights, and has these techniques at its places."""
+    def start(self, techniques: Mapping[SiteKey, SiteTechnique]) -> State:
+        """The state of a member that starts with the template's weights and has these techniques at its sites."""
+        sites = [self.attachment.learned_sites[n.removesuffix(LEARNED)] for n in self.names[self.n_weights :]]
         learned = [
-            techniques[place].initial_values(like.detach())[knob]
-            for place, knob, like in (self.attachment.learning[n.removesuffix(LEARNED)] for n in self.names[self.own :])
+            techniques[site].technique.initial_values(like.detach())[knob]  # type: ignore[attr-defined]
+            for site, knob, like in sites
         ]
-        weights = [p.detach().clone() for p in [*self.live[: self.own], *learned]]
-        memory, carried = self.update.start(weights)
+        weights = [p.detach().clone() for p in [*self.parameters[: self.n_weights], *learned]]
+        moments, carried = self.update.start(weights)
         buffers = {n: b.detach().clone() for n, b in self.model.named_buffers()}
         averaged = self.on_eval.start(weights) if self.on_eval else []
-        return {"weights": weights, "memory": memory, "buffers": buffers, "carried": carried, "averaged": averaged}
+        return {"weights": weights, "moments": moments, "buffers": buffers, "carried": carried, "averaged": averaged}
 
     # ---- a step --------------------------------------------------------------------------------
 
     def step(
-        self, state: State, fixed: dict[str, Any], moving: dict[str, Any], moment: StepFlags
+        self, state: State, fixed: dict[str, Any], varying: dict[str, Any], flags: StepFlags
     ) -> tuple[State, Tensor]:
-        """One optimizer step; the next state, and the mean data loss of the batch, a scalar.
+        """One training step: the next state, and the mean data loss of the batch, a scalar.
 
-        It is given what is the same in every step, and what is not.
+        `fixed` holds the inputs that are the same in every step, `varying` the others.
         """
-        given = {**fixed, **moving, "strengths": {**fixed["strengths"], **moving.get("strengths", {})}}
-        source, clock = self._told(given), Clock(*given.get("clock", (1, 1, 1)))
-        inputs = self.facts.inputs.between(*given["ends"])
-        facts = replace(self.facts, scale=given["scale"], inputs=inputs)
-        batches = BatchTransforms(self.recipe, self.attachment, facts)
-        terms = LossTerms(self.recipe, self.attachment, given.get("frequencies"))
-        cost = Objective(self.attachment, self.criterion, batches, terms)
-        live, buffers = state["weights"], state["buffers"]
-        with self._training():
-            x, y = given["x"], given["y"]
-            if batches.techniques:
-                x, y = batches(x, y, lambda x, y: self._slope(live, buffers, x, y), given.get("only"))
-            gradient = _Gradient(self, cost, live, buffers, x, y)
-            acting = [(i, t) for i, t in enumerate(self.on_grads) if moment.grads[i]]
-            loss, grads = chain(gradient, live, acting, clock, source)(live)
-        rates = Rates(given["rate"], given["memory"], given["corrections"], given["owed"])
-        weights, memory, carried = self.update(
-            live, grads, state["memory"], state["carried"], rates, moment.due, source
-        )
-        averaged = state["averaged"]
-        if self.on_eval and moment.averages:
-            technique = source.now(self.on_eval, "eval")
-            averaged = technique.update([t.clone() for t in averaged], weights, clock)
-            if isinstance(technique, ResettingAverage) and moment.pulls:
-                weights = [w.clone() for w in technique.weights(averaged)]
-                averaged = technique.reset_state(averaged)
-        made = {"weights": weights, "memory": memory, "buffers": gradient.buffers, "carried": carried}
-        return {**made, "averaged": averaged}, loss
+        inputs = {**fixed, **varying, "strengths": {**fixed["strengths"], **varying.get("strengths", {})}}
+        self.context.set_inputs(inputs["strengths"], inputs["draws"])
+        low_high = self.stats.inputs.between(*inputs["range"])
+        stats = replace(self.stats, scale=inputs["scale"], inputs=low_high, class_shares=inputs.get("class_shares"))
+        step = MemberStep(
+            {**state}, inputs, flags, Clock(*inputs.get("clock", (1, 1, 1))),
+            Objective(self.attachment, self.recipe, self.criterion, stats), inputs["x"], inputs["y"], inputs["x"],
+            WeightState(
+                list(state["weights"]), [], state["moments"], state["carried"], inputs["learning_rate"],
+                inputs["betas"], inputs["corrections"], inputs["summed_rates"], flags.due, self.context,
+            ),
+        )  # fmt: skip
+        for handler in self.handlers:
+            handler(step)
+        update = step.update
+        tensors = {"weights": update.weights, "moments": update.moments, "buffers": step.state["buffers"],
+                   "carried": update.carried, "averaged": step.state["averaged"]}  # fmt: skip
+        return tensors, step.loss
 
-    def _told(self, given: dict[str, Any]) -> StackedContext:
-        self.source.tell(given["strengths"], given["draws"])
-        return self.source
+    def _transform_batch(self, step: MemberStep) -> None:
+        weights, buffers = step.state["weights"], step.state["buffers"]
+        with self._train_mode():
+            step.x, step.y = step.objective.batch(
+                step.x,
+                step.y,
+                lambda x, y: self._input_gradient(weights, buffers, x, y),
+                step.inputs.get("augment_mask"),
+            )
+
+    def _compute_gradients(self, step: MemberStep) -> None:
+        weights = step.state["weights"]
+        gradient = _Gradient(self, step)
+        active = [(i, t) for i, t in enumerate(self.on_grads) if step.flags.grads[i]]
+        with self._train_mode():
+            step.loss, grads = nest(gradient, weights, active, step.clock, self.context)(weights)
+        step.update.grads = list(grads)
+        step.state["buffers"] = gradient.buffers
+
+    def _average(self, step: MemberStep) -> None:
+        if self.on_eval is None or not step.flags.averaging.updates:
+            return
+        technique = self.context.resolve(self.on_eval, EVAL)
+        state = [t.clone() for t in step.state["averaged"]]
+        averaged, restart = average(technique, state, step.update.weights, step.clock, step.flags.averaging)
+        step.state["averaged"] = averaged
+        if restart:
+            step.update.weights = [w.clone() for w in restart]
 
     @contextmanager
-    def _training(self) -> Iterator[None]:
-        """Training mode, in which the techniques act."""
+    def _train_mode(self) -> Iterator[None]:
+        """Training mode, in which the hooks are active."""
         surgery.set_train_mode(self.model)
-        self.source.generator = torch.default_generator  # only as a sign: nothing is drawn from it
+        self.context.generator = torch.default_generator  # activates the hooks; nothing is drawn from it
         try:
-            with DropoutMode(self.source):
+            with DropoutMode(self.context):
                 yield
         finally:
-            self.source.generator, self.source.seen = None, None
-            self.source.mixes.clear()
+            self.context.generator, self.context.activations = None, None
+            self.context.hidden_mixes.clear()
 
-    def network(self, live: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
+    def network(self, weights: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         """The network's output with these weights; the buffers are overwritten."""
-        self.source.learned = {id(p): w for p, w in zip(self.live[self.own :], live[self.own :], strict=True)}
-        own = dict(zip(self.names[: self.own], live[: self.own], strict=True))
-        output: Tensor = functional_call(self.model, {**own, **self.fixed, **buffers}, (x,))
+        n = self.n_weights
+        self.context.learned = {id(p): w for p, w in zip(self.parameters[n:], weights[n:], strict=True)}
+        by_name = dict(zip(self.names[:n], weights[:n], strict=True))
+        output: Tensor = functional_call(self.model, {**by_name, **self.frozen, **buffers}, (x,))
         return output
 
-    def _slope(self, live: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        """∂loss/∂x of the data loss without noise, for an attack."""
+    def _input_gradient(self, weights: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        """∂loss/∂x of the data loss without noise, for adversarial techniques."""
 
         def loss(x: Tensor) -> Tensor:
-            return self.criterion.mean(self.network(live, _copy(buffers), x), y)
+            return self.criterion.mean(self.network(weights, _clone(buffers), x), y)
 
-        sign, self.source.generator = self.source.generator, None
+        active, self.context.generator = self.context.generator, None
         try:
-            found: Tensor = grad(loss)(x)
+            gradient: Tensor = grad(loss)(x)
         finally:
-            self.source.generator = sign
-        return found
+            self.context.generator = active
+        return gradient
 
     # ---- an evaluation -------------------------------------------------------------------------
 
-    def kept(self, state: State) -> list[Tensor]:
-        """The weights to evaluate and keep."""
+    def weights_to_keep(self, state: State) -> list[Tensor]:
+        """The weights that are evaluated and kept."""
         if not self.on_eval:
             return list(state["weights"])
         assert isinstance(self.on_eval, AveragedWeights)
         return self.on_eval.weights(state["averaged"])
 
-    def measured(
+    def outputs(
         self, weights: Sequence[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
     ) -> tuple[Tensor, ...]:
-        """The network's outputs in evaluation mode, and the data loss of each row where the criterion has one."""
+        """The outputs in evaluation mode and, if the criterion gives one, the data loss of each row."""
         self.model.eval()
-        with DropoutMode(self.source):
-            outputs = self.network(weights, _copy(buffers), x)
-        return (outputs, by_row(self.criterion.rows(outputs, y))) if self.criterion.by_row else (outputs,)
+        with DropoutMode(self.context):
+            outputs = self.network(weights, _clone(buffers), x)
+        return (outputs, by_row(self.criterion.losses(outputs, y))) if self.criterion.by_row else (outputs,)
 
-    def penalties(self, weights: Sequence[Tensor], strengths: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    def penalties(self, weights: Sequence[Tensor], strengths: Strengths) -> dict[str, Tensor]:
         """The values of the weight penalties."""
-        self.source.tell(strengths, ())
-        return self.update.values(weights, self.source)
+        self.context.set_inputs(strengths, ())
+        return self.update.penalties(weights, self.context)
 
-    def fill(self, network: nn.Module, weights: Sequence[Tensor], buffers: dict[str, Tensor]) -> None:
-        """Put a member's weights and buffers into a network like the template's."""
-        named = dict(zip(self.names[: self.own], weights, strict=False))
+    def load_into(self, network: nn.Module, weights: Sequence[Tensor], buffers: dict[str, Tensor]) -> None:
+        """Load a member's weights and buffers into a copy of the template."""
+        by_name = dict(zip(self.names[: self.n_weights], weights, strict=False))
         with torch.no_grad():
             for name, parameter in network.named_parameters():
-                if name in named:
-                    parameter.copy_(named[name])
+                if name in by_name:
+                    parameter.copy_(by_name[name])
             for name, buffer in network.named_buffers():
                 buffer.copy_(buffers[name])
 
 
 class _Gradient:
-    """The innermost gradient function: of the batch's cost, at given weights."""
+    """The gradient function of a member's objective, at any weights."""
 
-    def __init__(
-        self, program: Program, cost: Objective, live: list[Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
-    ) -> None:
-        self.program, self.cost, self.live, self.x, self.y = program, cost, live, x, y
-        self.before = self.buffers = buffers
+    def __init__(self, program: Program, step: MemberStep) -> None:
+        self.program, self.objective, self.x, self.y = program, step.objective, step.x, step.y
+        self.weights, self.before = step.state["weights"], step.state["buffers"]
+        self.buffers = self.before
 
     def __call__(self, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The data loss, and the gradients; running statistics are those of the pass at the weights as they are."""
-        if self.program.source.noted is not None:
-            return self._tried()
-        grads, (_, (loss, buffers)) = grad_and_value(self._cost, has_aux=True)(list(weights))
-        if all(w is own for w, own in zip(weights, self.live, strict=True)):
+        """The data loss and the gradients. Running statistics are those of the pass at the member's own weights."""
+        if self.program.context.requests is not None:
+            return self._trial()
+        grads, (_, (loss, buffers)) = grad_and_value(self._objective, has_aux=True)(list(weights))
+        if all(w is own for w, own in zip(weights, self.weights, strict=True)):
             self.buffers = buffers
         return loss, list(grads)
 
-    def _cost(self, weights: list[Tensor]) -> tuple[Tensor, tuple[Tensor, dict[str, Tensor]]]:
-        buffers = _copy(self.before)
+    def _objective(self, weights: list[Tensor]) -> tuple[Tensor, tuple[Tensor, dict[str, Tensor]]]:
+        buffers = _clone(self.before)
 
         def network(x: Tensor) -> Tensor:
             return self.program.network(weights, buffers, x)
 
-        def again(x: Tensor) -> Tensor:
-            return self.program.network(weights, _copy(self.before), x)
+        def extra_forward(x: Tensor) -> Tensor:
+            return self.program.network(weights, _clone(self.before), x)
 
-        loss, cost = self.cost(network, again, self.x, self.y)
-        return cost, (loss, buffers)
+        loss, total = self.objective(network, extra_forward, self.x, self.y)
+        return total, (loss, buffers)
 
-    def _tried(self) -> tuple[Tensor, list[Tensor]]:
-        """The same through plain autograd, which tells what no gradient reaches."""
+    def _trial(self) -> tuple[Tensor, list[Tensor]]:
+        """The same with plain autograd, which shows the weights without a gradient."""
         with torch.enable_grad():
-            leaves = [w.detach().requires_grad_() for w in self.live]
-            cost, (loss, _) = self._cost(leaves)
-            found = torch.autograd.grad(cost, leaves, allow_unused=True)
-        self.program.update.unused = {i for i, g in enumerate(found) if g is None}
-        pairs = zip(found, leaves, strict=True)
+            leaves = [w.detach().requires_grad_() for w in self.weights]
+            total, (loss, _) = self._objective(leaves)
+            grads = torch.autograd.grad(total, leaves, allow_unused=True)
+        self.program.update.unused = {i for i, g in enumerate(grads) if g is None}
+        pairs = zip(grads, leaves, strict=True)
         return loss.detach(), [torch.zeros_like(w) if g is None else g.detach() for g, w in pairs]
 
 
-def _copy(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
+def _on_weights(handler: Any, step: MemberStep) -> None:
+    handler(step.update)
+
+
+def _clone(buffers: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: buffer.clone() for name, buffer in buffers.items()}

@@ -1,4 +1,4 @@
-"""Trees of members' tensors, one row for each."""
+"""Operations on trees of stacked tensors, with one row per member."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tree = Any
 
 @dataclass(frozen=True, eq=False)
 class Flat:
-    """A tree taken apart: to do that anew in every step takes longer than some steps."""
+    """The leaves of a tree with its structure: flattening a tree in every step would take longer than some steps."""
 
     leaves: list[Tensor]
     spec: TreeSpec
@@ -24,7 +24,7 @@ class Flat:
 
     @classmethod
     def of(cls, tree: Tree, spec: TreeSpec | None = None) -> Flat:
-        """The tensors of a tree, laid out in order: compiled programs count on it. `spec`: if it is known already."""
+        """The leaves of a tree, contiguous as compiled programs need them; `spec`: its structure, if it is known."""
         if spec is None:
             leaves, spec = tree_flatten(tree)
         else:
@@ -32,47 +32,47 @@ class Flat:
         return cls([leaf.contiguous() for leaf in leaves], spec)
 
     def tree(self) -> Tree:
-        """The tree again."""
+        """The tree."""
         return self._tree
 
     @cached_property
     def _tree(self) -> Tree:
         return tree_unflatten(self.leaves, self.spec)
 
-    def copied(self) -> Flat:
-        """The same in other memory."""
+    def clone(self) -> Flat:
+        """A copy of all leaves."""
         return Flat([leaf.clone() for leaf in self.leaves], self.spec)
 
     def computed(self, function: Callable[..., Sequence[Tensor]]) -> list[Tensor]:
-        """What a function of the tensors gives, laid out in order; it is called once."""
+        """The results of a function of the leaves, contiguous; they are computed once."""
         if function not in self.results:
-            self.results[function] = [made.contiguous() for made in function(*self.leaves)]
+            self.results[function] = [result.contiguous() for result in function(*self.leaves)]
         return self.results[function]
 
-    def filled(self, room: int) -> Flat:
-        """As `filled`."""
-        if not self.leaves or len(self.leaves[0]) >= room:
+    def padded(self, size: int) -> Flat:
+        """With at least `size` rows: the first row is repeated."""
+        if not self.leaves or len(self.leaves[0]) >= size:
             return self
-        return Flat([_fill(leaf, room) for leaf in self.leaves], self.spec)
+        return Flat([_pad(leaf, size) for leaf in self.leaves], self.spec)
 
     def rows(self, rows: Tensor) -> Flat:
-        """As `rows_of`."""
+        """The rows with these numbers."""
         return Flat([leaf.index_select(0, rows) for leaf in self.leaves], self.spec)
 
-    def put(self, rows: Tensor, some: Flat) -> Flat:
-        """The tree with some members' tensors in it."""
-        pairs = zip(self.leaves, some.leaves, strict=True)
+    def put(self, rows: Tensor, values: Flat) -> Flat:
+        """A copy with other values in the rows with these numbers."""
+        pairs = zip(self.leaves, values.leaves, strict=True)
         return Flat([leaf.index_copy(0, rows, part) for leaf, part in pairs], self.spec)
 
     def first(self, count: int) -> Flat:
-        """The first rows."""
+        """The first `count` rows."""
         if not self.leaves or len(self.leaves[0]) <= count:
             return self
         return Flat([leaf[:count] for leaf in self.leaves], self.spec)
 
 
 def _leaves(tree: Tree) -> Iterator[Tensor]:
-    """Those of `tree_flatten`, in its order and a tenth of its time."""
+    """The leaves in the order of `tree_flatten`, in a tenth of its time."""
     if isinstance(tree, Tensor):
         yield tree
         return
@@ -80,37 +80,32 @@ def _leaves(tree: Tree) -> Iterator[Tensor]:
         yield from _leaves(part)
 
 
-def stacked(trees: Sequence[Tree]) -> Tree:
-    """Members' tensors, one row for each."""
+def stack(trees: Sequence[Tree]) -> Tree:
+    """One row for each tree."""
     first, *others = trees
     return tree_map(lambda *tensors: torch.stack(tensors), first, *others)
 
 
-def filled(tree: Tree, room: int) -> Tree:
-    """Rows for so many members: the first one's again where there are fewer."""
-    return tree_map(lambda t: _fill(t, room), tree)
+def _pad(t: Tensor, size: int) -> Tensor:
+    return t if len(t) >= size else torch.cat([t, t[:1].expand(size - len(t), *t.shape[1:])])
 
 
-def _fill(t: Tensor, room: int) -> Tensor:
-    return t if len(t) >= room else torch.cat([t, t[:1].expand(room - len(t), *t.shape[1:])])
-
-
-def joined(trees: Sequence[Tree]) -> Tree:
-    """The rows of several trees, one behind the other."""
+def concatenate(trees: Sequence[Tree]) -> Tree:
+    """The rows of several trees, one after another."""
     first, *others = trees
     return tree_map(lambda *tensors: torch.cat(tensors), first, *others)
 
 
 def row_of(tree: Tree, number: int) -> Tree:
-    """A member's tensors, as a copy."""
+    """A copy of one row."""
     return tree_map(lambda t: t[number].clone(), tree)
 
 
 def rows_of(tree: Tree, rows: Tensor) -> Tree:
-    """Some members' tensors."""
+    """The rows with these numbers."""
     return tree_map(lambda t: t.index_select(0, rows), tree)
 
 
-def chosen(mask: Tensor, new: Tree, old: Tree) -> Tree:
-    """The new tensors of those members at which the mask is true, the old ones of others; mask (members,)."""
+def where(mask: Tensor, new: Tree, old: Tree) -> Tree:
+    """Rows of `new` where the mask (member,) is true, of `old` elsewhere."""
     return tree_map(lambda a, b: torch.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b), new, old)

@@ -1,4 +1,4 @@
-"""The random numbers of a population's steps: each member's from its own stream, stacked."""
+"""The random numbers of a population's steps: drawn from each member's own stream, and stacked."""
 
 from __future__ import annotations
 
@@ -11,157 +11,158 @@ from torch import Tensor
 
 from goodfit.ops.dropout import unpack_bits, word_count
 from goodfit.stages import BitNoise, Draw
-from goodfit.train.population.context import Drawing, drawn
-from goodfit.train.population.dropout_mode import PLACE as OWN
-from goodfit.train.population.dropout_mode import Mask
+from goodfit.train.population.context import DrawRequest
 from goodfit.train.population.members import Member
+from goodfit.train.stages.hooks import SiteKey
 
-AT_ONCE = 2**19
-"""Words of 64 bits that are drawn ahead: few enough to stay in the cache until they are used."""
+WORDS_AHEAD = 2**19
+"""Words of 64 bits that are drawn in advance: few enough to stay in the cache until they are used."""
 
 
 @dataclass
-class PredrawnDecisions:
-    """Decisions that were drawn for several steps at once (different ones, steps, words of all occasions)."""
+class PredrawnBits:
+    """Random bits drawn for several steps in advance. Members that draw the same bits share one stream of words."""
 
     members: Sequence[Member]
-    rows: Tensor  # which of the different ones each member has (members,)
-    size: int
-    words: Tensor
-    shapes: list[Sequence[int]]  # of each occasion's decisions
+    rows: Tensor  # (member,) the row of `words` that each member uses
+    size: int  # rows of a batch
+    words: Tensor  # (stream, step, word)
+    shapes: list[Sequence[int]]  # of the bits of each request
     step: int = 0
 
     def next(self, dtype: torch.dtype) -> list[Draw]:
-        """The decisions of the next step."""
-        now = self.words[:, self.step].split([word_count(shape) for shape in self.shapes], 1)
+        """The bits of the next step, one tensor per request."""
+        per_request = self.words[:, self.step].split([word_count(shape) for shape in self.shapes], 1)
         self.step += 1
-        found = [unpack_bits(part, shape).to(dtype) for part, shape in zip(now, self.shapes, strict=True)]
-        same = len(self.rows) == len(self.words)
-        return [(part,) if same else (part.index_select(0, self.rows),) for part in found]
+        bits = [unpack_bits(words, shape).to(dtype) for words, shape in zip(per_request, self.shapes, strict=True)]
+        all_different = len(self.rows) == len(self.words)
+        return [(b,) if all_different else (b.index_select(0, self.rows),) for b in bits]
 
 
 @dataclass
-class Noise:
-    """What a program asks for in a step, as it was noted when the step was tried out, and what is drawn for it."""
+class PopulationRandom:
+    """Draws the random numbers that a program requests; the requests are recorded in a trial step."""
 
     device: torch.device
     dtype: torch.dtype
-    steady: bool  # whether members that take a step side by side do so for as long as their batches are alike
-    tapes: dict[Hashable, list[Drawing]] = field(default_factory=dict)
-    idle: dict[tuple[str, int], Draw] = field(default_factory=dict)  # for those to whom they make no difference
-    ahead: PredrawnDecisions | None = None
+    uniform: bool  # whether members that take a step together do so as long as their batches have the same size
+    requests: dict[Hashable, list[DrawRequest]] = field(default_factory=dict)  # kind of step → requests
+    neutral_draws: dict[tuple[SiteKey, int], Draw] = field(default_factory=dict)
+    """Numbers for members on which they have no effect, by site and size of the batch."""
+    predrawn: PredrawnBits | None = None
 
     def draw(self, kind: Hashable, size: int, members: Sequence[Member]) -> list[Draw]:
         """The random numbers for a step of some members, with batches of this size."""
-        tape = self.tapes[kind]
-        if not tape:
+        requests = self.requests[kind]
+        if not requests:
             return []
-        found = self._from_ahead(tape, size, members)
-        if found is None:
-            found = [self._each(drawing, size, members) for drawing in tape]
+        draws = self._take_predrawn(requests, size, members)
+        if draws is None:
+            draws = [self._draw_each(request, size, members) for request in requests]
             for member in members:
                 member.drawn = max(member.drawn, member.step + 1)
         # Compilers have no vector form for 16-bit numbers.
-        return [tuple(t.to(self.dtype) if t.dtype == torch.int16 else t for t in one) for one in found]
+        return [tuple(t.to(self.dtype) if t.dtype == torch.int16 else t for t in draw) for draw in draws]
 
-    def _each(self, drawing: Drawing, size: int, members: Sequence[Member]) -> Draw:
-        found = []
+    def _draw_each(self, request: DrawRequest, size: int, members: Sequence[Member]) -> Draw:
+        """The numbers for one request, member by member."""
+        draws = []
         for member in members:
-            assert member.drawn <= member.step, "random numbers that were drawn ahead must be used"
-            if drawing.place.startswith(OWN):
-                found.append(drawn(drawing, Mask(float(drawing.place.removeprefix(OWN))), member.stream("user")))
+            assert member.drawn <= member.step, "random numbers drawn in advance must be used"
+            if request.dropout is not None:
+                draws.append(request.draw(request.dropout, member.stream("user")))
                 continue
-            acting = member.places[drawing.place]
-            if acting.draws:
-                found.append(drawn(drawing, acting.at(member.now.progress), member.stream("noise")))
+            technique = member.techniques[request.site]
+            if technique.draws:
+                draws.append(request.draw(technique.at(member.clock.progress), member.stream("noise")))
                 continue
-            key = drawing.place, size
-            if key not in self.idle:
-                self.idle[key] = drawn(drawing, acting.technique, torch.Generator(self.device))
-            found.append(self.idle[key])
-        return tuple(map(torch.stack, zip(*found, strict=True)))
+            key = request.site, size
+            if key not in self.neutral_draws:
+                self.neutral_draws[key] = request.draw(technique.technique, torch.Generator(self.device))
+            draws.append(self.neutral_draws[key])
+        return tuple(map(torch.stack, zip(*draws, strict=True)))
 
-    # ---- decisions, for many steps at once -----------------------------------------------------
+    # ---- bits for many steps in advance --------------------------------------------------------
 
-    def _from_ahead(self, tape: Sequence[Drawing], size: int, members: Sequence[Member]) -> list[Draw] | None:
-        """Decisions that were drawn before, or are now, for all steps of this size that this epoch still has.
+    def _take_predrawn(
+        self, requests: Sequence[DrawRequest], size: int, members: Sequence[Member]
+    ) -> list[Draw] | None:
+        """The next bits; drawn now, if necessary, for all steps of this size that are left in the epoch.
 
-        None where something else than decisions is drawn, or members do not take these steps side by side.
+        None if the requests are not only for bits, or if members do not take these steps together.
         """
-        if not self._fits(size, members) and not self._draw_ahead(tape, size, members):
+        if not self._is_usable(size, members) and not self._draw_ahead(requests, size, members):
             return None
-        assert self.ahead is not None
-        return self.ahead.next(self.dtype)
+        assert self.predrawn is not None
+        return self.predrawn.next(self.dtype)
 
-    def _fits(self, size: int, members: Sequence[Member]) -> bool:
-        ahead = self.ahead
+    def _is_usable(self, size: int, members: Sequence[Member]) -> bool:
+        predrawn = self.predrawn
         return (
-            ahead is not None
-            and ahead.size == size
-            and ahead.step < ahead.words.shape[1]
-            and (ahead.members is members or ahead.members == members)
+            predrawn is not None
+            and predrawn.size == size
+            and predrawn.step < predrawn.words.shape[1]
+            and (predrawn.members is members or predrawn.members == members)
             and members[0].drawn > members[0].step
         )
 
-    def _draw_ahead(self, tape: Sequence[Drawing], size: int, members: Sequence[Member]) -> bool:
-        if (
-            not self.steady
-            or self.device.type != "cpu"
-            or not all(_decides(drawing, m) for drawing in tape for m in members)
-        ):
+    def _draw_ahead(self, requests: Sequence[DrawRequest], size: int, members: Sequence[Member]) -> bool:
+        """Draw bits for the steps of this size that are left in the epoch; whether that is possible."""
+        bits_only = all(_is_for_bits(request, m) for request in requests for m in members)
+        if not self.uniform or self.device.type != "cpu" or not bits_only:
             return False
-        if any(m.drawn != m.step for m in members):  # drawn ahead already, in other company
+        if any(m.drawn != m.step for m in members):  # already drawn in advance, together with other members
             return False
-        left = [m.batches[m.done :].count(size) for m in members]
-        shapes = [_shape(drawing, members[0]) for drawing in tape]
+        shapes = [_bits_shape(request, members[0]) for request in requests]
         counts = [word_count(shape) for shape in shapes]
-        own = [tuple(m.places[drawing.place].draws for drawing in tape) for m in members]
+        draws = [tuple(m.techniques[request.site].draws for request in requests) for m in members]
         keys: list[Hashable] = [
-            (m.seed, m.epoch, m.step, asked, *m.batches) for m, asked in zip(members, own, strict=True)
+            (m.seed, m.epoch, m.step, own, *m.batches) for m, own in zip(members, draws, strict=True)
         ]
         first: dict[Hashable, int] = {}
         for i, key in enumerate(keys):
-            first.setdefault(key, i)  # members of one seed draw the same numbers
-        steps = min(min(left), AT_ONCE // max(1, sum(counts) * len(first)))
+            first.setdefault(key, i)  # members with the same seed draw the same numbers
+        left = min(m.batches[m.batch :].count(size) for m in members)
+        steps = min(left, WORDS_AHEAD // max(1, sum(counts) * len(first)))
         if steps < 2:
             return False
-        made = self._room((len(first), steps, sum(counts)))
-        streams = {}
-        for row, (key, i) in zip(made, first.items(), strict=True):
-            _fill(row, counts, own[i], members[i].stream("noise"))
-            streams[key] = members[i].stream("noise").get_state()
-        places = {key: number for number, key in enumerate(first)}
+        words = self._allocate((len(first), steps, sum(counts)))
+        states = {}
+        for row, (key, i) in zip(words, first.items(), strict=True):
+            _fill(row, counts, draws[i], members[i].stream("noise"))
+            states[key] = members[i].stream("noise").get_state()
         for i, (key, member) in enumerate(zip(keys, members, strict=True)):
             if first[key] != i:
-                member.stream("noise").set_state(streams[key])
+                member.stream("noise").set_state(states[key])
             member.drawn = member.step + steps
-        rows = torch.tensor([places[key] for key in keys])
-        self.ahead = PredrawnDecisions(members, rows, size, made, shapes)
+        positions = {key: number for number, key in enumerate(first)}
+        rows = torch.tensor([positions[key] for key in keys])
+        self.predrawn = PredrawnBits(members, rows, size, words, shapes)
         return True
 
-    def _room(self, shape: tuple[int, ...]) -> Tensor:
-        """Memory for words; that of those before, which are used up, where it fits."""
-        if self.ahead is not None and self.ahead.words.shape == shape:
-            return self.ahead.words
+    def _allocate(self, shape: tuple[int, ...]) -> Tensor:
+        """Memory for words; reuses that of the used ones if it has this shape."""
+        if self.predrawn is not None and self.predrawn.words.shape == shape:
+            return self.predrawn.words
         return torch.empty(shape, dtype=torch.int64)
 
 
-def _fill(words: Tensor, counts: Sequence[int], own: Sequence[bool], generator: torch.Generator) -> None:
-    """Random words (step, words), as many for each occasion; those at which a member draws nothing are 0."""
-    asked = [count for count, draws in zip(counts, own, strict=True) if draws]
-    found = words if all(own) else words.new_empty(len(words), sum(asked))
-    found.random_(-(2**63), None, generator=generator)
-    if not all(own):
-        parts = iter(found.split(asked, 1))
-        for place, draws in zip(words.split(counts, 1), own, strict=True):
-            place.copy_(next(parts)) if draws else place.zero_()
+def _fill(words: Tensor, counts: Sequence[int], draws: Sequence[bool], generator: torch.Generator) -> None:
+    """Fill words (step, word) with random bits; those of requests for which the member draws nothing become 0."""
+    own_counts = [count for count, is_drawn in zip(counts, draws, strict=True) if is_drawn]
+    drawn = words if all(draws) else words.new_empty(len(words), sum(own_counts))
+    drawn.random_(-(2**63), None, generator=generator)
+    if not all(draws):
+        parts = iter(drawn.split(own_counts, 1))
+        for target, is_drawn in zip(words.split(counts, 1), draws, strict=True):
+            target.copy_(next(parts)) if is_drawn else target.zero_()
 
 
-def _decides(drawing: Drawing, member: Member) -> bool:
-    return not drawing.place.startswith(OWN) and isinstance(member.places[drawing.place].technique, BitNoise)
+def _is_for_bits(request: DrawRequest, member: Member) -> bool:
+    return request.dropout is None and isinstance(member.techniques[request.site].technique, BitNoise)
 
 
-def _shape(drawing: Drawing, member: Member) -> Sequence[int]:
-    technique: Any = member.places[drawing.place].technique
-    shape: Sequence[int] = technique.bits_shape(*drawing.like)
+def _bits_shape(request: DrawRequest, member: Member) -> Sequence[int]:
+    technique: Any = member.techniques[request.site].technique
+    shape: Sequence[int] = technique.bits_shape(*request.like)
     return shape

@@ -1,9 +1,10 @@
-"""What a gradient does to the weights of one member: the optimizer and the OnWeights techniques, as a function."""
+"""The phases that update weights, as functions of a member's tensors: optimizer and OnWeights techniques."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,153 +23,151 @@ from goodfit.stages import (
 )
 from goodfit.surgery import WeightRef
 from goodfit.train.config import Training
-from goodfit.train.stages.hooks import StepContext
-from goodfit.train.stages.on_weights import LARGE, blocks, resolve
+from goodfit.train.phases import Phase
+from goodfit.train.stages.hooks import SiteKey, StepContext
+from goodfit.train.stages.weight_targets import WeightTarget, blocks, weight_targets
 
+EPSILON = 1e-8
+"""ε of torch's Adam."""
 Carried = dict[str, list[Draw]]
-"""Number of a projection and name of a tensor → what is carried for each of its blocks."""
+"""Number of a projection and name of a tensor → the state of each of the tensor's blocks."""
 
 
 @dataclass
-class Rates:
-    """The numbers of one step: tensors without dimensions."""
+class WeightState:
+    """A member's weights and what belongs to them, while the phases of a step change them."""
 
-    rate: Tensor  # learning rate
-    memory: tuple[Tensor, Tensor]  # Adam's betas; of SGD the momentum, twice
+    weights: list[Tensor]
+    grads: list[Tensor]
+    moments: list[list[Tensor]]  # of the optimizer: Adam's two, or SGD's momentum
+    carried: Carried  # states of projections
+    learning_rate: Tensor  # (), like all numbers of a step
+    betas: tuple[Tensor, Tensor]  # of Adam; for SGD the momentum, twice
     corrections: tuple[Tensor, Tensor]  # with cₖ = 1 − betaₖ^step: √c₂ / c₁, √c₂
-    owed: Mapping[int, Tensor]  # number of a waiting technique → sum of the learning rates since it acted
+    summed_rates: Mapping[int, Tensor]  # number of a technique → sum of the learning rates for which it acts
+    due: Sequence[bool]  # which OnWeights techniques act in this step
+    context: StepContext
+    cautious: list[tuple[Decay, int, Tensor]] = field(default_factory=list)  # decay, number of the weight, its value
 
 
-class Update:
-    """The order of `WeightUpdater.step`, as a function of a member's tensors."""
+class WeightUpdate:
+    """The phases of `WeightUpdater`, as functions."""
 
-    def __init__(self, model: nn.Module, live: Sequence[nn.Parameter], recipe: Recipe, training: Training) -> None:
+    def __init__(
+        self, model: nn.Module, parameters: Sequence[nn.Parameter], recipe: Recipe, training: Training
+    ) -> None:
         self.adaptive = training.optimizer != "sgd"
-        self.at = {id(p): i for i, p in enumerate(live)}
-        self.chosen = resolve(model, recipe)
-        self.penalties = any(isinstance(t, Penalty) for t, _ in self.chosen)
-        self.unused: set[int] = set()  # numbers of weights that no gradient reaches
-        self.every = {number: self._every(t, refs) for number, (t, refs) in enumerate(self.chosen)}
-
-    def _every(self, technique: OnWeights, refs: list[WeightRef]) -> int:
-        large = sum([s.tensor.numel() for s in refs]) > LARGE
-        cheap = isinstance(technique, ProximalPenalty) and not self.adaptive
-        return technique.every if large and not cheap else 1
+        self.index = {id(p): i for i, p in enumerate(parameters)}
+        self.targets = [target.with_interval(self.adaptive) for target in weight_targets(model, recipe)]
+        self.intervals = {target.number: target.interval for target in self.targets}
+        self.has_penalties = any(isinstance(target.technique, Penalty) for target in self.targets)
+        self.unused: set[int] = set()  # numbers of weights without a gradient
+        self.handlers: dict[Phase, Callable[[WeightState], None]] = {
+            Phase.SMOOTH_PENALTIES: self._smooth_penalties,
+            Phase.DECAY: self._decay,
+            Phase.COUPLED_L2: self._coupled_l2,
+            Phase.OPTIMIZER: self._optimizer,
+            Phase.CAUTIOUS_DECAY: self._cautious_decay,
+            Phase.PROXIMAL: self._proximal,
+            Phase.PROJECTION: self._projection,
+        }
 
     def start(self, weights: Sequence[Tensor]) -> tuple[list[list[Tensor]], Carried]:
-        """The optimizer's memory, and what projections carry, before the first step."""
-        memory = [[torch.zeros_like(w) for w in weights] for _ in range(2 if self.adaptive else 1)]
+        """The optimizer's moments and the states of projections before the first step."""
+        moments = [[torch.zeros_like(w) for w in weights] for _ in range(2 if self.adaptive else 1)]
         carried = {
-            f"{number} {ref.name}": [t.start(block) for block in self._blocks(t, ref, weights)]
-            for number, (t, refs) in enumerate(self.chosen)
-            if isinstance(t, Projection)
-            for ref in refs
+            f"{target.number} {ref.name}": [
+                target.technique.start(block) for block in self._blocks(target.technique, ref, weights)
+            ]
+            for target in self.targets
+            if isinstance(target.technique, Projection)
+            for ref in target.refs
         }
-        return memory, carried
+        return moments, carried
 
-    def __call__(
-        self,
-        weights: Sequence[Tensor],
-        grads: Sequence[Tensor],
-        memory: Sequence[Sequence[Tensor]],
-        carried: Carried,
-        rates: Rates,
-        due: Sequence[bool],
-        source: StepContext,
-    ) -> tuple[list[Tensor], list[list[Tensor]], Carried]:
-        """The next weights, memory and carried tensors; `grads` may be overwritten."""
-        weights, grads = list(weights), list(grads)
-        now = [(source.now(t, f"weights {i}"), refs) for i, (t, refs) in enumerate(self.chosen)]
-        for technique, refs in now:
-            if isinstance(technique, SmoothPenalty):
-                self._add_gradients(technique, refs, weights, grads)
-        cautious = []
-        for technique, refs in now:
-            if isinstance(technique, Decay):
-                for i in self._used(refs):
-                    if technique.is_cautious():
-                        cautious.append((technique, i, weights[i]))
-                    else:
-                        weights[i] = weights[i] * technique.factor(rates.rate)  # type: ignore[arg-type]
-        for technique, refs in now:
-            if isinstance(technique, QuadraticPenalty):
-                for i in self._used(refs):
-                    grads[i] = grads[i] + technique.coefficient() * weights[i]
-        pairs = zip(weights, grads, *memory, strict=True)
-        moved, *memory = map(list, zip(*(self._optimize(w, g, m, rates) for w, g, *m in pairs), strict=True))
-        for decay, i, before in cautious:
-            agrees = (moved[i] - before) * before <= 0
-            moved[i] = moved[i] - before * agrees * (1 - decay.factor(rates.rate))  # type: ignore[arg-type]
-        for number, (technique, refs) in enumerate(now):
-            if isinstance(technique, ProximalPenalty) and due[number]:
-                rate = rates.owed.get(number, rates.rate)
-                for ref in refs:
-                    if self.at[id(ref.tensor)] not in self.unused:
-                        self._prox(technique, ref, moved, memory[-1], rates, rate)
-        carried = {name: list(draws) for name, draws in carried.items()}
-        for number, (technique, refs) in enumerate(now):
-            for ref in refs if due[number] else ():
-                if isinstance(technique, Scaling):
-                    self._scale(technique, ref, moved)
-                elif isinstance(technique, Projection):
-                    self._project(technique, ref, moved, carried[f"{number} {ref.name}"])
-        return moved, memory, carried
-
-    def values(self, weights: Sequence[Tensor], source: StepContext) -> dict[str, Tensor]:
+    def penalties(self, weights: Sequence[Tensor], context: StepContext) -> dict[str, Tensor]:
         """The value of each weight penalty."""
         columns: dict[str, Tensor] = {}
-        for number, (technique, refs) in enumerate(self.chosen):
-            if isinstance(technique, Penalty):
-                penalty = source.now(technique, f"weights {number}")
-                found = [penalty.value(b) for s in refs for b in self._blocks(penalty, s, weights)]
-                name = f"penalty_{technique.name()}"
-                columns[name] = sum(found, columns.get(name, torch.zeros_like(found[0])))
+        for penalty, target in self._of(Penalty, context):
+            values = [penalty.value(b) for r in target.refs for b in self._blocks(penalty, r, weights)]
+            name = f"penalty_{penalty.name()}"
+            columns[name] = sum(values, columns.get(name, torch.zeros_like(values[0])))
         return columns
 
-    def _add_gradients(
-        self, technique: SmoothPenalty, refs: list[WeightRef], weights: list[Tensor], grads: list[Tensor]
-    ) -> None:
-        for ref in refs:
-            if self.at[id(ref.tensor)] not in self.unused:
-                parts = self._blocks(technique, ref, grads)
-                for block, part in zip(self._blocks(technique, ref, weights), parts, strict=True):
-                    part.add_(technique.gradient(block))
+    # ---- the phases ----------------------------------------------------------------------------
 
-    def _optimize(self, w: Tensor, grad: Tensor, memory: Sequence[Tensor], rates: Rates) -> tuple[Tensor, ...]:
-        """The moved weights, and what the optimizer remembers."""
+    def _smooth_penalties(self, state: WeightState) -> None:
+        for technique, target in self._of(SmoothPenalty, state.context):
+            for ref in self._with_gradient(target.refs):
+                grads = self._blocks(technique, ref, state.grads)
+                for block, grad in zip(self._blocks(technique, ref, state.weights), grads, strict=True):
+                    grad.add_(technique.gradient(block))
+
+    def _decay(self, state: WeightState) -> None:
+        for decay, target in self._of(Decay, state.context):
+            for i in self._numbers(target.refs):
+                if decay.is_cautious():
+                    state.cautious.append((decay, i, state.weights[i]))
+                else:
+                    state.weights[i] = state.weights[i] * decay.factor(state.learning_rate)
+
+    def _coupled_l2(self, state: WeightState) -> None:
+        for technique, target in self._of(QuadraticPenalty, state.context):
+            for i in self._numbers(target.refs):
+                state.grads[i] = state.grads[i] + technique.coefficient() * state.weights[i]
+
+    def _optimizer(self, state: WeightState) -> None:
+        per_weight = zip(state.weights, state.grads, *state.moments, strict=True)
+        updated = (self._optimized(w, g, m, state) for w, g, *m in per_weight)
+        state.weights, *state.moments = map(list, zip(*updated, strict=True))
+
+    def _optimized(self, w: Tensor, grad: Tensor, moments: Sequence[Tensor], state: WeightState) -> tuple[Tensor, ...]:
+        """The updated weights and moments."""
         if not self.adaptive:
-            velocity = memory[0] * rates.memory[0] + grad
-            return w - rates.rate * velocity, velocity
-        (both, second), (beta1, beta2) = rates.corrections, rates.memory
-        mean = memory[0] + (1 - beta1) * (grad - memory[0])
-        square = beta2 * memory[1] + (1 - beta2) * grad * grad
-        # Taken out of the quotient, the corrections are one number for all weights.
-        return w - (rates.rate * both) * mean / (square.sqrt() + EPSILON * second), mean, square
+            velocity = moments[0] * state.betas[0] + grad
+            return w - state.learning_rate * velocity, velocity
+        (both, second), (beta1, beta2) = state.corrections, state.betas
+        mean = moments[0] + (1 - beta1) * (grad - moments[0])
+        square = beta2 * moments[1] + (1 - beta2) * grad * grad
+        # With the bias corrections outside the quotient, they are one number for all weights.
+        return w - (state.learning_rate * both) * mean / (square.sqrt() + EPSILON * second), mean, square
 
-    def _prox(
-        self,
-        technique: ProximalPenalty,
-        ref: WeightRef,
-        weights: list[Tensor],
-        squares: list[Tensor],
-        rates: Rates,
-        rate: Tensor,
-    ) -> None:
-        """With `step_size`: how far one unit of gradient, held for long, moves each weight."""
-        found = self._blocks(technique, ref, weights)
+    def _cautious_decay(self, state: WeightState) -> None:
+        for decay, i, before in state.cautious:
+            shrunk = (state.weights[i] - before) * before <= 0
+            state.weights[i] = state.weights[i] - before * shrunk * (1 - decay.factor(state.learning_rate))  # type: ignore[arg-type]
+
+    def _proximal(self, state: WeightState) -> None:
+        for technique, target in self._of(ProximalPenalty, state.context):
+            rate = state.summed_rates.get(target.number, state.learning_rate)
+            for ref in self._with_gradient(target.refs) if state.due[target.number] else ():
+                self._prox(technique, ref, state, rate)
+
+    def _prox(self, technique: ProximalPenalty, ref: WeightRef, state: WeightState, rate: Tensor) -> None:
+        """With the step size of `optimizers.step_size`."""
+        weights = self._blocks(technique, ref, state.weights)
         if self.adaptive:
-            second = rates.corrections[1]
-            sizes = (squares[self.at[id(ref.tensor)]] + (second * EPSILON) ** 2).rsqrt() * (rate * second)
-            steps = ref.blocks(sizes) if technique.needs_units else [sizes]
+            second, squares = state.corrections[1], state.moments[-1]
+            sizes = (squares[self.index[id(ref.tensor)]] + (second * EPSILON) ** 2).rsqrt() * (rate * second)
+            steps = blocks(technique, ref, sizes)
         else:
-            steps = [(rate / (1 - rates.memory[0])).clone() for _ in found]
-        for block, step in zip(found, steps, strict=True):
+            steps = [(rate / (1 - state.betas[0])).clone() for _ in weights]
+        for block, step in zip(weights, steps, strict=True):
             moved = technique.prox(block, step)
             if moved is not block:
                 block.copy_(moved)
 
+    def _projection(self, state: WeightState) -> None:
+        state.carried = {name: list(draws) for name, draws in state.carried.items()}
+        for technique, target in self._of(Scaling | Projection, state.context):  # type: ignore[arg-type]
+            for ref in target.refs if state.due[target.number] else ():
+                if isinstance(technique, Scaling):
+                    self._scale(technique, ref, state.weights)
+                elif isinstance(technique, Projection):
+                    self._project(technique, ref, state.weights, state.carried[f"{target.number} {ref.name}"])
+
     def _scale(self, technique: Scaling, ref: WeightRef, weights: list[Tensor]) -> None:
-        for w in ref.blocks(weights[self.at[id(ref.tensor)]]):
+        for w in ref.blocks(weights[self.index[id(ref.tensor)]]):
             norm = torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True)
             w.mul_(technique.scale(norm))
 
@@ -178,13 +177,24 @@ class Update:
             if moved is not block:
                 block.copy_(moved)
 
+    # ---- tensors of targets --------------------------------------------------------------------
+
+    def _of(self, kind: type, context: StepContext) -> Iterator[tuple[Any, WeightTarget]]:
+        """The techniques of a type with the strengths of this step, and their targets."""
+        for target in self.targets:
+            if isinstance(target.technique, kind):
+                yield context.resolve(target.technique, _site(target)), target
+
     def _blocks(self, technique: OnWeights, ref: WeightRef, tensors: Sequence[Tensor]) -> list[Tensor]:
-        return blocks(technique, ref, tensors[self.at[id(ref.tensor)]])
+        return blocks(technique, ref, tensors[self.index[id(ref.tensor)]])
 
-    def _used(self, refs: list[WeightRef]) -> list[int]:
-        """The numbers of those weights that a gradient reaches."""
-        return [self.at[id(ref.tensor)] for ref in refs if self.at[id(ref.tensor)] not in self.unused]
+    def _with_gradient(self, refs: list[WeightRef]) -> list[WeightRef]:
+        return [ref for ref in refs if self.index[id(ref.tensor)] not in self.unused]
+
+    def _numbers(self, refs: list[WeightRef]) -> list[int]:
+        """The numbers of the tensors with a gradient."""
+        return [self.index[id(ref.tensor)] for ref in self._with_gradient(refs)]
 
 
-EPSILON = 1e-8
-"""torch's, of Adam."""
+def _site(target: WeightTarget) -> SiteKey:
+    return SiteKey("weights", target.number)

@@ -1,6 +1,6 @@
-"""Several iterators side by side, each in a copy of this process that computes on one core.
+"""Runs several iterators in parallel, each in a forked copy of this process that uses one core.
 
-Threads would not do: between its products a step needs Python, which one thread has at a time.
+Threads would be slower: between its matrix products a step needs Python, whose lock only one thread can hold.
 """
 
 from __future__ import annotations
@@ -23,153 +23,153 @@ import torch
 T = TypeVar("T")
 
 
-def possible() -> int:
-    """How many lanes this process may open: one for each thread that torch uses, where a process can be copied.
+def available_workers() -> int:
+    """The workers that this process may start: one per thread that torch uses if the process can be forked, else 1.
 
-    Python copies processes on Linux alone, and not where the process is itself one of several, or uses a GPU.
+    It is forked on Linux only, and neither if it is a worker itself nor if it uses a GPU.
     """
-    alone = sys.platform != "linux" or multiprocessing.current_process().daemon or torch.cuda.is_initialized()
-    return 1 if alone else max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
+    single = sys.platform != "linux" or multiprocessing.current_process().daemon or torch.cuda.is_initialized()
+    return 1 if single else max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
 
 
-class Shared(Generic[T]):
-    """What several lanes share: work, each piece of which one of them takes, and the sign to stop."""
+class WorkQueue(Generic[T]):
+    """Items that several workers take from, and the event that tells them to stop."""
 
-    def __init__(self, work: Sequence[T], lanes: int) -> None:
-        context: Any = multiprocessing.get_context("fork") if lanes > 1 else multiprocessing.dummy
-        self.work, self.taken, self.turn = work, context.Value("q", 0), context.Lock()
+    def __init__(self, items: Sequence[T], workers: int) -> None:
+        context: Any = multiprocessing.get_context("fork") if workers > 1 else multiprocessing.dummy
+        self.items, self.taken, self.lock = items, context.Value("q", 0), context.Lock()
         self.stop = context.Event()
 
     def take(self, count: int) -> Sequence[T]:
-        """The next pieces, as many as there are."""
-        with self.turn:
+        """The next `count` items, or those that are left."""
+        with self.lock:
             first = self.taken.value
-            self.taken.value = min(first + count, len(self.work))
-            return self.work[first : self.taken.value]
+            self.taken.value = min(first + count, len(self.items))
+            return self.items[first : self.taken.value]
 
-    def left(self) -> Sequence[T]:
-        """What nobody has taken."""
-        return self.work[self.taken.value :]
+    def remaining(self) -> Sequence[T]:
+        """The items that no worker has taken."""
+        return self.items[self.taken.value :]
 
 
 class WorkerDiedError(Exception):
-    """A process ended without a word; the others have gone on, and taken all work that was not yet taken."""
+    """A worker died without reporting an error. The other workers have continued with the items that were left."""
 
 
 @dataclass
 class Failure:
-    """What went wrong in a lane."""
+    """An exception in a worker."""
 
     error: BaseException
 
 
 END = "end"
-"""The last that a lane says."""
+"""The last message of a worker."""
 
 
-def side_by_side(makers: Sequence[Callable[[], Iterator[T]]], stop: Any) -> Iterator[tuple[int, T]]:
-    """What several iterators give, each with the number of its iterator, as it comes.
+def run_in_parallel(iterators: Sequence[Callable[[], Iterator[T]]], stop: Any) -> Iterator[tuple[int, T]]:
+    """The values of several iterators, each with the number of its iterator, as they arrive.
 
-    A single one runs here. Ctrl-C, or an error in one of them, sets `stop`, upon which they should end; what they
-    still give comes before the exception.
+    A single iterator runs in this process. Ctrl-C, or an exception in an iterator, sets `stop`, on which the iterators
+    should end; the values that they still yield come before the exception.
 
     Raises:
-        WorkerDiedError: a process was killed, most likely for want of memory.
+        WorkerDiedError: a process was killed, most likely because memory was short.
     """
-    if len(makers) == 1:
-        yield from ((0, given) for given in makers[0]())
+    if len(iterators) == 1:
+        yield from ((0, value) for value in iterators[0]())
         return
-    lanes: dict[Connection, tuple[int, Any]] = {}
+    workers: dict[Connection, tuple[int, Any]] = {}
     try:
-        with _Interrupts(stop) as interrupts:
-            _open(makers, lanes)
-            yield from _collected(lanes, stop)
-        if interrupts.seen:
+        with _InterruptHandler(stop) as interrupts:
+            _start(iterators, workers)
+            yield from _collect(workers, stop)
+        if interrupts.received:
             raise KeyboardInterrupt
     finally:
         stop.set()
-        for _, process in lanes.values():
+        for _, process in workers.values():
             process.terminate()
             process.join()
 
 
-def _open(makers: Sequence[Callable[[], Iterator[T]]], lanes: dict[Connection, tuple[int, Any]]) -> None:
+def _start(iterators: Sequence[Callable[[], Iterator[T]]], workers: dict[Connection, tuple[int, Any]]) -> None:
     context = multiprocessing.get_context("fork")
-    for number, maker in enumerate(makers):
-        mine, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_run, args=(maker, theirs), name=f"goodfit-{number}", daemon=True)
+    for number, iterator in enumerate(iterators):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_run, args=(iterator, sender), name=f"goodfit-{number}", daemon=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's and JAX's: this process has threads; the copy needs none
+            warnings.simplefilter("ignore")  # of Python and JAX about threads, which a worker does not need
             process.start()
-        theirs.close()
-        lanes[mine] = number, process
+        sender.close()
+        workers[receiver] = number, process
 
 
-def _run(maker: Callable[[], Iterator[T]], pipe: Connection) -> None:
-    """In a lane: what the iterator gives, one after another."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everyone; the first process tells when to stop
+def _run(iterator: Callable[[], Iterator[T]], pipe: Connection) -> None:
+    """In a worker: send the iterator's values."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process sets `stop`
     torch.set_num_threads(1)
     try:
-        for given in maker():
-            pipe.send_bytes(pickle.dumps(given))
+        for value in iterator():
+            pipe.send_bytes(pickle.dumps(value))
         pipe.send_bytes(pickle.dumps(END))
     except BrokenPipeError:
-        return  # nobody is there any more
-    except BaseException as error:  # noqa: BLE001 - it is raised again where the results are waited for
-        pipe.send_bytes(_packed(error))
+        return  # the main process has ended
+    except BaseException as error:  # noqa: BLE001 - it is raised again in the main process
+        pipe.send_bytes(_pickled(error))
 
 
-def _packed(error: BaseException) -> bytes:
+def _pickled(error: BaseException) -> bytes:
     try:
-        packed = pickle.dumps(Failure(error))
-        pickle.loads(packed)  # an exception may be easy to pack and impossible to unpack
-    except Exception:  # noqa: BLE001 - whatever a user's exception holds
+        pickled = pickle.dumps(Failure(error))
+        pickle.loads(pickled)  # some exceptions can be pickled, but not unpickled
+    except Exception:  # noqa: BLE001 - a user's exception may hold anything
         return pickle.dumps(Failure(RuntimeError(f"{type(error).__name__}: {error}")))
-    return packed
+    return pickled
 
 
-def _collected(lanes: dict[Connection, tuple[int, Any]], stop: Any) -> Iterator[tuple[int, Any]]:
-    """What the lanes say, until all have ended."""
+def _collect(workers: dict[Connection, tuple[int, Any]], stop: Any) -> Iterator[tuple[int, Any]]:
+    """The values that workers send, until all have ended."""
     raised: BaseException | None = None
-    while lanes:
-        for pipe in wait(list(lanes)):
+    while workers:
+        for pipe in wait(list(workers)):
             assert isinstance(pipe, Connection)
-            number, process = lanes[pipe]
+            number, process = workers[pipe]
             try:
-                found = pickle.loads(pipe.recv_bytes())
+                message = pickle.loads(pipe.recv_bytes())
             except EOFError:
                 process.join()
-                found = Failure(WorkerDiedError(f"a process that trained ended with code {process.exitcode}"))
-            if isinstance(found, Failure):
-                raised = raised or found.error
-                if not isinstance(found.error, WorkerDiedError):
+                message = Failure(WorkerDiedError(f"a worker died with exit code {process.exitcode}"))
+            if isinstance(message, Failure):
+                raised = raised or message.error
+                if not isinstance(message.error, WorkerDiedError):
                     stop.set()
-            if isinstance(found, Failure) or found == END:
+            if isinstance(message, Failure) or message == END:
                 process.join()
-                del lanes[pipe]
+                del workers[pipe]
             else:
-                yield number, found
+                yield number, message
     if raised:
         raise raised
 
 
-class _Interrupts:
-    """While it is open, the first Ctrl-C is noted and passed on as `stop`; the second one acts at once."""
+class _InterruptHandler:
+    """Inside the block, the first Ctrl-C sets `stop`; the second one interrupts at once."""
 
     def __init__(self, stop: Any) -> None:
-        self.stop, self.seen = stop, False
+        self.stop, self.received = stop, False
         main = threading.current_thread() is threading.main_thread()
         self.before = signal.getsignal(signal.SIGINT) if main else None
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> _InterruptHandler:
         if self.before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._note)
+            signal.signal(signal.SIGINT, self._receive)
         return self
 
-    def _note(self, number: int, frame: Any) -> None:
-        if self.seen:
+    def _receive(self, number: int, frame: Any) -> None:
+        if self.received:
             raise KeyboardInterrupt
-        self.seen = True
+        self.received = True
         self.stop.set()
 
     def __exit__(self, *error: object) -> None:

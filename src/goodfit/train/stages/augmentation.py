@@ -1,4 +1,4 @@
-"""Augmentation of a training batch: what moves pixels as one resampling, masks alike, then values in their order."""
+"""Augments a training batch: all spatial transforms as one resampling, masks too, then value transforms in order."""
 
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ from goodfit.stages import (
     SpatialTransform,
     ValueTransform,
 )
-from goodfit.train.stages.hooks import StepContext
-
-PLACE = "augment"
+from goodfit.train.stages.hooks import SiteKey, StepContext
 
 
 @dataclass(frozen=True)
-class Act:
-    """An augmentation at work on some samples of a batch."""
+class AppliedAugmentation:
+    """An augmentation with its random numbers for one batch."""
 
     technique: Augmentation
-    rows: Tensor  # whom it changes (batch,)
+    mask: Tensor  # the samples that it changes (batch,)
     draw: Draw
 
 
@@ -43,163 +41,173 @@ class BatchAugmenter:
     """The augmentations of a recipe."""
 
     recipe: Recipe
-    source: StepContext
+    context: StepContext
     inputs: Inputs
-    classes: Sequence[str]  # none: the targets are numbers
+    classes: Sequence[str]  # their names; empty if the targets are numbers
 
     def __post_init__(self) -> None:
         self.techniques = self.recipe.at(Augmentation)
         self.kind = self.inputs.data_kind
-        self.named = [_numbers(technique, self.classes) for technique in self.techniques]
+        self.sites = [SiteKey("augment", number) for number in range(len(self.techniques))]
+        self.selected_classes = [_class_indices(technique, self.classes) for technique in self.techniques]
 
     def check(self, x: Tensor) -> None:
-        """Refuse inputs that an augmentation cannot change."""
-        fills = {t.fill: t for t in map(_first, self.techniques) if isinstance(t, MatrixWarp | DisplacementWarp)}
+        """Check that the augmentations can change inputs x (batch, …).
+
+        Raises:
+            InputError: an augmentation does not fit the inputs.
+        """
+        fills = {t.fill: t for t in map(_spatial_part, self.techniques) if isinstance(t, MatrixWarp | DisplacementWarp)}
         if len(fills) > 1:
             (one, first), (other, second), *_ = fills.items()
             raise InputError(
-                f"{type(second).__name__}: all that moves pixels is one resampling, with one fill; got fill={other!r} "
-                f"beside fill={one!r} of {type(first).__name__}; give both the same."
+                f"{type(second).__name__}: all spatial transforms are one resampling with one fill; got fill={other!r} "
+                f"and fill={one!r} of {type(first).__name__}; give both the same."
             )
         for technique in self.techniques:
             match = self.kind.accepts(technique, x.shape[1], self.inputs.words is not None)
             if not match:
                 raise InputError(f"{type(technique).__name__}: {match.reason}")
 
-    def __call__(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The inputs (batch, …) and targets to train on.
+    def __call__(self, x: Tensor, y: Tensor, augment_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The inputs and targets to train on.
 
-        y: class numbers (batch,), probabilities (batch, class) or numbers, which stay as they are; masks (batch,
-        height, width) or (batch, class, height, width) move with their images. only: who may be changed (batch,); none
-        given: everyone.
+        Args:
+            x: inputs (batch, …).
+            y: class indices (batch,), probabilities (batch, class) or numbers, which are returned unchanged; masks
+                (batch, height, width) or (batch, class, height, width) are transformed with their images.
+            augment_mask: mask (batch,) of the samples that may be augmented; None: all.
         """
-        return self.applied(x, y, self.acts(x, y, only))
+        return self.apply(x, y, self.draw(x, y, augment_mask))
 
-    def acts(self, x: Tensor, y: Tensor, only: Tensor | None = None) -> list[Act]:
-        """What is drawn for a batch: which augmentation changes whom, and how."""
+    def draw(self, x: Tensor, y: Tensor, augment_mask: Tensor | None = None) -> list[AppliedAugmentation]:
+        """Draw the random numbers for a batch: the samples that each augmentation changes, and how."""
         self._check_masks(is_masks(x, y))
-        return [act if only is None else replace(act, rows=act.rows & only) for act in self._drawn(x, y)]
+        drawn = self._draw(x, y)
+        return [a if augment_mask is None else replace(a, mask=a.mask & augment_mask) for a in drawn]
 
-    def applied(self, x: Tensor, y: Tensor, acts: Sequence[Act]) -> tuple[Tensor, Tensor]:
-        """The batch as these acts make it."""
-        made, moving = x, [act for act in acts if isinstance(act.technique, SpatialTransform)]
-        if moving:
-            made, y = self._moved(x, moving), self._moved_masks(y, moving) if is_masks(x, y) else y
-        for act in acts:
-            if isinstance(act.technique, ValueTransform):
-                made = self._altered(made, act.technique, act, own=self.source.eager and _apart(made, x))
-        return made, y
+    def apply(self, x: Tensor, y: Tensor, drawn: Sequence[AppliedAugmentation]) -> tuple[Tensor, Tensor]:
+        """The augmented batch."""
+        augmented, spatial = x, [a for a in drawn if isinstance(a.technique, SpatialTransform)]
+        if spatial:
+            augmented, y = self._warp(x, spatial), self._warp_masks(y, spatial) if is_masks(x, y) else y
+        for a in drawn:
+            if isinstance(a.technique, ValueTransform):
+                overwrite = self.context.eager and not _share_memory(augmented, x)
+                augmented = self._transform_values(augmented, a.technique, a, overwrite)
+        return augmented, y
 
     def _check_masks(self, masked: bool) -> None:
-        """Refuse what masks cannot follow."""
-        for technique, named in zip(self.techniques, self.named, strict=True):
-            if masked and (named or not technique.keeps_masks):
-                why = "classes= names classes of samples" if named else "masks cannot follow what it does to images"
+        for technique, classes in zip(self.techniques, self.selected_classes, strict=True):
+            if masked and (classes or not technique.keeps_masks):
+                why = "classes= selects samples by class" if classes else "it has no equivalent for masks"
                 raise InputError(f"{type(technique).__name__}: {why}; the targets are masks. Leave it out.")
 
-    def _drawn(self, x: Tensor, y: Tensor) -> Iterator[Act]:
-        for number, (technique, named) in enumerate(zip(self.techniques, self.named, strict=True)):
-            place = f"{PLACE} {number}"
-            acting = self.source.now(technique, place)
-            rows, *drawn = self.source.draw(acting, place, x, y)
-            if named:
-                rows = rows & _among(y, named)
-            draw = tuple(d.to(x.dtype) if d.is_floating_point() and x.is_floating_point() else d for d in drawn)
-            if isinstance(acting, AugmentationPolicy):
-                for part, (some, told) in zip(acting.operations(), acting.assignments(draw), strict=True):
-                    yield Act(part, rows & some, told)
+    def _draw(self, x: Tensor, y: Tensor) -> Iterator[AppliedAugmentation]:
+        for technique, site, classes in zip(self.techniques, self.sites, self.selected_classes, strict=True):
+            current = self.context.resolve(technique, site)
+            mask, *numbers = self.context.draw(current, site, x, y)
+            if classes:
+                mask = mask & _is_of_classes(y, classes)
+            draw = tuple(d.to(x.dtype) if d.is_floating_point() and x.is_floating_point() else d for d in numbers)
+            if isinstance(current, AugmentationPolicy):
+                for operation, (chosen, own_draw) in zip(current.operations(), current.assignments(draw), strict=True):
+                    yield AppliedAugmentation(operation, mask & chosen, own_draw)
             else:
-                yield Act(acting, rows, draw)
+                yield AppliedAugmentation(current, mask, draw)
 
-    def _moved_masks(self, y: Tensor, acts: Sequence[Act]) -> Tensor:
-        """Masks moved as their images: each pixel gets the value of the nearest one, or, beyond the border, 0.
+    def _warp_masks(self, y: Tensor, spatial: Sequence[AppliedAugmentation]) -> Tensor:
+        """Masks transformed like their images: each pixel gets the value of the nearest pixel, beyond the border 0.
 
-        So probabilities (batch, class, height, width) are all 0 there, and such pixels count for nothing.
+        Probabilities (batch, class, height, width) are all 0 there, so that these pixels do not count in the loss.
         """
-        return self._moved(y if y.is_floating_point() else y.float(), acts, nearest=True).to(y.dtype)
+        return self._warp(y if y.is_floating_point() else y.float(), spatial, nearest=True).to(y.dtype)
 
-    def _moved(self, x: Tensor, acts: Sequence[Act], nearest: bool = False) -> Tensor:
-        """Everything that moves pixels, as one resampling; samples that nothing moves keep their bits."""
-        if all(isinstance(act.technique, Flip) for act in acts):
-            for act in acts:
-                axes = act.technique.axes  # type: ignore[attr-defined]
-                x = self._where(act.rows, x, lambda some, axes=axes: some.flip(axes), ())
+    def _warp(self, x: Tensor, spatial: Sequence[AppliedAugmentation], nearest: bool = False) -> Tensor:
+        """All spatial transforms as one resampling; samples that none of them changes keep their bits."""
+        if all(isinstance(a.technique, Flip) for a in spatial):
+            for a in spatial:
+                axes = a.technique.axes  # type: ignore[attr-defined]
+                x = self._where(a.mask, x, lambda samples, axes=axes: samples.flip(axes), ())
             return x
-        matrix, field = ways(x, acts)
-        flat = not any(isinstance(act.technique, SpatialTransform) and act.technique.projective for act in acts)
-        fill = next(a.technique.fill for a in acts if isinstance(a.technique, MatrixWarp | DisplacementWarp))
+        matrix, field = combined_warp(x, spatial)
+        affine = not any(isinstance(a.technique, SpatialTransform) and a.technique.projective for a in spatial)
+        fill = next(a.technique.fill for a in spatial if isinstance(a.technique, MatrixWarp | DisplacementWarp))
         black = 0.0 if nearest else self.inputs.low
         moved = (matrix != torch.eye(3, dtype=x.dtype, device=x.device)).flatten(1).any(1)
         if field is not None:
             moved = moved | (field != 0).flatten(1).any(1)
 
-        def move(some: Tensor, matrix: Tensor, field: Tensor | None = None) -> Tensor:
-            return warp_images(some, matrix, field, fill, black, affine=flat, nearest=nearest)
+        def warp(samples: Tensor, matrix: Tensor, field: Tensor | None = None) -> Tensor:
+            return warp_images(samples, matrix, field, fill, black, affine=affine, nearest=nearest)
 
-        return self._where(moved, x, move, (matrix,) if field is None else (matrix, field))
+        return self._where(moved, x, warp, (matrix,) if field is None else (matrix, field))
 
-    def _altered(self, x: Tensor, technique: ValueTransform, act: Act, own: bool) -> Tensor:
-        """One alteration; own: x is nobody else's, and may be overwritten."""
+    def _transform_values(
+        self, x: Tensor, technique: ValueTransform, applied: AppliedAugmentation, overwrite: bool
+    ) -> Tensor:
+        """One value transform; `overwrite`: x may be overwritten."""
 
-        def alter(some: Tensor, *draw: Tensor) -> Tensor:
-            found = technique.transform(some, draw, self.inputs)
+        def transform(samples: Tensor, *draw: Tensor) -> Tensor:
+            transformed = technique.transform(samples, draw, self.inputs)
             if not self.kind.bounded or not technique.may_leave_range:
-                return found
-            fresh = self.source.eager and _apart(found, some)
-            return (found.clamp_ if fresh else found.clamp)(self.inputs.low, self.inputs.high)
+                return transformed
+            in_place = self.context.eager and not _share_memory(transformed, samples)
+            return (transformed.clamp_ if in_place else transformed.clamp)(self.inputs.low, self.inputs.high)
 
         if not technique.independent_samples:
-            return torch.where(per_sample(act.rows, x), alter(x, *act.draw), x)
-        return self._where(act.rows, x, alter, act.draw, own)
+            return torch.where(per_sample(applied.mask, x), transform(x, *applied.draw), x)
+        return self._where(applied.mask, x, transform, applied.draw, overwrite)
 
-    def _where(self, rows: Tensor, x: Tensor, change: Callable[..., Tensor], told: Draw, own: bool = False) -> Tensor:
-        """The samples (batch, …) with those that `rows` marks changed; `told` has a row for each sample."""
-        if not self.source.eager or x.is_cuda:  # which ones must not be asked in a program, and costs time on a GPU
-            return torch.where(per_sample(rows, x), change(x, *told), x)
-        chosen = rows.nonzero().flatten()
+    def _where(
+        self, mask: Tensor, x: Tensor, change: Callable[..., Tensor], draw: Draw, overwrite: bool = False
+    ) -> Tensor:
+        """The samples (batch, …), changed where the mask (batch,) is true; `draw` has one row per sample."""
+        if not self.context.eager or x.is_cuda:  # stacked programs cannot branch on the mask; on a GPU it costs time
+            return torch.where(per_sample(mask, x), change(x, *draw), x)
+        chosen = mask.nonzero().flatten()
         if len(chosen) == 0:
             return x
         if len(chosen) == len(x):
-            return change(x, *told)
-        changed = change(x[chosen], *(t[chosen] for t in told))
-        return (x.index_copy_ if own else x.index_copy)(0, chosen, changed)
+            return change(x, *draw)
+        changed = change(x[chosen], *(t[chosen] for t in draw))
+        return (x.index_copy_ if overwrite else x.index_copy)(0, chosen, changed)
 
 
-def ways(x: Tensor, acts: Sequence[Act]) -> tuple[Tensor, Tensor | None]:
+def combined_warp(x: Tensor, spatial: Sequence[AppliedAugmentation]) -> tuple[Tensor, Tensor | None]:
     """The source of each pixel of x (batch, …, height, width): matrices and a field, as `warp_images` takes them."""
     size = x.shape[-2], x.shape[-1]
-    still = torch.eye(3, dtype=x.dtype, device=x.device)
-    matrix, field = still.expand(len(x), 3, 3), None
-    for act in acts:
-        technique, rows = act.technique, act.rows[:, None, None]
+    identity = torch.eye(3, dtype=x.dtype, device=x.device)
+    matrix, field = identity.expand(len(x), 3, 3), None
+    for a in spatial:
+        technique, mask = a.technique, a.mask[:, None, None]
         if isinstance(technique, MatrixWarp | Flip):
-            matrix = matrix @ torch.where(rows, technique.matrix(act.draw, size).to(x), still)
+            matrix = matrix @ torch.where(mask, technique.matrix(a.draw, size).to(x), identity)
         elif isinstance(technique, DisplacementWarp):
-            own = technique.displacement(act.draw, size) * rows[..., None]
-            field = own if field is None else field + own
+            displacement = technique.displacement(a.draw, size) * mask[..., None]
+            field = displacement if field is None else field + displacement
     return matrix, field
 
 
-def _apart(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors have no memory in common."""
-    return a.untyped_storage().data_ptr() != b.untyped_storage().data_ptr()
+def _share_memory(a: Tensor, b: Tensor) -> bool:
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
-def _among(y: Tensor, classes: Sequence[int]) -> Tensor:
-    """Which targets, class numbers (batch,) or probabilities (batch, class), are of these classes."""
+def _is_of_classes(y: Tensor, classes: Sequence[int]) -> Tensor:
+    """Mask (batch,) of the targets, class indices (batch,) or probabilities (batch, class), of these classes."""
     if y.is_floating_point():
         return sum((y[:, c] for c in classes), torch.zeros_like(y[:, 0])) > 0.5
     return (y[:, None] == torch.tensor(classes, device=y.device)).any(1)
 
 
-def _first(technique: Augmentation) -> Augmentation:
-    """The technique, or a policy's first part that moves pixels."""
+def _spatial_part(technique: Augmentation) -> Augmentation:
+    """The technique, or the first spatial transform of a policy."""
     parts = technique.operations() if isinstance(technique, AugmentationPolicy) else ()
     return next((part for part in parts if isinstance(part, MatrixWarp | DisplacementWarp)), technique)
 
 
-def _numbers(technique: Augmentation, classes: Sequence[str]) -> list[int]:
-    """The numbers of the classes that a technique names; none: all of them."""
+def _class_indices(technique: Augmentation, classes: Sequence[str]) -> list[int]:
+    """The indices of the classes that a technique is restricted to; empty if it acts on all classes."""
     names = [name.strip() for name in technique.classes.split(",") if name.strip()]
     who = type(technique).__name__
     if names and not classes:

@@ -1,4 +1,4 @@
-"""The network with the averaged weights, kept beside the one that is trained."""
+"""Runs the OnEval stage: keeps averaged weights and builds the network that is evaluated."""
 
 from __future__ import annotations
 
@@ -13,46 +13,78 @@ from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.stages import AveragedWeights, Clock, Ensemble, OnEval, ResettingAverage, acts_now
 from goodfit.surgery import copy_module
-from goodfit.train.ensemble import EnsembleModel
-from goodfit.train.evaluate import at_once
+from goodfit.train.predict import EnsembleModel, chunk_size
+
+
+@dataclass(frozen=True)
+class AveragingStep:
+    """What an OnEval technique does in one step."""
+
+    updates: bool = True  # whether it includes the current weights
+    resets: bool = False  # whether training continues from the averaged weights
+
+    @classmethod
+    def of(cls, technique: OnEval | None, clock: Clock) -> AveragingStep:
+        """For a step at this clock."""
+        updates = technique is not None and acts_now(technique, clock)
+        return cls(updates, isinstance(technique, ResettingAverage) and technique.resets(clock))
+
+
+def average(
+    technique: OnEval, state: list[Tensor], weights: Sequence[Tensor], clock: Clock, step: AveragingStep
+) -> tuple[list[Tensor], list[Tensor] | None]:
+    """The technique's next state, and the weights from which training continues if they are reset."""
+    if step.updates:
+        state = technique.update(state, weights, clock)
+    if not (step.resets and isinstance(technique, ResettingAverage)):
+        return state, None
+    return technique.reset_state(state), technique.weights(state)
+
+
+def single_averaging(techniques: Sequence[OnEval]) -> OnEval | None:
+    """A recipe's only OnEval technique, if it has one.
+
+    Raises:
+        InputError: it has several.
+    """
+    if len(techniques) > 1:
+        names = ", ".join(t.name() for t in techniques)
+        raise InputError(f"recipe: only one technique may choose the weights to keep, got {names}; keep one.")
+    return techniques[0] if techniques else None
 
 
 @dataclass
 class WeightAverager:
-    """A second copy of the network that holds what an OnEval technique keeps."""
+    """Keeps the state of an OnEval technique, and a copy of the network to hold the averaged weights."""
 
     technique: OnEval
-    live: nn.Module
+    trained: nn.Module
     copy: nn.Module
     state: list[Tensor]
     task: str
 
     @classmethod
     def of(cls, model: nn.Module, techniques: Sequence[OnEval], task: str) -> WeightAverager | None:
-        """The shadow for a recipe's OnEval technique, if it has one."""
-        if not techniques:
+        """The averager for a recipe's OnEval technique, if it has one."""
+        technique = single_averaging(techniques)
+        if technique is None:
             return None
-        if len(techniques) > 1:
-            names = ", ".join(t.name() for t in techniques)
-            raise InputError(f"recipe: only one technique may choose the weights to keep, got {names}; keep one.")
-        return cls(techniques[0], model, copy_module(model), techniques[0].start(list(model.parameters())), task)
+        return cls(technique, model, copy_module(model), technique.start(list(model.parameters())), task)
 
     @torch.no_grad()
     def update(self, clock: Clock) -> None:
-        """Take in the weights after an optimizer step."""
-        technique, live = self.technique, list(self.live.parameters())
-        if acts_now(technique, clock):
-            self.state = technique.update(self.state, live, clock)
-        if isinstance(technique, ResettingAverage) and technique.resets(clock):
-            for parameter, w in zip(live, technique.weights(self.state), strict=True):
-                parameter.copy_(w)
-            self.state = technique.reset_state(self.state)
+        """Include the weights after an optimizer step; reset them if the technique does so in this step."""
+        weights = list(self.trained.parameters())
+        step = AveragingStep.of(self.technique, clock)
+        self.state, restart = average(self.technique, self.state, weights, clock, step)
+        for parameter, w in zip(weights, restart, strict=True) if restart else ():
+            parameter.copy_(w)
 
     def network(self, x: Tensor | None) -> nn.Module:
-        """The network to evaluate; running statistics are recomputed for it on training rows x.
+        """The network to evaluate; its batch norm statistics are recomputed on training rows x (n, …).
 
         Raises:
-            InputError: it has running statistics, and there are no rows.
+            InputError: it has batch norm, and there are no training rows.
         """
         if isinstance(self.technique, Ensemble):
             members = [copy_module(self._filled(w, x)) for w in self.technique.members(self.state)]
@@ -62,25 +94,25 @@ class WeightAverager:
 
     @torch.no_grad()
     def _filled(self, weights: Sequence[Tensor], x: Tensor | None) -> nn.Module:
+        """The copy of the network with these weights."""
         for parameter, w in zip(self.copy.parameters(), weights, strict=True):
             parameter.copy_(w)
-        for buffer, b in zip(self.copy.buffers(), self.live.buffers(), strict=True):
+        for buffer, b in zip(self.copy.buffers(), self.trained.buffers(), strict=True):
             buffer.copy_(b)
         if surgery.has_batch_norm(self.copy):
             if x is None:
                 raise InputError(
-                    f"{type(self.technique).__name__}: batch norms need their statistics anew for averaged weights; "
+                    f"{type(self.technique).__name__}: batch norm statistics must be recomputed for averaged weights; "
                     "give the training rows: data=(x, y)."
                 )
-            update_bn(
-                [rows for rows in x.split(at_once(x)) if len(rows) > 1], self.copy, next(self.copy.parameters()).device
-            )
+            batches = [rows for rows in x.split(chunk_size(x)) if len(rows) > 1]
+            update_bn(batches, self.copy, next(self.copy.parameters()).device)
         return self.copy
 
-    def tensors(self) -> dict[str, Tensor]:
-        """The state by number."""
+    def state_tensors(self) -> dict[str, Tensor]:
+        """The state, from which a run can be resumed."""
         return {str(i): tensor for i, tensor in enumerate(self.state)}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """The inverse of `tensors`."""
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state_tensors`."""
         self.state = [tensors[str(i)] for i in range(len(tensors))]

@@ -1,4 +1,4 @@
-"""The OnGrads stage of a step: the gradient at the weights as they are, at others, and wrapped."""
+"""Runs the OnGrads stage: evaluates gradients, also at other weights, and wraps the evaluation with techniques."""
 
 from __future__ import annotations
 
@@ -9,86 +9,87 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.stages import Clock, Gradient, OnGrads, acts_now
-from goodfit.train.stages.hooks import StepContext
+from goodfit.train.stages.hooks import SiteKey, StepContext
 
 Backward = Callable[[], Tensor]
-"""Computes the loss (a scalar without gradient) and leaves one gradient per weight in `.grad`."""
+"""Computes the loss (a scalar without gradient) and leaves the gradients in `.grad`."""
 
 
-def wrapped(
+def compute_gradients(
     model: nn.Module,
-    live: Sequence[nn.Parameter],
+    parameters: Sequence[nn.Parameter],
     techniques: Sequence[OnGrads],
     backward: Backward,
     clock: Clock,
-    source: StepContext,
+    context: StepContext,
 ) -> Tensor:
-    """The gradient through the OnGrads techniques (the first of the recipe is the innermost), into `.grad`."""
+    """Evaluate the gradients through the OnGrads techniques and leave them in `.grad`; returns the loss."""
+    if not techniques:
+        return backward()
     unused: set[int] = set()
 
-    def innermost(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        with _at(model, live, weights):
+    def gradient(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        with _with_weights(model, parameters, weights):
             loss = backward()
-            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in live]
-        unused.update(i for i, p in enumerate(live) if p.grad is None)
+            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        unused.update(i for i, p in enumerate(parameters) if p.grad is None)
         return loss, grads
 
-    acting = [(i, t) for i, t in enumerate(techniques) if acts_now(t, clock)]
-    loss, grads = chain(innermost, live, acting, clock, source)(live)
-    for i, (parameter, grad) in enumerate(zip(live, grads, strict=True)):
+    active = [(i, t) for i, t in enumerate(techniques) if acts_now(t, clock)]
+    loss, grads = nest(gradient, parameters, active, clock, context)(parameters)
+    for i, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
         parameter.grad = None if i in unused else grad
     return loss
 
 
-def chain(
-    innermost: Gradient,
-    live: Sequence[Tensor],
-    acting: Sequence[tuple[int, OnGrads]],
+def nest(
+    gradient: Gradient,
+    weights: Sequence[Tensor],
+    techniques: Sequence[tuple[int, OnGrads]],
     clock: Clock,
-    source: StepContext,
+    context: StepContext,
 ) -> Gradient:
-    """The gradient through techniques, each with its number in the recipe; the first is the innermost."""
-    gradient = innermost
-    for number, technique in acting:
-        place = f"grads {number}"
-        now = source.now(technique, place)
-        gradient = now.wrap(gradient, source.draw(now, place, live), clock)
+    """Wrap a gradient function with techniques, each given with its number in the recipe; the first is innermost."""
+    for number, technique in techniques:
+        site = SiteKey("grads", number)
+        current = context.resolve(technique, site)
+        gradient = current.wrap(gradient, context.draw(current, site, weights), clock)
     return gradient
 
 
 @contextmanager
-def _at(model: nn.Module, live: Sequence[nn.Parameter], weights: Sequence[Tensor]) -> Iterator[None]:
-    """The network at other weights, inside the block; its running statistics are then as they were."""
-    moved = [(p, p.data, w) for p, w in zip(live, weights, strict=True) if p is not w]
+def _with_weights(model: nn.Module, parameters: Sequence[nn.Parameter], weights: Sequence[Tensor]) -> Iterator[None]:
+    """Inside the block the network has other weights; running statistics are restored afterwards."""
+    moved = [(p, p.data, w) for p, w in zip(parameters, weights, strict=True) if p is not w]
     if not moved:
         yield
         return
-    with untouched_statistics(model):
+    with restored_buffers(model):
         try:
             for parameter, _, w in moved:
                 parameter.data = w.detach()
             yield
         finally:
-            for parameter, own, _ in moved:
-                parameter.data = own
+            for parameter, original, _ in moved:
+                parameter.data = original
 
 
-def slope(model: nn.Module, source: StepContext, cost: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """∂cost/∂x without noise, for an attack; nothing of the network changes."""
+def input_gradient(model: nn.Module, context: StepContext, loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """∂loss/∂x without noise, for adversarial techniques; the network stays unchanged."""
     x = x.detach().requires_grad_()
-    drawing, source.generator = source.generator, None
-    source.mixes.clear()
+    generator, context.generator = context.generator, None
+    context.hidden_mixes.clear()
     try:
-        with untouched_statistics(model):
-            (found,) = torch.autograd.grad(cost(x), x)
+        with restored_buffers(model):
+            (gradient,) = torch.autograd.grad(loss(x), x)
     finally:
-        source.generator = drawing
-    return found
+        context.generator = generator
+    return gradient
 
 
 @contextmanager
-def untouched_statistics(model: nn.Module) -> Iterator[None]:
-    """Whatever runs inside the block, the network's buffers (running statistics) are then as they were."""
+def restored_buffers(model: nn.Module) -> Iterator[None]:
+    """Restores the network's buffers (running statistics) at the end of the block."""
     before = [(b, b.clone()) for b in model.buffers()]
     try:
         yield

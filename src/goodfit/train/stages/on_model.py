@@ -1,10 +1,10 @@
-"""A recipe's techniques inside a network: hooks put in, switched, and taken out again."""
+"""Runs the OnModel stage: inserts a recipe's hooks and layers into a network, and removes them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -30,126 +30,145 @@ from goodfit.train.stages.hooks import (
     LearnedStrengths,
     NoiseHook,
     RecurrentHook,
+    SiteKey,
     StepContext,
     WeightNoiseHook,
 )
 
+LEARNED = " (learned)"
+"""Suffix that marks learned strengths among the names of trained parameters."""
+
 
 class Handle(Protocol):
-    """Something that can be taken out of a network again."""
+    """A hook that can be removed from a network."""
 
     def remove(self) -> None:
-        """Take it out."""
+        """Remove it."""
         ...
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a recipe's OnModel technique acts, and what of the place changes it."""
+    """A layer or tensor on which an OnModel technique acts, with the properties on which its strength depends."""
 
     number: int  # of the technique, among the OnModel techniques of its recipe
-    first: bool = False  # the network's own input
+    first: bool = False  # whether it is the network's own input
     depth: float = 0.0  # of a residual branch
 
-    def acting(self, technique: OnModel) -> OnModel | None:
-        """A technique as it acts here; none where it does not."""
+    def at_site(self, technique: OnModel) -> OnModel | None:
+        """The technique with its strength at this site; None if it does not act here."""
         if isinstance(technique, Noise):
             return technique.for_layer(self.first)
         return technique.branch(self.depth) if isinstance(technique, BranchNoise) else technique
 
 
+class LearnedSite(NamedTuple):
+    """Where a learned strength acts: its site, its knob, and the weight or input on which the technique acts."""
+
+    site: SiteKey
+    knob: str
+    like: Tensor
+
+
+class HiddenMixSite(NamedTuple):
+    """A HiddenMix technique with its number and the number of layers among which it chooses."""
+
+    number: int
+    technique: HiddenMix
+    layers: int
+
+
 @dataclass
 class Attachment:
-    """What a recipe put into a network. `detach` gives the plain network back."""
+    """A recipe's hooks and layers in a network. `detach` restores the plain network."""
 
     model: nn.Module
-    source: StepContext = field(default_factory=StepContext)
-    noises: list[Handle] = field(default_factory=list)
-    stays: list[Handle] = field(default_factory=list)  # what evaluation needs too, and has no weights
+    context: StepContext = field(default_factory=StepContext)
+    training_hooks: list[Handle] = field(default_factory=list)
+    eval_hooks: list[Handle] = field(default_factory=list)  # hooks without weights that evaluation needs too
     layers: list[tuple[Handle, nn.Module, str]] = field(default_factory=list)
     learned: dict[str, nn.Parameter] = field(default_factory=dict)
-    """Learned strengths by name: trained beside the network's weights, and no part of it."""
-    places: dict[str, Site] = field(default_factory=dict)
-    learning: dict[str, tuple[str, str, Tensor]] = field(default_factory=dict)
-    """Name of a learned strength → its place, its knob, and a tensor like those that it acts on."""
-    mixing: list[tuple[int, HiddenMix, int]] = field(default_factory=list)  # number, technique, layers
+    """Learned strengths by name. They are trained with the network's weights but are not part of the network."""
+    sites: dict[SiteKey, Site] = field(default_factory=dict)
+    learned_sites: dict[str, LearnedSite] = field(default_factory=dict)
+    hidden_mixes: list[HiddenMixSite] = field(default_factory=list)
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Everything that is trained: the network's weights by name, and the learned strengths."""
-        own = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        return own | {f"{name} (learned)": p for name, p in self.learned.items()}
+        """All trained parameters by name: the network's weights, and the learned strengths."""
+        weights = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        return weights | {f"{name}{LEARNED}": p for name, p in self.learned.items()}
 
     def inserted(self) -> list[tuple[dict[str, nn.Parameter], nn.Parameter]]:
-        """The parameters of each inserted layer, by name, and one of the layer in front of it."""
+        """The parameters of each inserted layer, by name, and one parameter of the layer in front of it."""
         names = {id(p): name for name, p in self.model.named_parameters()}
         return [
             ({names[id(p)]: p for p in host.get_submodule(name).parameters()}, next(host.parameters()))
             for _, host, name in self.layers
         ]
 
-    def place(self, technique: OnModel, where: str, place: Site) -> str:
-        """Note a place where a technique acts (a layer, or a tensor); its name."""
-        name = f"{technique.name()} {place.number} {where}"
-        self.places[name] = place
-        return name
+    def add_site(self, technique: OnModel, where: str, site: Site) -> SiteKey:
+        """Register a layer or tensor on which a technique acts."""
+        key = SiteKey(technique.name(), site.number, where)
+        self.sites[key] = site
+        return key
 
-    def silence(self) -> nn.Module:
-        """Take the noises out and leave inserted layers in: the network that evaluates and predicts."""
-        for handle in reversed(self.noises):
+    def remove_training_hooks(self) -> nn.Module:
+        """Remove the hooks that act in training only: the network for evaluation and prediction."""
+        for handle in reversed(self.training_hooks):
             handle.remove()
-        self.noises = []
+        self.training_hooks = []
         return self.model
 
     def detach(self) -> nn.Module:
-        """Take everything out again."""
-        self.silence()
-        for stay in reversed(self.stays):
-            stay.remove()
+        """Remove all hooks and inserted layers."""
+        self.remove_training_hooks()
+        for handle in reversed(self.eval_hooks):
+            handle.remove()
         for handle, module, name in self.layers:
             handle.remove()
             delattr(module, name)
-        self.layers, self.stays = [], []
+        self.layers, self.eval_hooks = [], []
         return self.model
 
 
-def attach_layers(model: nn.Module, recipe: Recipe, source: StepContext | None = None) -> Attachment:
-    """Hook the recipe's OnModel techniques, and what its other stages need inside the network, in the recipe's order.
+def attach_layers(model: nn.Module, recipe: Recipe, context: StepContext | None = None) -> Attachment:
+    """Insert the hooks and layers of a recipe into a network, in the recipe's order.
 
-    Normalisations come first, because they may add layers that a selector of a noise names.
+    Normalization layers come first, because the selector of a noise may name them.
 
     Raises:
-        InputError: a technique finds nothing to act on; the network is then as it was.
+        InputError: a technique finds no layer or tensor to act on; the network is left unchanged.
     """
-    attachment = Attachment(model, source or StepContext())
+    attachment = Attachment(model, context or StepContext())
     try:
-        _put_in(attachment, recipe)
+        _insert_all(attachment, recipe)
     except InputError:
         attachment.detach()
         raise
     return attachment
 
 
-def _put_in(attachment: Attachment, recipe: Recipe) -> None:
+def _insert_all(attachment: Attachment, recipe: Recipe) -> None:
     for technique in recipe.at(Normalization):
-        _insert(attachment, technique)
+        _insert_norm(attachment, technique)
     for number, term in enumerate(recipe.at(OnLoss)):
         if term.uses_activations:
-            _watch(attachment, term, number)
-    for number, mixing in enumerate(recipe.at(HiddenMix)):
-        _mix(attachment, mixing, number)
-    _unroll(attachment, recipe.at(Recurrent))  # first, because it computes a layer anew, with whatever weights it has
-    for number, acting in enumerate(recipe.at(OnModel)):
-        for kind, put in PUT.items():
-            if isinstance(acting, kind):
-                put(attachment, acting, number)
+            _record_activations(attachment, term, number)
+    for number, mix in enumerate(recipe.at(HiddenMix)):
+        _mix_hidden(attachment, mix, number)
+    _unroll(attachment, recipe.at(Recurrent))  # before weight noise, whose weights it must use
+    for number, perturbation in enumerate(recipe.at(OnModel)):
+        for kind, insert in INSERT.items():
+            if isinstance(perturbation, kind):
+                insert(attachment, perturbation, number)
 
 
-def _insert(attachment: Attachment, technique: Normalization) -> None:
+def _insert_norm(attachment: Attachment, technique: Normalization) -> None:
     chosen = [layer for layer in surgery.layers(attachment.model, technique.on, _who(technique)) if not layer.last]
-    fitting = [(layer, surgery.features(layer.module)) for layer in chosen]
-    if not any(shape for _, shape in fitting):
-        raise _nowhere(technique, "a linear or convolution layer in front of the last one", chosen)
-    for layer, shape in fitting:
+    candidates = [(layer, surgery.features(layer.module)) for layer in chosen]
+    if not any(shape for _, shape in candidates):
+        raise _no_site(technique, "a linear or convolution layer in front of the last one", chosen)
+    for layer, shape in candidates:
         if shape is None:
             continue
         if hasattr(layer.module, technique.name()):
@@ -163,105 +182,106 @@ def _insert(attachment: Attachment, technique: Normalization) -> None:
 
 def _perturb(attachment: Attachment, technique: Noise, number: int) -> None:
     chosen = surgery.layers(attachment.model, technique.on, _who(technique))
-    acting = list(noise_by_layer(technique, chosen))
-    if not acting and not technique.idle():
-        raise _nowhere(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
-    for layer, noise in acting:
+    noises = list(noise_by_layer(technique, chosen))
+    if not noises and not technique.idle():
+        raise _no_site(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
+    for layer, noise in noises:
         like = next(layer.module.parameters())
-        name = attachment.place(technique, layer.name, Site(number, first=layer.first))
-        learned = _learn(attachment, noise, layer.name, like, name)
-        hook = NoiseHook(noise, attachment.source, learned, name)
-        attachment.noises.append(surgery.change_input(layer.module, hook))
+        site = attachment.add_site(technique, layer.name, Site(number, first=layer.first))
+        learned = _learned_strengths(attachment, noise, like, site)
+        hook = NoiseHook(noise, attachment.context, learned, site)
+        attachment.training_hooks.append(surgery.change_input(layer.module, hook))
 
 
 def _perturb_branches(attachment: Attachment, technique: BranchNoise, number: int) -> None:
-    found = surgery.residual_branches(attachment.model, technique.on, _who(technique))
-    for at, (name, module) in enumerate(found, start=1):
-        depth = at / len(found)
-        place = attachment.place(technique, name, Site(number, depth=depth))
-        hook = NoiseHook(technique.branch(depth), attachment.source, {}, place)
-        attachment.noises.append(surgery.change_output(module, hook))
+    branches = surgery.residual_branches(attachment.model, technique.on, _who(technique))
+    for position, (name, module) in enumerate(branches, start=1):
+        depth = position / len(branches)
+        site = attachment.add_site(technique, name, Site(number, depth=depth))
+        hook = NoiseHook(technique.branch(depth), attachment.context, {}, site)
+        attachment.training_hooks.append(surgery.change_output(module, hook))
 
 
 def _perturb_weights(attachment: Attachment, technique: WeightPerturbation, number: int) -> None:
     chosen = surgery.select(attachment.model, technique.on, _who(technique))
-    plain = [ref for ref in chosen if ref.role == surgery.DIRECT]
-    if not plain:
+    direct = [ref for ref in chosen if ref.role == surgery.DIRECT]
+    if not direct:
         raise InputError(
-            f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrised one; "
+            f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrised weight; "
             "choose others with on=."
         )
-    tensors: dict[int, tuple[nn.Module, list[tuple[str, LearnedStrengths, str]]]] = {}
-    for ref in plain:
+    tensors: dict[int, tuple[nn.Module, list[tuple[str, LearnedStrengths, SiteKey]]]] = {}
+    for ref in direct:
         layer, name = surgery.owning_layer(attachment.model, ref)
-        place = attachment.place(technique, ref.name, Site(number))
-        learned = _learn(attachment, technique, ref.name, ref.tensor, place)
-        tensors.setdefault(id(layer), (layer, []))[1].append((name, learned, place))
-    for layer, named in tensors.values():
-        hook = WeightNoiseHook(technique, attachment.source, tuple(named))
-        attachment.noises.append(surgery.wrap_forward(layer, hook))
+        site = attachment.add_site(technique, ref.name, Site(number))
+        learned = _learned_strengths(attachment, technique, ref.tensor, site)
+        tensors.setdefault(id(layer), (layer, []))[1].append((name, learned, site))
+    for layer, of_layer in tensors.values():
+        hook = WeightNoiseHook(technique, attachment.context, tuple(of_layer))
+        attachment.training_hooks.append(surgery.wrap_forward(layer, hook))
 
 
 def _unroll(attachment: Attachment, techniques: Sequence[Recurrent]) -> None:
-    acting: dict[int, tuple[nn.Module, list[Recurrent]]] = {}
+    by_layer: dict[int, tuple[nn.Module, list[Recurrent]]] = {}
     for technique in techniques:
         chosen = surgery.layers(attachment.model, technique.on, _who(technique))
         recurrent = [layer for layer in chosen if isinstance(layer.module, nn.RNNBase)]
         if not recurrent:
-            raise _nowhere(technique, "a recurrent layer (RNN, LSTM, GRU)", chosen)
-        if technique.idle():  # torch's own kernel rounds otherwise than a recurrence computed step by step
+            raise _no_site(technique, "a recurrent layer (RNN, LSTM, GRU)", chosen)
+        if technique.idle():  # torch's kernel and a recurrence computed step by step differ in rounding
             continue
         for layer in recurrent:
-            acting.setdefault(id(layer.module), (layer.module, []))[1].append(technique)
-    for module, found in acting.values():
-        handle = surgery.wrap_forward(module, RecurrentHook(tuple(found), attachment.source))
-        (attachment.stays if any(t.acts_in_eval for t in found) else attachment.noises).append(handle)
+            by_layer.setdefault(id(layer.module), (layer.module, []))[1].append(technique)
+    for module, of_layer in by_layer.values():
+        handle = surgery.wrap_forward(module, RecurrentHook(tuple(of_layer), attachment.context))
+        in_eval = any(t.acts_in_eval for t in of_layer)
+        (attachment.eval_hooks if in_eval else attachment.training_hooks).append(handle)
 
 
-def _watch(attachment: Attachment, term: OnLoss, number: int) -> None:
+def _record_activations(attachment: Attachment, term: OnLoss, number: int) -> None:
     chosen = surgery.layers(attachment.model, term.on, _who(term))
     hidden = [layer for layer in chosen if not layer.first]
     if not hidden:
-        raise _nowhere(term, "a layer with hidden activations in front of it", chosen)
+        raise _no_site(term, "a layer with hidden activations in front of it", chosen)
     for layer in hidden:
-        attachment.noises.append(surgery.change_input(layer.module, ActivationRecorder(attachment.source, number)))
+        recorder = ActivationRecorder(attachment.context, number)
+        attachment.training_hooks.append(surgery.change_input(layer.module, recorder))
 
 
-def _mix(attachment: Attachment, technique: HiddenMix, number: int) -> None:
-    chosen = [m for _, m in surgery.ordered_layers(attachment.model) if surgery.features(m)]
-    if not chosen:
-        raise _nowhere(technique, "a linear or convolution layer", [])
-    for place, module in enumerate(chosen):
-        attachment.noises.append(
-            surgery.change_input(module, HiddenMixHook(technique, attachment.source, number, place))
-        )
-    attachment.mixing.append((number, technique, len(chosen)))
+def _mix_hidden(attachment: Attachment, technique: HiddenMix, number: int) -> None:
+    layers = [m for _, m in surgery.ordered_layers(attachment.model) if surgery.features(m)]
+    if not layers:
+        raise _no_site(technique, "a linear or convolution layer", [])
+    for position, module in enumerate(layers):
+        hook = HiddenMixHook(technique, attachment.context, number, position)
+        attachment.training_hooks.append(surgery.change_input(module, hook))
+    attachment.hidden_mixes.append(HiddenMixSite(number, technique, len(layers)))
 
 
-PUT: dict[type[OnModel], Callable[[Attachment, Any, int], None]] = {
+INSERT: dict[type[OnModel], Callable[[Attachment, Any, int], None]] = {
     Noise: _perturb,
     BranchNoise: _perturb_branches,
     WeightPerturbation: _perturb_weights,
 }
 
 
-def _learn(attachment: Attachment, technique: OnModel, where: str, like: Tensor, place: str) -> LearnedStrengths:
-    """New learned strengths for one place; none where they would start at the value that does nothing."""
+def _learned_strengths(attachment: Attachment, technique: OnModel, like: Tensor, site: SiteKey) -> LearnedStrengths:
+    """New learned strengths for one site; empty if nothing is learned, or if they would start at neutral values."""
     if not isinstance(technique, TrainableStrengths) or technique.idle():
         return {}
-    made: LearnedStrengths = {}
+    strengths: LearnedStrengths = {}
     for knob, start in technique.initial_values(like.detach()).items():
-        name = f"{technique.name()}.{knob} of {where}"
-        made[knob] = attachment.learned[name] = nn.Parameter(start.detach().clone())
-        attachment.learning[name] = place, knob, like
-    return made
+        name = f"{technique.name()}.{knob} of {site.where}"
+        strengths[knob] = attachment.learned[name] = nn.Parameter(start.detach().clone())
+        attachment.learned_sites[name] = LearnedSite(site, knob, like)
+    return strengths
 
 
-def _nowhere(technique: Technique, wanted: str, looked_at: Sequence[surgery.Layer]) -> InputError:
-    found = ", ".join(f"{layer.name or '(network)'} ({type(layer.module).__name__})" for layer in looked_at[:8])
+def _no_site(technique: Technique, needed: str, candidates: Sequence[surgery.Layer]) -> InputError:
+    names = ", ".join(f"{layer.name or '(network)'} ({type(layer.module).__name__})" for layer in candidates[:8])
     return InputError(
-        f"{_who(technique)}: there must be {wanted}; looked at {found or 'no layer that fits'}; choose layers with "
-        "on=, or leave it out."
+        f"{_who(technique)}: the network must have {needed}, found {names or 'no such layer'}; choose layers with on=, "
+        "or leave the technique out."
     )
 
 

@@ -1,11 +1,10 @@
-"""The OnWeights stage of a step: closed-form penalties, decay and projections on the tensors they select."""
+"""Runs the OnWeights stage in place: penalties, decay and constraints around an optimizer's step."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,178 +17,156 @@ from goodfit.stages import (
     Clock,
     Decay,
     Draw,
-    OnWeights,
     Penalty,
     Projection,
     ProximalPenalty,
     QuadraticPenalty,
     Scaling,
     SmoothPenalty,
-    inapplicable_reason,
 )
-from goodfit.train.optimizers import adaptive, step_size
-
-T = TypeVar("T", bound=OnWeights)
-WeightRefs = list[surgery.WeightRef]
-LARGE = 100_000
-"""From so many weights on `OnWeights.every` is followed: a pass over them costs as much as the optimizer's."""
+from goodfit.train.optimizers import is_adaptive, step_size
+from goodfit.train.phases import Phase
+from goodfit.train.stages.weight_targets import Cadence, WeightTarget, blocks, weight_targets
 
 
-@dataclass
 class WeightUpdater:
-    """Which techniques act on which tensors, around an optimizer's step."""
+    """Updates weights in place: the optimizer's step and the OnWeights techniques around it, phase by phase."""
 
-    chosen: list[tuple[OnWeights, WeightRefs]]
-    optimizer: Optimizer
-    folded: list[tuple[QuadraticPenalty, ...]] | None
-    """The quadratic penalties that each parameter group's `weight_decay` carries; None: they are added to gradients."""
-    groups: dict[int, int] = field(default_factory=dict)  # tensor → the number of its parameter group
-    carried: dict[tuple[int, str], list[Draw]] = field(default_factory=dict)  # of projections
-    spare: dict[int, Tensor] = field(default_factory=dict)
-    every: dict[int, int] = field(default_factory=dict)  # technique's number → steps between two times that it acts
-    waiting: dict[int, list[float]] = field(default_factory=dict)
-    """Technique's number → learning rates of the steps since it acted."""
+    def __init__(
+        self,
+        targets: Sequence[WeightTarget],
+        optimizer: Optimizer,
+        group_penalties: Sequence[tuple[QuadraticPenalty, ...]] | None = None,
+        call_optimizer: Callable[[], Any] | None = None,
+    ) -> None:
+        """`group_penalties`: the quadratic penalties that each parameter group's `weight_decay` applies; None: they
+        are added to the gradients. `call_optimizer`: called in place of `optimizer.step()`."""
+        self.targets, self.optimizer, self.group_penalties = targets, optimizer, group_penalties
+        self.call_optimizer = call_optimizer or optimizer.step
+        self.groups = {id(p): i for i, group in enumerate(optimizer.param_groups) for p in group["params"]}
+        self.cadences = [Cadence(target.interval) for target in targets]
+        self.due: list[list[float]] = [[] for _ in targets]  # learning rates of the steps for which each target acts
+        self.before_step: list[tuple[Decay, list[tuple[Tensor, Tensor]]]] = []
+        self.scratch: dict[int, Tensor] = {}
+        self.carried: dict[tuple[int, str], list[Draw]] = {
+            (target.number, ref.name): [target.technique.start(b.detach()) for b in blocks(target.technique, ref)]
+            for target in targets
+            if isinstance(target.technique, Projection)
+            for ref in target.refs
+        }
+        self.handlers: dict[Phase, Callable[[Clock], None]] = {
+            Phase.SMOOTH_PENALTIES: self._smooth_penalties,
+            Phase.DECAY: self._decay,
+            Phase.COUPLED_L2: self._coupled_l2,
+            Phase.OPTIMIZER: self._optimizer,
+            Phase.CAUTIOUS_DECAY: self._cautious_decay,
+            Phase.PROXIMAL: self._proximal,
+            Phase.PROJECTION: self._projection,
+        }
 
     @classmethod
-    def own(
+    def with_own_optimizer(
         cls,
         model: nn.Module,
         recipe: Recipe,
-        make: Callable[[list[dict[str, object]]], Optimizer],
+        make_optimizer: Callable[[list[dict[str, object]]], Optimizer],
         learned: Sequence[nn.Parameter] = (),
     ) -> WeightUpdater:
-        """Resolve every selector once and make the optimizer, which carries the quadratic penalties at no cost."""
-        chosen = resolve(model, recipe)
-        carriers: dict[int, tuple[QuadraticPenalty, ...]] = defaultdict(tuple)
-        for technique, refs in chosen:
-            if isinstance(technique, QuadraticPenalty):
-                for ref in refs:
-                    carriers[id(ref.tensor)] += (technique,)
+        """Make an optimizer whose parameter groups apply the quadratic penalties as `weight_decay`, at no cost.
+
+        Raises:
+            InputError: a technique finds no tensor to act on, or no parameter is trainable.
+        """
+        targets = weight_targets(model, recipe)
+        penalties: dict[int, tuple[QuadraticPenalty, ...]] = defaultdict(tuple)
+        for target in targets:
+            if isinstance(target.technique, QuadraticPenalty):
+                for ref in target.refs:
+                    penalties[id(ref.tensor)] += (target.technique,)
         grouped: dict[tuple[QuadraticPenalty, ...], list[nn.Parameter]] = defaultdict(list)
         for parameter in [*model.parameters(), *learned]:
             if parameter.requires_grad:
-                grouped[carriers.get(id(parameter), ())].append(parameter)
+                grouped[penalties.get(id(parameter), ())].append(parameter)
         if not grouped:
             raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
-        optimizer = make([{"params": p, "weight_decay": _coupled(q, 0.0)} for q, p in grouped.items()])
-        return cls(chosen, optimizer, list(grouped))
+        groups: list[dict[str, object]] = [
+            {"params": p, "weight_decay": _coefficient(q, 0.0)} for q, p in grouped.items()
+        ]
+        optimizer = make_optimizer(groups)
+        timed = [target.with_interval(is_adaptive(optimizer)) for target in targets]
+        return cls(timed, optimizer, list(grouped))
 
     @classmethod
-    def around(cls, model: nn.Module, recipe: Recipe, optimizer: Optimizer) -> WeightUpdater:
-        """The stage around an optimizer of the user's, whose parameter groups stay as they are."""
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        chosen = []
-        for technique, refs in resolve(model, recipe):
-            stepped = [ref for ref in refs if id(ref.tensor) in held]
-            if not stepped:
-                names = ", ".join(ref.name for ref in refs[:5])
-                raise InputError(
-                    f"{type(technique).__name__}: the optimizer must hold a tensor that it acts on, found none of "
-                    f"{names}; add them to the optimizer or choose others with on=."
-                )
-            chosen.append((technique, stepped))
-        return cls(chosen, optimizer, None)
+    def with_users_optimizer(
+        cls, model: nn.Module, recipe: Recipe, optimizer: Optimizer, call_optimizer: Callable[[], Any]
+    ) -> WeightUpdater:
+        """Use the user's optimizer, whose parameter groups stay as they are.
 
-    def __post_init__(self) -> None:
-        self.groups = {id(p): i for i, group in enumerate(self.optimizer.param_groups) for p in group["params"]}
-        for number, (technique, refs) in enumerate(self.chosen):
-            large = self.folded is not None and sum([s.tensor.numel() for s in refs]) > LARGE
-            cheap = isinstance(technique, ProximalPenalty) and not adaptive(self.optimizer)
-            self.every[number] = technique.every if large and not cheap else 1
-            self.waiting[number] = []
-        for number, (technique, refs) in enumerate(self.chosen):
-            if isinstance(technique, Projection):
-                for ref in refs:
-                    self.carried[number, ref.name] = [technique.start(b.detach()) for b in blocks(technique, ref)]
-
-    def of(self, kind: type[T]) -> list[tuple[T, WeightRefs]]:
-        """The techniques of a kind with their tensors."""
-        return [(t, refs) for t, refs in self.chosen if isinstance(t, kind)]
-
-    @torch.no_grad()
-    def step(self, clock: Clock, step: Callable[[], Any] | None = None) -> None:
-        """Penalties' gradients, decay, the optimizer's step, the proximal steps, the projections: in this order."""
-        done = clock.progress
-        self._add_gradients(done)
-        before = self._decay(done)
-        if self.folded is None:
-            self._add_quadratics(done)  # of decayed weights, as an optimizer that carries them adds them
-        (step or self.optimizer.step)()
-        for decay, tensors in before:
-            self._decay_where_it_agrees(decay, tensors)
-        for number, (technique, refs) in enumerate(self.chosen):
-            rates = self._due(number, clock)
-            for ref in refs if rates else ():
-                if isinstance(technique, ProximalPenalty):
-                    self._prox(technique.at(done), ref, rates)
-        for number, (technique, refs) in enumerate(self.chosen):
-            for ref in refs if not self.waiting[number] else ():
-                if isinstance(technique, Scaling):
-                    scale(technique.at(done), ref)
-                elif isinstance(technique, Projection):
-                    self._project(technique.at(done), number, ref)
-
-    def _due(self, number: int, clock: Clock) -> list[float]:
-        """The learning rates of the steps for which a technique now acts; none where it waits on.
-
-        At an epoch's end nothing is left waiting.
+        Raises:
+            InputError: the optimizer holds no tensor on which a technique acts.
         """
-        rates = self.waiting[number]
-        rates.append(float(self.optimizer.param_groups[0]["lr"]))
-        if len(rates) < self.every[number] and not clock.ends_epoch:
-            return []
-        self.waiting[number] = []
-        return rates
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        targets = [target.restricted(held) for target in weight_targets(model, recipe)]
+        return cls(targets, optimizer, None, call_optimizer)
 
-    def _add_gradients(self, done: float) -> None:
-        if self.folded is not None:
-            for group, quadratics in zip(self.optimizer.param_groups, self.folded, strict=True):
-                group["weight_decay"] = _coupled(quadratics, done)
-        for technique, refs in self.of(SmoothPenalty):
-            for ref, grad in [(s, s.tensor.grad) for s in refs if s.tensor.grad is not None]:
+    # ---- the phases ----------------------------------------------------------------------------
+
+    def _smooth_penalties(self, clock: Clock) -> None:
+        for technique, refs in self._of(SmoothPenalty):
+            for ref, grad in [(r, r.tensor.grad) for r in refs if r.tensor.grad is not None]:
                 for block, part in zip(blocks(technique, ref), blocks(technique, ref, grad), strict=True):
-                    part.add_(technique.at(done).gradient(block))
+                    part.add_(technique.at(clock.progress).gradient(block))
 
-    def _add_quadratics(self, done: float) -> None:
-        for technique, refs in self.of(QuadraticPenalty):
-            live = [(s.tensor.detach(), s.tensor.grad) for s in refs if s.tensor.grad is not None]
-            if live:
-                weights, grads = zip(*live, strict=True)
-                torch._foreach_add_(grads, weights, alpha=technique.at(done).coefficient())
-
-    def _decay(self, done: float) -> list[tuple[Decay, list[tuple[Tensor, Tensor]]]]:
-        """Shrink the weights; those that decay only in agreement with the step are returned as they were."""
-        later: list[tuple[Decay, list[tuple[Tensor, Tensor]]]] = []
-        for technique, refs in self.of(Decay):
-            decay, live = technique.at(done), [s.tensor for s in refs if s.tensor.grad is not None]
+    def _decay(self, clock: Clock) -> None:
+        """Shrink the weights. For cautious decay the weights before the step are only recorded."""
+        self.before_step = []
+        for technique, refs in self._of(Decay):
+            decay, live = technique.at(clock.progress), [r.tensor for r in refs if r.tensor.grad is not None]
             if decay.is_cautious():
-                later.append((decay, [(w, w.detach().clone()) for w in live]))
+                self.before_step.append((decay, [(w, w.detach().clone()) for w in live]))
                 continue
             by_rate: dict[float, list[Tensor]] = defaultdict(list)
             for w in live:
-                by_rate[self._rate(w)].append(w)
+                by_rate[self._learning_rate(w)].append(w)
             for rate, tensors in by_rate.items():
                 torch._foreach_mul_(tensors, decay.factor(rate))
-        return later
 
-    def _decay_where_it_agrees(self, decay: Decay, tensors: list[tuple[Tensor, Tensor]]) -> None:
-        for w, before in tensors:
-            agrees = (w - before) * before <= 0
-            w.sub_(before * agrees, alpha=1 - decay.factor(self._rate(w)))
+    def _coupled_l2(self, clock: Clock) -> None:
+        """Set each group's `weight_decay`, or, in the user's optimizer, add c · w to the gradients."""
+        if self.group_penalties is not None:
+            for group, penalties in zip(self.optimizer.param_groups, self.group_penalties, strict=True):
+                group["weight_decay"] = _coefficient(penalties, clock.progress)
+            return
+        for technique, refs in self._of(QuadraticPenalty):
+            live = [(r.tensor.detach(), r.tensor.grad) for r in refs if r.tensor.grad is not None]
+            if live:
+                weights, grads = zip(*live, strict=True)
+                torch._foreach_add_(grads, weights, alpha=technique.at(clock.progress).coefficient())
 
-    def group(self, w: Tensor) -> dict[str, Any]:
-        """The optimizer's parameter group of a tensor."""
-        return self.optimizer.param_groups[self.groups[id(w)]]
+    def _optimizer(self, clock: Clock) -> None:
+        self.call_optimizer()
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        self.due = [cadence.advance(rate, clock) for cadence in self.cadences]
 
-    def _rate(self, w: Tensor) -> float:
-        return float(self.group(w)["lr"])
+    def _cautious_decay(self, clock: Clock) -> None:
+        for decay, tensors in self.before_step:
+            for w, before in tensors:
+                shrunk = (w - before) * before <= 0
+                w.sub_(before * shrunk, alpha=1 - decay.factor(self._learning_rate(w)))
+
+    def _proximal(self, clock: Clock) -> None:
+        for target, rates in zip(self.targets, self.due, strict=True):
+            if rates and isinstance(target.technique, ProximalPenalty):
+                proximal = target.technique.at(clock.progress)
+                for ref in target.refs:
+                    self._prox(proximal, ref, rates)
 
     def _prox(self, proximal: ProximalPenalty, ref: surgery.WeightRef, rates: list[float]) -> None:
         if ref.tensor.grad is None:
             return
         w = ref.tensor
-        out = self.spare.setdefault(id(w), torch.empty_like(w))
-        rate = sum(rates) if len(rates) > 1 else self._rate(w)
+        out = self.scratch.setdefault(id(w), torch.empty_like(w))
+        rate = sum(rates) if len(rates) > 1 else self._learning_rate(w)
         step = step_size(self.optimizer, self.group(w), w, rate, out)
         pairs: list[tuple[Tensor, Tensor | float]]
         if isinstance(step, Tensor):
@@ -201,6 +178,15 @@ class WeightUpdater:
             if moved is not block:
                 block.copy_(moved)
 
+    def _projection(self, clock: Clock) -> None:
+        for target, rates in zip(self.targets, self.due, strict=True):
+            technique = target.technique
+            for ref in target.refs if rates else ():
+                if isinstance(technique, Scaling):
+                    scale_units(technique.at(clock.progress), ref)
+                elif isinstance(technique, Projection):
+                    self._project(technique.at(clock.progress), target.number, ref)
+
     def _project(self, technique: Projection, number: int, ref: surgery.WeightRef) -> None:
         carried = self.carried[number, ref.name]
         for i, block in enumerate(blocks(technique, ref)):
@@ -208,19 +194,32 @@ class WeightUpdater:
             if moved is not block:
                 block.copy_(moved)
 
+    # ---- values and state ----------------------------------------------------------------------
+
+    def _of(self, kind: type[Any]) -> list[tuple[Any, list[surgery.WeightRef]]]:
+        """The techniques of a type with their tensors."""
+        return [(t.technique, t.refs) for t in self.targets if isinstance(t.technique, kind)]
+
+    def group(self, w: Tensor) -> dict[str, Any]:
+        """The optimizer's parameter group of a tensor."""
+        return self.optimizer.param_groups[self.groups[id(w)]]
+
+    def _learning_rate(self, w: Tensor) -> float:
+        return float(self.group(w)["lr"])
+
     @torch.no_grad()
-    def values(self, done: float = 0.0) -> dict[str, float]:
-        """The value of each penalty now, as columns of the History."""
+    def penalties(self, progress: float = 0.0) -> dict[str, float]:
+        """The current value of each penalty, as columns of the History: `penalty_NAME`."""
         columns: dict[str, float] = defaultdict(float)
-        for technique, refs in self.of(Penalty):
-            penalty = technique.at(done)
+        for technique, refs in self._of(Penalty):
+            penalty = technique.at(progress)
             columns[f"penalty_{penalty.name()}"] += sum(
-                float(penalty.value(b)) for s in refs for b in blocks(penalty, s)
+                float(penalty.value(b)) for r in refs for b in blocks(penalty, r)
             )
         return dict(columns)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What projections carry from step to step, for a run that goes on later."""
+    def state_tensors(self) -> dict[str, Tensor]:
+        """The states of projections, from which a run can be resumed."""
         return {
             f"{number}.{name}.{i}.{j}": t
             for (number, name), states in self.carried.items()
@@ -228,51 +227,22 @@ class WeightUpdater:
             for j, t in enumerate(draw)
         }
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """The inverse of `tensors`."""
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `state_tensors`."""
         for (number, name), states in self.carried.items():
             for i, draw in enumerate(states):
                 states[i] = tuple(tensors[f"{number}.{name}.{i}.{j}"] for j in range(len(draw)))
 
 
-def blocks(technique: OnWeights, ref: surgery.WeightRef, like: Tensor | None = None) -> list[Tensor]:
-    """The tensor (or one of its shape) as a technique sees it: views with units first, or as it is held."""
-    return ref.blocks(like) if technique.needs_units else [ref.tensor if like is None else like]
-
-
-def scale(technique: Scaling, ref: surgery.WeightRef) -> None:
-    """Scale the groups of weights that lie outside; what lies inside is not touched."""
+def scale_units(technique: Scaling, ref: surgery.WeightRef) -> None:
+    """Scale the groups of weights whose norms violate the constraint; the others keep their bits."""
     for w in ref.blocks():
         norm = torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True)
         factor = technique.scale(norm)
-        # Reading one flag is free on a CPU and spares a pass over the weights; elsewhere it would wait for the device.
+        # Reading one flag is free on a CPU and saves a pass over the weights; elsewhere it would wait for the device.
         if w.device.type != "cpu" or bool((factor != 1).any()):
             w.mul_(factor)
 
 
-def resolve(model: nn.Module, recipe: Recipe) -> list[tuple[OnWeights, WeightRefs]]:
-    """Each OnWeights technique with the tensors that it acts on.
-
-    Raises:
-        InputError: there are none for one of them; the reasons by tensor.
-    """
-    chosen: list[tuple[OnWeights, WeightRefs]] = []
-    for technique in recipe.at(OnWeights):
-        who = type(technique).__name__
-        refs = surgery.select(model, technique.on, who)
-        acting = [ref for ref in refs if not inapplicable_reason(technique, ref)]
-        if not acting:
-            by_reason: dict[str, list[str]] = defaultdict(list)
-            for ref in refs:
-                by_reason[inapplicable_reason(technique, ref)].append(ref.name)
-            reasons = "; ".join(f"{', '.join(names[:5])}: {why}" for why, names in by_reason.items())
-            raise InputError(
-                f"{who}: on must choose a tensor that it can act on, got on={technique.on!r} ({reasons}); choose "
-                "others."
-            )
-        chosen.append((technique, acting))
-    return chosen
-
-
-def _coupled(quadratics: Sequence[QuadraticPenalty], done: float) -> float:
-    return float(sum(q.at(done).coefficient() for q in quadratics))
+def _coefficient(penalties: Sequence[QuadraticPenalty], progress: float) -> float:
+    return float(sum(q.at(progress).coefficient() for q in penalties))

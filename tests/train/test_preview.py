@@ -7,7 +7,7 @@ import torch
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.train.variants import examples, variants
+from goodfit.train.preview import example_rows, variants
 
 
 def test_each_variant_is_a_draw_of_its_own_and_follows_from_the_seed(image_split: Split) -> None:
@@ -21,7 +21,7 @@ def test_each_variant_is_a_draw_of_its_own_and_follows_from_the_seed(image_split
 
 
 def test_examples_are_of_different_classes(image_split: Split) -> None:
-    rows = examples(image_split, 5)
+    rows = example_rows(image_split, 5)
     assert [int(c) for c in image_split.train.y[rows]] == [0, 1, 2, 0, 1]
     assert len(set(rows)) == 5
 
