@@ -24,19 +24,19 @@ def test_an_interval_that_is_not_made_of_numbers_is_unknown(interval: Interval) 
 
 
 def test_losses_of_the_kept_epoch_or_of_another(evidence: Make) -> None:
-    made = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
-    assert made.loss("stop") == Interval(0.4, 0.02)
-    assert made.loss("train") == Interval(0.3, 0.01)
-    assert made.loss("stop", 3) == Interval(0.6, 0.02)
+    values = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
+    assert values.loss("stop") == Interval(0.4, 0.02)
+    assert values.loss("train") == Interval(0.3, 0.01)
+    assert values.loss("stop", 3) == Interval(0.6, 0.02)
     with pytest.raises(InputError, match="no epoch 4"):
-        made.loss("stop", 4)
+        values.loss("stop", 4)
 
 
 def test_the_error_of_an_accuracy_is_agresti_and_coulls(evidence: Make) -> None:
-    made = evidence([0.5], score=(1.0, 0.5), rows=16)
-    assert made.score("train").value == 1.0  # (16 + 2) / 20 = 0.9
-    assert made.score("train").se == pytest.approx(math.sqrt(0.9 * 0.1 / 20))
-    assert made.score("stop").se == pytest.approx(math.sqrt(0.5 * 0.5 / 20))
+    values = evidence([0.5], score=(1.0, 0.5), rows=16)
+    assert values.score("train").value == 1.0  # (16 + 2) / 20 = 0.9
+    assert values.score("train").se == pytest.approx(math.sqrt(0.9 * 0.1 / 20))
+    assert values.score("stop").se == pytest.approx(math.sqrt(0.5 * 0.5 / 20))
 
 
 def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
@@ -46,8 +46,8 @@ def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
 
 
 def test_train_and_stop_errors_count_their_own_rows(evidence: Make) -> None:
-    made = evidence([0.5], score=(0.5, 0.5), rows=96)
-    other = Evidence(made.history, 1, "accuracy", 1.0, {"sample": 96, "stop": 21, "train": 5})
+    values = evidence([0.5], score=(0.5, 0.5), rows=96)
+    other = Evidence(values.history, 1, "accuracy", 1.0, {"sample": 96, "stop": 21, "train": 5})
     assert other.score("train").se == pytest.approx(0.5 / 10)
     assert other.score("stop").se == pytest.approx(0.5 / 5)
 
