@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
-    from goodfit.train.fit_many import fit_many
+    from goodfit.train.fit_many import FitManyResult, fit_many
     from goodfit.train.manual_loop.attach import attach
     from goodfit.train.run import Run
 
@@ -62,6 +62,7 @@ _HOMES = {
     "Training": "train.config",
     "fit": "train.fit",
     "fit_many": "train.fit_many",
+    "FitManyResult": "train.fit_many",
     "Run": "train.run",
     "Checkpoints": "train.checkpoint",
     # your own training loop
@@ -84,6 +85,7 @@ __all__ = [
     "Checkpoints",
     "Clips",
     "Dataset",
+    "FitManyResult",
     "Images",
     "InputError",
     "Inputs",
