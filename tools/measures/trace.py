@@ -19,7 +19,7 @@ from typing import Any
 RECIPE = "dropout=0.2, l2=1e-3, label_smoothing=0.1, early_stopping=5"
 STRONGER = "dropout=0.4, l2=1e-2, label_smoothing=0.2, early_stopping=5"
 OPTIMIZER = (("torch/optim/optimizer.py", "wrapper"), ("torch/optim/adam.py", "step"))
-UPDATE = (("train/population/weight_update.py", "__call__"), ("train/population/update.py", "__call__"))
+UPDATE = (("train/population/weight_update.py", "_optimizer"), ("train/population/update.py", "__call__"))
 """Functions that begin a weight update, as (end of the file's path, name of the function); the first one met counts."""
 
 
