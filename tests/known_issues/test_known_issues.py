@@ -399,5 +399,5 @@ def test_24_a_last_batch_of_one_with_batch_norm(three_class_split: Split, make_n
     assert bool(torch.isfinite(run.outputs(three_class_split.stop.x)).all())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(InputError, match="batch norm needs two rows at a time"):
+        with pytest.raises(InputError, match="batch norm needs at least two rows at a time"):
             fit(make_net(), three_class_split, "batch_norm", Training(epochs=1, batch_size=1))

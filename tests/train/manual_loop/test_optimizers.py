@@ -192,7 +192,7 @@ def test_decaying_twice_is_said(recipe: str, network: Network) -> None:
     """torch's AdamW decays by 0.01 unless told otherwise."""
     model = network()
     with pytest.warns(
-        UserWarning, match=r"weight_decay=0.01 acts in addition to .* on 0.weight, 2.weight, 4.weight; make the"
+        UserWarning, match=r"weight_decay=0.01 acts in addition to .* on 0.weight, 2.weight, 4.weight; create the"
     ):
         attach(model, recipe, torch.optim.AdamW(model.parameters())).close()
     attach(
