@@ -24,21 +24,6 @@ def test_an_interval_that_is_not_finite_is_unknown(interval: Interval) -> None:
 
 
 def test_losses_of_the_kept_epoch_or_of_another(evidence: Make) -> None:
-<<<<<<< HEAD
-    values = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
-    assert values.loss("stop") == Interval(0.4, 0.02)
-    assert values.loss("train") == Interval(0.3, 0.01)
-    assert values.loss("stop", 3) == Interval(0.6, 0.02)
-    with pytest.raises(InputError, match="one of its 3 epochs, got epoch=4"):
-        values.loss("stop", 4)
-
-
-def test_the_error_of_an_accuracy_is_agresti_and_coulls(evidence: Make) -> None:
-    values = evidence([0.5], score=(1.0, 0.5), rows=16)
-    assert values.score("train").value == 1.0  # (16 + 2) / 20 = 0.9
-    assert values.score("train").se == pytest.approx(math.sqrt(0.9 * 0.1 / 20))
-    assert values.score("stop").se == pytest.approx(math.sqrt(0.5 * 0.5 / 20))
-=======
     run_evidence = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
     assert run_evidence.loss("stop") == Interval(0.4, 0.02)
     assert run_evidence.loss("train") == Interval(0.3, 0.01)
@@ -52,7 +37,6 @@ def test_the_error_of_an_accuracy_is_that_of_agresti_and_coull(evidence: Make) -
     assert run_evidence.score("train").value == 1.0  # (16 + 2) / 20 = 0.9
     assert run_evidence.score("train").se == pytest.approx(math.sqrt(0.9 * 0.1 / 20))
     assert run_evidence.score("stop").se == pytest.approx(math.sqrt(0.5 * 0.5 / 20))
->>>>>>> main
 
 
 def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
@@ -62,13 +46,8 @@ def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
 
 
 def test_train_and_stop_errors_count_their_own_rows(evidence: Make) -> None:
-<<<<<<< HEAD
-    values = evidence([0.5], score=(0.5, 0.5), rows=96)
-    other = Evidence(values.history, 1, "accuracy", 1.0, {"sample": 96, "stop": 21, "train": 5})
-=======
     run_evidence = evidence([0.5], score=(0.5, 0.5), rows=96)
     other = Evidence(run_evidence.history, 1, "accuracy", 1.0, {"sample": 96, "stop": 21, "train": 5})
->>>>>>> main
     assert other.score("train").se == pytest.approx(0.5 / 10)
     assert other.score("stop").se == pytest.approx(0.5 / 5)
 
