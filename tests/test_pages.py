@@ -1,4 +1,4 @@
-"""Pages made from docstrings: what is on them, and that Markdown and terminals show it as it is."""
+"""Documentation pages: their content, and the special characters of Markdown and terminals."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_knobs_in_words() -> None:
     assert (schedule.name, schedule.default) == ("schedule", "'constant'")
 
 
-def test_other_ways_to_make_one() -> None:
-    assert pages.page(Sample).makers == (("Sample.twice(strength, on='kernel')", "Of twice the strength."),)
+def test_other_constructors() -> None:
+    assert pages.page(Sample).constructors == (("Sample.twice(strength, on='kernel')", "Of twice the strength."),)
 
 
 def test_example_brings_its_imports() -> None:
@@ -105,18 +105,18 @@ def test_example_brings_its_imports() -> None:
     assert pages.page(techniques.EarlyStopping).example.startswith(">>> from goodfit.techniques import EarlyStopping\n")
 
 
-def test_effect_is_read_where_it_was_measured() -> None:
+def test_effect_is_read_if_it_was_measured() -> None:
     effect = pages.page(techniques.L2).effect
     assert effect is not None
-    assert "stop loss" in effect.seen
-    assert effect.made.startswith("Measured on 200 training")
+    assert "stop loss" in effect.caption
+    assert effect.origin.startswith("Measured on 200 training")
     assert pages.page(Sample).effect is None
 
 
 # ---- Markdown -------------------------------------------------------------------------------------
 
 
-def test_markdown_shows_signs_as_they_are() -> None:
+def test_markdown_escapes_special_characters() -> None:
     text = pages.markdown(Sample)
     assert "Adds a \\* b to the cost, where a \\< b." in text
     assert "**Formula:** cost = loss + a \\* b · Σ|w| over two lines, with `a * b` as code." in text
@@ -124,7 +124,7 @@ def test_markdown_shows_signs_as_they_are() -> None:
     assert "Bold: the knob that `sample=value` sets" in text
 
 
-def test_addresses_are_links_without_the_sign_behind_them() -> None:
+def test_links_end_before_punctuation() -> None:
     text = pages.markdown(Sample)
     assert "<https://example.org/a_b*c>; second: B. Author" in text
     assert "<https://example.org/d>\n" in text
@@ -134,21 +134,21 @@ def test_effect_has_its_figure() -> None:
     text, effect = pages.markdown(techniques.L2), pages.page(techniques.L2).effect
     assert effect is not None
     numbers = "Numbers: [l2.json](figures/l2.json)."
-    assert f"## Effect\n\n![{effect.seen}](figures/l2.svg)\n\n{effect.made} {numbers}\n" in text
-    assert f"Effect\n{effect.seen}\n" in drawn(pages.terminal(techniques.L2))
-    assert "Effect" not in pages.markdown(Sample) + drawn(pages.terminal(Sample))
+    assert f"## Measured effect\n\n![{effect.caption}](figures/l2.svg)\n\n{effect.origin} {numbers}\n" in text
+    assert f"Measured effect\n{effect.caption}\n" in drawn(pages.terminal(techniques.L2))
+    assert "Measured effect" not in pages.markdown(Sample) + drawn(pages.terminal(Sample))
 
 
-def test_page_of_a_technique_that_says_little() -> None:
+def test_page_of_a_technique_without_documentation() -> None:
     text = pages.markdown(Bare)
     assert "## Knobs\n\nNone." in text
     assert "## Example" not in text
-    assert "## Where it comes from" not in text
+    assert "## Sources" not in text
     assert "none" in drawn(pages.terminal(Bare))
 
 
 @EVERY
-def test_every_page_is_whole(technique: type[Technique]) -> None:
+def test_every_page_is_complete(technique: type[Technique]) -> None:
     text = pages.markdown(technique)
     for part in (f"# {technique.__name__}\n", "**Formula:**", "**Helps when:**", "**Reference:**", "## Example"):
         assert part in text

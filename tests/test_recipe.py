@@ -50,20 +50,20 @@ def test_text(text: str, techniques: tuple[Technique, ...]) -> None:
         ("dropout=high+1", "a value must be a number, true, false or text, got high \\+ 1"),
         ("dropout=__import__('os')", "a value must be a number"),
         ("dropout(0.1, 0.2)", "takes one value without a name"),
-        ("dropout(0.1, rate=0.2)", "gives rate twice"),
-        ("dropout(rate=0.1, rate=0.2)", "gives a knob twice"),
-        ("batch_norm=1", "batch_norm takes no value; write its name alone"),
-        ("l2=0.1 dropout=0.5", "an item must be written"),
-        ("l2=0.1\ndropout=0.5", "an item must be written"),
-        ("l2=0.1; dropout=0.5", "an item must be written"),
-        ("l2=dropout=0.5", "an item must be written"),
-        ("0.5", "an item must be written"),
-        ("os.system('x')", "an item must be written"),
-        ("(lambda: 1)()", "an item must be written"),
+        ("dropout(0.1, rate=0.2)", "sets rate twice, got 0.1 and 0.2"),
+        ("dropout(rate=0.1, rate=0.2)", "sets a knob twice"),
+        ("batch_norm=1", "batch_norm takes no value, got 1; write its name alone"),
+        ("l2=0.1 dropout=0.5", "an item must have the form"),
+        ("l2=0.1\ndropout=0.5", "an item must have the form"),
+        ("l2=0.1; dropout=0.5", "an item must have the form"),
+        ("l2=dropout=0.5", "an item must have the form"),
+        ("0.5", "an item must have the form"),
+        ("os.system('x')", "an item must have the form"),
+        ("(lambda: 1)()", "an item must have the form"),
         ("dropout(", "brackets and quotes must be closed"),
         ("dropout(0.5", "brackets and quotes must be closed"),
         ("l2=1e-4)", "brackets and quotes must be closed"),
-        ("l2(on='bias)", "an item must be written"),
+        ("l2(on='bias)", "an item must have the form"),
         ("l2=0.1, l2=0.2", r"l2 must appear once on the same tensors \(on='kernel'\), got it 2 times"),
         ("ema, ema", "ema must appear once, got it 2 times"),
     ],
@@ -87,7 +87,7 @@ def test_sources() -> None:
     two_places = Recipe((L2(0.1), L2(0.2, on="bias")))
     assert Recipe.of(two_places.text()) == two_places
     for wrong in (Dropout, [Dropout], ["l2=0.1"], 3, None):
-        with pytest.raises(InputError, match="must be made of techniques such as"):
+        with pytest.raises(InputError, match="every item must be a technique such as"):
             Recipe.of(wrong)  # type: ignore[arg-type]
 
 
@@ -161,15 +161,15 @@ def values(knob: Knob) -> st.SearchStrategy[Any]:
 @given(st.data())
 def test_whatever_its_values_a_recipe_reads_back(data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.sampled_from(sorted(ALL)), unique=True, max_size=4))
-    made = []
+    techniques = []
     for name in chosen:
         drawn = {knob: data.draw(values(rules)) for knob, rules in ALL[name].knobs().items()}
         try:
-            made.append(ALL[name].of(drawn))
+            techniques.append(ALL[name].of(drawn))
         except InputError as error:  # two knobs that must fit each other
             assume("must be at most" not in str(error))
             raise
-    recipe = Recipe(tuple(made))
+    recipe = Recipe(tuple(techniques))
     assert Recipe.of(recipe.text()) == recipe
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     assert Recipe.from_list(recipe.to_list()) == recipe

@@ -1,8 +1,8 @@
-"""Write what follows from the technique files: their index, their effects in words, and their pages.
+"""Generate files from the techniques: the catalogue, the captions of their measured effects, and their pages.
 
 Usage: python tools/index.py [--check]
-With --check nothing is written; the exit code is 1 where a file would change, or a technique is not finished.
-The figures are drawn by tools/figures.py, from numbers that it measures; what they show is told here.
+With --check nothing is written; the exit code is 1 if a file would change, or if a technique is unfinished.
+The figures are drawn by tools/figures.py, from numbers that it measures; their captions are written here.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "goodfit" / "techniques"
 PAGES = ROOT / "docs" / "techniques"
 FIGURES = PAGES / "figures"
-UNFINISHED = "(to be written)"  # as tools/new_technique.py leaves it
+UNFINISHED = "(to be written)"  # the placeholder of tools/new_technique.py
 
 
 def technique_classes() -> dict[str, tuple[str, str]]:
-    """Name in recipes → (module, class): the one public class of each file below a stage folder."""
-    found = {}
+    """Name in recipes → (module, class). Each file in a stage folder has one public class."""
+    classes = {}
     for path in sorted(PACKAGE.glob("*/*.py")):
         if path.stem.startswith("_"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         public = [n.name for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
         if len(public) != 1:
-            raise SystemExit(f"{path.relative_to(ROOT)}: a file holds one technique, found {public}")
-        found[path.stem] = (f"goodfit.techniques.{path.parent.name}.{path.stem}", public[0])
-    return found
+            raise SystemExit(f"{path.relative_to(ROOT)}: a file must contain one public class, got {public}")
+        classes[path.stem] = (f"goodfit.techniques.{path.parent.name}.{path.stem}", public[0])
+    return classes
 
 
 def index_text() -> str:
@@ -60,18 +60,18 @@ def index_text() -> str:
 
 
 def effects_text() -> str:
-    """The text of techniques/effects.json: what each figure shows, for the pages."""
+    """The text of techniques/effects.json: the captions of the figures, for the pages."""
     captions = importlib.import_module("effects.captions")
     measured = {name: numbers for name in sorted(technique_classes()) if (numbers := captions.stored(name))}
     effects = {
-        name: {"seen": captions.caption(numbers), "made": captions.origin(numbers)}
+        name: {"caption": captions.caption(numbers), "origin": captions.origin(numbers)}
         for name, numbers in measured.items()
     }
     return json.dumps(effects, indent=1, ensure_ascii=False) + "\n"
 
 
-def wanted() -> Iterator[tuple[Path, str]]:
-    """Every generated file and the text it should have; what the pages are made from comes first."""
+def generated_files() -> Iterator[tuple[Path, str]]:
+    """Every generated file and its text; the files from which the pages are generated come first."""
     yield PACKAGE / "__init__.py", index_text()
     yield PACKAGE / "effects.json", effects_text()
     pages = importlib.import_module("goodfit.pages")
@@ -81,17 +81,17 @@ def wanted() -> Iterator[tuple[Path, str]]:
         yield PAGES / f"{name}.md", pages.markdown(technique)
 
 
-def undrawn() -> list[Path]:
-    """The figures that are not there, or do not show what is known."""
+def outdated_figures() -> list[Path]:
+    """The figures that are missing, or do not show the measured numbers."""
     captions = importlib.import_module("effects.captions")
     catalogue = importlib.import_module("goodfit.techniques").ALL
     return [FIGURES / f"{name}.svg" for name, technique in catalogue.items() if not captions.is_drawn(technique)]
 
 
 def main() -> int:
-    """Write, or with --check compare."""
+    """Write the files, or compare them with --check."""
     check, known, stale, unfinished = "--check" in sys.argv, set(), [], []
-    for path, text in wanted():
+    for path, text in generated_files():
         known.add(path)
         unfinished += [path] if UNFINISHED in text and path.stem != "README" else []
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -103,12 +103,12 @@ def main() -> int:
     left += [path for path in FIGURES.glob("*.*") if PAGES / f"{path.stem}.md" not in known]
     for path in [] if check else left:
         path.unlink()
-    said = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
-    said |= {"missing or out of date, for `make figures`": undrawn()}
-    for what, paths in said.items() if check else {"wrote": stale, "removed": left}.items():
+    problems = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
+    problems |= {"missing or out of date, for `make figures`": outdated_figures()}
+    for what, paths in problems.items() if check else {"wrote": stale, "removed": left}.items():
         for path in paths:
             print(f"{what}: {path.relative_to(ROOT)}")
-    return int(check and any(said.values()))
+    return int(check and any(problems.values()))
 
 
 if __name__ == "__main__":

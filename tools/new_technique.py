@@ -1,9 +1,9 @@
-"""Begin a technique: its file, its test, and the index that knows it.
+"""Create the files of a new technique: its source, its test, and its entry in the catalogue.
 
 Usage: python tools/new_technique.py NAME STAGE [BASE]        (make technique NAME=FooBar STAGE=weights)
 
-NAME is the class, in CamelCase. STAGE is a folder of goodfit/techniques. BASE is the class of goodfit/stages to
-fill in, where a stage has several: see BASES below. Nothing is overwritten.
+NAME is the class in CamelCase. STAGE is a folder of goodfit/techniques. BASE is the base class in goodfit/stages; it
+is needed only if the first one of the stage in BASES is not the right one. Existing files are not overwritten.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BASES = {
     "eval": ("AveragedWeights", "ResettingAverage", "Ensemble"),
     "epoch": ("OnEpoch",),
 }
-"""Stage folder → the base classes a technique there may have; the first unless another is asked for."""
+"""Stage folder → the base classes of its techniques; the first is the default."""
 SELECTED = ("model", "weights")
 
 TECHNIQUE = '''"""(to be written): what it is, in a few words."""
@@ -37,11 +37,11 @@ from __future__ import annotations
 
 
 class {title}({base}):
-    """(to be written): what it does to training, in one sentence.
+    """(to be written): what it does, in one sentence.
 
     Formula: (to be written): what changes, in symbols, with the names of the knobs.
 
-    Shape: (to be written): what it takes and gives back.
+    Shape: (to be written): the shapes that it accepts and returns.
 
     Helps when: (to be written).
     Hurts when: (to be written).
@@ -71,9 +71,9 @@ STRENGTH = """    strength: float = knob(
         log=True,
         neutral=0.0,
         unit="(to be written)",
-        doc="(to be written): what it sets; at `neutral` training must be bit-identical to training without it",
+        doc="(to be written); at `neutral`, training must be bit-identical to training without the technique",
     )"""
-TEST = '''"""(to be written): what this technique is tested against."""
+TEST = '''"""(to be written): the reference values of this test."""
 
 from __future__ import annotations
 
@@ -82,44 +82,44 @@ import pytest
 from goodfit.techniques import {title}
 
 
-def test_against_numbers_worked_by_hand() -> None:
-    """The contract tests everything general; here belong closed forms on tiny tensors, or a peer's values."""
-    pytest.fail(f"{{{title}.name()}}: this test has to be written, with numbers worked by hand")
+def test_values_computed_by_hand() -> None:
+    """Compare with values computed by hand on tiny tensors, or with another library. The contract tests all else."""
+    pytest.fail(f"{{{title}.name()}}: write this test, with values computed by hand")
 '''
 
 
 def main(arguments: list[str]) -> int:
-    """Write the two files and make the index anew."""
+    """Write the two files and generate the catalogue again."""
     if len(arguments) not in (2, 3):
         return stop(__doc__ or "")
-    title, stage, *asked = arguments
-    if error := wrong(title, stage, asked):
+    title, stage, *base = arguments
+    if error := problem_with(title, stage, base):
         return stop(error)
     name = snake(title)
     source = ROOT / "src" / "goodfit" / "techniques" / stage / f"{name}.py"
     test = ROOT / "tests" / "techniques" / stage / f"test_{name}.py"
-    taken = [*source.parent.parent.glob(f"*/{name}.py"), *test.parent.parent.glob(f"*/test_{name}.py")]
-    if taken:
-        return stop(f"{taken[0].relative_to(ROOT)} is there already; nothing was written")
-    write(source, technique_text(title, stage, (asked or BASES[stage])[0]))
+    existing = [*source.parent.parent.glob(f"*/{name}.py"), *test.parent.parent.glob(f"*/test_{name}.py")]
+    if existing:
+        return stop(f"{existing[0].relative_to(ROOT)} exists already; nothing was written")
+    write(source, technique_text(title, stage, (base or BASES[stage])[0]))
     write(test, TEST.format(title=title))
     print(f"next: fill in both files, then run: make generate && pytest -k {name}")
     return subprocess.run([sys.executable, ROOT / "tools" / "index.py"], check=False).returncode
 
 
-def wrong(title: str, stage: str, asked: list[str]) -> str:
-    """What is wrong with the arguments, or nothing."""
+def problem_with(title: str, stage: str, base: list[str]) -> str:
+    """What is wrong with the arguments; empty if they are valid."""
     if stage not in BASES:
         return f"STAGE must be one of {', '.join(BASES)}, got '{stage}'"
     if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", title) or keyword.iskeyword(snake(title)):
-        return f"NAME must be a class's name in CamelCase, such as GroupLasso, got '{title}'"
-    if asked and asked[0] not in BASES[stage]:
-        return f"BASE must be one of {', '.join(BASES[stage])} for {stage}, got '{asked[0]}'"
+        return f"NAME must be a class name in CamelCase, such as GroupLasso, got '{title}'"
+    if base and base[0] not in BASES[stage]:
+        return f"BASE must be one of {', '.join(BASES[stage])} for {stage}, got '{base[0]}'"
     return ""
 
 
 def stop(message: str) -> int:
-    """Say what is wrong."""
+    """Print what is wrong and return the exit code."""
     print(message, file=sys.stderr)
     return 2
 
@@ -133,12 +133,12 @@ def write(path: Path, text: str) -> None:
 
 
 def snake(title: str) -> str:
-    """The name in recipes: GroupLasso → group_lasso, EMA → ema, DropBlock2d → drop_block2d."""
+    """The name in recipes, for instance GroupLasso → group_lasso, EMA → ema, DropBlock2d → drop_block2d."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", title).lower()
 
 
 def technique_text(title: str, stage: str, base: str) -> str:
-    """The technique's file: the base class's methods, each to be filled in."""
+    """The source of the technique: the abstract methods of the base class, to be implemented."""
     trees = [ast.parse(p.read_text(encoding="utf-8")) for p in sorted((ROOT / "src/goodfit/stages").glob("*.py"))]
     classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
     methods = [ast.unparse(method) for method in abstract_methods(classes, base)]
@@ -155,22 +155,22 @@ def technique_text(title: str, stage: str, base: str) -> str:
 
 
 def abstract_methods(classes: dict[str, ast.ClassDef], base: str) -> list[ast.FunctionDef]:
-    """The methods to fill in, those of parent classes first."""
-    found = {}
+    """The methods to implement, those of parent classes first."""
+    methods = {}
     for parent in classes[base].bases:
         if isinstance(parent, ast.Name) and parent.id in classes:
-            found |= {method.name: method for method in abstract_methods(classes, parent.id)}
+            methods |= {method.name: method for method in abstract_methods(classes, parent.id)}
     for node in classes[base].body:
         if isinstance(node, ast.FunctionDef) and any(ast.unparse(d) == "abstractmethod" for d in node.decorator_list):
             message = f"{node.name}: to be written"
             node.body = [ast.parse(f"raise NotImplementedError({message!r})").body[0]]
             node.decorator_list = []
-            found[node.name] = node
-    return list(found.values())
+            methods[node.name] = node
+    return list(methods.values())
 
 
 def imports(trees: list[ast.Module], code: str) -> str:
-    """The import lines for the names that the code uses: those of the stages, and what the stages import themselves."""
+    """The import lines for the names that the code uses."""
     used = set(re.findall(r"[A-Za-z_]\w*", code))
     groups: list[list[str]] = [
         [],
@@ -197,7 +197,7 @@ def _is_all(node: ast.stmt) -> bool:
 
 
 def formatted(text: str) -> str:
-    """The text as ruff writes it, where ruff is there."""
+    """The text formatted by ruff, if ruff is installed."""
     ruff = Path(sys.executable).with_name("ruff")
     if not ruff.exists():
         return text

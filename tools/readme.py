@@ -1,4 +1,4 @@
-"""Run the README, its Python blocks in one go and its `goodfit …` command lines, and the Python blocks of other pages.
+"""Run the Python blocks and the `goodfit …` commands of README.md, and the Python blocks of other pages.
 
 Usage: python tools/readme.py
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("docs/augmentation.md",)
-"""Further pages whose Python blocks must run; their commands name data that are not here."""
+"""Other pages whose Python blocks must run; their commands are not run, because they name files of the reader."""
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -28,11 +28,11 @@ def commands(text: str) -> list[str]:
 
 
 def main() -> int:
-    """Run all; the first failure ends it."""
+    """Run everything; stop at the first failure."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     script, lines = "\n".join(blocks(text, "python")), commands(text)
     if not script or not lines:
-        raise SystemExit("README.md has no Python block or no goodfit command: nothing was run")
+        raise SystemExit("README.md has no Python block or no goodfit command; nothing was run")
     with tempfile.TemporaryDirectory() as folder:
         runs = [[sys.executable, "-W", "error", "-c", script]]
         for page in PAGES:

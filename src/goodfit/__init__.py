@@ -9,6 +9,7 @@ from goodfit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
+    from goodfit.augmentation.augment import augment
     from goodfit.compression import compress
     from goodfit.data import (
         Clips,
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
-    from goodfit.train.augment import augment
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
-    from goodfit.train.fit_many import fit_many
+    from goodfit.train.fit_many import FitManyResult, fit_many
     from goodfit.train.manual_loop.attach import attach
     from goodfit.train.run import Run
 
@@ -62,11 +62,12 @@ _HOMES = {
     "Training": "train.config",
     "fit": "train.fit",
     "fit_many": "train.fit_many",
+    "FitManyResult": "train.fit_many",
     "Run": "train.run",
     "Checkpoints": "train.checkpoint",
     # your own training loop
     "attach": "train.manual_loop.attach",
-    "augment": "train.augment",
+    "augment": "augmentation.augment",
     # results
     "diagnose": "diagnosis",
     "run_study": "study",
@@ -84,6 +85,7 @@ __all__ = [
     "Checkpoints",
     "Clips",
     "Dataset",
+    "FitManyResult",
     "Images",
     "InputError",
     "Inputs",

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: who, the rule, the value, the remedy."""
+"""Errors that users can correct. Messages say who complains, the rule, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something the user gave does not fit; the message is one line with the remedy.
+    """An argument, option or file is not valid; the message is one line with the remedy.
 
     The command line prints it without a traceback and exits with code 2.
     """
 
 
 class TrainingError(RuntimeError):
-    """Training could not produce a usable result; the message says where and what to try."""
+    """Training cannot produce a usable result; the message says where it failed and what to try."""
 
 
 class MissingExtra(ImportError):  # noqa: N818
-    """An optional dependency is needed; the message names the extra that installs it."""
+    """An optional dependency is missing; the message names the extra that installs it."""
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """The tail of an error text that lists names close to a misspelt one.
+    """The end of an error message: suggestions for a misspelt name, or else the known names.
 
     >>> near("droput", ["dropout", "l2"])
     " Did you mean 'dropout'?"
@@ -32,8 +32,8 @@ def near(name: str, names: Iterable[str]) -> str:
     known = sorted(set(names))
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     if close:
-        alike = [difflib.SequenceMatcher(None, c, name.lower()).ratio() for c in close]
-        close = [c for c, ratio in zip(close, alike, strict=True) if ratio > max(alike) - 0.1]
+        ratios = [difflib.SequenceMatcher(None, c, name.lower()).ratio() for c in close]
+        close = [c for c, ratio in zip(close, ratios, strict=True) if ratio > max(ratios) - 0.1]
         return " Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
     return f" Known: {shown}." if known else ""

@@ -27,7 +27,7 @@ PIECE = r"(?:[^,()'\"]|\([^()]*\)|'[^']*'|\"[^\"]*\")+"
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-4 as the number that it is; YAML 1.1 wants 1.0e-4 and takes anything shorter for text."""
+    """Reads 1e-4 as a number; by YAML 1.1 it would be text."""
 
 
 _Loader.add_implicit_resolver(
@@ -39,8 +39,9 @@ _Loader.add_implicit_resolver(
 class Recipe:
     """Techniques in the order in which they act.
 
-    Written as a short text, `l2=1e-4, dropout=0.25, early_stopping=5`: `name=value` sets the technique's main
-    knob, `name(knob=value, …)` any of them, `name` alone takes the defaults.
+    The text of a recipe is for instance `l2=1e-4, dropout=0.25, early_stopping=5`. `name=value` sets the main knob of
+    a technique, `name(knob=value, …)` sets any of its knobs, and `name` alone uses the defaults. The empty text is the
+    baseline: training without any technique.
 
     >>> recipe = Recipe.of("l2=1e-4, dropout(0.25, input_rate=0.1), batch_norm")
     >>> recipe.text()
@@ -54,7 +55,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for technique in self.techniques:
             if not isinstance(technique, Technique):
-                raise InputError(f"recipe: it must be made of techniques such as L2(1e-4), got {technique!r}.")
+                raise InputError(f"recipe: every item must be a technique such as L2(1e-4), got {technique!r}.")
         keys = [(type(t), t.on) for t in self.techniques]
         for (kind, on), count in Counter(keys).items():
             if count > 1:
@@ -65,18 +66,18 @@ class Recipe:
 
     @classmethod
     def of(cls, source: Recipe | Technique | str | Sequence[Technique]) -> Recipe:
-        """From a recipe, its text, a technique, or several."""
+        """Create a recipe from a recipe, its text, a technique, or a list of techniques."""
         if isinstance(source, Recipe):
             return source
         if isinstance(source, Technique):
             return cls((source,))
         if isinstance(source, str):
             return cls(tuple(parse(item) for item in items(source)))
-        several: Any = source if isinstance(source, Sequence) else (source,)
-        return cls(tuple(several))
+        techniques: Any = source if isinstance(source, Sequence) else (source,)
+        return cls(tuple(techniques))
 
     def text(self) -> str:
-        """The short text; reads back to an equal recipe."""
+        """The text of the recipe. `Recipe.of` reads it back to an equal recipe."""
         return ", ".join(t.text() for t in self.techniques)
 
     def __str__(self) -> str:
@@ -93,7 +94,7 @@ class Recipe:
         return [t for t in self.techniques if isinstance(t, stage)]
 
     def with_(self, *more: Technique) -> Recipe:
-        """A recipe with further techniques behind these."""
+        """This recipe followed by more techniques."""
         return Recipe(self.techniques + more)
 
     def lint(self, model: nn.Module, context: Context | None = None) -> list[LintMessage]:
@@ -105,7 +106,7 @@ class Recipe:
         return lint(self.techniques, model, context)
 
     def cite(self) -> str:
-        """BibTeX of the publications that the techniques come from.
+        """The publications of the techniques as BibTeX.
 
         >>> Recipe.of("dropout=0.5").cite().splitlines()[0]
         '@article{srivastava2014dropout,'
@@ -114,35 +115,35 @@ class Recipe:
 
     @classmethod
     def from_keras(cls, **arguments: Any) -> Recipe:
-        """From arguments as Keras writes them, with Keras' meanings and defaults.
+        """Create a recipe from Keras arguments, with Keras' meanings and defaults.
 
-        `kernel_regularizer="l2"`, `kernel_constraint="max_norm(2.)"`, `layers=["Dropout(0.25)"]`,
-        `callbacks=["EarlyStopping(monitor='val_loss', patience=3)"]`, and so on: texts, config dicts or Keras objects.
+        For instance `kernel_regularizer="l2"`, `kernel_constraint="max_norm(2.)"`, `layers=["Dropout(0.25)"]` or
+        `callbacks=["EarlyStopping(monitor='val_loss', patience=3)"]`. Values are text, config dicts or Keras objects.
 
         >>> Recipe.from_keras(kernel_regularizer="l2", kernel_constraint="max_norm(2.)").text()
         'l2=0.01, max_norm=2.0'
 
         Raises:
-            InputError: an argument that is not known, or has no equal here (with what to take in its place).
+            InputError: an argument is unknown, or has no equivalent here; the message names an alternative.
         """
         return cls(tuple(techniques_from_keras(**arguments)))
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Plain data: one mapping per technique."""
+        """Plain data for JSON and YAML: one mapping per technique."""
         return [t.to_dict() for t in self.techniques]
 
     @classmethod
     def from_list(cls, data: Sequence[dict[str, Any]]) -> Recipe:
-        """The inverse of `to_list`; names are looked up in the catalogue and nowhere else."""
+        """The inverse of `to_list`. Names are those of the catalogue and of registered techniques."""
         if not isinstance(data, list | tuple):
-            raise InputError(f"recipe: it must be a list of techniques, got {data!r}.")
-        made = []
+            raise InputError(f"recipe: a recipe must be a list of techniques, got {data!r}.")
+        techniques = []
         for entry in data:
             if not isinstance(entry, dict) or "technique" not in entry:
                 raise InputError(f"recipe: each entry must be a mapping with the key 'technique', got {entry!r}.")
             knobs = {k: v for k, v in entry.items() if k != "technique"}
-            made.append(find(str(entry["technique"])).of(knobs))
-        return cls(tuple(made))
+            techniques.append(find(str(entry["technique"])).of(knobs))
+        return cls(tuple(techniques))
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML: a mapping with the format version and the list of techniques."""
@@ -167,20 +168,22 @@ class Recipe:
 
     @classmethod
     def load(cls, text_or_file: str) -> Recipe:
-        """From a YAML file if the text names one that ends in .yaml or .yml, else from the short text."""
+        """Create a recipe from its text, or from a YAML file if the text ends in .yaml or .yml."""
         if text_or_file.endswith((".yaml", ".yml")):
             path = Path(text_or_file)
             if not path.is_file():
-                raise InputError(f"recipe: there is no file '{text_or_file}'; give a YAML file or a recipe's text.")
+                raise InputError(
+                    f"recipe: there is no file '{text_or_file}'; give the path of a YAML file or the text of a recipe."
+                )
             try:
                 return cls.from_yaml(path.read_text(encoding="utf-8"))
             except UnicodeDecodeError as error:
-                raise InputError(f"recipe: '{text_or_file}' is not text in UTF-8; save it anew.") from error
+                raise InputError(f"recipe: '{text_or_file}' is not text in UTF-8; save it as UTF-8.") from error
         return cls.of(text_or_file)
 
 
 def items(text: str) -> list[str]:
-    """The items of a recipe's text: split at commas outside parentheses and quotes."""
+    """Split the text of a recipe at commas, except inside parentheses and quotes."""
     if re.sub(PIECE, "", text).replace(",", ""):
         raise InputError(f"recipe: brackets and quotes must be closed, got '{text}'.")
     pieces = re.findall(PIECE, text)
@@ -188,7 +191,7 @@ def items(text: str) -> list[str]:
 
 
 def parse(item: str) -> Technique:
-    """One item of a recipe's text: `name`, `name=value` or `name(…)`; values are literals, nothing is run."""
+    """Parse one item of a recipe: `name`, `name=value` or `name(…)`. Values are literals; nothing is executed."""
     try:
         body = ast.parse(item).body
     except SyntaxError:
@@ -200,16 +203,17 @@ def parse(item: str) -> Technique:
             return find(name)()
         case [ast.Expr(value=ast.Call(func=ast.Name(id=name)) as call)]:
             return _from_call(find(name), call)
-    raise InputError(f"recipe: an item must be written name, name=value or name(knob=value), got '{item}'.")
+    raise InputError(f"recipe: an item must have the form name, name=value or name(knob=value), got '{item}'.")
 
 
 def _from_call(technique: type[Technique], call: ast.Call) -> Technique:
-    names = list(technique.knobs())
     if len(call.args) > 1:
-        raise InputError(f"recipe: {technique.name()}(…) takes one value without a name; name the others: {names}.")
+        rule, names = "takes one value without a name", ", ".join(technique.knobs())
+        got = f"got {len(call.args)}"
+        raise InputError(f"recipe: {technique.name()}(…) {rule}, {got}; write the others as name=value ({names}).")
     values = {k.arg or "**": _literal(k.value) for k in call.keywords}
     if len(values) < len(call.keywords):
-        raise InputError(f"recipe: {technique.name()}(…) gives a knob twice; keep one.")
+        raise InputError(f"recipe: {technique.name()}(…) sets a knob twice, got {ast.unparse(call)}; keep one value.")
     if call.args:
         return _with_main(technique, _literal(call.args[0]), values)
     return technique.of(values)
@@ -218,9 +222,11 @@ def _from_call(technique: type[Technique], call: ast.Call) -> Technique:
 def _with_main(technique: type[Technique], value: Any, others: dict[str, Any] | None = None) -> Technique:
     main = technique.main_knob()
     if main is None:
-        raise InputError(f"recipe: {technique.name()} takes no value; write its name alone.")
-    if main in (others or {}):
-        raise InputError(f"recipe: {technique.name()}(…) gives {main} twice; keep one.")
+        raise InputError(f"recipe: {technique.name()} takes no value, got {value!r}; write its name alone.")
+    if others and main in others:
+        raise InputError(
+            f"recipe: {technique.name()}(…) sets {main} twice, got {value!r} and {others[main]!r}; keep one value."
+        )
     return technique.of({main: value, **(others or {})})
 
 

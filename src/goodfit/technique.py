@@ -1,4 +1,4 @@
-"""A technique is a frozen record of knobs; a knob is declared once and everything else follows."""
+"""The base class of all techniques: an immutable record of knobs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ __all__ = ["Knob", "Record", "Technique", "Value", "knob"]
 
 
 class Technique(Record):
-    """One way to regularize: knobs, plus pure functions on tensors. Its base class says where it acts."""
+    """Base class of regularization techniques: knobs, and pure functions on tensors.
+
+    Derive from a class of `goodfit.stages`, which determines where in a training step the technique acts.
+    """
 
     references: ClassVar[tuple[Reference, ...]] = ()
     """The publications that the technique comes from."""
     aliases: ClassVar[tuple[str, ...]] = ()
-    """Other names by which recipes may call it."""
+    """Other names for it in recipes."""
     cheap_when_neutral: ClassVar[bool] = True
     """Whether its neutral form costs next to nothing, so that runs without it may share a population with it."""
     not_vectorizable: ClassVar[str] = ""
@@ -52,11 +55,11 @@ class Technique(Record):
 
     @classmethod
     def strengths(cls) -> tuple[str, ...]:
-        """The knobs that have a neutral value: with all of them there, the technique does nothing."""
+        """The knobs that have a neutral value. If all of them have it, the technique has no effect."""
         return tuple(name for name, k in cls.knobs().items() if k.neutral is not None)
 
     def idle(self) -> bool:
-        """Whether every strength has its neutral value, so that it does nothing.
+        """Whether every strength has its neutral value, so that the technique has no effect.
 
         >>> from goodfit.techniques import BatchNorm, Dropout
         >>> Dropout(0.0).idle(), Dropout(0.5).idle(), BatchNorm().idle()
@@ -67,18 +70,18 @@ class Technique(Record):
 
     @classmethod
     def main_knob(cls) -> str | None:
-        """The knob that `name=value` sets in a recipe; none where there is no number to set."""
+        """The knob that `name=value` sets in a recipe; None if the technique has no such knob."""
         marked = [name for name, k in cls.knobs().items() if k.main]
         return next(iter([*marked, *cls.strengths()]), None)
 
     @classmethod
     def stage(cls) -> str:
-        """The stage it acts at, for instance `OnBatch`: the nearest base class named On…"""
+        """The stage at which it acts, for instance `OnBatch`."""
         stages = [base.__name__ for base in cls.__mro__ if re.match(r"On[A-Z]", base.__name__)]
         return stages[-1] if stages else cls.__name__
 
     def text(self) -> str:
-        """The technique as a recipe writes it; reads back to an equal one.
+        """The text of the technique in a recipe. `Recipe.of` reads it back to an equal technique.
 
         >>> from goodfit.techniques import ElasticNet, Dropout
         >>> Dropout(rate=0.25).text(), ElasticNet(l1=1e-5, l2=1e-4).text()
@@ -94,5 +97,5 @@ class Technique(Record):
         return f"{self.name()}({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: the name and every knob."""
+        """The name and all knobs as plain data, for JSON and YAML."""
         return {"technique": self.name(), **self.values()}

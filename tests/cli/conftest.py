@@ -1,4 +1,4 @@
-"""The command line within this process, and as a process of its own."""
+"""Run commands in this process or in a new process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from goodfit.cli import main
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a command gave back."""
+class Result:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -27,17 +27,17 @@ class Answer:
 
 
 @pytest.fixture
-def goodfit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Run `goodfit ARGUMENTS` here."""
+def goodfit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run `goodfit ARGUMENTS` in this process."""
 
-    def run(*arguments: object) -> Answer:
+    def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["goodfit", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
-        told = capsys.readouterr()
+        output = capsys.readouterr()
         code = ended.value.code
-        return Answer(0 if code is None else int(code), told.out, told.err)
+        return Result(0 if code is None else int(code), output.out, output.err)
 
     return run
 
@@ -51,20 +51,20 @@ def process() -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(
             [sys.executable, "-W", "error", *code, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-            preexec_fn=_heed_interrupts,
+            preexec_fn=_handle_interrupts,
         )  # fmt: skip
 
     return start
 
 
-def _heed_interrupts() -> None:
-    """A shell without job control starts its background jobs, and so their children, with Ctrl-C ignored."""
+def _handle_interrupts() -> None:
+    """Handle Ctrl-C even if the shell started the tests as a background job, which ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def table() -> pd.DataFrame:
-    """Eighty rows of two classes that two numbers tell apart."""
+    """Eighty rows with two numbers and two classes."""
     rng = np.random.default_rng(0)
     kind = np.where(np.arange(80) % 2 == 1, "round", "square")
     shift = np.where(kind == "round", 1.0, -1.0)
@@ -73,7 +73,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture
 def csv(table: pd.DataFrame, tmp_path: Path) -> Path:
-    """The table as a file."""
+    """The table as a CSV file."""
     path = tmp_path / "shapes.csv"
     table.to_csv(path, index=False)
     return path

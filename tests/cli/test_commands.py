@@ -1,4 +1,4 @@
-"""What the commands do where all is well."""
+"""The commands with valid input."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Cli = Callable[..., Any]
 SMALL = ("--model", "mlp:8", "--epochs", 3)
 
 
-def ok(answer: Any) -> str:
-    """The output of a command that went well."""
-    assert (answer.code, answer.err) == (0, "")
-    return str(answer.out)
+def ok(result: Any) -> str:
+    """Return the output of a command that must succeed."""
+    assert (result.code, result.err) == (0, "")
+    return str(result.out)
 
 
 # ---- study ------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def test_a_study_writes_its_files(folder: Path) -> None:
     assert f"--out {folder}" in (folder / "report.html").read_text()
 
 
-def test_a_study_prints_ranking_verdict_and_places(goodfit: Cli, csv: Path, folder: Path) -> None:
+def test_a_study_prints_verdict_ranking_and_output_files(goodfit: Cli, csv: Path, folder: Path) -> None:
     text = ok(goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", folder,
                       "--force"))  # fmt: skip
     assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
@@ -59,7 +59,7 @@ def test_a_study_prints_ranking_verdict_and_places(goodfit: Cli, csv: Path, fold
     assert text.splitlines()[-1] == f"results in {folder}; open {folder / 'report.html'}"
 
 
-def test_a_study_of_everything_goes_to_a_folder_of_its_name(
+def test_a_default_study_writes_to_a_folder_named_after_the_data(
     goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -75,16 +75,16 @@ def test_recipes_may_be_files(goodfit: Cli, csv: Path, folder: Path) -> None:
     assert load_run(out).recipe == load_run(folder).recipe
 
 
-def test_the_threads_are_put_back(goodfit: Cli, csv: Path) -> None:
+def test_the_number_of_threads_is_restored(goodfit: Cli, csv: Path) -> None:
     before = torch.get_num_threads()
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--threads", before + 1))
     assert torch.get_num_threads() == before
 
 
-def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_a_study_keeps_finished_runs(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    home = importlib.import_module("goodfit.train.population.solo_processes")
+    home = importlib.import_module("goodfit.train.population.scheduler")
     real, count = home.fit, iter(range(100))
 
     def stopping(*arguments: Any, **options: Any) -> Any:
@@ -94,12 +94,12 @@ def test_ctrl_c_in_a_study_keeps_what_is_done(goodfit: Cli, csv: Path, monkeypat
 
     monkeypatch.setattr(home, "fit", stopping)
     out = csv.parent / "out"
-    answer = goodfit(
+    result = goodfit(
         "study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--no-population", "--out", out
     )
-    assert (answer.code, answer.err) == (130, "")
-    assert "interrupted after 3 of 4 runs" in answer.out
-    assert "test part" not in answer.out
+    assert (result.code, result.err) == (130, "")
+    assert "interrupted after 3 of 4 runs" in result.out
+    assert "test score" not in result.out
     with (out / "runs.csv").open() as file:
         assert len(list(tables.DictReader(file))) == 3
     assert "interrupted after 3 of 4 runs" in (out / "report.html").read_text()
@@ -127,33 +127,33 @@ def test_fit_without_a_folder_writes_nothing(goodfit: Cli, csv: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["", "dropout=0.25, early_stopping=20, ema=0.5"])
-def test_a_resumed_run_equals_an_unbroken_one(goodfit: Cli, csv: Path, recipe: str) -> None:
-    whole, broken = csv.parent / "whole", csv.parent / "broken"
+def test_a_resumed_run_equals_an_uninterrupted_one(goodfit: Cli, csv: Path, recipe: str) -> None:
+    whole, resumed = csv.parent / "whole", csv.parent / "resumed"
     fixed = ("fit", csv, "--target", "kind", "--model", "mlp:8", "--recipe", recipe, "--seed", 4)
     ok(goodfit(*fixed, "--epochs", 6, "--out", whole))
-    ok(goodfit(*fixed, "--epochs", 2, "--out", broken))
-    assert load_run(broken).epochs == 2
-    ok(goodfit(*fixed, "--epochs", 6, "--out", broken, "--resume"))
-    a, b = load_run(whole), load_run(broken)
+    ok(goodfit(*fixed, "--epochs", 2, "--out", resumed))
+    assert load_run(resumed).epochs == 2
+    ok(goodfit(*fixed, "--epochs", 6, "--out", resumed, "--resume"))
+    a, b = load_run(whole), load_run(resumed)
     assert same(a.last, b.last)
     assert same(a.best, b.best)
     assert [{**row, "seconds": 0} for row in a.history] == [{**row, "seconds": 0} for row in b.history]
     assert (a.best_epoch, a.kept, a.seed) == (b.best_epoch, b.kept, 4)
 
 
-def test_resuming_something_else_is_refused(goodfit: Cli, csv: Path) -> None:
+def test_resuming_another_run_is_refused(goodfit: Cli, csv: Path) -> None:
     out = csv.parent / "run"
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out))
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     for change in (["--recipe", "l2=0.1"], ["--seed", "1"], ["--model", "mlp:9"], ["--learning-rate", "0.1"]):
-        answer = goodfit("fit", csv, "--target", "kind", *SMALL, *change, "--out", out, "--resume")
-        assert answer.code == 2
-        assert answer.err.startswith("goodfit: resume: ")
-        assert len(answer.err.splitlines()) == 1
+        result = goodfit("fit", csv, "--target", "kind", *SMALL, *change, "--out", out, "--resume")
+        assert result.code == 2
+        assert result.err.startswith("goodfit: resume: ")
+        assert len(result.err.splitlines()) == 1
     assert before == {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
-def test_force_starts_anew(goodfit: Cli, csv: Path) -> None:
+def test_force_starts_again(goodfit: Cli, csv: Path) -> None:
     out = csv.parent / "run"
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out))
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", 1, "--out", out, "--force"))
@@ -161,7 +161,7 @@ def test_force_starts_anew(goodfit: Cli, csv: Path) -> None:
     assert load_run(out).epochs == 3
 
 
-def test_the_seed_decides(goodfit: Cli, csv: Path) -> None:
+def test_the_seed_determines_the_run(goodfit: Cli, csv: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", seed, "--out", csv.parent / name))
     a, b, c = (load_run(csv.parent / name) for name in "abc")
@@ -191,7 +191,7 @@ def test_diagnose_a_study_and_a_run(goodfit: Cli, folder: Path) -> None:
     assert "next step: " in one
 
 
-def test_diagnose_follows_what_was_done_last_in_a_folder(goodfit: Cli, csv: Path, folder: Path) -> None:
+def test_diagnose_uses_the_latest_results_of_a_folder(goodfit: Cli, csv: Path, folder: Path) -> None:
     ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "max_norm=2", "--out", folder, "--force"))
     text = ok(goodfit("diagnose", folder))
     assert "the run (max_norm=2.0)" in text
@@ -254,7 +254,7 @@ def test_predictions_of_classes(goodfit: Cli, csv: Path, table: pd.DataFrame, fo
     assert printed == out.read_text()
 
 
-def test_predictions_of_numbers_are_in_the_targets_unit(goodfit: Cli, tmp_path: Path) -> None:
+def test_predictions_of_numbers_are_in_the_units_of_the_target(goodfit: Cli, tmp_path: Path) -> None:
     out = tmp_path / "run"
     ok(goodfit("fit", "diabetes", "--model", "mlp:8", "--epochs", 2, "--out", out))
     frame = pd.read_csv(io.StringIO(ok(goodfit("predict", out, "diabetes"))))
@@ -274,9 +274,9 @@ def test_predict_refuses_in_one_line(goodfit: Cli, csv: Path, table: pd.DataFram
         ((csv, "--out", kept), "exists; choose another file or overwrite with --force"),
         ((csv, "--out", kept / "sub.csv"), "is a file; name a folder"),
     ):
-        answer = goodfit("predict", folder, *arguments)
-        assert (answer.code, len(answer.err.splitlines())) == (2, 1)
-        assert text in answer.err
+        result = goodfit("predict", folder, *arguments)
+        assert (result.code, len(result.err.splitlines())) == (2, 1)
+        assert text in result.err
     assert kept.read_text() == "mine"
     ok(goodfit("predict", folder, csv, "--out", kept, "--force"))
     assert kept.read_text().startswith("kind,")
@@ -289,21 +289,21 @@ def test_augment_writes_a_page_and_a_picture(goodfit: Cli, tmp_path: Path) -> No
     shades = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
     np.savez(tmp_path / "dots.npz", x=shades, y=np.arange(40) % 2)
     out = tmp_path / "out"
-    asked = ("augment", tmp_path / "dots.npz", "--recipe", "rotation=20, zoom", "--show", 5, "--out", out)
-    answer = goodfit(*asked)
-    assert answer.code == 0
-    assert f"results in {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
+    command = ("augment", tmp_path / "dots.npz", "--recipe", "rotation=20, zoom", "--show", 5, "--out", out)
+    result = goodfit(*command)
+    assert result.code == 0
+    assert f"results in {out}; open {out / 'augment.html'}" in result.out.replace("\n", "")
     assert {path.name for path in out.iterdir()} == {"augment.html", "augment.png"}
     assert (out / "augment.html").read_text(encoding="utf-8").count("<img") == 6
-    assert "holds earlier results" in goodfit(*asked).err
-    assert goodfit(*asked, "--force").code == 0
+    assert "holds earlier results" in goodfit(*command).err
+    assert goodfit(*command, "--force").code == 0
 
 
 def test_augment_shows_rows_of_a_table(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    answer = goodfit("augment", csv, "--target", "kind", "--recipe", "cutmix", "--show", 4, "--out", out)
-    assert answer.code == 0
-    assert f"results in {out}; open {out / 'augment.html'}" in answer.out.replace("\n", "")
+    result = goodfit("augment", csv, "--target", "kind", "--recipe", "cutmix", "--show", 4, "--out", out)
+    assert result.code == 0
+    assert f"results in {out}; open {out / 'augment.html'}" in result.out.replace("\n", "")
     assert [path.name for path in out.iterdir()] == ["augment.html"]
     assert (out / "augment.html").read_text(encoding="utf-8").count('<th scope="col">') == 5
 
@@ -312,20 +312,20 @@ def test_augment_draws_series(goodfit: Cli, tmp_path: Path) -> None:
     moves = np.random.default_rng(0).normal(size=(40, 2, 16))
     np.savez(tmp_path / "moves.npz", x=moves, y=np.arange(40) % 2)
     out = tmp_path / "out"
-    asked = ("augment", tmp_path / "moves.npz", "--kind", "series", "--recipe", "jitter", "--show", 3, "--out", out)
-    assert goodfit(*asked).code == 0
+    command = ("augment", tmp_path / "moves.npz", "--kind", "series", "--recipe", "jitter", "--show", 3, "--out", out)
+    assert goodfit(*command).code == 0
     assert {path.name for path in out.iterdir()} == {"augment.html", "augment.svg"}
     assert (out / "augment.html").read_text(encoding="utf-8").count("<path") == 2 * 4
 
 
 def test_augment_refuses_in_one_line(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
-    for recipe, said in (
+    for recipe, message in (
         ("rotation=20", "Rotation: it acts on image and video data; these inputs are table data"),
         ("l2=0.1", "must hold an augmentation such as swap_noise=0.1 or cutmix, got l2=0.1"),
     ):
-        answer = goodfit("augment", csv, "--target", "kind", "--recipe", recipe, "--out", tmp_path / "o")
-        assert (answer.code, answer.err.count("\n")) == (2, 1)
-        assert said in answer.err
+        result = goodfit("augment", csv, "--target", "kind", "--recipe", recipe, "--out", tmp_path / "o")
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert message in result.err
         assert not (tmp_path / "o").exists()
 
 
@@ -339,11 +339,11 @@ def test_a_study_of_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
             shades = rng.integers(0, 100, (9, 9, 3)) + 120 * (kind == "day")
             Image.fromarray(shades.astype(np.uint8)).save(tmp_path / "sky" / kind / f"{number}.png")
     (tmp_path / "sky" / "night" / "broken.png").write_bytes(b"?")
-    asked = ("fit", tmp_path / "sky", "--model", "cnn:4", "--epochs", 2, "--recipe", "rotation=10", "--size", 8)
-    refused = goodfit(*asked, "--out", tmp_path / "run")
+    command = ("fit", tmp_path / "sky", "--model", "cnn:4", "--epochs", 2, "--recipe", "rotation=10", "--size", 8)
+    refused = goodfit(*command, "--out", tmp_path / "run")
     assert refused.code == 2
     assert "1 of 41 files cannot be read: 'night/broken.png'" in refused.err
-    assert goodfit(*asked, "--damaged", "skip", "--out", tmp_path / "run").code == 0
+    assert goodfit(*command, "--damaged", "skip", "--out", tmp_path / "run").code == 0
     assert "Augmented samples" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert goodfit(*asked, "--damaged", "skip", "--cache", tmp_path / "cache").code == 0
+    assert goodfit(*command, "--damaged", "skip", "--cache", tmp_path / "cache").code == 0
     assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]

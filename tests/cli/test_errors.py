@@ -49,14 +49,14 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
 }
 
 
-def refused(answer: Any, pattern: str) -> None:
+def refused(result: Any, pattern: str) -> None:
     """One line, code 2, no traceback."""
-    assert answer.code == 2
-    lines = answer.err.splitlines()
-    assert len(lines) == 1, answer.err
+    assert result.code == 2
+    lines = result.err.splitlines()
+    assert len(lines) == 1, result.err
     assert lines[0].startswith("goodfit: ")
     assert re.search(pattern, lines[0]), lines[0]
-    assert "Traceback" not in answer.out + answer.err
+    assert "Traceback" not in result.out + result.err
 
 
 @pytest.mark.parametrize("command", ["study", "fit"])
@@ -161,10 +161,10 @@ def test_options(goodfit: Cli, csv: Path, command: str, options: list[str], patt
 )
 def test_typers_own_errors(goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    answer = goodfit(*arguments)
-    assert answer.code == 2
-    assert "Error" in answer.err
-    assert "Traceback" not in answer.err
+    result = goodfit(*arguments)
+    assert result.code == 2
+    assert "Error" in result.err
+    assert "Traceback" not in result.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -226,10 +226,10 @@ def test_without_a_run(goodfit: Cli, arguments: list[str], pattern: str) -> None
 
 
 def test_training_that_diverges_is_exit_code_1(goodfit: Cli, tmp_path: Path) -> None:
-    answer = goodfit("fit", "iris", "--learning-rate", "1e30", "--epochs", 2)
-    assert answer.code == 1
-    assert len(answer.err.splitlines()) == 1
-    assert "try a lower learning_rate" in answer.err
+    result = goodfit("fit", "iris", "--learning-rate", "1e30", "--epochs", 2)
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
+    assert "try a lower learning_rate" in result.err
     out = tmp_path / "out"
     study = goodfit("study", "iris", "--recipe", "l2", "--learning-rate", "1e30", "--epochs", 2, "--out", out)
     assert study.code == 1
@@ -242,9 +242,9 @@ def test_a_disk_that_refuses_is_one_line(goodfit: Cli, tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device", "run.json")
 
     monkeypatch.setattr("goodfit.store.write_bytes", full)
-    answer = goodfit("fit", "iris", "--epochs", 1, "--out", tmp_path / "r")
-    assert answer.code == 1
-    assert answer.err == "goodfit: [Errno 28] No space left on device: 'run.json'\n"
+    result = goodfit("fit", "iris", "--epochs", 1, "--out", tmp_path / "r")
+    assert result.code == 1
+    assert result.err == "goodfit: [Errno 28] No space left on device: 'run.json'\n"
 
 
 def test_a_process_of_its_own_says_the_same(process: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:

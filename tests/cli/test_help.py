@@ -18,29 +18,29 @@ Cli = Callable[..., Any]
 def test_these_are_the_commands(goodfit: Cli) -> None:
     names = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     assert names == set(COMMANDS)
-    answer = goodfit("--help")
-    assert answer.code == 0
-    assert all(name in answer.out for name in COMMANDS)
-    assert "goodfit study digits" in answer.out
+    result = goodfit("--help")
+    assert result.code == 0
+    assert all(name in result.out for name in COMMANDS)
+    assert "goodfit study digits" in result.out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_an_example(goodfit: Cli, command: str) -> None:
-    answer = goodfit(command, "--help")
-    assert answer.code == 0
-    assert answer.err == ""
-    assert re.search(rf"Example:\s+goodfit {command}\b", answer.out)
+    result = goodfit(command, "--help")
+    assert result.code == 0
+    assert result.err == ""
+    assert re.search(rf"Example:\s+goodfit {command}\b", result.out)
 
 
 def test_no_arguments_show_the_help(goodfit: Cli) -> None:
-    answer = goodfit()
-    assert answer.code == 2
-    assert "Usage" in answer.out + answer.err
+    result = goodfit()
+    assert result.code == 2
+    assert "Usage" in result.out + result.err
 
 
 def test_the_version(goodfit: Cli) -> None:
-    answer = goodfit("--version")
-    assert (answer.code, answer.out) == (0, f"goodfit {package.__version__}\n")
+    result = goodfit("--version")
+    assert (result.code, result.out) == (0, f"goodfit {package.__version__}\n")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["study", "--help"], ["--version"]])

@@ -1,4 +1,4 @@
-"""Ctrl-C in a real process: exit code 130, and everything that was done is on disk."""
+"""Ctrl-C: exit code 130, and all finished results are saved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from goodfit import load_run
 
 
-def until(condition: Callable[[], bool], started: subprocess.Popen[str], seconds: float = 90) -> None:
-    """Wait for what the process does."""
+def wait_until(condition: Callable[[], bool], started: subprocess.Popen[str], seconds: float = 90) -> None:
+    """Wait for a condition while the process runs."""
     end = time.monotonic() + seconds
     while not condition():
         assert started.poll() is None, started.communicate()
@@ -23,20 +23,20 @@ def until(condition: Callable[[], bool], started: subprocess.Popen[str], seconds
         time.sleep(0.05)
 
 
-def stop(*arguments: object, **options: object) -> None:
+def interrupt(*arguments: object, **options: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_before_the_first_epoch_is_done(
+def test_ctrl_c_before_the_first_epoch(
     goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("goodfit.train.trainer.Trainer.train_epoch", stop)
-        patch.setattr("goodfit.train.population.vectorized.MemberBatch.train_epoch", stop)
-        answer = goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run")
+        patch.setattr("goodfit.train.trainer.Trainer.train_epoch", interrupt)
+        patch.setattr("goodfit.train.population.vectorized.MemberBatch.train_epoch", interrupt)
+        result = goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run")
         study = goodfit("study", "iris", "--epochs", 3, "--out", tmp_path / "study")
-    assert (answer.code, answer.err) == (130, "")
-    assert "No epoch was finished" in answer.out
+    assert (result.code, result.err) == (130, "")
+    assert "No epoch was finished" in result.out
     assert (study.code, study.err) == (130, "")
     assert not (tmp_path / "study").exists()
     assert goodfit("diagnose", tmp_path / "run").code == 0
@@ -45,23 +45,23 @@ def test_before_the_first_epoch_is_done(
 
 
 @pytest.mark.parametrize("place", ["goodfit.load", "goodfit.cli.work.save_run"])
-def test_outside_of_training(
+def test_ctrl_c_outside_of_training(
     goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr(place, stop)
-    answer = goodfit("fit", "iris", "--epochs", 1, "--out", tmp_path / "run")
-    assert answer.code == 130
-    assert "Traceback" not in answer.err
+    monkeypatch.setattr(place, interrupt)
+    result = goodfit("fit", "iris", "--epochs", 1, "--out", tmp_path / "run")
+    assert result.code == 130
+    assert "Traceback" not in result.err
 
 
-def test_a_fit_that_is_interrupted_can_be_used_and_goes_on(
+def test_an_interrupted_fit_is_saved_and_can_be_resumed(
     process: Callable[..., subprocess.Popen[str]], goodfit: Callable[..., Any], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     fixed = ("fit", "digits", "--model", "mlp:16", "--batch-size", 256, "--out", out)
     started = process(*fixed, "--epochs", 1_000_000, "--every", 4)
     try:
-        until((out / "checkpoints" / "epoch-0004.safetensors").exists, started)
+        wait_until((out / "checkpoints" / "epoch-0004.safetensors").exists, started)
         started.send_signal(signal.SIGINT)
         printed, errors = started.communicate(timeout=60)
     finally:
@@ -74,9 +74,9 @@ def test_a_fit_that_is_interrupted_can_be_used_and_goes_on(
     assert run.kept == "best"
     assert (out / "report.html").exists()
     assert not list(tmp_path.rglob("*.part"))
-    answer = goodfit("diagnose", out)
-    assert (answer.code, answer.err) == (0, "")
-    assert "the run (plain)" in answer.out
-    answer = goodfit(*fixed, "--epochs", run.epochs + 2, "--resume")
-    assert (answer.code, answer.err) == (0, "")
+    result = goodfit("diagnose", out)
+    assert (result.code, result.err) == (0, "")
+    assert "the run (plain)" in result.out
+    result = goodfit(*fixed, "--epochs", run.epochs + 2, "--resume")
+    assert (result.code, result.err) == (0, "")
     assert load_run(out).epochs == run.epochs + 2

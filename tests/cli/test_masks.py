@@ -1,4 +1,4 @@
-"""Masks on the command line: studies, variants, and predicted masks as pictures."""
+"""Masks on the command line: studies, variants, and predicted masks as image files."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def scans(tmp_path: Path) -> Path:
 
 def test_fit_and_predict(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "named"
-    answer = goodfit("fit", scans, "--model", "unet:8-8", "--epochs", 12, "--batch-size", 8, "--learning-rate", 0.01,
+    result = goodfit("fit", scans, "--model", "unet:8-8", "--epochs", 12, "--batch-size", 8, "--learning-rate", 0.01,
                      "--recipe", "rotation=5, shift=0.05", "--out", model)  # fmt: skip
-    assert answer.code == 0, answer.err
+    assert result.code == 0, result.err
     assert load_run(model).spec.task == "segmentation"
-    answer = goodfit("predict", model, scans / "images", "--out", out)
-    assert answer.code == 0, answer.err
-    assert "24 masks" in answer.out + answer.err
+    result = goodfit("predict", model, scans / "images", "--out", out)
+    assert result.code == 0, result.err
+    assert "24 masks" in result.out + result.err
     data, run = load(scans), load_run(model)
     for number in (3, 17):
-        found = np.asarray(Image.open(out / f"scan-{number}.png"))
+        mask = np.asarray(Image.open(out / f"scan-{number}.png"))
         wanted = np.asarray(Image.open(scans / "masks" / f"scan-{number}.png"))
-        assert set(np.unique(found)) <= {0, 200}
-        assert (found == wanted).mean() > 0.9
+        assert set(np.unique(mask)) <= {0, 200}
+        assert (mask == wanted).mean() > 0.9
     assert run.preprocessing is not None
     row = sorted(p.name for p in (scans / "masks").iterdir()).index("scan-3.png")
     assert data.y[row].max() == 1
@@ -60,21 +60,21 @@ def test_the_folder_of_training_is_one_of_images(goodfit: Cli, scans: Path, tmp_
 def test_masks_need_a_folder(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     goodfit("fit", scans, "--model", "unet:4", "--epochs", 1, "--out", model)
-    answer = goodfit("predict", model, scans / "images")
-    assert answer.code == 2
-    assert "predicts masks, which are image files; give --out with a folder" in answer.err
+    result = goodfit("predict", model, scans / "images")
+    assert result.code == 2
+    assert "predicts masks, which are image files; give --out with a folder" in result.err
 
 
 def test_study_and_variants(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
-    answer = goodfit("study", scans, "--recipe", "rotation=10", "--model", "unet:4", "--epochs", 2, "--seeds", 2,
+    result = goodfit("study", scans, "--recipe", "rotation=10", "--model", "unet:4", "--epochs", 2, "--seeds", 2,
                      "--out", tmp_path / "study")  # fmt: skip
-    assert answer.code == 0, answer.err
+    assert result.code == 0, result.err
     page = (tmp_path / "study" / "report.html").read_text("utf-8")
     assert "iou" in page
     assert "is blue" in page
-    answer = goodfit("augment", scans, "--recipe", "rotation=30", "--show", 3, "--out", tmp_path / "seen")
-    assert answer.code == 0, answer.err
-    assert "'200' is blue" in (tmp_path / "seen" / "augment.html").read_text("utf-8").replace("&#39;", "'")
+    result = goodfit("augment", scans, "--recipe", "rotation=30", "--show", 3, "--out", tmp_path / "variants")
+    assert result.code == 0, result.err
+    assert "'200' is blue" in (tmp_path / "variants" / "augment.html").read_text("utf-8").replace("&#39;", "'")
 
 
 def test_masks_keep_the_values_of_training(tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ def test_records_from_options() -> None:
 
 
 def test_sizes(goodfit: Cli) -> None:
-    answer = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "4xa")
-    assert answer.code == 2
-    assert "'4xa' is not a number or HEIGHTxWIDTH" in answer.err
-    answer = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "0")
-    assert answer.code == 2
-    assert "Images: size must be a whole number in [1, inf), a pair of such numbers, or None, got size=0" in answer.err
-    answer = goodfit("augment", "iris", "--recipe", "swap_noise=0.1", "--size", "4x6")
-    assert answer.err == "goodfit: load: this is table data; size is for images and clips; leave it out.\n"
+    result = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "4xa")
+    assert result.code == 2
+    assert "'4xa' is not a number or HEIGHTxWIDTH" in result.err
+    result = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "0")
+    assert result.code == 2
+    assert "Images: size must be a whole number in [1, inf), a pair of such numbers, or None, got size=0" in result.err
+    result = goodfit("augment", "iris", "--recipe", "swap_noise=0.1", "--size", "4x6")
+    assert result.err == "goodfit: load: this is table data; size is for images and clips; leave it out.\n"
 
 
 @pytest.fixture
@@ -91,13 +91,13 @@ def test_modules_are_imported_from_the_current_folder(goodfit: Cli, module: str,
 
 
 def test_modules_that_cannot_be_imported(goodfit: Cli, module: str) -> None:
-    answer = goodfit("techniques", "--import", "no_such_module")
-    assert answer.code == 2
-    assert answer.err == (
+    result = goodfit("techniques", "--import", "no_such_module")
+    assert result.code == 2
+    assert result.err == (
         "goodfit: --import: the module 'no_such_module' cannot be imported (ModuleNotFoundError: No module named "
         "'no_such_module').\n"
     )
-    answer = goodfit("techniques", "--import", module, "--import", "broken_module")
-    assert answer.err == (
+    result = goodfit("techniques", "--import", module, "--import", "broken_module")
+    assert result.err == (
         "goodfit: --import: the module 'broken_module' cannot be imported (ZeroDivisionError: division by zero).\n"
     )

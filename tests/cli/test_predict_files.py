@@ -1,4 +1,4 @@
-"""Prediction on files: brought to the form of the training rows, and named in the answer."""
+"""Predictions for files, which are converted like the training files and named in the output."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ MODELS = {"image": "mlp:8", "sound": "mel_cnn:4", "video": "mlp:8", "text": "bag
 
 
 def folder(root: Path, kind: str, count: int = 12, **how: Any) -> Path:
-    """A folder with a folder for each class."""
+    """Create a folder with a folder for each class."""
     for number in range(count):
         for name in KINDS:
             WRITERS[kind](root / name / f"{number:02}", name, number, **how)
@@ -74,24 +74,24 @@ def folder(root: Path, kind: str, count: int = 12, **how: Any) -> Path:
 
 @pytest.fixture
 def trained(goodfit: Cli, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
-    """Trains for an epoch; the folders of the run and of the data."""
+    """Train for one epoch; returns the folders of the run and of the data."""
 
     def train(kind: str, *options: object, **how: Any) -> tuple[Path, Path]:
         data, out = folder(tmp_path / "data", kind, **how), tmp_path / "run"
-        answer = goodfit("fit", data, "--model", MODELS[kind], "--epochs", 1, "--out", out, *options)
-        assert answer.code == 0, answer.err
+        result = goodfit("fit", data, "--model", MODELS[kind], "--epochs", 1, "--out", out, *options)
+        assert result.code == 0, result.err
         return out, data
 
     return train
 
 
-def read(answer: Any) -> pd.DataFrame:
-    assert answer.code == 0, answer.err
-    return pd.read_csv(io.StringIO(answer.out))
+def read(result: Any) -> pd.DataFrame:
+    assert result.code == 0, result.err
+    return pd.read_csv(io.StringIO(result.out))
 
 
 def expected(out: Path, raw: Any) -> tuple[list[str], Any]:
-    """What the stored run makes of raw rows."""
+    """Return the predictions of the saved run for raw rows."""
     run = load_run(out)
     assert run.preprocessing is not None
     x = torch.from_numpy(run.preprocessing.transform(raw))
@@ -101,24 +101,24 @@ def expected(out: Path, raw: Any) -> tuple[list[str], Any]:
 @pytest.mark.parametrize("kind", sorted(WRITERS))
 def test_files_in_folders_loose_and_single(kind: str, goodfit: Cli, trained: Any, tmp_path: Path) -> None:
     out, data = trained(kind)
-    names, chances = expected(out, load(data).x)
+    names, probabilities = expected(out, load(data).x)
     files = [str(f.relative_to(data)) for f in sorted(data.rglob("*.*"))]
     frame = read(goodfit("predict", out, data))
     assert list(frame.columns) == ["file", "class", "p_high", "p_low"]
     assert frame["file"].tolist() == files
     assert frame["class"].tolist() == names
-    np.testing.assert_allclose(frame[["p_high", "p_low"]], chances, atol=1e-6)
+    np.testing.assert_allclose(frame[["p_high", "p_low"]], probabilities, atol=1e-6)
     loose = tmp_path / "loose"
-    made = [WRITERS[kind](loose / f"{name}{number}", name, number) for name in KINDS for number in (0, 3, 7)]
-    found = read(goodfit("predict", out, loose))
-    assert found["file"].tolist() == [path.name for path in made]
-    np.testing.assert_allclose(found["p_high"], frame["p_high"][[0, 3, 7, 12, 15, 19]], atol=1e-6)
-    alone = read(goodfit("predict", out, made[1]))
-    assert alone["file"].tolist() == [made[1].name]
-    np.testing.assert_allclose(alone["p_high"], found["p_high"][[1]], atol=1e-6)
+    files = [WRITERS[kind](loose / f"{name}{number}", name, number) for name in KINDS for number in (0, 3, 7)]
+    predictions = read(goodfit("predict", out, loose))
+    assert predictions["file"].tolist() == [path.name for path in files]
+    np.testing.assert_allclose(predictions["p_high"], frame["p_high"][[0, 3, 7, 12, 15, 19]], atol=1e-6)
+    single = read(goodfit("predict", out, files[1]))
+    assert single["file"].tolist() == [files[1].name]
+    np.testing.assert_allclose(single["p_high"], predictions["p_high"][[1]], atol=1e-6)
     written = tmp_path / "answers.csv"
     assert goodfit("predict", out, loose, "--out", written).out.strip() == f"6 predictions in {written}"
-    pd.testing.assert_frame_equal(pd.read_csv(written), found)
+    pd.testing.assert_frame_equal(pd.read_csv(written), predictions)
 
 
 @pytest.mark.parametrize("kind", sorted(WRITERS))
@@ -126,9 +126,9 @@ def test_damaged_files(kind: str, goodfit: Cli, trained: Any, caplog: pytest.Log
     out, data = trained(kind)
     good = next((data / "low").iterdir())
     (data / "low" / f"bad{good.suffix}").write_bytes(b"\xff\xfe\xfanothing")
-    answer = goodfit("predict", out, data)
-    assert answer.code == 2
-    assert f"1 of 25 files cannot be read: 'low/bad{good.suffix}'" in answer.err
+    result = goodfit("predict", out, data)
+    assert result.code == 2
+    assert f"1 of 25 files cannot be read: 'low/bad{good.suffix}'" in result.err
     caplog.clear()
     frame = read(goodfit("predict", out, data, "--damaged", "skip"))
     assert len(frame) == 24
@@ -151,8 +151,8 @@ def test_images_are_brought_to_size_and_colours(
     assert "2 of 2 images are resized to 4 × 4 (height × width): 'grey.png', 'large.png'" in caplog.text
     with Image.open(large) as opened:
         small = np.asarray(opened.resize((4, 4), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    _, chances = expected(out, small[None])
-    np.testing.assert_allclose(frame["p_high"][1], chances[0, 0], atol=1e-6)
+    _, probabilities = expected(out, small[None])
+    np.testing.assert_allclose(frame["p_high"][1], probabilities[0, 0], atol=1e-6)
 
 
 def test_sounds_are_brought_to_rate_length_and_channels(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_two_channels(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
     out, data = trained("sound", "--no-mono", channels=2)
     assert load_run(out).spec.input_shape == (2, 2000)
     assert len(read(goodfit("predict", out, data))) == 24
-    answer = goodfit("predict", out, sound(tmp_path / "one", "low", 0))
-    assert answer.code == 2
-    assert "1 of 1 do not have 2 ('one.wav')" in answer.err
+    result = goodfit("predict", out, sound(tmp_path / "one", "low", 0))
+    assert result.code == 2
+    assert "1 of 1 do not have 2 ('one.wav')" in result.err
 
 
 def test_archives_of_sounds(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
@@ -195,9 +195,9 @@ def test_a_network_that_learned_from_an_archive_takes_files(goodfit: Cli, tmp_pa
     fit = ("fit", tmp_path / "clips.npz", "--target", "label", "--model", "mel_cnn:4", "--epochs", 1, "--force")
     out, file = tmp_path / "run", sound(tmp_path / "new", "low", 5)
     assert goodfit(*fit, "--out", out).code == 0
-    answer = goodfit("predict", out, file)
-    assert answer.code == 2
-    assert "the rate (samples per second) of the training sounds is unknown; train with rate=" in answer.err
+    result = goodfit("predict", out, file)
+    assert result.code == 2
+    assert "the rate (samples per second) of the training sounds is unknown; train with rate=" in result.err
     assert goodfit(*fit, "--out", out, "--rate", 8000).code == 0
     frame = read(goodfit("predict", out, file))
     among = read(goodfit("predict", out, tmp_path / "clips.npz"))
@@ -207,11 +207,11 @@ def test_a_network_that_learned_from_an_archive_takes_files(goodfit: Cli, tmp_pa
 @pytest.mark.parametrize("options", [("--frames", 4), ("--rate", 5, "--frames", 3), ("--rate", 10, "--seconds", 0.5)])
 def test_clips_get_the_frames_of_training(goodfit: Cli, trained: Any, tmp_path: Path, options: Any) -> None:
     out, data = trained("video", *options)
-    asked = {str(name)[2:]: value for name, value in zip(options[::2], options[1::2], strict=True)}
+    settings = {str(name)[2:]: value for name, value in zip(options[::2], options[1::2], strict=True)}
     clip(data / "low" / "long", "low", 3, 14)
-    _, chances = expected(out, load(data, options=Clips(**asked)).x)
+    _, probabilities = expected(out, load(data, options=Clips(**settings)).x)
     frame = read(goodfit("predict", out, data))
-    np.testing.assert_allclose(frame["p_high"], chances[:, 0], atol=1e-6)
+    np.testing.assert_allclose(frame["p_high"], probabilities[:, 0], atol=1e-6)
 
 
 def test_tables_and_texts_may_share_an_ending(goodfit: Cli, trained: Any, tmp_path: Path) -> None:
@@ -244,6 +244,6 @@ def test_what_does_not_fit(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path
             "trained on 3 channels of floats, files of images have 1 or 3",
         ),
     ):
-        answer = goodfit("predict", run, source)
-        assert (answer.code, len(answer.err.splitlines())) == (2, 1), answer
-        assert text in answer.err
+        result = goodfit("predict", run, source)
+        assert (result.code, len(result.err.splitlines())) == (2, 1), result
+        assert text in result.err

@@ -18,13 +18,13 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.models import build, initialize
 from goodfit.recipe import Recipe
+from goodfit.rng import stream
 from goodfit.techniques import L2
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import scheduler, solo_processes
+from goodfit.train.population import population, scheduler
 from goodfit.train.population.vectorized import MemberBatch
-from goodfit.train.rng import stream
 from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
@@ -182,7 +182,7 @@ def test_an_invalid_recipe_is_refused_before_any_training(
 ) -> None:
     trained: list[str] = []
     monkeypatch.setattr(MemberBatch, "train_epoch", lambda batch: trained.append("population"))
-    monkeypatch.setattr(solo_processes, "fit_job", lambda *args: trained.append("solo"))
+    monkeypatch.setattr(scheduler, "fit_job", lambda *args: trained.append("solo"))
     with pytest.raises(InputError) as error:
         fit_many("mlp:4", three_class_split, ["", "l2=0.1", recipe], SHORT)
     assert message in str(error.value)
@@ -269,7 +269,7 @@ def test_runs_interrupted_in_their_first_epoch_have_failed(
 def test_ctrl_c_while_other_runs_wait(
     three_class_split: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "max_members", lambda *_: 2)
+    monkeypatch.setattr(population, "max_members", lambda *_: 2)
     interrupted(4)
     recipes = ["", "l2=0.1", "l2=0.2", "l2=0.3", "sam", "snapshot_ensemble"]
     result = together("mlp:4", three_class_split, recipes, SHORT)

@@ -1,7 +1,7 @@
-"""The catalogue for readers: each technique as a Markdown page, and for the terminal."""
+"""Documentation pages of techniques, as Markdown and for the terminal."""
 
+from goodfit.pages.content import STAGES, Effect, KnobRow, Page, page, recipe_text, shown
 from goodfit.pages.markdown import markdown, overview
-from goodfit.pages.reading import STAGES, Effect, KnobRow, Page, page, recipe_text, shown
 from goodfit.pages.terminal import catalogue_table, terminal
 
 __all__ = [

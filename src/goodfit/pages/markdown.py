@@ -1,33 +1,37 @@
-"""The pages as Markdown."""
+"""Documentation pages as Markdown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from goodfit.pages.reading import BOLD, STAGES, Page, by_stage, first_line, page
+from goodfit.pages.content import BOLD, STAGES, Page, by_stage, first_line, page
 from goodfit.technique import Technique
 
 SPECIAL = re.compile(r"(`[^`]+`|\*\*)|(https?://[^\s;,]*[^\s;,.:])|([*<])")
 
 
 def markdown(technique: type[Technique]) -> str:
-    """The page docs/techniques/NAME.md."""
+    """The text of docs/techniques/NAME.md."""
     read = page(technique)
     use = f"In a recipe: `{read.recipe}`. In Python: `goodfit.techniques.{read.title}`. Stage: "
     parts = [f"# {read.title}", _prose(read.summary), use + f"{STAGES[read.stage][1].lower()} (`{read.stage}`)."]
     parts += [*map(_prose, read.notes), *_labelled(read.opening())]
     if read.effect:
         numbers = f"Numbers: [{read.name}.json](figures/{read.name}.json)."
-        parts += ["## Effect", f"![{read.effect.seen}](figures/{read.name}.svg)", f"{read.effect.made} {numbers}"]
+        parts += [
+            "## Measured effect",
+            f"![{read.effect.caption}](figures/{read.name}.svg)",
+            f"{read.effect.origin} {numbers}",
+        ]
     parts += ["## Knobs", *(_knobs(read) if read.knobs else ["None."])]
-    if read.makers:
-        made = "\n".join(f"- `{call}`: {_prose(why)}" for call, why in read.makers)
-        parts += ["## Other ways to make one", made]
+    if read.constructors:
+        calls = "\n".join(f"- `{call}`: {_prose(purpose)}" for call, purpose in read.constructors)
+        parts += ["## Other constructors", calls]
     if read.example:
         parts += ["## Example", f"```pycon\n{read.example}\n```"]
     if read.closing():
-        parts += ["## Where it comes from", *_labelled(read.closing())]
+        parts += ["## Sources", *_labelled(read.closing())]
     origin = f"[{read.source}](../../{read.source})"
     parts += ["---", f"[All techniques](README.md). Generated from {origin} by `make generate`."]
     return "\n\n".join(parts) + "\n"
@@ -38,7 +42,7 @@ def _labelled(sections: dict[str, str]) -> list[str]:
 
 
 def _knobs(read: Page) -> list[str]:
-    head = ("knob", "default", "allowed", "searched", "off at", "unit", "meaning")
+    head = ("knob", "default", "allowed", "search range", "neutral", "unit", "meaning")
     rows = []
     for k in read.knobs:
         name = f"**`{k.name}`**" if k.main else f"`{k.name}`"
@@ -47,18 +51,18 @@ def _knobs(read: Page) -> list[str]:
 
 
 def overview(techniques: Iterable[type[Technique]]) -> str:
-    """The page docs/techniques/README.md: the catalogue by stage."""
+    """The text of docs/techniques/README.md: all techniques by stage."""
     parts = [
         "# Techniques",
-        "What a recipe can be made of, in the order in which a training step meets it. The same in a terminal: "
-        "`goodfit techniques`, and `goodfit techniques NAME` for one of them.",
+        "All techniques that a recipe can contain, in the order of a training step. In a terminal, "
+        "`goodfit techniques` prints this list, and `goodfit techniques NAME` prints the page of one technique.",
     ]
     for stage, members in by_stage(techniques).items():
         base, title = STAGES[stage]
         rows = [(f"[{read.title}]({read.name}.md)", f"`{read.recipe}`", read.summary) for read in members]
         parts += [f"## {title}", f"`{stage}`. {_prose(first_line(base))}"]
         parts += [_table(("technique", "in a recipe", "what it does"), rows)]
-    parts += ["---", "Generated from the techniques' docstrings by `make generate`."]
+    parts += ["---", "Generated from the docstrings of the techniques by `make generate`."]
     return "\n\n".join(parts) + "\n"
 
 
@@ -68,7 +72,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Text with what Markdown would take for its own put out of action; code, bold print and addresses stay.
+    """Text with the characters escaped that are special in Markdown; code, bold text and links stay.
 
     >>> print(_prose("2 * a < b, `a*b`, **bold**, https://example.org/a*b."))
     2 \\* a \\< b, `a*b`, **bold**, <https://example.org/a*b>.

@@ -1,4 +1,4 @@
-"""The pages for a terminal."""
+"""Documentation pages for a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from goodfit.pages.reading import BOLD, STAGES, Page, by_stage, page
+from goodfit.pages.content import BOLD, STAGES, Page, by_stage, page
 from goodfit.technique import Technique
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ CODE = re.compile(r"(`[^`]+`)")
 
 
 def terminal(technique: type[Technique]) -> RenderableType:
-    """The same page for a terminal."""
+    """The documentation page of a technique, as a rich renderable."""
     from rich.console import Group
     from rich.text import Text
 
@@ -29,11 +29,11 @@ def terminal(technique: type[Technique]) -> RenderableType:
     parts += [_text(note) for note in read.notes]
     parts += [_text(text, label) for label, text in read.opening().items()]
     if read.effect:
-        parts += [Text("\nEffect", "bold"), Text(read.effect.seen), Text(read.effect.made, "dim")]
+        parts += [Text("\nMeasured effect", "bold"), Text(read.effect.caption), Text(read.effect.origin, "dim")]
     parts += [Text("\nKnobs", "bold"), _knob_table(read) if read.knobs else Text("none")]
-    if read.makers:
-        parts += [Text("\nOther ways to make one", "bold")]
-        parts += [_text(f"• `{call}`: {why}") for call, why in read.makers]
+    if read.constructors:
+        parts += [Text("\nOther constructors", "bold")]
+        parts += [_text(f"• `{call}`: {purpose}") for call, purpose in read.constructors]
     if read.example:
         parts += [Text("\nExample", "bold"), Text(read.example, "green")]
     return Group(*parts, Text(), *[_text(text, label) for label, text in read.closing().items()])
@@ -44,7 +44,7 @@ def _knob_table(read: Page) -> Table:
 
     table = _bare_table("knob", "default", "meaning")
     for k in read.knobs:
-        limits = [k.rule, f"searched {k.search}" if k.search else "", f"off at {k.neutral}" if k.neutral else ""]
+        limits = [k.rule, f"search range {k.search}" if k.search else "", f"neutral {k.neutral}" if k.neutral else ""]
         meaning = Text(f"{k.doc} ({k.unit})\n" if k.unit else f"{k.doc}\n")
         meaning.append(" · ".join(filter(None, limits)), "dim")
         table.add_row(Text(k.name, "bold" if k.main else ""), Text(k.default), meaning)
@@ -53,16 +53,18 @@ def _knob_table(read: Page) -> Table:
 
 
 def catalogue_table(techniques: Iterable[type[Technique]]) -> Table:
-    """The catalogue by stage, for a terminal."""
+    """All techniques by stage, as a rich table."""
     from rich.text import Text
 
     table = _bare_table("stage", "in a recipe", "what it does")
     for stage, members in by_stage(techniques).items():
-        for place, read in enumerate(members):
-            title = "" if place else STAGES[stage][1].lower()
+        for number, read in enumerate(members):
+            title = "" if number else STAGES[stage][1].lower()
             table.add_row(Text(title), Text(read.recipe, "cyan"), _text(read.summary))
         table.add_section()
-    table.caption = "goodfit techniques NAME shows one of them: formula, knobs, when it helps, reference"
+    table.caption = (
+        "goodfit techniques NAME prints the page of one technique: formula, knobs, when it helps, references"
+    )
     return table
 
 
@@ -75,7 +77,7 @@ def _bare_table(*columns: str) -> Table:
 
 
 def _text(text: str, label: str = "") -> Text:
-    """Text with what is between backticks set off in colour, behind its label."""
+    """A label and text, in which code between backticks is coloured."""
     from rich.text import Text
 
     pieces = CODE.split(text)

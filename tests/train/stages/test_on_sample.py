@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from goodfit.data import Inputs, Split, TrainPart
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.rng import generator
 from goodfit.stages import OnSample, Synthesis
 from goodfit.technique import knob
 from goodfit.techniques import ClassBalance
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.rng import generator
 from goodfit.train.stages.on_sample import (
     EpochSampler,
     add_synthetic_rows,

@@ -1,4 +1,4 @@
-"""Predictions: Monte Carlo samples, and ensembles as runs and in files."""
+"""`Run`: kept weights, predictions, Monte Carlo samples, and runs whose network is an ensemble."""
 
 from __future__ import annotations
 
@@ -12,14 +12,45 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.errors import InputError
+from goodfit.models.ensemble import EnsembleModel
 from goodfit.store import load_run, save_run
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.predict import EnsembleModel, with_weights
-from goodfit.train.run import Run
+from goodfit.train.run import Run, same, snapshot, with_weights
 
 Net = Callable[..., nn.Sequential]
 SETTINGS = Training(epochs=3, batch_size=32, learning_rate=0.02)
+
+
+def test_keep_chooses_between_the_best_and_the_last_weights(three_class_split: Split, make_net: Net) -> None:
+    run = fit(make_net(), three_class_split, "early_stopping(9, mode=max)", Training(epochs=4, learning_rate=0.05))
+    assert (run.kept, run.best_epoch, run.epochs) == ("best", 1, 4)
+    assert same(snapshot(run.model), run.best)
+    assert run.row["epoch"] == 1
+    assert run.keep("last") is run
+    assert same(snapshot(run.model), run.last)
+    assert not same(run.best, run.last)
+    assert run.row["epoch"] == run.kept_epoch == 4
+    assert not run.model.training
+
+
+def test_sets_of_weights_are_the_same_if_names_and_bits_are() -> None:
+    weights = {"a": torch.ones(2), "b": torch.zeros(1)}
+    assert same(weights, {"b": torch.zeros(1), "a": torch.ones(2)})
+    assert not same(weights, {"a": torch.ones(2)})
+    assert not same(weights, weights | {"b": torch.full((1,), 1e-30)})
+
+
+def test_predictions_of_classes_and_numbers(three_class_split: Split, regression_split: Split, make_net: Net) -> None:
+    run, x = fit(make_net(), three_class_split, "", SETTINGS), three_class_split.test.x
+    torch.testing.assert_close(torch.from_numpy(run.probabilities(x)), run.outputs(x).double().softmax(1))
+    assert run.predict(x) == [run.spec.classes[i] for i in run.outputs(x).argmax(1)]
+    numbers = fit(make_net(1), regression_split, "", SETTINGS)
+    x = regression_split.test.x
+    assert numbers.predict(x).tolist() == pytest.approx(numbers.outputs(x).flatten().tolist())
+
+
+# ---- Monte Carlo samples -------------------------------------------------------------------------------
 
 
 def run_of(recipe: str, split: Split, model: nn.Module) -> Run:
@@ -82,16 +113,6 @@ def test_a_run_without_noise_is_refused(three_class_split: Split, make_net: Net)
 
 
 # ---- ensembles -----------------------------------------------------------------------------------------
-
-
-def test_an_ensemble_averages_probabilities_or_numbers(make_net: Net) -> None:
-    a, b, x = make_net(seed=0), make_net(seed=1), torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
-    mean = (a(x).softmax(1) + b(x).softmax(1)) / 2
-    torch.testing.assert_close(EnsembleModel([a, b], "classification")(x).softmax(1), mean)
-    torch.testing.assert_close(EnsembleModel([a, b], "regression")(x), (a(x) + b(x)) / 2)
-    one, other = make_net(1, seed=0), make_net(1, seed=1)
-    probability = (one(x).sigmoid() + other(x).sigmoid()) / 2
-    torch.testing.assert_close(EnsembleModel([one, other], "classification")(x).sigmoid(), probability)
 
 
 def test_with_weights_builds_an_ensemble_from_its_weights(make_net: Net) -> None:

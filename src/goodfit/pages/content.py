@@ -1,4 +1,4 @@
-"""What the documentation says of a technique: read from its docstring, its knobs and its measured effect."""
+"""The content of a technique's documentation page, from its docstring, references, knobs and measured effect."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from goodfit import stages
 from goodfit.technique import Knob, Technique, Value
 
 STAGES: dict[str, tuple[type[Technique], str]] = {
-    "OnSample": (stages.OnSample, "Rows"),
+    "OnSample": (stages.OnSample, "Training rows"),
     "OnBatch": (stages.OnBatch, "Training batches"),
     "OnModel": (stages.OnModel, "Inside the network"),
-    "OnLoss": (stages.OnLoss, "The loss"),
+    "OnLoss": (stages.OnLoss, "Loss"),
     "OnGrads": (stages.OnGrads, "Gradients"),
     "OnWeights": (stages.OnWeights, "Weights"),
     "OnEval": (stages.OnEval, "Evaluated weights"),
-    "OnEpoch": (stages.OnEpoch, "When to stop"),
+    "OnEpoch": (stages.OnEpoch, "Stopping"),
 }
 """Stage → its base class and its heading, in the order of a training step."""
 
 LABEL = re.compile(r"^(Formula|Shape|Helps when|Hurts when|Differs from [^:\n]+): +", re.MULTILINE)
 BOLD = "bold: the knob that `name=value` sets in a recipe"
 SOURCES = ("Reference", "Differs")
-"""The sections that stand at the end; the others open the page."""
+"""The sections at the end of the page; all others are at its start."""
 
 
 @dataclass(frozen=True)
 class KnobRow:
-    """One knob as readers see it: every field is text but `main`."""
+    """The row of one knob in the table of knobs."""
 
     name: str
     default: str
@@ -50,16 +50,17 @@ class KnobRow:
 
 @dataclass(frozen=True)
 class Effect:
-    """A technique's effect on real data, in words."""
+    """A technique's measured effect on real data."""
 
-    seen: str
-    made: str
-    """What was trained on what."""
+    caption: str
+    """What the figure shows."""
+    origin: str
+    """Which network was trained on which data."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the documentation says of one technique; made from its docstring, its knobs and its measured effect."""
+    """The content of the documentation page of one technique."""
 
     name: str
     title: str
@@ -72,10 +73,10 @@ class Page:
     """Label → text: Formula, Shape, Helps when, Hurts when, Reference, Differs from …"""
     example: str
     knobs: tuple[KnobRow, ...]
-    makers: tuple[tuple[str, str], ...]
-    """Other ways to make one: the signature and what it is for."""
+    constructors: tuple[tuple[str, str], ...]
+    """Other ways to create one: signature and purpose."""
     effect: Effect | None
-    """None where it was not measured yet."""
+    """None if it has not been measured yet."""
 
     @property
     def has_main(self) -> bool:
@@ -83,16 +84,16 @@ class Page:
         return any(k.main for k in self.knobs)
 
     def opening(self) -> dict[str, str]:
-        """The sections that open the page."""
+        """The sections at the start of the page."""
         return {label: text for label, text in self.sections.items() if not label.startswith(SOURCES)}
 
     def closing(self) -> dict[str, str]:
-        """The sections that end it: where the technique comes from, and what differs from there."""
+        """The sections at the end of the page: references, and differences from them."""
         return {label: text for label, text in self.sections.items() if label.startswith(SOURCES)}
 
 
 def page(technique: type[Technique]) -> Page:
-    """Read a technique.
+    """Read the page of a technique from its class.
 
     >>> from goodfit.techniques import L2
     >>> page(L2).summary
@@ -116,7 +117,7 @@ def page(technique: type[Technique]) -> Page:
         sections=opening | reference | sections,
         example=_example(technique, "\n".join(block for block in blocks if block.startswith(">>>"))),
         knobs=tuple(_row(name, knob, name == technique.main_knob()) for name, knob in technique.knobs().items()),
-        makers=tuple(_makers(technique)),
+        constructors=tuple(_constructors(technique)),
         effect=_effects().get(technique.name()),
     )
 
@@ -125,11 +126,11 @@ def page(technique: type[Technique]) -> Page:
 def _effects() -> dict[str, Effect]:
     """Name → effect. The file is written by `make figures`; see tools/effects."""
     stored = json.loads(files("goodfit.techniques").joinpath("effects.json").read_text(encoding="utf-8"))
-    return {name: Effect(**words) for name, words in stored.items()}
+    return {name: Effect(**texts) for name, texts in stored.items()}
 
 
 def recipe_text(technique: Technique) -> str:
-    """The technique as a recipe writes it, without needless digits.
+    """The text of a technique in a recipe, without superfluous digits.
 
     >>> from goodfit.techniques import L1
     >>> recipe_text(L1(1e-05))
@@ -146,7 +147,7 @@ def _row(name: str, knob: Knob, main: bool) -> KnobRow:
 
 
 def shown(value: Value) -> str:
-    """A value as a recipe may write it, without needless digits.
+    """A knob's value in a recipe, without superfluous digits.
 
     >>> shown(1e-05), shown(10**9), shown(True), shown("kernel"), shown(float("inf"))
     ('1e-5', '1e9', 'true', "'kernel'", 'inf')
@@ -168,7 +169,7 @@ def _source(technique: type[Technique]) -> str:
     return f"src/{module.replace('.', '/')}.py" if module.startswith("goodfit.techniques.") else module
 
 
-def _makers(technique: type[Technique]) -> Iterable[tuple[str, str]]:
+def _constructors(technique: type[Technique]) -> Iterable[tuple[str, str]]:
     for name, member in vars(technique).items():
         if isinstance(member, classmethod) and not name.startswith("_") and not hasattr(Technique, name):
             signature = inspect.signature(getattr(technique, name))
@@ -177,12 +178,12 @@ def _makers(technique: type[Technique]) -> Iterable[tuple[str, str]]:
 
 
 def _example(technique: type[Technique], example: str) -> str:
-    """The doctest, after the imports of its module that it uses."""
+    """The doctest, preceded by the imports that it uses."""
     if not example:
         return ""
     try:
         module = ast.parse(inspect.getsource(sys.modules[technique.__module__]))
-    except (OSError, TypeError, KeyError):  # a class of a notebook or an interactive session
+    except (OSError, TypeError, KeyError):  # the class comes from a notebook or an interactive session
         return example
     used = set(re.findall(r"[A-Za-z_]\w*", example))
     lines = []
