@@ -201,7 +201,7 @@ def test_population_false_trains_runs_one_by_one(
 ) -> None:
     model, split = make_net().double(), to_double(three_class_split)
     stacked: Any = together(model, split, RECIPES, SHORT, seeds=(0, 1))
-    monkeypatch.setattr(scheduler.Population, "train", None)
+    monkeypatch.setattr(scheduler.PopulationTrainer, "train", None)
     assert_close(fit_many(model, split, RECIPES, SHORT, seeds=(0, 1), population=False), stacked, 1e-12)
 
 
@@ -210,7 +210,7 @@ def test_runs_are_trained_one_by_one_if_that_is_faster(
 ) -> None:
     model = make_net()
     monkeypatch.setattr(scheduler.Population, "prepare", lambda population, forced: False)
-    monkeypatch.setattr(scheduler.Population, "train", None)
+    monkeypatch.setattr(scheduler.PopulationTrainer, "train", None)
     runs = fit_many(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
     assert_close(
         runs, [fit(model, three_class_split, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0

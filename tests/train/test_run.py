@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,11 @@ def test_predictions_of_classes_and_numbers(three_class_split: Split, regression
     run, x = fit(make_net(), three_class_split, "", SETTINGS), three_class_split.test.x
     torch.testing.assert_close(torch.from_numpy(run.probabilities(x)), run.outputs(x).double().softmax(1))
     assert run.predict(x) == [run.spec.classes[i] for i in run.outputs(x).argmax(1)]
-    numbers = fit(make_net(1), regression_split, "", SETTINGS)
-    x = regression_split.test.x
-    assert numbers.predict(x).tolist() == pytest.approx(numbers.outputs(x).flatten().tolist())
+    numbers, x = fit(make_net(1), regression_split, "", SETTINGS), regression_split.test.x
+    values = numbers.outputs(x).flatten().double().numpy()
+    assert numbers.preprocessing is not None
+    assert numbers.predict(x).tolist() == numbers.preprocessing.restore_target(values).tolist()
+    assert replace(numbers, preprocessing=None).predict(x).tolist() == values.tolist()
 
 
 # ---- Monte Carlo samples -------------------------------------------------------------------------------

@@ -56,14 +56,16 @@ def test_evaluation_in_chunks_equals_that_of_fit(long_split: Split, norm: nn.Mod
             torch.testing.assert_close(values, expected, rtol=1e-10, atol=1e-12, equal_nan=True, msg=column)
 
 
-def test_a_network_of_arithmetic_alone_is_not_tried_out(long_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_population_is_not_tried_if_a_solo_step_is_mostly_arithmetic(
+    long_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[int] = []
     monkeypatch.setattr(population, "ARITHMETIC_BOUND", 0.0)
     monkeypatch.setattr(population.Population, "try_step", lambda population: tried.append(1))
-    together = partial(fit_many, nn.Linear(6, 1).double(), long_split, ["l2=0.01", "l2=0.1"], Training(epochs=1))
-    assert [run.epochs for run in together()] == [1, 1]  # type: ignore[union-attr]
+    train = partial(fit_many, nn.Linear(6, 1).double(), long_split, ["l2=0.01", "l2=0.1"], Training(epochs=1))
+    assert [run.epochs for run in train()] == [1, 1]  # type: ignore[union-attr]
     assert not tried
     monkeypatch.setattr(population, "ARITHMETIC_BOUND", 1e9)
     monkeypatch.setattr(scheduler.PopulationTrainer, "train", lambda trainer: iter(()))
-    together()
+    train()
     assert tried

@@ -14,6 +14,7 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
+from goodfit.techniques import SpectralDecoupling
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.stages.hooks import StepContext
@@ -58,13 +59,13 @@ def test_a_term_changes_the_gradient_but_not_the_losses_in_the_history(three_cla
 
 def test_one_term_for_each_technique_in_the_order_of_the_recipe() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    recipe = Recipe((LogitPenalty(0.5), LogitPenalty(2.0)))
+    recipe = Recipe((LogitPenalty(0.5), SpectralDecoupling(2.0)))
     terms = LossTerms(recipe, attach_layers(model, recipe, StepContext(torch.Generator())), None)
     x = torch.tensor([[1.0, 2.0]])
     output = model(x)
-    mean_square = float(output.square().mean())
+    squares = output.detach().square()
     values = terms.terms(model, x, torch.tensor([0]), output, None)
-    assert [float(value) for value in values] == pytest.approx([0.5 * mean_square, 2 * mean_square])
+    assert [value.item() for value in values] == pytest.approx([0.5 * float(squares.mean()), float(squares.sum())])
 
 
 def test_hidden_activations_are_recorded_for_one_forward_pass() -> None:
@@ -75,8 +76,8 @@ def test_hidden_activations_are_recorded_for_one_forward_pass() -> None:
     terms.start_recording()
     output = model(x)
     (term,) = terms.terms(model, x, y, output, None)
-    assert float(term) == pytest.approx(0.5 * float(model[0](x).abs().sum()), rel=1e-6)
-    with pytest.raises(InputError, match="ActivityL1: no layer selected by on='all' received a float tensor"):
+    assert term.item() == pytest.approx(0.5 * model[0](x).abs().sum().item(), rel=1e-6)
+    with pytest.raises(InputError, match="ActivityL1: no layer selected by on='kernel' received a float tensor"):
         terms.terms(model, x, y, output, None)
 
 
