@@ -68,14 +68,14 @@ NOT_KINDS = {
 
 
 def test_no_other_module_compares_the_name_of_a_kind() -> None:
-    found = [
+    places = [
         place
         for path in sorted(SOURCE.rglob("*.py"))
         if "kinds" not in path.parts
         for place in named_kinds(path)
         if NOT_KINDS.get(path.relative_to(SOURCE).as_posix()) != place.split("'")[1]
     ]
-    assert found == []
+    assert places == []
 
 
 def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
         "a = kind == 'image'\nb = kind in ('table', 'text')\nc = {'sound': 1}\nd = names['video']\n"
         "e = names.get('series')\nmatch kind:\n    case 'image':\n        pass\nf = Inputs('image')\n"
     )
-    found = [each.value for each in literals(ast.parse(code)) if each.value in KINDS]
-    assert sorted(found) == ["image", "image", "series", "sound", "table", "text", "video"]
+    places = [each.value for each in literals(ast.parse(code)) if each.value in KINDS]
+    assert sorted(places) == ["image", "image", "series", "sound", "table", "text", "video"]
 
 
 @pytest.mark.parametrize("each", KINDS.values(), ids=KINDS)

@@ -43,15 +43,15 @@ def pets(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """The files that are decoded or inspected."""
-    found: Counted = []
+    opened_files: Counted = []
 
     def counting(call: Callable[..., object]) -> Callable[..., object]:
-        return lambda file, *form: (found.append(file), call(file, *form))[1]
+        return lambda file, *form: (opened_files.append(file), call(file, *form))[1]
 
     for module in (images, sounds):
         for name in ("decode", "inspect"):
             monkeypatch.setattr(module, name, counting(getattr(module, name)))
-    return found
+    return opened_files
 
 
 def entries(cache: Path) -> list[Path]:
@@ -134,17 +134,17 @@ def test_damaged_files_are_remembered(
     with pytest.raises(InputError, match="2 of 26 files cannot be read"):
         load(pets, cache=cache)
     assert entries(cache) == []
-    told = []
+    messages = []
     for _ in range(2):
         opened.clear()
         caplog.clear()
         data = load(pets, options=Options(damaged="skip"), cache=cache)
-        told.append(caplog.messages)
+        messages.append(caplog.messages)
         assert np.array_equal(data.x, plain.x)
         assert np.array_equal(data.y, plain.y)
     assert not opened
-    assert told[0] == told[1]
-    assert "2 of 26 files cannot be read" in told[0][0]
+    assert messages[0] == messages[1]
+    assert "2 of 26 files cannot be read" in messages[0][0]
     with pytest.raises(InputError, match="2 of 26 files cannot be read"):
         load(pets, cache=cache)
 
@@ -233,8 +233,8 @@ def test_sounds_are_kept_with_what_was_said_of_them(
             clip = rng.uniform(-0.5, 0.5, 900 + 20 * number) * (number > 0)
             soundfile.write(tmp_path / "words" / kind / f"{number}.wav", clip, 4000)
     plain = load(tmp_path / "words")
-    said = caplog.messages
-    assert any("silent" in text for text in said)
+    messages = caplog.messages
+    assert any("silent" in text for text in messages)
     for _ in range(2):
         opened.clear()
         caplog.clear()
@@ -242,7 +242,7 @@ def test_sounds_are_kept_with_what_was_said_of_them(
         assert is_mapped(data.x)
         assert np.array_equal(data.x, plain.x)
         assert (data.rate, data.kind) == (4000, "sound")
-        assert caplog.messages == said
+        assert caplog.messages == messages
     assert not opened
 
 
