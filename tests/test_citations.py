@@ -43,7 +43,7 @@ def test_no_two_publications_have_one_key() -> None:
     for technique in techniques.ALL.values():
         for reference in technique.references:
             links.setdefault(entry_key(reference), set()).add(reference.url)
-    assert {key: found for key, found in links.items() if len(found) > 1} == {}
+    assert {key: urls for key, urls in links.items() if len(urls) > 1} == {}
 
 
 def test_a_publication_of_several_techniques_stands_once() -> None:

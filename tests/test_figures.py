@@ -125,18 +125,18 @@ def test_with_and_without(effects: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stopped", "said"),
+    ("stopped", "part"),
     [
         ((True, True), "stops after 3 of 4 epochs and keeps the weights of epoch 1 and 2: stop loss 0.15 against 0.9"),
         ((True, False), "stops 1 of 2 runs, after 3 of 4 epochs, and keeps"),
         ((False, False), "does not stop within 4 epochs and keeps"),
     ],
 )
-def test_where_it_stops(stopped: tuple[bool, bool], said: str, effects: Any) -> None:
+def test_where_it_stops(stopped: tuple[bool, bool], part: str, effects: Any) -> None:
     stops = [{"epochs": 3, "kept": n, "stopped": s} for n, s in enumerate(stopped, start=1)]
     stop = [[0.1, 0.5, 0.6, 0.9], [0.5, 0.2, 0.6, 0.9]]
     numbers = {"kind": "stopping", "measured": "loss", "recipe": "up=3", "stops": stops, "without": {"stop": stop}}
-    assert said in effects.captions.caption(numbers)
+    assert part in effects.captions.caption(numbers)
 
 
 # ---- measuring and drawing ------------------------------------------------------------------------

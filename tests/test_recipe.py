@@ -161,15 +161,15 @@ def values(knob: Knob) -> st.SearchStrategy[Any]:
 @given(st.data())
 def test_whatever_its_values_a_recipe_reads_back(data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.sampled_from(sorted(ALL)), unique=True, max_size=4))
-    made = []
+    techniques = []
     for name in chosen:
         drawn = {knob: data.draw(values(rules)) for knob, rules in ALL[name].knobs().items()}
         try:
-            made.append(ALL[name].of(drawn))
+            techniques.append(ALL[name].of(drawn))
         except InputError as error:  # two knobs that must fit each other
             assume("must be at most" not in str(error))
             raise
-    recipe = Recipe(tuple(made))
+    recipe = Recipe(tuple(techniques))
     assert Recipe.of(recipe.text()) == recipe
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     assert Recipe.from_list(recipe.to_list()) == recipe

@@ -230,7 +230,7 @@ SCRIPT = """
     import torch
     {definition}
     if __name__ == "__main__":
-        from goodfit.train.population import solo_processes as apart
+        from goodfit.train.population import scheduler as apart
         apart.WORTH = 0.0
         torch.set_num_threads(2)
         started = []

@@ -14,8 +14,8 @@ STAGES = ("OnSample", "OnBatch", "OnModel", "OnLoss", "OnGrads", "OnWeights", "O
 
 
 def test_eight_stages_each_abstract() -> None:
-    found = {c.__name__ for c in vars(stages).values() if inspect.isclass(c) and c.__name__.startswith("On")}
-    assert found == set(STAGES)
+    base_names = {c.__name__ for c in vars(stages).values() if inspect.isclass(c) and c.__name__.startswith("On")}
+    assert base_names == set(STAGES)
     for name in STAGES:
         assert issubclass(getattr(stages, name), Technique)
     for kind in vars(stages).values():

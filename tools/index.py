@@ -103,12 +103,12 @@ def main() -> int:
     left += [path for path in FIGURES.glob("*.*") if PAGES / f"{path.stem}.md" not in known]
     for path in [] if check else left:
         path.unlink()
-    said = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
-    said |= {"missing or out of date, for `make figures`": outdated_figures()}
-    for what, paths in said.items() if check else {"wrote": stale, "removed": left}.items():
+    problems = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
+    problems |= {"missing or out of date, for `make figures`": outdated_figures()}
+    for what, paths in problems.items() if check else {"wrote": stale, "removed": left}.items():
         for path in paths:
             print(f"{what}: {path.relative_to(ROOT)}")
-    return int(check and any(said.values()))
+    return int(check and any(problems.values()))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from goodfit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from goodfit import models, techniques
+    from goodfit.augmentation.augment import augment
     from goodfit.compression import compress
     from goodfit.data import (
         Clips,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
     from goodfit.study import run_study
-    from goodfit.train.augment import augment
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
@@ -67,7 +67,7 @@ _HOMES = {
     "Checkpoints": "train.checkpoint",
     # your own training loop
     "attach": "train.manual_loop.attach",
-    "augment": "train.augment",
+    "augment": "augmentation.augment",
     # results
     "diagnose": "diagnosis",
     "run_study": "study",

@@ -63,9 +63,9 @@ def register(technique: T) -> T:
     """
     _check_class(technique)
     others = {name: known for name, known in _registered.items() if _origin(known) != _origin(technique)}
-    taken = _by_plain_name(ALL | others)
+    known_names = _by_plain_name(ALL | others)
     for name in (technique.name(), *technique.aliases):
-        other = taken.get(_plain(name))
+        other = known_names.get(_plain(name))
         if other is not None and other is not technique:
             raise InputError(
                 f"register: the name '{name}' belongs to {_origin(other)}, got {_origin(technique)}; "

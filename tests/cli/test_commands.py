@@ -84,7 +84,7 @@ def test_the_number_of_threads_is_restored(goodfit: Cli, csv: Path) -> None:
 def test_ctrl_c_in_a_study_keeps_finished_runs(goodfit: Cli, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 
-    home = importlib.import_module("goodfit.train.population.solo_processes")
+    home = importlib.import_module("goodfit.train.population.scheduler")
     real, count = home.fit, iter(range(100))
 
     def stopping(*arguments: Any, **options: Any) -> Any:

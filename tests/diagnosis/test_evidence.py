@@ -1,4 +1,4 @@
-"""Intervals and standard errors by hand."""
+"""Intervals and standard errors, compared with numbers computed by hand."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from goodfit.errors import InputError
 Make = Callable[..., Evidence]
 
 
-def test_an_interval_is_1_96_standard_errors_wide_on_each_side() -> None:
+def test_an_interval_extends_1_96_standard_errors_to_each_side() -> None:
     interval = Interval(0.5, 0.1)
     assert (interval.low, interval.high) == pytest.approx((0.304, 0.696))
     assert interval.known
@@ -19,24 +19,24 @@ def test_an_interval_is_1_96_standard_errors_wide_on_each_side() -> None:
 
 
 @pytest.mark.parametrize("interval", [Interval(math.nan, 0.1), Interval(0.5, math.nan), Interval(math.inf, 0.1)])
-def test_an_interval_that_is_not_made_of_numbers_is_unknown(interval: Interval) -> None:
+def test_an_interval_that_is_not_finite_is_unknown(interval: Interval) -> None:
     assert not interval.known
 
 
 def test_losses_of_the_kept_epoch_or_of_another(evidence: Make) -> None:
-    made = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
-    assert made.loss("stop") == Interval(0.4, 0.02)
-    assert made.loss("train") == Interval(0.3, 0.01)
-    assert made.loss("stop", 3) == Interval(0.6, 0.02)
-    with pytest.raises(InputError, match="no epoch 4"):
-        made.loss("stop", 4)
+    run_evidence = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
+    assert run_evidence.loss("stop") == Interval(0.4, 0.02)
+    assert run_evidence.loss("train") == Interval(0.3, 0.01)
+    assert run_evidence.loss("stop", 3) == Interval(0.6, 0.02)
+    with pytest.raises(InputError, match="got epoch=4"):
+        run_evidence.loss("stop", 4)
 
 
-def test_the_error_of_an_accuracy_is_agresti_and_coulls(evidence: Make) -> None:
-    made = evidence([0.5], score=(1.0, 0.5), rows=16)
-    assert made.score("train").value == 1.0  # (16 + 2) / 20 = 0.9
-    assert made.score("train").se == pytest.approx(math.sqrt(0.9 * 0.1 / 20))
-    assert made.score("stop").se == pytest.approx(math.sqrt(0.5 * 0.5 / 20))
+def test_the_error_of_an_accuracy_is_that_of_agresti_and_coull(evidence: Make) -> None:
+    run_evidence = evidence([0.5], score=(1.0, 0.5), rows=16)
+    assert run_evidence.score("train").value == 1.0  # (16 + 2) / 20 = 0.9
+    assert run_evidence.score("train").se == pytest.approx(math.sqrt(0.9 * 0.1 / 20))
+    assert run_evidence.score("stop").se == pytest.approx(math.sqrt(0.5 * 0.5 / 20))
 
 
 def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
@@ -46,14 +46,14 @@ def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
 
 
 def test_train_and_stop_errors_count_their_own_rows(evidence: Make) -> None:
-    made = evidence([0.5], score=(0.5, 0.5), rows=96)
-    other = Evidence(made.history, 1, "accuracy", 1.0, {"sample": 96, "stop": 21, "train": 5})
+    run_evidence = evidence([0.5], score=(0.5, 0.5), rows=96)
+    other = Evidence(run_evidence.history, 1, "accuracy", 1.0, {"sample": 96, "stop": 21, "train": 5})
     assert other.score("train").se == pytest.approx(0.5 / 10)
     assert other.score("stop").se == pytest.approx(0.5 / 5)
 
 
 @pytest.mark.parametrize(("metric", "higher"), [("accuracy", True), ("rmse", False), ("log_loss", False)])
-def test_the_metrics_direction(evidence: Make, metric: str, higher: bool) -> None:
+def test_the_direction_of_the_metric(evidence: Make, metric: str, higher: bool) -> None:
     assert evidence([0.5], metric=metric).higher_is_better is higher
 
 

@@ -83,7 +83,7 @@ def test_02_adam_s_weight_decay_is_l2(three_class_split: Split, make_net: Net) -
     assert not torch.allclose(decayed[0].weight, penalized[0].weight, rtol=0.01)
     both = Recipe.of("l2=0.1, weight_decay=0.1").lint(make_net(), Context(optimizer="adam"))
     assert next((r.severity, r.techniques) for r in both) == ("warning", ("l2", "weight_decay"))
-    with pytest.warns(UserWarning, match=r"the optimizer's own weight_decay=0.01 acts beside weight_decay=0.1"):
+    with pytest.warns(UserWarning, match=r"the optimizer's own weight_decay=0.01 acts in addition to weight_decay=0.1"):
         attach(adamw, "weight_decay=0.1", torch.optim.AdamW(adamw.parameters())).close()
 
 
@@ -399,5 +399,5 @@ def test_24_a_last_batch_of_one_with_batch_norm(three_class_split: Split, make_n
     assert bool(torch.isfinite(run.outputs(three_class_split.stop.x)).all())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(InputError, match="batch norm needs two rows at a time"):
+        with pytest.raises(InputError, match="batch norm needs at least two rows at a time"):
             fit(make_net(), three_class_split, "batch_norm", Training(epochs=1, batch_size=1))

@@ -60,10 +60,10 @@ def curve(label: str, difference: float, train: float, seed: int, epochs: int = 
     peak = 14 + draw.randrange(9) if train > 0.99 else epochs - 6 + draw.randrange(5)
     acc, held, loss, held_loss = [], [], [], []
     for epoch in range(1, epochs + 1):
-        grown = 1 - math.exp(-epoch / pace)
+        progress = 1 - math.exp(-epoch / pace)
         late = max(0, epoch - peak) / epochs
-        acc.append(0.86 + (train - 0.86) * grown + draw.gauss(0, 0.0008))
-        held.append(0.855 + (BASE + difference - 0.855) * grown - 0.012 * late + draw.gauss(0, 0.0018))
+        acc.append(0.86 + (train - 0.86) * progress + draw.gauss(0, 0.0008))
+        held.append(0.855 + (BASE + difference - 0.855) * progress - 0.012 * late + draw.gauss(0, 0.0018))
         loss.append(0.46 * math.exp(-epoch / pace) + 2.2 * (1 - train) + abs(draw.gauss(0, 0.001)))
         held_loss.append(
             0.44 * math.exp(-epoch / pace) + 2.4 * (1 - BASE - difference) + 0.13 * late + draw.gauss(0, 0.003)

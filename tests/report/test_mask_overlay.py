@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from goodfit import load
+from goodfit.augmentation.preview import variants_with_targets
 from goodfit.recipe import Recipe
 from goodfit.report.mask_overlay import COLOURS, OPACITY, overlay_mask
 from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
-from goodfit.train.preview import variants_with_targets
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from goodfit.augmentation.preview import example_rows, variants_in_batches
 from goodfit.data import Series, Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
@@ -16,7 +17,6 @@ from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.series_charts import HEIGHT, MARGIN, WIDTH, svg_path, to_data_units
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.preview import example_rows, variants_in_batches
 
 
 def points(drawn: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from goodfit.augmentation.preview import targets as soft
 from goodfit.data import Inputs, Split, Tables, load
 from goodfit.data.tensors import from_tensors
 from goodfit.recipe import Recipe
@@ -19,7 +20,6 @@ from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.table_diff import format_value, input_formats, table_gallery, target_formats, target_text
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.preview import targets as soft
 
 
 def people(rows: int = 200, task: str = "classification") -> pd.DataFrame:

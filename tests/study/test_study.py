@@ -23,7 +23,7 @@ from goodfit.techniques import ALL
 from goodfit.train.config import Training
 from goodfit.train.run import Run
 
-HOME = importlib.import_module("goodfit.train.population.solo_processes")
+HOME = importlib.import_module("goodfit.train.population.scheduler")
 RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
 
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from goodfit import InputError
+from goodfit.augmentation.augment import augment
 from goodfit.data import Inputs
 from goodfit.stages import AugmentationPolicy, SpatialTransform
 from goodfit.techniques import ALL
-from goodfit.train.augment import augment
 
 
 def gen(seed: int = 0) -> torch.Generator:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from goodfit.augmentation.preview import previewed, targets, variants, variants_in_batches
 from goodfit.data import Split, load
 from goodfit.data.kinds import kind
 from goodfit.recipe import Recipe
-from goodfit.train.preview import previewed, targets, variants, variants_in_batches
 
 
 def distinct(rows: int = 160) -> Split:

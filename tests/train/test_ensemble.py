@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from goodfit.data import Split
+from goodfit.models.ensemble import EnsembleModel
 from goodfit.store import load_run, save_run
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.predict import EnsembleModel, with_weights
+from goodfit.train.run import with_weights
 
 Net = Callable[..., nn.Sequential]
 

@@ -17,13 +17,13 @@ from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
 from goodfit.models import build, initialize
 from goodfit.recipe import Recipe
+from goodfit.rng import stream
 from goodfit.techniques import L2
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import scheduler, solo_processes
+from goodfit.train.population import population, scheduler
 from goodfit.train.population.vectorized import MemberBatch
-from goodfit.train.rng import stream
 from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
@@ -181,7 +181,7 @@ def test_a_recipe_that_does_not_fit(
 ) -> None:
     begun: list[str] = []
     monkeypatch.setattr(MemberBatch, "train_epoch", lambda crowd: begun.append("together"))
-    monkeypatch.setattr(solo_processes, "fit_alone", lambda *args: begun.append("apart"))
+    monkeypatch.setattr(scheduler, "fit_alone", lambda *args: begun.append("apart"))
     with pytest.raises(InputError) as error:
         fit_many("mlp:4", three_class_split, ["", "l2=0.1", recipe], SHORT)
     assert message in str(error.value)
@@ -267,7 +267,7 @@ def test_interrupted_before_an_epoch_was_over(three_class_split: Split, interrup
 def test_interrupted_while_others_wait(
     three_class_split: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "at_once", lambda *_: 2)
+    monkeypatch.setattr(population, "max_members", lambda *_: 2)
     interrupted(4)
     recipes = ["", "l2=0.1", "l2=0.2", "l2=0.3", "sam", "snapshot_ensemble"]
     *stacked, sam, snapshots = together("mlp:4", three_class_split, recipes, SHORT)

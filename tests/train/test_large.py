@@ -10,15 +10,14 @@ from torch import nn
 
 from goodfit.data import from_tensors
 from goodfit.recipe import Recipe
-from goodfit.stages import Clock
+from goodfit.stages import Clock, weight_targets
+from goodfit.stages.weight_targets import LARGE
 from goodfit.techniques import L1
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.optimizers import make_optimizer
 from goodfit.train.phases import Phase, in_order
-from goodfit.train.stages import weight_targets
 from goodfit.train.stages.on_weights import WeightUpdater
-from goodfit.train.stages.weight_targets import LARGE
 
 
 def stage(recipe: str, optimizer: str = "adam", width: int = 400) -> WeightUpdater:

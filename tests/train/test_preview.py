@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from goodfit.augmentation.preview import example_rows, variants
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.train.preview import example_rows, variants
 
 
 def test_each_variant_is_a_draw_of_its_own_and_follows_from_the_seed(image_split: Split) -> None:

@@ -55,13 +55,13 @@ def measures(visits: Sequence[Sequence[str]]) -> dict[str, int]:
     A function counts once, when it is first called: a reader reads it once.
     """
     modules = [module for module, _ in visits]
-    stays = [module for module, _ in groupby(modules)]
+    visited = [module for module, _ in groupby(modules)]
     return {
         "packages": len({str(Path(module).parent) for module in modules}),
         "modules": len(set(modules)),
         "modules in train": sum(module.startswith("train" + os.sep) for module in set(modules)),
         "functions": len(modules),
-        "returns": len(stays) - len(set(stays)),
+        "returns": len(visited) - len(set(visited)),
     }
 
 
@@ -87,7 +87,7 @@ def main() -> None:
     from goodfit import Training, fit, fit_many, load
 
     warnings.simplefilter("ignore")
-    torch.set_num_threads(1)  # a population then stays in this process
+    torch.set_num_threads(1)  # a population then visited in this process
     split = load("breast_cancer").split()
     training = Training(epochs=1)
     single = traced(lambda: fit("mlp:8", split, RECIPE, training), OPTIMIZER)
@@ -114,8 +114,8 @@ def measure(root: Path) -> dict[str, dict[str, int]]:
 
 def visits(root: Path, call: str) -> list[str]:
     """The path of a call, a line for each stay in a module."""
-    stays = groupby(paths(root)[call], key=lambda visit: visit[0])
-    return [f"{module}: {', '.join(name for _, name in functions)}" for module, functions in stays]
+    visited = groupby(paths(root)[call], key=lambda visit: visit[0])
+    return [f"{module}: {', '.join(name for _, name in functions)}" for module, functions in visited]
 
 
 if __name__ == "__main__":

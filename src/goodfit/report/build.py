@@ -9,6 +9,7 @@ import math
 import torch
 
 from goodfit._version import __version__
+from goodfit.augmentation.preview import previewed
 from goodfit.data import Split, metric
 from goodfit.diagnosis import Verdict, diagnose
 from goodfit.errors import InputError, MissingExtra
@@ -17,11 +18,10 @@ from goodfit.recipe import Recipe
 from goodfit.report import page as p
 from goodfit.report.sample_gallery import sample_galleries
 from goodfit.report.summary import headline, interval_text, study_facts, study_notes
+from goodfit.rng import generator
 from goodfit.stages import OnSample
 from goodfit.study import RankedRecipe, Study
 from goodfit.surgery import weight_refs
-from goodfit.train.preview import previewed
-from goodfit.train.rng import generator
 from goodfit.train.run import Run
 from goodfit.train.stages.on_sample import add_synthetic_rows, epoch_rows
 

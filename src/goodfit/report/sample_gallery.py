@@ -12,14 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from goodfit.data import Split
-from goodfit.data.reading.images import encode, encode_clip, tile
-from goodfit.recipe import Recipe
-from goodfit.report.mask_overlay import mask_legend, overlay_mask
-from goodfit.report.page import SampleGallery, SampleView
-from goodfit.report.series_charts import series_gallery
-from goodfit.report.table_diff import table_gallery
-from goodfit.train.preview import (
+from goodfit.augmentation.preview import (
     check_preview,
     example_rows,
     targets,
@@ -27,6 +20,13 @@ from goodfit.train.preview import (
     variants_in_batches,
     variants_with_targets,
 )
+from goodfit.data import Split
+from goodfit.data.reading.images import encode, encode_clip, tile
+from goodfit.recipe import Recipe
+from goodfit.report.mask_overlay import mask_legend, overlay_mask
+from goodfit.report.page import SampleGallery, SampleView
+from goodfit.report.series_charts import series_gallery
+from goodfit.report.table_diff import table_gallery
 from goodfit.types import Array
 
 DEFAULT_RATE = 8000

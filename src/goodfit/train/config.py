@@ -12,7 +12,7 @@ SCHEDULES = ("constant", "cosine", "linear", "step")
 
 
 class Training(Record):
-    """What a training run needs to know beside network, data and recipe.
+    """The settings of a training run, apart from network, data and recipe.
 
     >>> Training(epochs=10, learning_rate=0.01).changed()
     {'epochs': 10, 'learning_rate': 0.01}
@@ -33,7 +33,7 @@ class Training(Record):
     accumulate: int = knob(default=1, low=1, unit="parts", doc="parts a batch is computed in, to save memory")
     loss: str = knob(default="auto", choices=("auto", "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"),
                      doc="data loss; auto: by the task and the network's output")  # fmt: skip
-    metric: str = knob(default="auto", doc="metric beside the loss; auto: by the task and the class counts")
+    metric: str = knob(default="auto", doc="metric in addition to the loss; auto: by the task and the class counts")
 
     def rate_at(self, step: int, total: int) -> float:
         """The learning rate of optimizer step `step` (from 0) out of `total`.

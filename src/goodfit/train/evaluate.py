@@ -1,4 +1,4 @@
-"""Evaluation of networks: loss and metric on clean data, in evaluation mode, without penalties."""
+"""Predictions and evaluation of networks: outputs, Monte Carlo samples, loss and metric on clean data."""
 
 from __future__ import annotations
 
@@ -8,11 +8,101 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from goodfit.checks import whole_number
 from goodfit.data import Metric, Part, Split
+from goodfit.data.metrics import predicted_classes
 from goodfit.data.storage import take_rows
+from goodfit.errors import InputError
+from goodfit.models.ensemble import EnsembleModel
+from goodfit.recipe import Recipe
+from goodfit.rng import generator, stream
+from goodfit.stages import BranchNoise, Noise, Recurrent, TrainableStrengths, WeightPerturbation
+from goodfit.surgery import NORMS, copy_module
+from goodfit.technique import Technique
 from goodfit.train.losses import Criterion, by_row
-from goodfit.train.predict import ROWS, chunk_size, mask_of, predict_outputs
-from goodfit.train.rng import generator
+from goodfit.train.stages.on_model import attach_layers
+
+ROWS = 2048
+"""Rows in a forward pass without gradients, at most."""
+VALUES = 2**22
+"""Input values in a forward pass without gradients, at most, so that the activations of large inputs fit in memory."""
+RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RNNBase)
+
+
+def chunk_size(x: Tensor) -> int:
+    """The rows of x (n, …) in one forward pass without gradients.
+
+    >>> chunk_size(torch.zeros(1, 20)), chunk_size(torch.zeros(1, 3, 256, 256))
+    (2048, 21)
+    """
+    return max(1, min(ROWS, VALUES // max(1, x[0].numel())))
+
+
+def predict_outputs(model: nn.Module, x: Tensor) -> Tensor:
+    """The network's raw outputs for all rows x (n, …), in evaluation mode and without gradients."""
+    model.eval()
+    with torch.inference_mode():
+        return torch.cat([model(chunk) for chunk in x.split(chunk_size(x))])
+
+
+def predict_masks(model: nn.Module, x: Tensor) -> Tensor:
+    """The predicted class (rows, height, width) uint8 of each pixel of images x, in evaluation mode."""
+    model.eval()
+    with torch.inference_mode():
+        return torch.cat([mask_of(model(chunk)) for chunk in x.split(chunk_size(x))])
+
+
+def mask_of(output: Tensor) -> Tensor:
+    """The predicted classes (rows, height, width) uint8 from logits (rows, class, height, width)."""
+    return predicted_classes(output.movedim(1, -1)).to(torch.uint8)
+
+
+# ---- Monte Carlo samples ---------------------------------------------------------------------------
+
+
+def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed: int) -> Tensor:
+    """Raw outputs (n_samples, rows, outputs) with the recipe's noise active, drawn anew for each sample.
+
+    Normalization layers compute as in evaluation. Noise with a learned scale is left out. The network is unchanged.
+
+    Raises:
+        InputError: neither the recipe nor the network has noise.
+    """
+    n_samples = whole_number("predict_mc", "n_samples", n_samples, 1)
+    noises = Recipe(tuple(t for t in recipe if _is_noise(t)))
+    members = list(model.members) if isinstance(model, EnsembleModel) else [model]
+    if not len(noises) and not any(isinstance(m, RANDOM_LAYERS) and _dropout_rate(m) for m in model.modules()):
+        raise InputError(
+            f"predict_mc: the recipe or the network must have noise, got recipe '{recipe}' and a network without "
+            "dropout; every sample would be the same."
+        )
+    noise, networks = generator(seed, 0, "noise", x.device), []
+    for member in members:
+        attachment = attach_layers(copy_module(member), noises)
+        attachment.context.generator = noise
+        networks.append(_train_mode_except_norms(attachment.model))
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(stream(seed, 0, "user"))
+        cycle = (networks[i % len(networks)] for i in range(n_samples))
+        return torch.stack([torch.cat([network(rows) for rows in x.split(chunk_size(x))]) for network in cycle])
+
+
+def _is_noise(technique: Technique) -> bool:
+    kinds = (Noise, BranchNoise, WeightPerturbation, Recurrent)
+    return isinstance(technique, kinds) and not isinstance(technique, TrainableStrengths)
+
+
+def _dropout_rate(module: nn.Module) -> float:
+    return float(getattr(module, "p", getattr(module, "dropout", 0.0)))
+
+
+def _train_mode_except_norms(network: nn.Module) -> nn.Module:
+    network.train()
+    for module in network.modules():
+        if isinstance(module, NORMS):
+            module.eval()
+    return network
+
 
 SHARE = 0.1
 """Share of a large training part that is evaluated each epoch: about a thirtieth of an epoch's arithmetic."""

@@ -13,18 +13,17 @@ from torch import nn
 from goodfit.checks import whole_number
 from goodfit.data import Split
 from goodfit.models import build
+from goodfit.progress import RunProgress
 from goodfit.recipe import Recipe
+from goodfit.rng import stream
 from goodfit.surgery import copy_module
 from goodfit.technique import Technique
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 from goodfit.train.evaluate import constant_prediction_loss
 from goodfit.train.losses import Loss
-from goodfit.train.predict import with_weights
 from goodfit.train.prepare import Plan, prepare
-from goodfit.train.progress import RunProgress
-from goodfit.train.rng import stream
-from goodfit.train.run import Run, Weights, snapshot
+from goodfit.train.run import Run, Weights, snapshot, with_weights
 from goodfit.train.stages.on_epoch import RunTracker
 from goodfit.train.trainer import Trainer
 

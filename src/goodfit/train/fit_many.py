@@ -11,14 +11,13 @@ from torch import nn
 from goodfit.checks import is_whole_number
 from goodfit.data import Split, metric
 from goodfit.errors import InputError, TrainingError
+from goodfit.progress import ManyProgress
 from goodfit.recipe import Recipe
 from goodfit.technique import Technique
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Job, Networks, Planner
-from goodfit.train.population.scheduler import run_jobs
-from goodfit.train.population.solo_processes import Result
-from goodfit.train.progress import ManyProgress
+from goodfit.train.population.scheduler import Result, run_jobs
 from goodfit.train.run import Run
 
 if TYPE_CHECKING:
@@ -125,7 +124,8 @@ def fit_many(
 def many_progress(jobs: Sequence[Job], show: bool | None, title: str = "training") -> ManyProgress:
     """The progress bar of jobs."""
     epochs = sum(job.plan.training.epochs for job in jobs)
-    return ManyProgress(len(jobs), epochs, metric(jobs[0].plan.training.metric), show, title)
+    scored = metric(jobs[0].plan.training.metric)
+    return ManyProgress(len(jobs), epochs, scored.name, scored.higher_is_better, show, title)
 
 
 def _settings(

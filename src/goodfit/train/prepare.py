@@ -16,7 +16,8 @@ from goodfit.errors import InputError
 from goodfit.explanation import explain
 from goodfit.linter import Context, LintMessage
 from goodfit.recipe import Recipe
-from goodfit.stages import OnEval, Synthesis
+from goodfit.stages import OnEval, OnWeights, Synthesis
+from goodfit.stages.weight_targets import weight_targets
 from goodfit.technique import Technique
 from goodfit.train.config import Training
 from goodfit.train.losses import Criterion, Loss, choose_criterion, probe_output
@@ -25,7 +26,6 @@ from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_inpu
 from goodfit.train.stages.on_epoch import check_monitors
 from goodfit.train.stages.on_eval import single_averaging
 from goodfit.train.stages.on_model import Attachment, attach_layers
-from goodfit.train.stages.weight_targets import weight_targets
 
 ROWS = 64
 """Rows on which a network is checked for randomness in evaluation mode."""
@@ -200,7 +200,7 @@ def _check_fit(model: nn.Module, split: Split, recipe: Recipe, training: Trainin
 
 def _check_techniques(attachment: Attachment, recipe: Recipe, stats: DataStats) -> BatchTransforms:
     """The checks that need no training rows; the recipe's batch transforms."""
-    weight_targets(attachment.model, recipe)
+    weight_targets(attachment.model, recipe.at(OnWeights))
     transforms = BatchTransforms(recipe, attachment, stats)
     check_targets(recipe, stats)
     single_averaging(recipe.at(OnEval))

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from goodfit.data import Preprocessing, TaskSpec
 from goodfit.data.metrics import probabilities
 from goodfit.history import History
+from goodfit.models.ensemble import EnsembleModel
 from goodfit.recipe import Recipe
+from goodfit.surgery import copy_module
 from goodfit.train.config import Training
-from goodfit.train.predict import predict_masks, predict_mc, predict_outputs, with_weights
+from goodfit.train.evaluate import predict_masks, predict_mc, predict_outputs
 
 Weights = dict[str, Tensor]
 
@@ -120,3 +122,14 @@ def snapshot(model: nn.Module) -> Weights:
 def same(a: Weights, b: Weights) -> bool:
     """Whether two sets of weights are equal to the bit."""
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def with_weights(network: nn.Module, weights: Mapping[str, Tensor], task: str) -> nn.Module:
+    """The network with these weights; an `EnsembleModel` of copies of it if they are the weights of an ensemble."""
+    network = network.members[0] if isinstance(network, EnsembleModel) else network
+    prefix = "members."
+    numbers = {name.split(".")[1] for name in weights if name.startswith(prefix)}
+    if numbers and not any(name.startswith(prefix) for name in network.state_dict()):
+        network = EnsembleModel([copy_module(network) for _ in numbers], task)
+    network.load_state_dict(weights)
+    return network

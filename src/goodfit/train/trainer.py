@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from goodfit import surgery
 from goodfit.data import Split, metric
+from goodfit.progress import RunProgress
+from goodfit.rng import generator, stream
 from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, Scheduled
 from goodfit.train.checkpoint import Checkpoints, load_optimizer, optimizer_tensors, pack, unpack
 from goodfit.train.evaluate import evaluate, training_sample
 from goodfit.train.optimizers import make_optimizer
 from goodfit.train.prepare import Plan
-from goodfit.train.progress import RunProgress
-from goodfit.train.rng import generator, stream
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.stages.on_batch import DataStats
 from goodfit.train.stages.on_epoch import RunTracker, divergence, history_row

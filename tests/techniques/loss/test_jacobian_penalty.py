@@ -104,10 +104,10 @@ class CheckpointedWithState(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer, self.seen = nn.Linear(6, 6), torch.zeros(())
+        self.layer, self.total = nn.Linear(6, 6), torch.zeros(())
 
     def forward(self, x: Tensor) -> Tensor:
-        self.seen += x.detach().sum()
+        self.total += x.detach().sum()
         return checkpoint(self.layer, x, use_reentrant=False)  # type: ignore[no-any-return]
 
 

@@ -191,7 +191,9 @@ def test_the_rate_of_a_step_is_the_recipe_s() -> None:
 def test_decaying_twice_is_said(recipe: str, network: Network) -> None:
     """torch's AdamW decays by 0.01 unless told otherwise."""
     model = network()
-    with pytest.warns(UserWarning, match=r"weight_decay=0.01 acts beside .* on 0.weight, 2.weight, 4.weight; make the"):
+    with pytest.warns(
+        UserWarning, match=r"weight_decay=0.01 acts in addition to .* on 0.weight, 2.weight, 4.weight; create the"
+    ):
         attach(model, recipe, torch.optim.AdamW(model.parameters())).close()
     attach(
         model, recipe, torch.optim.AdamW(model.parameters(), weight_decay=0.0)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from goodfit.data import Split
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.population import solo_processes
+from goodfit.train.population import scheduler
 from goodfit.train.run import Run
 
 
@@ -93,11 +93,11 @@ def distance(a: Tensor, b: Tensor) -> float:
 def apart_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The recipes and seeds of the runs that `fit_many` trains by themselves."""
     seen: list[tuple[str, int]] = []
-    fit_job = solo_processes.fit_job
+    fit_job = scheduler.fit_job
 
     def note(networks: Any, job: Any, loss: Any) -> Any:
         seen.append((job.plan.recipe.text(), job.seed))
         return fit_job(networks, job, loss)
 
-    monkeypatch.setattr(solo_processes, "fit_job", note)
+    monkeypatch.setattr(scheduler, "fit_job", note)
     return seen

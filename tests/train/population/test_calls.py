@@ -19,7 +19,7 @@ from torch import nn
 from goodfit.data import Split
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import calls, graph, scheduler
+from goodfit.train.population import calls, graph, population, scheduler
 from goodfit.train.population.vectorized import MemberBatch
 from goodfit.train.run import Run
 
@@ -198,9 +198,9 @@ def test_members_are_trained_in_processes_side_by_side(
     mapped: Any = together(model, data, recipes, training, seeds=(0, 1, 2))
     forced(monkeypatch, compiling=True)
     monkeypatch.setattr(calls, "compile_graph", lambda graph, *_: graph)  # no need of a compiler here
-    monkeypatch.setattr(scheduler, "max_members", lambda *_: 3)
-    monkeypatch.setattr(scheduler, "SHORT_SECONDS", 0.0)
-    monkeypatch.setattr(scheduler, "available_workers", lambda: 2)
+    monkeypatch.setattr(population, "max_members", lambda *_: 3)
+    monkeypatch.setattr(population, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(population, "available_workers", lambda: 2)
     lanes: list[int] = []
     begin, epoch, here = scheduler.run_in_parallel, MemberBatch.train_epoch, os.getpid()
 

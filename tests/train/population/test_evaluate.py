@@ -13,7 +13,7 @@ from goodfit.data import Split, from_tensors
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import scheduler
+from goodfit.train.population import population, scheduler
 from goodfit.train.population.evaluate import CHUNK
 
 ROWS = {"train": 2 * CHUNK + 37, "stop": CHUNK + 5}
@@ -57,12 +57,12 @@ def test_pieces(long: Split, norm: nn.Module, loss: Any) -> None:
 
 def test_a_network_of_arithmetic_alone_is_not_tried_out(long: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
-    monkeypatch.setattr(scheduler, "BOUND", 0.0)
-    monkeypatch.setattr(scheduler.Population, "try_out", lambda population: tried.append(1))
+    monkeypatch.setattr(population, "ARITHMETIC_BOUND", 0.0)
+    monkeypatch.setattr(population.Population, "try_step", lambda population: tried.append(1))
     together = partial(fit_many, nn.Linear(6, 1).double(), long, ["l2=0.01", "l2=0.1"], Training(epochs=1))
     assert [run.epochs for run in together()] == [1, 1]  # type: ignore[union-attr]
     assert not tried
-    monkeypatch.setattr(scheduler, "BOUND", 1e9)
-    monkeypatch.setattr(scheduler.Population, "train", lambda population: iter(()))
+    monkeypatch.setattr(population, "ARITHMETIC_BOUND", 1e9)
+    monkeypatch.setattr(scheduler.PopulationTrainer, "train", lambda trainer: iter(()))
     together()
     assert tried

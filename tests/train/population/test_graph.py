@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from goodfit.train.population.graph import hoist_constants, overwrite_arguments, trace
-from goodfit.train.population.pytree import Flat
+from goodfit.train.population.graph import Flat, hoist_constants, overwrite_arguments, trace
 
 
 def targets(graph: Any) -> list[str]:

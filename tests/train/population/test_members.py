@@ -14,8 +14,8 @@ from goodfit.data import Split, load
 from goodfit.errors import TrainingError
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
-from goodfit.train.population import scheduler
-from goodfit.train.population.capacity import MAX_MEMBERS
+from goodfit.train.population import population
+from goodfit.train.population.population import MAX_MEMBERS
 from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
@@ -97,7 +97,7 @@ def test_ends(model: nn.Module, data: Split, alone: Any, equal: Any) -> None:
 def test_others_join_as_members_end(
     model: nn.Module, unequal: dict[int, Split], alone: Any, equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "max_members", lambda *_: 3)
+    monkeypatch.setattr(population, "max_members", lambda *_: 3)
     recipes = ["early_stopping=1", "dropout=0.5, early_stopping=2", "l2=0.1", "max_norm(1, schedule='linear')"]
     training = Training(epochs=8, batch_size=16, learning_rate=0.05)
     equal(together(model, unequal, recipes, training), alone(model, unequal, recipes, training))

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from goodfit.data import Split
+from goodfit.stages import weight_targets
 from goodfit.train.config import Training
 from goodfit.train.fit_many import fit_many
-from goodfit.train.stages import weight_targets
 
 together = partial(fit_many, population=True)
 Linear, ReLU, Sequential = nn.Linear, nn.ReLU, nn.Sequential

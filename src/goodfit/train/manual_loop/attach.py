@@ -16,13 +16,13 @@ from torch.optim import Optimizer
 from goodfit.data import Inputs
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.rng import generator, stream
 from goodfit.stages import AveragedWeights, Clock, Decision, Ensemble, OnEpoch, OnEval
 from goodfit.technique import Technique
 from goodfit.train.manual_loop import checks
 from goodfit.train.manual_loop.optimizer_params import add_parameters, remove_parameters
 from goodfit.train.manual_loop.step import OptimizerStep
 from goodfit.train.prepare import prepare_loop
-from goodfit.train.rng import generator, stream
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.stages.hooks import ForwardRecorder, RebindInput
 from goodfit.train.stages.on_batch import BatchTransforms, check_inputs

@@ -13,6 +13,7 @@ from torch.utils._pytree import TreeSpec
 
 from goodfit.train.population.graph import (
     PROGRAMS,
+    Flat,
     Program,
     cache_marker,
     compile_graph,
@@ -20,7 +21,6 @@ from goodfit.train.population.graph import (
     overwrite_arguments,
     trace,
 )
-from goodfit.train.population.pytree import Flat
 
 TIMED = 4
 """Mapped calls that are timed before further calls are traced or compiled; the first one is not counted."""

@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.func import vmap
 
 from goodfit.data import Metric
-from goodfit.train.evaluate import Evaluation
+from goodfit.train.evaluate import ROWS, Evaluation
 from goodfit.train.losses import by_row
 from goodfit.train.population.calls import CallHints, Calls
+from goodfit.train.population.graph import Flat, rows_of
 from goodfit.train.population.members import Member
 from goodfit.train.population.program import Program, State
-from goodfit.train.population.pytree import Flat, rows_of
-from goodfit.train.population.row_pool import EvaluationSets
-from goodfit.train.predict import ROWS
+from goodfit.train.population.step_inputs import EvaluationSets
 from goodfit.train.stages.on_epoch import divergence
 
 OUTPUTS = "outputs"

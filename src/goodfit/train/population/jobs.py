@@ -12,13 +12,13 @@ from torch import nn
 from goodfit.data import Split
 from goodfit.models import build, initialize, reinitialize
 from goodfit.recipe import Recipe
+from goodfit.rng import stream
 from goodfit.stages import OnSample
 from goodfit.surgery import copy_module
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
 from goodfit.train.population.grouping import not_vectorizable, shared_settings
 from goodfit.train.prepare import NetworkProbe, Plan, lint_context, prepare, probe_network
-from goodfit.train.rng import stream
 from goodfit.train.stages.on_sample import augments_repeats_only
 
 

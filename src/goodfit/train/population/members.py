@@ -10,14 +10,14 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
+from goodfit.rng import generator
 from goodfit.stages import Clock, OnSample, OnWeights, Penalty, ScalesLearningRate
+from goodfit.stages.weight_targets import Cadence
 from goodfit.train.config import Training
 from goodfit.train.population.context import SiteTechnique
-from goodfit.train.rng import generator
 from goodfit.train.stages.hooks import SiteKey
 from goodfit.train.stages.on_epoch import RunTracker
 from goodfit.train.stages.on_sample import augments_repeats_only, batch_sizes, epoch_rows, is_repeat
-from goodfit.train.stages.weight_targets import Cadence
 
 
 @dataclass(eq=False)

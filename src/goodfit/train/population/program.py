@@ -17,8 +17,7 @@ from goodfit.recipe import Recipe
 from goodfit.stages import AveragedWeights, Clock, OnEval, OnGrads, Periodic, ResettingAverage
 from goodfit.train.losses import by_row
 from goodfit.train.phases import Phase, in_order, phases_of
-from goodfit.train.population.context import EVAL, SiteTechnique, StackedContext, Strengths
-from goodfit.train.population.dropout_mode import DropoutMode
+from goodfit.train.population.context import EVAL, DropoutMode, SiteTechnique, StackedContext, Strengths
 from goodfit.train.population.weight_update import WeightState, WeightUpdate
 from goodfit.train.prepare import Plan
 from goodfit.train.stages.hooks import SiteKey

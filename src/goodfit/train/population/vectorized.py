@@ -20,12 +20,11 @@ from goodfit.stages import acts_now
 from goodfit.train.population.calls import STEP, CallHints, Calls, Kind
 from goodfit.train.population.context import DrawRequest
 from goodfit.train.population.evaluate import PopulationEvaluator, divergences
+from goodfit.train.population.graph import Flat, Tree, concatenate, row_of, rows_of, stack, where
 from goodfit.train.population.members import Member
 from goodfit.train.population.program import Program, State, StepFlags
-from goodfit.train.population.pytree import Flat, Tree, concatenate, row_of, rows_of, stack, where
 from goodfit.train.population.rng import PopulationRandom
-from goodfit.train.population.row_pool import RowPool
-from goodfit.train.population.step_inputs import StepInputs
+from goodfit.train.population.step_inputs import RowPool, StepInputs
 from goodfit.train.stages.on_epoch import history_row
 from goodfit.train.stages.on_eval import AveragingStep
 

@@ -21,11 +21,11 @@ from goodfit.stages import (
     Scaling,
     SmoothPenalty,
 )
+from goodfit.stages.weight_targets import WeightTarget, blocks, weight_targets
 from goodfit.surgery import WeightRef
 from goodfit.train.config import Training
 from goodfit.train.phases import Phase
 from goodfit.train.stages.hooks import SiteKey, StepContext
-from goodfit.train.stages.weight_targets import WeightTarget, blocks, weight_targets
 
 EPSILON = 1e-8
 """ε of torch's Adam."""
@@ -58,7 +58,7 @@ class WeightUpdate:
     ) -> None:
         self.adaptive = training.optimizer != "sgd"
         self.index = {id(p): i for i, p in enumerate(parameters)}
-        self.targets = [target.with_interval(self.adaptive) for target in weight_targets(model, recipe)]
+        self.targets = [target.with_interval(self.adaptive) for target in weight_targets(model, recipe.at(OnWeights))]
         self.intervals = {target.number: target.interval for target in self.targets}
         self.has_penalties = any(isinstance(target.technique, Penalty) for target in self.targets)
         self.unused: set[int] = set()  # numbers of weights without a gradient

@@ -11,9 +11,10 @@ from torch.optim.swa_utils import update_bn
 
 from goodfit import surgery
 from goodfit.errors import InputError
+from goodfit.models.ensemble import EnsembleModel
 from goodfit.stages import AveragedWeights, Clock, Ensemble, OnEval, ResettingAverage, acts_now
 from goodfit.surgery import copy_module
-from goodfit.train.predict import EnsembleModel, chunk_size
+from goodfit.train.evaluate import chunk_size
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 from goodfit.data import Inputs, TrainPart
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.rng import generator, stream
 from goodfit.stages import OnSample, Synthesis
-from goodfit.train.rng import generator, stream
 
 
 def epoch_rows(techniques: Sequence[OnSample], y: Tensor, generator: torch.Generator) -> Tensor:

@@ -17,6 +17,7 @@ from goodfit.stages import (
     Clock,
     Decay,
     Draw,
+    OnWeights,
     Penalty,
     Projection,
     ProximalPenalty,
@@ -24,9 +25,9 @@ from goodfit.stages import (
     Scaling,
     SmoothPenalty,
 )
+from goodfit.stages.weight_targets import Cadence, WeightTarget, blocks, weight_targets
 from goodfit.train.optimizers import is_adaptive, step_size
 from goodfit.train.phases import Phase
-from goodfit.train.stages.weight_targets import Cadence, WeightTarget, blocks, weight_targets
 
 
 class WeightUpdater:
@@ -77,7 +78,7 @@ class WeightUpdater:
         Raises:
             InputError: a technique finds no tensor to act on, or no parameter is trainable.
         """
-        targets = weight_targets(model, recipe)
+        targets = weight_targets(model, recipe.at(OnWeights))
         penalties: dict[int, tuple[QuadraticPenalty, ...]] = defaultdict(tuple)
         for target in targets:
             if isinstance(target.technique, QuadraticPenalty):
@@ -106,7 +107,7 @@ class WeightUpdater:
             InputError: the optimizer holds no tensor on which a technique acts.
         """
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        targets = [target.restricted(held) for target in weight_targets(model, recipe)]
+        targets = [target.restricted(held) for target in weight_targets(model, recipe.at(OnWeights))]
         return cls(targets, optimizer, None, call_optimizer)
 
     # ---- the phases ----------------------------------------------------------------------------

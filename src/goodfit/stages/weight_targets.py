@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 from goodfit import surgery
 from goodfit.errors import InputError
-from goodfit.recipe import Recipe
-from goodfit.stages import Clock, OnWeights, ProximalPenalty, inapplicable_reason
+from goodfit.stages.applicability import inapplicable_reason
+from goodfit.stages.common import Clock
+from goodfit.stages.on_weights import OnWeights, ProximalPenalty
 
 LARGE = 100_000
 """Number of weights above which `OnWeights.every` applies: a pass over them costs as much as the optimizer's step."""
@@ -69,14 +70,14 @@ class Cadence:
         return due
 
 
-def weight_targets(model: nn.Module, recipe: Recipe) -> list[WeightTarget]:
-    """The tensors of each OnWeights technique of a recipe.
+def weight_targets(model: nn.Module, techniques: Sequence[OnWeights]) -> list[WeightTarget]:
+    """The tensors on which each of a recipe's OnWeights techniques acts.
 
     Raises:
         InputError: a technique selects no tensor that it can act on; lists the reasons by tensor.
     """
     targets: list[WeightTarget] = []
-    for number, technique in enumerate(recipe.at(OnWeights)):
+    for number, technique in enumerate(techniques):
         who = type(technique).__name__
         refs = surgery.select(model, technique.on, who)
         usable = [ref for ref in refs if not inapplicable_reason(technique, ref)]

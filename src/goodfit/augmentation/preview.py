@@ -12,9 +12,9 @@ from goodfit.data import Split
 from goodfit.data.kinds import DataKind
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.rng import generator
 from goodfit.stages import Augmentation, BatchTransform, OnBatch
 from goodfit.technique import Technique
-from goodfit.train.rng import generator
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
 from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_inputs

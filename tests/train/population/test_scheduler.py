@@ -14,9 +14,9 @@ from goodfit.errors import TrainingError
 from goodfit.recipe import Recipe
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.population import solo_processes
+from goodfit.train.population import scheduler
 from goodfit.train.population.jobs import Job, Networks, Planner
-from goodfit.train.population.solo_processes import fit_one_by_one
+from goodfit.train.population.scheduler import fit_one_by_one
 
 SHORT = Training(epochs=2, batch_size=16)
 FAR = Training(epochs=2, batch_size=16, learning_rate=1e300, optimizer="sgd")
@@ -37,14 +37,14 @@ class Own(nn.Module):
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many processes were started, each time."""
     seen: list[int] = []
-    parallel = solo_processes.Parallel
+    parallel = scheduler.Parallel
 
     def note(n_jobs: int, **options: Any) -> Any:
         seen.append(n_jobs)
         return parallel(n_jobs=n_jobs, **options)
 
-    monkeypatch.setattr(solo_processes, "MIN_SECONDS", 0.0)
-    monkeypatch.setattr(solo_processes, "Parallel", note)
+    monkeypatch.setattr(scheduler, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(scheduler, "Parallel", note)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     return seen
 
@@ -79,7 +79,7 @@ def test_processes_give_what_fit_does(three_class_split: Split, processes: list[
 def test_no_process_is_started_for_one_run_or_on_one_core(
     count: int, cores: int, three_class_split: Split, processes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solo_processes, "fit_job", lambda networks, job, loss: job.number)
+    monkeypatch.setattr(scheduler, "fit_job", lambda networks, job, loss: job.number)
     checker: Callable[..., Any] = Planner(networks := Networks("mlp:4", fresh=False), None)
     jobs: list[Job] = [checker(three_class_split, Recipe(), SHORT).job(i, i, three_class_split) for i in range(count)]
     assert list(fit_one_by_one(networks, jobs, None, cores)) == [(i, i) for i in range(count)]
