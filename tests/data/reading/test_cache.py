@@ -70,8 +70,8 @@ def test_the_second_load_opens_no_file(pets: Path, tmp_path: Path, opened: Count
         assert is_mapped(data.x)
         assert is_mapped(data.test[0])
         assert data.x.dtype == plain.x.dtype
-        for got, wanted in ((data.x, plain.x), (data.y, plain.y), *zip(data.test, plain.test, strict=True)):
-            assert np.array_equal(got, wanted)
+        for got, expected in ((data.x, plain.x), (data.y, plain.y), *zip(data.test, plain.test, strict=True)):
+            assert np.array_equal(got, expected)
     assert [entry.name.split("-")[0] for entry in entries(tmp_path / "cache")] == ["test", "train"]
 
 
@@ -199,9 +199,9 @@ def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: py
     (tmp_path / "file").write_text("here")
     with pytest.raises(InputError, match=r"cache: .* GB of data cannot be written to '.*file' \(File exists\); free"):
         load(pets, cache=tmp_path / "file")
-    for given in ("", 3, b"x"):
+    for folder in ("", 3, b"x"):
         with pytest.raises(InputError, match="load: cache must be a folder, got"):
-            load(pets, cache=given)  # type: ignore[arg-type]
+            load(pets, cache=folder)  # type: ignore[arg-type]
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
     with pytest.raises(
@@ -213,7 +213,7 @@ def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no space")
 def test_space_is_reserved_before_it_is_used(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*given: object) -> None:
+    def full(*arguments: object) -> None:
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
@@ -291,7 +291,7 @@ class Shape:
 
 def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    wanted, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
+    expected, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
 
     def work(make: Callable[..., Array]) -> tuple[list[Array], Shape]:
         x = make((3, 2), np.float32)
@@ -300,7 +300,7 @@ def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
         return [x, np.arange(3)], Shape((3, 2))
 
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: decode_cached(wanted, tmp_path / "cache", "refuse", Shape, work), range(2)))
+        both = list(pool.map(lambda _: decode_cached(expected, tmp_path / "cache", "refuse", Shape, work), range(2)))
     for arrays, form in both:
         assert np.array_equal(arrays[0], np.ones((3, 2)))
         assert arrays[1].tolist() == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Folders of image files: what comes out, and what is said where something is wrong."""
+"""Folders of image files: what comes out, and what is sentences where something is wrong."""
 
 from __future__ import annotations
 

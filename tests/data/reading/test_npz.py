@@ -28,9 +28,9 @@ def test_arrays_come_out_in_files(save: object, tmp_path: Path) -> None:
     save(tmp_path / "data.npz", **arrays)
     with np.load(tmp_path / "data.npz") as archive:
         loaded = {key: read_array(archive, key) for key in arrays}
-    for key, wanted in arrays.items():
-        assert np.array_equal(loaded[key], wanted)
-        assert loaded[key].dtype == wanted.dtype
+    for key, expected in arrays.items():
+        assert np.array_equal(loaded[key], expected)
+        assert loaded[key].dtype == expected.dtype
     assert [key for key, array in loaded.items() if is_mapped(array)] == ["x"]
 
 

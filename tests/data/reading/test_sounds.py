@@ -60,8 +60,8 @@ def test_a_folder_per_class(tones: Path, caplog: pytest.LogCaptureFixture) -> No
     assert data.x.shape == (20, 1, 4000)
     assert data.x.dtype == np.float32
     for row, kind in ((0, "high"), (15, "low")):
-        wanted = 0.5 * np.sin(2 * np.pi * HERTZ[kind] * np.arange(4000) / 8000)
-        np.testing.assert_allclose(data.x[row, 0], wanted, atol=1e-4)
+        expected = 0.5 * np.sin(2 * np.pi * HERTZ[kind] * np.arange(4000) / 8000)
+        np.testing.assert_allclose(data.x[row, 0], expected, atol=1e-4)
     inputs = data.split().spec.inputs
     assert (inputs.kind, inputs.rate) == ("sound", 8000)
 
@@ -116,8 +116,8 @@ def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixtu
     np.testing.assert_allclose(data.x[10, 0, 100:-100], data.x[0, 0, 100:-100], atol=0.01)
     data = load(tones, options=Sounds(rate=4000))
     assert data.x.shape == (21, 1, 2000)
-    wanted = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
-    np.testing.assert_allclose(data.x[3, 0, 100:-100], wanted[100:-100], atol=0.01)
+    expected = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
+    np.testing.assert_allclose(data.x[3, 0, 100:-100], expected[100:-100], atol=0.01)
 
 
 def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
@@ -212,7 +212,7 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     def without(name: str, *rest: Any, **named: Any) -> Any:
         if name == "soundfile":
-            raise OSError("sndfile library not found")
+            raise OSError("sndfile library not result")
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
@@ -221,8 +221,8 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_resampling_keeps_a_tone() -> None:
-    found = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
-    np.testing.assert_allclose(found[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
+    result = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
+    np.testing.assert_allclose(result[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
 
 
 # ---- arrays and archives -------------------------------------------------------------------------

@@ -140,12 +140,12 @@ def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(
-    "asked", [{"rate": 5, "seconds": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "seconds": 0.8}]
+    "options", [{"rate": 5, "seconds": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "seconds": 0.8}]
 )
-def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_per_second(acts: Path, put: Put, options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     put("run/fast.mkv", 30, rate=30)
     put("run/long.mkv", 40)
-    data, log = warned(caplog, acts, Clips(**asked))
+    data, log = warned(caplog, acts, Clips(**options))
     assert data.x.shape == (14, 3, 4, 12, 16)
     assert data.rate == pytest.approx(5)
     assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 4, 5]]))  # its last is repeated
