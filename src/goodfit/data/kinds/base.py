@@ -67,7 +67,7 @@ class TrainingRows:
 
 
 class DataKind(ABC):
-    """A kind of data. A new kind is a subclass in a file of its own and a line in `goodfit.data.kinds`."""
+    """A kind of data. A new kind is a subclass in its own file and a line in `goodfit.data.kinds`."""
 
     name: ClassVar[str]
     """How users write it: `Inputs("image")`, `--kind image`."""
