@@ -117,9 +117,8 @@ def main() -> None:
     cases = json.loads(before.stdout.readline())
     assert json.loads(after.stdout.readline()) == cases
     ratios = []
-    print(
-        f"| case ({arguments.threads} thread(s), {arguments.rounds} rounds) | before, s | after, s | ratio (quartiles) |"
-    )
+    head = f"case ({arguments.threads} thread(s), {arguments.rounds} rounds)"
+    print(f"| {head} | before, s | after, s | ratio (quartiles) |")
     print("|---|---|---|---|")
     for case in [case for case in cases if arguments.only in case]:
         for worker in (before, after):
