@@ -82,6 +82,8 @@ class DataKind(ABC):
     """The shape of a batch of its inputs, in words."""
     space: ClassVar[int] = 0
     """Number of dimensions after the channels; 0: there are no channels."""
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ()
+    """Shapes of single inputs (channels, *space) on which augmentations are tested."""
     channels_last: ClassVar[bool] = False
     """Whether arrays may come with their channels at the end."""
     bounded: ClassVar[bool] = False
