@@ -102,7 +102,7 @@ def test_none_is_allowed_where_it_is_the_default() -> None:
     assert Automatic(seconds=np.float32(2)).seconds == 2.0  # type: ignore[arg-type]
     assert Automatic(column="x").changed() == {"column": "x"}
     assert [k.rule() for k in Automatic.knobs().values()] == [
-        "a whole number in [1, inf), a pair of such numbers, or None",
+        "a whole number in [1, inf), two of these numbers, or None",
         "in (0, inf) or None",
         "text or None",
     ]
@@ -115,7 +115,7 @@ def test_pairs_of_numbers() -> None:
     assert Automatic(size=[np.int64(2), 3]).size == (2, 3)  # type: ignore[arg-type]
     assert Automatic(size=4).size == 4
     for wrong in ((1,), (1, 2, 3), (1, 0), (1.5, 2), 0, True):
-        with pytest.raises(InputError, match=r"Automatic: size must be a whole number in \[1, inf\), a pair of"):
+        with pytest.raises(InputError, match=r"Automatic: size must be a whole number in \[1, inf\), two of"):
             Automatic(size=wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"seconds must be in \(0, inf\) or None, got seconds=\(1.0, 2.0\)"):
         Automatic(seconds=(1.0, 2.0))  # type: ignore[arg-type]

@@ -64,10 +64,10 @@ class Knob:
         >>> Knob("min", choices=("min", "max")).rule()
         "one of 'min', 'max'"
         >>> Knob(None, value_type=int, low=1, pair=True).rule()
-        'a whole number in [1, inf), a pair of such numbers, or None'
+        'a whole number in [1, inf), two of these numbers, or None'
         """
         rules = [self._rule_of_one()]
-        rules += ["a pair of such numbers"] if self.pair else []
+        rules += ["two of these numbers"] if self.pair else []
         rules += ["None"] if self.optional else []
         return rules[0] if len(rules) == 1 else f"{', '.join(rules[:-1])}{',' * (len(rules) > 2)} or {rules[-1]}"
 

@@ -67,7 +67,7 @@ def test_sizes(goodfit: Cli) -> None:
     assert "'4xa' is not a number or HEIGHTxWIDTH" in result.err
     result = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "0")
     assert result.code == 2
-    assert "Images: size must be a whole number in [1, inf), a pair of such numbers, or None, got size=0" in result.err
+    assert "Images: size must be a whole number in [1, inf), two of these numbers, or None, got size=0" in result.err
     result = goodfit("augment", "iris", "--recipe", "swap_noise=0.1", "--size", "4x6")
     assert result.err == "goodfit: load: this is table data; size is for images and clips; leave it out.\n"
 

@@ -153,24 +153,24 @@ def load_options(kind: str | None, values: Values) -> list[Options]:
     Raises:
         InputError: an option is not one of this kind, or no kind has all of the given options.
     """
-    given = {name: value for name, value in values.items() if value is not None}
+    chosen_values = {name: value for name, value in values.items() if value is not None}
     if kind is not None:
         from goodfit.data.kinds import kind as kind_named
 
         chosen = kind_named(kind, "--kind")
-        _refuse_unknown(chosen.options, given, f"--kind {kind}")
-        return [chosen.options(**given)]
-    if given.keys() <= Options.knobs().keys():
-        return [Options(**given)] if given else []
-    records = [record for record in RECORDS if given.keys() <= record.knobs().keys()]
+        _refuse_unknown(chosen.options, chosen_values, f"--kind {kind}")
+        return [chosen.options(**chosen_values)]
+    if chosen_values.keys() <= Options.knobs().keys():
+        return [Options(**chosen_values)] if chosen_values else []
+    records = [record for record in RECORDS if chosen_values.keys() <= record.knobs().keys()]
     if not records:
-        names = " and ".join(f"--{name}" for name in given)
+        names = " and ".join(f"--{name}" for name in chosen_values)
         raise InputError(f"load: {names} are options of different kinds of data; leave some out.")
-    return [record(**given) for record in records]
+    return [record(**chosen_values) for record in records]
 
 
-def _refuse_unknown(record: type[Options], given: Mapping[str, Any], who: str) -> None:
-    unknown = [f"--{name}" for name in given if name not in record.knobs()]
+def _refuse_unknown(record: type[Options], chosen_values: Mapping[str, Any], who: str) -> None:
+    unknown = [f"--{name}" for name in chosen_values if name not in record.knobs()]
     if unknown:
         known = ", ".join(f"--{name}" for name in record.knobs())
         raise InputError(

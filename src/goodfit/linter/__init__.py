@@ -23,7 +23,7 @@ from goodfit.linter.message import SEVERITIES, Context, LintMessage
 from goodfit.linter.view import View
 from goodfit.technique import Technique
 
-__all__ = ["RULES", "Context", "LintMessage", "lint"]
+__all__ = ["CONTRADICTIONS", "RULES", "Context", "LintMessage", "contradictions", "lint"]
 
 Rule = Callable[[View, Context], Iterator[LintMessage]]
 SUBJECTS = (
@@ -31,6 +31,10 @@ SUBJECTS = (
 )  # fmt: skip
 RULES: tuple[Rule, ...] = tuple(rule for subject in SUBJECTS for rule in subject.RULES)
 """All rules, by subject. A rule is a function of the recipe on its network and of the training's context."""
+CONTRADICTIONS: tuple[Rule, ...] = (
+    constraints.unit_norm_with_bounds, constraints.two_bounds, dropout.r_drop_without_noise,
+)  # fmt: skip
+"""The rules whose errors nothing else detects before training: techniques that contradict each other."""
 
 
 def lint(techniques: Sequence[Technique], model: nn.Module, context: Context | None = None) -> list[LintMessage]:
@@ -47,3 +51,12 @@ def lint(techniques: Sequence[Technique], model: nn.Module, context: Context | N
     view = View(techniques, model)
     messages = [message for rule in RULES for message in rule(view, context or Context())]
     return sorted(messages, key=lambda message: SEVERITIES.index(message.severity))
+
+
+def contradictions(
+    techniques: Sequence[Technique], model: nn.Module, context: Context | None = None
+) -> list[LintMessage]:
+    """The errors of `lint` that prevent training and that no other check before training detects."""
+    view = View(techniques, model)
+    messages = [message for rule in CONTRADICTIONS for message in rule(view, context or Context())]
+    return [message for message in messages if message.severity == "error"]

@@ -145,7 +145,7 @@ def _prepare_all(
             continue
         fitting.append(candidate)
         prepared.append(recipe)
-        notes += [f"{candidate.label}: {message}" for message in recipe.plan.description["warnings"]]
+        notes += [f"{candidate.label}: {message}" for message in planner.description(recipe, split)["warnings"]]
     return fitting, prepared, notes
 
 

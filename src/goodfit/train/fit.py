@@ -22,7 +22,7 @@ from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 from goodfit.train.evaluate import constant_prediction_loss
 from goodfit.train.losses import Loss
-from goodfit.train.prepare import Plan, prepare
+from goodfit.train.prepare import Plan, describe_recipe, prepare
 from goodfit.train.run import Run, Weights, snapshot, with_weights
 from goodfit.train.stages.on_epoch import RunTracker
 from goodfit.train.trainer import Trainer
@@ -67,18 +67,17 @@ def fit(
     """
     seed = whole_number("fit", "seed", seed, 0)
     spec = split.spec
+    name = model if isinstance(model, str) else ""
     if isinstance(model, str):
-        name = model
-        network = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
-    else:
-        name, network = "", copy_module(model)
+        model = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
+    network = copy_module(model)
     with torch.random.fork_rng():
         plan = prepare(network, split, Recipe.of(recipe), training or Training(), loss)
         trainer = Trainer(network, plan, split, seed)
         with RunProgress(plan.training.epochs, trainer.metric.name, progress) as bar:
             interrupted = trainer.train(checkpoints, bar)
         last = snapshot(trainer.network_to_keep())
-        metadata = run_metadata(split, plan, len(trainer.sample[0]), network)
+        metadata = run_metadata(split, plan, len(trainer.sample[0]), network) | describe_recipe(model, plan)
         outcome = TrainingOutcome(trainer.tracker, trainer.best, last, interrupted)
         return build_run(outcome, trainer.attachment.remove_training_hooks(), plan, split, seed, name, metadata)
 
@@ -124,5 +123,5 @@ def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module) -
     return {
         "rows_train": len(split.train), "rows_sample": sample_rows, "rows_stop": len(split.stop),
         "baseline_loss": baseline if math.isfinite(baseline) else None, "data": split.text,
-        "parameters": sum(p.numel() for p in model.parameters()), **plan.description,
+        "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip

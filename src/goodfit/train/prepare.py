@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from goodfit import surgery
 from goodfit.data import Split, default_metric
 from goodfit.errors import InputError
 from goodfit.explanation import explain
-from goodfit.linter import Context, LintMessage
+from goodfit.linter import Context, LintMessage, contradictions
 from goodfit.recipe import Recipe
 from goodfit.stages import OnEval, OnWeights, Synthesis
 from goodfit.stages.weight_targets import weight_targets
@@ -50,7 +50,8 @@ class Plan:
     training: Training  # with the chosen metric in place of "auto"
     criterion: Criterion
     phases: tuple[Phase, ...]  # of a training step, in order
-    description: dict[str, Any]  # see `describe_recipe`
+    context: Context  # what the linter knows about the training
+    messages: tuple[LintMessage, ...]  # warnings about the network
 
     @property
     def rows_at_once(self) -> int:
@@ -77,14 +78,13 @@ def prepare(
     if training.metric == "auto":
         training = training.with_values(metric=probe.metric)
     criterion = choose_criterion(training.loss, loss, split.spec, probe.output)
-    messages = [*recipe.lint(model, lint_context(split, training, criterion.name)), *probe.messages]
-    description = describe_recipe(model, recipe, messages)
     structure = training.batch_size, training.accumulate, tuple(map(_structure, recipe)), training.metric
     if structure not in probe.checked:
         _check_fit(model, split, recipe, training)
         probe.checked.add(structure)
-    refuse_contradictions(messages)
-    return Plan(recipe, training, criterion, phases_of(recipe), description)
+    context = lint_context(split, training, criterion.name)
+    refuse_contradictions(model, recipe, context)
+    return Plan(recipe, training, criterion, phases_of(recipe), context, probe.messages)
 
 
 def probe_network(model: nn.Module, split: Split) -> NetworkProbe:
@@ -114,9 +114,10 @@ def warn_if_nondeterministic(network: nn.Module, x: Tensor) -> list[LintMessage]
     return [LintMessage("warning", (), (), reason, "", "make it follow the network's mode, or use nn.Dropout")]
 
 
-def describe_recipe(network: nn.Module, recipe: Recipe, messages: Sequence[LintMessage]) -> dict[str, Any]:
-    """Where each technique acts on the original network, and the linter's warnings, as plain data."""
-    explained = explain(network, recipe)
+def describe_recipe(network: nn.Module, plan: Plan) -> dict[str, Any]:
+    """Where each technique acts on the original network, and all warnings, as plain data."""
+    explained = explain(network, plan.recipe)
+    messages = [*plan.recipe.lint(network, plan.context), *plan.messages]
     return {
         "acts": [list(row) for row in explained.rows()],
         "acts_on_whole_run": list(explained.whole_run),
@@ -137,15 +138,14 @@ def lint_context(split: Split, training: Training, loss: str) -> Context:
     )  # fmt: skip
 
 
-def refuse_contradictions(messages: Sequence[LintMessage]) -> None:
-    """Refuse a recipe that contradicts itself, the network or the data.
+def refuse_contradictions(model: nn.Module, recipe: Recipe, context: Context) -> None:
+    """Refuse a recipe whose techniques contradict each other.
 
     Raises:
-        InputError: a message of the linter is an error.
+        InputError: the linter finds an error.
     """
-    for message in messages:
-        if message.severity == "error":
-            raise InputError("recipe: " + str(message).removeprefix("error: "))
+    for message in contradictions(recipe.techniques, model, context):
+        raise InputError("recipe: " + str(message).removeprefix("error: "))
 
 
 def _structure(technique: Technique) -> Hashable:
@@ -163,7 +163,6 @@ def prepare_loop(model: nn.Module, recipe: Recipe, context: Context, stats: Data
     Raises:
         InputError: the network, the recipe and what is known about the data do not fit each other.
     """
-    messages = recipe.lint(model, context)
     with _attached(model, recipe) as attachment:
         _check_techniques(attachment, recipe, stats)
         if recipe.at(OnEval) and not rows and surgery.has_batch_norm(model):
@@ -171,7 +170,7 @@ def prepare_loop(model: nn.Module, recipe: Recipe, context: Context, stats: Data
                 f"{type(recipe.at(OnEval)[0]).__name__}: batch norm statistics must be recomputed for averaged "
                 "weights; give attach(…, data=(x, y))."
             )
-    refuse_contradictions(messages)
+    refuse_contradictions(model, recipe, context)
     return phases_of(recipe)
 
 

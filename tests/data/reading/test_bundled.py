@@ -22,10 +22,10 @@ def test_offline_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_names_versions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
 
     def fetch(**named: Any) -> Bunch:
-        asked.append({k: v for k, v in named.items() if k in ("name", "version", "data_id")})
+        requests.append({k: v for k, v in named.items() if k in ("name", "version", "data_id")})
         frame = pd.DataFrame({"a": range(6), "risk": pd.Categorical(list("gbgbgb"))})
         return Bunch(frame=frame, target_names=["risk"], details={"name": "credit-g"})
 
@@ -34,15 +34,15 @@ def test_names_versions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (data.name, data.target, data.classes) == ("credit-g", "risk", ("b", "g"))
     load("openml:31")
     load("openml:credit-g", "a", task="regression")
-    assert asked == [{"name": "credit-g", "version": 2}, {"data_id": 31}, {"name": "credit-g"}]
+    assert requests == [{"name": "credit-g", "version": 2}, {"data_id": 31}, {"name": "credit-g"}]
 
 
 def test_unknown_set(monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(**named: Any) -> Bunch:
-        raise ValueError("No active dataset nonsense found.")
+        raise ValueError("No active dataset nonsense result.")
 
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
-    with pytest.raises(InputError, match="cannot be used: No active dataset nonsense found"):
+    with pytest.raises(InputError, match="cannot be used: No active dataset nonsense result"):
         load("openml:nonsense")
     with pytest.raises(InputError, match="names no data set"):
         load("openml:")

@@ -43,15 +43,15 @@ def pets(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """The files that are decoded or inspected."""
-    found: Counted = []
+    opened_files: Counted = []
 
     def counting(call: Callable[..., object]) -> Callable[..., object]:
-        return lambda file, *form: (found.append(file), call(file, *form))[1]
+        return lambda file, *form: (opened_files.append(file), call(file, *form))[1]
 
     for module in (images, sounds):
         for name in ("decode", "inspect"):
             monkeypatch.setattr(module, name, counting(getattr(module, name)))
-    return found
+    return opened_files
 
 
 def entries(cache: Path) -> list[Path]:
@@ -70,8 +70,8 @@ def test_the_second_load_opens_no_file(pets: Path, tmp_path: Path, opened: Count
         assert is_mapped(data.x)
         assert is_mapped(data.test[0])
         assert data.x.dtype == plain.x.dtype
-        for got, wanted in ((data.x, plain.x), (data.y, plain.y), *zip(data.test, plain.test, strict=True)):
-            assert np.array_equal(got, wanted)
+        for got, expected in ((data.x, plain.x), (data.y, plain.y), *zip(data.test, plain.test, strict=True)):
+            assert np.array_equal(got, expected)
     assert [entry.name.split("-")[0] for entry in entries(tmp_path / "cache")] == ["test", "train"]
 
 
@@ -134,17 +134,17 @@ def test_damaged_files_are_remembered(
     with pytest.raises(InputError, match="2 of 26 files cannot be read"):
         load(pets, cache=cache)
     assert entries(cache) == []
-    told = []
+    messages = []
     for _ in range(2):
         opened.clear()
         caplog.clear()
         data = load(pets, options=Options(damaged="skip"), cache=cache)
-        told.append(caplog.messages)
+        messages.append(caplog.messages)
         assert np.array_equal(data.x, plain.x)
         assert np.array_equal(data.y, plain.y)
     assert not opened
-    assert told[0] == told[1]
-    assert "2 of 26 files cannot be read" in told[0][0]
+    assert messages[0] == messages[1]
+    assert "2 of 26 files cannot be read" in messages[0][0]
     with pytest.raises(InputError, match="2 of 26 files cannot be read"):
         load(pets, cache=cache)
 
@@ -199,9 +199,9 @@ def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: py
     (tmp_path / "file").write_text("here")
     with pytest.raises(InputError, match=r"cache: .* GB of data cannot be written to '.*file' \(File exists\); free"):
         load(pets, cache=tmp_path / "file")
-    for given in ("", 3, b"x"):
+    for folder in ("", 3, b"x"):
         with pytest.raises(InputError, match="load: cache must be a folder, got"):
-            load(pets, cache=given)  # type: ignore[arg-type]
+            load(pets, cache=folder)  # type: ignore[arg-type]
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
     with pytest.raises(
@@ -213,7 +213,7 @@ def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no space")
 def test_space_is_reserved_before_it_is_used(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*given: object) -> None:
+    def full(*arguments: object) -> None:
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
@@ -233,8 +233,8 @@ def test_sounds_are_kept_with_what_was_said_of_them(
             clip = rng.uniform(-0.5, 0.5, 900 + 20 * number) * (number > 0)
             soundfile.write(tmp_path / "words" / kind / f"{number}.wav", clip, 4000)
     plain = load(tmp_path / "words")
-    said = caplog.messages
-    assert any("silent" in text for text in said)
+    messages = caplog.messages
+    assert any("silent" in text for text in messages)
     for _ in range(2):
         opened.clear()
         caplog.clear()
@@ -242,7 +242,7 @@ def test_sounds_are_kept_with_what_was_said_of_them(
         assert is_mapped(data.x)
         assert np.array_equal(data.x, plain.x)
         assert (data.rate, data.kind) == (4000, "sound")
-        assert caplog.messages == said
+        assert caplog.messages == messages
     assert not opened
 
 
@@ -291,7 +291,7 @@ class Shape:
 
 def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    wanted, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
+    expected, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
 
     def work(make: Callable[..., Array]) -> tuple[list[Array], Shape]:
         x = make((3, 2), np.float32)
@@ -300,7 +300,7 @@ def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
         return [x, np.arange(3)], Shape((3, 2))
 
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: decode_cached(wanted, tmp_path / "cache", "refuse", Shape, work), range(2)))
+        both = list(pool.map(lambda _: decode_cached(expected, tmp_path / "cache", "refuse", Shape, work), range(2)))
     for arrays, form in both:
         assert np.array_equal(arrays[0], np.ones((3, 2)))
         assert arrays[1].tolist() == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Folders of image files: what comes out, and what is said where something is wrong."""
+"""Folders of image files: what comes out, and what is sentences where something is wrong."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_sizes_that_differ(pets: Path, put: Put) -> None:
     assert load(pets, options=Images(size=5)).x.shape == (25, 3, 5, 5)
     assert load(pets, options=Images(size=(4, 10))).x.shape == (25, 3, 4, 10)
     with pytest.raises(
-        InputError, match=r"Images: size must be a whole number in \[1, inf\), a pair of such numbers, or None"
+        InputError, match=r"Images: size must be a whole number in \[1, inf\), two of these numbers, or None"
     ):
         load(pets, options=Images(size=0))
 

@@ -27,11 +27,11 @@ def test_arrays_come_out_in_files(save: object, tmp_path: Path) -> None:
     assert callable(save)
     save(tmp_path / "data.npz", **arrays)
     with np.load(tmp_path / "data.npz") as archive:
-        found = {key: read_array(archive, key) for key in arrays}
-    for key, wanted in arrays.items():
-        assert np.array_equal(found[key], wanted)
-        assert found[key].dtype == wanted.dtype
-    assert [key for key, made in found.items() if is_mapped(made)] == ["x"]
+        loaded = {key: read_array(archive, key) for key in arrays}
+    for key, expected in arrays.items():
+        assert np.array_equal(loaded[key], expected)
+        assert loaded[key].dtype == expected.dtype
+    assert [key for key, array in loaded.items() if is_mapped(array)] == ["x"]
 
 
 def test_damaged_archives_are_refused(tmp_path: Path) -> None:

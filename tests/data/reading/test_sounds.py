@@ -1,4 +1,4 @@
-"""Sound files and archives: what comes out, and what is said where something is wrong."""
+"""Sound files and archives: what comes out, and what is log where something is wrong."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def warned(caplog: pytest.LogCaptureFixture, source: Path, options: Options | No
 
 
 def test_a_folder_per_class(tones: Path, caplog: pytest.LogCaptureFixture) -> None:
-    data, said = warned(caplog, tones)
-    assert not said
+    data, log = warned(caplog, tones)
+    assert not log
     assert (data.kind, data.rate, data.classes, data.target) == ("sound", 8000, ("high", "low"), "class")
     assert data.x.shape == (20, 1, 4000)
     assert data.x.dtype == np.float32
     for row, kind in ((0, "high"), (15, "low")):
-        wanted = 0.5 * np.sin(2 * np.pi * HERTZ[kind] * np.arange(4000) / 8000)
-        np.testing.assert_allclose(data.x[row, 0], wanted, atol=1e-4)
+        expected = 0.5 * np.sin(2 * np.pi * HERTZ[kind] * np.arange(4000) / 8000)
+        np.testing.assert_allclose(data.x[row, 0], expected, atol=1e-4)
     inputs = data.split().spec.inputs
     assert (inputs.kind, inputs.rate) == ("sound", 8000)
 
@@ -110,22 +110,22 @@ def test_channels_that_are_kept(put: Put, tmp_path: Path, caplog: pytest.LogCapt
 
 def test_rates_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("high/zz.wav", rate=44100)
-    data, said = warned(caplog, tones)
-    assert "1 of 21 sounds are resampled to the rate 8000: 'high/zz.wav'" in said
+    data, log = warned(caplog, tones)
+    assert "1 of 21 sounds are resampled to the rate 8000: 'high/zz.wav'" in log
     assert data.rate == 8000
     np.testing.assert_allclose(data.x[10, 0, 100:-100], data.x[0, 0, 100:-100], atol=0.01)
     data = load(tones, options=Sounds(rate=4000))
     assert data.x.shape == (21, 1, 2000)
-    wanted = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
-    np.testing.assert_allclose(data.x[3, 0, 100:-100], wanted[100:-100], atol=0.01)
+    expected = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(2000) / 4000)
+    np.testing.assert_allclose(data.x[3, 0, 100:-100], expected[100:-100], atol=0.01)
 
 
 def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("high/zy.wav", seconds=2.0)
     put("low/zz.wav", seconds=0.25)
-    data, said = warned(caplog, tones)
+    data, log = warned(caplog, tones)
     assert data.x.shape == (22, 1, 4000)
-    assert "sounds of 0.25 to 2 s get the length 0.5: the end of 1 is cut off, 1 are padded with silence" in said
+    assert "sounds of 0.25 to 2 s get the length 0.5: the end of 1 is cut off, 1 are padded with silence" in log
     assert np.abs(data.x[-1, 0, :2000]).max() > 0.4
     assert not data.x[-1, 0, 2000:].any()
     assert load(tones, options=Sounds(seconds=2.0)).x.shape == (22, 1, 16000)
@@ -136,11 +136,11 @@ def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixtur
     put("low/loud.wav", size=1.3)
     put("low/short.wav", seconds=0.001)
     put("low/empty.wav", seconds=0.0)
-    data, said = warned(caplog, tones)
+    data, log = warned(caplog, tones)
     assert len(data) == 24
-    assert "1 of 24 sounds are silent: 'low/silent.wav'" in said
-    assert "1 of 24 sounds are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in said
-    assert "2 of 24 sounds are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in said
+    assert "1 of 24 sounds are silent: 'low/silent.wav'" in log
+    assert "1 of 24 sounds are clipped (more than 1 % of their values at full scale): 'low/loud.wav'" in log
+    assert "2 of 24 sounds are shorter than 16 samples: 'low/empty.wav', 'low/short.wav'" in log
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound at all", b"RIFF\x00\x00\x00\x00WAVEfmt "])
@@ -150,9 +150,9 @@ def test_damaged_files_are_named(tones: Path, content: bytes, caplog: pytest.Log
         load(tones)
     assert "1 of 21 files cannot be read: 'low/bad.wav'" in str(raised.value)
     assert "leave them out with damaged='skip'" in str(raised.value)
-    data, said = warned(caplog, tones, Options(damaged="skip"))
+    data, log = warned(caplog, tones, Options(damaged="skip"))
     assert len(data) == len(data.x) == 20
-    assert "low/bad.wav" in said
+    assert "low/bad.wav" in log
 
 
 def test_truncated_and_poisoned_files_are_damaged(tones: Path, put: Put) -> None:
@@ -212,7 +212,7 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     def without(name: str, *rest: Any, **named: Any) -> Any:
         if name == "soundfile":
-            raise OSError("sndfile library not found")
+            raise OSError("sndfile library not result")
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
@@ -221,8 +221,8 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_resampling_keeps_a_tone() -> None:
-    found = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
-    np.testing.assert_allclose(found[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
+    result = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
+    np.testing.assert_allclose(result[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
 
 
 # ---- arrays and archives -------------------------------------------------------------------------
@@ -256,11 +256,11 @@ def archive(tmp_path: Path) -> Callable[..., Path]:
 
 def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
     path = archive()
-    data, said = warned(caplog, path)
+    data, log = warned(caplog, path)
     assert (data.kind, data.rate, data.target, data.classes) == ("sound", 0, "label", ("no", "yes"))
     assert data.x.shape == (40, 1, 127)
     assert data.x.dtype == np.float32
-    assert "sounds of 90 to 129 samples get the length 127: the end of 2 is cut off, 37 are padded" in said
+    assert "sounds of 90 to 129 samples get the length 127: the end of 2 is cut off, 37 are padded" in log
     with np.load(path) as stored:
         assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181] / 32768)  # as a file's 16 bits would be
     assert not data.x[1, 0, 91:].any()
@@ -279,7 +279,7 @@ def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "log"),
     [
         ({"lengths": np.arange(40)}, "lengths of 'clips.npz' add up to 780, but it has 4380 samples"),
         ({"lengths": np.arange(40) / 2}, "lengths of 'clips.npz' must be whole numbers of at least 0, got float64"),
@@ -288,8 +288,8 @@ def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
         ({"label": np.arange(3)}, "x has 40 rows"),
     ],
 )
-def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[str, Any], log: str) -> None:
+    with pytest.raises(InputError, match=log):
         load(archive(**changed))
 
 

@@ -13,8 +13,8 @@ from goodfit.errors import InputError
 
 
 def lines(count: int = 60) -> list[str]:
-    said = [("win a big prize now", "spam"), ("see you at home", "ham")]
-    rows = [{"text": f"{said[i % 2][0]} {i}", "label": said[i % 2][1]} for i in range(count)]
+    sentences = [("win a big prize now", "spam"), ("see you at home", "ham")]
+    rows = [{"text": f"{sentences[i % 2][0]} {i}", "label": sentences[i % 2][1]} for i in range(count)]
     return [json.dumps(row, ensure_ascii=False) for row in rows]
 
 
@@ -47,10 +47,10 @@ def test_damaged_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
 
 
 def folder(root: Path, count: int = 6) -> None:
-    for name, said in (("good", "a happy day"), ("bad", "a sad day")):
+    for name, sentences in (("good", "a happy day"), ("bad", "a sad day")):
         (root / name).mkdir(parents=True)
         for i in range(count):
-            (root / name / f"{i}.txt").write_text(f"{said} {i} ☀", "utf-8")
+            (root / name / f"{i}.txt").write_text(f"{sentences} {i} ☀", "utf-8")
     (root / ".DS_Store").write_text("x")
 
 

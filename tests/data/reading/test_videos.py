@@ -1,4 +1,4 @@
-"""Folders of video files: which frames come out, and what is said where something is wrong."""
+"""Folders of video files: which frames come out, and what is log where something is wrong."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def in_front(frames: Frames) -> Frames:
 
 
 def test_a_folder_per_class(acts: Path, caplog: pytest.LogCaptureFixture) -> None:
-    data, said = warned(caplog, acts)
-    assert not said
+    data, log = warned(caplog, acts)
+    assert not log
     assert (data.name, data.kind, data.classes, data.target) == ("acts", "video", ("run", "walk"), "class")
     assert (data.x.shape, data.x.dtype, data.rate) == ((12, 3, 6, 12, 16), np.uint8, 0)
     for row, name in ((0, "run/0.mkv"), (5, "run/5.mkv"), (8, "walk/2.mkv")):
@@ -128,9 +128,9 @@ def test_grey_clips_have_one_channel_and_one_coloured_one_makes_three(put: Put, 
 def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("run/long.mkv", 40)
     put("run/short.mkv", 3)
-    data, said = warned(caplog, acts)
+    data, log = warned(caplog, acts)
     assert data.x.shape == (14, 3, 16, 12, 16)
-    assert "clips of 3 to 40 frames get 16 frames, evenly spread over each; 13 have fewer, so that some of" in said
+    assert "clips of 3 to 40 frames get 16 frames, evenly spread over each; 13 have fewer, so that some of" in log
     evenly = [0, 3, 5, 8, 10, 13, 16, 18, 21, 23, 26, 29, 31, 34, 36, 39]  # round(39 k / 15)
     assert np.array_equal(data.x[6], in_front(noise(40, sum(b"run/long.mkv"))[evenly]))
     data = load(acts, options=Clips(frames=4))
@@ -140,12 +140,12 @@ def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(
-    "asked", [{"rate": 5, "seconds": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "seconds": 0.8}]
+    "options", [{"rate": 5, "seconds": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "seconds": 0.8}]
 )
-def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_per_second(acts: Path, put: Put, options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     put("run/fast.mkv", 30, rate=30)
     put("run/long.mkv", 40)
-    data, said = warned(caplog, acts, Clips(**asked))
+    data, log = warned(caplog, acts, Clips(**options))
     assert data.x.shape == (14, 3, 4, 12, 16)
     assert data.rate == pytest.approx(5)
     assert np.array_equal(data.x[0], in_front(noise(6, sum(b"run/0.mkv"))[[0, 2, 4, 5]]))  # its last is repeated
@@ -153,7 +153,7 @@ def test_frames_per_second(acts: Path, put: Put, asked: dict[str, Any], caplog: 
     assert np.array_equal(data.x[7], in_front(noise(40, sum(b"run/long.mkv"))[[0, 2, 4, 6]]))
     assert (
         "clips of 0.6 to 4 s get the length 0.8 s (4 frames, 5 per second): the end of 2 is cut off, the last frame of "
-        "12 is repeated; frames=" in said
+        "12 is repeated; frames=" in log
     )
     assert data.split().spec.inputs.rate == pytest.approx(5)
 
@@ -175,11 +175,11 @@ def test_frames_that_come_at_uneven_times() -> None:
 
 def test_clips_of_one_frame_are_told(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("run/still.mkv", 1)
-    data, said = warned(caplog, acts)
-    assert "1 of 13 clips have only one frame: 'run/still.mkv'" in said
+    data, log = warned(caplog, acts)
+    assert "1 of 13 clips have only one frame: 'run/still.mkv'" in log
     assert (data.x[6] == data.x[6][:, :1]).all()
-    data, said = warned(caplog, acts, Clips(rate=10, seconds=0.5))
-    assert "1 of 13 clips have only one frame: 'run/still.mkv'" in said
+    data, log = warned(caplog, acts, Clips(rate=10, seconds=0.5))
+    assert "1 of 13 clips have only one frame: 'run/still.mkv'" in log
     assert (data.x[6] == data.x[6][:, :1]).all()
 
 
@@ -204,8 +204,8 @@ def test_sizes_that_differ(acts: Path, put: Put) -> None:
 def test_smaller_frames_are_means(tmp_path: Path) -> None:
     board = np.indices((32, 32)).sum(0) % 2 * 255  # black and white pixels in turn
     path = write(tmp_path / "board.mkv", np.repeat(board[None].astype(np.uint8), 3, 0), form="gray")
-    found = decode(path, Form((8, 8), 1, 3), inspect(path).times)
-    assert np.abs(found[:, :, 1:-1, 1:-1].astype(int) - 127).max() < 12
+    frame_pixels = decode(path, Form((8, 8), 1, 3), inspect(path).times)
+    assert np.abs(frame_pixels[:, :, 1:-1, 1:-1].astype(int) - 127).max() < 12
 
 
 def test_a_camera_that_was_held_upright(tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def test_a_camera_that_was_held_upright(tmp_path: Path) -> None:
     turn = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # by 90° to the right
     path.write_bytes(raw[:matrix] + turn + raw[matrix + 36 :])
     assert inspect(path).size == (48, 32)
-    found = decode(path, Form((48, 32), 3, 5), inspect(path).times)
-    assert found.shape == (3, 5, 48, 32)
-    assert found[..., 20:].mean() > 235
-    assert found[..., :12].mean() < 20
+    frame_pixels = decode(path, Form((48, 32), 3, 5), inspect(path).times)
+    assert frame_pixels.shape == (3, 5, 48, 32)
+    assert frame_pixels[..., 20:].mean() > 235
+    assert frame_pixels[..., :12].mean() < 20
 
 
 def test_transparency_is_white(tmp_path: Path) -> None:
@@ -233,9 +233,9 @@ def test_transparency_is_white(tmp_path: Path) -> None:
         for values in half:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="rgba")))
         container.mux(stream.encode(None))
-    found = decode(path, Form((8, 8), 3, 4), inspect(path).times)
-    assert (found[..., :4] == 255).all()
-    assert (found[..., 4:] == 0).all()
+    frame_pixels = decode(path, Form((8, 8), 3, 4), inspect(path).times)
+    assert (frame_pixels[..., :4] == 255).all()
+    assert (frame_pixels[..., 4:] == 0).all()
 
 
 # ---- gif -----------------------------------------------------------------------------------------
@@ -258,8 +258,8 @@ def test_gif_files_are_images_unless_clips_are_asked_for(moving: Path) -> None:
     assert load(moving).x.shape == (12, 3, 6, 8)
     data = load(moving, options=Clips())
     assert (data.kind, data.x.shape) == ("video", (12, 3, 4, 6, 8))
-    found = data.x[0, :, :, 3, 4].T.astype(int)
-    assert np.abs(found - [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]).max() < 8
+    frame_pixels = data.x[0, :, :, 3, 4].T.astype(int)
+    assert np.abs(frame_pixels - [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]).max() < 8
 
 
 def test_a_kind_that_is_asked_for(acts: Path, put: Put) -> None:
@@ -288,9 +288,9 @@ def test_damaged_files_are_named(acts: Path, content: bytes, caplog: pytest.LogC
     assert "1 of 13 files cannot be read: 'walk/bad.mp4'" in str(raised.value)
     assert "leave them out with damaged='skip'" in str(raised.value)
     assert str(acts) not in str(raised.value)
-    data, said = warned(caplog, acts, Options(damaged="skip"))
+    data, log = warned(caplog, acts, Options(damaged="skip"))
     assert len(data) == len(data.x) == 12
-    assert "walk/bad.mp4" in said
+    assert "walk/bad.mp4" in log
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_what_does_not_fit(acts: Path, put: Put) -> None:
         ({"frames": 0}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=0"),
         ({"frames": 2.5}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=2.5"),
         ({"frames": 2, "rate": 3, "seconds": 4}, r"Clips: frames follow from rate and seconds \(frames = rate · sec"),
-        ({"size": 0}, r"Clips: size must be a whole number in \[1, inf\), a pair of such numbers, or None, got size=0"),
+        ({"size": 0}, r"Clips: size must be a whole number in \[1, inf\), two of these numbers, or None, got size=0"),
     ]
     for options, message in wrong:
         with pytest.raises(InputError, match=message):
@@ -375,7 +375,7 @@ def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def without(name: str, *rest: Any, **named: Any) -> Any:
         if name == "av":
-            raise OSError("avcodec library not found")
+            raise OSError("avcodec library not frame_pixels")
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)

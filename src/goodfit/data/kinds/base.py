@@ -67,7 +67,7 @@ class TrainingRows:
 
 
 class DataKind(ABC):
-    """A kind of data. A new kind is a subclass in a file of its own and a line in `goodfit.data.kinds`."""
+    """A kind of data. A new kind is a subclass in its own file and a line in `goodfit.data.kinds`."""
 
     name: ClassVar[str]
     """How users write it: `Inputs("image")`, `--kind image`."""
@@ -82,6 +82,8 @@ class DataKind(ABC):
     """The shape of a batch of its inputs, in words."""
     space: ClassVar[int] = 0
     """Number of dimensions after the channels; 0: there are no channels."""
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ()
+    """Shapes of single inputs (channels, *space) on which augmentations are tested."""
     channels_last: ClassVar[bool] = False
     """Whether arrays may come with their channels at the end."""
     bounded: ClassVar[bool] = False

@@ -140,12 +140,12 @@ def encode(numbers: Array, classes: Sequence[str]) -> bytes:
 
     Shape: numbers (height, width), positions among the classes.
     """
-    coloured = any(name.startswith("#") for name in classes)
+    has_colours = any(name.startswith("#") for name in classes)
     whole = all(name.startswith("#") or (name.isdigit() and int(name) < MAX_CLASSES) for name in classes)
     shades = [name if whole else str(place) for place, name in enumerate(classes)]
     table = [bytes.fromhex(name[1:]) if name[0] == "#" else bytes([int(name)] * 3) for name in shades]
     colours = np.frombuffer(b"".join(table), np.uint8).reshape(-1, 3)[numbers]  # (height, width, 3)
-    return images.encode(colours.transpose(2, 0, 1) if coloured and whole else colours[None, ..., 0])
+    return images.encode(colours.transpose(2, 0, 1) if has_colours and whole else colours[None, ..., 0])
 
 
 def _inspect(pair: Pair) -> tuple[tuple[int, int], bool]:

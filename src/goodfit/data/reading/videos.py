@@ -131,10 +131,10 @@ def choose_frames(times: Array, form: Form) -> Array:
     if not form.rate:
         even = np.linspace(0, last, form.frames) if form.frames > 1 else np.array([last / 2])
         return (even + 0.5).astype(np.int64)
-    wanted = np.arange(form.frames) / form.rate
-    behind = np.searchsorted(times, wanted)
+    frame_times = np.arange(form.frames) / form.rate
+    behind = np.searchsorted(times, frame_times)
     after, before = behind.clip(0, last), (behind - 1).clip(0, last)
-    nearest: Array = np.where(times[after] - wanted < wanted - times[before] + 1e-9, after, before)
+    nearest: Array = np.where(times[after] - frame_times < frame_times - times[before] + 1e-9, after, before)
     return nearest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ from goodfit.surgery import copy_module
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
 from goodfit.train.population.grouping import not_vectorizable, shared_settings
-from goodfit.train.prepare import NetworkProbe, Plan, lint_context, prepare, probe_network
+from goodfit.train.prepare import NetworkProbe, Plan, describe_recipe, lint_context, prepare, probe_network
 from goodfit.train.stages.on_sample import augments_repeats_only
 
 
@@ -119,6 +120,10 @@ class Planner:
                 plan = prepare(network, split, recipe, training, self.loss, probe)
                 self._prepared[key] = PreparedRecipe(plan, not_vectorizable(network, recipe, plan.training))
         return self._prepared[key]
+
+    def description(self, prepared: PreparedRecipe, split: Split) -> dict[str, Any]:
+        """Where the techniques of a prepared recipe act, and its warnings; see `describe_recipe`."""
+        return describe_recipe(self._templates[data_key(split)], prepared.plan)
 
     def _probe(self, split: Split) -> tuple[nn.Module, NetworkProbe]:
         """The template for this data, and what is known about it on these rows."""

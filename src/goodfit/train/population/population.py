@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ from goodfit.train.population.program import Program, State
 from goodfit.train.population.step_inputs import RowPool
 from goodfit.train.population.vectorized import MemberBatch
 from goodfit.train.population.workers import available_workers
+from goodfit.train.prepare import describe_recipe
 from goodfit.train.stages.on_batch import DataStats
 from goodfit.train.stages.on_epoch import RunTracker
 from goodfit.train.stages.on_model import attach_layers
@@ -88,8 +90,15 @@ class Population:
         self.n_weights = sum(p.numel() for p in self.program.parameters)
         self.calls, self.workers, self.together = Calls(), 1, 2  # `together`: members of one worker at a time
         self.by_number = {job.number: job for job in self.jobs}
+        self._descriptions: dict[int, dict[str, Any]] = {}  # by id of the plan
         dtype = self.program.parameters[0].dtype
         self.pool = RowPool([job.split for job in self.jobs], bool(recipe.at(Attack)), dtype)
+
+    def description(self, job: Job) -> dict[str, Any]:
+        """Where the techniques of a job act, and its warnings; see `describe_recipe`."""
+        if id(job.plan) not in self._descriptions:
+            self._descriptions[id(job.plan)] = describe_recipe(self.networks.template(job.split), job.plan)
+        return self._descriptions[id(job.plan)]
 
     def empty_batch(self, calls: Calls) -> MemberBatch:
         """A batch without members."""

@@ -161,6 +161,7 @@ class PopulationTrainer:
             weights[name] = snapshot(network)
         outcome = TrainingOutcome(member.tracker, weights["best"], weights["last"], interrupted)
         metadata = run_metadata(job.split, job.plan, len(population.pool.sample(member)[0]), network)
+        metadata |= population.description(job)
         return build_run(outcome, network, job.plan, job.split, job.seed, population.networks.name(), metadata)
 
 
