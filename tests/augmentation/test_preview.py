@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from goodfit.augmentation.preview import example_rows, previewed, targets, variants, variants_in_batches
 from goodfit.data import Split, load
 from goodfit.data.kinds import kind
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.augmentation.preview import example_rows, previewed, targets, variants, variants_in_batches
 
 
 def test_variants_are_random_and_depend_on_the_seed_only(image_split: Split) -> None:
