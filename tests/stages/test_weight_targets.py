@@ -1,4 +1,4 @@
-"""The tensors of OnWeights techniques, and the steps in which techniques act on large networks."""
+"""The tensors on which OnWeights techniques act, and how often they act."""
 
 from __future__ import annotations
 
@@ -7,62 +7,77 @@ import torch
 from torch import nn
 
 from goodfit.errors import InputError
-from goodfit.stages import Clock, weight_targets
-from goodfit.stages.weight_targets import LARGE, Cadence, blocks
+from goodfit.stages import Clock, OnWeights
+from goodfit.stages.weight_targets import LARGE, Cadence, WeightTarget, blocks, weight_targets
 from goodfit.techniques import L1, L2, MaxNorm
 
 
-def acts(interval: int, per_epoch: int, steps: int) -> list[int]:
-    """The steps in which a technique with this interval acts."""
-    cadence = Cadence(interval)
-    return [step for step in range(1, steps + 1) if cadence.advance(0.1, Clock(step, per_epoch, steps))]
+def names(target: WeightTarget) -> list[str]:
+    return [ref.name for ref in target.refs]
 
 
-def test_a_cadence_acts_every_n_steps_and_at_the_end_of_each_epoch() -> None:
-    assert acts(1, 5, 6) == [1, 2, 3, 4, 5, 6]
-    assert acts(2, 5, 10) == [2, 4, 5, 7, 9, 10]
-    assert acts(4, 3, 9) == [3, 6, 9]
+def only_target(model: nn.Module, technique: OnWeights) -> WeightTarget:
+    (target,) = weight_targets(model, [technique])
+    return target
 
 
-def test_a_cadence_returns_the_learning_rates_of_all_steps_since_it_last_acted() -> None:
-    cadence, rates = Cadence(3), []
-    for step in range(1, 6):
-        rates += cadence.advance(float(step), Clock(step, per_epoch=5, total=5))
-    assert rates == [1, 2, 3, 4, 5]
+def test_each_technique_has_the_tensors_that_it_selects() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    targets = weight_targets(model, [L2(), L1(on="bias"), MaxNorm(1.0, on="0.weight")])
+    assert [(target.number, names(target)) for target in targets] == [
+        (0, ["0.weight", "1.weight"]),
+        (1, ["0.bias", "1.bias"]),
+        (2, ["0.weight"]),
+    ]
 
 
-def test_the_interval_depends_on_size_and_optimizer() -> None:
-    size = int(LARGE**0.5) + 1
-    for model, large in ((nn.Linear(size, size), True), (nn.Linear(10, 10), False)):
-        l1, max_norm = weight_targets.weight_targets(model, [L1(0.1), MaxNorm(1.0)])
-        assert l1.with_interval(adaptive=True).interval == (L1.every if large else 1)
-        assert l1.with_interval(adaptive=False).interval == 1  # a proximal step with one step size is cheap
-        assert max_norm.with_interval(adaptive=False).interval == (MaxNorm.every if large else 1)
-
-
-def test_targets_are_the_selected_tensors_that_a_technique_can_change() -> None:
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+def test_frozen_tensors_are_left_out() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     model[0].weight.requires_grad_(False)
-    (kernels, biases) = weight_targets.weight_targets(model, [L2(0.1), L2(0.1, on="bias")])
-    assert [ref.name for ref in kernels.refs] == ["1.weight"]
-    assert [ref.name for ref in biases.refs] == ["0.bias", "1.bias"]
-    assert (kernels.number, biases.number) == (0, 1)
-    with pytest.raises(InputError, match=r"MaxNorm: on must choose a tensor that it can act on, got on='0.weight'"):
-        weight_targets.weight_targets(model, [MaxNorm(1.0, on="0.weight")])
+    assert names(only_target(model, L2())) == ["1.weight"]
 
 
-def test_a_target_is_restricted_to_the_tensors_of_an_optimizer() -> None:
-    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    (target,) = weight_targets.weight_targets(model, [L2(0.1)])
-    assert [ref.name for ref in target.restricted({id(model[1].weight)}).refs] == ["1.weight"]
-    with pytest.raises(InputError, match=r"L2: the optimizer must hold a tensor .*, found none of 0.weight, 1.weight"):
-        target.restricted(set())
+def test_a_technique_without_a_usable_tensor_is_refused_with_the_reasons() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    model[0].requires_grad_(False)
+    with pytest.raises(InputError) as error:
+        weight_targets(model, [MaxNorm(1.0, on="bias")])
+    assert str(error.value) == (
+        "MaxNorm: on must choose a tensor that it can act on, got on='bias' (0.bias: frozen; 1.bias: one number per "
+        "unit has no incoming weights); choose others."
+    )
 
 
-def test_blocks_have_one_row_per_unit() -> None:
-    model = nn.LSTM(2, 3)
-    (target,) = weight_targets.weight_targets(model, [MaxNorm(1.0, on="weight_ih_l0")])
-    gates = blocks(target.technique, target.refs[0])
-    assert [tuple(gate.shape) for gate in gates] == [(3, 2)] * 4
-    ones = blocks(target.technique, target.refs[0], torch.ones(12, 2))
-    assert all(bool((gate == 1).all()) for gate in ones)
+def test_tensors_that_the_optimizer_does_not_hold_are_left_out() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    target = only_target(model, L2())
+    assert names(target.restricted({id(model[1].weight)})) == ["1.weight"]
+    with pytest.raises(InputError, match=r"L2: the optimizer must hold a tensor .* found none of 0.weight, 1.weight;"):
+        target.restricted({id(model[1].bias)})
+
+
+def test_only_large_targets_wait_and_only_where_a_step_is_expensive() -> None:
+    side = 320
+    assert side**2 > LARGE
+    large, small = (only_target(nn.Linear(n, n), L1()) for n in (side, 10))
+    assert large.with_interval(adaptive=True).interval == L1.every > 1
+    assert large.with_interval(adaptive=False).interval == 1  # one step size for all weights
+    assert small.with_interval(adaptive=True).interval == 1
+    assert only_target(nn.Linear(side, side), L2()).with_interval(adaptive=True).interval == L2.every
+
+
+def test_a_cadence_acts_every_few_steps_and_at_the_end_of_an_epoch() -> None:
+    cadence = Cadence(3)
+    rates = [cadence.advance(step / 10, Clock(step, per_epoch=5, total=10)) for step in range(1, 7)]
+    assert rates == [[], [], [0.1, 0.2, 0.3], [], [0.4, 0.5], []]
+    assert cadence.rates == [0.6]
+
+
+def test_techniques_receive_units_first_or_the_layer_s_layout() -> None:
+    model = nn.ConvTranspose2d(4, 6, 3)
+    (ref,) = only_target(model, L2()).refs
+    assert [tuple(block.shape) for block in blocks(MaxNorm(1.0), ref)] == [(6, 4, 3, 3)]
+    assert [tuple(block.shape) for block in blocks(L2(), ref)] == [(4, 6, 3, 3)]
+    other = torch.zeros(4, 6, 3, 3)
+    assert blocks(L2(), ref, other)[0] is other
+    assert blocks(MaxNorm(1.0), ref, other)[0].data_ptr() == other.data_ptr()
