@@ -12,7 +12,7 @@ BYTES, FLOATS = np.uint8, np.float32
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "kind", "wanted", "found"),
+    ("shape", "dtype", "kind", "arranged", "arranged_kind"),
     [
         ((9, 28, 28), BYTES, None, (9, 1, 28, 28), "image"),
         ((9, 28, 28), FLOATS, None, (9, 28, 28), "series"),
@@ -30,10 +30,10 @@ BYTES, FLOATS = np.uint8, np.float32
     ],
 )
 def test_channels_come_to_the_front(
-    shape: tuple[int, ...], dtype: type, kind: str | None, wanted: tuple[int, ...], found: str
+    shape: tuple[int, ...], dtype: type, kind: str | None, arranged: tuple[int, ...], arranged_kind: str
 ) -> None:
-    x, what = arrange(np.zeros(shape, dtype), kind)
-    assert (x.shape, what) == (wanted, found)
+    x, inferred = arrange(np.zeros(shape, dtype), kind)
+    assert (x.shape, inferred) == (arranged, arranged_kind)
 
 
 def test_each_pixel_keeps_its_place() -> None:
@@ -43,15 +43,15 @@ def test_each_pixel_keeps_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind", "said"),
+    ("shape", "kind", "message"),
     [
         ((9, 4), "image", r"load: image data has the shape \(rows, channels, height, width\), got \(9, 4\)"),
         ((9, 4), "imgae", "load: kind must be one of .* got 'imgae'. Did you mean 'image'"),
         ((9, 4, 4, 4, 4), "sound", r"sound data has the shape \(rows, channels, time\)"),
     ],
 )
-def test_shapes_that_a_kind_cannot_have(shape: tuple[int, ...], kind: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_shapes_that_a_kind_cannot_have(shape: tuple[int, ...], kind: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         arrange(np.zeros(shape, FLOATS), kind)
 
 

@@ -161,6 +161,9 @@ class Regularizer:
                 transformed with them; beyond the border they are 0.
             augment_mask: mask (batch,) of the samples that may be augmented, from `is_repeat`; only needed if a
                 technique augments repeated samples only.
+
+        Raises:
+            InputError: x or y is not a tensor, x or y does not fit the recipe, or a mask is needed.
         """
         self._check_open("batch")
         self._begin_step()
@@ -182,6 +185,9 @@ class Regularizer:
         It does not contain penalties on weights: `step` applies them in closed form, and `penalties` returns them.
 
         `losses`: the data loss per row (batch,), for techniques that weight it.
+
+        Raises:
+            InputError: `batch` or the forward pass is missing, or a technique needs `losses`.
         """
         self._check_open("penalty")
         if not self.terms.techniques:
@@ -241,6 +247,9 @@ class Regularizer:
         """End an epoch with its metrics (`stop_loss=…` or `val_loss=…`); whether to stop, and why.
 
         The weights of the best epoch are kept. `close` puts them into the network if the recipe stops early.
+
+        Raises:
+            InputError: the metric that the recipe monitors is missing.
         """
         row = {name.replace("val_", "stop_", 1): float(value) for name, value in {**(metrics or {}), **more}.items()}
         if self.monitor.techniques:
