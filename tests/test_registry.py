@@ -204,21 +204,21 @@ def test_population_equals_solo(three_class_split: Split) -> None:
     assert not torch.equal(together[0].last["0.weight"], together[2].last["0.weight"])
 
 
-MODULE = '''
+TECHNIQUE = '''
     import goodfit
     from goodfit.stages import SmoothPenalty, selector
     from goodfit.technique import knob
 
     @goodfit.register
-    class OwnPenalty(SmoothPenalty):
+    class NAME(SmoothPenalty):
         """Adds strength · Σw⁴ to the cost."""
 
-        alone = "it runs in a process of its own in this test"
+        not_vectorizable = "it runs in a process of its own in this test"
         strength: float = knob(0.1, low=0, neutral=0.0, doc="weight of Σw⁴")
         on: str = selector()
 
         def value(self, w):
-            assert goodfit.Recipe.of("own_penalty").techniques == (OwnPenalty(),)  # this process knows the name
+            assert goodfit.Recipe.of(self.name()).techniques == (type(self)(),)  # this process knows the name
             return self.strength * w.pow(4).sum()
 
         def gradient(self, w):
@@ -228,36 +228,34 @@ SCRIPT = """
     import sys
     import numpy as np
     import torch
-    {definition}
     if __name__ == "__main__":
-        from goodfit.train.population import scheduler as apart
-        apart.WORTH = 0.0
+        from goodfit.train.population import scheduler
+        scheduler.MIN_SECONDS = 0.0
         torch.set_num_threads(2)
         started = []
-        parallel = apart.Parallel
-        apart.Parallel = lambda n_jobs, **options: started.append(n_jobs) or parallel(n_jobs=n_jobs, **options)
-        apart.os.cpu_count = lambda: 2
+        parallel = scheduler.Parallel
+        scheduler.Parallel = lambda n_jobs, **options: started.append(n_jobs) or parallel(n_jobs=n_jobs, **options)
+        scheduler.os.cpu_count = lambda: 2
         rng = np.random.default_rng(0)
         split = goodfit.load((rng.normal(size=(80, 4)), rng.integers(0, 2, 80))).split()
-        recipes = ["own_penalty=0.1", "own_penalty=0.2", "own_penalty=0.3"]
+        recipes = ["of_script=0.1", "of_module=0.2", "of_script=0.3", "of_module=0.4"]
         training = goodfit.Training(epochs=1, batch_size=16)
         runs = goodfit.fit_many("mlp", split, recipes, training)
         assert started == [2], started
         for run, recipe in zip(runs, recipes, strict=True):
-            assert type(run.recipe.techniques[0]) is OwnPenalty
+            assert type(run.recipe.techniques[0]) is (OfModule if "module" in recipe else OfScript)
             alone = goodfit.fit("mlp", split, recipe, training)
             assert all(torch.equal(run.last[name], weight) for name, weight in alone.last.items())
         print("same")
 """
 
 
-@pytest.mark.parametrize("where", ["in the script", "in a module"])
-def test_worker_processes_know_it(where: str, tmp_path: Path) -> None:
-    definition, module = textwrap.dedent(MODULE), tmp_path / "own_penalty_module.py"
-    if where == "in a module":
-        module.write_text(definition, encoding="utf-8")
-        definition = "import goodfit\nfrom own_penalty_module import OwnPenalty\n"
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT).replace("{definition}", definition), encoding="utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=300)
+def test_worker_processes_know_it(tmp_path: Path) -> None:
+    """One technique of the script itself, and one of a module that it imports."""
+    definition = textwrap.dedent(TECHNIQUE)
+    (tmp_path / "own_module.py").write_text(definition.replace("NAME", "OfModule"), encoding="utf-8")
+    script = definition.replace("NAME", "OfScript") + "from own_module import OfModule\n" + textwrap.dedent(SCRIPT)
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    command = [sys.executable, tmp_path / "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.endswith("same\n"), done.stderr

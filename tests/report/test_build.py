@@ -8,25 +8,22 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from torch import nn
 
-from goodfit.data import Split, TaskSpec, load
+from goodfit.data import Split, load
 from goodfit.diagnosis import Finding as Found
 from goodfit.diagnosis import Verdict
 from goodfit.errors import InputError
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
-from goodfit.report import headline, interval_text, write_report
+from goodfit.report import headline, write_report
 from goodfit.report.build import BINS, run_page, study_page, verdict_box, weights
 from goodfit.report.html import render
-from goodfit.study import Study, Trial, run_study
-from goodfit.study.candidates import Candidate
-from goodfit.study.statistics import Estimate
+from goodfit.study import Study, run_study
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.run import Run
@@ -43,19 +40,6 @@ def run(three_class_split: Split) -> Run:
 @pytest.fixture(scope="module")
 def study() -> Study:
     return run_study(load("iris"), "mlp:8", ["l1=0.05", "max_norm=2, clip_grad_norm=1"], Training(epochs=3), seeds=2)
-
-
-def by_hand(scores: dict[str, list[float | None]], metric: str = "accuracy") -> Study:
-    """Make a study from the scores of each recipe; None is a failed run."""
-    trials = []
-    for text, values in scores.items():
-        for seed, value in enumerate(values):
-            run: Any = None if value is None else SimpleNamespace(epochs=0)
-            score = math.nan if value is None else value
-            trials.append(Trial(Candidate(text or "plain", Recipe.of(text)), seed, score, 0.0, 1.0, run))
-    spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
-    rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
-    return Study("hand", spec, metric, "mlp", Training(), (0, 1), rows, trials)
 
 
 # ---- weights ----------------------------------------------------------------------------------------
@@ -118,50 +102,6 @@ def test_each_finding_is_marked_as_supporting_neutral_or_against(label: str, res
     assert (box.findings[0].title, box.findings[0].evidence, box.findings[0].next_step) == (
         "title", "evidence", "step",
     )  # fmt: skip
-
-
-# ---- headlines --------------------------------------------------------------------------------------
-
-
-def test_headline_of_a_significantly_better_recipe() -> None:
-    text = headline(by_hand({"": [0.50, 0.60], "l2=0.1": [0.90, 1.0]}))
-    assert re.fullmatch(
-        r"Best recipe: l2=0\.1, \+0\.4000 accuracy vs\. plain, 95 % interval \[\+0\.\d{4}, \+0\.\d{4}\], 2 seeds\. "
-        r"Significantly better: the interval excludes 0\.",
-        text,
-    )
-
-
-def test_headline_of_a_difference_that_is_not_significant() -> None:
-    text = headline(by_hand({"": [0.50, 0.60], "l2=0.1": [0.70, 0.5]}))
-    assert text.startswith("Best recipe: l2=0.1, +0.0500 accuracy vs. plain, 95 % interval [-")
-    assert text.endswith("2 seeds. Not significant: the interval includes 0. Use more seeds.")
-
-
-def test_headline_where_plain_is_best() -> None:
-    assert (
-        headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.1]}))
-        == "No recipe is better than the plain network (accuracy 0.5500)."
-    )
-
-
-def test_headline_of_an_error_is_negative() -> None:
-    text = headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.2]}, metric="rmse"))
-    assert text.startswith("Best recipe: l2=0.1, -0.4000 rmse vs. plain")
-
-
-def test_headline_where_plain_failed() -> None:
-    text = headline(by_hand({"": [None, None], "l2=0.1": [0.1, 0.2]}))
-    assert text == "Best recipe: l2=0.1 (accuracy 0.1500). No plain run was finished."
-
-
-def test_headline_where_nothing_was_finished() -> None:
-    assert headline(by_hand({"": [None]})) == "No run was finished."
-
-
-def test_one_seed_has_no_interval_to_show() -> None:
-    assert interval_text(Estimate(0.5, -math.inf, math.inf, 1)) == "0.5000 (one seed: no interval)"
-    assert interval_text(Estimate(0.5, 0.25, 0.75, 2), 2) == "0.50 [0.25, 0.75]"
 
 
 # ---- pages ------------------------------------------------------------------------------------------
@@ -306,16 +246,3 @@ def test_a_report_is_the_same_but_for_the_time(run: Run) -> None:
     one, two = (dataclasses.replace(run_page(run), created="") for _ in range(2))
     assert one == two
     assert render(one) == render(two)
-
-
-def test_the_headline_of_one_seed_has_no_interval() -> None:
-    from goodfit.data import load
-    from goodfit.report import headline
-    from goodfit.study import run_study
-    from goodfit.train.config import Training
-
-    study = run_study(load("iris"), "mlp:4", ["batch_norm"], Training(epochs=2), seeds=1, progress=False)
-    study.trials = [dataclasses.replace(o, score=0.5 + 0.25 * i) for i, o in enumerate(study.trials)]
-    text = headline(study)
-    assert "inf" not in text
-    assert text == "Best recipe: batch_norm, +0.2500 accuracy vs. plain. One seed gives no interval; use more seeds."

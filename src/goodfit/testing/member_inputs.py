@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data import Inputs
+from goodfit.data.kinds import KINDS, DataKind
 from goodfit.data.text.vocabulary import Vocabulary
 from goodfit.stages import (
     Augmentation,
@@ -37,7 +38,8 @@ VOCABULARY = Vocabulary.of(
 def arguments(technique: type[Technique], seed: int) -> Arguments:
     """Several tuples of arguments for the technique's functions, without the random draws."""
     if issubclass(technique, Augmentation) and not _accepts_any_batch(technique):
-        return next(make(seed) for kind, make in AUGMENTATION_ARGUMENTS.items() if kind in technique.kinds)
+        kinds = [kind for kind in KINDS.values() if not technique.kinds or kind.name in technique.kinds]
+        return _augmentation_arguments(max(kinds, key=lambda kind: len(kind.example_shapes)), seed)
     for base, make in ARGUMENTS.items():
         if issubclass(technique, base):
             return make(seed)
@@ -105,10 +107,14 @@ def _texts(seed: int) -> tuple[Tensor, Tensor]:
     return torch.where(torch.arange(8) < lengths, x, 0), _batch(seed, ())[1]
 
 
-def _images(seed: int) -> Arguments:
-    """Images and videos, with values in [0, 1]."""
-    batches = [_batch(seed, shape) for shape in ((3, 6, 8), (3, 2, 6, 6))]
-    return [(x.sigmoid(), y) for x, y in batches]
+def _augmentation_arguments(kind: DataKind, seed: int) -> Arguments:
+    """Batches of a kind of data; those of images and videos have values in [0, 1]."""
+    if kind.whole_numbers:
+        return [_texts(seed)]
+    if not kind.example_shapes:
+        return [_table(seed)]
+    batches = [_batch(seed, shape) for shape in kind.example_shapes]
+    return [(x.sigmoid(), y) for x, y in batches] if kind.channels_last else batches
 
 
 def _kernel(seed: int, shape: Sequence[int]) -> Tensor:
@@ -130,16 +136,6 @@ def _accepts_any_batch(technique: type[Augmentation]) -> bool:
     """Whether it accepts tables and other kinds of data too."""
     return TABLE.kind in technique.kinds and len(technique.kinds) > 1
 
-
-AUGMENTATION_ARGUMENTS: dict[str, Callable[[int], Arguments]] = {
-    "image": _images,
-    "sound": lambda seed: [_batch(seed, shape) for shape in ((1, 64), (2, 30))],
-    "table": lambda seed: [_table(seed)],
-    "series": lambda seed: [_batch(seed, (2, 12))],
-    "text": lambda seed: [_texts(seed)],
-    "video": lambda seed: [_batch(seed, (3, 6, 4, 5))],
-}
-"""Kind of data → arguments of augmentations for it."""
 
 ARGUMENTS: dict[Any, Callable[[int], Arguments]] = {
     OnBatch: lambda seed: [_table(seed), *(_batch(seed, shape) for shape in ((5,), (2, 6), (2, 4, 6)))],

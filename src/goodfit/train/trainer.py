@@ -19,7 +19,7 @@ from goodfit.train.optimizers import make_optimizer
 from goodfit.train.prepare import Plan
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.stages.on_batch import DataStats
-from goodfit.train.stages.on_epoch import RunTracker, divergence, history_row
+from goodfit.train.stages.on_epoch import EpochStats, RunTracker, divergence, history_row
 from goodfit.train.stages.on_eval import WeightAverager
 from goodfit.train.stages.on_model import attach_layers
 from goodfit.train.stages.on_sample import add_synthetic_rows, augments_repeats_only, epoch_batches, is_repeat
@@ -90,9 +90,8 @@ class Trainer:
         stopping = evaluate(network, stop.x, stop.y, self.plan.criterion, self.metric)
         penalties = self.updater.penalties((epoch - 1) / self.training.epochs)
         rate = self.updater.optimizer.param_groups[0]["lr"]
-        batch_loss = float(torch.stack(losses).mean())
-        row = history_row(epoch, self.metric.name, train, stopping, batch_loss, penalties, rate, seconds)
-        improved = self.tracker.record(row)
+        stats = EpochStats(float(torch.stack(losses).mean()), penalties, rate, seconds)
+        improved = self.tracker.record(history_row(epoch, self.metric.name, train, stopping, stats))
         if improved:
             self.best = snapshot(network)
         return network, improved

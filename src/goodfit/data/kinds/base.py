@@ -82,6 +82,8 @@ class DataKind(ABC):
     """The shape of a batch of its inputs, in words."""
     space: ClassVar[int] = 0
     """Number of dimensions after the channels; 0: there are no channels."""
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ()
+    """Shapes of single inputs (channels, *space) on which augmentations are tested."""
     channels_last: ClassVar[bool] = False
     """Whether arrays may come with their channels at the end."""
     bounded: ClassVar[bool] = False
@@ -213,7 +215,7 @@ class DataKind(ABC):
         if technique.kinds and self.name not in technique.kinds:
             return Match(
                 f"it acts on {' and '.join(technique.kinds)} data; these inputs are {self.name} data "
-                f"{self.shape_text}; leave it out, or say what they are with kind=."
+                f"{self.shape_text}; leave it out, or load them as {technique.kinds[0]} data."
             )
         if technique.needs_floats and self.whole_numbers:
             return Match(f"it acts on floats; {self.samples} are whole numbers. Leave it out.")

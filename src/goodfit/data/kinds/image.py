@@ -29,6 +29,7 @@ class ImageKind(FileKind):
     array_options: ClassVar[frozenset[str]] = frozenset({"whiten"})
     shape_text: ClassVar[str] = "(rows, channels, height, width)"
     space: ClassVar[int] = 2
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((3, 6, 8), (3, 2, 6, 6))  # the second: clips
     channels_last: ClassVar[bool] = True
     bounded: ClassVar[bool] = True
     has_masks: ClassVar[bool] = True

@@ -20,6 +20,7 @@ class SeriesKind(DataKind):
     array_options: ClassVar[frozenset[str]] = frozenset({"whiten"})
     shape_text: ClassVar[str] = "(rows, channels, time)"
     space: ClassVar[int] = 1
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((2, 12),)
     preview: ClassVar[str] = "lines"
     previewed_in_batch: ClassVar[bool] = True
     example: ClassVar[str] = "jitter=0.05 or window_warp=2"

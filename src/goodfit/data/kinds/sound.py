@@ -29,6 +29,7 @@ class SoundKind(FileKind):
     array_options: ClassVar[frozenset[str]] = frozenset({"whiten", "rate"})
     shape_text: ClassVar[str] = "(rows, channels, time)"
     space: ClassVar[int] = 1
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((1, 64), (2, 30))
     bounded: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = sounds.SUFFIXES
     form: ClassVar[type[Any]] = sounds.Form

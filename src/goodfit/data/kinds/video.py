@@ -27,6 +27,7 @@ class VideoKind(FileKind):
     array_options: ClassVar[frozenset[str]] = frozenset({"whiten", "rate"})
     shape_text: ClassVar[str] = "(rows, channels, frames, height, width)"
     space: ClassVar[int] = 3
+    example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((3, 6, 4, 5),)
     channels_last: ClassVar[bool] = True
     bounded: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = videos.SUFFIXES

@@ -84,6 +84,7 @@ class Smote(Synthesis):
         _sampler(x.shape[1] - coded + len(inputs.groups), len(inputs.groups))
 
     def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+        self.check(x, y, inputs)
         counts, groups = y.bincount().tolist(), len(inputs.groups)
         rows = _encode(x.cpu().double().numpy(), inputs)
         synthetic, labels = [np.empty((0, rows.shape[1]))], [y[:0]]

@@ -25,7 +25,7 @@ from goodfit.train.population.members import Member
 from goodfit.train.population.program import Program, State, StepFlags
 from goodfit.train.population.rng import PopulationRandom
 from goodfit.train.population.step_inputs import RowPool, StepInputs
-from goodfit.train.stages.on_epoch import history_row
+from goodfit.train.stages.on_epoch import EpochStats, history_row
 from goodfit.train.stages.on_eval import AveragingStep
 
 PENALTIES = ("penalties",)
@@ -229,14 +229,15 @@ class MemberBatch:
         self.scores = [evaluation.metric for evaluation in stop]
         counts = torch.tensor([len(m.batches) for m in self.members], device=self.pool.device)
         means = (self.losses.sum(0) / counts).tolist()  # the losses after a member's last batch are 0
-        return [
-            history_row(
-                member.epoch, self.metric.name, train[i], stop[i], means[i],
-                {name: values[i] for name, values in penalties.items() if name in member.penalty_columns},
+        stats = [
+            EpochStats(
+                means[i], {name: values[i] for name, values in penalties.items() if name in member.penalty_columns},
                 member.learning_rate, member.seconds,
             )
             for i, member in enumerate(self.members)
         ]  # fmt: skip
+        name = self.metric.name
+        return [history_row(m.epoch, name, train[i], stop[i], stats[i]) for i, m in enumerate(self.members)]
 
     def _penalties(self) -> dict[str, list[float]]:
         """The values of the weight penalties by column, for each member."""

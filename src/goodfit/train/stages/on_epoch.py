@@ -120,24 +120,23 @@ def check_monitors(recipe: Recipe, metric: str) -> None:
             )
 
 
-def history_row(
-    epoch: int,
-    metric: str,
-    train: Evaluation,
-    stop: Evaluation,
-    batch_loss: float,
-    penalties: Mapping[str, float],
-    learning_rate: float,
-    seconds: float,
-) -> dict[str, float]:
-    """The row of the History for an epoch: evaluations on training and stop rows, penalties and training data.
+@dataclass(frozen=True)
+class EpochStats:
+    """What is recorded during the training of an epoch."""
 
-    `batch_loss` is the mean loss of the training batches as they were trained on, with noise and augmentation.
-    """
+    batch_loss: float  # mean over the batches as they were trained on, with noise and augmentation
+    penalties: Mapping[str, float]  # by column
+    learning_rate: float  # of the last step
+    seconds: float
+
+
+def history_row(epoch: int, metric: str, train: Evaluation, stop: Evaluation, stats: EpochStats) -> dict[str, float]:
+    """The row of the History for an epoch: evaluations on training and stop rows, and training statistics."""
     return {
         "epoch": epoch, "train_loss": train.loss, "train_loss_se": train.loss_se, "stop_loss": stop.loss,
         "stop_loss_se": stop.loss_se, f"train_{metric}": train.metric, f"stop_{metric}": stop.metric,
-        "batch_loss": batch_loss, **penalties, "learning_rate": learning_rate, "seconds": seconds,
+        "batch_loss": stats.batch_loss, **stats.penalties, "learning_rate": stats.learning_rate,
+        "seconds": stats.seconds,
     }  # fmt: skip
 
 
