@@ -1,4 +1,4 @@
-"""What is on disk, and going on from it bit by bit."""
+"""Checkpoints: the files of a run, and resuming from them with the same bits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def training(epochs: int, **more: object) -> Training:
     return Training(**{"epochs": epochs, "batch_size": 16, "learning_rate": 0.05} | more)
 
 
-def equal(a: Run, b: Run) -> None:
+def assert_equal(a: Run, b: Run) -> None:
+    """Assert that two runs are equal to the bit, apart from the seconds."""
     assert same(a.last, b.last)
     assert same(a.best, b.best)
     assert same(a.model.state_dict(), b.model.state_dict())
@@ -36,7 +37,7 @@ def equal(a: Run, b: Run) -> None:
 
 
 def interrupted_at(call: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The usual loss under its own name, that presses Ctrl-C at a training batch."""
+    """The cross entropy, which simulates Ctrl-C in the training batch of this number."""
     left = [call]
 
     def loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -52,28 +53,26 @@ def interrupted_at(call: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Te
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_a_whole_recipe_goes_on_bit_by_bit(
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(
     optimizer: str, three_class_split: Split, make_net: Net, tmp_path: Path
 ) -> None:
-    model = nn.Sequential(
-        nn.Dropout(0.1), make_net()
-    )  # with a layer of the user's that draws from torch's own generator
-    unbroken = fit(model, three_class_split, RECIPE, training(7, optimizer=optimizer), seed=2)
+    model = nn.Sequential(nn.Dropout(0.1), make_net())  # its dropout draws from torch's own generator
+    uninterrupted = fit(model, three_class_split, RECIPE, training(7, optimizer=optimizer), seed=2)
     fit(model, three_class_split, RECIPE, training(3, optimizer=optimizer), seed=2, checkpoints=Checkpoints(tmp_path))
     for epochs in (4, 7):
-        goes_on = Checkpoints(tmp_path, resume=True)
-        run = fit(model, three_class_split, RECIPE, training(epochs, optimizer=optimizer), seed=2, checkpoints=goes_on)
+        resume = Checkpoints(tmp_path, resume=True)
+        run = fit(model, three_class_split, RECIPE, training(epochs, optimizer=optimizer), seed=2, checkpoints=resume)
         assert run.epochs == epochs
-    equal(unbroken, run)
+    assert_equal(uninterrupted, run)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_after_ctrl_c_in_the_middle_of_an_epoch(
+def test_resuming_after_ctrl_c_in_the_middle_of_an_epoch(
     schedule: str, three_class_split: Split, make_net: Net, tmp_path: Path
 ) -> None:
     settings = training(6, schedule=schedule, warmup=0.2)
-    unbroken = fit(make_net(), three_class_split, RECIPE, settings, loss=interrupted_at(10_000))
-    broken = fit(
+    uninterrupted = fit(make_net(), three_class_split, RECIPE, settings, loss=interrupted_at(10_000))
+    interrupted = fit(
         make_net(),
         three_class_split,
         RECIPE,
@@ -81,31 +80,34 @@ def test_after_ctrl_c_in_the_middle_of_an_epoch(
         loss=interrupted_at(3 * 6 + 4),
         checkpoints=Checkpoints(tmp_path),
     )
-    assert broken.interrupted
-    assert broken.epochs == 3
-    goes_on = Checkpoints(tmp_path, resume=True)
-    equal(
-        unbroken, fit(make_net(), three_class_split, RECIPE, settings, loss=interrupted_at(10_000), checkpoints=goes_on)
+    assert interrupted.interrupted
+    assert interrupted.epochs == 3
+    resume = Checkpoints(tmp_path, resume=True)
+    assert_equal(
+        uninterrupted,
+        fit(make_net(), three_class_split, RECIPE, settings, loss=interrupted_at(10_000), checkpoints=resume),
     )
 
 
-def test_patience_and_best_are_remembered(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
-    unbroken = fit(make_net(), three_class_split, "early_stopping=4", training(60))
-    assert unbroken.stopped
-    for epochs in range(unbroken.best_epoch, unbroken.epochs):
+def test_resuming_restores_patience_and_the_best_epoch(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
+    uninterrupted = fit(make_net(), three_class_split, "early_stopping=4", training(60))
+    assert uninterrupted.stopped
+    for epochs in range(uninterrupted.best_epoch, uninterrupted.epochs):
         folder = tmp_path / str(epochs)
         fit(make_net(), three_class_split, "early_stopping=4", training(epochs), checkpoints=Checkpoints(folder))
-        goes_on = Checkpoints(folder, resume=True)
-        equal(unbroken, fit(make_net(), three_class_split, "early_stopping=4", training(60), checkpoints=goes_on))
-    again = fit(
-        make_net(), three_class_split, "early_stopping=4", training(60), checkpoints=goes_on
-    )  # it stopped: nothing goes on
-    equal(unbroken, again)
+        resume = Checkpoints(folder, resume=True)
+        assert_equal(
+            uninterrupted, fit(make_net(), three_class_split, "early_stopping=4", training(60), checkpoints=resume)
+        )
+    finished = fit(
+        make_net(), three_class_split, "early_stopping=4", training(60), checkpoints=resume
+    )  # no more epochs
+    assert_equal(uninterrupted, finished)
 
 
 def test_resume_without_an_earlier_run_starts_one(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
     run = fit(make_net(), three_class_split, "", training(2), checkpoints=Checkpoints(tmp_path, resume=True))
-    equal(run, fit(make_net(), three_class_split, "", training(2)))
+    assert_equal(run, fit(make_net(), three_class_split, "", training(2)))
 
 
 def test_best_last_and_every_n(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
@@ -118,19 +120,21 @@ def test_best_last_and_every_n(three_class_split: Split, make_net: Net, tmp_path
     )
     names = {"best", "last", "state", "epoch-0003", "epoch-0006"}
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.safetensors" for name in names}
-    best, facts = read_tensors(tmp_path / "best.safetensors")
+    best, metadata = read_tensors(tmp_path / "best.safetensors")
     assert same(best, run.best)
-    assert facts == {"epoch": run.best_epoch}
-    last, facts = read_tensors(tmp_path / "last.safetensors")
+    assert metadata == {"epoch": run.best_epoch}
+    last, metadata = read_tensors(tmp_path / "last.safetensors")
     assert same(last, run.last)
-    assert facts == {"epoch": 7}
+    assert metadata == {"epoch": 7}
     third, _ = read_tensors(tmp_path / "epoch-0003.safetensors")
     assert same(third, fit(make_net(), three_class_split, "ema=0.3", training(3)).last)
 
 
-def test_an_earlier_run_is_not_overwritten_unasked(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
+def test_an_earlier_run_is_overwritten_only_with_force(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
     first = fit(make_net(), three_class_split, "", training(3), checkpoints=Checkpoints(tmp_path))
-    with pytest.raises(InputError, match="holds an earlier run; go on with resume=True or overwrite"):
+    with pytest.raises(
+        InputError, match="holds an earlier run; resume it with resume=True or overwrite it with force=True"
+    ):
         Checkpoints(tmp_path)
     run = fit(make_net(), three_class_split, "", training(1), seed=1, checkpoints=Checkpoints(tmp_path, force=True))
     assert run.epochs == 1
@@ -141,7 +145,7 @@ def test_an_earlier_run_is_not_overwritten_unasked(three_class_split: Split, mak
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "error"),
     [
         ({"recipe": "l2=0.2"}, "resume: recipe must be as before, 'l2=0.1', got 'l2=0.2'"),
         ({"seed": 1}, "resume: seed must be as before, 0, got 1"),
@@ -149,9 +153,9 @@ def test_an_earlier_run_is_not_overwritten_unasked(three_class_split: Split, mak
         ({"training": training(4, learning_rate=0.1)}, "resume: training must be as before"),
     ],
 )
-def test_another_run_is_refused(
+def test_resuming_another_run_is_refused(
     change: dict[str, object],
-    says: str,
+    error: str,
     three_class_split: Split,
     two_class_split: Split,
     make_net: Net,
@@ -159,34 +163,43 @@ def test_another_run_is_refused(
 ) -> None:
     usual = {"recipe": "l2=0.1", "training": training(2), "seed": 0}
     fit(make_net(), three_class_split, **usual, checkpoints=Checkpoints(tmp_path))  # type: ignore[arg-type]
-    goes_on = Checkpoints(tmp_path, resume=True)
-    with pytest.raises(InputError, match=says):
-        fit(make_net(), three_class_split, **(usual | change), checkpoints=goes_on)  # type: ignore[arg-type]
+    resume = Checkpoints(tmp_path, resume=True)
+    with pytest.raises(InputError, match=error):
+        fit(make_net(), three_class_split, **(usual | change), checkpoints=resume)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="resume: the network must be as before"):
-        fit(make_net(hidden=9), three_class_split, **usual, checkpoints=goes_on)  # type: ignore[arg-type]
+        fit(make_net(hidden=9), three_class_split, **usual, checkpoints=resume)  # type: ignore[arg-type]
 
 
 def test_a_damaged_file_is_named(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
     fit(make_net(), three_class_split, "", training(1), checkpoints=Checkpoints(tmp_path))
     state = tmp_path / "state.safetensors"
-    whole = state.read_bytes()
-    goes_on = Checkpoints(tmp_path, resume=True)
-    for damaged in (b"", whole[:50], whole[:-10], b"\x80\x04" + whole):  # the last begins as a pickle would
+    content = state.read_bytes()
+    resume = Checkpoints(tmp_path, resume=True)
+    for damaged in (b"", content[:50], content[:-10], b"\x80\x04" + content):  # the last one begins like a pickle
         state.write_bytes(damaged)
         with pytest.raises(InputError, match=r"state.safetensors' is damaged"):
-            fit(make_net(), three_class_split, "", training(2), checkpoints=goes_on)
+            fit(make_net(), three_class_split, "", training(2), checkpoints=resume)
     write_tensors(state, {"a": torch.zeros(1)})
-    with pytest.raises(InputError, match="is not the state of a run"):
-        fit(make_net(), three_class_split, "", training(2), checkpoints=goes_on)
+    with pytest.raises(InputError, match="must be the state of a run, got another file; choose its folder"):
+        fit(make_net(), three_class_split, "", training(2), checkpoints=resume)
 
 
-def test_a_stop_loss_without_end_can_be_stored(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
-    def far(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def test_an_infinite_stop_loss_can_be_stored(three_class_split: Split, make_net: Net, tmp_path: Path) -> None:
+    def infinite_in_evaluation(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(output, y, reduction="none")
         return loss if torch.is_grad_enabled() else loss / 0
 
-    fit(make_net(), three_class_split, "early_stopping=9", training(2), loss=far, checkpoints=Checkpoints(tmp_path))
-    goes_on = Checkpoints(tmp_path, resume=True)
-    run = fit(make_net(), three_class_split, "early_stopping=9", training(3), loss=far, checkpoints=goes_on)
+    fit(
+        make_net(),
+        three_class_split,
+        "early_stopping=9",
+        training(2),
+        loss=infinite_in_evaluation,
+        checkpoints=Checkpoints(tmp_path),
+    )
+    resume = Checkpoints(tmp_path, resume=True)
+    run = fit(
+        make_net(), three_class_split, "early_stopping=9", training(3), loss=infinite_in_evaluation, checkpoints=resume
+    )
     assert run.history["stop_loss"] == [float("inf")] * 3
     assert (run.epochs, run.kept) == (3, "last")

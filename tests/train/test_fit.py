@@ -1,4 +1,4 @@
-"""One run: what goes in stays as it was, what comes out says what happened."""
+"""`fit`: a run has the results of its training; the network and the global generators are not changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Net = Callable[..., nn.Sequential]
 SHORT = Training(epochs=2, batch_size=16, learning_rate=0.02)
 
 
-def test_the_given_network_stays_as_it_is(three_class_split: Split, make_net: Net) -> None:
+def test_the_network_is_not_changed(three_class_split: Split, make_net: Net) -> None:
     model = make_net()
     before = copy.deepcopy(model.state_dict())
     model[0].eval()
@@ -30,10 +30,10 @@ def test_the_given_network_stays_as_it_is(three_class_split: Split, make_net: Ne
     assert all(p.grad is None for p in model.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert run.model is not model
-    assert not any(m._forward_pre_hooks for m in run.model.modules())  # no noise is left in what predicts
+    assert not any(m._forward_pre_hooks for m in run.model.modules())  # no noise in predictions
 
 
-def test_learns_and_measures_what_it_kept(three_class_split: Split, make_net: Net) -> None:
+def test_a_network_learns_and_the_history_describes_the_kept_weights(three_class_split: Split, make_net: Net) -> None:
     run = fit(make_net(), three_class_split, "", Training(epochs=15, batch_size=16, learning_rate=0.02))
     assert run.history["stop_accuracy"][-1] > 0.6
     assert (run.kept, run.kept_epoch, run.epochs) == ("last", 15, 15)
@@ -48,7 +48,7 @@ def test_learns_and_measures_what_it_kept(three_class_split: Split, make_net: Ne
     ]
 
 
-def test_text_names_a_network_that_follows_from_the_seed(three_class_split: Split) -> None:
+def test_a_reference_network_gets_initial_weights_from_the_seed(three_class_split: Split) -> None:
     a, b, c = (fit("mlp:8", three_class_split, "", SHORT, seed=seed) for seed in (1, 1, 2))
     assert same(a.last, b.last)
     assert not same(a.last, c.last)
@@ -65,9 +65,9 @@ def test_regression(regression_split: Split, make_net: Net) -> None:
 
 
 def test_one_logit_for_two_classes_equals_two(two_class_split: Split, make_net: Net) -> None:
-    """σ(a) is the softmax of (0, a): with the first class's logit held at zero the losses are the same."""
+    """σ(a) is the softmax of (0, a): with the logit of the first class fixed at 0 the losses are the same."""
 
-    class Two(nn.Module):
+    class TwoLogits(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.one = make_net(1)
@@ -78,7 +78,10 @@ def test_one_logit_for_two_classes_equals_two(two_class_split: Split, make_net: 
 
     settings = Training(epochs=4, batch_size=16, learning_rate=0.02)
     for recipe in ("", "label_smoothing=0.2", "mixup=0.4"):
-        one, both = fit(make_net(1), two_class_split, recipe, settings), fit(Two(), two_class_split, recipe, settings)
+        one, both = (
+            fit(make_net(1), two_class_split, recipe, settings),
+            fit(TwoLogits(), two_class_split, recipe, settings),
+        )
         assert (one.loss, both.loss) == ("binary_cross_entropy", "cross_entropy")
         assert one.history["stop_loss"] == pytest.approx(both.history["stop_loss"], rel=1e-4)
         assert one.history["stop_accuracy"] == both.history["stop_accuracy"]
@@ -92,7 +95,7 @@ def test_one_logit_for_two_classes_equals_two(two_class_split: Split, make_net: 
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("network", "error"),
     [
         (lambda net: net(5), r"model: the output must be 3 logit\(s\) per row .* shape \(batch, 5\); change the last"),
         (lambda net: net(1), r"must be 3 logit\(s\) per row"),
@@ -102,14 +105,16 @@ def test_one_logit_for_two_classes_equals_two(two_class_split: Split, make_net: 
         (lambda net: nn.Flatten(0), "2 rows in gave 12 rows out"),
     ],
 )
-def test_a_network_that_does_not_fit(
-    make: Callable[[Net], nn.Module], says: str, three_class_split: Split, make_net: Net
+def test_a_network_that_does_not_fit_the_data_is_refused(
+    network: Callable[[Net], nn.Module], error: str, three_class_split: Split, make_net: Net
 ) -> None:
-    with pytest.raises(InputError, match=says):
-        fit(make(make_net), three_class_split)
+    with pytest.raises(InputError, match=error):
+        fit(network(make_net), three_class_split)
 
 
-def test_losses_that_do_not_fit(three_class_split: Split, regression_split: Split, make_net: Net) -> None:
+def test_a_loss_that_does_not_fit_the_targets_is_refused(
+    three_class_split: Split, regression_split: Split, make_net: Net
+) -> None:
     with pytest.raises(InputError, match="loss='mse' needs numbers; the target 'y' has classes"):
         fit(make_net(), three_class_split, "", Training(loss="mse"))
     with pytest.raises(InputError, match="loss='cross_entropy' needs classes; the target 'y' is a number"):
@@ -119,24 +124,24 @@ def test_losses_that_do_not_fit(three_class_split: Split, regression_split: Spli
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "0"])
-def test_a_seed_is_a_whole_number(seed: object, three_class_split: Split, make_net: Net) -> None:
+def test_a_seed_must_be_a_whole_number(seed: object, three_class_split: Split, make_net: Net) -> None:
     for model in (make_net(), "mlp:8"):
         with pytest.raises(InputError, match="fit: seed must be a whole number of at least 0, got"):
             fit(model, three_class_split, seed=seed)  # type: ignore[arg-type]
 
 
-def test_a_loss_of_the_user_s_own(three_class_split: Split, make_net: Net) -> None:
+def test_a_custom_loss(three_class_split: Split, make_net: Net) -> None:
     per_row = fit(make_net(), three_class_split, "", SHORT, loss=lambda o, y: F.cross_entropy(o, y, reduction="none"))
     usual = fit(make_net(), three_class_split, "", SHORT)
     assert per_row.history["stop_loss"] == pytest.approx(usual.history["stop_loss"], rel=1e-5)
     assert per_row.history["stop_loss_se"] == pytest.approx(usual.history["stop_loss_se"], rel=1e-4)
-    in_one = fit(make_net(), three_class_split, "", SHORT, loss=nn.CrossEntropyLoss())
-    assert in_one.history["stop_loss"] == pytest.approx(usual.history["stop_loss"], rel=1e-5)
-    assert all(value != value for value in in_one.history["stop_loss_se"])  # one number has no spread
-    assert in_one.loss == "CrossEntropyLoss"
+    scalar = fit(make_net(), three_class_split, "", SHORT, loss=nn.CrossEntropyLoss())
+    assert scalar.history["stop_loss"] == pytest.approx(usual.history["stop_loss"], rel=1e-5)
+    assert all(value != value for value in scalar.history["stop_loss_se"])  # one number has no standard error
+    assert scalar.loss == "CrossEntropyLoss"
 
 
-def test_frozen_layers_stay(three_class_split: Split, make_net: Net) -> None:
+def test_frozen_layers_are_not_changed(three_class_split: Split, make_net: Net) -> None:
     model = make_net()
     model[0].requires_grad_(False)
     for recipe in ("", "l2=0.1, weight_decay=0.1, l1=0.01, max_norm=0.1, clip_grad_norm=1, ema=0.5"):
@@ -151,7 +156,7 @@ def test_frozen_layers_stay(three_class_split: Split, make_net: Net) -> None:
         fit(model.requires_grad_(False), three_class_split, "", SHORT)
 
 
-def test_tied_weights_stay_tied_and_count_once(three_class_split: Split) -> None:
+def test_tied_weights_stay_tied_and_are_penalized_once(three_class_split: Split) -> None:
     model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
     model[2].weight = model[0].weight
     run = fit(model, three_class_split, "l2=0.1, l1=0.01, ema=0.5, early_stopping=5", SHORT)
@@ -163,12 +168,12 @@ def test_tied_weights_stay_tied_and_count_once(three_class_split: Split) -> None
     assert plain.history["penalty_l2"][-1] == pytest.approx(penalty, rel=1e-5)
 
 
-def test_the_user_s_own_dropout_follows_the_seed(three_class_split: Split, make_net: Net) -> None:
-    class Always(nn.Module):
+def test_the_networks_own_dropout_depends_on_the_seed_only(three_class_split: Split, make_net: Net) -> None:
+    class AlwaysDropout(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return F.dropout(x, 0.1)  # its `training` is true whatever the mode
+            return F.dropout(x, 0.1)  # also in evaluation mode
 
-    for layer in (nn.Dropout(0.5), Always()):
+    for layer in (nn.Dropout(0.5), AlwaysDropout()):
         model = nn.Sequential(layer, make_net())
         torch.manual_seed(1)
         before = torch.get_rng_state()
@@ -181,45 +186,47 @@ def test_the_user_s_own_dropout_follows_the_seed(three_class_split: Split, make_
         assert not same(a.last, fit(model, three_class_split, "dropout=0.2", SHORT, seed=5).last)
 
 
-def test_not_finite_at_once_is_an_error_with_epoch_and_batch(three_class_split: Split, make_net: Net) -> None:
+def test_an_infinite_loss_in_the_first_epoch_is_an_error_with_epoch_and_batch(
+    three_class_split: Split, make_net: Net
+) -> None:
     calls = iter(range(100))
 
-    def breaks(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def failing_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(output, y, reduction="none")
         return loss * float("inf") if torch.is_grad_enabled() and next(calls) == 3 else loss
 
     with pytest.raises(TrainingError, match=r"the loss became inf in epoch 1, batch 4 of 6; try a lower learning_rate"):
-        fit(make_net(), three_class_split, "", SHORT, loss=breaks)
+        fit(make_net(), three_class_split, "", SHORT, loss=failing_loss)
 
 
-def test_not_finite_before_an_epoch_to_keep_is_an_error(three_class_split: Split, make_net: Net) -> None:
+def test_a_loss_of_nan_before_an_epoch_to_keep_is_an_error(three_class_split: Split, make_net: Net) -> None:
     calls = iter(range(100))
 
-    def breaks(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def failing_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(output, y, reduction="none")
         return loss * float("nan") if torch.is_grad_enabled() and next(calls) == 8 else loss
 
     with pytest.raises(TrainingError, match="the loss became nan in epoch 2, batch 3 of 6"):
-        fit(make_net(), three_class_split, "early_stopping(5, start_from_epoch=3)", SHORT, loss=breaks)
+        fit(make_net(), three_class_split, "early_stopping(5, start_from_epoch=3)", SHORT, loss=failing_loss)
 
 
-def test_weights_that_break_without_the_loss_are_named(three_class_split: Split, make_net: Net) -> None:
-    """The last step of an epoch may break the weights though every batch's loss was finite."""
+def test_weights_that_are_not_finite_are_named(three_class_split: Split, make_net: Net) -> None:
+    """The last step of an epoch can make weights infinite while the loss of every batch is finite."""
     calls = iter(range(100))
 
-    def breaks(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def failing_loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         loss = F.cross_entropy(output, y, reduction="none")
         if torch.is_grad_enabled() and next(calls) == 11:
             output.register_hook(lambda grad: grad * float("nan"))
         return loss
 
-    run = fit(make_net(), three_class_split, "", SHORT, loss=breaks)
+    run = fit(make_net(), three_class_split, "", SHORT, loss=failing_loss)
     assert "the weights '0.weight' stopped being finite in epoch 2" in run.stopped
     assert (run.epochs, run.kept) == (1, "best")
     assert bool(torch.isfinite(run.outputs(three_class_split.stop.x)).all())
 
 
-def test_interrupted_before_the_first_epoch_ends(three_class_split: Split, make_net: Net) -> None:
+def test_ctrl_c_in_the_first_epoch_keeps_the_initial_weights(three_class_split: Split, make_net: Net) -> None:
     def stop(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         raise KeyboardInterrupt
 

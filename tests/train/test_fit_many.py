@@ -1,10 +1,11 @@
-"""fit_many: what it is given, what it refuses, and what it leaves as it is."""
+"""`fit_many`: its arguments, its errors, initial weights, Ctrl-C, and its side effects, of which it has none."""
 
 from __future__ import annotations
 
 import copy
+import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 from goodfit.data import Split
-from goodfit.errors import InputError, TrainingError
+from goodfit.errors import InputError
 from goodfit.models import build, initialize
 from goodfit.recipe import Recipe
 from goodfit.rng import stream
@@ -28,50 +29,50 @@ from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
 SHORT = Training(epochs=2, batch_size=16)
-STILL = Training(epochs=1, learning_rate=1e-300, optimizer="sgd")  # a step of it is nothing to any weight
-INTERRUPTED = "training: interrupted by the user before the first epoch of this run was done."
+UNCHANGED = Training(epochs=1, learning_rate=1e-300, optimizer="sgd")  # its steps change no weight
+INTERRUPTED = "training: interrupted by the user before the first epoch of this run was completed."
 RECIPES = ("dropout=0.2", "l2=0.01")
 Make = Callable[..., nn.Sequential]
 
 
-def assert_close(runs: list[Any], others: list[Run], tolerance: float) -> None:
+def assert_close(runs: Iterable[Run], others: Iterable[Run], tolerance: float) -> None:
     for run, other in zip(runs, others, strict=True):
         assert (str(run.recipe), run.seed, run.epochs, run.network) == (
             str(other.recipe), other.seed, other.epochs, other.network,
         )  # fmt: skip
-        for mine, theirs in ((run.last, other.last), (run.best, other.best)):
-            torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance)
+        for weights, expected in ((run.last, other.last), (run.best, other.best)):
+            torch.testing.assert_close(weights, expected, rtol=tolerance, atol=tolerance)
 
 
-# ---- starting weights ----------------------------------------------------------------------------------
+# ---- initial weights -----------------------------------------------------------------------------------
 
 
-def starts(model: nn.Module | str, split: Split, **options: Any) -> list[Any]:
-    """The weights with which the members begin: recipes outermost, seeds 3 and 5."""
-    runs: Any = together(model, split, RECIPES, STILL, seeds=(3, 5), **options)
+def initial_weights(model: nn.Module | str, split: Split, **options: Any) -> list[dict[str, torch.Tensor]]:
+    """The initial weights of each run: for two recipes with seeds 3 and 5."""
+    runs: Any = together(model, split, RECIPES, UNCHANGED, seeds=(3, 5), **options)
     return [run.last for run in runs]
 
 
-def assert_starts(found: list[Any], *expected: nn.Module) -> None:
-    for weights, network in zip(found, [*expected] * len(RECIPES), strict=True):
+def assert_initial(runs: list[dict[str, torch.Tensor]], *expected: nn.Module) -> None:
+    for weights, network in zip(runs, [*expected] * len(RECIPES), strict=True):
         assert weights.keys() == network.state_dict().keys()
         assert all(torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items())
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_reference_network_starts_from_each_seed(fresh: bool, three_class_split: Split) -> None:
+def test_the_seed_gives_the_initial_weights_of_a_reference_network(fresh: bool, three_class_split: Split) -> None:
     built = (build("mlp:8-4", (6,), 3, stream(seed, 0, "init")) for seed in (3, 5))
-    assert_starts(starts("mlp:8-4", three_class_split, fresh=fresh), *built)
+    assert_initial(initial_weights("mlp:8-4", three_class_split, fresh=fresh), *built)
 
 
-def test_a_given_network_starts_from_its_weights(three_class_split: Split, make_net: Make) -> None:
+def test_a_module_starts_with_its_own_weights(three_class_split: Split, make_net: Make) -> None:
     model = make_net(gain=1.5)
-    assert_starts(starts(model, three_class_split), model, model)
+    assert_initial(initial_weights(model, three_class_split), model, model)
 
 
-def test_a_given_network_starts_anew(three_class_split: Split, make_net: Make) -> None:
+def test_fresh_gives_a_module_new_initial_weights_from_each_seed(three_class_split: Split, make_net: Make) -> None:
     model = make_net(gain=1.5)
-    assert_starts(starts(model, three_class_split, fresh=True), initialize(model, 3), initialize(model, 5))
+    assert_initial(initial_weights(model, three_class_split, fresh=True), initialize(model, 3), initialize(model, 5))
 
 
 @pytest.mark.parametrize("population", [True, False, None])
@@ -90,11 +91,11 @@ def test_runs_of_a_reference_network_equal_those_of_fit(population: bool | None,
     assert_close(runs, [fit("mlp:8", three_class_split, r, SHORT, seed=s) for r in RECIPES for s in (3, 5)], 1e-5)
 
 
-# ---- what it leaves as it is ---------------------------------------------------------------------------
+# ---- side effects --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_the_given_network_is_left_alone(fresh: bool, three_class_split: Split, make_net: Make) -> None:
+def test_the_network_is_not_changed(fresh: bool, three_class_split: Split, make_net: Make) -> None:
     model = make_net()
     model.insert(1, nn.BatchNorm1d(8))
     model.eval()
@@ -110,9 +111,9 @@ def test_the_given_network_is_left_alone(fresh: bool, three_class_split: Split, 
     assert len(set(networks)) == len(networks)
 
 
-@pytest.mark.parametrize("model", ["mlp:8", "given"])
-def test_global_generators_are_left_alone(model: str, three_class_split: Split, make_net: Make) -> None:
-    network = make_net() if model == "given" else model
+@pytest.mark.parametrize("model", ["mlp:8", "module"])
+def test_global_generators_are_not_changed(model: str, three_class_split: Split, make_net: Make) -> None:
+    network = make_net() if model == "module" else model
     before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
     together(
         network,
@@ -127,7 +128,7 @@ def test_global_generators_are_left_alone(model: str, three_class_split: Split, 
     assert random.getstate() == before[2]
 
 
-def test_global_generators_do_not_matter(three_class_split: Split, make_net: Make) -> None:
+def test_results_do_not_depend_on_global_generators(three_class_split: Split, make_net: Make) -> None:
     model = make_net()
     model.insert(2, nn.Dropout(0.3))
     first = together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
@@ -136,7 +137,7 @@ def test_global_generators_do_not_matter(three_class_split: Split, make_net: Mak
         assert_close(together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1)), first, 0.0)  # type: ignore[arg-type]
 
 
-# ---- what it is given ----------------------------------------------------------------------------------
+# ---- arguments -----------------------------------------------------------------------------------------
 
 
 def test_recipes_may_be_techniques_recipes_or_texts(three_class_split: Split) -> None:
@@ -144,7 +145,7 @@ def test_recipes_may_be_techniques_recipes_or_texts(three_class_split: Split) ->
     assert [str(run.recipe) for run in runs] == ["l2=0.1", "dropout=0.5", "plain"]  # type: ignore[union-attr]
 
 
-def test_each_recipe_may_have_its_training(three_class_split: Split) -> None:
+def test_each_recipe_may_have_its_own_training(three_class_split: Split) -> None:
     trainings = [Training(epochs=epochs, learning_rate=rate) for epochs, rate in ((1, 0.1), (3, 0.01))]
     runs = fit_many("mlp:4", three_class_split, RECIPES, trainings, seeds=(0, 1))
     assert [(run.epochs, run.history["learning_rate"][-1]) for run in runs] == [  # type: ignore[union-attr]
@@ -152,7 +153,7 @@ def test_each_recipe_may_have_its_training(three_class_split: Split) -> None:
     ]  # fmt: skip
 
 
-def test_a_loss_of_one_s_own(three_class_split: Split, to_double: Any, make_net: Make) -> None:
+def test_a_custom_loss(three_class_split: Split, to_double: Any, make_net: Make) -> None:
     model, split, loss = (
         make_net().double(),
         to_double(three_class_split),
@@ -163,7 +164,7 @@ def test_a_loss_of_one_s_own(three_class_split: Split, to_double: Any, make_net:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_as_many_trainings_as_recipes(count: int, three_class_split: Split) -> None:
+def test_the_number_of_trainings_must_be_that_of_the_recipes(count: int, three_class_split: Split) -> None:
     with pytest.raises(InputError, match=rf"training must be one, or one for each recipe, got {count} for 2"):
         fit_many("mlp:4", three_class_split, RECIPES, [SHORT] * count)
 
@@ -176,40 +177,40 @@ def test_as_many_trainings_as_recipes(count: int, three_class_split: Split) -> N
         ("early_stopping(monitor='auc')", "monitor"),
     ],
 )
-def test_a_recipe_that_does_not_fit(
+def test_an_invalid_recipe_is_refused_before_any_training(
     recipe: str, message: str, three_class_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[str] = []
-    monkeypatch.setattr(MemberBatch, "train_epoch", lambda crowd: begun.append("together"))
-    monkeypatch.setattr(scheduler, "fit_alone", lambda *args: begun.append("apart"))
+    trained: list[str] = []
+    monkeypatch.setattr(MemberBatch, "train_epoch", lambda batch: trained.append("population"))
+    monkeypatch.setattr(scheduler, "fit_job", lambda *args: trained.append("solo"))
     with pytest.raises(InputError) as error:
         fit_many("mlp:4", three_class_split, ["", "l2=0.1", recipe], SHORT)
     assert message in str(error.value)
     assert str(error.value).endswith(f"(recipe '{Recipe.of(recipe)}')")
-    assert not begun
-    with pytest.raises(InputError) as alone:
+    assert not trained
+    with pytest.raises(InputError) as solo:
         fit("mlp:4", three_class_split, recipe, SHORT)
-    assert str(error.value).startswith(str(alone.value))
+    assert str(error.value).startswith(str(solo.value))
 
 
 # ---- one by one ----------------------------------------------------------------------------------------
 
 
-def test_without_a_population(
+def test_population_false_trains_runs_one_by_one(
     three_class_split: Split, to_double: Any, make_net: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, split = make_net().double(), to_double(three_class_split)
     stacked: Any = together(model, split, RECIPES, SHORT, seeds=(0, 1))
-    monkeypatch.setattr(scheduler.Population, "train", None)
+    monkeypatch.setattr(scheduler.PopulationTrainer, "train", None)
     assert_close(fit_many(model, split, RECIPES, SHORT, seeds=(0, 1), population=False), stacked, 1e-12)
 
 
-def test_where_a_population_does_not_pay(
+def test_runs_are_trained_one_by_one_if_that_is_faster(
     three_class_split: Split, make_net: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_net()
     monkeypatch.setattr(scheduler.Population, "prepare", lambda population, forced: False)
-    monkeypatch.setattr(scheduler.Population, "train", None)
+    monkeypatch.setattr(scheduler.PopulationTrainer, "train", None)
     runs = fit_many(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
     assert_close(
         runs, [fit(model, three_class_split, recipe, SHORT, seed=s) for recipe in RECIPES for s in (0, 1)], 0.0
@@ -221,17 +222,15 @@ def test_where_a_population_does_not_pay(
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Ctrl-C in the epoch of a population of this number, from 1."""
+    """The function that simulates Ctrl-C at the start of an epoch of a population, numbered from 1."""
 
     def at(epoch: int) -> None:
-        begun: list[int] = []
-        train_epoch = MemberBatch.train_epoch
+        epochs, train_epoch = itertools.count(1), MemberBatch.train_epoch
 
-        def stop(crowd: MemberBatch) -> None:
-            begun.append(1)
-            if len(begun) == epoch:
+        def stop(batch: MemberBatch) -> None:
+            if next(epochs) == epoch:
                 raise KeyboardInterrupt
-            train_epoch(crowd)
+            train_epoch(batch)
 
         monkeypatch.setattr(MemberBatch, "train_epoch", stop)
 
@@ -257,22 +256,25 @@ def test_an_interrupted_member_keeps_its_best_epoch(
         torch.testing.assert_close(run.model.state_dict(), other.best, rtol=1e-12, atol=1e-12)
 
 
-def test_interrupted_before_an_epoch_was_over(three_class_split: Split, interrupted: Callable[[int], None]) -> None:
+def test_runs_interrupted_in_their_first_epoch_have_failed(
+    three_class_split: Split, interrupted: Callable[[int], None]
+) -> None:
     interrupted(1)
-    for found in together("mlp:4", three_class_split, RECIPES, SHORT):
-        assert isinstance(found, TrainingError)
-        assert str(found) == INTERRUPTED
+    result = together("mlp:4", three_class_split, RECIPES, SHORT)
+    assert not result.runs
+    assert [str(run.recipe) for run in result.failed] == list(RECIPES)
+    assert {str(run.error) for run in result.failed} == {INTERRUPTED}
 
 
-def test_interrupted_while_others_wait(
+def test_ctrl_c_while_other_runs_wait(
     three_class_split: Split, interrupted: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(population, "max_members", lambda *_: 2)
     interrupted(4)
     recipes = ["", "l2=0.1", "l2=0.2", "l2=0.3", "sam", "snapshot_ensemble"]
-    *stacked, sam, snapshots = together("mlp:4", three_class_split, recipes, SHORT)
-    # Two epochs of two of them were trained, and one of the two others.
-    assert sorted((run.interrupted, run.epochs) for run in stacked) == [(False, 2)] * 2 + [(True, 1)] * 2  # type: ignore[union-attr]
-    for found in (sam, snapshots):
-        assert isinstance(found, TrainingError)
-        assert str(found) == INTERRUPTED
+    result = together("mlp:4", three_class_split, recipes, SHORT)
+    assert sorted(str(run.recipe) for run in result.runs) == ["l2=0.1", "l2=0.2", "l2=0.3", "plain"]
+    # Two runs were trained for two epochs; the two that followed were interrupted in their second epoch.
+    assert sorted((run.interrupted, run.epochs) for run in result.runs) == [(False, 2)] * 2 + [(True, 1)] * 2
+    assert [str(run.recipe) for run in result.failed] == ["sam=0.05", "snapshot_ensemble"]
+    assert {str(run.error) for run in result.failed} == {INTERRUPTED}

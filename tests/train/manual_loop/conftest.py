@@ -1,4 +1,4 @@
-"""Networks of many kinds, and training loops of a user's own around them."""
+"""Networks of many kinds, and a training loop as a user would write it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from goodfit.data import Split
 from goodfit.train.manual_loop.attach import Regularizer, attach
 
 
-class Reader(nn.Module):
-    """Reads the six features as a sequence of three pairs."""
+class RecurrentNetwork(nn.Module):
+    """A recurrent network that reads the six features as a sequence of three pairs."""
 
     def __init__(self, kind: type[nn.RNNBase]) -> None:
         super().__init__()
@@ -51,31 +51,31 @@ def convolutional() -> nn.Sequential:
 
 
 def tied() -> nn.Sequential:
-    made = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
-    made[2].weight = made[0].weight
-    return made
+    model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
+    model[2].weight = model[0].weight
+    return model
 
 
 def frozen() -> nn.Sequential:
-    made = linear()
-    made[0].requires_grad_(False)
-    return made
+    model = linear()
+    model[0].requires_grad_(False)
+    return model
 
 
 def weight_normed() -> nn.Sequential:
-    made = linear()
+    model = linear()
     for number in (0, 2):
-        nn.utils.parametrizations.weight_norm(made[number])
-    return made
+        nn.utils.parametrizations.weight_norm(model[number])
+    return model
 
 
 def old_weight_normed() -> nn.Sequential:
-    made = linear()
+    model = linear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         for number in (0, 2):
-            nn.utils.weight_norm(made[number])
-    return made
+            nn.utils.weight_norm(model[number])
+    return model
 
 
 def batch_normed() -> nn.Sequential:
@@ -85,8 +85,8 @@ def batch_normed() -> nn.Sequential:
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "linear": linear,
     "convolutional": convolutional,
-    "lstm": lambda: Reader(nn.LSTM),
-    "gru": lambda: Reader(nn.GRU),
+    "lstm": lambda: RecurrentNetwork(nn.LSTM),
+    "gru": lambda: RecurrentNetwork(nn.GRU),
     "transformer": Transformer,
     "tied": tied,
     "frozen": frozen,
@@ -97,7 +97,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 STAGES = {
     "weights": "l1=1e-3, l2=1e-3, max_norm=2, weight_decay=0.01",
     "model": "dropout=0.3, gaussian_noise=0.1, weight_noise=0.1",
-    "normalisation": "layer_norm",
+    "normalization": "layer_norm",
     "loss": "activity_l2=0.01, confidence_penalty=0.1, class_weights, gaussian_dropout=0.1, r_drop",
     "batch": "label_smoothing=0.1, mixup=0.2, fgsm=0.1, manifold_mixup",
     "sample": "class_balance",
@@ -113,7 +113,7 @@ STAGES["all"] = ", ".join(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`kind`: every kind of network; `stage`: recipes of every stage, by name."""
+    """Run a test with argument `kind` for every kind of network, and with `stage` for every recipe in STAGES."""
     for name, values in (("kind", KINDS), ("stage", STAGES)):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, values)
@@ -121,7 +121,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def network() -> Callable[..., nn.Module]:
-    """A network of a kind, always the same."""
+    """The function that builds a network of a kind, always with the same weights."""
 
     def make(kind: str = "linear") -> nn.Module:
         with torch.random.fork_rng():
@@ -133,13 +133,13 @@ def network() -> Callable[..., nn.Module]:
 
 @pytest.fixture
 def recipes() -> dict[str, str]:
-    """Recipes by stage."""
+    """A recipe for each stage."""
     return STAGES
 
 
 @pytest.fixture
 def own_loop(three_class_split: Split) -> Callable[..., Regularizer]:
-    """Train a network in a loop of one's own, in two steps per epoch; the recipe is closed at the end."""
+    """The function that trains a network with a recipe in a hand-written loop, in two steps per epoch."""
 
     def run(
         model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer | None = None, epochs: int = 2,

@@ -1,9 +1,10 @@
-"""A recipe in a loop of the user's own computes what `fit` computes, and what torch computes by hand."""
+"""A recipe in the user's own loop gives the same results as `fit`, and as the same method written with torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -58,21 +59,21 @@ RECIPES = [
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_equals_fit_to_rounding_with_the_same_seed(
+def test_equals_fit_with_the_same_seed_up_to_rounding(
     recipe: str, three_class_split: Split, to_double: Doubled, make_net: Net, own_loop: Loop
 ) -> None:
-    """Draws are those of `fit` too, epoch by epoch."""
+    """The random numbers are the same too, in every epoch."""
     split, model = to_double(three_class_split), make_net(gain=1.5).double()
     run = fit(model, split, recipe, Training(epochs=4, batch_size=48, learning_rate=0.02), seed=5)
     own_loop(model, recipe, OPTIMIZERS["adam"](model.parameters()), 4, split, seed=5)
-    mine, other = model.state_dict(), run.model.state_dict()
-    assert mine.keys() == other.keys()
-    for name, tensor in other.items():
-        torch.testing.assert_close(mine[name], tensor, rtol=1e-9, atol=1e-11)
+    weights, expected = model.state_dict(), run.model.state_dict()
+    assert weights.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(weights[name], tensor, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_equals_fit_under_other_optimizers(
+def test_equals_fit_with_other_optimizers(
     optimizer: str, three_class_split: Split, to_double: Doubled, make_net: Net, own_loop: Loop
 ) -> None:
     split, model, recipe = (
@@ -87,24 +88,27 @@ def test_equals_fit_under_other_optimizers(
         torch.testing.assert_close(model.state_dict()[name], tensor, rtol=1e-9, atol=1e-11)
 
 
-# ---- by hand, with torch alone -----------------------------------------------------------------------
+# ---- the same with torch only ------------------------------------------------------------------------
 
 
-def by_hand(
+def train_with_torch(
     model: nn.Module, optimizer: torch.optim.Optimizer, split: Split, steps: int = 6,
-    between: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None,
+    before_step: Callable[[], object] = lambda: None, after_step: Callable[[], None] = lambda: None,
 ) -> nn.Module:  # fmt: skip
+    """Train in full batches, with functions that change gradients before a step or weights after it."""
     for _ in range(steps):
         optimizer.zero_grad()
         F.cross_entropy(model(split.train.x), split.train.y).backward()
-        between()
+        before_step()
         optimizer.step()
         with torch.no_grad():
-            after()
+            after_step()
     return model
 
 
-def ours(model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer, split: Split, **options: Any) -> nn.Module:
+def train_attached(
+    model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer, split: Split, **options: Any
+) -> nn.Module:
     x, y = split.train.x, split.train.y
     with attach(model, recipe, optimizer, **options) as reg:
         for _ in range(6):
@@ -117,9 +121,9 @@ def ours(model: nn.Module, recipe: Any, optimizer: torch.optim.Optimizer, split:
     return model
 
 
-def same(a: nn.Module, b: nn.Module) -> None:
-    for mine, other in zip(a.parameters(), b.parameters(), strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-12)
+def assert_same(a: nn.Module, b: nn.Module) -> None:
+    for first, second in zip(a.parameters(), b.parameters(), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-10, atol=1e-12)
 
 
 @pytest.fixture
@@ -129,6 +133,7 @@ def data(three_class_split: Split, to_double: Doubled) -> Split:
 
 @pytest.fixture
 def twins(make_net: Net) -> Callable[[], tuple[nn.Sequential, nn.Sequential]]:
+    """The function that builds two equal networks: one to attach to, one to train with torch."""
     return lambda: (make_net(gain=2.0).double(), make_net(gain=2.0).double())
 
 
@@ -139,44 +144,52 @@ def kernels(model: nn.Module) -> list[Tensor]:
     return [p for p in model.parameters() if p.ndim == 2]
 
 
-def test_l2_and_weight_decay_are_torch_s(data: Split, twins: Twins) -> None:
-    """Keras' λΣw² is torch's coupled weight_decay of 2λ; ours decoupled is AdamW's."""
-    mine, hand = twins()
-    groups = [{"params": kernels(hand), "weight_decay": 0.2}, {"params": [p for p in hand.parameters() if p.ndim == 1]}]
-    by_hand(hand, torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True), data)
-    same(ours(mine, L2(0.1), torch.optim.SGD(mine.parameters(), lr=0.1, momentum=0.9, nesterov=True), data), hand)
+def test_l2_and_weight_decay_equal_those_of_torch(data: Split, twins: Twins) -> None:
+    """`l2` is λΣw² as in Keras, a coupled weight_decay of 2λ in torch; `weight_decay` is that of AdamW."""
+    model, plain = twins()
+    groups = [
+        {"params": kernels(plain), "weight_decay": 0.2},
+        {"params": [p for p in plain.parameters() if p.ndim == 1]},
+    ]
+    train_with_torch(plain, torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True), data)
+    assert_same(
+        train_attached(model, L2(0.1), torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True), data),
+        plain,
+    )
 
-    mine, hand = twins()
-    groups = [{"params": kernels(hand)}, {"params": [p for p in hand.parameters() if p.ndim == 1], "weight_decay": 0.0}]
-    by_hand(hand, torch.optim.AdamW(groups, lr=0.05, weight_decay=0.3), data)
-    same(ours(mine, WeightDecay(0.3), torch.optim.Adam(mine.parameters(), lr=0.05), data), hand)
+    model, plain = twins()
+    groups = [
+        {"params": kernels(plain)},
+        {"params": [p for p in plain.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    train_with_torch(plain, torch.optim.AdamW(groups, lr=0.05, weight_decay=0.3), data)
+    assert_same(train_attached(model, WeightDecay(0.3), torch.optim.Adam(model.parameters(), lr=0.05), data), plain)
 
 
-def test_clipping_is_torch_s(data: Split, twins: Twins) -> None:
-    mine, hand = twins()
-    clip = lambda: nn.utils.clip_grad_norm_(hand.parameters(), 0.3)  # noqa: E731
-    by_hand(hand, torch.optim.SGD(hand.parameters(), lr=0.1), data, between=clip)  # type: ignore[arg-type]
-    same(ours(mine, ClipGradNorm(0.3), torch.optim.SGD(mine.parameters(), lr=0.1), data), hand)
+def test_clipping_equals_that_of_torch(data: Split, twins: Twins) -> None:
+    model, plain = twins()
+    clip = partial(nn.utils.clip_grad_norm_, list(plain.parameters()), 0.3)
+    train_with_torch(plain, torch.optim.SGD(plain.parameters(), lr=0.1), data, before_step=clip)
+    assert_same(train_attached(model, ClipGradNorm(0.3), torch.optim.SGD(model.parameters(), lr=0.1), data), plain)
 
 
-def test_max_norm_by_renorm(data: Split, twins: Twins) -> None:
-    mine, hand = twins()
+def test_max_norm_equals_torch_renorm(data: Split, twins: Twins) -> None:
+    model, plain = twins()
 
     def bound() -> None:
-        for w in kernels(hand):
+        for w in kernels(plain):
             w.copy_(torch.renorm(w, 2, 0, 0.7))
 
-    by_hand(hand, torch.optim.Adam(hand.parameters(), lr=0.05), data, after=bound)
-    ours(mine, MaxNorm(0.7), torch.optim.Adam(mine.parameters(), lr=0.05), data)
-    for a, b in zip(mine.parameters(), hand.parameters(), strict=True):
+    train_with_torch(plain, torch.optim.Adam(plain.parameters(), lr=0.05), data, after_step=bound)
+    train_attached(model, MaxNorm(0.7), torch.optim.Adam(model.parameters(), lr=0.05), data)
+    for a, b in zip(model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)  # torch.renorm divides by the norm + 1e-7
-    assert all(float(w.detach().norm(dim=1).max()) <= 0.7 + 1e-12 for w in kernels(mine))
+    assert all(float(w.detach().norm(dim=1).max()) <= 0.7 + 1e-12 for w in kernels(model))
 
 
-def test_l1_is_the_proximal_step_of_each_group_s_own_rate(data: Split, twins: Twins) -> None:
-    """Two groups with other learning rates: thresholds and decays follow the group's."""
-    mine, hand = twins()
-    rates = {id(p): (0.2 if name.startswith("0") else 0.05) for name, p in hand.named_parameters()}
+def test_proximal_steps_and_decay_use_the_learning_rate_of_the_parameter_group(data: Split, twins: Twins) -> None:
+    model, plain = twins()
+    rates = {id(p): (0.2 if name.startswith("0") else 0.05) for name, p in plain.named_parameters()}
 
     def groups(model: nn.Sequential) -> list[dict[str, Any]]:
         return [
@@ -185,73 +198,58 @@ def test_l1_is_the_proximal_step_of_each_group_s_own_rate(data: Split, twins: Tw
         ]
 
     def shrink() -> None:
-        for w in kernels(hand):
+        for w in kernels(plain):
             w.copy_(w.sign() * (w.abs() - 0.03 * rates[id(w)] / 0.5).clamp(min=0))
 
     def decay() -> None:
         with torch.no_grad():
-            for w in kernels(hand):
+            for w in kernels(plain):
                 w.mul_(1 - 0.1 * rates[id(w)])
 
-    by_hand(hand, torch.optim.SGD(groups(hand), lr=0.05, momentum=0.5), data, between=decay, after=shrink)
+    train_with_torch(
+        plain, torch.optim.SGD(groups(plain), lr=0.05, momentum=0.5), data, before_step=decay, after_step=shrink
+    )
     recipe = [L1(0.03), WeightDecay(0.1)]
-    same(ours(mine, recipe, torch.optim.SGD(groups(mine), lr=0.05, momentum=0.5), data), hand)
-    zeros = [int((w == 0).sum()) for w in kernels(mine)]
-    assert zeros == [int((w == 0).sum()) for w in kernels(hand)]
+    assert_same(train_attached(model, recipe, torch.optim.SGD(groups(model), lr=0.05, momentum=0.5), data), plain)
+    zeros = [int((w == 0).sum()) for w in kernels(model)]
+    assert zeros == [int((w == 0).sum()) for w in kernels(plain)]
     assert zeros[0] > 0
 
 
-def test_ema_is_torch_s_averaged_model(data: Split, twins: Twins) -> None:
-    mine, hand = twins()
-    averaged = AveragedModel(hand, multi_avg_fn=get_ema_multi_avg_fn(0.5 ** (1 / (2 * 3))))
-    averaged.update_parameters(hand)  # torch's first update copies the weights as they are; ours starts from them
-    by_hand(hand, torch.optim.Adam(hand.parameters(), lr=0.05), data, after=lambda: averaged.update_parameters(hand))
-    same(ours(mine, EMA(2.0), torch.optim.Adam(mine.parameters(), lr=0.05), data, steps_per_epoch=3), averaged.module)
+def test_ema_equals_torch_averaged_model(data: Split, twins: Twins) -> None:
+    model, plain = twins()
+    averaged = AveragedModel(plain, multi_avg_fn=get_ema_multi_avg_fn(0.5 ** (1 / (2 * 3))))
+    averaged.update_parameters(plain)  # torch's first update only copies the weights
+    train_with_torch(
+        plain, torch.optim.Adam(plain.parameters(), lr=0.05), data, after_step=lambda: averaged.update_parameters(plain)
+    )
+    assert_same(
+        train_attached(model, EMA(2.0), torch.optim.Adam(model.parameters(), lr=0.05), data, steps_per_epoch=3),
+        averaged.module,
+    )
 
 
-def test_sam_by_hand(data: Split, twins: Twins) -> None:
-    mine, hand = twins()
+def test_sam_equals_a_step_by_hand(data: Split, twins: Twins) -> None:
+    model, plain = twins()
 
     def sharpen() -> None:
-        grads = [p.grad.clone() for p in hand.parameters()]  # type: ignore[union-attr]
+        grads = [p.grad.clone() for p in plain.parameters()]  # type: ignore[union-attr]
         norm = math.sqrt(sum(float(g.square().sum()) for g in grads))
         moved = [0.1 * g / norm for g in grads]
         with torch.no_grad():
-            for p, step in zip(hand.parameters(), moved, strict=True):
+            for p, step in zip(plain.parameters(), moved, strict=True):
                 p.add_(step)
-        hand.zero_grad()
-        F.cross_entropy(hand(data.train.x), data.train.y).backward()
+        plain.zero_grad()
+        F.cross_entropy(plain(data.train.x), data.train.y).backward()
         with torch.no_grad():
-            for p, step in zip(hand.parameters(), moved, strict=True):
+            for p, step in zip(plain.parameters(), moved, strict=True):
                 p.sub_(step)
 
-    by_hand(hand, torch.optim.SGD(hand.parameters(), lr=0.1, momentum=0.9), data, between=sharpen)
-    same(ours(mine, SAM(0.1), torch.optim.SGD(mine.parameters(), lr=0.1, momentum=0.9), data), hand)
+    train_with_torch(plain, torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9), data, before_step=sharpen)
+    assert_same(train_attached(model, SAM(0.1), torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), data), plain)
 
 
-@pytest.mark.parametrize("recipe", ["l1=0.01, max_norm=1", "sam=0.1, clip_grad_norm=0.5", "class_weights, ema=0.5"])
-def test_four_parts_equal_the_batch(recipe: str, data: Split, make_net: Net) -> None:
-    """A gradient accumulated from parts is one step: thresholds, averages and clipping act once."""
-    x, y, models = data.train.x, data.train.y, []
-    for parts in (1, 4):
-        model = make_net().double()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-        with attach(model, recipe, optimizer, data=(x, y), epochs=1, steps_per_epoch=4) as reg:
-            for _ in range(4):
-
-                def closure(model: nn.Module = model, reg: Regularizer = reg, parts: int = parts) -> None:
-                    for xs, ys in zip(x.chunk(parts), y.chunk(parts), strict=True):
-                        reg.batch(xs, ys)
-                        losses = F.cross_entropy(model(xs), ys, reduction="none")
-                        ((losses.mean() + reg.penalty(losses)) / parts).backward()
-
-                closure()
-                reg.step(closure)
-        models.append(model)
-    same(*models)
-
-
-def test_values_tell_the_penalties_apart(data: Split, make_net: Net) -> None:
+def test_penalties_have_a_value_for_each_technique(data: Split, make_net: Net) -> None:
     model = make_net().double()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     reg = attach(model, "l1=0.1, l2(0.2, schedule=linear)", optimizer, epochs=2, steps_per_epoch=1)
@@ -260,4 +258,4 @@ def test_values_tell_the_penalties_apart(data: Split, make_net: Net) -> None:
     F.cross_entropy(model(data.train.x), data.train.y).backward()
     reg.step()
     squares = sum(float(w.detach().square().sum()) for w in kernels(model))
-    assert reg.penalties()["penalty_l2"] == pytest.approx(0.1 * squares)  # half of training lies behind
+    assert reg.penalties()["penalty_l2"] == pytest.approx(0.1 * squares)  # after half of training

@@ -1,4 +1,4 @@
-"""Runs of a population beside the same runs by themselves."""
+"""Fixtures that compare the runs of a population with the same runs trained alone."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def data(three_class_split: Split, to_double: Callable[[Split], Split]) -> Split
 
 
 @pytest.fixture
-def alone() -> Callable[..., list[Run]]:
-    """The runs of `fit_many`, one by one."""
+def train_alone() -> Callable[..., list[Run]]:
+    """The function that trains the runs of `fit_many` one by one with `fit`."""
 
     def train(
         model: nn.Module | str, split: Split | Mapping[int, Split], recipes: Sequence[Any],
@@ -42,20 +42,23 @@ def alone() -> Callable[..., list[Run]]:
 
 
 @pytest.fixture
-def equal() -> Callable[..., None]:
-    """Assert that runs are equal in everything but the seconds, to a tolerance (of numbers over 1: relative)."""
+def assert_equal() -> Callable[..., None]:
+    """The function that asserts that runs are equal up to a tolerance, apart from the seconds.
+
+    The tolerance is relative for numbers above 1.
+    """
 
     def check(runs: Sequence[Run], others: Sequence[Run], tolerance: float = 1e-10) -> None:
         for run, other in zip(runs, others, strict=True):
             assert isinstance(run, Run), run
-            far = {name: d for name, d in distances(run, other).items() if not d <= tolerance}
-            assert not far, f"{run.recipe}, seed {run.seed}: {far}"
+            different = {name: d for name, d in distances(run, other).items() if not d <= tolerance}
+            assert not different, f"{run.recipe}, seed {run.seed}: {different}"
 
     return check
 
 
 def distances(run: Run, other: Run) -> dict[str, float]:
-    """By how much two runs differ at most, in each set of weights and each column of the History."""
+    """The largest difference between two runs in each set of weights and each column of the History."""
     for name in (
         "recipe",
         "seed",
@@ -72,12 +75,12 @@ def distances(run: Run, other: Run) -> dict[str, float]:
     assert run.history.columns == other.history.columns
     weights = {"last": (run.last, other.last), "best": (run.best, other.best)}
     weights["model"] = (run.model.state_dict(), other.model.state_dict())
-    found = {}
-    for name, (mine, theirs) in weights.items():
-        assert list(mine) == list(theirs)
-        found[name] = max(distance(tensor, theirs[key]) for key, tensor in mine.items())
+    differences = {}
+    for name, (tensors, expected) in weights.items():
+        assert list(tensors) == list(expected)
+        differences[name] = max(distance(tensor, expected[key]) for key, tensor in tensors.items())
     columns = [column for column in run.history.columns if column != "seconds"]
-    return found | {
+    return differences | {
         c: distance(*(torch.tensor(r.history[c], dtype=torch.float64) for r in (run, other))) for c in columns
     }
 
@@ -90,14 +93,14 @@ def distance(a: Tensor, b: Tensor) -> float:
 
 
 @pytest.fixture
-def apart_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The recipes and seeds of the runs that `fit_many` trains by themselves."""
-    seen: list[tuple[str, int]] = []
+def solo_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The recipes and seeds of the runs that `fit_many` trains alone."""
+    runs: list[tuple[str, int]] = []
     fit_job = scheduler.fit_job
 
-    def note(networks: Any, job: Any, loss: Any) -> Any:
-        seen.append((job.plan.recipe.text(), job.seed))
+    def record(networks: Any, job: Any, loss: Any) -> Any:
+        runs.append((job.plan.recipe.text(), job.seed))
         return fit_job(networks, job, loss)
 
-    monkeypatch.setattr(scheduler, "fit_job", note)
-    return seen
+    monkeypatch.setattr(scheduler, "fit_job", record)
+    return runs

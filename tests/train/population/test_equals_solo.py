@@ -1,4 +1,4 @@
-"""Every technique, in members of different strengths that are trained together: each is its run by itself."""
+"""Every technique, with different strengths in one population: each run equals the same run trained alone."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from goodfit.train.fit_many import fit_many
 from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
-BESIDE = Recipe.of("dropout=0.2, l2=1e-3")
+OTHERS = Recipe.of("dropout=0.2, l2=1e-3")
 
 
 def optimizers(kind: type[Technique]) -> list[str]:
-    """Those to train with: what shrinks weights does so in a way of its own beside each.
+    """The optimizers to train with: both for techniques that depend on the optimizer's step size.
 
-    A bias in front of a normalisation has a gradient that is zero but for rounding, of which Adam makes whole steps.
+    A bias in front of a normalization has a gradient of rounding errors, which Adam would turn into whole steps.
     """
     if issubclass(kind, Normalization):
         return ["sgd"]
@@ -39,20 +39,21 @@ CASES = [(kind, optimizer) for kind in techniques.ALL.values() for optimizer in 
 
 
 def strengths(kind: type[Technique], strong: Technique) -> list[Recipe]:
-    """None, the default one in company, strong, neutral, and scheduled."""
-    company = [technique for technique in BESIDE if type(technique) is not kind]
-    found = [Recipe(), Recipe((kind(), *company)), Recipe.of(strong)]
+    """Recipes: without it, default with other techniques, strong, neutral, and scheduled."""
+    others = [technique for technique in OTHERS if type(technique) is not kind]
+    recipes = [Recipe(), Recipe((kind(), *others)), Recipe.of(strong)]
     if kind.strengths():
-        found.append(Recipe.of(kind.of({name: kind.knobs()[name].neutral for name in kind.strengths()})))
+        recipes.append(Recipe.of(kind.of({name: kind.knobs()[name].neutral for name in kind.strengths()})))
     if "schedule" in kind.knobs():
-        found.append(Recipe.of(kind.of(strong.values() | {"schedule": "cosine"})))
-    return found
+        recipes.append(Recipe.of(kind.of(strong.values() | {"schedule": "cosine"})))
+    return recipes
 
 
-def by_itself(kind: type[Technique], recipe: Recipe) -> bool:
-    """Whether a run cannot be part of a population: nor can any of a network with recurrent layers.
+def is_trained_alone(kind: type[Technique], recipe: Recipe) -> bool:
+    """Whether a run cannot be part of a population.
 
-    R-Drop's network has a dropout of its own, which draws anew in the further pass.
+    Networks with recurrent layers cannot. The network on which R-Drop is tested has dropout, which draws new random
+    numbers in its extra forward pass.
     """
     return issubclass(kind, Recurrent) or any(
         t.not_vectorizable
@@ -74,22 +75,24 @@ def plain_run(place: Home, split: Split, training: Training) -> list[Run]:
 
 
 @pytest.mark.parametrize(("kind", "optimizer"), CASES, ids=[f"{kind.name()}-{o}" for kind, o in CASES])
-def test_members_of_different_strengths(
+def test_members_with_different_strengths_equal_solo_runs(
     kind: type[Technique],
     optimizer: str,
     to_double: Callable[[Split], Split],
-    alone: Callable[..., Any],
-    equal: Callable[..., None],
-    apart_runs: list[tuple[str, int]],
+    train_alone: Callable[..., Any],
+    assert_equal: Callable[..., None],
+    solo_runs: list[tuple[str, int]],
 ) -> None:
     place, stops = home(kind), issubclass(kind, OnEpoch)
     model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, strongest(kind))
     settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 13}
     training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
     runs: Any = together(model, split, recipes, training, seeds=(0, 1))
-    assert {recipe for recipe, _ in apart_runs} == {r.text() for r in recipes if by_itself(kind, r)}
+    assert {recipe for recipe, _ in solo_runs} == {r.text() for r in recipes if is_trained_alone(kind, r)}
     for i, recipe in enumerate(recipes):
-        seed = i % 2  # all are members, and half of them, of every strength and of either seed, are trained again
-        one = alone(model, split, [recipe], training, [seed]) if len(recipe) else plain_run(place, split, training)
-        equal([runs[2 * i + seed]], one, 0.0 if by_itself(kind, recipe) else 1e-10)
+        seed = i % 2  # one seed per recipe is compared
+        one = (
+            train_alone(model, split, [recipe], training, [seed]) if len(recipe) else plain_run(place, split, training)
+        )
+        assert_equal([runs[2 * i + seed]], one, 0.0 if is_trained_alone(kind, recipe) else 1e-10)
     assert any(run.stopped for run in runs) == stops

@@ -1,4 +1,4 @@
-"""Graphs whose still part is taken out, or that write their results in place, give what the function gives."""
+"""Graphs without their constant part, or with results written in place, compute the same as the function."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ def targets(graph: Any) -> list[str]:
 
 
 def function(state: Tensor, strength: Tensor, x: Tensor) -> Tensor:
-    rate = (strength * 8).round() / 8  # small, and of the strength alone
-    wide = strength.reshape(-1, 1).exp().expand(3, 50).contiguous()  # of the strength alone too, and large
+    rate = (strength * 8).round() / 8  # small, depends on the constant only
+    wide = strength.reshape(-1, 1).exp().expand(3, 50).contiguous()  # large, depends on the constant only
     return state * rate.reshape(-1, 1) + x * wide
 
 
-def test_what_is_still_is_computed_once_and_the_result_is_the_same() -> None:
+def test_small_constants_are_hoisted_and_the_result_is_the_same() -> None:
     torch.manual_seed(0)
-    given = [Flat.of(torch.rand(3, 50)), Flat.of(torch.rand(3)), Flat.of(torch.rand(3, 50))]
-    graph, leaves, _ = trace(function, given)
-    once, rest, values = hoist_constants(graph, leaves, range(1, 2))
-    assert "aten.round.default" in targets(once)
+    arguments = [Flat.of(torch.rand(3, 50)), Flat.of(torch.rand(3)), Flat.of(torch.rand(3, 50))]
+    graph, leaves, _ = trace(function, arguments)
+    constants, rest, values = hoist_constants(graph, leaves, range(1, 2))
+    assert "aten.round.default" in targets(constants)
     assert "aten.round.default" not in targets(rest)
-    assert all(value.numel() <= 3 for value in values)  # what is large stays where it is used
+    assert all(value.numel() <= 3 for value in values)  # large values are not hoisted
     torch.testing.assert_close(rest(*leaves, *values)[0], function(*leaves), rtol=0, atol=0)
     for leaf in leaves:
-        leaf.mul_(2)  # other members: nothing of the first ones may be left in the graph
-    torch.testing.assert_close(rest(*leaves, *once(leaves[1]))[0], function(*leaves), rtol=0, atol=0)
+        leaf.mul_(2)  # other members: the graph must not contain values of the first ones
+    torch.testing.assert_close(rest(*leaves, *constants(leaves[1]))[0], function(*leaves), rtol=0, atol=0)
 
 
-def test_random_numbers_are_not_taken_out() -> None:
+def test_random_numbers_are_not_hoisted() -> None:
     def noisy(x: Tensor, strength: Tensor) -> Tensor:
         return x + strength * torch.rand_like(strength)
 
@@ -44,7 +44,7 @@ def test_random_numbers_are_not_taken_out() -> None:
     assert not torch.equal(first, second)
 
 
-def test_results_take_the_place_of_arguments_that_they_depend_on() -> None:
+def test_results_overwrite_the_arguments_on_which_they_depend() -> None:
     def crossed(state: tuple[Tensor, ...], x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         a, b, c = state
         return (b, a.T.T, c), a + b + x

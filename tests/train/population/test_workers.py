@@ -1,4 +1,4 @@
-"""Iterators side by side: everything arrives, and nothing hangs where one of them fails or the user interrupts."""
+"""Parallel workers: all values arrive, and nothing hangs if a worker fails or the user interrupts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 import torch
 
-from goodfit.train.population import workers
+from goodfit.train.population import workers as workers_module
 from goodfit.train.population.workers import WorkerDiedError, WorkQueue, available_workers, run_in_parallel
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux alone")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 
 
-def counting(start: int, count: int, stop: Any, met: Any = None) -> Iterator[int]:
-    if met:
-        met.wait(10)  # all of them run at the same time, or none gets on
+def counting(start: int, count: int, stop: Any, barrier: Any = None) -> Iterator[int]:
+    """`count` numbers from `start` on, and in the end −start."""
+    if barrier:
+        barrier.wait(10)  # fails unless all workers run at the same time
     for number in range(count):
         if stop.is_set():
             break
@@ -36,79 +37,79 @@ def failing(error: BaseException) -> Iterator[int]:
     raise error
 
 
-def shared(count: int = 0) -> WorkQueue[int]:
+def work_queue(count: int = 0) -> WorkQueue[int]:
     return WorkQueue(range(count), 2)
 
 
-def test_everything_comes_in_the_order_of_its_own_lane() -> None:
-    stop, met, before = shared().stop, multiprocessing.get_context("fork").Barrier(3), torch.get_num_threads()
-    given = list(run_in_parallel([partial(counting, 10 * lane, 5, stop, met) for lane in range(3)], stop))
-    for lane in range(3):
-        assert [n for number, n in given if number == lane] == [*range(10 * lane, 10 * lane + 5), -10 * lane]
+def test_values_arrive_in_the_order_of_their_worker() -> None:
+    stop, barrier, before = work_queue().stop, multiprocessing.get_context("fork").Barrier(3), torch.get_num_threads()
+    values = list(run_in_parallel([partial(counting, 10 * worker, 5, stop, barrier) for worker in range(3)], stop))
+    for worker in range(3):
+        assert [n for number, n in values if number == worker] == [*range(10 * worker, 10 * worker + 5), -10 * worker]
     assert torch.get_num_threads() == before
 
 
-def test_one_lane_runs_in_the_process_that_asks() -> None:
-    def who() -> Iterator[int]:
+def test_a_single_iterator_runs_in_this_process() -> None:
+    def process_id() -> Iterator[int]:
         yield os.getpid()
 
-    assert list(run_in_parallel([who], WorkQueue([], 1).stop)) == [(0, os.getpid())]
+    assert list(run_in_parallel([process_id], WorkQueue([], 1).stop)) == [(0, os.getpid())]
 
 
-def test_lanes_compute_on_one_core_each() -> None:
+def test_a_worker_uses_one_thread() -> None:
     def threads() -> Iterator[int]:
         yield torch.get_num_threads()
         yield int((torch.ones(300, 300) @ torch.ones(300, 300))[0, 0])
 
-    assert sorted(run_in_parallel([threads] * 2, shared().stop)) == [(0, 1), (0, 300), (1, 1), (1, 300)]
+    assert sorted(run_in_parallel([threads] * 2, work_queue().stop)) == [(0, 1), (0, 300), (1, 1), (1, 300)]
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
-def test_a_piece_of_work_is_taken_once(lanes: int) -> None:
-    work = WorkQueue(range(100), lanes)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_item_is_taken_once(workers: int) -> None:
+    queue = WorkQueue(range(100), workers)
 
     def taking() -> Iterator[int]:
-        while taken := work.take(7):
-            assert len(work.left()) <= 93
-            yield from taken
+        while items := queue.take(7):
+            assert len(queue.remaining()) <= 93
+            yield from items
 
-    assert sorted(n for _, n in run_in_parallel([taking] * lanes, work.stop)) == list(range(100))
-    assert list(work.left()) == []
+    assert sorted(n for _, n in run_in_parallel([taking] * workers, queue.stop)) == list(range(100))
+    assert list(queue.remaining()) == []
 
 
-def test_an_error_ends_the_others_and_is_raised() -> None:
-    stop, found = shared().stop, []
-    given = run_in_parallel([partial(failing, ValueError("lane")), partial(counting, 100, 10**9, stop)], stop)
-    with pytest.raises(ValueError, match="lane"):
-        found.extend(n for _, n in given)
+def test_an_exception_stops_the_other_workers_and_is_raised() -> None:
+    stop, received = work_queue().stop, []
+    values = run_in_parallel([partial(failing, ValueError("in a worker")), partial(counting, 100, 10**9, stop)], stop)
+    with pytest.raises(ValueError, match="in a worker"):
+        received.extend(n for _, n in values)
     assert stop.is_set()
-    assert [n for n in found if -100 < n < 100] == [0, 1]
-    assert found[-1] == -100  # what the other one gave in the end
+    assert [n for n in received if -100 < n < 100] == [0, 1]
+    assert received[-1] == -100  # the last value of the other worker
 
 
-def test_an_error_that_cannot_be_packed_tells_its_text() -> None:
+def test_an_exception_that_cannot_be_pickled_is_raised_as_a_runtime_error() -> None:
     class OwnError(Exception):
         pass
 
-    stop = shared().stop
+    stop = work_queue().stop
     with pytest.raises(RuntimeError, match="OwnError: mine"):
         list(run_in_parallel([partial(failing, OwnError("mine")), partial(counting, 0, 3, stop)], stop))
 
 
-def test_a_process_that_is_killed_is_noticed() -> None:
+def test_a_killed_worker_is_an_error_after_the_values_of_the_others() -> None:
     def dying() -> Iterator[int]:
         yield 1
         os.kill(os.getpid(), signal.SIGKILL)
         yield 2
 
-    stop, found = shared().stop, []
+    stop, received = work_queue().stop, []
     with pytest.raises(WorkerDiedError, match="code -9"):
-        found.extend(n for _, n in run_in_parallel([dying, partial(counting, 100, 900, stop)], stop))
-    assert sorted(found) == [-100, 1, *range(100, 1000)]  # the other one goes on
+        received.extend(n for _, n in run_in_parallel([dying, partial(counting, 100, 900, stop)], stop))
+    assert sorted(received) == [-100, 1, *range(100, 1000)]  # the other worker continues
 
 
-def test_ctrl_c_lets_the_lanes_end() -> None:
-    stop, found = shared().stop, []
+def test_ctrl_c_is_raised_after_the_workers_have_ended() -> None:
+    stop, received = work_queue().stop, []
 
     def interrupted() -> Iterator[int]:
         yield 1
@@ -118,8 +119,8 @@ def test_ctrl_c_lets_the_lanes_end() -> None:
 
     def collect() -> None:
         for _, n in run_in_parallel([interrupted, partial(counting, 0, 0, stop)], stop):
-            time.sleep(0.05)  # wherever this process is at that moment
-            found.append(n)
+            time.sleep(0.05)  # the interrupt may come here
+            received.append(n)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -127,33 +128,33 @@ def test_ctrl_c_lets_the_lanes_end() -> None:
             collect()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert sorted(found) == [0, 1, 2]
+    assert sorted(received) == [0, 1, 2]
 
 
-def test_ctrl_c_in_the_terminal_leaves_the_lanes_alone() -> None:
-    def told() -> Iterator[int]:
+def test_workers_ignore_ctrl_c() -> None:
+    def interrupted() -> Iterator[int]:
         os.kill(os.getpid(), signal.SIGINT)
         yield 1
 
-    assert sorted(run_in_parallel([told, told], shared().stop)) == [(0, 1), (1, 1)]
+    assert sorted(run_in_parallel([interrupted, interrupted], work_queue().stop)) == [(0, 1), (1, 1)]
 
 
-def test_giving_up_the_iterator_ends_the_processes() -> None:
-    stop = shared().stop
-    given = run_in_parallel([partial(counting, lane, 10**9, stop) for lane in range(2)], stop)
-    next(given)
-    given.close()  # type: ignore[attr-defined]
+def test_closing_the_iterator_ends_the_workers() -> None:
+    stop = work_queue().stop
+    values = run_in_parallel([partial(counting, worker, 10**9, stop) for worker in range(2)], stop)
+    next(values)
+    values.close()  # type: ignore[attr-defined]
     assert stop.is_set()
     assert not [p for p in multiprocessing.active_children() if p.name.startswith("goodfit-")]
 
 
-def test_a_lane_opens_no_lanes_of_its_own() -> None:
-    def inside() -> Iterator[int]:
+def test_a_worker_starts_no_workers() -> None:
+    def count_workers() -> Iterator[int]:
         yield available_workers()
 
-    assert list(run_in_parallel([inside] * 2, shared().stop)) in ([(0, 1), (1, 1)], [(1, 1), (0, 1)])
+    assert list(run_in_parallel([count_workers] * 2, work_queue().stop)) in ([(0, 1), (1, 1)], [(1, 1), (0, 1)])
 
 
-def test_no_lanes_where_processes_cannot_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.sys, "platform", "darwin")
+def test_no_workers_where_processes_cannot_be_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module.sys, "platform", "darwin")
     assert available_workers() == 1

@@ -1,4 +1,4 @@
-"""Augmentation within training: validation never, each epoch anew, alike in a loop of one's own and in populations."""
+"""Augmentation in `fit`, in populations and with `attach`: only training rows change, differently in each epoch."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from goodfit.train.manual_loop.attach import attach
 MOVING = "rotation=25, shift=0.2, elastic=10.0, brightness=0.4, blur=1.0, cut_out"
 
 
-class Seen(nn.Module):
-    """Notes what comes in, in training and in evaluation; copies note it in the same place."""
+class InputRecorder(nn.Module):
+    """Records its mode and inputs; copies record in the same list."""
 
-    noted: ClassVar[list[tuple[bool, Tensor]]] = []
+    inputs: ClassVar[list[tuple[bool, Tensor]]] = []
 
     def __init__(self) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.noted.append((self.training, x.detach().clone()))
+        self.inputs.append((self.training, x.detach().clone()))
         return self.net(x)  # type: ignore[no-any-return]
 
 
-def test_evaluation_sees_raw_data_and_each_epoch_other_draws(image_split: Split) -> None:
-    model = Seen()
-    model.noted.clear()
+def test_evaluation_uses_raw_data_and_every_epoch_new_random_numbers(image_split: Split) -> None:
+    model = InputRecorder()
+    model.inputs.clear()
     fit(model, image_split, MOVING, Training(epochs=2, batch_size=96), progress=False)
     raw = {tuple(image.flatten().tolist()) for part in image_split.parts.values() for image in part.x}
-    assert all(tuple(image.flatten().tolist()) in raw for training, x in model.noted if not training for image in x)
-    first, second = (x for training, x in model.noted if training and len(x) == 96)
-    seen = {tuple(image.flatten().tolist()) for image in (*first, *second)}
-    assert len(seen) == 192
-    assert not seen & raw
+    assert all(tuple(image.flatten().tolist()) in raw for training, x in model.inputs if not training for image in x)
+    first, second = (x for training, x in model.inputs if training and len(x) == 96)
+    augmented = {tuple(image.flatten().tolist()) for image in (*first, *second)}
+    assert len(augmented) == 192
+    assert not augmented & raw
 
 
-def test_a_loop_of_one_s_own_trains_as_fit_does(image_split: Split) -> None:
+def test_attach_trains_like_fit(image_split: Split) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
     training = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.1, momentum=0.0)
@@ -67,29 +67,31 @@ def test_a_loop_of_one_s_own_trains_as_fit_does(image_split: Split) -> None:
 
 
 @pytest.mark.parametrize("inputs", [None, Inputs("image", 0.0, 1.0)])
-def test_a_loop_says_what_its_inputs_are(inputs: Inputs | None) -> None:
+def test_attach_requires_the_data_kind_of_the_inputs(inputs: Inputs | None) -> None:
     model: Any = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
     if inputs is None:
-        with pytest.raises(InputError, match=r"Rotation: it must know what the inputs are.* give attach\(…, inputs="):
+        with pytest.raises(
+            InputError, match=r"Rotation: it must know the data kind and the range of the .* give attach\(…, inputs="
+        ):
             attach(model, "rotation")
         return
     with attach(model, "rotation", inputs=inputs) as reg:
         x, y = torch.rand(4, 1, 4, 4), torch.tensor([0, 1, 0, 1])
         changed, same = reg.batch(x, y)
-    assert same is y  # classes need not be known, where nothing changes targets
+    assert same is y  # the classes need not be known, because no technique changes targets
     assert not torch.equal(changed, x)
 
 
-def test_members_of_a_population_see_what_they_would_see_alone(image_split: Split) -> None:
+def test_members_of_a_population_are_augmented_as_in_fit(image_split: Split) -> None:
     recipes = [MOVING, MOVING.replace("25", "5").replace("0.4", "0.1"), "rand_augment=0.5", "rand_augment=0.9"]
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).double()
     double = doubled_split(image_split)
     training = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.05)
-    together = fit_many(model, double, recipes, training, population=True, progress=False)
-    for run, recipe in zip(together, recipes, strict=True):
-        alone = fit(model, double, recipe, training, progress=False)
-        for name, weights in alone.last.items():
+    runs = fit_many(model, double, recipes, training, population=True, progress=False)
+    for run, recipe in zip(runs, recipes, strict=True):
+        solo = fit(model, double, recipe, training, progress=False)
+        for name, weights in solo.last.items():
             torch.testing.assert_close(run.last[name], weights, rtol=1e-8, atol=1e-10)  # type: ignore[union-attr]
 
 
@@ -98,11 +100,11 @@ def doubled_split(split: Split) -> Split:
     return replace(split, **parts)
 
 
-# ---- the order, the kind of map, and whose memory it is ------------------------------------------------
+# ---- order, perspective, memory ------------------------------------------------------------------------
 
 
-class Aside(MatrixWarp):
-    """Three pixels to the right."""
+class ShiftRight(MatrixWarp):
+    """Shifts images three pixels to the right."""
 
     def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         return ()
@@ -111,8 +113,8 @@ class Aside(MatrixWarp):
         return torch.tensor([[1.0, 0.0, -3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])[None]
 
 
-class Nearer(MatrixWarp):
-    """Twice as large."""
+class Enlarge(MatrixWarp):
+    """Doubles the size of images."""
 
     def sample(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         return ()
@@ -121,24 +123,28 @@ class Nearer(MatrixWarp):
         return torch.diag(torch.tensor([0.5, 0.5, 1.0]))[None]
 
 
-@pytest.mark.parametrize(("recipe", "place"), [([Aside(), Nearer()], 16 + 6), ([Nearer(), Aside()], 16 + 3)])
-def test_what_stands_first_in_a_recipe_comes_first(recipe: Any, place: int, augment: Callable[..., Tensor]) -> None:
-    spot = torch.zeros(1, 1, 33, 33, dtype=torch.float64)
-    spot[..., 16, 16] = 1.0
-    seen = augment(recipe, spot)[0, 0].sum(0)
-    assert int(seen.argmax()) == place
+@pytest.mark.parametrize(
+    ("recipe", "position"), [([ShiftRight(), Enlarge()], 16 + 6), ([Enlarge(), ShiftRight()], 16 + 3)]
+)
+def test_spatial_transforms_act_in_the_order_of_the_recipe(
+    recipe: Any, position: int, augment: Callable[..., Tensor]
+) -> None:
+    pixel = torch.zeros(1, 1, 33, 33, dtype=torch.float64)
+    pixel[..., 16, 16] = 1.0
+    columns = augment(recipe, pixel)[0, 0].sum(0)
+    assert int(columns.argmax()) == position
 
 
-def test_a_perspective_is_one(augment: Callable[..., Tensor]) -> None:
+def test_perspective_is_not_replaced_by_an_affine_map(augment: Callable[..., Tensor]) -> None:
     images = torch.rand(5, 1, 9, 12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     technique = Perspective(0.5)
     _, *draw = technique.draw(images, images, torch.Generator().manual_seed(0))
     matrix = technique.matrix(tuple(d.double() for d in draw), (9, 12))
-    wanted = warp_images(images, matrix, None, "black", 0.0, affine=False)
-    torch.testing.assert_close(augment(technique, images), wanted, rtol=0, atol=1e-12)
+    expected = warp_images(images, matrix, None, "black", 0.0, affine=False)
+    torch.testing.assert_close(augment(technique, images), expected, rtol=0, atol=1e-12)
 
 
-def test_a_loop_s_own_batch_is_not_overwritten(augment: Callable[..., Tensor]) -> None:
+def test_the_batch_of_the_user_is_not_overwritten(augment: Callable[..., Tensor]) -> None:
     images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     before = images.clone()
     halves = [Brightness(0.5, p=0.5), Contrast(0.5, p=0.5), CutOut(0.5, p=0.5)]

@@ -43,11 +43,11 @@ from goodfit.train.stages.on_weights import WeightUpdater
 
 Data = tuple[Tensor, Tensor]
 CALLS: dict[str, tuple[type[Technique], str]] = {
-    "batch": (OnBatch, "train on what x, y = reg.batch(x, y) gives"),
+    "batch": (OnBatch, "train on the x and y that x, y = reg.batch(x, y) returns"),
     "penalty": (OnLoss, "add reg.penalty() to the loss"),
     "rows": (OnSample, "draw the rows with reg.rows() or reg.sampler()"),
 }
-"""Method → the stage that needs its call, and what to do in the loop."""
+"""Method → the stage whose techniques need its call, and the remedy in the error."""
 ATTACHED: WeakSet[nn.Module] = WeakSet()
 """The layers of networks to which a recipe is attached."""
 

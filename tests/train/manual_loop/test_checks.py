@@ -1,4 +1,4 @@
-"""What `attach` says where it is used wrongly: nothing is left out unseen, and nothing is changed by an error."""
+"""Errors of `attach` for wrong arguments and missing calls; an error leaves the network and the optimizer unchanged."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def batch(three_class_split: Split) -> tuple[Tensor, Tensor]:
     return three_class_split.train.x, three_class_split.train.y
 
 
-# ---- at once -----------------------------------------------------------------------------------------
+# ---- errors when attaching ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "error"),
     [
         ({"model": "mlp"}, "model must be a network (torch.nn.Module), got model='mlp'"),
         ({"model": nn.ReLU()}, "model must be a network with weights, got model=ReLU()"),
@@ -47,37 +47,45 @@ def batch(three_class_split: Split) -> tuple[Tensor, Tensor]:
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
-def test_arguments(options: dict[str, Any], says: str, make_net: Net) -> None:
-    with pytest.raises(InputError, match=re.escape(says)):
+def test_invalid_arguments_are_refused(options: dict[str, Any], error: str, make_net: Net) -> None:
+    with pytest.raises(InputError, match=re.escape(error)):
         attach(**({"model": make_net(), "recipe": "dropout=0.5"} | options))
 
 
 @pytest.mark.parametrize(
-    ("recipe", "missing", "says"),
+    ("recipe", "missing", "error"),
     [
         ("l1=0.1", ["optimizer"], "L1: it acts around the optimizer's step; give attach(…, optimizer=)."),
         ("clip_grad_norm=1", ["optimizer"], "ClipGradNorm: it acts around the optimizer's step"),
         ("dropout(0.5, schedule=linear)", ["optimizer"], "Dropout: it acts around the optimizer's step"),
-        ("noisy_linear", ["optimizer"], "NoisyLinear: its strengths are learned along with the weights"),
+        ("noisy_linear", ["optimizer"], "NoisyLinear: its strengths are trained together with the weights"),
         (
             "l1(0.1, schedule=late)",
             ["epochs"],
-            "L1: it must know how long training will be; give attach(…, epochs=, steps",
+            "L1: it must know the length of training; give attach(…, epochs=, steps_per_epoch=).",
         ),
-        ("swa=0.5", ["steps_per_epoch"], "SWA: it must know how long training will be"),
-        ("ema=0.5", ["steps_per_epoch"], "EMA: it is counted in epochs; give attach(…, steps_per_epoch=)."),
-        ("label_smoothing=0.1", ["data"], "LabelSmoothing: it must know the classes, which are whole numbers y"),
+        ("swa=0.5", ["steps_per_epoch"], "SWA: it must know the length of training"),
+        ("ema=0.5", ["steps_per_epoch"], "EMA: it counts epochs; give attach(…, steps_per_epoch=)."),
+        ("label_smoothing=0.1", ["data"], "LabelSmoothing: it must know the classes, whole numbers y"),
         ("class_weights", ["data"], "ClassWeights: it must know the classes"),
         ("fgsm=0.1", ["loss"], "FGSM: it moves the inputs against the data loss; give attach(…, loss=)."),
-        ("fgsm=0.1", ["data"], "FGSM: its strength is in units of the spread of the inputs"),
+        ("fgsm=0.1", ["data"], "FGSM: its strength is in units of the standard deviation of the inputs"),
         ("class_balance", ["data"], "ClassBalance: it chooses among the training rows; give attach(…, data=(x, y))."),
-        ("snapshot_ensemble=2", ["data"], "SnapshotEnsemble: it must know whether it averages probabilities"),
+        (
+            "snapshot_ensemble=2",
+            ["data"],
+            "SnapshotEnsemble: it must know whether to average class probabilities or numbers",
+        ),
         (
             "snapshot_ensemble=2, early_stopping=3",
             [],
-            "SnapshotEnsemble: in a loop of your own it cannot keep the best",
+            "SnapshotEnsemble: in your own loop it cannot be combined with early_stopping, which keeps the best epoch",
         ),
-        ("batch_norm, ema=0.5", ["data"], "EMA: batch norms need their statistics anew; give attach(…, data=(x, y))."),
+        (
+            "batch_norm, ema=0.5",
+            ["data"],
+            "EMA: batch norm statistics must be recomputed for averaged weights; give attach(…, data=(x, y)).",
+        ),
         ("unit_norm, max_norm=0.5", [], "recipe: unit_norm, max_norm at 0.weight, 2.weight, 4.weight: "),
         ("r_drop=1, batch_norm", [], "recipe: r_drop: its two forward passes do not differ"),
         ("target_noise=0.1", [], "TargetNoise: it acts on numbers; the target has classes"),
@@ -86,17 +94,17 @@ def test_arguments(options: dict[str, Any], says: str, make_net: Net) -> None:
         ("dropout=0.5, noisy_linear, ema=0.5, swa=0.5", [], "only one technique may choose the weights to keep"),
     ],
 )
-def test_what_a_technique_needs(
-    recipe: str, missing: list[str], says: str, batch: tuple[Tensor, Tensor], make_net: Net
+def test_missing_arguments_and_contradictions_are_refused(
+    recipe: str, missing: list[str], error: str, batch: tuple[Tensor, Tensor], make_net: Net
 ) -> None:
-    """And the network and its optimizer are as they were."""
+    """The network and the optimizer are unchanged afterwards."""
     model = make_net()
     optimizer = sgd(model)
     options: dict[str, Any] = {
         "optimizer": optimizer, "loss": F.cross_entropy, "data": batch, "epochs": 2, "steps_per_epoch": 3
     }  # fmt: skip
     keys, groups = list(model.state_dict()), [len(g["params"]) for g in optimizer.param_groups]
-    with pytest.raises(InputError, match=re.escape(says)):
+    with pytest.raises(InputError, match=re.escape(error)):
         attach(model, recipe, **{name: value for name, value in options.items() if name not in missing})
     assert list(model.state_dict()) == keys
     assert [len(g["params"]) for g in optimizer.param_groups] == groups
@@ -106,10 +114,10 @@ def test_what_a_technique_needs(
         assert "forward" not in vars(module)
     model(batch[0]).sum().backward()
     optimizer.step()
-    attach(model, "dropout=0.5").close()  # it is free for another recipe
+    attach(model, "dropout=0.5").close()  # another recipe can be attached
 
 
-def test_tensors_that_the_optimizer_does_not_hold(make_net: Net) -> None:
+def test_a_technique_on_tensors_outside_the_optimizer_is_refused(make_net: Net) -> None:
     model = make_net()
     with pytest.raises(
         InputError, match=r"L1: the optimizer must hold a tensor that it acts on, found none of 0.weight"
@@ -117,39 +125,40 @@ def test_tensors_that_the_optimizer_does_not_hold(make_net: Net) -> None:
         attach(model, "l1(0.1, on='kernel 0')", torch.optim.SGD(model[2].parameters()))
 
 
-def test_one_recipe_at_a_time(make_net: Net) -> None:
+def test_a_network_or_a_part_of_it_has_one_recipe_at_a_time(make_net: Net) -> None:
     model = make_net()
     first = attach(model, "dropout=0.5")
     for network in (model, model[2], nn.Sequential(model, nn.Linear(3, 2))):
         with pytest.raises(
-            InputError, match=r"a recipe is at work on this network .* already; end that one with close\(\)"
+            InputError,
+            match=r"a recipe is already attached to this network or to a part of it; end it with close\(\), or put all",
         ):
             attach(network, "dropout=0.2")
     first.close()
     attach(model, "dropout=0.2").detach()
 
 
-# ---- in the loop -------------------------------------------------------------------------------------
+# ---- errors in the loop ------------------------------------------------------------------------------
 
 
-def test_what_was_left_out_before_a_step_is_said(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+def test_a_step_without_a_required_call_is_refused(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
     x, y = batch
     cases = {
-        "mixup=0.2": r"step\(\) must follow batch\(\), by which mixup acts; train on what x, y = reg.batch\(x, y\)",
-        "activity_l1=0.1": r"step\(\) must follow penalty\(\), by which activity_l1 acts; add reg.penalty\(\) to the",
-        "class_balance": r"step\(\) must follow rows\(\), by which class_balance acts; draw the rows with reg.rows\(\)",
+        "mixup=0.2": r"step\(\) must follow batch\(\), which mixup needs; train on the x and y that x, y = reg.batch",
+        "activity_l1=0.1": r"step\(\) must follow penalty\(\), which activity_l1 needs; add reg.penalty\(\) to the",
+        "class_balance": r"step\(\) must follow rows\(\), which class_balance needs; draw the rows with reg.rows\(\)",
     }
-    for recipe, says in cases.items():
+    for recipe, error in cases.items():
         model = make_net()
         reg = attach(model, recipe, sgd(model), data=batch)
         F.cross_entropy(model(x), y).backward()
         before = model[0].weight.clone()
-        with pytest.raises(InputError, match=says):
+        with pytest.raises(InputError, match=error):
             reg.step()
         assert torch.equal(model[0].weight, before)
     model = make_net()
     reg = attach(model, "mixup=0.2", sgd(model), data=batch)
-    for _ in range(2):  # each step anew
+    for _ in range(2):  # every step needs the call
         xs, ys = reg.batch(x, y)
         F.cross_entropy(model(xs), ys).backward()
         reg.step()
@@ -158,7 +167,7 @@ def test_what_was_left_out_before_a_step_is_said(batch: tuple[Tensor, Tensor], m
         reg.step()
 
 
-def test_a_step_without_gradients(make_net: Net) -> None:
+def test_a_step_without_gradients_is_refused(make_net: Net) -> None:
     model = make_net()
     with (
         attach(model, "l1=0.1", sgd(model)) as reg,
@@ -167,48 +176,7 @@ def test_a_step_without_gradients(make_net: Net) -> None:
         reg.step()
 
 
-@pytest.mark.parametrize("call", ["step", "scaler"])
-def test_the_optimizer_s_own_step_is_refused_while_a_recipe_acts_around_it(
-    call: str, batch: tuple[Tensor, Tensor], make_net: Net
-) -> None:
-    model, scaler = make_net(), torch.amp.GradScaler("cpu")
-    optimizer = sgd(model)
-    with attach(model, "l1=0.1", optimizer):
-        scaler.scale(F.cross_entropy(model(batch[0]), batch[1])).backward()
-        with pytest.raises(
-            InputError, match=r"call reg.step\(\) in place of optimizer.step\(\), because the recipe acts"
-        ):
-            optimizer.step() if call == "step" else scaler.step(optimizer)
-    optimizer.step()
-    with attach(model, "dropout=0.5", optimizer):  # nothing acts around the step
-        optimizer.step()
-
-
-def test_sam_needs_a_closure(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
-    model = make_net()
-    weights = [p.clone() for p in model.parameters()]
-    with attach(model, "sam=0.1", sgd(model)) as reg:
-        F.cross_entropy(model(batch[0]), batch[1]).backward()
-        with pytest.raises(InputError, match=r"needs a closure that computes the loss anew .* \(sam asks for it\)"):
-            reg.step()
-    assert all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True))  # they were moved back
-
-
-def test_an_error_in_the_closure_moves_the_weights_back(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
-    model = make_net()
-    weights = [p.clone() for p in model.parameters()]
-
-    def breaks() -> None:
-        raise RuntimeError("no memory")
-
-    with attach(model, "sam=0.1", sgd(model)) as reg:
-        F.cross_entropy(model(batch[0]), batch[1]).backward()
-        with pytest.raises(RuntimeError, match="no memory"):
-            reg.step(breaks)
-    assert all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True))
-
-
-def early(reg: Regularizer, model: nn.Module, x: Tensor, y: Tensor) -> None:
+def penalty_before_everything(reg: Regularizer, model: nn.Module, x: Tensor, y: Tensor) -> None:
     reg.penalty()
 
 
@@ -217,7 +185,7 @@ def without_batch(reg: Regularizer, model: nn.Module, x: Tensor, y: Tensor) -> N
     reg.penalty()
 
 
-def in_evaluation(reg: Regularizer, model: nn.Module, x: Tensor, y: Tensor) -> None:
+def in_evaluation_mode(reg: Regularizer, model: nn.Module, x: Tensor, y: Tensor) -> None:
     reg.batch(x, y)
     model.eval()(x)
     reg.penalty()
@@ -229,16 +197,16 @@ def forward_before_batch(reg: Regularizer, model: nn.Module, x: Tensor, y: Tenso
     reg.penalty()
 
 
-@pytest.mark.parametrize("use", [early, without_batch, in_evaluation, forward_before_batch])
-def test_a_penalty_without_a_forward_pass(
-    use: Callable[..., None], batch: tuple[Tensor, Tensor], make_net: Net
+@pytest.mark.parametrize("loop", [penalty_before_everything, without_batch, in_evaluation_mode, forward_before_batch])
+def test_a_penalty_without_a_forward_pass_is_refused(
+    loop: Callable[..., None], batch: tuple[Tensor, Tensor], make_net: Net
 ) -> None:
     model = make_net()
     with attach(model, "activity_l1=0.1") as reg, pytest.raises(InputError, match=r"penalty\(\) must follow reg.batch"):
-        use(reg, model, *batch)
+        loop(reg, model, *batch)
 
 
-def test_a_loss_per_row_where_a_term_weighs_it(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+def test_a_technique_that_weights_rows_requires_a_loss_per_row(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
     model = make_net()
     with attach(model, "class_weights", data=batch) as reg:
         reg.batch(*batch)
@@ -247,12 +215,12 @@ def test_a_loss_per_row_where_a_term_weighs_it(batch: tuple[Tensor, Tensor], mak
             reg.penalty()
 
 
-def test_batches_that_do_not_fit(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+def test_invalid_batches_are_refused(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
     x, y = batch
     with attach(make_net(), "mixup=0.2") as reg:
-        with pytest.raises(InputError, match=r"how many classes there are must be known \(mixup asks for it\); give"):
+        with pytest.raises(InputError, match=r"the number of classes must be known \(required by mixup\); give attach"):
             reg.batch(x, y)
-        reg.batch(x, F.one_hot(y, 3).float())  # probabilities say it themselves
+        reg.batch(x, F.one_hot(y, 3).float())  # the shape of probabilities shows the number of classes
         with pytest.raises(InputError, match=r"batch\(\) takes two tensors, got list and Tensor"):
             reg.batch([x], y)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=r"MixUp: the inputs must be numbers that can be blended, got torch.int64"):
@@ -266,26 +234,27 @@ def test_batches_that_do_not_fit(batch: tuple[Tensor, Tensor], make_net: Net) ->
         reg.batch(x, y)
 
 
-def test_what_an_epoch_must_tell(make_net: Net) -> None:
+def test_an_epoch_without_the_monitored_metric_is_refused(make_net: Net) -> None:
     with attach(make_net(), "early_stopping(3, monitor=stop_accuracy)") as reg:
         with pytest.raises(
-            InputError, match=r"epoch\(\) must tell 'stop_accuracy', which early_stopping looks at, got"
+            InputError,
+            match=r"end_epoch\(\) must get 'stop_accuracy', which early_stopping monitors, got {'stop_loss': 0.5}",
         ):
             reg.end_epoch(val_loss=0.5)
-        assert reg.monitor.epochs == 0
+        assert reg.epochs == 0
         reg.end_epoch({"val_accuracy": 0.5}, val_loss=torch.tensor(0.5))  # type: ignore[arg-type]
     with (
         attach(make_net(), "progress_quotient") as reg,
-        pytest.raises(InputError, match="must tell 'train_loss', which prog"),
+        pytest.raises(InputError, match="must get 'train_loss', which progress_quotient monitors"),
     ):
         reg.end_epoch(val_loss=0.5)
 
 
-def test_calls_without_what_they_need(make_net: Net) -> None:
+def test_calls_that_need_a_missing_argument_are_refused(make_net: Net) -> None:
     reg = attach(make_net(), "dropout=0.5")
-    for call in ("step", "values"):
+    for call in ("step", "penalties"):
         with pytest.raises(
-            InputError, match=rf"{call}\(\) needs the optimizer; give attach\(model, recipe, optimizer\)"
+            InputError, match=rf"{call}\(\) needs the optimizer; call attach\(model, recipe, optimizer\)"
         ):
             getattr(reg, call)()
     for draw in (reg.rows, lambda: iter(reg.sampler()), lambda: len(reg.sampler())):
@@ -293,11 +262,28 @@ def test_calls_without_what_they_need(make_net: Net) -> None:
             draw()  # type: ignore[no-untyped-call]
 
 
-def test_nothing_after_close(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
+def test_calls_after_close_are_refused(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
     model = make_net()
     reg = attach(model, "dropout=0.5", sgd(model))
     assert reg.close() is model
     assert reg.close() is model
     for call in (lambda: reg.batch(*batch), reg.penalty, reg.step):
-        with pytest.raises(InputError, match=r"must come before close\(\), which has taken the recipe out"):
+        with pytest.raises(InputError, match=r"must come before close\(\), which has removed the recipe"):
             call()  # type: ignore[no-untyped-call]
+
+
+# ---- warnings ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["l2=0.1", "weight_decay=0.1", "elastic_net(l1=0.0, l2=0.1)"])
+def test_weight_decay_of_both_optimizer_and_recipe_is_warned_about(
+    recipe: str, network: Callable[..., nn.Module]
+) -> None:
+    """The default weight_decay of torch's AdamW is 0.01."""
+    model = network()
+    with pytest.warns(
+        UserWarning, match=r"weight_decay=0.01 acts in addition to .* on 0.weight, 2.weight, 4.weight; c"
+    ):
+        attach(model, recipe, torch.optim.AdamW(model.parameters())).close()
+    attach(model, recipe, torch.optim.AdamW(model.parameters(), weight_decay=0.0)).close()  # no warning
+    attach(model, "l1=0.1, max_norm=1, l2=0", torch.optim.AdamW(model.parameters())).close()
