@@ -168,7 +168,7 @@ def test_l2_and_weight_decay_equal_those_of_torch(data: Split, twins: Twins) -> 
 
 def test_clipping_equals_that_of_torch(data: Split, twins: Twins) -> None:
     model, plain = twins()
-    clip = partial(nn.utils.clip_grad_norm_, plain.parameters(), 0.3)
+    clip = partial(nn.utils.clip_grad_norm_, list(plain.parameters()), 0.3)
     train_with_torch(plain, torch.optim.SGD(plain.parameters(), lr=0.1), data, before_step=clip)
     assert_same(train_attached(model, ClipGradNorm(0.3), torch.optim.SGD(model.parameters(), lr=0.1), data), plain)
 
