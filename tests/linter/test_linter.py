@@ -13,9 +13,8 @@ import torch
 from torch import nn
 
 from goodfit import linter, techniques
-from goodfit.linter import Context, LintMessage, lint, sources
+from goodfit.linter import Context, LintMessage, lint
 from goodfit.recipe import Recipe
-from goodfit.reference import Reference
 
 HERE = Path(__file__).parent
 SUBJECTS = pytest.mark.parametrize("subject", linter.SUBJECTS, ids=lambda m: m.__name__.rsplit(".", 1)[-1])
@@ -48,17 +47,6 @@ def test_rules_name_techniques_that_exist(subject: ModuleType) -> None:
 def test_lists_of_names_exist() -> None:
     named = (*linter.labels.MIXING, *linter.classes.BALANCING, *linter.dropout.DROPOUTS)
     assert set(named) <= set(techniques.ALL)
-
-
-def test_every_source_is_a_reference_under_its_first_author() -> None:
-    named = {name: reference for name, reference in vars(sources).items() if name.isupper()}
-    for name, reference in named.items():
-        if name != "PYTORCH":
-            assert isinstance(reference, Reference)
-            surname = reference.authors[0].split()[-1].upper()
-            assert name.split("_")[0] in surname.replace("Ü", "UE")
-    used = "".join(inspect.getsource(subject) for subject in linter.SUBJECTS)
-    assert all(f"sources.{name}" in used for name in named)
 
 
 def test_messages_are_sorted_by_severity_and_have_one_line() -> None:

@@ -17,7 +17,7 @@ from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.manual_loop.attach import attach
 from goodfit.train.phases import Phase
-from goodfit.train.prepare import prepare, probe_network
+from goodfit.train.prepare import describe_recipe, prepare, probe_network
 from goodfit.train.run import same, snapshot
 
 Net = Callable[..., nn.Sequential]
@@ -79,7 +79,8 @@ def test_a_plan_holds_what_is_decided_before_training(three_class_split: Split, 
     assert plan.criterion.name == "cross_entropy"
     assert plan.phases == (Phase.FORWARD, Phase.GRADIENTS, Phase.OPTIMIZER, Phase.PROXIMAL)
     assert plan.rows_at_once == 9
-    assert plan.description["warnings"] == []
+    assert plan.messages == ()
+    assert (plan.context.batch_size, plan.context.rows, plan.context.loss) == (33, 96, "cross_entropy")
 
 
 def test_prepare_and_fit_refuse_without_building_a_trainer(
@@ -118,9 +119,11 @@ def test_a_network_that_is_random_in_evaluation_mode_is_warned_about(three_class
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return nn.functional.dropout(super().forward(x), 0.5)
 
-    plan = prepare(AlwaysDropout(6, 3), three_class_split, Recipe(), SHORT)
-    (message,) = plan.description["warnings"]
-    assert "its output differs between two passes in evaluation mode" in message
+    model = AlwaysDropout(6, 3)
+    plan = prepare(model, three_class_split, Recipe(), SHORT)
+    (message,) = plan.messages
+    assert "its output differs between two passes in evaluation mode" in message.reason
+    assert describe_recipe(model, plan)["warnings"] == [str(message)]
 
 
 def test_a_probe_is_shared_by_recipes_of_one_structure(three_class_split: Split, make_net: Net) -> None:

@@ -8,19 +8,6 @@ from torch import Tensor
 
 from goodfit.errors import InputError
 from goodfit.techniques import RandAugment, Rotation, TrivialAugment
-from goodfit.techniques.image._operations import NAMES, draw_at, largest
-
-
-def test_operations_are_those_of_the_single_techniques(photos: Tensor) -> None:
-    operations = largest("edge")
-    assert len(operations) == len(NAMES) == 13
-    level = torch.full((6,), 0.5, dtype=torch.float64)
-    by_name = dict(zip(NAMES, operations, strict=True))
-    turned = by_name["rotation"].matrix(draw_at("rotation", level), (12, 16))  # type: ignore[attr-defined]
-    torch.testing.assert_close(turned, Rotation(15.0).matrix((level * 2,), (12, 16)))
-    across = by_name["shear across"].matrix(draw_at("shear across", level), (12, 16))[0]  # type: ignore[attr-defined]
-    assert float(across[1, 0]) == 0
-    assert float(across[0, 1]) == pytest.approx(0.1468, abs=1e-4)  # the tangent of half the angle whose tangent is 0.3
 
 
 def test_operations_are_drawn_uniformly_and_per_image() -> None:

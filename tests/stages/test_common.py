@@ -1,4 +1,4 @@
-"""Schedules of strengths, for every technique that has a strength."""
+"""What stages share: the clock, periodic techniques, and schedules of every technique that has a strength."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import nn
 
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import SCHEDULES, Clock, Scheduled
-from goodfit.techniques import ALL, L1, L2, Dropout, MaxNorm
+from goodfit.stages import SCHEDULES, Clock, Scheduled, acts_now
+from goodfit.techniques import ALL, EMA, L1, L2, SWA, Dropout, MaxNorm
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -51,6 +51,14 @@ def test_cosine_by_hand() -> None:
 
 def test_progress_is_counted_in_steps() -> None:
     assert [Clock(step, per_epoch=2, total=4).progress for step in (1, 2, 3, 4)] == [0.0, 0.25, 0.5, 0.75]
+    assert [Clock(step, per_epoch=2, total=4).ends_epoch for step in (1, 2, 3, 4)] == [False, True, False, True]
+    assert Clock(step=1, per_epoch=0, total=0).progress == 0.0  # no step at all
+
+
+def test_only_periodic_techniques_skip_steps() -> None:
+    clocks = [Clock(step, per_epoch=2, total=4) for step in (1, 2, 3, 4)]
+    assert [acts_now(EMA(), clock) for clock in clocks] == [True] * 4
+    assert [acts_now(SWA(), clock) for clock in clocks] == [False, True, False, True]
 
 
 @pytest.mark.parametrize("text", ["l2=0.1", "l1=0.01", "dropout=0.5", "max_norm=0.5", "weight_decay=1", "mixup=1"])
