@@ -51,8 +51,8 @@ def test_tensors_round_trip_with_plain_data(tmp_path: Path) -> None:
     }
     tensors["same"] = tensors["half"]  # two names for one tensor
     write_tensors(tmp_path / "w.safetensors", tensors, {"epoch": 3, "loss": math.inf})
-    back, facts = read_tensors(tmp_path / "w.safetensors")
-    assert facts == {"epoch": 3, "loss": "inf"}
+    back, metadata = read_tensors(tmp_path / "w.safetensors")
+    assert metadata == {"epoch": 3, "loss": "inf"}
     assert back.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert (back[name].dtype, back[name].requires_grad) == (tensor.dtype, False)

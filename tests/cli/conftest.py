@@ -77,3 +77,13 @@ def csv(table: pd.DataFrame, tmp_path: Path) -> Path:
     path = tmp_path / "shapes.csv"
     table.to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def folder(goodfit: Callable[..., Result], csv: Path) -> Path:
+    """The folder of a finished study of two recipes."""
+    out = csv.parent / "study"
+    options = ("--target", "kind", "--model", "mlp:8", "--epochs", 3, "--seeds", 2, "--recipe", "l2=1e-2")
+    result = goodfit("study", csv, *options, "--out", out)
+    assert (result.code, result.err) == (0, "")
+    return out

@@ -45,8 +45,8 @@ def recorded() -> Callable[..., Recorded]:
                 "train_loss": train if isinstance(train, float) else train[i],
                 f"train_{metric}": score[0], f"stop_{metric}": score[1],
             })  # fmt: skip
-        facts = {"rows_sample": rows, "rows_stop": rows, "rows_train": rows, "baseline_loss": baseline}
-        return Recorded(history, kept if kept is not None else len(history), metric, facts)
+        metadata = {"rows_sample": rows, "rows_stop": rows, "rows_train": rows, "baseline_loss": baseline}
+        return Recorded(history, kept if kept is not None else len(history), metric, metadata)
 
     return make
 

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from goodfit.data import Inputs
-from goodfit.data.task import TaskSpec
 from goodfit.errors import InputError
 from goodfit.stages.column_groups import categorical_columns, one_per_group, share_within_groups
 from goodfit.train.manual_loop.attach import attach
@@ -25,17 +24,6 @@ def test_without_groups_every_column_is_its_own_group() -> None:
     assert share_within_groups(drawn, Inputs()) is drawn
     assert one_per_group(drawn, Inputs()) is drawn
     assert not bool(categorical_columns(5, Inputs(), drawn.device).any())
-
-
-def test_groups_are_stored_with_the_task() -> None:
-    spec = TaskSpec("classification", "y", ("a", "b"), (7,), 2, "table", GROUPED)
-    assert TaskSpec.from_dict(spec.to_dict()) == spec
-
-
-@pytest.mark.parametrize("groups", [((2, 2),), ((3, 5), (4, 6)), ((3, 5), (1, 2)), ((-1, 2),)])
-def test_unordered_groups_are_refused(groups: tuple[tuple[int, int], ...]) -> None:
-    with pytest.raises(InputError, match="of columns, in order without overlap, got groups="):
-        Inputs(groups=groups)
 
 
 def test_groups_of_another_table_are_refused() -> None:

@@ -138,14 +138,16 @@ class Dataset:
                 f"split: how must be one of {', '.join(METHODS)}, got how={how!r}.{near(str(how), METHODS)}"
             )
         if how == "auto" and self.groups is not None and self.time is not None:
-            raise InputError("split: the data has groups and times; choose how='grouped' or how='time'.")
+            raise InputError(
+                f"split: how must be 'grouped' or 'time' for data with groups and times, got how={how!r}; choose one."
+            )
         if how == "grouped" or (how == "auto" and self.groups is not None):
             if self.groups is None:
-                raise InputError("split: how='grouped' needs groups; use load(…, groups=column or array).")
+                raise InputError(f"split: how={how!r} needs groups; use load(…, groups=column or array).")
             return "grouped"
         if how == "time" or (how == "auto" and self.time is not None):
             if self.time is None:
-                raise InputError("split: how='time' needs times; use load(…, time=column or array).")
+                raise InputError(f"split: how={how!r} needs times; use load(…, time=column or array).")
             return "time"
         if how == "stratified" and self.task != "classification":
             raise InputError(f"split: how='stratified' needs classes, but the task is {self.task}; use how='shuffle'.")

@@ -99,7 +99,7 @@ class Clips(SizedOptions, TimedOptions):
     rate for this long. Frames must have one size, or are scaled to cover `size` and cropped evenly.
 
     Raises:
-        InputError: frames, rate and seconds together: two of them say the third.
+        InputError: frames, rate and seconds are all set; each follows from the other two.
     """
 
     frames: int | None = knob(
@@ -108,10 +108,13 @@ class Clips(SizedOptions, TimedOptions):
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse more than can hold at once."""
+        """Check that one of frames, rate and seconds is left out."""
         super().__post_init__()
         if None not in (self.rate, self.seconds, self.frames):
-            raise InputError("Clips: frames follow from rate and seconds (frames = rate · seconds); leave one out.")
+            raise InputError(
+                "Clips: at most two of frames, rate and seconds may be set (frames = rate · seconds), got "
+                f"frames={self.frames}, rate={self.rate:g}, seconds={self.seconds:g}; leave one out."
+            )
 
 
 RECORDS: tuple[type[Options], ...] = (Tables, Series, Images, Clips, Sounds, Texts)

@@ -310,7 +310,9 @@ def test_a_clip_that_was_cut_is_damaged(acts: Path, put: Put, ending: str, codec
 def test_a_gif_that_was_cut_is_damaged(moving: Path) -> None:
     path = moving / "run" / "0.gif"
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(the file is truncated\)"):
+    with pytest.raises(
+        InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(the file is truncated after \d+ frames\)"
+    ):
         load(moving, options=Clips())
 
 
@@ -352,7 +354,10 @@ def test_what_does_not_fit(acts: Path, put: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"frames": 0}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=0"),
         ({"frames": 2.5}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=2.5"),
-        ({"frames": 2, "rate": 3, "seconds": 4}, r"Clips: frames follow from rate and seconds \(frames = rate · sec"),
+        (
+            {"frames": 2, "rate": 3, "seconds": 4},
+            r"Clips: at most two of .* got frames=2, rate=3, seconds=4; leave one out",
+        ),
         ({"size": 0}, r"Clips: size must be a whole number in \[1, inf\), two of these numbers, or None, got size=0"),
     ]
     for options, message in wrong:
@@ -379,7 +384,7 @@ def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtra, match=r"load: video files need av; pip install goodfit\[video\]"):
+    with pytest.raises(MissingExtra, match=r"load: video files need av \(.+\); pip install goodfit\[video\]"):
         load(acts)
 
 

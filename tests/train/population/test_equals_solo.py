@@ -14,10 +14,12 @@ from goodfit.recipe import Recipe
 from goodfit.stages import Decay, Normalization, OnEpoch, Penalty, Recurrent, TrainableStrengths
 from goodfit.technique import Technique
 from goodfit.techniques import RDrop
-from goodfit.testing.homes import home
+from goodfit.testing.homes import Home, home
 from goodfit.testing.runs import strongest
 from goodfit.train.config import Training
+from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
+from goodfit.train.run import Run
 
 together = partial(fit_many, population=True)
 OTHERS = Recipe.of("dropout=0.2, l2=1e-3")
@@ -61,6 +63,17 @@ def is_trained_alone(kind: type[Technique], recipe: Recipe) -> bool:
     )
 
 
+PLAIN_RUNS: dict[tuple[str, Training], list[Run]] = {}
+
+
+def plain_run(place: Home, split: Split, training: Training) -> list[Run]:
+    """The run without any technique, which techniques of one home share."""
+    key = (repr(place.build), training)
+    if key not in PLAIN_RUNS:
+        PLAIN_RUNS[key] = [fit(place.model().double(), split, "", training, seed=0, progress=False)]
+    return PLAIN_RUNS[key]
+
+
 @pytest.mark.parametrize(("kind", "optimizer"), CASES, ids=[f"{kind.name()}-{o}" for kind, o in CASES])
 def test_members_with_different_strengths_equal_solo_runs(
     kind: type[Technique],
@@ -72,12 +85,14 @@ def test_members_with_different_strengths_equal_solo_runs(
 ) -> None:
     place, stops = home(kind), issubclass(kind, OnEpoch)
     model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, strongest(kind))
-    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 7}
+    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 13}
     training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
     runs: Any = together(model, split, recipes, training, seeds=(0, 1))
     assert {recipe for recipe, _ in solo_runs} == {r.text() for r in recipes if is_trained_alone(kind, r)}
     for i, recipe in enumerate(recipes):
         seed = i % 2  # one seed per recipe is compared
-        one = train_alone(model, split, [recipe], training, [seed])
+        one = (
+            train_alone(model, split, [recipe], training, [seed]) if len(recipe) else plain_run(place, split, training)
+        )
         assert_equal([runs[2 * i + seed]], one, 0.0 if is_trained_alone(kind, recipe) else 1e-10)
     assert any(run.stopped for run in runs) == stops

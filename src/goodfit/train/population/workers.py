@@ -33,23 +33,23 @@ def available_workers() -> int:
 
 
 class WorkQueue(Generic[T]):
-    """Items that several workers take from, and the event that tells them to stop."""
+    """Items that several workers process, and the event that stops the workers."""
 
     def __init__(self, items: Sequence[T], workers: int) -> None:
         context: Any = multiprocessing.get_context("fork") if workers > 1 else multiprocessing.dummy
-        self.items, self.taken, self.lock = items, context.Value("q", 0), context.Lock()
+        self.items, self.position, self.lock = items, context.Value("q", 0), context.Lock()
         self.stop = context.Event()
 
     def take(self, count: int) -> Sequence[T]:
         """The next `count` items, or those that are left."""
         with self.lock:
-            first = self.taken.value
-            self.taken.value = min(first + count, len(self.items))
-            return self.items[first : self.taken.value]
+            first = self.position.value
+            self.position.value = min(first + count, len(self.items))
+            return self.items[first : self.position.value]
 
     def remaining(self) -> Sequence[T]:
         """The items that no worker has taken."""
-        return self.items[self.taken.value :]
+        return self.items[self.position.value :]
 
 
 class WorkerDiedError(Exception):

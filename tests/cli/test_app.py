@@ -1,4 +1,4 @@
-"""Help: an example in every command, and no waiting for torch."""
+"""The commands: their help, each with an example, and how little it imports."""
 
 import re
 import subprocess

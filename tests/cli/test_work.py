@@ -1,20 +1,18 @@
-"""The commands with valid input."""
+"""The work of the commands study, fit, diagnose, explain and techniques."""
 
 from __future__ import annotations
 
 import csv as tables
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from goodfit import load, load_run
+from goodfit import load_run
 from goodfit.study.candidates import DEFAULT_TECHNIQUES
 from goodfit.techniques import ALL
 from goodfit.train.run import same
@@ -30,14 +28,6 @@ def ok(result: Any) -> str:
 
 
 # ---- study ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(goodfit: Cli, csv: Path) -> Path:
-    """A finished study of two recipes."""
-    out = csv.parent / "study"
-    ok(goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", out))
-    return out
 
 
 def test_a_study_writes_its_files(folder: Path) -> None:
@@ -234,102 +224,7 @@ def test_one_technique(goodfit: Cli, name: str) -> None:
     assert "https://" in text
 
 
-# ---- predict ----------------------------------------------------------------------------------------
-
-
-def test_predictions_of_classes(goodfit: Cli, csv: Path, table: pd.DataFrame, folder: Path) -> None:
-    rows, out = csv.parent / "new.csv", csv.parent / "deep" / "predictions.csv"
-    table.drop(columns="kind").to_csv(rows, index=False)
-    text = ok(goodfit("predict", folder, rows, "--out", out))
-    assert text.strip() == f"80 predictions in {out}"
-    frame = pd.read_csv(out)
-    assert list(frame.columns) == ["kind", "p_round", "p_square"]
-    run = load_run(folder)
-    assert run.preprocessing is not None
-    x = torch.from_numpy(run.preprocessing.transform(table.drop(columns="kind")))
-    assert frame["kind"].tolist() == run.predict(x)
-    assert frame["p_round"].to_numpy() == pytest.approx(run.probabilities(x)[:, 0])
-    assert (frame["p_round"] + frame["p_square"]).to_numpy() == pytest.approx(1.0)
-    printed = ok(goodfit("predict", folder, csv))  # the target's column may stay; standard output is the same table
-    assert printed == out.read_text()
-
-
-def test_predictions_of_numbers_are_in_the_units_of_the_target(goodfit: Cli, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    ok(goodfit("fit", "diabetes", "--model", "mlp:8", "--epochs", 2, "--out", out))
-    frame = pd.read_csv(io.StringIO(ok(goodfit("predict", out, "diabetes"))))
-    assert list(frame.columns) == ["target"]
-    truth = load("diabetes").y
-    assert len(frame) == len(truth)
-    assert frame["target"].mean() == pytest.approx(truth.mean(), rel=0.2)
-
-
-def test_predict_refuses_in_one_line(goodfit: Cli, csv: Path, table: pd.DataFrame, folder: Path) -> None:
-    other, kept = csv.parent / "other.csv", csv.parent / "kept.csv"
-    table.rename(columns={"width": "wide"}).to_csv(other, index=False)
-    kept.write_text("mine")
-    for arguments, text in (
-        ((other,), "column 'width' is missing"),
-        ((csv.parent / "absent.csv",), "there is no file"),
-        ((csv, "--out", kept), "exists; choose another file or overwrite with --force"),
-        ((csv, "--out", kept / "sub.csv"), "is a file; name a folder"),
-    ):
-        result = goodfit("predict", folder, *arguments)
-        assert (result.code, len(result.err.splitlines())) == (2, 1)
-        assert text in result.err
-    assert kept.read_text() == "mine"
-    ok(goodfit("predict", folder, csv, "--out", kept, "--force"))
-    assert kept.read_text().startswith("kind,")
-
-
-# ---- augment ----------------------------------------------------------------------------------------
-
-
-def test_augment_writes_a_page_and_a_picture(goodfit: Cli, tmp_path: Path) -> None:
-    shades = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
-    np.savez(tmp_path / "dots.npz", x=shades, y=np.arange(40) % 2)
-    out = tmp_path / "out"
-    command = ("augment", tmp_path / "dots.npz", "--recipe", "rotation=20, zoom", "--show", 5, "--out", out)
-    result = goodfit(*command)
-    assert result.code == 0
-    assert f"results in {out}; open {out / 'augment.html'}" in result.out.replace("\n", "")
-    assert {path.name for path in out.iterdir()} == {"augment.html", "augment.png"}
-    assert (out / "augment.html").read_text(encoding="utf-8").count("<img") == 6
-    assert "holds earlier results" in goodfit(*command).err
-    assert goodfit(*command, "--force").code == 0
-
-
-def test_augment_shows_rows_of_a_table(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    result = goodfit("augment", csv, "--target", "kind", "--recipe", "cutmix", "--show", 4, "--out", out)
-    assert result.code == 0
-    assert f"results in {out}; open {out / 'augment.html'}" in result.out.replace("\n", "")
-    assert [path.name for path in out.iterdir()] == ["augment.html"]
-    assert (out / "augment.html").read_text(encoding="utf-8").count('<th scope="col">') == 5
-
-
-def test_augment_draws_series(goodfit: Cli, tmp_path: Path) -> None:
-    moves = np.random.default_rng(0).normal(size=(40, 2, 16))
-    np.savez(tmp_path / "moves.npz", x=moves, y=np.arange(40) % 2)
-    out = tmp_path / "out"
-    command = ("augment", tmp_path / "moves.npz", "--kind", "series", "--recipe", "jitter", "--show", 3, "--out", out)
-    assert goodfit(*command).code == 0
-    assert {path.name for path in out.iterdir()} == {"augment.html", "augment.svg"}
-    assert (out / "augment.html").read_text(encoding="utf-8").count("<path") == 2 * 4
-
-
-def test_augment_refuses_in_one_line(goodfit: Cli, csv: Path, tmp_path: Path) -> None:
-    for recipe, message in (
-        ("rotation=20", "Rotation: it acts on image and video data; these inputs are table data"),
-        ("l2=0.1", "must hold an augmentation such as swap_noise=0.1 or cutmix, got l2=0.1"),
-    ):
-        result = goodfit("augment", csv, "--target", "kind", "--recipe", recipe, "--out", tmp_path / "o")
-        assert (result.code, result.err.count("\n")) == (2, 1)
-        assert message in result.err
-        assert not (tmp_path / "o").exists()
-
-
-def test_a_study_of_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
+def test_fit_on_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     from PIL import Image
 
     rng = np.random.default_rng(0)
