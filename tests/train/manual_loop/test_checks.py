@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 
 Net = Callable[..., nn.Sequential]
 
