@@ -53,7 +53,7 @@ class SizedOptions(ArrayOptions):
 
     size: int | tuple[int, int] | None = knob(
         default=None, value_type=int, low=1, pair=True, unit="pixels",
-        doc="height and width of all images or clips; one number is both",
+        doc="height and width of all images or clips; one number sets both",
     )  # fmt: skip
 
 
@@ -71,7 +71,11 @@ class TimedOptions(ArrayOptions):
     """Options of the kinds whose files last for a time: clips and sounds."""
 
     rate: int | None = knob(
-        default=None, value_type=int, low=1, kw_only=True, doc="samples of a sound, or frames of a clip, per second"
+        default=None,
+        value_type=int,
+        low=1,
+        kw_only=True,
+        doc="samples per second of sounds, frames per second of clips",
     )
     seconds: float | None = knob(
         default=None, value_type=float, low=0, open_left=True, kw_only=True, unit="seconds",
@@ -89,7 +93,9 @@ class Sounds(TimedOptions):
     Sounds(rate=8000, seconds=0.5)
     """
 
-    mono: bool = knob(default=True, kw_only=True, doc="average the channels of each sound; otherwise they are kept")
+    mono: bool = knob(
+        default=True, kw_only=True, doc="average the channels of each sound; otherwise all channels are kept"
+    )
 
 
 class Clips(SizedOptions, TimedOptions):
