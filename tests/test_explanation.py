@@ -32,25 +32,25 @@ def test_a_row_per_layer_and_per_tensor(make_net: Net) -> None:
 
 def test_penalties_name_their_strength_or_the_selector(make_net: Net) -> None:
     by_name = cells(make_net(), "l2=1e-4, weight_decay(0.1, on='4')")
-    assert by_name["0.weight"] == ("l2=0.0001", "weight_decay: on='4'")
+    assert by_name["0.weight"] == ("l2=0.0001", "weight_decay: not selected by on='4'")
     assert by_name["4.weight"][0] == "l2=0.0001, weight_decay=0.1"
-    assert by_name["4.bias"] == ("–", "l2: on='kernel'; weight_decay: on='4'")
+    assert by_name["4.bias"] == ("–", "l2: not selected by on='kernel'; weight_decay: not selected by on='4'")
 
 
 def test_noise_skips_the_networks_input(make_net: Net) -> None:
     by_name = cells(make_net(), "dropout=0.25")
-    assert by_name["0"] == ("–", "dropout: the network's input (input_rate=0.0)")
+    assert by_name["0"] == ("–", "dropout: it reads the network's input (input_rate=0.0)")
     assert by_name["2"] == ("dropout=0.25 on its input", "")
     both = cells(make_net(), "dropout(0.25, input_rate=0.1)")
     assert both["0"] == ("dropout=0.1 on its input", "")
     assert both["2"] == ("dropout=0.25 on its input", "")
-    assert cells(make_net(), "dropout(0.25, on='2')")["4"] == ("–", "dropout: on='2'")
+    assert cells(make_net(), "dropout(0.25, on='2')")["4"] == ("–", "dropout: not selected by on='2'")
 
 
 def test_normalization_skips_the_last_layer(make_net: Net) -> None:
     by_name = cells(make_net(), "batch_norm")
     assert by_name["0"] == ("batch_norm on its output", "")
-    assert by_name["4"] == ("–", "batch_norm: the last layer")
+    assert by_name["4"] == ("–", "batch_norm: it is the last layer")
 
 
 def test_normalization_skips_layers_without_features() -> None:
@@ -135,22 +135,24 @@ def test_convolutions() -> None:
         model, "spatial_dropout=0.2, dropout(0.5, input_rate=0.2, on='!last'), max_norm=3, l1(1e-4, on=first)"
     )
     assert by_name["0"][0] == "dropout=0.2 on its input"
-    assert by_name["0"][1] == "spatial_dropout: the network's input (input_rate=0.0)"
+    assert by_name["0"][1] == "spatial_dropout: it reads the network's input (input_rate=0.0)"
     assert by_name["3"][0] == "spatial_dropout=0.2 on its input, dropout=0.5 on its input"
     assert by_name["5"] == (
         "–",
-        "spatial_dropout: acts only on feature maps, the inputs of convolutions; dropout: on='!last'",
+        "spatial_dropout: acts only on feature maps, the inputs of convolutions; dropout: not selected by on='!last'",
     )
     assert by_name["0.weight"][0] == "max_norm=3.0 on the 9 incoming weights of each of 8 units, l1=0.0001"
     assert by_name["3.weight"][0] == "max_norm=3.0 on the 72 incoming weights of each of 4 units"
-    assert by_name["1.weight"] == ("–", "max_norm: on='kernel'; l1: on='first'")
+    assert by_name["1.weight"] == ("–", "max_norm: not selected by on='kernel'; l1: not selected by on='first'")
 
 
 def test_recurrent_and_weight_normed_layers() -> None:
     by_name = cells(Reader(), "variational_dropout=0.3, weight_noise=0.01, l2=1e-4, l1=1e-3, activity_l2=0.5")
     acting = "variational_dropout(rate=0.3, recurrent_rate=0.25) at every time step"
     assert by_name["lstm"] == (f"activity_l2=0.5 of its input, {acting}", "")
-    assert by_name["words"][1].startswith("activity_l2: the network's input; variational_dropout: on=")
+    assert by_name["words"][1].startswith(
+        "activity_l2: it reads the network's input; variational_dropout: not selected by on="
+    )
     assert by_name["lstm.weight_hh_l0"][0] == "weight_noise=0.01 in each forward pass, l2=0.0001, l1=0.001"
     magnitude = by_name["head.parametrizations.weight.original0"]
     assert magnitude[0] == "l2=0.0001"
@@ -167,4 +169,4 @@ def test_branches_of_a_transformer() -> None:
     rates = [by_name[f"0.layers.{i}.dropout{j}"][0] for i in (0, 1) for j in (1, 2)]
     assert rates == [f"drop_path={rate} on the residual branch that ends here" for rate in (0.05, 0.1, 0.15, 0.2)]
     assert by_name["0.layers.0.self_attn.in_proj_weight"][0] == "weight_decay=0.01"
-    assert by_name["0.layers.0.norm1.weight"] == ("–", "weight_decay: on='kernel'")
+    assert by_name["0.layers.0.norm1.weight"] == ("–", "weight_decay: not selected by on='kernel'")

@@ -12,8 +12,8 @@ def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
 
     Args:
         package: the package's `__name__`.
-        homes: name → the module in which it is defined, relative to the package; a module of the same name stands for
-            itself (`{"models": "models"}`).
+        homes: name → the module in which it is defined, relative to the package; a name that equals its module
+            is the module itself (`{"models": "models"}`).
 
     >>> load, names = lazy("goodfit", {"InputError": "errors", "errors": "errors"})
     >>> load("InputError").__name__, load("errors").__name__, names()

@@ -21,6 +21,15 @@ class MissingExtra(ImportError):  # noqa: N818
     """An optional dependency is missing; the message names the extra that installs it."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of another error's message, or the name of its class if it has none.
+
+    >>> first_line(ValueError("no such file\\ndetails")), first_line(KeyboardInterrupt())
+    ('no such file', 'KeyboardInterrupt')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def near(name: str, names: Iterable[str]) -> str:
     """The end of an error message: suggestions for a misspelt name, or else the known names.
 

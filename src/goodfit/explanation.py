@@ -92,12 +92,12 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> for row in explain(net, "l2=1e-4, dropout=0.25").rows():
     ...     print(row[0], "|", row[3], "|", row[4] or "(acts)")
-    0 | – | dropout: the network's input (input_rate=0.0)
+    0 | – | dropout: it reads the network's input (input_rate=0.0)
     2 | dropout=0.25 on its input | (acts)
     0.weight | l2=0.0001 | (acts)
-    0.bias | – | l2: on='kernel'
+    0.bias | – | l2: not selected by on='kernel'
     2.weight | l2=0.0001 | (acts)
-    2.bias | – | l2: on='kernel'
+    2.bias | – | l2: not selected by on='kernel'
 
     Raises:
         InputError: a selector matches nothing.
@@ -124,7 +124,7 @@ def _layer_row(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Explan
         on = str(technique.values()["on"])
         selected = {id(chosen.module) for chosen in surgery.layers(model, on, type(technique).__name__)}
         if id(layer.module) not in selected:
-            not_acting.append(f"{technique.name()}: on={on!r}")
+            not_acting.append(f"{technique.name()}: not selected by on={on!r}")
             continue
         effect, reason = _at_layer(technique, layer)
         acting += [effect] if effect else []
@@ -140,15 +140,15 @@ def _at_layer(technique: OnModel | OnLoss, layer: surgery.Layer) -> tuple[str, s
         if at_layer:
             return f"{_short_text(at_layer[0])} on its input", ""
         if technique.for_layer(layer.first) is None:
-            return "", " ".join(filter(None, ("the network's input", _input_knob(technique))))
+            return "", " ".join(filter(None, ("it reads the network's input", _input_knob(technique))))
         return "", "acts only on feature maps, the inputs of convolutions"
     if isinstance(technique, OnLoss):
-        return ("", "the network's input") if layer.first else (f"{_short_text(technique)} of its input", "")
+        return ("", "it reads the network's input") if layer.first else (f"{_short_text(technique)} of its input", "")
     if isinstance(technique, Recurrent):
         recurrent = isinstance(layer.module, nn.RNNBase)
         return (f"{_short_text(technique)} at every time step", "") if recurrent else ("", "not a recurrent layer")
     if layer.last or surgery.features(layer.module) is None:
-        return "", "the last layer" if layer.last else "not a linear or convolution layer"
+        return "", "it is the last layer" if layer.last else "not a linear or convolution layer"
     return f"{_short_text(technique)} on its output", ""
 
 
@@ -190,7 +190,11 @@ def _reason(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef, n
     if ref.name not in names:
         if ref.role == surgery.COMPONENT:
             return "component of a parametrized weight"
-        return "not a weight of a known layer; name it with on=" if ref.kind == "other" else f"on={technique.on!r}"
+        return (
+            "not a weight of a known layer; name it with on="
+            if ref.kind == "other"
+            else f"not selected by on={technique.on!r}"
+        )
     if isinstance(technique, OnWeights):
         return inapplicable_reason(technique, ref)
     return "" if ref.role == surgery.DIRECT else "component of a parametrized weight"

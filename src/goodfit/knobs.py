@@ -173,6 +173,9 @@ class Record:
         """Build from a mapping; an unknown name is an error that lists near ones.
 
         Infinite numbers may be text, as JSON stores them ("inf").
+
+        Raises:
+            InputError: a name is unknown, or a value breaks the rule of its knob.
         """
         for name in values:
             if name not in cls.knobs():

@@ -134,7 +134,11 @@ class Recipe:
 
     @classmethod
     def from_list(cls, data: Sequence[dict[str, Any]]) -> Recipe:
-        """The inverse of `to_list`. Names are those of the catalogue and of registered techniques."""
+        """The inverse of `to_list`. Names are those of the catalogue and of registered techniques.
+
+        Raises:
+            InputError: the data has another form, or names an unknown technique, or a knob that is unknown or invalid.
+        """
         if not isinstance(data, list | tuple):
             raise InputError(f"recipe: a recipe must be a list of techniques, got {data!r}.")
         techniques = []
@@ -168,7 +172,11 @@ class Recipe:
 
     @classmethod
     def load(cls, text_or_file: str) -> Recipe:
-        """Create a recipe from its text, or from a YAML file if the text ends in .yaml or .yml."""
+        """Create a recipe from its text, or from a YAML file if the text ends in .yaml or .yml.
+
+        Raises:
+            InputError: there is no such file, or the text or file does not hold a recipe.
+        """
         if text_or_file.endswith((".yaml", ".yml")):
             path = Path(text_or_file)
             if not path.is_file():
@@ -183,7 +191,11 @@ class Recipe:
 
 
 def items(text: str) -> list[str]:
-    """Split the text of a recipe at commas, except inside parentheses and quotes."""
+    """Split the text of a recipe at commas, except inside parentheses and quotes.
+
+    Raises:
+        InputError: a bracket or quote is not closed.
+    """
     if re.sub(PIECE, "", text).replace(",", ""):
         raise InputError(f"recipe: brackets and quotes must be closed, got '{text}'.")
     pieces = re.findall(PIECE, text)
@@ -191,7 +203,11 @@ def items(text: str) -> list[str]:
 
 
 def parse(item: str) -> Technique:
-    """Parse one item of a recipe: `name`, `name=value` or `name(…)`. Values are literals; nothing is executed."""
+    """Parse one item of a recipe: `name`, `name=value` or `name(…)`. Values are literals; nothing is executed.
+
+    Raises:
+        InputError: the item has another form, or names an unknown technique, or a knob that is unknown or invalid.
+    """
     try:
         body = ast.parse(item).body
     except SyntaxError:

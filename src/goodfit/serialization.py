@@ -66,11 +66,11 @@ def read_json(path: Path) -> Any:
         raise InputError(f"'{path}' is damaged ({error}); train again.") from error
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Any = None) -> None:
     """Write tensors, with plain data in the header of the same file so that the two always belong together."""
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": "pt", "goodfit": to_json(facts)}
-    write_bytes(path, to_bytes(plain, metadata=metadata))
+    header = {"format": "pt", "goodfit": to_json(metadata)}
+    write_bytes(path, to_bytes(plain, metadata=header))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:

@@ -188,7 +188,10 @@ def test_a_file_in_the_way(goodfit: Cli, tmp_path: Path, command: str, name: str
 
 @pytest.mark.parametrize("option", [["--resume"], ["--every", "2"]])
 def test_going_on_needs_a_folder(goodfit: Cli, option: list[str]) -> None:
-    refused(goodfit("fit", "iris", *option), r"--resume and --every need the folder of the run; add --out DIR")
+    refused(
+        goodfit("fit", "iris", *option),
+        r"--resume and --every need the folder of the run, got resume=.*every=.* without --out; add --out DIR",
+    )
 
 
 # ---- other commands ---------------------------------------------------------------------------------

@@ -42,9 +42,9 @@ def test_fit_and_predict(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
     data, run = load(scans), load_run(model)
     for number in (3, 17):
         mask = np.asarray(Image.open(out / f"scan-{number}.png"))
-        wanted = np.asarray(Image.open(scans / "masks" / f"scan-{number}.png"))
+        annotated = np.asarray(Image.open(scans / "masks" / f"scan-{number}.png"))
         assert set(np.unique(mask)) <= {0, 200}
-        assert (mask == wanted).mean() > 0.9
+        assert (mask == annotated).mean() > 0.9
     assert run.preprocessing is not None
     row = sorted(p.name for p in (scans / "masks").iterdir()).index("scan-3.png")
     assert data.y[row].max() == 1
@@ -83,9 +83,9 @@ def test_masks_keep_the_values_of_training(tmp_path: Path) -> None:
     from goodfit.data.reading.masks import encode
 
     numbers = np.array([[0, 1], [2, 0]])
-    for classes, wanted in [
+    for classes, pixels in [
         (("0", "7", "255"), [[0, 7], [255, 0]]),
         (("0", "1", "#ff0080"), [[[0] * 3, [1] * 3], [[255, 0, 128], [0] * 3]]),
         (("-1", "0", "300"), [[0, 1], [2, 0]]),
     ]:
-        assert np.asarray(Image.open(BytesIO(encode(numbers, classes)))).tolist() == wanted
+        assert np.asarray(Image.open(BytesIO(encode(numbers, classes)))).tolist() == pixels

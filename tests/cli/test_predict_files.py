@@ -197,7 +197,9 @@ def test_a_network_that_learned_from_an_archive_takes_files(goodfit: Cli, tmp_pa
     assert goodfit(*fit, "--out", out).code == 0
     result = goodfit("predict", out, file)
     assert result.code == 2
-    assert "the rate (samples per second) of the training sounds is unknown; train with rate=" in result.err
+    assert (
+        "the rate (samples per second) of the training sounds must be known, got rate=0; train with rate=" in result.err
+    )
     assert goodfit(*fit, "--out", out, "--rate", 8000).code == 0
     frame = read(goodfit("predict", out, file))
     among = read(goodfit("predict", out, tmp_path / "clips.npz"))

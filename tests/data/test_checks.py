@@ -91,7 +91,9 @@ def test_duplicate_column_names() -> None:
 def test_length_and_order_of_x_and_y() -> None:
     assert "x has 3 rows but y has 2" in error_of((np.zeros((3, 2)), [0, 1]))
     x = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]})
-    assert "different orders" in error_of((x, pd.Series([0, 1, 0, 1], index=[3, 2, 1, 0])))
+    assert "rows in the same order, got index 0 in x and 3 in y for row 0" in error_of(
+        (x, pd.Series([0, 1, 0, 1], index=[3, 2, 1, 0]))
+    )
     assert len(load((x, pd.Series([0, 1, 0, 1], index=[7, 8, 9, 10])))) == 4
 
 

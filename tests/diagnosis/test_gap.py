@@ -61,6 +61,6 @@ def test_without_an_interval_it_is_unclear_and_says_how_to_get_one(evidence: Mak
 def test_the_evidence_holds_the_numbers(evidence: Make) -> None:
     finding = check(evidence([0.30], [0.20], score=(0.98, 0.9)))
     assert finding.evidence == (
-        "loss 0.200 on training rows, 0.300 on stop rows: gap 0.100 [0.072, 0.128]; accuracy 0.980 and 0.900"
+        "loss 0.200 on training rows, 0.300 on stop rows; gap 0.100 [0.072, 0.128]; accuracy 0.980 and 0.900"
     )
     assert check(evidence([0.345], rows=77)).next_step == "Use more than 77 stop rows, or train with several seeds."

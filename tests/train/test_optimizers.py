@@ -17,7 +17,8 @@ from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 from goodfit.train.optimizers import is_adaptive, make_optimizer, step_size
 
 Make = Callable[[Any], torch.optim.Optimizer]

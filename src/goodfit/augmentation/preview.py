@@ -121,10 +121,10 @@ def example_rows(split: Split, count: int) -> list[int]:
 
 
 def check_preview(split: Split, recipe: Recipe | Technique | str, count: int, rows: Sequence[int]) -> Recipe:
-    """The recipe, if it has something to preview and the rows exist.
+    """Check that a recipe has something to preview and that the rows exist; return the recipe.
 
     Raises:
-        InputError: it has not, or they do not.
+        InputError: the recipe has nothing to preview, or a row does not exist.
     """
     recipe, kind, last = Recipe.of(recipe), split.spec.inputs.data_kind, len(split.train) - 1
     if not previewed(recipe, kind):

@@ -71,7 +71,10 @@ def study(
         bool, typer.Option("--catalogue", help="Compare every technique that can act on the network.")
     ] = False,
     population: Annotated[
-        bool | None, typer.Option(help="Train runs of one structure together: always, never, or where it is faster.")
+        bool | None,
+        typer.Option(
+            help="Train runs of the same network structure together, as stacked tensors. Default: where it is faster."
+        ),
     ] = None,
     groups: o.Groups = None,
     time: o.Time = None,
@@ -108,14 +111,14 @@ def fit(
     target: o.Target = None,
     recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")] = "",
     model: o.Model = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     groups: o.Groups = None,
     time: o.Time = None,
     task: o.Task = None,
     kind: o.Kind = None,
     cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run, its checkpoints and its report.")] = None,
-    every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch.")] = 0,
+    every: Annotated[int, typer.Option(min=0, help="Also keep the weights of every n-th epoch; 0: of none.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")] = False,
     force: o.Force = False,
     threads: o.Threads = 0,
@@ -140,9 +143,9 @@ def augment(
     data: o.DataPath,
     recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")],
     target: o.Target = None,
-    show: Annotated[int, typer.Option(min=1, help="Variants of each sample.")] = 12,
-    samples: Annotated[int, typer.Option(min=1, help="Samples, of different classes.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    show: Annotated[int, typer.Option(min=1, help="Number of variants of each sample.")] = 12,
+    samples: Annotated[int, typer.Option(min=1, help="Number of samples, from different classes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     task: o.Task = None,
     kind: o.Kind = None,
     cache: o.Cache = None,
@@ -151,7 +154,7 @@ def augment(
     modules: o.Import = None,
     options: Any = None,
 ) -> None:
-    """Show how augmentation changes your data: variants of samples, as a page and as a picture."""
+    """Show how augmentation changes your data: variants of samples, as an HTML page and as an image."""
     from goodfit.cli import work
 
     source = work.Source(data, target, None, None, task, o.load_options(kind, options), cache)
@@ -171,11 +174,11 @@ def explain(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder that fit or study wrote.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Techniques, as text or as a YAML file.")] = None,
     model: o.Model = None,
-    inputs: Annotated[int, typer.Option(min=1, help="Inputs of the network.")] = 20,
-    outputs: Annotated[int, typer.Option(min=1, help="Outputs of the network.")] = 2,
+    inputs: Annotated[int, typer.Option(min=1, help="Number of inputs of the reference network.")] = 20,
+    outputs: Annotated[int, typer.Option(min=1, help="Number of outputs of the reference network.")] = 2,
     modules: o.Import = None,
 ) -> None:
-    """Show which technique acts on which tensor and layer, how strongly, or why not."""
+    """Show on which layers and tensors each technique acts and how strongly, or why it does not act."""
     from goodfit.cli import work
 
     work.show_explanation(folder, recipe, model or "mlp", inputs, outputs)
@@ -183,7 +186,9 @@ def explain(
 
 @app.command(epilog="Example: `goodfit techniques dropout`")
 def techniques(
-    name: Annotated[str | None, typer.Argument(help="A technique; without it, all of them.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a technique. Without it, the catalogue is listed.")
+    ] = None,
     modules: o.Import = None,
 ) -> None:
     """List the catalogue, or show one technique: formula, knobs, when it helps and when it hurts."""
@@ -200,19 +205,19 @@ def predict(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A table with the columns of training, or an NPZ file; for networks trained on images, sounds, clips "
-            "or texts also such a file or a folder of them, which get the size and length of the training rows.",
+            help="A table with the columns of the training data, or an NPZ file. For networks trained on images, "
+            "sounds, clips or texts: also such a file or a folder of them; they get the size of the training rows.",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="CSV file to write, for masks a folder of pictures. Default: standard output."),
+        typer.Option(help="CSV file to write; for masks, a folder of image files. Default: standard output."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     modules: o.Import = None,
     options: Any = None,
 ) -> None:
-    """Predict new rows or files with the trained (in a study: the best) network, with class probabilities."""
+    """Predict new rows or files, with class probabilities; with the best network if DIR is a study."""
     from goodfit.cli import work
 
     work.run_predict(folder, data, out, force, options["damaged"] or "refuse")

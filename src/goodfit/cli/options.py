@@ -1,4 +1,4 @@
-"""Options of the commands. Those of `load` and of training are made from the knobs that declare them."""
+"""Options of the commands. Those of `load` and of training are generated from their knobs."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ DataPath = Annotated[str, typer.Argument(metavar="DATA", help="CSV, TSV, JSONL, 
     "(digits, breast_cancer, wine, iris, diabetes); or openml:NAME.")]  # fmt: skip
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that fit or study wrote.")]
 Target = Annotated[str | None, typer.Option(help="Column to predict.")]
-Groups = Annotated[str | None, typer.Option(help="Column of groups that no two parts may share.")]
-Time = Annotated[str | None, typer.Option(help="Column of times: train on the oldest, test on the newest rows.")]
+Groups = Annotated[
+    str | None, typer.Option(help="Column of groups; all rows of a group go into the same part of the split.")
+]
+Time = Annotated[
+    str | None, typer.Option(help="Column of times; the oldest rows are for training, the newest for the test.")
+]
 Task = Annotated[str | None, typer.Option(help="classification, regression or segmentation; inferred from the target "
     "if not given.")]  # fmt: skip
 Kind = Annotated[str | None, typer.Option(help="Kind of data, such as image, sound or text; inferred from the data if "
     "not given.")]  # fmt: skip
-Cache = Annotated[Path | None, typer.Option(help="Folder in which decoded files are kept for the next time. What does "
-    "not fit into memory is kept in files in any case, in the user's cache folder if none is given.")]  # fmt: skip
+Cache = Annotated[Path | None, typer.Option(help="Folder that keeps decoded files for later runs. Data that does not "
+    "fit into memory is always kept in files; without --cache, in the user's cache folder.")]  # fmt: skip
 Model = Annotated[str | None, typer.Option(help="Reference network: mlp, cnn or resnet; unet for masks; mel_cnn for "
-    "sounds; bag or text_cnn for texts; with layer sizes mlp:256-256. Default: mlp, unet for masks, mel_cnn for "
-    "sounds, bag for texts, cnn for clips.")]  # fmt: skip
+    "sounds; bag or text_cnn for texts; layer sizes may follow, as in mlp:256-256. Default: unet for masks, mel_cnn "
+    "for sounds, bag for texts, cnn for clips, else mlp.")]  # fmt: skip
 Force = Annotated[bool, typer.Option("--force", help="Overwrite earlier results in the folder.")]
-Threads = Annotated[int, typer.Option(min=0, help="Cores to use; 0: all, but one for a fit of a small network.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores, or one thread to fit a small network.")]
 
 
 def import_modules(names: Sequence[str] | None) -> None:

@@ -84,7 +84,7 @@ class Output:
 
 @contextlib.contextmanager
 def _threads(number: int, default: int = 0) -> Iterator[None]:
-    """Use `number` threads in torch; if that is 0, `default` threads; if that is 0 too, as many as before."""
+    """Use `number` threads in torch; if that is 0, `default` threads; if both are 0, leave torch's number."""
     before = torch.get_num_threads()
     torch.set_num_threads(number or default or before)
     try:
@@ -141,7 +141,11 @@ def run_study(
 def run_fit(
     source: Source, model: str | None, recipe: str, seed: int, options: Mapping[str, Any], output: Output, threads: int
 ) -> int:
-    """Train a network, print and save the run, and return the exit code."""
+    """Train a network, print and save the run, and return the exit code.
+
+    Raises:
+        InputError: `--resume` or `--every` without a folder for the run.
+    """
     techniques = gf.Recipe.load(recipe)
     data = source.load()
     checkpoints = None
@@ -149,7 +153,10 @@ def run_fit(
         check_output_folder(output.folder, output.force or output.resume)
         checkpoints = Checkpoints(output.folder / "checkpoints", output.every, output.resume, output.force)
     elif output.resume or output.every:
-        raise InputError("fit: --resume and --every need the folder of the run; add --out DIR.")
+        raise InputError(
+            f"fit: --resume and --every need the folder of the run, got resume={output.resume}, every={output.every} "
+            "without --out; add --out DIR."
+        )
     split, network = data.split(seed), model or _default_network(data)
     training = _training(split, options)
     with _threads(threads, _default_threads(network, split, training)):
@@ -185,7 +192,11 @@ def show_diagnosis(folder: Path) -> None:
 
 
 def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs: int, outputs: int) -> None:
-    """Print which technique acts where, for a run or for a recipe on a reference network."""
+    """Print which technique acts where, for a run or for a recipe on a reference network.
+
+    Raises:
+        InputError: neither the folder of a run nor a recipe is given.
+    """
     if folder is None and recipe is None:
         raise InputError('explain: give the folder of a run or --recipe "…".')
     techniques = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
@@ -206,7 +217,12 @@ def show_techniques(name: str | None) -> None:
 
 
 def run_predict(folder: Path, data: str, out: Path | None, force: bool, damaged: str = "refuse") -> None:
-    """Predict new rows or files with a saved run, and print or write the predictions."""
+    """Predict new rows or files with a saved run, and print or write the predictions.
+
+    Raises:
+        InputError: `out` exists or cannot be written, the run has no preprocessing, or it predicts masks and `out` is
+            missing.
+    """
     from goodfit.data.reading.predict_input import read_predict_input
 
     run = load_run(folder)

@@ -130,7 +130,11 @@ def check_length(x: object, y: object) -> None:
     if not (isinstance(x, pd.DataFrame) and isinstance(y, pd.Series)) or x.index.equals(y.index):
         return
     if x.index.is_unique and y.index.is_unique and len(x.index.difference(y.index)) == 0:
-        raise InputError("load: x and y have the same index in different orders; align them: y = y.loc[x.index].")
+        row = int((x.index != y.index).argmax())
+        raise InputError(
+            f"load: x and y must have their rows in the same order, got index {x.index[row]} in x and "
+            f"{y.index[row]} in y for row {row}; align them: y = y.loc[x.index]."
+        )
 
 
 def quoted(names: Any) -> str:

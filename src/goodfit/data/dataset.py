@@ -62,10 +62,10 @@ class Dataset:
         return len(self.y)
 
     def __repr__(self) -> str:
-        what = f"{len(self.classes)} classes" if self.classes else "regression"
+        task = f"{len(self.classes)} classes" if self.classes else "regression"
         official = f", test={len(self.test[1])}" if self.test else ""
         shape = " × ".join(str(n) for n in self.x.shape)
-        return f"Dataset({self.name}: {shape}, target '{self.target}', {what}{official})"
+        return f"Dataset({self.name}: {shape}, target '{self.target}', {task}{official})"
 
     def split(
         self,
@@ -81,10 +81,10 @@ class Dataset:
             seed: seed of the division into train, stop and validation.
             sizes: shares of train, stop, validation and test, with sum 1. If the data has an official test part, that
                 is the test part, and the other rows are divided in the proportion of the first three sizes.
-            how: the method: "stratified" (classes), "shuffle", "grouped" (no group in two parts) or "time" (in time
+            how: the method: "stratified" (classes), "shuffle", "grouped" (each group in one part) or "time" (in time
                 order; seeds have no effect). "auto" is "grouped" if the data has groups, "time" if it has times, else
                 "stratified" for classes and "shuffle" for regression.
-            test_seed: seed of the choice of the test rows, which do not depend on `seed`.
+            test_seed: seed with which the test rows are chosen; they do not depend on `seed`.
 
         Raises:
             InputError: invalid sizes, seeds or method; too few rows, groups or times.
@@ -138,14 +138,16 @@ class Dataset:
                 f"split: how must be one of {', '.join(METHODS)}, got how={how!r}.{near(str(how), METHODS)}"
             )
         if how == "auto" and self.groups is not None and self.time is not None:
-            raise InputError("split: the data has groups and times; choose how='grouped' or how='time'.")
+            raise InputError(
+                f"split: how must be 'grouped' or 'time' for data with groups and times, got how={how!r}; choose one."
+            )
         if how == "grouped" or (how == "auto" and self.groups is not None):
             if self.groups is None:
-                raise InputError("split: how='grouped' needs groups; use load(…, groups=column or array).")
+                raise InputError(f"split: how={how!r} needs groups; use load(…, groups=column or array).")
             return "grouped"
         if how == "time" or (how == "auto" and self.time is not None):
             if self.time is None:
-                raise InputError("split: how='time' needs times; use load(…, time=column or array).")
+                raise InputError(f"split: how={how!r} needs times; use load(…, time=column or array).")
             return "time"
         if how == "stratified" and self.task != "classification":
             raise InputError(f"split: how='stratified' needs classes, but the task is {self.task}; use how='shuffle'.")
@@ -153,8 +155,9 @@ class Dataset:
 
     @cached_property
     def _source(self) -> RawData:
-        what = self.x, self.y, self.task, self.target, self.classes
-        return RawData(*what, self.name, self.test, self.input_options, self.folder)
+        return RawData(
+            self.x, self.y, self.task, self.target, self.classes, self.name, self.test, self.input_options, self.folder
+        )
 
     @cached_property
     def _codes(self) -> dict[str, Rows]:
@@ -175,8 +178,8 @@ def time_rank(time: Array) -> Rows:
         InputError: texts that are neither numbers nor ISO dates.
     """
     column = pd.Series(time)
-    what = column_type(column)
-    if what == "category":
+    content = column_type(column)
+    if content == "category":
         raise InputError(f"split: time must hold numbers or ISO dates (2024-05-31), got {column.iloc[0]!r}.")
-    values = seconds(column) if what == "date" else numbers(column)
+    values = seconds(column) if content == "date" else numbers(column)
     return np.unique(values, return_inverse=True)[1].astype(np.int64)

@@ -38,7 +38,11 @@ class NumberColumn:
     scale: float
 
     def read(self, column: pd.Series[Any]) -> Floats:
-        """The raw numbers of the column, NaN where missing."""
+        """The raw numbers of the column, NaN where missing.
+
+        Raises:
+            InputError: the column holds an infinite value.
+        """
         values = seconds(column) if self.kind == "date" else numbers(column)
         infinite = np.abs(values) > LARGEST
         if infinite.any():
@@ -96,7 +100,10 @@ class TableFeatures:
             _fit_categories(x[[name for name, what in kinds.items() if what == "category"]]),
         )
         if not learned.feature_names:
-            raise InputError("split: every column is constant or missing in the training part; use other features.")
+            raise InputError(
+                f"split: every column is constant or missing in the training part, got {quoted(x.columns)}; use other "
+                "features."
+            )
         return learned
 
     @property

@@ -46,12 +46,12 @@ def load(
         options: what the data is and how its files are read: `Tables()`, `Series()`, `Images(size=64)`, `Clips()`,
             `Sounds(rate=8000, seconds=1)` or `Texts()` (see `goodfit.data.options`). Without it, the kind of data is
             inferred; of a list of records, that of the inferred kind is used.
-        groups: a column of groups, which no two parts may share, or one value for each row.
-        time: a column of times, by which rows are divided, or one value for each row.
+        groups: a column of groups, or one value for each row; all rows of a group go into the same part of a split.
+        time: a column of times, or one value for each row; the oldest rows are for training, the newest for the test.
         task: "classification", "regression" or "segmentation"; without it, inferred from the targets (see
             `goodfit.data.task.encode`).
-        cache: a folder in which decoded files are kept for the next time. What does not fit into memory is kept in
-            files in any case, without `cache` in the user's cache folder (see `goodfit.data.storage`).
+        cache: a folder that keeps decoded files for later runs. Data that does not fit into memory is always kept in
+            files; without `cache`, in the user's cache folder (see `goodfit.data.storage`).
 
     Raises:
         InputError: nothing can be learned from the data; the message is one line with the remedy.

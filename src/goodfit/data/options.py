@@ -53,7 +53,7 @@ class SizedOptions(ArrayOptions):
 
     size: int | tuple[int, int] | None = knob(
         default=None, value_type=int, low=1, pair=True, unit="pixels",
-        doc="height and width of all images or clips; one number is both",
+        doc="height and width of all images or clips; one number sets both",
     )  # fmt: skip
 
 
@@ -71,7 +71,11 @@ class TimedOptions(ArrayOptions):
     """Options of the kinds whose files last for a time: clips and sounds."""
 
     rate: int | None = knob(
-        default=None, value_type=int, low=1, kw_only=True, doc="samples of a sound, or frames of a clip, per second"
+        default=None,
+        value_type=int,
+        low=1,
+        kw_only=True,
+        doc="samples per second of sounds, frames per second of clips",
     )
     seconds: float | None = knob(
         default=None, value_type=float, low=0, open_left=True, kw_only=True, unit="seconds",
@@ -89,7 +93,9 @@ class Sounds(TimedOptions):
     Sounds(rate=8000, seconds=0.5)
     """
 
-    mono: bool = knob(default=True, kw_only=True, doc="average the channels of each sound; otherwise they are kept")
+    mono: bool = knob(
+        default=True, kw_only=True, doc="average the channels of each sound; otherwise all channels are kept"
+    )
 
 
 class Clips(SizedOptions, TimedOptions):
@@ -99,7 +105,7 @@ class Clips(SizedOptions, TimedOptions):
     rate for this long. Frames must have one size, or are scaled to cover `size` and cropped evenly.
 
     Raises:
-        InputError: frames, rate and seconds together: two of them say the third.
+        InputError: frames, rate and seconds are all set; each follows from the other two.
     """
 
     frames: int | None = knob(
@@ -108,10 +114,13 @@ class Clips(SizedOptions, TimedOptions):
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse more than can hold at once."""
+        """Check that one of frames, rate and seconds is left out."""
         super().__post_init__()
         if None not in (self.rate, self.seconds, self.frames):
-            raise InputError("Clips: frames follow from rate and seconds (frames = rate · seconds); leave one out.")
+            raise InputError(
+                "Clips: at most two of frames, rate and seconds may be set (frames = rate · seconds), got "
+                f"frames={self.frames}, rate={self.rate:g}, seconds={self.seconds:g}; leave one out."
+            )
 
 
 RECORDS: tuple[type[Options], ...] = (Tables, Series, Images, Clips, Sounds, Texts)

@@ -17,7 +17,7 @@ def check(evidence: Evidence) -> Finding:
     """Compare stop and train loss at the kept epoch; the gap is "large", "small" or "unclear"."""
     train, stop = evidence.loss("train"), evidence.loss("stop")
     gap = Interval(stop.value - train.value, math.hypot(stop.se, train.se))
-    text = f"loss {train.value:.3f} on training rows, {stop.value:.3f} on stop rows: gap {gap.text()}"
+    text = f"loss {train.value:.3f} on training rows, {stop.value:.3f} on stop rows; gap {gap.text()}"
     scores = (evidence.score("train"), evidence.score("stop"))
     text += f"; {evidence.metric} {scores[0].value:.3f} and {scores[1].value:.3f}"
     if not gap.known:

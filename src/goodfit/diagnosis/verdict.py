@@ -12,7 +12,7 @@ CHECKS = (gap.check, trend.check, baseline.check)
 
 NEXT = {
     "overfit": (
-        "Regularize: run a study to see which technique helps on this data, and by how much.",
+        "Regularize: run a study to see which technique helps on this data and how much.",
         "Get more training rows, or augment the existing ones.",
         "Use a smaller network or another architecture.",
     ),

@@ -99,8 +99,10 @@ def _average(arguments: Settings) -> list[Technique]:
     """Convert Keras' momentum per step to the half-life in epochs of EMA."""
     momentum, steps = arguments.get("ema_momentum"), arguments.get("steps_per_epoch")
     momentum = 0.99 if momentum is None else momentum
-    if arguments.get("ema_overwrite_frequency") is not None:
-        raise InputError("keras: no technique corresponds to ema_overwrite_frequency; consider lookahead.")
+    if (frequency := arguments.get("ema_overwrite_frequency")) is not None:
+        raise InputError(
+            f"keras: no technique corresponds to ema_overwrite_frequency, got {frequency!r}; consider lookahead."
+        )
     if isinstance(momentum, bool) or not isinstance(momentum, float | int) or not 0 <= momentum < 1:
         raise InputError(f"keras: ema_momentum must be in [0, 1), got ema_momentum={momentum!r}.")
     if not is_whole_number(steps, 1):

@@ -38,6 +38,9 @@ def parse_argument(value: Any, who: str, attributes: Iterable[str] = ()) -> tupl
     """The class name and the positional and keyword arguments of a text, config, class or object.
 
     `attributes` are read from objects without a config.
+
+    Raises:
+        InputError: the value is none of these.
     """
     kind = type(value).__name__
     if isinstance(value, str):

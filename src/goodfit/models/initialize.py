@@ -28,7 +28,11 @@ def initialize(model: nn.Module, seed: int) -> nn.Module:
 
 
 def reinitialize(model: nn.Module, seed: int) -> None:
-    """Initialize all weights of a network in place; otherwise like `initialize`."""
+    """Initialize all weights of a network in place; otherwise like `initialize`.
+
+    Raises:
+        InputError: a module has parameters but no `reset_parameters` method.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for name, module in model.named_modules():

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 LEVELS = 1 << 16
-"""How many values 16 bits have."""
+"""The number of values that 16 bits can have."""
 
 
 def random_bits(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:
-    """Draw uniform 16-bit integers of this shape, as `keep_mask` and `dropout_factors` take them.
+    """Draw uniform 16-bit integers of this shape, for `keep_mask` and `dropout_factors`.
 
     On a CPU, several calls give the same numbers as one call for all of their words.
 

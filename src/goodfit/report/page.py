@@ -113,7 +113,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value of a table row as text, whether augmentation changed it, and by how much."""
+    """A value of a table row as text, whether augmentation changed it, and the size of the change."""
 
     text: str
     difference: str = ""

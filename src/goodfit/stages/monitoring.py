@@ -1,4 +1,4 @@
-"""What OnEpoch techniques that monitor a column of the History share. The knobs have the names of Keras."""
+"""Knobs and rules of the OnEpoch techniques that monitor a column of the History. The knobs have Keras' names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def monitor_knob() -> Any:
 
 def mode_knob() -> Any:
     """Declare the knob `mode`: whether lower or higher values are better."""
-    return knob(default="auto", choices=MODES, doc="whether lower or higher values are better; auto: by the column")
+    return knob(
+        default="auto", choices=MODES, doc="whether lower or higher values are better; auto: depends on the column"
+    )
 
 
 def restore_best_weights_knob() -> Any:
@@ -57,7 +59,7 @@ def update_best(state: StopState, spec: MonitorSpec, epoch: int, value: float) -
 def percent_worse(spec: MonitorSpec, value: float, best: float | None) -> float:
     """How many percent a value is worse than the best one; infinite for a value that is not finite.
 
-    0 where there is no best value, or where it is not positive, so that no ratio to it exists.
+    0 if there is no best value yet, or if it is not positive, because the ratio to it would mean nothing.
 
     >>> percent_worse(MonitorSpec(mode="min"), 3.0, 2.0), percent_worse(MonitorSpec(mode="max"), 3.0, 4.0)
     (50.0, 25.0)

@@ -24,16 +24,27 @@ class Training(Record):
     learning_rate: float = knob(default=1e-3, low=0, open_left=True, high=float("inf"), open_right=True,
                                 search=(1e-4, 1e-1), log=True, doc="peak learning rate")  # fmt: skip
     momentum: float = knob(default=0.9, low=0, high=1, open_right=True, doc="momentum of SGD")
-    beta1: float = knob(default=0.9, low=0, high=1, open_right=True, doc="Adam: memory of the gradient's mean")
-    beta2: float = knob(default=0.999, low=0, high=1, open_right=True, doc="Adam: memory of the gradient's square")
-    schedule: str = knob(
-        default="constant", choices=SCHEDULES, doc="learning rate after the warm-up; step: ÷10 at ½ and ¾"
+    beta1: float = knob(default=0.9, low=0, high=1, open_right=True, doc="Adam: decay rate of the mean gradient")
+    beta2: float = knob(
+        default=0.999, low=0, high=1, open_right=True, doc="Adam: decay rate of the mean squared gradient"
     )
-    warmup: float = knob(default=0.0, low=0, high=1, open_right=True, unit="share of all steps", doc="linear warm-up")
-    accumulate: int = knob(default=1, low=1, unit="parts", doc="parts a batch is computed in, to save memory")
+    schedule: str = knob(
+        default="constant", choices=SCHEDULES, doc="learning rate after the warm-up; step: divided by 10 at 1/2 and 3/4"
+    )
+    warmup: float = knob(
+        default=0.0,
+        low=0,
+        high=1,
+        open_right=True,
+        unit="share of all steps",
+        doc="linear warm-up of the learning rate",
+    )
+    accumulate: int = knob(default=1, low=1, unit="parts", doc="parts in which a batch is computed, to save memory")
     loss: str = knob(default="auto", choices=("auto", "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"),
-                     doc="data loss; auto: by the task and the network's output")  # fmt: skip
-    metric: str = knob(default="auto", doc="metric in addition to the loss; auto: by the task and the class counts")
+                     doc="loss function; auto: chosen by the task and the network's output")  # fmt: skip
+    metric: str = knob(
+        default="auto", doc="metric in addition to the loss; auto: chosen by the task and the class counts"
+    )
 
     def rate_at(self, step: int, total: int) -> float:
         """The learning rate of optimizer step `step` (from 0) out of `total`.

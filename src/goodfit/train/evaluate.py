@@ -61,7 +61,7 @@ def mask_of(output: Tensor) -> Tensor:
 
 
 def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed: int) -> Tensor:
-    """Raw outputs (n_samples, rows, outputs) with the recipe's noise active, drawn anew for each sample.
+    """Raw outputs (n_samples, rows, outputs) with the recipe's noise active, drawn again for each sample.
 
     Normalization layers compute as in evaluation. Noise with a learned scale is left out. The network is unchanged.
 
@@ -69,16 +69,16 @@ def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed
         InputError: neither the recipe nor the network has noise.
     """
     n_samples = whole_number("predict_mc", "n_samples", n_samples, 1)
-    noises = Recipe(tuple(t for t in recipe if _is_noise(t)))
+    noise_recipe = Recipe(tuple(t for t in recipe if _is_noise(t)))
     members = list(model.members) if isinstance(model, EnsembleModel) else [model]
-    if not len(noises) and not any(isinstance(m, RANDOM_LAYERS) and _dropout_rate(m) for m in model.modules()):
+    if not len(noise_recipe) and not any(isinstance(m, RANDOM_LAYERS) and _dropout_rate(m) for m in model.modules()):
         raise InputError(
             f"predict_mc: the recipe or the network must have noise, got recipe '{recipe}' and a network without "
             "dropout; every sample would be the same."
         )
     noise, networks = generator(seed, 0, "noise", x.device), []
     for member in members:
-        attachment = attach_layers(copy_module(member), noises)
+        attachment = attach_layers(copy_module(member), noise_recipe)
         attachment.context.generator = noise
         networks.append(_train_mode_except_norms(attachment.model))
     with torch.random.fork_rng(), torch.no_grad():

@@ -115,7 +115,7 @@ def build_run(
 
 
 def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module) -> dict[str, Any]:
-    """What a diagnosis and a report need besides the History: row counts, the loss of a constant prediction, and so on.
+    """The data of a diagnosis and a report that the History lacks: row counts, the loss of a constant prediction, ….
 
     `sample_rows`: the training rows that are evaluated each epoch.
     """

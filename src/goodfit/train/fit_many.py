@@ -133,7 +133,7 @@ def _settings(
 ) -> list[tuple[Recipe, Training]]:
     """Each recipe with its training settings."""
     if not len(recipes):
-        raise InputError('fit_many: recipes must not be empty, got []; "" is the plain network.')
+        raise InputError(f'fit_many: recipes must not be empty, got {recipes!r}; "" is the plain network.')
     single = training is None or isinstance(training, Training)
     settings = [training or Training()] * len(recipes) if single else list(training)  # type: ignore[arg-type]
     if len(settings) != len(recipes):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.data import TaskSpec
-from goodfit.errors import InputError
+from goodfit.errors import InputError, first_line
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -124,7 +124,7 @@ def probe_output(model: nn.Module, x: Tensor) -> Tensor:
         with torch.no_grad():
             output = model(x)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise InputError(f"model: it cannot take a batch of shape {tuple(x.shape)}: {reason}") from error
     finally:
         model.train(was_training)

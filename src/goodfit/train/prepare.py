@@ -182,8 +182,11 @@ def _check_fit(model: nn.Module, split: Split, recipe: Recipe, training: Trainin
     """
     stats = DataStats.of(split, recipe)
     with _attached(model, recipe) as attachment:
-        if not any(p.requires_grad for p in attachment.parameters().values()):
-            raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
+        parameters = attachment.parameters().values()
+        if not any(parameter.requires_grad for parameter in parameters):
+            raise InputError(
+                f"model: no parameter is trainable, got requires_grad=False for all {len(parameters)}; unfreeze some."
+            )
         if -(-training.batch_size // training.accumulate) == 1 and surgery.has_batch_norm(model):
             raise InputError(
                 "training: batch norm needs at least two rows at a time, got "

@@ -18,7 +18,9 @@ def test_the_form_of_training_rows() -> None:
 
 
 def test_training_rows_that_files_cannot_have() -> None:
-    with pytest.raises(InputError, match=r"the rate \(samples per second\) of the training sounds is unknown"):
+    with pytest.raises(
+        InputError, match=r"the rate \(samples per second\) of the training sounds must be known, got rate=0"
+    ):
         SoundKind().form_of(TrainingRows((1, 4000)))
-    with pytest.raises(InputError, match=r"trained on sounds outside of \[−1, 1\]"):
+    with pytest.raises(InputError, match=r"trained on sounds in \[−1, 1\], got training sounds up to "):
         SoundKind().form_of(TrainingRows((1, 4000), rate=8000, high=3.0))

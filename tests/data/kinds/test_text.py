@@ -18,11 +18,11 @@ def test_the_column_of_texts() -> None:
 
 def test_a_txt_file_is_a_text_unless_it_has_the_column(tmp_path: Path) -> None:
     letter, table = tmp_path / "letter.txt", tmp_path / "table.txt"
-    letter.write_text("Dear all,\n\na good day\n")
+    letter.write_text("Hello all,\n\na good day\n")
     table.write_text("words\tid\na good day\t1\na bad day\t2\n")
     rows = TrainingRows((5,), column="words")
     assert TextKind().read_for_prediction(letter, rows, "refuse", False) == (
-        ["Dear all,\n\na good day\n"],
+        ["Hello all,\n\na good day\n"],
         ("letter.txt",),
     )
     assert TextKind().read_for_prediction(table, rows, "refuse", False) is None

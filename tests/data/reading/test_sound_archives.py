@@ -87,7 +87,9 @@ def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[st
 
 
 def test_seconds_need_a_rate(archive: Callable[..., Path]) -> None:
-    with pytest.raises(InputError, match="the rate of these sounds is unknown, so seconds= cannot be used; give rate="):
+    with pytest.raises(
+        InputError, match=r"load: seconds=.* needs the rate of the sounds, which is unknown; give rate="
+    ):
         load(archive(), options=Sounds(seconds=1.0))
 
 

@@ -215,7 +215,7 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtra, match=r"load: sound files need soundfile; pip install goodfit\[sound\]"):
+    with pytest.raises(MissingExtra, match=r"load: sound files need soundfile \(.+\); pip install goodfit\[sound\]"):
         load(tones)
 
 

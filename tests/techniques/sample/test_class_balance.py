@@ -99,7 +99,7 @@ def test_regression_targets_are_an_error(regression_split: Split, make_net: Call
     for y in (torch.zeros(4), torch.zeros(4, 1), torch.zeros(4, 2, dtype=torch.long)):
         with pytest.raises(InputError, match="ClassBalance: the targets must be one class number per row"):
             draw_rows(1.0, y)
-    with pytest.raises(InputError, match="class_balance: it requires targets that are labels"):
+    with pytest.raises(InputError, match="ClassBalance: the targets must be one class number per row"):
         fit(make_net(1), regression_split, ClassBalance(), Training(epochs=1))
 
 
@@ -171,10 +171,13 @@ def test_manual_loop_must_pass_the_mask_of_repeated_rows(pets: Split) -> None:
     x, y = pets.train.x, pets.train.y
     with attach(model, AUGMENT_REPEATS, torch.optim.SGD(model.parameters(), 0.1), data=(x, y)) as reg:
         rows = reg.rows()
-        with pytest.raises(InputError, match=r"class_balance spares rows .* give batch\(x, y, only=reg.again\(rows\)"):
+        with pytest.raises(
+            InputError,
+            match=r"batch\(\) needs the mask of repeated samples.*batch\(x, y, augment_mask=reg.is_repeat\(rows\)",
+        ):
             reg.batch(x[rows], y[rows])
         repeated = reg.is_repeat(rows)
-        changed, _ = reg.batch(x[rows], y[rows], only=repeated)
+        changed, _ = reg.batch(x[rows], y[rows], augment_mask=repeated)
         assert int(repeated.sum()) == 24
         assert torch.equal(changed[~repeated], x[rows][~repeated])
         assert torch.equal(changed[repeated], x[rows][repeated].flip(-2))

@@ -151,7 +151,7 @@ def test_invalid_uses_are_errors(regression_split: Split, imbalanced: Split, mon
     with pytest.raises(InputError, match="Smote: it acts on table data; these inputs are image data"):
         Smote().synthesize(images, labels(3, 1), Inputs("image"), 0)
     data = imbalanced.train.x, imbalanced.train.y
-    with pytest.raises(InputError, match="Smote: it makes rows before training begins; add those of synthesize"):
+    with pytest.raises(InputError, match="Smote: it makes rows before training; add the rows of synthesize"):
         attach(nn.Linear(data[0].shape[1], 2), "smote", data=data)
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     with pytest.raises(MissingExtra, match=r"pip install goodfit\[balance\]"):

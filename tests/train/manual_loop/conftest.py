@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.data import Split
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 
 
 class RecurrentNetwork(nn.Module):

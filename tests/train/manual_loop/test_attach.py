@@ -17,7 +17,8 @@ from goodfit.data import Split
 from goodfit.techniques import EMA, L1, L2, SAM, ClipGradNorm, MaxNorm, WeightDecay
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 
 Net = Callable[..., nn.Sequential]
 Loop = Callable[..., Regularizer]

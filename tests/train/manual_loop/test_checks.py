@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 
 Net = Callable[..., nn.Sequential]
 
@@ -35,7 +36,10 @@ def batch(three_class_split: Split) -> tuple[Tensor, Tensor]:
     [
         ({"model": "mlp"}, "model must be a network (torch.nn.Module), got model='mlp'"),
         ({"model": nn.ReLU()}, "model must be a network with weights, got model=ReLU()"),
-        ({"model": nn.LazyLinear(3)}, "lazy layers have no weights yet; pass a batch through it first"),
+        (
+            {"model": nn.LazyLinear(3)},
+            "lazy layers must have been initialized, got 'weight' without values; pass a batch through the model",
+        ),
         ({"optimizer": 0.1}, "optimizer must be a torch.optim.Optimizer, got optimizer=0.1"),
         ({"loss": 3}, "loss must be a function loss(output, y), got loss=3"),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got epochs=0"),
@@ -131,7 +135,7 @@ def test_a_network_or_a_part_of_it_has_one_recipe_at_a_time(make_net: Net) -> No
     for network in (model, model[2], nn.Sequential(model, nn.Linear(3, 2))):
         with pytest.raises(
             InputError,
-            match=r"a recipe is already attached to this network or to a part of it; end it with close\(\), or put all",
+            match=r"a recipe is already attached to this network .* remove it with close\(\), or put all",
         ):
             attach(network, "dropout=0.2")
     first.close()
@@ -258,7 +262,9 @@ def test_calls_that_need_a_missing_argument_are_refused(make_net: Net) -> None:
         ):
             getattr(reg, call)()
     for draw in (reg.rows, lambda: iter(reg.sampler()), lambda: len(reg.sampler())):
-        with pytest.raises(InputError, match=r"the training rows must be known to draw them; give attach\(…, data="):
+        with pytest.raises(
+            InputError, match=r"the training rows must be known to draw them, got y=None; give attach\(…, data="
+        ):
             draw()  # type: ignore[no-untyped-call]
 
 

@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from goodfit.data import Split
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 from goodfit.train.run import Weights, same, snapshot
 
 Net = Callable[..., nn.Sequential]

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from goodfit.data import Split
 from goodfit.errors import InputError
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 
 Network = Callable[..., nn.Module]
 Loop = Callable[..., Regularizer]

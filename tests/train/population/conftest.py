@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.data import Split
+from goodfit.recipe import Recipe
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.population import scheduler
+from goodfit.train.population.grouping import group
+from goodfit.train.population.jobs import Networks, Planner
+from goodfit.train.population.population import Population
 from goodfit.train.run import Run
 
 
@@ -104,3 +108,27 @@ def solo_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     monkeypatch.setattr(scheduler, "fit_job", record)
     return runs
+
+
+@pytest.fixture
+def make_population(data: Split, make_net: Callable[..., nn.Sequential]) -> Callable[..., Population]:
+    """The function that builds a population of recipes, one run for each recipe and seed, without training it."""
+
+    def make(
+        recipes: Sequence[str],
+        training: Training | Sequence[Training],
+        splits: Mapping[int, Split] | None = None,
+        model: nn.Module | None = None,
+    ) -> Population:
+        trainings = [training] * len(recipes) if isinstance(training, Training) else training
+        networks = Networks(model or make_net(gain=1.5).double(), fresh=False)
+        planner, splits = Planner(networks, None), splits or {0: data}
+        pairs = [(seed, recipe, t) for recipe, t in zip(recipes, trainings, strict=True) for seed in splits]
+        jobs = [
+            planner(splits[seed], Recipe.of(recipe), t).job(number, seed, splits[seed])
+            for number, (seed, recipe, t) in enumerate(pairs)
+        ]
+        ((structure, _),) = group([(job.key, job.plan.recipe) for job in jobs])
+        return Population(networks, structure, jobs)
+
+    return make

@@ -1,4 +1,4 @@
-"""Graphs without their constant part, or with results written in place, compute the same as the function."""
+"""Trees of stacked tensors; graphs without their constant part, or with results written in place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,60 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from goodfit.train.population.graph import Flat, hoist_constants, overwrite_arguments, trace
+from goodfit.train.population.graph import (
+    Flat,
+    concatenate,
+    hoist_constants,
+    overwrite_arguments,
+    row_of,
+    rows_of,
+    stack,
+    trace,
+    where,
+)
+
+TREE = {"a": torch.tensor([[1.0, 2.0], [3.0, 4.0]]), "b": [torch.tensor([5.0, 6.0])]}
+"""Two members."""
+
+
+def lists(tree: Any) -> Any:
+    """The tree {"a", "b"} as lists."""
+    return tree["a"].tolist(), tree["b"][0].tolist()
+
+
+def test_trees_of_members() -> None:
+    assert lists(row_of(TREE, 1)) == ([3, 4], 6)
+    assert lists(stack([row_of(TREE, 1), row_of(TREE, 0)])) == ([[3, 4], [1, 2]], [6, 5])
+    assert lists(concatenate([TREE, rows_of(TREE, torch.tensor([1]))])) == ([[1, 2], [3, 4], [3, 4]], [5, 6, 6])
+    negative = {"a": -TREE["a"], "b": [-TREE["b"][0]]}  # type: ignore[operator]
+    assert lists(where(torch.tensor([True, False]), negative, TREE)) == ([[-1, -2], [3, 4]], [-5, 6])
+
+
+def test_a_flat_tree_keeps_its_structure() -> None:
+    flat = Flat.of(TREE)
+    assert lists(flat.tree()) == lists(TREE)
+    assert lists(Flat.of(TREE, flat.spec).tree()) == lists(TREE)
+    assert lists(flat.rows(torch.tensor([1])).tree()) == ([[3, 4]], [6])
+    assert lists(flat.put(torch.tensor([0]), flat.rows(torch.tensor([1]))).tree()) == ([[3, 4], [3, 4]], [6, 6])
+    assert lists(flat.padded(3).tree()) == ([[1, 2], [3, 4], [1, 2]], [5, 6, 5])
+    assert lists(flat.padded(3).first(2).tree()) == lists(TREE)
+    assert flat.padded(2) is flat.first(2) is flat
+    copied = flat.clone()
+    copied.leaves[0].zero_()
+    assert lists(flat.tree()) == lists(TREE)
+
+
+def test_values_computed_from_a_flat_tree_are_computed_once() -> None:
+    calls = []
+
+    def double(a: Tensor, b: Tensor) -> list[Tensor]:
+        calls.append(1)
+        return [2 * a.T]
+
+    flat = Flat.of(TREE)
+    assert flat.computed(double)[0].is_contiguous()
+    assert flat.computed(double)[0].tolist() == [[2, 6], [4, 8]]
+    assert len(calls) == 1
 
 
 def targets(graph: Any) -> list[str]:

@@ -215,7 +215,7 @@ class DataKind(ABC):
         if technique.kinds and self.name not in technique.kinds:
             return Match(
                 f"it acts on {' and '.join(technique.kinds)} data; these inputs are {self.name} data "
-                f"{self.shape_text}; leave it out, or say what they are with kind=."
+                f"{self.shape_text}; leave it out, or load them as {technique.kinds[0]} data."
             )
         if technique.needs_floats and self.whole_numbers:
             return Match(f"it acts on floats; {self.samples} are whole numbers. Leave it out.")

@@ -71,12 +71,13 @@ class SoundKind(FileKind):
         """Rate, length and channels of the training rows."""
         if not rows.rate:
             raise InputError(
-                "predict: the rate (samples per second) of the training sounds is unknown; train with rate=…."
+                f"predict: the rate (samples per second) of the training sounds must be known, got rate={rows.rate:g}; "
+                "train with rate=…."
             )
         if rows.high is not None and rows.high > LOUDEST:
             raise InputError(
-                "predict: the network was trained on sounds outside of [−1, 1], which files do not have; divide the "
-                "arrays (16 bits: by 32768) and train again, or give such arrays."
+                "predict: to predict files, the network must be trained on sounds in [−1, 1], got training sounds up "
+                f"to {rows.high:g}; divide the arrays (16 bits: by 32768) and train again, or predict arrays."
             )
         return sounds.Form(int(rows.rate), rows.shape[1], rows.shape[0])
 

@@ -23,7 +23,7 @@ from goodfit.data.checks import quoted
 from goodfit.data.columns import parse_number
 from goodfit.data.reading.npz import read_array
 from goodfit.data.reading.text_files import LINES, read_lines
-from goodfit.errors import InputError, MissingExtra, near
+from goodfit.errors import InputError, MissingExtra, first_line, near
 from goodfit.types import Array
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
@@ -110,7 +110,7 @@ def read_table(path: Path, target: str | None, damaged: str = "refuse") -> pd.Da
     ) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); repair it.") from error
+        raise InputError(f"load: '{path.name}' cannot be read as a table ({first_line(error)}); repair it.") from error
     return _without_counter(frame)
 
 
@@ -123,7 +123,7 @@ def header(path: Path) -> list[str]:
     try:
         return _format(path)[2]
     except BROKEN as error:
-        raise InputError(f"load: '{path.name}' cannot be read as a table ({_first_line(error)}); repair it.") from error
+        raise InputError(f"load: '{path.name}' cannot be read as a table ({first_line(error)}); repair it.") from error
 
 
 def sniff(sample: str, path: Path) -> tuple[str, str]:
@@ -185,7 +185,7 @@ def read_npz(path: Path, target: str | None, cache: Path | None = None) -> Archi
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"load: '{path.name}' cannot be read as npz ({_first_line(error)}); save plain arrays with np.savez."
+            f"load: '{path.name}' cannot be read as npz ({first_line(error)}); save plain arrays with np.savez."
         ) from error
     return Archive(x, y, target or "y", test)
 
@@ -206,9 +206,11 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except ImportError as error:
-        raise MissingExtra("load: parquet files need pyarrow; pip install goodfit[parquet]") from error
+        raise MissingExtra(
+            f"load: parquet files need pyarrow ({first_line(error)}); pip install goodfit[parquet]."
+        ) from error
     except (*BROKEN, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
-        raise InputError(f"load: '{path.name}' cannot be read as parquet ({_first_line(error)}).") from error
+        raise InputError(f"load: '{path.name}' cannot be read as parquet ({first_line(error)}).") from error
     # An index with a name was a column before the file was saved.
     return frame.reset_index() if frame.index.names != [None] else frame
 
@@ -236,10 +238,6 @@ def _without_counter(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=first) if np.array_equal(counts, counts[:1] + np.arange(len(counts))) else frame
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def features(source: str) -> Any:
     """The raw rows of a file or a bundled data set, for prediction: no target is needed.
 
@@ -259,5 +257,5 @@ def features(source: str) -> Any:
                 if key in archive:
                     return archive[key]
     except (*BROKEN, ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"predict: '{path.name}' cannot be read as npz ({_first_line(error)}).") from error
+        raise InputError(f"predict: '{path.name}' cannot be read as npz ({first_line(error)}).") from error
     raise InputError(f"predict: '{path.name}' has no array x, X, x_test, data or x_train.")

@@ -14,7 +14,7 @@ import numpy as np
 from goodfit.data.options import Images
 from goodfit.data.reading.cache import Allocate, compact_rows
 from goodfit.data.reading.listing import Listing, Names, map_files, split_damaged, warn_resized
-from goodfit.errors import InputError, MissingExtra
+from goodfit.errors import InputError, MissingExtra, first_line
 from goodfit.types import Array
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
@@ -124,7 +124,9 @@ def decode(file: Path, form: Form) -> Array:
         opened.load()
         image = ImageOps.exif_transpose(opened)
     if image.mode == "F":
-        raise ValueError("it holds floating-point numbers, whose black and white levels are unknown")
+        raise ValueError(
+            f"it holds floating-point numbers (mode {image.mode}), whose black and white levels are unknown"
+        )
     if image.mode in DEEP:
         values = np.asarray(image, np.float64).clip(0, 65535)
         image = library.fromarray((values / 257).round().astype(np.uint8))
@@ -193,5 +195,7 @@ def pillow() -> Any:
     try:
         from PIL import Image
     except (ImportError, RuntimeError, OSError) as error:
-        raise MissingExtra("load: image files need pillow; pip install goodfit[images]") from error
+        raise MissingExtra(
+            f"load: image files need pillow ({first_line(error)}); pip install goodfit[images]."
+        ) from error
     return Image

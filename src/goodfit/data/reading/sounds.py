@@ -16,7 +16,7 @@ from goodfit.data.options import Sounds
 from goodfit.data.reading.cache import Allocate, compact_rows
 from goodfit.data.reading.files import BROKEN
 from goodfit.data.reading.listing import LOG, Listing, Names, map_files, split_damaged
-from goodfit.errors import InputError, MissingExtra
+from goodfit.errors import InputError, MissingExtra, first_line
 from goodfit.types import Array
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au"})
@@ -95,8 +95,8 @@ def decode(file: Path, form: Form) -> Array:
     samples, _ = _soundfile().read(str(file), frames=needed, dtype="float32", always_2d=True)
     if len(samples) < WHOLE * min(needed, frames):
         raise ValueError(f"the file is truncated after {len(samples)} of {frames} samples")
-    if not np.isfinite(samples).all():
-        raise ValueError("it holds NaN or infinite values")
+    if invalid := int((~np.isfinite(samples)).sum()):
+        raise ValueError(f"it holds {invalid} NaN or infinite values")
     mixed = samples.mean(1)[None] if form.channels == 1 else np.ascontiguousarray(samples.T)
     return resample(mixed, rate, form.rate)[:, : form.samples]
 
@@ -281,7 +281,9 @@ def _stack(sounds: list[Array], own: int, options: Sounds, samples: int = 0) -> 
         quality.check(at, sound, 1.0)
     rate = options.rate or own
     if options.seconds and not rate:
-        raise InputError("load: the rate of these sounds is unknown, so seconds= cannot be used; give rate=.")
+        raise InputError(
+            f"load: seconds={options.seconds:g} needs the rate of the sounds, which is unknown; give rate=."
+        )
     resampled = sounds if own in (0, rate) else [resample(sound.astype(np.float32), own, rate) for sound in sounds]
     lengths = np.array([len(sound) for sound in resampled])
     remedy = "" if samples else REMEDY
@@ -300,5 +302,7 @@ def _soundfile() -> Any:
     try:
         import soundfile
     except (ImportError, RuntimeError, OSError) as error:
-        raise MissingExtra("load: sound files need soundfile; pip install goodfit[sound]") from error
+        raise MissingExtra(
+            f"load: sound files need soundfile ({first_line(error)}); pip install goodfit[sound]."
+        ) from error
     return soundfile

@@ -15,7 +15,7 @@ from goodfit.data.options import Clips
 from goodfit.data.reading.cache import Allocate, compact_rows
 from goodfit.data.reading.images import common_form
 from goodfit.data.reading.listing import LOG, Listing, Names, map_files, split_damaged, suffix, warn_resized
-from goodfit.errors import MissingExtra
+from goodfit.errors import MissingExtra, first_line
 from goodfit.types import Array
 
 SUFFIXES = frozenset({
@@ -100,7 +100,7 @@ def _times(file: Path) -> Array:
                 end = max(end, float((packet.pts or 0) * packet.time_base) + 1 / rate)
         unit = float(stream.time_base)
     if len(shown) < WHOLE * announced or end < WHOLE * length or _lacks_trailer(file):
-        raise ValueError("the file is truncated")
+        raise ValueError(f"the file is truncated after {len(shown)} frames")
     timed = None not in shown and len(set(shown)) == len(shown)
     times = np.sort(np.array(shown, np.float64)) * unit if timed else np.arange(len(shown)) / rate
     since: Array = times - times[0]
@@ -287,5 +287,5 @@ def _av() -> Any:
     try:
         import av
     except (ImportError, RuntimeError, OSError) as error:
-        raise MissingExtra("load: video files need av; pip install goodfit[video]") from error
+        raise MissingExtra(f"load: video files need av ({first_line(error)}); pip install goodfit[video].") from error
     return av

@@ -58,7 +58,9 @@ class TextFeatures:
             :MAX_WORDS
         ]
         if not frequent:
-            raise InputError("split: no word occurs twice in the training texts; use more or longer texts.")
+            raise InputError(
+                f"split: no word occurs twice in the {len(texts)} training texts; use more or longer texts."
+            )
         vocabulary = list(dict.fromkeys([*frequent, *(s for word in frequent for s in synonyms(word))]))
         lengths = np.array([max(1, len(text)) for text in texts])
         length = int(np.quantile(lengths, COVERED, method="higher"))
@@ -130,7 +132,7 @@ class TextFeatures:
         vocabulary = tuple(str(word) for word in values["vocabulary"])
         counts, texts = (tuple(int(n) for n in values[key]) for key in ("counts", "texts"))
         if not len(vocabulary) == len(counts) == len(texts):
-            raise ValueError("words without counts")
+            raise ValueError(f"{len(vocabulary)} words need as many counts, got {len(counts)} and {len(texts)}")
         return cls(
             str(values["column"]), int(values["length"]), vocabulary, counts, texts, int(values["total"]),
             str(values["note"]),

@@ -19,14 +19,14 @@ SPECIAL_NAMES = ("", "�")
 MIN_LETTERS = 3
 """Shorter words have no misspelt forms."""
 MAX_TYPOS = 4
-"""The most misspelt forms of a word that keep their own id; the others are unknown words."""
+"""Maximum number of misspelt forms of a word that keep their own id; further ones become unknown words."""
 
 
 @dataclass(frozen=True, eq=False)
 class Replacements:
-    """Words by which each word of the vocabulary can be replaced.
+    """The words that can replace each word of the vocabulary.
 
-    Shape: ids (vocabulary, most), padded with 0; counts (vocabulary,), the number of ids of each word; totals
+    Shape: ids (vocabulary, largest count), padded with 0; counts (vocabulary,), the number of ids of each word; totals
     (vocabulary,), the number of replacements including those outside of the vocabulary.
     """
 
@@ -37,8 +37,8 @@ class Replacements:
     @classmethod
     def of(cls, ids: Sequence[Sequence[int]], totals: Sequence[int] | None = None) -> Replacements:
         """From the ids of each word's replacements; `totals` also counts replacements without an id."""
-        most = max(map(len, ids), default=0) or 1
-        padded = torch.tensor([[*row, *[PADDING] * (most - len(row))] for row in ids]).reshape(len(ids), most)
+        width = max(map(len, ids), default=0) or 1
+        padded = torch.tensor([[*row, *[PADDING] * (width - len(row))] for row in ids]).reshape(len(ids), width)
         counts = torch.tensor([len(row) for row in ids])
         return cls(padded, counts, counts if totals is None else torch.tensor(totals))
 
@@ -53,10 +53,10 @@ class Replacements:
         tensor([[3, 4, 3]])
         """
         ids, counts, totals = (table.to(x.device) for table in (self.ids, self.counts, self.totals))
-        total, most = totals[x], ids.shape[1]
+        total, width = totals[x], ids.shape[1]
         choice = torch.minimum((uniform * total).long(), total - 1)  # −1 without replacements
-        inside = choice.clamp(0, most - 1)
-        replaced = torch.where(choice < counts[x], ids.flatten()[x * most + inside], UNKNOWN)
+        column = choice.clamp(0, width - 1)
+        replaced = torch.where(choice < counts[x], ids.flatten()[x * width + column], UNKNOWN)
         return torch.where(total > 0, replaced, x)
 
 
@@ -123,8 +123,8 @@ class Vocabulary:
     def typos(self) -> Replacements:
         """The misspelt forms of each word; most of them are outside of the vocabulary."""
         forms = [typos(name) for name in self.names]
-        ids = [[self.index[form] for form in own if form in self.index][:MAX_TYPOS] for own in forms]
-        return Replacements.of(ids, [len(own) for own in forms])
+        ids = [[self.index[form] for form in of_word if form in self.index][:MAX_TYPOS] for of_word in forms]
+        return Replacements.of(ids, [len(of_word) for of_word in forms])
 
 
 def typos(word: str) -> list[str]:

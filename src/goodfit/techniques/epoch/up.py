@@ -62,18 +62,18 @@ class Up(OnEpoch):
         return {"best": None, "best_epoch": 0, "before": None, "ups": 0}
 
     def observe(self, state: StopState, epoch: int, metrics: Mapping[str, float]) -> tuple[StopState, Decision]:
-        watch = self.monitor_spec()
-        if epoch <= watch.start_from_epoch:
+        spec = self.monitor_spec()
+        if epoch <= spec.start_from_epoch:
             return state, Decision(stop=False)
-        value = metrics[watch.monitor]
-        best = update_best(state, watch, epoch, value)
-        if (epoch - watch.start_from_epoch) % self.strip:
+        value = metrics[spec.monitor]
+        best = update_best(state, spec, epoch, value)
+        if (epoch - spec.start_from_epoch) % self.strip:
             return {**best, "before": state["before"], "ups": state["ups"]}, Decision(stop=False)
         before = None if state["before"] is None else float(state["before"])
-        up = before is not None and (not math.isfinite(value) or watch.is_better(before, value))
+        up = before is not None and (not math.isfinite(value) or spec.is_better(before, value))
         ups = state["ups"] + 1 if up else 0
         after = {**best, "before": value, "ups": ups}
         if ups < self.strips:
             return after, Decision(stop=False)
-        reason = f"{watch.monitor} has worsened over {ups} strips of {self.strip} epochs in a row"
+        reason = f"{spec.monitor} has worsened over {ups} strips of {self.strip} epochs in a row"
         return after, Decision(stop=True, reason=f"{reason} (best: epoch {best['best_epoch']})")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
-from goodfit.errors import InputError, MissingExtra
+from goodfit.errors import InputError, MissingExtra, first_line
 from goodfit.ops.class_sizes import balanced_size
 from goodfit.reference import Reference
 from goodfit.stages import Synthesis
@@ -84,6 +84,7 @@ class Smote(Synthesis):
         _sampler(x.shape[1] - coded + len(inputs.groups), len(inputs.groups))
 
     def synthesize(self, x: Tensor, y: Tensor, inputs: Inputs, seed: int) -> tuple[Tensor, Tensor]:
+        self.check(x, y, inputs)
         counts, groups = y.bincount().tolist(), len(inputs.groups)
         rows = _encode(x.cpu().double().numpy(), inputs)
         synthetic, labels = [np.empty((0, rows.shape[1]))], [y[:0]]
@@ -112,7 +113,9 @@ def _sampler(columns: int, categories: int) -> Any:
     try:
         from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
     except (ImportError, RuntimeError, OSError) as error:
-        raise MissingExtra("Smote: it needs imbalanced-learn; pip install goodfit[balance]") from error
+        raise MissingExtra(
+            f"Smote: it needs imbalanced-learn ({first_line(error)}); pip install goodfit[balance]."
+        ) from error
     if categories in (0, columns):
         return SMOTEN if categories else SMOTE
     numbers = columns - categories

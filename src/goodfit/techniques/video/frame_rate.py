@@ -58,6 +58,6 @@ class FrameRate(ValueTransform):
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         last = x.shape[2] - 1
-        away = torch.arange(x.shape[2], dtype=x.dtype, device=x.device) - last / 2
+        from_middle = torch.arange(x.shape[2], dtype=x.dtype, device=x.device) - last / 2
         factor = (1 + self.amount + torch.zeros_like(draw[0])) ** draw[0]
-        return take_frames(x, (last / 2 + away * factor[:, None]).round().clamp(0, last).long())
+        return take_frames(x, (last / 2 + from_middle * factor[:, None]).round().clamp(0, last).long())

@@ -129,8 +129,11 @@ def _check_arguments(model: nn.Module, loop: Loop) -> None:
             raise InputError(f"attach: {name} must be {rule}, got {name}={value!r}.")
 
     must(isinstance(model, nn.Module), "model", "a network (torch.nn.Module)", model)
-    if any(is_lazy(p) for p in model.parameters()):
-        raise InputError("attach: the model's lazy layers have no weights yet; pass a batch through it first.")
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise InputError(
+            f"attach: lazy layers must have been initialized, got '{lazy[0]}' without values; pass a batch through the "
+            "model first."
+        )
     must(any(True for _ in model.parameters()), "model", "a network with weights", model)
     optimizer = loop.optimizer
     must(optimizer is None or isinstance(optimizer, Optimizer), "optimizer", "a torch.optim.Optimizer", optimizer)
@@ -213,8 +216,9 @@ def check_augment_mask(recipe: Recipe, augment_mask: Tensor | None) -> None:
     """
     if augment_mask is None and recipe.at(Augmentation) and augments_repeats_only(recipe.at(OnSample)):
         raise InputError(
-            "attach: class_balance(augment='repeats') augments repeated samples only; call "
-            "batch(x, y, augment_mask=reg.is_repeat(rows)[…]) with the batch's part of the mask."
+            "attach: batch() needs the mask of repeated samples, because only these are augmented (augment='repeats'), "
+            f"got augment_mask={augment_mask}; call batch(x, y, augment_mask=reg.is_repeat(rows)[…]) with the batch's "
+            "part of the mask."
         )
 
 
@@ -228,8 +232,12 @@ def check_calls(recipe: Recipe, calls: Collection[str], optimizer: Optimizer) ->
         names = ", ".join(t.name() for t in recipe.at(stage))
         if names and call not in calls:
             raise InputError(f"attach: step() must follow {call}(), which {names} needs; {remedy}.")
-    if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
-        raise InputError("attach: step() must follow backward(); no weight of the optimizer has a gradient.")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if all(parameter.grad is None for parameter in parameters):
+        raise InputError(
+            f"attach: step() must follow backward(), got no gradient for any of the optimizer's {len(parameters)} "
+            "parameters; call loss.backward() first."
+        )
 
 
 def double_decay_warnings(updater: WeightUpdater) -> Iterator[str]:
@@ -258,8 +266,8 @@ def claim(model: nn.Module) -> None:
     layers = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
     if any(layer in ATTACHED for layer in layers):
         raise InputError(
-            "attach: a recipe is already attached to this network or to a part of it; end it with close(), or put all "
-            "techniques into one recipe."
+            f"attach: a recipe is already attached to this network ({type(model).__name__}) or to a part of it; remove "
+            "it with close(), or put all techniques into one recipe."
         )
     ATTACHED.update(layers)
 

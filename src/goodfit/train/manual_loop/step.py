@@ -34,8 +34,9 @@ class StepGuard:
         """Refuse the step unless it is part of `Regularizer.step`."""
         if not self.inside:
             raise InputError(
-                "attach: call reg.step() instead of optimizer.step(), because the recipe acts around it (with "
-                "reg.step(scaler=…) instead of scaler.step(optimizer)); an optimizer has one recipe at a time."
+                f"attach: call reg.step() instead of {type(optimizer).__name__}.step(), and reg.step(scaler=…) instead "
+                "of scaler.step(optimizer), because the recipe acts around the step; an optimizer has one recipe at a "
+                "time."
             )
 
 

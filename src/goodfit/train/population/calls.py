@@ -29,7 +29,7 @@ TRACED, COMPILED = 0.3, 0.8
 TRACE_SECONDS, START_SECONDS, COMPILE_SECONDS, CACHED_SECONDS = 1.0, 6.0, 10.0, 2.0
 """Costs: to trace a step; to start the compiler; to compile a step; to load a compiled step from the disk cache."""
 OTHER_COST = 0.25
-"""The cost of functions other than a step, as a share of these: an evaluation has a tenth of a step's operations."""
+"""The cost of functions other than a step, relative to a step: an evaluation has a tenth of its operations."""
 STEP = "step"
 Kind = tuple[Hashable, ...]
 """Identifies a function: its name and everything on which its shapes and operations depend."""
@@ -92,7 +92,7 @@ class Calls:
 
     def __init__(self, threads: int = 0) -> None:
         self.records: dict[tuple[Kind, int], CallRecord] = {}
-        self.threads = threads  # of a compiled program; 0: as many as torch uses
+        self.threads = threads  # of a compiled program; 0: torch's number
         self.expected_steps = 0  # training steps that are still to come
         self.timed = TIMED
         self.required_gain = 1.0  # time saved by compiling, as a multiple of its cost, from which on it is done

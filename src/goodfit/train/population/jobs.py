@@ -35,7 +35,7 @@ class Job:
 
     @property
     def key(self) -> Hashable:
-        """What the jobs of a population have in common besides their techniques."""
+        """What all jobs of a population have in common, apart from their techniques."""
         repeats_only = augments_repeats_only(self.plan.recipe.at(OnSample))
         return (*shared_settings(self.plan.training), repeats_only, self.plan.criterion.name, *data_key(self.split))
 

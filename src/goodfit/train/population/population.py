@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from goodfit.data import Split, metric
-from goodfit.errors import InputError
+from goodfit.errors import InputError, first_line
 from goodfit.memory import free_memory
 from goodfit.rng import generator
 from goodfit.stages import Attack, Clock
@@ -145,7 +145,7 @@ class Population:
             raise
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
             where = f"at layer {entered[-1]}" if entered else "before its first layer"
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            reason = first_line(error)
             raise CannotStackError(f"it cannot be stacked {where}: {reason[:200]}") from error
         finally:
             for hook in hooks:

@@ -122,7 +122,7 @@ class PopulationTrainer:
                 yield finished.number, result
 
     def _epochs(self, queue: WorkQueue[Job], workers: int) -> Iterator[EpochReport]:
-        """Train epoch by epoch; members join until the queue is empty. If told to stop, the members are interrupted."""
+        """Train epoch by epoch; members join until the queue is empty. The `stop` event interrupts the members."""
         population, calls = self.population, self.population.calls
         calls.may_compile &= workers == 1  # torch's compiler has processes of its own, which a fork cannot use
         batch = population.empty_batch(calls)

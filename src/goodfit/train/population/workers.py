@@ -26,30 +26,30 @@ T = TypeVar("T")
 def available_workers() -> int:
     """The workers that this process may start: one per thread that torch uses if the process can be forked, else 1.
 
-    It is forked on Linux only, and neither if it is a worker itself nor if it uses a GPU.
+    A process can be forked on Linux, unless it is a worker itself or uses a GPU.
     """
     single = sys.platform != "linux" or multiprocessing.current_process().daemon or torch.cuda.is_initialized()
     return 1 if single else max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
 
 
 class WorkQueue(Generic[T]):
-    """Items that several workers take from, and the event that tells them to stop."""
+    """Items that several workers process, and the event that stops the workers."""
 
     def __init__(self, items: Sequence[T], workers: int) -> None:
         context: Any = multiprocessing.get_context("fork") if workers > 1 else multiprocessing.dummy
-        self.items, self.taken, self.lock = items, context.Value("q", 0), context.Lock()
+        self.items, self.position, self.lock = items, context.Value("q", 0), context.Lock()
         self.stop = context.Event()
 
     def take(self, count: int) -> Sequence[T]:
         """The next `count` items, or those that are left."""
         with self.lock:
-            first = self.taken.value
-            self.taken.value = min(first + count, len(self.items))
-            return self.items[first : self.taken.value]
+            first = self.position.value
+            self.position.value = min(first + count, len(self.items))
+            return self.items[first : self.position.value]
 
     def remaining(self) -> Sequence[T]:
         """The items that no worker has taken."""
-        return self.items[self.taken.value :]
+        return self.items[self.position.value :]
 
 
 class WorkerDiedError(Exception):
@@ -70,8 +70,8 @@ END = "end"
 def run_in_parallel(iterators: Sequence[Callable[[], Iterator[T]]], stop: Any) -> Iterator[tuple[int, T]]:
     """The values of several iterators, each with the number of its iterator, as they arrive.
 
-    A single iterator runs in this process. Ctrl-C, or an exception in an iterator, sets `stop`, on which the iterators
-    should end; the values that they still yield come before the exception.
+    A single iterator runs in this process. Ctrl-C, or an exception in an iterator, sets `stop`; the iterators
+    should then end. Values that they still yield come before the exception is raised.
 
     Raises:
         WorkerDiedError: a process was killed, most likely because memory was short.
@@ -99,7 +99,7 @@ def _start(iterators: Sequence[Callable[[], Iterator[T]]], workers: dict[Connect
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_run, args=(iterator, sender), name=f"goodfit-{number}", daemon=True)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Python and JAX about threads, which a worker does not need
+            warnings.simplefilter("ignore")  # Python and JAX warn of forking with threads; a worker needs none
             process.start()
         sender.close()
         workers[receiver] = number, process
@@ -159,10 +159,10 @@ class _InterruptHandler:
     def __init__(self, stop: Any) -> None:
         self.stop, self.received = stop, False
         main = threading.current_thread() is threading.main_thread()
-        self.before = signal.getsignal(signal.SIGINT) if main else None
+        self.previous = signal.getsignal(signal.SIGINT) if main else None
 
     def __enter__(self) -> _InterruptHandler:
-        if self.before is signal.default_int_handler:
+        if self.previous is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._receive)
         return self
 
@@ -173,5 +173,5 @@ class _InterruptHandler:
         self.stop.set()
 
     def __exit__(self, *error: object) -> None:
-        if self.before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self.before)
+        if self.previous is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self.previous)

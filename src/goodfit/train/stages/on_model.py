@@ -182,10 +182,10 @@ def _insert_norm(attachment: Attachment, technique: Normalization) -> None:
 
 def _perturb(attachment: Attachment, technique: Noise, number: int) -> None:
     chosen = surgery.layers(attachment.model, technique.on, _who(technique))
-    noises = list(noise_by_layer(technique, chosen))
-    if not noises and not technique.idle():
+    noisy_layers = list(noise_by_layer(technique, chosen))
+    if not noisy_layers and not technique.idle():
         raise _no_site(technique, f"a layer whose input it acts on ({technique.text()})", chosen)
-    for layer, noise in noises:
+    for layer, noise in noisy_layers:
         like = next(layer.module.parameters())
         site = attachment.add_site(technique, layer.name, Site(number, first=layer.first))
         learned = _learned_strengths(attachment, noise, like, site)

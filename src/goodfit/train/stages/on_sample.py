@@ -106,5 +106,7 @@ class EpochSampler:
 
     def _rows_of(self, epoch: int) -> Tensor:
         if self.y is None:
-            raise InputError("attach: the training rows must be known to draw them; give attach(…, data=(x, y)).")
+            raise InputError(
+                f"attach: the training rows must be known to draw them, got y={self.y}; give attach(…, data=(x, y))."
+            )
         return epoch_rows(self.recipe.at(OnSample), self.y, generator(self.seed, epoch, "order"))

@@ -85,11 +85,14 @@ class WeightUpdater:
                 for ref in target.refs:
                     penalties[id(ref.tensor)] += (target.technique,)
         grouped: dict[tuple[QuadraticPenalty, ...], list[nn.Parameter]] = defaultdict(list)
-        for parameter in [*model.parameters(), *learned]:
+        parameters = [*model.parameters(), *learned]
+        for parameter in parameters:
             if parameter.requires_grad:
                 grouped[penalties.get(id(parameter), ())].append(parameter)
         if not grouped:
-            raise InputError("model: no parameter is trainable (requires_grad is False everywhere); unfreeze some.")
+            raise InputError(
+                f"model: no parameter is trainable, got requires_grad=False for all {len(parameters)}; unfreeze some."
+            )
         groups: list[dict[str, object]] = [
             {"params": p, "weight_decay": _coefficient(q, 0.0)} for q, p in grouped.items()
         ]

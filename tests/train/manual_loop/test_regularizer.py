@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from goodfit.train.manual_loop.attach import Regularizer, attach
+from goodfit.train.manual_loop.attach import attach
+from goodfit.train.manual_loop.regularizer import Regularizer
 
 Network = Callable[..., nn.Module]
 Loop = Callable[..., Regularizer]
