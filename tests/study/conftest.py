@@ -1,7 +1,8 @@
-"""A study built from given scores, and small real ones."""
+"""Studies built from scores, and small real ones."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from goodfit.recipe import Recipe
 from goodfit.study import Study, Trial
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.train.config import Training
+from goodfit.train.run import Run
 
 SPEC = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
 
@@ -47,3 +49,15 @@ def make_study() -> Callable[..., Study]:
         return Study(**settings, seeds=tuple(range(seeds)), rows=rows, trials=trials)
 
     return make
+
+
+@pytest.fixture
+def replace_fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int, Run], Run]], None]:
+    """Replace `fit` by one whose n-th run is passed through `act(n, run)`, which may change it or raise."""
+    home = importlib.import_module("goodfit.train.population.scheduler")
+
+    def replace(act: Callable[[int, Run], Run]) -> None:
+        real, count = home.fit, iter(range(1000))
+        monkeypatch.setattr(home, "fit", lambda *a, **k: act(next(count), real(*a, **k)))
+
+    return replace

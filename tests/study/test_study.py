@@ -1,10 +1,9 @@
-"""Studies on iris: paired, reproducible, with a test part that is used once, and robust to errors and Ctrl-C."""
+"""Studies on iris: paired, reproducible, and with a test part that is used once."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from goodfit.data import Dataset, Part, Split, load
-from goodfit.errors import InputError, TrainingError
+from goodfit.errors import InputError
 from goodfit.stages import Augmentation
 from goodfit.study import Study, run_study
 from goodfit.study.candidates import DEFAULT_TECHNIQUES
@@ -24,6 +23,7 @@ from goodfit.train.config import Training
 from goodfit.train.run import Run
 
 HOME = importlib.import_module("goodfit.train.population.scheduler")
+ReplaceFit = Callable[[Callable[[int, Run], Run]], None]
 RECIPES = ["l2=1e-2", "dropout=0.25, early_stopping=1"]
 
 
@@ -49,12 +49,6 @@ def fit_calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
     monkeypatch.setattr(HOME, "fit", recording)
     return calls
-
-
-def replace_fit(monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]) -> None:
-    """Replace `fit` by one whose n-th run is passed through `act(n, run)`, which may change it or raise."""
-    real, count = HOME.fit, iter(range(1000))
-    monkeypatch.setattr(HOME, "fit", lambda *a, **k: act(next(count), real(*a, **k)))
 
 
 def rows_without_seconds(study: Study) -> list[dict[str, Any]]:
@@ -185,91 +179,21 @@ def test_each_run_is_tested_on_the_test_part_of_its_own_split(iris: Dataset) -> 
 
 
 def test_an_interrupted_study_does_not_use_the_test_part(
-    iris: Dataset, quick: Training, access_log: list[str], monkeypatch: pytest.MonkeyPatch
+    iris: Dataset, quick: Training, access_log: list[str], replace_fit: ReplaceFit
 ) -> None:
-    replace_fit(monkeypatch, stopping_at(4))
+    def interrupt(number: int, run: Run) -> Run:
+        if number == 4:
+            raise KeyboardInterrupt
+        return run
+
+    replace_fit(interrupt)
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
     assert LoggedPart.log == []
     assert study.test == {}
 
 
-# ---- failures and interrupts ------------------------------------------------------------------------
-
-
-def stopping_at(number: int) -> Callable[[int, Run], Run]:
-    def act(i: int, run: Run) -> Run:
-        if i == number:
-            raise KeyboardInterrupt
-        return run
-
-    return act
-
-
-def flagging(number: int) -> Callable[[int, Run], Run]:
-    def act(i: int, run: Run) -> Run:
-        run.interrupted = i == number
-        return run
-
-    return act
-
-
-@pytest.mark.parametrize("act", [stopping_at(4), flagging(4)], ids=["between runs", "within a run"])
-def test_ctrl_c_keeps_the_finished_runs(
-    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch, act: Callable[[int, Run], Run]
-) -> None:
-    whole = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    replace_fit(monkeypatch, act)
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    assert study.interrupted
-    assert rows_without_seconds(study) == rows_without_seconds(whole)[:4]
-    assert study.notes[-1] == "interrupted after 4 of 6 runs"
-    assert [r.score.n for r in sorted(study.ranking(), key=lambda r: r.candidate.label != "plain")] == [2, 1, 1]
-
-
-def test_ctrl_c_before_the_first_finished_run(iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace_fit(monkeypatch, stopping_at(0))
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    assert study.interrupted
-    assert study.best() is None
-
-
-def test_diverged_runs_are_recorded_and_the_study_continues(iris: Dataset) -> None:
-    study = run_study(iris, "mlp:8", RECIPES, Training(epochs=2, learning_rate=1e30), seeds=2)
-    assert [bool(o.failure) for o in study.trials] == [True] * 6
-    assert all("epoch 1" in o.failure and math.isnan(o.score) and o.run is None for o in study.trials)
-    assert not study.interrupted
-    assert study.best() is None
-    assert study.test == {}
-
-
-def test_a_failed_run_does_not_affect_the_others(
-    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def act(i: int, run: Run) -> Run:
-        if i == 1:
-            raise TrainingError("training: it diverged.")
-        return run
-
-    replace_fit(monkeypatch, act)
-    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
-    assert [o.failure for o in study.trials] == ["", "training: it diverged.", "", "", "", ""]
-    ranked = {r.candidate.label: r for r in study.ranking()}
-    assert ranked["l2=0.01"].failures == 1
-    assert ranked["l2=0.01"].score.n == 1
-
-
-def test_if_plain_diverges_the_best_recipe_is_still_tested(
-    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def act(i: int, run: Run) -> Run:
-        if len(run.recipe) == 0:
-            raise TrainingError("training: it diverged.")
-        return run
-
-    replace_fit(monkeypatch, act)
-    study = run_study(iris, "mlp:8", ["l2=1e-2"], quick, seeds=2, population=False)
-    assert list(study.test) == ["l2=0.01"]
+# ---- errors of the user ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Decoded files that are kept: taken without decoding, whole or not at all, and as they would be decoded."""
+"""The cache of decoded files: files are decoded once, and an entry is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from goodfit.data import Clips, Images, Options, load, storage
+from goodfit.data import Images, Options, load, storage
 from goodfit.data.reading import images, sounds
 from goodfit.data.reading.cache import STALE, Source, compact_rows, decode_cached
 from goodfit.data.storage import is_mapped
@@ -75,7 +75,7 @@ def test_the_second_load_opens_no_file(pets: Path, tmp_path: Path, opened: Count
     assert [entry.name.split("-")[0] for entry in entries(tmp_path / "cache")] == ["test", "train"]
 
 
-def test_what_changes_is_decoded_again(pets: Path, tmp_path: Path, opened: Counted) -> None:
+def test_changed_files_are_decoded_again(pets: Path, tmp_path: Path, opened: Counted) -> None:
     cache = tmp_path / "cache"
     load(pets, cache=cache)
     opened.clear()
@@ -96,7 +96,7 @@ def test_what_changes_is_decoded_again(pets: Path, tmp_path: Path, opened: Count
     assert len(opened) == 4 * 24
 
 
-def test_folders_whose_files_look_alike_are_told_apart(tmp_path: Path) -> None:
+def test_folders_whose_files_look_alike_are_distinguished(tmp_path: Path) -> None:
     for root, shade in (("one", 10), ("two", 20)):
         for kind in ("cats", "dogs"):
             for number in range(2):
@@ -108,7 +108,7 @@ def test_folders_whose_files_look_alike_are_told_apart(tmp_path: Path) -> None:
     assert shades == [10, 20]
 
 
-def test_nothing_is_kept_of_what_fits_into_memory(
+def test_data_that_fits_into_memory_is_not_cached(
     pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
@@ -149,7 +149,7 @@ def test_damaged_files_are_remembered(
         load(pets, cache=cache)
 
 
-def test_work_that_breaks_off_leaves_nothing(
+def test_interrupted_decoding_leaves_nothing(
     pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Counted
 ) -> None:
     cache, before = tmp_path / "cache", images.decode
@@ -167,7 +167,7 @@ def test_work_that_breaks_off_leaves_nothing(
     assert len(load(pets, cache=cache)) == 24
 
 
-def test_a_cache_that_is_not_whole_is_made_again(pets: Path, tmp_path: Path) -> None:
+def test_an_incomplete_entry_is_written_again(pets: Path, tmp_path: Path) -> None:
     cache, plain = tmp_path / "cache", load(pets)
 
     def spoil(how: Callable[[Path], object]) -> None:
@@ -182,7 +182,7 @@ def test_a_cache_that_is_not_whole_is_made_again(pets: Path, tmp_path: Path) -> 
     spoil(lambda entry: (entry / "about.json").write_text(json.dumps({"arrays": [["0.npy", 24]], "said": []})))
 
 
-def test_what_a_dead_process_left_is_removed(pets: Path, tmp_path: Path) -> None:
+def test_remains_of_a_dead_process_are_removed(pets: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     old, new = cache / "birds-12.part-1-2", cache / "birds-12.part-3-4"
     for part in (old, new):
@@ -195,7 +195,9 @@ def test_what_a_dead_process_left_is_removed(pets: Path, tmp_path: Path) -> None
     assert new.exists()
 
 
-def test_folders_that_cannot_hold_it(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_cannot_be_written_are_refused(
+    pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("here")
     with pytest.raises(InputError, match=r"cache: .* GB of data cannot be written to '.*file' \(File exists\); free"):
         load(pets, cache=tmp_path / "file")
@@ -222,74 +224,12 @@ def test_space_is_reserved_before_it_is_used(pets: Path, tmp_path: Path, monkeyp
     assert entries(tmp_path / "cache") == []
 
 
-def test_sounds_are_kept_with_what_was_said_of_them(
-    tmp_path: Path, opened: Counted, caplog: pytest.LogCaptureFixture
-) -> None:
-    soundfile = pytest.importorskip("soundfile")
-    rng = np.random.default_rng(0)
-    for kind in ("no", "yes"):
-        (tmp_path / "words" / kind).mkdir(parents=True)
-        for number in range(6):
-            clip = rng.uniform(-0.5, 0.5, 900 + 20 * number) * (number > 0)
-            soundfile.write(tmp_path / "words" / kind / f"{number}.wav", clip, 4000)
-    plain = load(tmp_path / "words")
-    messages = caplog.messages
-    assert any("silent" in text for text in messages)
-    for _ in range(2):
-        opened.clear()
-        caplog.clear()
-        data = load(tmp_path / "words", cache=tmp_path / "cache")
-        assert is_mapped(data.x)
-        assert np.array_equal(data.x, plain.x)
-        assert (data.rate, data.kind) == (4000, "sound")
-        assert caplog.messages == messages
-    assert not opened
-
-
-def test_masks_are_kept_beside_their_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from goodfit.data.reading import masks
-
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        for folder, values in (("images", rng.integers(0, 256, (6, 8), np.uint8)), ("masks", np.eye(6, 8) * 255)):
-            path = tmp_path / "cells" / folder / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(values.astype(np.uint8)).save(path)
-    plain = load(tmp_path / "cells")
-    load(tmp_path / "cells", cache=tmp_path / "cache")
-    monkeypatch.setattr(masks, "decode", None)
-    data = load(tmp_path / "cells", cache=tmp_path / "cache")
-    assert is_mapped(data.x)
-    assert np.array_equal(data.x, plain.x)
-    assert np.array_equal(data.y, plain.y)
-
-
-def test_clips_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("av")
-    from goodfit.data.reading import videos
-
-    rng = np.random.default_rng(0)
-    for kind in ("run", "walk"):
-        (tmp_path / "acts" / kind).mkdir(parents=True)
-        for number in range(4):
-            first, *others = (Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(5))
-            first.save(tmp_path / "acts" / kind / f"{number}.gif", save_all=True, append_images=others, duration=100)
-    plain = load(tmp_path / "acts", options=Clips())
-    load(tmp_path / "acts", options=Clips(), cache=tmp_path / "cache")
-    monkeypatch.setattr(videos, "decode", None)
-    monkeypatch.setattr(videos, "inspect", None)
-    data = load(tmp_path / "acts", options=Clips(), cache=tmp_path / "cache")
-    assert is_mapped(data.x)
-    assert np.array_equal(data.x, plain.x)
-    assert (data.kind, data.rate) == ("video", plain.rate)
-
-
 @dataclasses.dataclass(frozen=True)
 class Shape:
     sides: tuple[int, ...]
 
 
-def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
+def test_of_two_writers_at_once_one_entry_is_kept(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     expected, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
 
@@ -308,7 +248,7 @@ def test_of_two_at_once_one_is_kept(tmp_path: Path) -> None:
     assert len(entries(tmp_path / "cache")) == 1
 
 
-def test_rows_that_are_left_move_to_the_front() -> None:
+def test_remaining_rows_move_to_the_front() -> None:
     x = np.arange(10)[:, None]
     assert compact_rows(x, [1, 4, 9])[:, 0].tolist() == [1, 4, 9]
     assert compact_rows(np.arange(3), range(3)).tolist() == [0, 1, 2]

