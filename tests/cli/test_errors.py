@@ -116,7 +116,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--recipe", "absent.yaml"], r"there is no file 'absent\.yaml'"),
     (["--recipe", "l2(0.1, on='9.*')"], r"L2: on must match a weight tensor of the network, got on='9\.\*'"),
     (["--recipe", "early_stopping(monitor='stop_rmse')"], r"monitor must be one of .*stop_accuracy"),
-    (["--recipe", "batch_norm", "--batch-size", "1"], r"batch norm needs two rows at a time"),
+    (["--recipe", "batch_norm", "--batch-size", "1"], r"batch norm needs at least two rows at a time"),
     (["--model", "resnot"], r"there is no reference network 'resnot'\. Did you mean 'resnet'"),
     (["--model", "mpl"], r"Did you mean 'mlp'\?"),
     (["--model", "mlp:big"], r"sizes must be written mlp:256-256, got 'mlp:big'"),
