@@ -64,16 +64,7 @@ def augment(
     recipe = Recipe.of(recipe)
     if not recipe.at(Augmentation):
         raise InputError(f"augment: the recipe must have an augmentation such as rotation=15, got {recipe.text()!r}.")
-    if masks is not None and not (masks.ndim == 3 and len(masks) == len(x) and is_masks(x, masks)):
-        raise InputError(
-            f"augment: masks must have the shape (batch, height, width) of images x {tuple(x.shape)}, got "
-            f"{tuple(masks.shape)}."
-        )
-    if boxes is not None and not (x.ndim == 4 and boxes.ndim == 3 and boxes.shape[::2] == (len(x), 4)):
-        raise InputError(
-            f"augment: boxes must have the shape (batch, boxes, 4) for images x {tuple(x.shape)}, got "
-            f"{tuple(boxes.shape)}."
-        )
+    _check_shapes(x, masks, boxes)
     context = StepContext(generator or _default_generator(x))
     augmenter = BatchAugmenter(recipe, context, inputs or Inputs.of(x), ())
     augmenter.check(x)
@@ -85,6 +76,19 @@ def augment(
         spatial = [a for a in drawn if isinstance(a.technique, SpatialTransform)]
         warped, visible = warp_boxes(boxes, *combined_warp(x, spatial), (x.shape[-2], x.shape[-1]))
     return Augmented(augmented, None if masks is None else y, warped, visible)
+
+
+def _check_shapes(x: Tensor, masks: Tensor | None, boxes: Tensor | None) -> None:
+    if masks is not None and not (masks.ndim == 3 and len(masks) == len(x) and is_masks(x, masks)):
+        raise InputError(
+            f"augment: masks must have the shape (batch, height, width) of images x {tuple(x.shape)}, got "
+            f"{tuple(masks.shape)}."
+        )
+    if boxes is not None and not (x.ndim == 4 and boxes.ndim == 3 and boxes.shape[::2] == (len(x), 4)):
+        raise InputError(
+            f"augment: boxes must have the shape (batch, boxes, 4) for images x {tuple(x.shape)}, got "
+            f"{tuple(boxes.shape)}."
+        )
 
 
 def _default_generator(x: Tensor) -> torch.Generator:

@@ -76,8 +76,8 @@ def fit(
         trainer = Trainer(network, plan, split, seed)
         with RunProgress(plan.training.epochs, trainer.metric.name, progress) as bar:
             interrupted = trainer.train(checkpoints, bar)
-        last = snapshot(trainer.network_to_keep())
         metadata = run_metadata(split, plan, len(trainer.sample[0]), network) | describe_recipe(model, plan)
+        last = snapshot(trainer.network_to_keep())
         outcome = TrainingOutcome(trainer.tracker, trainer.best, last, interrupted)
         return build_run(outcome, trainer.attachment.remove_training_hooks(), plan, split, seed, name, metadata)
 

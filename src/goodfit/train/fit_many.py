@@ -114,6 +114,11 @@ def fit_many(
                 results[number] = result
         except KeyboardInterrupt:
             pass  # `results` holds the runs that were trained so far
+    return _in_order(jobs, results)
+
+
+def _in_order(jobs: Sequence[Job], results: Mapping[int, Result]) -> FitManyResult:
+    """The runs and the failed runs in the order of the jobs; jobs without a result have failed."""
     missing = TrainingError("training: interrupted by the user before the first epoch of this run was completed.")
     outcomes = [(job, results.get(job.number, missing)) for job in jobs]
     runs = tuple(result for _, result in outcomes if isinstance(result, Run))

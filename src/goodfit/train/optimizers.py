@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,9 @@ from torch.optim import SGD, Adam, Optimizer, RAdam
 
 from goodfit.errors import InputError
 from goodfit.train.config import Training
+
+Settings = dict[str, Any]
+"""A parameter group of an optimizer, or its state of one parameter."""
 
 
 def make_optimizer(groups: Sequence[dict[str, object]], training: Training) -> Optimizer:
@@ -33,7 +36,7 @@ def is_adaptive(optimizer: Optimizer) -> bool:
 
 
 def step_size(
-    optimizer: Optimizer, group: dict[str, Any], parameter: nn.Parameter, rate: float, out: Tensor
+    optimizer: Optimizer, group: Settings, parameter: nn.Parameter, rate: float, out: Tensor
 ) -> Tensor | float:
     """The effective step size: how far a constant gradient of 1 moves each weight per step.
 
@@ -47,36 +50,29 @@ def step_size(
         InputError: the step size of this optimizer is not known.
     """
     state = optimizer.state.get(parameter, {})
-    if "exp_avg_sq" in state:  # Adam, AdamW, NAdam, RAdam
-        corrected = 1 - group["betas"][1] ** float(state["step"])
-        if isinstance(optimizer, RAdam):
-            rectified = _rectified(float(state["step"]), group["betas"][1])
-            if rectified is None:
-                return rate
-            rate *= rectified
-        # √v̂ + ε is taken as √(v̂ + ε²), so that one reciprocal root does it; they differ only where √v̂ is of ε's size.
-        torch.add(state.get("max_exp_avg_sq", state["exp_avg_sq"]), corrected * group["eps"] ** 2, out=out)
-        return out.rsqrt_().mul_(rate * corrected**0.5)
-    if "exp_inf" in state:  # Adamax
-        torch.add(state["exp_inf"], group["eps"], out=out)
-        return out.reciprocal_().mul_(rate / (1 - group["betas"][0] ** float(state["step"])))
-    if "acc_delta" in state:  # Adadelta
-        torch.add(state["acc_delta"], group["eps"], out=out)
-        return out.div_(state["square_avg"] + float(group["eps"])).sqrt_().mul_(rate)
-    if "square_avg" in state:  # RMSprop
-        torch.add(state["square_avg"], group["eps"] ** 2, out=out)
-        if "grad_avg" in state:  # centred
-            out.addcmul_(state["grad_avg"], state["grad_avg"], value=-1).clamp_(min=group["eps"] ** 2)
-        return out.rsqrt_().mul_(rate / (1 - float(group["momentum"])))
-    if "sum" in state:  # Adagrad
-        torch.add(state["sum"], group["eps"] ** 2, out=out)
-        return out.rsqrt_().mul_(rate / (1 + (float(state["step"]) - 1) * float(group["lr_decay"])))
+    for entry, compute in STEP_SIZES.items():
+        if entry in state:
+            return compute(optimizer, group, state, rate, out)
     if "momentum" in group:
         return rate * (1 - float(group.get("dampening", 0.0))) / (1 - float(group["momentum"]))
     raise InputError(
         f"optimizer: the step size of {type(optimizer).__name__} is not known, which penalties with exact zeros need; "
         "use SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad or Adadelta."
     )
+
+
+def _adam(optimizer: Optimizer, group: Settings, state: Settings, rate: float, out: Tensor) -> Tensor | float:
+    """Adam, AdamW, NAdam, RAdam."""
+    corrected = 1 - group["betas"][1] ** float(state["step"])
+    if isinstance(optimizer, RAdam):
+        rectified = _rectified(float(state["step"]), group["betas"][1])
+        if rectified is None:
+            return rate
+        rate *= rectified
+    # √v̂ + ε is taken as √(v̂ + ε²), so that one reciprocal root does it; they differ only where √v̂ is of ε's size.
+    squares = state["max_exp_avg_sq" if "max_exp_avg_sq" in state else "exp_avg_sq"]
+    torch.add(squares, corrected * group["eps"] ** 2, out=out)
+    return out.rsqrt_().mul_(rate * corrected**0.5)
 
 
 def _rectified(step: float, beta: float) -> float | None:
@@ -86,6 +82,38 @@ def _rectified(step: float, beta: float) -> float | None:
     if now <= 5:
         return None
     return float(((now - 4) * (now - 2) * end / ((end - 4) * (end - 2) * now)) ** 0.5)
+
+
+def _adamax(optimizer: Optimizer, group: Settings, state: Settings, rate: float, out: Tensor) -> Tensor:
+    torch.add(state["exp_inf"], group["eps"], out=out)
+    return out.reciprocal_().mul_(rate / (1 - group["betas"][0] ** float(state["step"])))
+
+
+def _adadelta(optimizer: Optimizer, group: Settings, state: Settings, rate: float, out: Tensor) -> Tensor:
+    torch.add(state["acc_delta"], group["eps"], out=out)
+    return out.div_(state["square_avg"] + float(group["eps"])).sqrt_().mul_(rate)
+
+
+def _rmsprop(optimizer: Optimizer, group: Settings, state: Settings, rate: float, out: Tensor) -> Tensor:
+    torch.add(state["square_avg"], group["eps"] ** 2, out=out)
+    if "grad_avg" in state:  # centered
+        out.addcmul_(state["grad_avg"], state["grad_avg"], value=-1).clamp_(min=group["eps"] ** 2)
+    return out.rsqrt_().mul_(rate / (1 - float(group["momentum"])))
+
+
+def _adagrad(optimizer: Optimizer, group: Settings, state: Settings, rate: float, out: Tensor) -> Tensor:
+    torch.add(state["sum"], group["eps"] ** 2, out=out)
+    return out.rsqrt_().mul_(rate / (1 + (float(state["step"]) - 1) * float(group["lr_decay"])))
+
+
+STEP_SIZES: dict[str, Callable[[Optimizer, Settings, Settings, float, Tensor], Tensor | float]] = {
+    "exp_avg_sq": _adam,
+    "exp_inf": _adamax,
+    "acc_delta": _adadelta,
+    "square_avg": _rmsprop,
+    "sum": _adagrad,
+}
+"""An entry of the optimizer's state → the step size of the optimizers that have it; the first entry counts."""
 
 
 # ---- parameters of a recipe in the user's optimizer ---------------------------------------------------

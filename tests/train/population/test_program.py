@@ -46,8 +46,8 @@ def test_a_step_by_hand(make_population: Make, data: Split, make_net: Callable[.
     ("recipes", "uniform", "uses_clock"),
     [
         (["l2=0.1", "dropout=0.2"], True, False),
-        (["sam=0.1", "sam=0.2"], True, True),
-        (["ema=0.5", "ema=0.9"], False, True),
+        (["sam=0.1", "sam=0.2"], False, True),
+        (["ema=0.5", "ema=0.9"], True, True),
         (["swa=0.5", "swa=0.6"], False, True),
         (["lookahead", "lookahead(step_size=0.4)"], False, True),
     ],

@@ -79,7 +79,7 @@ class Flat:
 
 
 def _leaves(tree: Tree) -> Iterator[Tensor]:
-    """The leaves in the order of `tree_flatten`, in a tenth of its time."""
+    """The leaves in the order of `tree_flatten`, but ten times as fast."""
     if isinstance(tree, Tensor):
         yield tree
         return
@@ -151,15 +151,28 @@ def trace(function: Callable[..., Any], arguments: Sequence[Flat]) -> tuple[Grap
 def hoist_constants(
     graph: GraphModule, leaves: Leaves, constant: range
 ) -> tuple[GraphModule, GraphModule, list[Tensor]]:
-    """Split a graph: operations on constant leaves alone, and the rest, which takes their results after all leaves.
+    """Split a graph: operations on constant leaves only, and the rest, which takes their results after all leaves.
 
     Returns both graphs and the results of the first. Only small tensors are hoisted: not larger than a constant leaf.
     """
-    nodes = list(graph.graph.nodes)
-    placeholders = [node for node in nodes if node.op == "placeholder"]
+    values = _constant_values(graph, leaves, constant)
+    border = [node for node in values if node.op == "call_function" and any(user not in values for user in node.users)]
+    hoisted, copies = Graph(), dict[Node, Node]()
+    for node in graph.graph.nodes:
+        if node in values:
+            copies[node] = hoisted.node_copy(node, copies.__getitem__)
+    hoisted.output(tuple(copies[node] for node in border))
+    hoisted.eliminate_dead_code()
+    rest = _with_arguments_for(graph, border)
+    return GraphModule(graph, hoisted, "Constants"), rest, [values[node].contiguous() for node in border]
+
+
+def _constant_values(graph: GraphModule, leaves: Leaves, constant: range) -> dict[Node, Any]:
+    """The values of the nodes that depend on constant leaves only, up to the size of the largest of these leaves."""
+    placeholders = [node for node in graph.graph.nodes if node.op == "placeholder"]
     values: dict[Node, Any] = {placeholders[i]: leaves[i] for i in constant}
     largest = max((leaves[i].numel() for i in constant), default=0)
-    for node in nodes:
+    for node in graph.graph.nodes:
         if node.op == "get_attr":
             values[node] = getattr(graph, node.target)
         elif node.op == "call_function" and all(n in values for n in node.all_input_nodes) and not _is_random(node):
@@ -167,16 +180,14 @@ def hoist_constants(
             result = node.target(*args, **kwargs)
             if isinstance(result, Tensor) and result.numel() <= largest:
                 values[node] = result
-    border = [node for node in values if node.op == "call_function" and any(user not in values for user in node.users)]
-    hoisted, env = Graph(), dict[Node, Node]()
-    for node in nodes:
-        if node in values:
-            env[node] = hoisted.node_copy(node, env.__getitem__)
-    hoisted.output(tuple(env[node] for node in border))
-    hoisted.eliminate_dead_code()
+    return values
+
+
+def _with_arguments_for(graph: GraphModule, border: Sequence[Node]) -> GraphModule:
+    """A copy of the graph with further arguments, which replace these nodes."""
     rest = GraphModule(graph, graph.graph.__deepcopy__(), "Rest")
-    copies = dict(zip(nodes, rest.graph.nodes, strict=True))
-    last = copies[placeholders[-1]]
+    copies = dict(zip(graph.graph.nodes, rest.graph.nodes, strict=True))
+    last = [node for node in rest.graph.nodes if node.op == "placeholder"][-1]
     for number, node in enumerate(border):
         with rest.graph.inserting_after(last):
             last = rest.graph.placeholder(f"constant_{number}")
@@ -184,7 +195,7 @@ def hoist_constants(
         copies[node].replace_all_uses_with(last)
     rest.graph.eliminate_dead_code()
     rest.recompile()
-    return GraphModule(graph, hoisted, "Constants"), rest, [values[node].contiguous() for node in border]
+    return rest
 
 
 def _is_random(node: Node) -> bool:

@@ -77,16 +77,18 @@ class Program:
             Phase.AVERAGING: self._average,
         }
         self.handlers = in_order(phases_of(recipe), handlers)
-
-        periodic = any(isinstance(t, Periodic) for t in (*self.on_grads, *on_eval))
-        resets = isinstance(self.on_eval, ResettingAverage)
-        every_step = all(interval == 1 for interval in self.update.intervals.values())
-        self.uniform = every_step and not (periodic or resets)
+        self.uniform = self._is_uniform()
         """Whether all steps have the same flags."""
         self.uses_clock = bool(self.on_grads or self.on_eval)
         """Whether a step depends on the clock."""
         self.mixes_rows = any(getattr(module, "track_running_stats", True) is False for module in model.modules())
         """Whether the output for a row in evaluation mode depends on the other rows."""
+
+    def _is_uniform(self) -> bool:
+        periodic = any(isinstance(t, Periodic) for t in (*self.on_grads, self.on_eval))
+        resets = isinstance(self.on_eval, ResettingAverage)
+        every_step = all(interval == 1 for interval in self.update.intervals.values())
+        return every_step and not (periodic or resets)
 
     # ---- the beginning -------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,22 @@ from goodfit.train.stages.hooks import SiteKey
 
 WORDS_AHEAD = 2**19
 """Words of 64 bits that are drawn in advance: few enough to stay in the cache until they are used."""
+
+
+class StreamKey(NamedTuple):
+    """Members with the same key draw the same bits in the rest of the epoch."""
+
+    seed: int
+    epoch: int
+    step: int
+    draws: tuple[bool, ...]  # for each request, whether the member draws numbers
+    batches: tuple[int, ...]  # sizes
+
+    @classmethod
+    def of(cls, member: Member, requests: Sequence[DrawRequest]) -> StreamKey:
+        """The key of a member."""
+        draws = tuple(member.techniques[request.site].draws for request in requests)
+        return cls(member.seed, member.epoch, member.step, draws, tuple(member.batches))
 
 
 @dataclass
@@ -115,25 +131,20 @@ class PopulationRandom:
             return False
         shapes = [_bits_shape(request, members[0]) for request in requests]
         counts = [word_count(shape) for shape in shapes]
-        draws = [tuple(m.techniques[request.site].draws for request in requests) for m in members]
-        keys: list[Hashable] = [
-            (m.seed, m.epoch, m.step, own, *m.batches) for m, own in zip(members, draws, strict=True)
-        ]
-        first: dict[Hashable, int] = {}
-        for i, key in enumerate(keys):
-            first.setdefault(key, i)  # members with the same seed draw the same numbers
+        keys = [StreamKey.of(member, requests) for member in members]
+        first: dict[StreamKey, Member] = {}
+        for key, member in zip(keys, members, strict=True):
+            first.setdefault(key, member)
         left = min(m.batches[m.batch :].count(size) for m in members)
         steps = min(left, WORDS_AHEAD // max(1, sum(counts) * len(first)))
         if steps < 2:
             return False
         words = self._allocate((len(first), steps, sum(counts)))
-        states = {}
-        for row, (key, i) in zip(words, first.items(), strict=True):
-            _fill(row, counts, draws[i], members[i].stream("noise"))
-            states[key] = members[i].stream("noise").get_state()
-        for i, (key, member) in enumerate(zip(keys, members, strict=True)):
-            if first[key] != i:
-                member.stream("noise").set_state(states[key])
+        for row, (key, member) in zip(words, first.items(), strict=True):
+            _fill(row, counts, key.draws, member.stream("noise"))
+        for key, member in zip(keys, members, strict=True):
+            if first[key] is not member:
+                member.stream("noise").set_state(first[key].stream("noise").get_state())
             member.drawn = member.step + steps
         positions = {key: number for number, key in enumerate(first)}
         rows = torch.tensor([positions[key] for key in keys])

@@ -49,12 +49,7 @@ class WeightUpdater:
         self.due: list[list[float]] = [[] for _ in targets]  # learning rates of the steps for which each target acts
         self.before_step: list[tuple[Decay, list[tuple[Tensor, Tensor]]]] = []
         self.scratch: dict[int, Tensor] = {}
-        self.carried: dict[tuple[int, str], list[Draw]] = {
-            (target.number, ref.name): [target.technique.start(b.detach()) for b in blocks(target.technique, ref)]
-            for target in targets
-            if isinstance(target.technique, Projection)
-            for ref in target.refs
-        }
+        self.carried = _start_projections(targets)
         self.handlers: dict[Phase, Callable[[Clock], None]] = {
             Phase.SMOOTH_PENALTIES: self._smooth_penalties,
             Phase.DECAY: self._decay,
@@ -79,16 +74,8 @@ class WeightUpdater:
             InputError: a technique finds no tensor to act on, or no parameter is trainable.
         """
         targets = weight_targets(model, recipe.at(OnWeights))
-        penalties: dict[int, tuple[QuadraticPenalty, ...]] = defaultdict(tuple)
-        for target in targets:
-            if isinstance(target.technique, QuadraticPenalty):
-                for ref in target.refs:
-                    penalties[id(ref.tensor)] += (target.technique,)
-        grouped: dict[tuple[QuadraticPenalty, ...], list[nn.Parameter]] = defaultdict(list)
         parameters = [*model.parameters(), *learned]
-        for parameter in parameters:
-            if parameter.requires_grad:
-                grouped[penalties.get(id(parameter), ())].append(parameter)
+        grouped = _group_by_penalties([p for p in parameters if p.requires_grad], targets)
         if not grouped:
             raise InputError(
                 f"model: no parameter is trainable, got requires_grad=False for all {len(parameters)}; unfreeze some."
@@ -236,6 +223,31 @@ class WeightUpdater:
         for (number, name), states in self.carried.items():
             for i, draw in enumerate(states):
                 states[i] = tuple(tensors[f"{number}.{name}.{i}.{j}"] for j in range(len(draw)))
+
+
+def _group_by_penalties(
+    parameters: Sequence[nn.Parameter], targets: Sequence[WeightTarget]
+) -> dict[tuple[QuadraticPenalty, ...], list[nn.Parameter]]:
+    """The parameters by the quadratic penalties that act on them."""
+    penalties: dict[int, tuple[QuadraticPenalty, ...]] = defaultdict(tuple)
+    for target in targets:
+        if isinstance(target.technique, QuadraticPenalty):
+            for ref in target.refs:
+                penalties[id(ref.tensor)] += (target.technique,)
+    grouped: dict[tuple[QuadraticPenalty, ...], list[nn.Parameter]] = defaultdict(list)
+    for parameter in parameters:
+        grouped[penalties.get(id(parameter), ())].append(parameter)
+    return grouped
+
+
+def _start_projections(targets: Sequence[WeightTarget]) -> dict[tuple[int, str], list[Draw]]:
+    """The states of projections before the first step: number of the technique and name of the tensor → blocks."""
+    return {
+        (target.number, ref.name): [target.technique.start(b.detach()) for b in blocks(target.technique, ref)]
+        for target in targets
+        if isinstance(target.technique, Projection)
+        for ref in target.refs
+    }
 
 
 def scale_units(technique: Scaling, ref: surgery.WeightRef) -> None:
