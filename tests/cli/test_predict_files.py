@@ -226,7 +226,7 @@ def test_tables_and_texts_may_share_an_ending(goodfit: Cli, trained: Any, tmp_pa
     assert read(goodfit("predict", out, letter))["file"].tolist() == ["letter.txt"]
 
 
-def test_what_does_not_fit(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path) -> None:
+def test_files_that_do_not_fit_are_refused(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path) -> None:
     out, _ = trained("image")
     tone = sound(tmp_path / "tone", "low", 0)
     table = tmp_path / "table"

@@ -72,7 +72,7 @@ def prepare(
     `probe`: what `probe_network` has returned for this network and data, to compute it once for many recipes.
 
     Raises:
-        InputError: they do not fit each other.
+        InputError: two of them do not fit each other.
     """
     probe = probe or probe_network(model, split)
     if training.metric == "auto":
@@ -91,7 +91,7 @@ def probe_network(model: nn.Module, split: Split) -> NetworkProbe:
     """Check that a network can process the data.
 
     Raises:
-        InputError: it cannot.
+        InputError: the network cannot process them.
     """
     x = split.train.x
     output, metric = probe_output(model, x[:2]), default_metric(split.spec, split.train.y)

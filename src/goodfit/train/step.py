@@ -90,7 +90,7 @@ class TrainingStep:
     def __call__(
         self, x: Tensor, y: Tensor, clock: Clock, generator: torch.Generator, augment_mask: Tensor | None = None
     ) -> Tensor:
-        """Train on one batch; its mean data loss, a scalar without gradient.
+        """Train on one batch. Returns its mean data loss, a scalar without gradient.
 
         `augment_mask`: mask (batch,) of the samples that may be augmented; None: all.
         """
@@ -113,7 +113,7 @@ class TrainingStep:
         state.loss = compute_gradients(self.model, self.parameters, self.on_grads, backward, state.clock, context)
 
     def _backward(self, x: Tensor, y: Tensor) -> Tensor:
-        """The loss and, in `.grad`, the gradients at the current weights."""
+        """Compute the gradients at the current weights into `.grad`. Returns the loss."""
         for parameter in self.parameters:
             parameter.grad = None
         parts, losses = self._micro_batches(x, y), []

@@ -53,7 +53,7 @@ class Trainer:
     # ---- an epoch ------------------------------------------------------------------------------
 
     def train_epoch(self, epoch: int) -> list[Tensor]:
-        """Train on all rows once; the loss of each batch."""
+        """Train on all rows once. Returns the loss of each batch."""
         x, y, device = self.train_part.x, self.train_part.y, self.train_part.x.device
         noise = generator(self.seed, epoch, "noise", device)
         surgery.set_train_mode(self.model)
@@ -84,7 +84,7 @@ class Trainer:
         return self.averager.network(self.sample[0]) if self.averager else self.model
 
     def end_epoch(self, epoch: int, losses: list[Tensor], seconds: float) -> tuple[nn.Module, bool]:
-        """Evaluate the network and record the epoch; the network to keep, and whether it is the best so far."""
+        """Evaluate the network and record the epoch. Returns the network to keep, and whether it is the best so far."""
         network, stop = self.network_to_keep(), self.split.stop
         train = evaluate(network, *self.sample, self.plan.criterion, self.metric)
         stopping = evaluate(network, stop.x, stop.y, self.plan.criterion, self.metric)
@@ -99,7 +99,7 @@ class Trainer:
     # ---- the whole run -------------------------------------------------------------------------
 
     def train(self, checkpoints: Checkpoints | None, bar: RunProgress) -> bool:
-        """Train until the last epoch, or until a technique or the user stops; whether the user did (Ctrl-C)."""
+        """Train until the last epoch, or until a technique or the user stops. Returns whether the user did (Ctrl-C)."""
         if checkpoints:
             checkpoints.load(self)
         try:

@@ -11,7 +11,7 @@ from goodfit.data import load
 from goodfit.errors import InputError
 
 
-def test_offline_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_offline_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     def unreachable(*args: object, **named: object) -> None:
         raise urllib.error.URLError("no route")
 

@@ -64,7 +64,7 @@ def test_steps_left(make_population: Make, data: object) -> None:
     job = population.jobs[0]
     assert steps_left(SETTINGS, job.split) == 3 * 3
     assert steps_left(SETTINGS, job.split, epochs=2) == 3
-    population.together = 2
+    population.members_at_once = 2
     assert population.expected_steps([], population.jobs) == 9
     assert population.expected_steps([population.members[0]], []) == 9 // 2
 

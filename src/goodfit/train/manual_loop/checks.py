@@ -212,7 +212,7 @@ def check_augment_mask(recipe: Recipe, augment_mask: Tensor | None) -> None:
     """Check that a batch comes with a mask if only repeated samples are augmented.
 
     Raises:
-        InputError: it does not.
+        InputError: the mask is missing.
     """
     if augment_mask is None and recipe.at(Augmentation) and augments_repeats_only(recipe.at(OnSample)):
         raise InputError(

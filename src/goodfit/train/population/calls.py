@@ -95,7 +95,7 @@ class Calls:
         self.threads = threads  # of a compiled program; 0: torch's number
         self.expected_steps = 0  # training steps that are still to come
         self.timed = TIMED
-        self.required_gain = 1.0  # time saved by compiling, as a multiple of its cost, from which on it is done
+        self.required_gain = 1.0  # the least time that compiling must save, as a multiple of its cost
         self.may_compile = True
 
     def capacity(self, kind: Kind, members: int) -> int:

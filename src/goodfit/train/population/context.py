@@ -117,7 +117,7 @@ class StackedContext(StepContext):
 
 
 def without_values(argument: Any) -> Any:
-    """An argument of `draw` with the same shapes, dtypes and devices, on which alone random numbers may depend."""
+    """An argument of `draw` without its values: random numbers may depend only on shapes, dtypes and devices."""
     if isinstance(argument, Tensor):
         return torch.empty_like(argument)  # with the same memory layout: the order in which numbers are filled in
     if isinstance(argument, ForwardPass):
@@ -149,7 +149,7 @@ class SiteTechnique:
 
 
 def techniques_by_site(attachment: Attachment, aligned: Recipe, own: tuple[bool, ...]) -> dict[SiteKey, SiteTechnique]:
-    """What a member's recipe does at each site of its population; `own`: whether it has each technique itself."""
+    """The technique of a member at each site of its population; `own`: which ones its own recipe has."""
     is_own = {id(technique): flag for technique, flag in zip(aligned, own, strict=True)}
     by_stage: dict[str, list[Any]] = {
         "augment": aligned.at(Augmentation), "batch": [t for t in aligned if isinstance(t, BatchTransform | Attack)],

@@ -79,7 +79,7 @@ class Flat:
 
 
 def _leaves(tree: Tree) -> Iterator[Tensor]:
-    """The leaves in the order of `tree_flatten`, in a tenth of its time."""
+    """The leaves in the order of `tree_flatten`, but ten times as fast."""
     if isinstance(tree, Tensor):
         yield tree
         return
@@ -151,7 +151,7 @@ def trace(function: Callable[..., Any], arguments: Sequence[Flat]) -> tuple[Grap
 def hoist_constants(
     graph: GraphModule, leaves: Leaves, constant: range
 ) -> tuple[GraphModule, GraphModule, list[Tensor]]:
-    """Split a graph: operations on constant leaves alone, and the rest, which takes their results after all leaves.
+    """Split a graph: operations on constant leaves only, and the rest, which takes their results after all leaves.
 
     Returns both graphs and the results of the first. Only small tensors are hoisted: not larger than a constant leaf.
     """
@@ -168,7 +168,7 @@ def hoist_constants(
 
 
 def _constant_values(graph: GraphModule, leaves: Leaves, constant: range) -> dict[Node, Any]:
-    """The values of the nodes that depend on constant leaves alone, up to the size of the largest of these leaves."""
+    """The values of the nodes that depend on constant leaves only, up to the size of the largest of these leaves."""
     placeholders = [node for node in graph.graph.nodes if node.op == "placeholder"]
     values: dict[Node, Any] = {placeholders[i]: leaves[i] for i in constant}
     largest = max((leaves[i].numel() for i in constant), default=0)

@@ -58,7 +58,7 @@ def program_techniques(recipe: Recipe) -> list[Technique]:
 
 
 def _key(technique: Technique) -> Hashable:
-    """What a recipe may have only once."""
+    """A recipe may have only one technique with this key."""
     return type(technique), technique.on
 
 

@@ -92,7 +92,7 @@ class PreparedRecipe:
     not_vectorizable: str  # why its runs cannot be trained in a population; empty if they can
 
     def job(self, number: int, seed: int, split: Split) -> Job:
-        """A run of it."""
+        """A job that trains this recipe."""
         return Job(number, self.plan, seed, split, self.not_vectorizable)
 
 
@@ -130,7 +130,7 @@ class Planner:
         key = data_key(split)
         if key not in self._templates:
             self._templates[key] = self.networks.template(split)
-            self.networks.reset(self._templates[key], 0)  # a network that cannot be reset is refused now
+            self.networks.reset(self._templates[key], 0)  # raises an error if the network cannot be reset
         network = self._templates[key]
         if split not in self._probes:
             checked = self._checked.setdefault(key, set())

@@ -75,7 +75,7 @@ class Member:
         return self.streams[purpose]
 
     def size(self) -> int:
-        """The rows of the current batch; 0 if the epoch is over."""
+        """The number of rows of the current batch; 0 after the last one."""
         return self.batches[self.batch] if self.batch < len(self.batches) else 0
 
     def begin_step(self) -> None:

@@ -88,7 +88,7 @@ class Population:
             for job in self.jobs
         }  # fmt: skip
         self.n_weights = sum(p.numel() for p in self.program.parameters)
-        self.calls, self.workers, self.together = Calls(), 1, 2  # `together`: members of one worker at a time
+        self.calls, self.workers, self.members_at_once = Calls(), 1, 2  # members_at_once: of one worker
         self.by_number = {job.number: job for job in self.jobs}
         self._descriptions: dict[int, dict[str, Any]] = {}  # by id of the plan
         dtype = self.program.parameters[0].dtype
@@ -118,7 +118,7 @@ class Population:
         """The steps of a full batch of members that this worker will take if no run stops early."""
         steps = sum(steps_left(m.training, m.split, m.epoch - 1) for m in members)
         share = sum(steps_left(job.plan.training, job.split) for job in waiting) / self.workers
-        return int(steps + share) // self.together
+        return int(steps + share) // self.members_at_once
 
     # ---- whether it is possible and pays -------------------------------------------------------
 
@@ -153,9 +153,9 @@ class Population:
             self.program.context.reset()
 
     def prepare(self, forced: bool) -> bool:
-        """Time a few steps, and compile them if that pays; whether the population is faster than solo runs.
+        """Time a few steps, and compile them if that saves time. Returns whether this is faster than solo runs.
 
-        It is if a member's step takes less time than a step of the solo trainer. `forced`: train it in any case.
+        It is faster if a member's step takes less time than a step of the solo trainer. `forced`: train it in any case.
 
         Raises:
             CannotStackError: as in `try_step`.
@@ -163,8 +163,8 @@ class Population:
         device, width = self.pool.device, self.program.parameters[0].element_size()
         self.workers = min(available_workers() if device.type == "cpu" else 1, len(self.jobs))
         capacity = max_members(self.n_weights, width, device, self.workers)
-        self.together = min(capacity, -(-len(self.jobs) // self.workers))
-        if self.together * self.workers < 2 and not forced:
+        self.members_at_once = min(capacity, -(-len(self.jobs) // self.workers))
+        if self.members_at_once * self.workers < 2 and not forced:
             return False
         with _threads(1 if self.workers > 1 else torch.get_num_threads()):
             self.calls.threads = int(self.workers > 1)
@@ -176,7 +176,7 @@ class Population:
             pays = mapped < limit
             self.calls.expected_steps = self.expected_steps([], self.jobs)
             self.calls.required_gain = 1.0 if pays else COMPILE_GAIN
-            step = mapped * self.together * self.workers
+            step = mapped * self.members_at_once * self.workers
             if self.calls.worth_compiling(step * self.calls.expected_steps) and self._compile():
                 pays = pays or self._member_seconds(self.calls) < limit
         self.calls.required_gain = 1.0
@@ -193,7 +193,7 @@ class Population:
 
     def _member_seconds(self, calls: Calls) -> float:
         """The seconds of a member's step when all workers are as busy as this one."""
-        return median_seconds(self._trial_batch(calls).trial_step) / (self.together * self.workers)
+        return median_seconds(self._trial_batch(calls).trial_step) / (self.members_at_once * self.workers)
 
     def _compile(self) -> bool:
         """Take steps until it is decided whether further ones are compiled; whether any are."""
@@ -207,7 +207,7 @@ class Population:
     def _trial_batch(self, calls: Calls, size: int = 0) -> MemberBatch:
         """Some members for a trial."""
         batch = self.empty_batch(calls)
-        self.join(batch, self.jobs[: size or self.together])
+        self.join(batch, self.jobs[: size or self.members_at_once])
         return batch
 
 

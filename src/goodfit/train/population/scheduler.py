@@ -1,4 +1,4 @@
-"""Schedules jobs: groups them into populations, trains those that pay as such, and the others one by one."""
+"""Schedules jobs: trains them in populations where that is faster, and all others one by one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from goodfit.train.run import Run, snapshot
 LOG = logging.getLogger("goodfit")
 Result = Run | TrainingError
 MIN_SECONDS = 20.0
-"""Remaining work from which on it pays to start processes: each of them first imports torch."""
+"""Seconds of remaining work above which processes are started: each of them first imports torch."""
 
 
 def run_jobs(
@@ -65,7 +65,7 @@ def run_jobs(
 def _population(
     networks: Networks, structure: Structure, jobs: Sequence[Job], population: bool | None
 ) -> Population | None:
-    """The jobs as a population, if that is possible and pays."""
+    """The jobs as a population, if that is possible and faster."""
     try:
         candidate = Population(networks, structure, jobs)
         return candidate if candidate.prepare(forced=bool(population)) else None
@@ -105,7 +105,7 @@ class PopulationTrainer:
                 del remaining[number]
                 yield number, result
         except WorkerDiedError as error:
-            population.together = max(1, population.together // 2)
+            population.members_at_once = max(1, population.members_at_once // 2)
             LOG.warning("goodfit: %s; the other runs are trained in one process, fewer at a time", error)
             yield from self._train(list(remaining.values()), 1)
 
@@ -128,7 +128,7 @@ class PopulationTrainer:
         batch = population.empty_batch(calls)
         try:
             while not queue.stop.is_set():
-                jobs = queue.take(population.together - len(batch.members))
+                jobs = queue.take(population.members_at_once - len(batch.members))
                 if jobs:
                     population.join(batch, jobs)
                 calls.expected_steps = population.expected_steps(batch.members, queue.remaining())

@@ -80,7 +80,7 @@ class MemberBatch:
 
     @property
     def state(self) -> State:
-        """The members' tensors as the program takes them."""
+        """The members' tensors as the program receives them."""
         state: State = self.flat.tree()
         return state
 
@@ -124,7 +124,7 @@ class MemberBatch:
         return groups
 
     def trial_step(self, all_sizes: bool = False) -> None:
-        """Take one step, or one for each size of batch, with all members whose batch is alike, and discard it."""
+        """Take one step, or one for each batch size, with all members whose batch has this size, and discard it."""
         before, self.flat = self.flat, self.flat.clone()  # a step may overwrite it
         for size in dict.fromkeys(self._batches()) if all_sizes else self._batches()[:1]:
             number = self._batches().index(size)
@@ -196,7 +196,7 @@ class MemberBatch:
 
     @torch.no_grad()
     def end_epoch(self) -> list[FinishedMember]:
-        """Evaluate every member, and remove those whose training has ended."""
+        """Evaluate every member, and remove those whose training has ended. Returns the latter."""
         failures: dict[int, str] = {}
         improved, leaving = [], []
         diverged = divergences(self.losses, self.state["weights"], self.program.names, self.members)
@@ -217,8 +217,8 @@ class MemberBatch:
         if not leaving:
             return []
         finished = self.leave(leaving)
-        for i, member_ in zip(leaving, finished, strict=True):
-            member_.failure = failures.get(i, "")
+        for i, left in zip(leaving, finished, strict=True):
+            left.failure = failures.get(i, "")
         return finished
 
     def _history_rows(self) -> list[dict[str, float]]:

@@ -35,7 +35,7 @@ Carried = dict[str, list[Draw]]
 
 @dataclass
 class WeightState:
-    """A member's weights and what belongs to them, while the phases of a step change them."""
+    """A member's weights, gradients and optimizer state, which the phases of a step change."""
 
     weights: list[Tensor]
     grads: list[Tensor]
@@ -144,7 +144,7 @@ class WeightUpdate:
                 self._prox(technique, ref, state, rate)
 
     def _prox(self, technique: ProximalPenalty, ref: WeightRef, state: WeightState, rate: Tensor) -> None:
-        """With the step size of `optimizers.step_size`."""
+        """A proximal step with the step size of `optimizers.step_size`."""
         weights = self._blocks(technique, ref, state.weights)
         if self.adaptive:
             second, squares = state.corrections[1], state.moments[-1]

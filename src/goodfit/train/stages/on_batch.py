@@ -34,7 +34,7 @@ class DataStats:
 
     @classmethod
     def of(cls, split: Split, recipe: Recipe) -> DataStats:
-        """Those of a split. The standard deviation is computed only if an adversarial technique needs it."""
+        """The properties of a split. The standard deviation is computed only if an adversarial technique needs it."""
         x, y, spec = split.train.x, split.train.y, split.spec
         scale = input_scale(x) if recipe.at(Attack) else torch.ones((), dtype=x.dtype)
         return cls(spec.classes, scale, spec.inputs, class_shares(y, len(spec.classes)) if spec.classes else None)
@@ -83,7 +83,7 @@ class BatchTransforms:
         return x, y
 
     def draw_hidden_mixes(self, x: Tensor, y: Tensor) -> Tensor:
-        """Draw the mixing inside the network for one forward pass; the mixed targets."""
+        """Draw the mixing inside the network for one forward pass. Returns the mixed targets."""
         context = self.attachment.context
         for number, technique, layers in self.attachment.hidden_mixes:
             site = SiteKey("mix", number)

@@ -32,7 +32,7 @@ class EpochMonitor:
         self.decision = Decision(stop=False)
 
     def observe(self, epoch: int, row: Mapping[str, float]) -> bool:
-        """Use the metrics of an epoch; whether it is the best so far.
+        """Record the metrics of an epoch. Returns whether it is the best so far.
 
         Raises:
             KeyError: a monitored metric is missing; nothing has changed then.
@@ -70,7 +70,7 @@ class RunTracker:
         return self.monitor.best_epoch
 
     def record(self, row: dict[str, float]) -> bool:
-        """Append an epoch's row to the History; whether the epoch is the best so far."""
+        """Append an epoch's row to the History. Returns whether the epoch is the best so far."""
         self.history.append(row)
         improved = self.monitor.observe(int(row["epoch"]), row)
         if self.monitor.decision.stop:

@@ -26,7 +26,7 @@ class AveragingStep:
 
     @classmethod
     def of(cls, technique: OnEval | None, clock: Clock) -> AveragingStep:
-        """For a step at this clock."""
+        """What the technique does in the step at this clock."""
         updates = technique is not None and acts_now(technique, clock)
         return cls(updates, isinstance(technique, ResettingAverage) and technique.resets(clock))
 
@@ -34,7 +34,7 @@ class AveragingStep:
 def average(
     technique: OnEval, state: list[Tensor], weights: Sequence[Tensor], clock: Clock, step: AveragingStep
 ) -> tuple[list[Tensor], list[Tensor] | None]:
-    """The technique's next state, and the weights from which training continues if they are reset."""
+    """One step of an average. Returns its next state, and the weights from which training continues, None: its own."""
     if step.updates:
         state = technique.update(state, weights, clock)
     if not (step.resets and isinstance(technique, ResettingAverage)):
@@ -46,7 +46,7 @@ def single_averaging(techniques: Sequence[OnEval]) -> OnEval | None:
     """A recipe's only OnEval technique, if it has one.
 
     Raises:
-        InputError: it has several.
+        InputError: the recipe has several.
     """
     if len(techniques) > 1:
         names = ", ".join(t.name() for t in techniques)
@@ -85,7 +85,7 @@ class WeightAverager:
         """The network to evaluate; its batch norm statistics are recomputed on training rows x (n, …).
 
         Raises:
-            InputError: it has batch norm, and there are no training rows.
+            InputError: the network has batch norm, and x is None.
         """
         if isinstance(self.technique, Ensemble):
             members = [copy_module(self._filled(w, x)) for w in self.technique.members(self.state)]

@@ -23,7 +23,7 @@ def compute_gradients(
     clock: Clock,
     context: StepContext,
 ) -> Tensor:
-    """Evaluate the gradients through the OnGrads techniques and leave them in `.grad`; returns the loss."""
+    """Evaluate the gradients through the OnGrads techniques and leave them in `.grad`. Returns the loss."""
     if not techniques:
         return backward()
     unused: set[int] = set()

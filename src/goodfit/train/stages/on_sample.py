@@ -70,7 +70,7 @@ def batch_sizes(rows: int, size: int) -> list[int]:
 def add_synthetic_rows(train: TrainPart, recipe: Recipe, inputs: Inputs, seed: int) -> TrainPart:
     """The training part followed by the synthetic rows of a recipe's techniques; their row number is −1.
 
-    Losses, metrics and class shares are computed on the original rows alone.
+    Losses, metrics and class shares are computed on the original rows only.
     """
     for technique in recipe.at(Synthesis):
         x, y = technique.synthesize(train.x, train.y, inputs, stream(seed, 0, "rows"))
