@@ -85,7 +85,7 @@ def test_p_and_classes(augment: Augment) -> None:
         ),
     ],
 )
-def test_what_does_not_fit(make: Any, message: str, augment: Augment) -> None:
+def test_outputs_that_do_not_fit_are_refused(make: Any, message: str, augment: Augment) -> None:
     with pytest.raises(InputError, match=message):
         augment([make()], torch.rand(4, 3, 2, 2))
 

@@ -94,7 +94,7 @@ def test_a_gain_within_its_own_spread_is_called_open(effects: Any) -> None:
     assert sentence.endswith("0.35 against 0.5 without, a difference that is not clear from 2 seeds.")
 
 
-def test_nothing_helps_is_said(effects: Any) -> None:
+def test_the_caption_says_if_nothing_helps(effects: Any) -> None:
     numbers = strength([[0.7, 0.7], [0.6, 0.7]], [0.5, 0.5])
     assert effects.captions.caption(numbers) == (
         "None of the 2 values tried lowers the stop loss: at best 0.65 (l2=0.1), against 0.5 without (2 seeds)."
@@ -171,7 +171,9 @@ def test_values_tried_have_both_ends(effects: Any) -> None:
     assert grid(techniques.SnapshotEnsemble.knobs()["cycles"]) == [2, 4, 6, 8, 10]
 
 
-def test_other_numbers_or_another_range_are_told(effects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_numbers_or_another_range_need_a_new_figure(
+    effects: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(effects.captions, "FIGURES", tmp_path)
     L2, numbers = techniques.L2, strength([[0.5], [0.4]], [0.5])
     assert not effects.captions.is_drawn(L2)

@@ -54,7 +54,7 @@ def test_no_end_only_where_it_is_declared() -> None:
     assert math.inf not in Knob(1.0, low=0, neutral=math.inf).invalid()
 
 
-def test_invalid_values_are_what_holds_refuses() -> None:
+def test_invalid_values_are_refused_by_holds() -> None:
     for rules in Example.knobs().values():
         assert len(rules.invalid()) >= 3
         assert not any(rules.holds(value) for value in rules.invalid())
@@ -76,7 +76,7 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
         Example(share=np.bool_(True))  # type: ignore[arg-type]
 
 
-def test_of_values_and_what_changed() -> None:
+def test_records_from_values_and_changed_values() -> None:
     record = Example.of({"share": 0.25, "mode": "b"})
     assert record.changed() == {"share": 0.25, "mode": "b"}
     assert record.values()["count"] == 3

@@ -44,7 +44,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
         r"column 'note' holds 80 different texts in 80 rows, probably an id or free text; drop it",
     ),
     "no rows": (lambda t: t.head(0), r"the table is empty \(0 rows, 3 columns\)"),
-    "too few rows": (lambda t: t.head(4), r"4 rows leave 0 for stop"),
+    "too few rows": (lambda t: t.head(4), r"the stop part would have 0 of 4 rows"),
     "the target alone": (lambda t: t[["kind"]], r"no column except the target"),
 }
 
@@ -116,7 +116,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--recipe", "absent.yaml"], r"there is no file 'absent\.yaml'"),
     (["--recipe", "l2(0.1, on='9.*')"], r"L2: on must match a weight tensor of the network, got on='9\.\*'"),
     (["--recipe", "early_stopping(monitor='stop_rmse')"], r"monitor must be one of .*stop_accuracy"),
-    (["--recipe", "batch_norm", "--batch-size", "1"], r"batch norm needs two rows at a time"),
+    (["--recipe", "batch_norm", "--batch-size", "1"], r"batch norm needs at least two rows at a time"),
     (["--model", "resnot"], r"there is no reference network 'resnot'\. Did you mean 'resnet'"),
     (["--model", "mpl"], r"Did you mean 'mlp'\?"),
     (["--model", "mlp:big"], r"sizes must be written mlp:256-256, got 'mlp:big'"),
@@ -255,5 +255,5 @@ def test_a_process_of_its_own_says_the_same(process: Callable[..., subprocess.Po
     out, err = started.communicate(timeout=120)
     assert started.returncode == 2
     assert out == ""
-    assert err == "goodfit: load: there is no file and no known set 'digts'. Did you mean 'digits'?\n"
+    assert err == "goodfit: load: there is no file and no bundled data set 'digts'. Did you mean 'digits'?\n"
     assert not (tmp_path / "out").exists()

@@ -32,11 +32,11 @@ def test_help_shows_the_knobs(goodfit: Cli, command: str, monkeypatch: pytest.Mo
     assert "--import" in text
     if command != "predict":
         assert (
-            "Height and width of all images or clips; one number is both (Images, Clips; pixels; at least 1)." in text
+            "Height and width of all images or clips; one number sets both (Images, Clips; pixels; at least 1)." in text
         )
         assert "--no-mono" in text
     if command in ("study", "fit"):
-        assert "Linear warm-up (share of all steps; in [0, 1))." in text
+        assert "Linear warm-up of the learning rate (share of all steps; in [0, 1))." in text
         assert "--learning-rate" in text
 
 

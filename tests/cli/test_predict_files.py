@@ -226,7 +226,7 @@ def test_tables_and_texts_may_share_an_ending(goodfit: Cli, trained: Any, tmp_pa
     assert read(goodfit("predict", out, letter))["file"].tolist() == ["letter.txt"]
 
 
-def test_what_does_not_fit(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path) -> None:
+def test_files_that_do_not_fit_are_refused(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path) -> None:
     out, _ = trained("image")
     tone = sound(tmp_path / "tone", "low", 0)
     table = tmp_path / "table"
@@ -236,14 +236,14 @@ def test_what_does_not_fit(goodfit: Cli, trained: Any, csv: Path, tmp_path: Path
     goodfit("fit", tmp_path / "floats.npz", "--epochs", 1, "--out", numbers)
     (tmp_path / "nothing").mkdir()
     for run, source, text in (
-        (out, tone, "the network was trained on images, 'tone.wav' holds none (.bmp"),
-        (out, tmp_path / "nothing", "the network was trained on images, 'nothing' holds none"),
+        (out, tone, "the network was trained on images, but 'tone.wav' holds none (.bmp"),
+        (out, tmp_path / "nothing", "the network was trained on images, but 'nothing' holds none"),
         (out, tmp_path / "absent.png", "predict: there is no file"),
         (table, tmp_path / "nothing", "is a folder; give a file"),
         (
             numbers,
             image(tmp_path / "one", "low", 0),
-            "trained on 3 channels of floats, files of images have 1 or 3",
+            "files of images have 1 or 3 channels of uint8, but the network was trained on 3 channels of floats",
         ),
     ):
         result = goodfit("predict", run, source)

@@ -47,13 +47,13 @@ def test_frames_follow_from_rate_and_seconds() -> None:
         Clips(rate=10, seconds=0.5, frames=5)
 
 
-def test_importing_them_is_quick() -> None:
+def test_importing_options_imports_no_heavy_package() -> None:
     code = "import sys, goodfit.data.options as o; print([m for m in ('torch', 'numpy', 'pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 
 
-def test_what_is_not_a_record() -> None:
+def test_options_that_are_no_record_are_refused() -> None:
     data = (np.zeros((20, 4)), np.arange(20) % 2)
     for wrong in ("image", {"size": 4}, 3):
         with pytest.raises(InputError, match=r"load: options must be a record such as Images"):

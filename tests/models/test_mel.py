@@ -83,7 +83,7 @@ def test_sampling_rates(rate: int) -> None:
         ("mel_cnn:0", (1, 8000), "mel_cnn: every size must be at least 1"),
     ],
 )
-def test_what_does_not_fit(text: str, shape: tuple[int, ...], message: str) -> None:
+def test_sizes_that_do_not_fit_are_refused(text: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError) as raised:
         build(text, shape, 2, seed=0)
     assert message in str(raised.value)

@@ -11,13 +11,15 @@ from goodfit.data import load
 from goodfit.errors import InputError
 
 
-def test_offline_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_offline_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     def unreachable(*args: object, **named: object) -> None:
         raise urllib.error.URLError("no route")
 
     monkeypatch.setattr(openml, "urlopen", unreachable)
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
-    with pytest.raises(InputError, match=r"'openml:credit-g' could not be fetched, offline .* load it as a file\.$"):
+    with pytest.raises(
+        InputError, match=r"'openml:credit-g' could not be downloaded .* offline .* load it as a file\.$"
+    ):
         load("openml:credit-g")
 
 
