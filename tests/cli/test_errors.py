@@ -44,7 +44,7 @@ TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
         r"column 'note' holds 80 different texts in 80 rows, probably an id or free text; drop it",
     ),
     "no rows": (lambda t: t.head(0), r"the table is empty \(0 rows, 3 columns\)"),
-    "too few rows": (lambda t: t.head(4), r"4 rows leave 0 for stop"),
+    "too few rows": (lambda t: t.head(4), r"the stop part would have 0 of 4 rows"),
     "the target alone": (lambda t: t[["kind"]], r"no column except the target"),
 }
 
@@ -255,5 +255,5 @@ def test_a_process_of_its_own_says_the_same(process: Callable[..., subprocess.Po
     out, err = started.communicate(timeout=120)
     assert started.returncode == 2
     assert out == ""
-    assert err == "goodfit: load: there is no file and no known set 'digts'. Did you mean 'digits'?\n"
+    assert err == "goodfit: load: there is no file and no bundled data set 'digts'. Did you mean 'digits'?\n"
     assert not (tmp_path / "out").exists()

@@ -236,14 +236,14 @@ def test_files_that_do_not_fit_are_refused(goodfit: Cli, trained: Any, csv: Path
     goodfit("fit", tmp_path / "floats.npz", "--epochs", 1, "--out", numbers)
     (tmp_path / "nothing").mkdir()
     for run, source, text in (
-        (out, tone, "the network was trained on images, 'tone.wav' holds none (.bmp"),
-        (out, tmp_path / "nothing", "the network was trained on images, 'nothing' holds none"),
+        (out, tone, "the network was trained on images, but 'tone.wav' holds none (.bmp"),
+        (out, tmp_path / "nothing", "the network was trained on images, but 'nothing' holds none"),
         (out, tmp_path / "absent.png", "predict: there is no file"),
         (table, tmp_path / "nothing", "is a folder; give a file"),
         (
             numbers,
             image(tmp_path / "one", "low", 0),
-            "trained on 3 channels of floats, files of images have 1 or 3",
+            "files of images have 1 or 3 channels of uint8, but the network was trained on 3 channels of floats",
         ),
     ):
         result = goodfit("predict", run, source)

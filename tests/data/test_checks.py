@@ -114,5 +114,8 @@ def test_groups_and_time() -> None:
 
 
 def test_invalid_sources() -> None:
-    assert "a dict is not a source" in error_of({"a": [1]})
+    assert (
+        "load: source must be a path, a DataFrame, a pair (X, y) or the name of a bundled data set, got dict"
+        in error_of({"a": [1]})
+    )
     assert "load((X, y))" in error_of(table(), [0, 1])  # type: ignore[arg-type]

@@ -76,7 +76,7 @@ def test_sizes() -> None:
         ((float("nan"), 0.1, 0.1, 0.1), "four positive"),
         ("abcd", "four positive"),
         (None, "four positive"),
-        ((0.997, 0.001, 0.001, 0.001), "150 rows leave 0 for stop"),
+        ((0.997, 0.001, 0.001, 0.001), "the stop part would have 0 of 150 rows"),
     ],
 )
 def test_invalid_sizes(sizes: object, says: str) -> None:
@@ -86,7 +86,7 @@ def test_invalid_sizes(sizes: object, says: str) -> None:
 
 def test_too_few_rows() -> None:
     data = load((np.eye(4), [0, 1, 0, 1]))
-    with pytest.raises(InputError, match="4 rows leave 0 for stop"):
+    with pytest.raises(InputError, match="the stop part would have 0 of 4 rows"):
         data.split()
 
 

@@ -12,6 +12,7 @@ def test_the_output_has_the_size_of_the_input(size):
 
 
 def test_the_receptive_field():
+    torch.manual_seed(0)
     network = build("unet:4-4-4", (1, 64, 64), 2, seed=0).double().eval()
     x = torch.randn(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
     network(x)[0, 0, 32, 32].backward()

@@ -147,10 +147,10 @@ def test_an_earlier_run_is_overwritten_only_with_force(three_class_split: Split,
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"recipe": "l2=0.2"}, "resume: recipe must be as before, 'l2=0.1', got 'l2=0.2'"),
-        ({"seed": 1}, "resume: seed must be as before, 0, got 1"),
-        ({"training": training(4, batch_size=8)}, "resume: training must be as before"),
-        ({"training": training(4, learning_rate=0.1)}, "resume: training must be as before"),
+        ({"recipe": "l2=0.2"}, "resume: recipe must be 'l2=0.1' as in .*, got 'l2=0.2'"),
+        ({"seed": 1}, "resume: seed must be 0 as in .*, got 1"),
+        ({"training": training(4, batch_size=8)}, "resume: training must be "),
+        ({"training": training(4, learning_rate=0.1)}, "resume: training must be "),
     ],
 )
 def test_resuming_another_run_is_refused(

@@ -107,7 +107,7 @@ def test_the_network_is_not_changed(fresh: bool, three_class_split: Split, make_
     assert [len(m._forward_pre_hooks) for m in model.modules()] == hooks
     assert not model.training
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
-    networks = [id(p) for run in runs for p in run.model.parameters()]  # type: ignore[union-attr]
+    networks = [id(p) for run in runs for p in run.model.parameters()]
     assert len(set(networks)) == len(networks)
 
 
@@ -134,7 +134,7 @@ def test_results_do_not_depend_on_global_generators(three_class_split: Split, ma
     first = together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1))
     with torch.random.fork_rng():
         torch.manual_seed(12345)
-        assert_close(together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1)), first, 0.0)  # type: ignore[arg-type]
+        assert_close(together(model, three_class_split, RECIPES, SHORT, seeds=(0, 1)), first, 0.0)
 
 
 # ---- arguments -----------------------------------------------------------------------------------------
@@ -142,13 +142,13 @@ def test_results_do_not_depend_on_global_generators(three_class_split: Split, ma
 
 def test_recipes_may_be_techniques_recipes_or_texts(three_class_split: Split) -> None:
     runs = fit_many("mlp:4", three_class_split, [L2(0.1), Recipe.of("dropout=0.5"), ""], SHORT)
-    assert [str(run.recipe) for run in runs] == ["l2=0.1", "dropout=0.5", "plain"]  # type: ignore[union-attr]
+    assert [str(run.recipe) for run in runs] == ["l2=0.1", "dropout=0.5", "plain"]
 
 
 def test_each_recipe_may_have_its_own_training(three_class_split: Split) -> None:
     trainings = [Training(epochs=epochs, learning_rate=rate) for epochs, rate in ((1, 0.1), (3, 0.01))]
     runs = fit_many("mlp:4", three_class_split, RECIPES, trainings, seeds=(0, 1))
-    assert [(run.epochs, run.history["learning_rate"][-1]) for run in runs] == [  # type: ignore[union-attr]
+    assert [(run.epochs, run.history["learning_rate"][-1]) for run in runs] == [
         (1, 0.1), (1, 0.1), (3, 0.01), (3, 0.01),
     ]  # fmt: skip
 

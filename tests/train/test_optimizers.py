@@ -94,7 +94,7 @@ def test_an_unknown_optimizer_is_refused_if_a_technique_needs_its_step_size() ->
     x, model = torch.ones(4, 3), nn.Linear(3, 1)
     with attach(model, "l1=0.1", UnknownOptimizer(model.parameters())) as reg:
         model(x).sum().backward()
-        with pytest.raises(InputError, match=r"the step size of UnknownOptimizer is not known, .*; use SGD, Adam"):
+        with pytest.raises(InputError, match=r"need the step size .* unknown for UnknownOptimizer; use SGD, Adam"):
             reg.step()
     with attach(model, "weight_decay=0.5, max_norm=0.1, sam=0", UnknownOptimizer(model.parameters())) as reg:
         model(x).sum().backward()

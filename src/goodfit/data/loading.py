@@ -96,7 +96,10 @@ def _encode(x: Features, y: pd.Series[Any] | Array, name: str, task: Task | None
     if isinstance(y, pd.Series):
         return encode_targets(y, name, task)
     if task not in (None, "segmentation"):
-        raise InputError(f"load: task={task!r} needs one target for each row, target '{name}' has masks {y.shape}.")
+        raise InputError(
+            f"load: task={task!r} needs one target for each row, but target '{name}' has masks of shape {y.shape}; "
+            "leave task out."
+        )
     check_masks(np.asarray(x), y, kind.name)
     return encode_masks(y, name)
 
@@ -173,5 +176,7 @@ def _test_features(x_test: Any, x: Features, kind: DataKind) -> Features:
         return x_test
     features = kind.arrange(as_features(x_test, "load: x_test"))
     if features.shape[1:] != x.shape[1:]:
-        raise InputError(f"load: rows of x_test have shape {features.shape[1:]}, those of x {x.shape[1:]}.")
+        raise InputError(
+            f"load: rows of x_test must have the shape of those of x, {x.shape[1:]}, got {features.shape[1:]}."
+        )
     return features

@@ -99,7 +99,7 @@ def encode_test_masks(y: Array, target: str, learned: Targets) -> Array:
     indices = pd.Index(learned.classes).get_indexer(pd.Index([class_name(value) for value in values]))
     if (indices < 0).any():
         unknown = [class_name(value) for value, index in zip(values, indices, strict=True) if index < 0]
-        raise InputError(f"load: class {quoted(unknown)} is in the masks of the test part but in no other.")
+        raise InputError(f"load: class {quoted(unknown)} is in the masks of the test part but not in the other masks.")
     return indices.astype(np.uint8)[_codes(y, values)]
 
 

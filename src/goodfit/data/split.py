@@ -166,8 +166,8 @@ def part_counts(n: int, sizes: tuple[float, float, float, float], official: bool
     for name, count in counts.items():
         if count < (2 if name == "train" else 1):
             raise InputError(
-                f"split: {n} rows leave {max(count, 0)} for {name} at size {shares[name]:g}; "
-                "use more rows or a larger size."
+                f"split: the {name} part would have {max(count, 0)} of {n} rows at size {shares[name]:g}; use more "
+                "rows or a larger size."
             )
     return counts["stop"], counts["validation"], counts.get("test", 0)
 

@@ -94,7 +94,9 @@ class Checkpoints:
         for key, current in run.identity().items():
             before = data["identity"].get(key)
             if before != current:
-                raise InputError(f"resume: {key} must be as before, {before!r}, got {current!r} ('{self.state}').")
+                raise InputError(
+                    f"resume: {key} must be {before!r} as in '{self.state}', got {current!r}; change it back."
+                )
         try:
             run.load_state(tensors, data)
         except (KeyError, RuntimeError) as error:

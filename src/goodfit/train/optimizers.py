@@ -56,8 +56,8 @@ def step_size(
     if "momentum" in group:
         return rate * (1 - float(group.get("dampening", 0.0))) / (1 - float(group["momentum"]))
     raise InputError(
-        f"optimizer: the step size of {type(optimizer).__name__} is not known, which penalties with exact zeros need; "
-        "use SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad or Adadelta."
+        f"optimizer: penalties with exact zeros need the step size of each weight, which is unknown for "
+        f"{type(optimizer).__name__}; use SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad or Adadelta."
     )
 
 

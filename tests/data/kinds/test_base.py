@@ -27,7 +27,7 @@ def test_a_small_kind_has_working_defaults(tmp_path: Path) -> None:
     assert volume.value_range(-1.0, 2.0) == (-1.0, 2.0)
     assert not volume.matches_array(np.zeros((2, 1, 3, 3, 3)))
     assert volume.read_for_prediction(tmp_path, TrainingRows((1, 3, 3, 3)), "refuse", True) is None
-    with pytest.raises(InputError, match="load: volume data cannot be a folder of files"):
+    with pytest.raises(InputError, match="load: volume data cannot be read from a folder, got the folder"):
         volume.read_folder(tmp_path, Options())
 
 

@@ -15,7 +15,7 @@ def test_paths_that_hold_no_samples(each: FileKind, tmp_path: Path) -> None:
     assert each.read_for_prediction(tmp_path / "table.csv", rows, "refuse", False) is None
     with pytest.raises(InputError, match=r"predict: there is no file '.*absent\.xyz'"):
         each.read_for_prediction(tmp_path / "absent.xyz", rows, "refuse", True)
-    with pytest.raises(InputError, match=f"predict: the network was trained on {each.samples}, '.*' holds none"):
+    with pytest.raises(InputError, match=f"predict: the network was trained on {each.samples}, but '.*' holds none"):
         each.read_for_prediction(tmp_path, rows, "refuse", True)
 
 

@@ -17,7 +17,9 @@ def test_offline_errors_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     monkeypatch.setattr(openml, "urlopen", unreachable)
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
-    with pytest.raises(InputError, match=r"'openml:credit-g' could not be fetched, offline .* load it as a file\.$"):
+    with pytest.raises(
+        InputError, match=r"'openml:credit-g' could not be downloaded .* offline .* load it as a file\.$"
+    ):
         load("openml:credit-g")
 
 

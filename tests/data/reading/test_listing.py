@@ -39,7 +39,7 @@ def test_unlabelled_files_have_their_names_as_labels(tmp_path: Path) -> None:
     touch(tmp_path, "x/1.wav", "2.wav")
     assert list_unlabelled(tmp_path, "sounds", {".wav"}).labels == ("2.wav", "x/1.wav")
     assert list_unlabelled(tmp_path / "2.wav", "sounds", {".wav"}).labels == ("2.wav",)
-    with pytest.raises(InputError, match=r"trained on images, '2.wav' holds none \(\.png\)"):
+    with pytest.raises(InputError, match=r"trained on images, but '2.wav' holds none \(\.png\)"):
         list_unlabelled(tmp_path / "2.wav", "images", {".png"})
 
 

@@ -36,7 +36,7 @@ def test_further_columns_by_name() -> None:
 
 
 def test_invalid_sources() -> None:
-    with pytest.raises(InputError, match="load: a dict is not a source"):
+    with pytest.raises(InputError, match=r"load: source must be a path, .*, got dict"):
         read({}, None, AUTOMATIC, None)
     with pytest.raises(InputError, match=r"got ndarray; for separate arrays give load\(\(X, y\)\)"):
         read(np.zeros((2, 2)), np.zeros(2), AUTOMATIC, None)

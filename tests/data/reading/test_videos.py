@@ -224,7 +224,7 @@ def test_the_requested_kind_is_read(acts: Path, put_clip: Put) -> None:
     assert (load(acts).kind, len(load(acts))) == ("image", 18)
     assert (load(acts, options=Clips()).kind, len(load(acts, options=Clips()))) == ("video", 12)
     for options, kind in ((Tables(), "table"), (Series(), "series")):
-        with pytest.raises(InputError, match=f"load: {kind} data cannot be a folder of files, 'acts' is one"):
+        with pytest.raises(InputError, match=f"load: {kind} data cannot be read from a folder, got the folder 'acts'"):
             load(acts, options=options)
     with pytest.raises(InputError, match=r"load: 'acts' holds no texts \(.txt\)"):
         load(acts, options=Texts())

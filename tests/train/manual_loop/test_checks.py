@@ -265,7 +265,7 @@ def test_calls_that_need_a_missing_argument_are_refused(make_net: Net) -> None:
         with pytest.raises(
             InputError, match=r"the training rows must be known to draw them, got y=None; give attach\(…, data="
         ):
-            draw()  # type: ignore[no-untyped-call]
+            draw()
 
 
 def test_calls_after_close_are_refused(batch: tuple[Tensor, Tensor], make_net: Net) -> None:
@@ -275,7 +275,7 @@ def test_calls_after_close_are_refused(batch: tuple[Tensor, Tensor], make_net: N
     assert reg.close() is model
     for call in (lambda: reg.batch(*batch), reg.penalty, reg.step):
         with pytest.raises(InputError, match=r"must come before close\(\), which has removed the recipe"):
-            call()  # type: ignore[no-untyped-call]
+            call()
 
 
 # ---- warnings ----------------------------------------------------------------------------------------

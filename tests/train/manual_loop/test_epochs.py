@@ -161,12 +161,12 @@ def test_batch_norm_statistics_are_recomputed_for_averaged_weights(
         steps_per_epoch=1,
     )
     network = reg.eval_model()
-    members = list(network.members) if recipe.startswith("snapshot") else [network]  # type: ignore[union-attr,arg-type]
+    members = list(network.members) if recipe.startswith("snapshot") else [network]
     for member in members:
         assert not member.training
         hidden = nn.functional.linear(x, member[0].weight, member[0].bias)  # type: ignore[index]
-        torch.testing.assert_close(member[0].batch_norm.running_mean, hidden.mean(0))  # type: ignore[index,union-attr]
-        torch.testing.assert_close(member[0].batch_norm.running_var, hidden.var(0))  # type: ignore[index,union-attr]
+        torch.testing.assert_close(member[0].batch_norm.running_mean, hidden.mean(0))
+        torch.testing.assert_close(member[0].batch_norm.running_var, hidden.var(0))
     if not recipe.startswith("snapshot"):
         assert same(model.state_dict(), network.state_dict())
 
@@ -234,7 +234,7 @@ def test_rows_are_balanced_and_drawn_again_for_each_epoch(unbalanced: tuple[Tens
 def test_the_sampler_works_in_a_data_loader(unbalanced: tuple[Tensor, Tensor]) -> None:
     model, (x, y) = nn.Linear(1, 3), unbalanced
     reg = attach(model, "class_balance, l2=0.1", torch.optim.SGD(model.parameters()), data=unbalanced)
-    loader = DataLoader(TensorDataset(x, y), batch_size=5, sampler=reg.sampler())  # type: ignore[arg-type]
+    loader = DataLoader(TensorDataset(x, y), batch_size=5, sampler=reg.sampler())
     assert len(reg.sampler()) == 27
     assert len(loader) == 6
     epochs = [torch.cat([ys for _, ys in loader]) for _ in range(2)]

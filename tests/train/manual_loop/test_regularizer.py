@@ -44,8 +44,8 @@ def test_parameters_of_a_recipe_join_the_optimizer_and_leave_it(
     rates = {id(p): g["lr"] for p, g in new.items()}
     assert len(new) == 4 + 3  # scales and shifts of two batch norms; the noise of three layers
     assert all(g["weight_decay"] == 0.0 for g in new.values())
-    assert rates[id(model[0].batch_norm.weight)] == 0.1  # type: ignore[index,union-attr]
-    assert rates[id(model[2].batch_norm.weight)] == 0.2  # type: ignore[index,union-attr]
+    assert rates[id(model[0].batch_norm.weight)] == 0.1
+    assert rates[id(model[2].batch_norm.weight)] == 0.2
     assert len(optimizer.param_groups) == (5 if decay else 2)
     x = torch.ones(4, 6)
     model(x * torch.arange(4.0)[:, None]).square().sum().backward()

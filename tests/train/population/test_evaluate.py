@@ -63,7 +63,7 @@ def test_a_population_is_not_tried_if_a_solo_step_is_mostly_arithmetic(
     monkeypatch.setattr(population, "ARITHMETIC_BOUND", 0.0)
     monkeypatch.setattr(population.Population, "try_step", lambda population: tried.append(1))
     train = partial(fit_many, nn.Linear(6, 1).double(), long_split, ["l2=0.01", "l2=0.1"], Training(epochs=1))
-    assert [run.epochs for run in train()] == [1, 1]  # type: ignore[union-attr]
+    assert [run.epochs for run in train()] == [1, 1]
     assert not tried
     monkeypatch.setattr(population, "ARITHMETIC_BOUND", 1e9)
     monkeypatch.setattr(scheduler.PopulationTrainer, "train", lambda trainer: iter(()))

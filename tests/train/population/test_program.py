@@ -94,4 +94,4 @@ def test_evaluation_without_noise_and_loading_into_a_copy(make_population: Make,
     program.load_into(network, weights, state["buffers"])
     torch.testing.assert_close(outputs, network.eval()(x))
     torch.testing.assert_close(losses, F.cross_entropy(outputs, y, reduction="none"))
-    torch.testing.assert_close(network[0].weight, weights[0])  # type: ignore[index,arg-type]
+    torch.testing.assert_close(network[0].weight, weights[0])

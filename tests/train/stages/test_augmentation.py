@@ -92,7 +92,7 @@ def test_members_of_a_population_are_augmented_as_in_fit(image_split: Split) -> 
     for run, recipe in zip(runs, recipes, strict=True):
         solo = fit(model, double, recipe, training, progress=False)
         for name, weights in solo.last.items():
-            torch.testing.assert_close(run.last[name], weights, rtol=1e-8, atol=1e-10)  # type: ignore[union-attr]
+            torch.testing.assert_close(run.last[name], weights, rtol=1e-8, atol=1e-10)
 
 
 def doubled_split(split: Split) -> Split:

@@ -108,6 +108,6 @@ def test_techniques_that_do_not_fit_the_data_are_refused() -> None:
         check_inputs(transforms(Recipe.of("mixup")), torch.zeros(2, 3, dtype=torch.long))
     grouped = transforms(Recipe.of("swap_noise"), inputs=Inputs(groups=((0, 2), (2, 5))))
     with pytest.raises(
-        InputError, match=r"inputs: groups=.* are columns of rows .*; the inputs have the shape \(2, 3\)"
+        InputError, match=r"inputs: groups must be ranges of columns .*, got groups=.* for inputs of shape \(2, 3\)"
     ):
         check_inputs(grouped, torch.zeros(2, 3))

@@ -60,8 +60,8 @@ def test_the_network_to_evaluate_has_recomputed_batch_norm_statistics() -> None:
     x = torch.tensor([[1.0], [3.0]])
     network = averager.network(x)
     assert network is not model
-    assert network[1].running_mean.tolist() == [4.0]  # type: ignore[index,union-attr]
-    assert network[1].running_var.tolist() == [8.0]  # type: ignore[index,union-attr]
+    assert network[1].running_mean.tolist() == [4.0]
+    assert network[1].running_var.tolist() == [8.0]
     with pytest.raises(InputError, match=r"EMA: batch norm statistics must be recomputed .*; give the training rows"):
         averager.network(None)
 

@@ -180,7 +180,9 @@ class DataKind(ABC):
         Raises:
             InputError: this kind is not read from folders; no files, or damaged ones.
         """
-        raise InputError(f"load: {self.name} data cannot be a folder of files, '{path.name}' is one.")
+        raise InputError(
+            f"load: {self.name} data cannot be read from a folder, got the folder '{path.name}'; give a file."
+        )
 
     def read_file(self, path: Path, options: Any) -> Any:
         """The arrays of an npz file for which `matches_file` is true."""

@@ -83,6 +83,6 @@ class FileKind(DataKind):
         """Refuse networks whose inputs picture files cannot be brought to."""
         if not rows.uint8 or rows.shape[0] not in (1, 3):
             raise InputError(
-                f"predict: the network was trained on {rows.shape[0]} channels of "
-                f"{'uint8' if rows.uint8 else 'floats'}, files of {self.samples} have 1 or 3 of uint8; give an npz."
+                f"predict: files of {self.samples} have 1 or 3 channels of uint8, but the network was trained on "
+                f"{rows.shape[0]} channels of {'uint8' if rows.uint8 else 'floats'}; give an NPZ file."
             )

@@ -68,7 +68,11 @@ class SoundKind(FileKind):
         return super().read_for_prediction(path, rows, damaged, is_sample)
 
     def form_of(self, rows: TrainingRows) -> sounds.Form:
-        """Rate, length and channels of the training rows."""
+        """Rate, length and channels of the training rows.
+
+        Raises:
+            InputError: the rate is unknown, or the training sounds exceed [−1, 1].
+        """
         if not rows.rate:
             raise InputError(
                 f"predict: the rate (samples per second) of the training sounds must be known, got rate={rows.rate:g}; "

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from goodfit.errors import InputError
+from goodfit.errors import InputError, first_line
 
 BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 OPENML = "openml:"
@@ -54,11 +54,11 @@ def read_openml(source: str) -> tuple[pd.DataFrame, str | None, str]:
             bunch = fetch_openml(**which, as_frame=True, parser="auto", n_retries=1, delay=0.5)
     except (OSError, http.client.HTTPException) as error:
         raise InputError(
-            f"load: '{source}' could not be fetched, offline or openml.org does not answer ({type(error).__name__}); "
-            "download the table elsewhere and load it as a file."
+            f"load: '{source}' could not be downloaded ({type(error).__name__}), because this computer is offline or "
+            "openml.org does not answer; download the table elsewhere and load it as a file."
         ) from error
     except (ValueError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputError(f"load: '{source}' cannot be used: {reason} Look for it on openml.org.") from error
     targets = list(bunch.target_names or [])
     return (

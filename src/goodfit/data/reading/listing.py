@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from goodfit.data.checks import quoted
-from goodfit.errors import InputError, MissingExtra
+from goodfit.errors import InputError, MissingExtra, first_line
 from goodfit.progress import is_shown, track
 
 LOG = logging.getLogger("goodfit")
@@ -98,7 +98,8 @@ def list_unlabelled(path: Path, samples: str, suffixes: Collection[str]) -> List
     chosen = [path] if path.is_file() else [file for file in files(root) if suffix(file) in suffixes]
     if not chosen or not {suffix(file) for file in chosen} <= set(suffixes):
         raise InputError(
-            f"predict: the network was trained on {samples}, '{path.name}' holds none ({', '.join(sorted(suffixes))})."
+            f"predict: the network was trained on {samples}, but '{path.name}' holds none "
+            f"({', '.join(sorted(suffixes))})."
         )
     others = 0 if path.is_file() else len(files(root)) - len(chosen)
     if others:
@@ -166,7 +167,7 @@ def map_files(items: Sequence[Any], work: Callable[[Any], Any], title: str, many
         except MissingExtra:
             raise
         except Exception as error:  # noqa: BLE001  (decoders raise errors of any type for damaged files)
-            return Damage((str(error).strip().splitlines() or [type(error).__name__])[0].split(" '")[0])
+            return Damage(first_line(error).split(" '")[0])
 
     shown = is_shown(None) and len(items) > many
     with ThreadPoolExecutor(os.cpu_count()) as pool:

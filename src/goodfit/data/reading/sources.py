@@ -69,7 +69,8 @@ def read(source: object, target: object, options: DecodeOptions, cache: Path | N
     if isinstance(source, str | os.PathLike):
         return _read_name(os.fsdecode(source), target, options, cache)
     raise InputError(
-        f"load: a {type(source).__name__} is not a source; give a path, a DataFrame, a pair (X, y) or a known name."
+        f"load: source must be a path, a DataFrame, a pair (X, y) or the name of a bundled data set, got "
+        f"{type(source).__name__}."
     )
 
 
@@ -89,7 +90,7 @@ def _read_name(text: str, target: str | None, options: DecodeOptions, cache: Pat
         frame, own, name = read_bundled(text)
         return Raw(name, frame, target=target or own)
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
-        raise InputError(f"load: there is no file and no known set '{text}'.{near(text, BUNDLED)}")
+        raise InputError(f"load: there is no file and no bundled data set '{text}'.{near(text, BUNDLED)}")
     if path.is_dir():
         return _read_folder(path.resolve(), target, options, cache)
     return _read_file(find(path), target, options, cache)

@@ -61,8 +61,8 @@ class BatchAugmenter:
         if len(fills) > 1:
             (one, first), (other, second), *_ = fills.items()
             raise InputError(
-                f"{type(second).__name__}: all spatial transforms are one resampling with one fill; got fill={other!r} "
-                f"and fill={one!r} of {type(first).__name__}; give both the same."
+                f"{type(second).__name__}: fill must be the same for all spatial transforms, which share one "
+                f"resampling, got fill={other!r} and fill={one!r} of {type(first).__name__}; choose one."
             )
         for technique in self.techniques:
             match = self.kind.accepts(technique, x.shape[1], self.inputs.words is not None)

@@ -123,8 +123,8 @@ def check_inputs(transforms: BatchTransforms, x: Tensor) -> None:
     groups = transforms.stats.inputs.groups
     if groups and (x.ndim != 2 or groups[-1][1] > x.shape[1]):
         raise InputError(
-            f"inputs: groups={groups!r} are columns of rows (rows, columns); the inputs have the shape "
-            f"{tuple(x.shape)}; give those of these columns."
+            f"inputs: groups must be ranges of columns of inputs (rows, columns), got groups={groups!r} for inputs of "
+            f"shape {tuple(x.shape)}; correct the groups."
         )
     transforms.augmenter.check(x)
 
