@@ -1,3 +1,5 @@
+"""The eight stages, and where each technique of the catalogue belongs."""
+
 from __future__ import annotations
 
 import inspect
