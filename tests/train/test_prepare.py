@@ -105,6 +105,17 @@ def test_prepare_and_fit_refuse_without_building_a_trainer(
         fit(model, three_class_split, "l2=0.1", SHORT)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "outputs"), [("class_balance", 1), ("mixup, label_smoothing", 1), ("target_noise", 3)]
+)
+def test_techniques_for_other_targets_are_refused_before_training(
+    recipe: str, outputs: int, three_class_split: Split, regression_split: Split, make_net: Net
+) -> None:
+    split = regression_split if outputs == 1 else three_class_split
+    with pytest.raises(InputError, match=r"targets that are|it acts on"):
+        prepare(make_net(outputs), split, Recipe.of(recipe), SHORT)
+
+
 def test_prepare_changes_neither_the_network_nor_its_mode(three_class_split: Split, make_net: Net) -> None:
     model = make_net().train()
     before = snapshot(model)

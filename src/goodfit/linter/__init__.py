@@ -32,7 +32,7 @@ SUBJECTS = (
 RULES: tuple[Rule, ...] = tuple(rule for subject in SUBJECTS for rule in subject.RULES)
 """All rules, by subject. A rule is a function of the recipe on its network and of the training's context."""
 CONTRADICTIONS: tuple[Rule, ...] = (
-    constraints.unit_norm_with_bounds, constraints.two_bounds, dropout.r_drop_without_noise,
+    constraints.unit_norm_with_bounds, constraints.two_bounds, dropout.r_drop_without_noise, labels.wrong_targets,
 )  # fmt: skip
 """The rules whose errors nothing else detects before training: techniques that contradict each other."""
 
