@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from goodfit.progress import ProgressBar, track
+from goodfit.progress import ManyProgress, ProgressBar, RunProgress, track
 
 
 def test_a_shown_bar(capfd: pytest.CaptureFixture[str]) -> None:
@@ -45,3 +45,37 @@ def test_a_hidden_bar_does_not_import_rich() -> None:
         "raise SystemExit('rich' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_bar_of_a_run_shows_losses_metric_and_gap(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    row = {"train_loss": 0.5, "stop_loss": 0.75, "train_accuracy": 0.9, "stop_accuracy": 0.8}
+    with RunProgress(3, "accuracy", show=True) as bar:
+        bar.show(2, row)
+    shown = "".join(capfd.readouterr().err.split())
+    for text in ("training", "2/3", "loss0.5000/0.7500", "accuracy0.9000/0.8000", "gap+0.1000"):
+        assert text in shown
+
+
+@pytest.mark.parametrize(("higher_is_better", "best"), [(True, 0.7), (False, 0.2)])
+def test_the_bar_of_many_runs_counts_runs_and_keeps_the_best_finite_score(higher_is_better: bool, best: float) -> None:
+    with ManyProgress(2, 10, "accuracy", higher_is_better, show=False) as bar:
+        bar.add_epoch(members=2, steps=8, seconds=2.0, scores=[0.5, float("nan")])
+        bar.add_epoch(members=2, steps=8, seconds=2.0, scores=[0.7, 0.2])
+        bar.add_run(remaining_epochs=4)
+    assert (bar.finished, bar.members, bar.steps, bar.seconds) == (1, 2, 16, 4.0)
+    assert bar.best == best
+
+
+def test_the_bar_of_many_runs_shows_its_numbers(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with ManyProgress(2, 10, "accuracy", True, show=True, title="study") as bar:
+        bar.add_epoch(members=2, steps=8, seconds=2.0, scores=[0.5, 0.6])
+        bar.add_run(remaining_epochs=4)
+    shown = "".join(capfd.readouterr().err.split())
+    for text in ("study", "6/10", "1of2runs", "2intraining", "bestaccuracy0.6000", "4steps/s"):
+        assert text in shown
