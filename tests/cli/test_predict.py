@@ -54,7 +54,7 @@ def test_predict_refuses_in_one_line(goodfit: Cli, csv: Path, table: pd.DataFram
     table.rename(columns={"width": "wide"}).to_csv(other, index=False)
     kept.write_text("mine")
     for arguments, text in (
-        ((other,), "column 'width' is missing"),
+        ((other,), "the table has no column 'width'"),
         ((csv.parent / "absent.csv",), "there is no file"),
         ((csv, "--out", kept), "exists; choose another file or overwrite with --force"),
         ((csv, "--out", kept / "sub.csv"), "is a file; name a folder"),

@@ -15,7 +15,7 @@ from goodfit.errors import InputError, MissingExtra, TrainingError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
-    help="Finds the regularization with which your network generalises on your data, and shows the evidence.",
+    help="Finds the regularization with which your network generalizes on your data, and shows the evidence.",
     epilog="Start with: `goodfit study digits`",
 )  # fmt: skip
 

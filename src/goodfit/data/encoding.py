@@ -164,7 +164,7 @@ class TableFeatures:
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             hint = near(missing[0], frame.columns) if len(missing) == 1 else ""
-            raise InputError(f"transform: column {quoted(missing)} is missing in the table.{hint}")
+            raise InputError(f"transform: the table has no column{'s' * (len(missing) > 1)} {quoted(missing)}.{hint}")
         if frame.columns.has_duplicates:
             doubled = frame.columns[frame.columns.duplicated()].unique()
             raise InputError(f"transform: {quoted(doubled)} names more than one column; rename or drop the others.")

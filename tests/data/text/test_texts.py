@@ -39,7 +39,7 @@ def test_transform() -> None:
 
 def test_transform_of_other_data() -> None:
     features = TextFeatures.fit(TRAIN)
-    with pytest.raises(InputError, match=r"column 'note' is missing in the table\. Did you mean 'notes'"):
+    with pytest.raises(InputError, match=r"the table has no column 'note'\. Did you mean 'notes'"):
         features.transform(pd.DataFrame({"notes": ["a"]}))
     for data in ("one text", [1.0, 2.0], np.zeros((2, 3))):
         with pytest.raises(InputError, match="texts must be a list or the column 'note' of a table"):

@@ -109,7 +109,7 @@ class TextFeatures:
             frame = data.set_axis(data.columns.map(str), axis=1)
             if self.column not in frame.columns:
                 hint = near(self.column, frame.columns)
-                raise InputError(f"transform: column '{self.column}' is missing in the table.{hint}")
+                raise InputError(f"transform: the table has no column '{self.column}'.{hint}")
             return frame[self.column]
         frame = as_texts(data)
         if not isinstance(frame, pd.DataFrame):
