@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import goodfit as gf
-from goodfit.data import Split, from_tensors, load, storage
+from goodfit.data import Images, Sounds, Split, from_tensors, load, storage
 from goodfit.data.duplicates import row_codes
 from goodfit.data.split import PARTS
 from goodfit.data.storage import is_mapped
@@ -70,8 +70,8 @@ def allocations(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 CASES = {
     "images": (RNG.integers(0, 256, (5000, 6, 5, 3), np.uint8), {}),
     "images of floats": (RNG.normal(3, 2, (300, 40, 40, 3)).astype(np.float32), {}),
-    "whitened": (RNG.normal(3, 2, (5000, 1, 6, 6)), {"whiten": 0.1}),
-    "sounds": (RNG.normal(0, 0.1, (2500, 1, 2000)).astype(np.float32), {"kind": "sound", "rate": 8000}),
+    "whitened": (RNG.normal(3, 2, (5000, 1, 6, 6)), {"options": Images(whiten=0.1)}),
+    "sounds": (RNG.normal(0, 0.1, (2500, 1, 2000)).astype(np.float32), {"options": Sounds(rate=8000)}),
     "halves": (RNG.normal(0, 0.1, (100, 2, 50)).astype(np.float16), {}),
     "a table": (RNG.normal(5, 3, (9000, 7)), {}),
 }

@@ -65,7 +65,7 @@ def test_inserted_after_every_layer_except_the_last(make_net: Callable[..., nn.S
     assert added == {"0.batch_norm", "2.batch_norm"}
     attachment.detach()
     assert set(model.state_dict()) == keys
-    with pytest.raises(InputError, match="BatchNorm: there must be a linear or convolution layer in front of the last"):
+    with pytest.raises(InputError, match="the network must have a linear or convolution layer in front of the last one"):
         attach_layers(nn.Linear(2, 2), Recipe.of(BatchNorm()))
     with pytest.raises(InputError, match="layer '0' has a batch_norm already"):
         attach_layers(make_net(), Recipe((BatchNorm(), BatchNorm(on="0"))))
@@ -86,7 +86,7 @@ def test_last_batch_with_a_single_row_is_handled(
 def test_batches_of_a_single_row_are_an_error(
     batch_size: int, accumulate: int, three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:
-    with pytest.raises(InputError, match="training: batch norm needs two rows at a time"):
+    with pytest.raises(InputError, match="training: batch norm needs at least two rows at a time"):
         fit(
             make_net(), three_class_split, BatchNorm(), Training(epochs=1, batch_size=batch_size, accumulate=accumulate)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 
+import torch  # noqa: F401  (the example uses it)
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
