@@ -65,7 +65,7 @@ def test_inserted_after_every_layer_except_the_last(make_net: Callable[..., nn.S
     assert added == {"0.batch_norm", "2.batch_norm"}
     attachment.detach()
     assert set(model.state_dict()) == keys
-    with pytest.raises(InputError, match="the network must have a linear or convolution layer in front of the last one"):
+    with pytest.raises(InputError, match="the network must have a linear or convolution layer in front of"):
         attach_layers(nn.Linear(2, 2), Recipe.of(BatchNorm()))
     with pytest.raises(InputError, match="layer '0' has a batch_norm already"):
         attach_layers(make_net(), Recipe((BatchNorm(), BatchNorm(on="0"))))
