@@ -49,7 +49,7 @@ types: $(VENV)/.dev ## mypy in strict mode on src
 wheel: $(VENV)/.dev ## build the wheel, import all of it, run README.md with it
 	$(BIN)/python tools/wheel.py
 
-check: lint types wheel ## everything but the tests
+check: lint types wheel structure ## everything but the tests
 
 structure: $(VENV)/.dev ## measures of the code's structure, and words that it does not use
 	$(BIN)/python tools/structure.py --check
