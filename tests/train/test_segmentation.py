@@ -137,7 +137,7 @@ def test_numeric_targets_of_one_channel_move_like_masks(split: Split) -> None:
 
 def test_techniques_without_an_equivalent_for_masks_are_refused(split: Split) -> None:
     cases: list[tuple[str | Recipe, str]] = [
-        ("class_balance", "the targets must be one class number per row, got torch.uint8"),
+        ("class_balance", "targets that are labels, but the task is segmentation"),
         ("smote", "the targets must be one class number per row"),
         ("target_noise", "targets that are numbers, but the task is segmentation|it acts on numbers"),
         (Recipe.of("rotation(15, classes='1')"), "classes= selects samples by class; the targets are masks"),
