@@ -41,5 +41,5 @@ def test_images_stay_in_range(
 
 
 def test_with_a_rotation_there_is_one_resampling(photos: Tensor, augment: Callable[..., Tensor]) -> None:
-    with pytest.raises(InputError, match=r"one fill; got fill='edge' and fill='black'"):
+    with pytest.raises(InputError, match=r"share one resampling, got fill='edge' and fill='black'"):
         augment([Rotation(10.0), RandAugment(fill="edge")], photos)
