@@ -93,6 +93,13 @@ def test_same_class_again_replaces_the_earlier_one() -> None:
     assert "cubic_penalty" not in all_techniques()
 
 
+def test_unregistered_technique_is_forgotten() -> None:
+    register(CubicPenalty)
+    registry.unregister(CubicPenalty)
+    registry.unregister(MixUp)
+    assert list(all_techniques()) == list(ALL)
+
+
 def test_catalogue_techniques_derive_from_what_the_trainers_apply() -> None:
     assert all(issubclass(technique, registry.BASES) for technique in ALL.values())
 

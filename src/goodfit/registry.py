@@ -57,6 +57,7 @@ def register(technique: T) -> T:
     ...         return 3 * self.strength * w * w.abs()
     >>> Recipe.of("cubic_penalty=0.01, dropout=0.5").techniques[0]
     CubicPenalty(strength=0.01, on='kernel')
+    >>> unregister(CubicPenalty)
 
     Raises:
         InputError: not a complete technique, or its name belongs to another one.
@@ -74,6 +75,11 @@ def register(technique: T) -> T:
     if ALL.get(technique.name()) is not technique:
         _replace(others | {technique.name(): technique})
     return technique
+
+
+def unregister(technique: type[Technique]) -> None:
+    """Forget a registered technique; nothing happens if it is not registered."""
+    _replace({name: known for name, known in _registered.items() if known is not technique})
 
 
 @contextmanager
