@@ -32,7 +32,7 @@ demo: $(VENV)/.runtime ## compare techniques on two bundled data sets; writes go
 	@echo "Open goodfit-demo/report.html (and goodfit-demo/breast-cancer/report.html)."
 
 test: $(VENV)/.dev ## run the tests and the examples in docstrings
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --doctest-modules src tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --doctest-modules src tests
 
 slow: $(VENV)/.dev ## run the long studies on real data
 	$(BIN)/python -m pytest -m slow

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,23 +28,34 @@ def commands(text: str) -> list[str]:
     return [line.split("  #")[0].strip() for line in lines if line.startswith("goodfit ")]
 
 
-def main() -> int:
-    """Run everything; stop at the first failure."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    script, lines = "\n".join(blocks(text, "python")), commands(text)
-    if not script or not lines:
-        raise SystemExit("README.md has no Python block or no goodfit command; nothing was run")
+def read(page: str) -> str:
+    """The text of a page."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def run_in_order(runs: list[list[str]]) -> bool:
+    """Run commands in an empty folder, one after another; print the first that fails."""
     with tempfile.TemporaryDirectory() as folder:
-        runs = [[sys.executable, "-W", "error", "-c", script]]
-        for page in PAGES:
-            own = "\n".join(blocks((ROOT / page).read_text(encoding="utf-8"), "python"))
-            runs.append([sys.executable, "-W", "error", "-c", own])
-        runs += [["bash", "-c", line.replace("goodfit", f"{sys.executable} -m goodfit", 1)] for line in lines]
         for run in runs:
             done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(run[-1], done.stdout, done.stderr, sep="\n")
-                return 1
+                return False
+    return True
+
+
+def main() -> int:
+    """Run everything; stop at the first failure."""
+    text = read("README.md")
+    script, lines = "\n".join(blocks(text, "python")), commands(text)
+    if not script or not lines:
+        raise SystemExit("README.md has no Python block or no goodfit command; nothing was run")
+    groups = [[[sys.executable, "-W", "error", "-c", script]]]
+    groups += [[[sys.executable, "-W", "error", "-c", "\n".join(blocks(read(page), "python"))]] for page in PAGES]
+    groups += [[["bash", "-c", line.replace("goodfit", f"{sys.executable} -m goodfit", 1)] for line in lines]]
+    with ThreadPool(2) as pool:  # the Python blocks run beside the commands, of which each may need the ones before
+        if not all(pool.map(run_in_order, groups)):
+            return 1
     print(
         f"README: {len(blocks(text, 'python'))} Python blocks and {len(lines)} commands run; {len(PAGES)} other pages"
     )
