@@ -5,6 +5,7 @@ Usage: python tools/readme.py
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+"""Networks this small are slower on several threads, which would wait for each other."""
 PAGES = ("docs/augmentation.md",)
 """Other pages whose Python blocks must run; their commands are not run, because they name files of the reader."""
 
@@ -37,7 +40,7 @@ def run_in_order(runs: list[list[str]]) -> bool:
     """Run commands in an empty folder, one after another; print the first that fails."""
     with tempfile.TemporaryDirectory() as folder:
         for run in runs:
-            done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
+            done = subprocess.run(run, cwd=folder, env=ONE_THREAD, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(run[-1], done.stdout, done.stderr, sep="\n")
                 return False
