@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from goodfit.report.page import Curve, Finding, Page, Row, TensorWeights, VerdictBox, Weights
+from goodfit.report.page import Curve, FindingEntry, NetworkWeights, Page, Row, TensorWeights, VerdictBox
 
 LONG = "l2=1e-4, dropout=0.25, batch_norm, mixup=0.2, label_smoothing=0.1, max_norm=3, ema=0.999, early_stopping=5"
 PLAIN, NOTE = "plain", "diverged on one seed of three"
@@ -73,7 +73,7 @@ def curve(label: str, difference: float, train: float, seed: int, epochs: int = 
     return Curve(label, seed, "accuracy", tuple(range(1, epochs + 1)), *table, best, best)
 
 
-def weights(label: str, share: float) -> Weights:
+def weights(label: str, share: float) -> NetworkWeights:
     tensors = []
     for name, shape in (
         ("0.weight", (500, 784)),
@@ -88,7 +88,7 @@ def weights(label: str, share: float) -> Weights:
         masses = [math.exp(-0.5 * ((a + b) / 2 / width) ** 2) for a, b in itertools.pairwise(edges)]
         counts = tuple(round((size - zeros) * mass / sum(masses)) for mass in masses)
         tensors.append(TensorWeights(name, shape, edges, counts, zeros, zeros + sum(counts)))
-    return Weights(label, tuple(tensors))
+    return NetworkWeights(label, tuple(tensors))
 
 
 def verdict() -> VerdictBox:
@@ -98,20 +98,20 @@ def verdict() -> VerdictBox:
         "97.0 % of the rest.",
         "plain",
         (
-            Finding(
+            FindingEntry(
                 "The gap is wide",
                 "Train accuracy 0.996, stop accuracy 0.970: a gap of 0.026, ten times its standard error over 3 seeds.",
                 "Regularize: dropout, mixup or weight decay.",
                 "supports",
             ),
-            Finding(
+            FindingEntry(
                 "The stop loss rises while the train loss falls",
                 "From epoch 19 to 60 the stop loss rises by 38 % while the train loss falls by 84 %.",
                 "Keep the best epoch's weights.",
                 "supports",
             ),
-            Finding("The network can fit the data", "Train accuracy exceeds 0.99 on every seed.", "", "neutral"),
-            Finding(
+            FindingEntry("The network can fit the data", "Train accuracy exceeds 0.99 on every seed.", "", "neutral"),
+            FindingEntry(
                 "The learning curve over rows flattens",
                 "Doubling the rows from 17,150 to 34,300 narrows the gap by only 0.004.",
                 "More data alone will not close it.",
@@ -144,7 +144,7 @@ def sample_page() -> Page:
             ("Data", "digits, 49,000 rows"),
             ("Train / stop / validation", "34,300 / 7,350 / 7,350"),
             ("Network", "784-500-500-500-10, ReLU"),
-            ("Weights", "897,010"),
+            ("NetworkWeights", "897,010"),
             ("Seeds", "3"),
             ("Epochs", "60"),
             ("Optimizer", "Adam, 1e-3, batch 128"),

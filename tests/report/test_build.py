@@ -15,8 +15,7 @@ import pytest
 from torch import nn
 
 from goodfit.data import Split, load
-from goodfit.diagnosis import Finding as Found
-from goodfit.diagnosis import Verdict
+from goodfit.diagnosis import Finding, Verdict
 from goodfit.errors import InputError
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
@@ -95,7 +94,7 @@ def test_kernels_without_a_spread(value: float) -> None:
     ],
 )
 def test_each_finding_is_marked_as_supporting_neutral_or_against(label: str, result: str, weight: str) -> None:
-    verdict = Verdict(label, "headline", (Found("check", result, "title", "evidence", "step"),), ("next",))
+    verdict = Verdict(label, "headline", (Finding("check", result, "title", "evidence", "step"),), ("next",))
     box = verdict_box(verdict, "the subject")
     assert box.findings[0].weight == weight
     assert (box.label, box.headline, box.subject, box.next_steps) == (label, "headline", "the subject", ("next",))

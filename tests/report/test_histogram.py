@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from goodfit.report.histogram import common_edges, rebin, weight_histogram
-from goodfit.report.page import TensorWeights, Weights
+from goodfit.report.page import NetworkWeights, TensorWeights
 
 
-def box(counts: tuple[int, ...], zeros: int, size: int, edges: tuple[float, ...] = (-1.0, 0.0, 1.0)) -> Weights:
-    return Weights("l1", (TensorWeights("w", (size,), edges, counts, zeros, size),))
+def box(counts: tuple[int, ...], zeros: int, size: int, edges: tuple[float, ...] = (-1.0, 0.0, 1.0)) -> NetworkWeights:
+    return NetworkWeights("l1", (TensorWeights("w", (size,), edges, counts, zeros, size),))
 
 
 def test_the_caption_states_the_share_of_exact_zeros() -> None:
@@ -19,7 +19,7 @@ def test_the_caption_states_the_share_of_exact_zeros() -> None:
 
 
 @pytest.mark.parametrize("weights", [box((10, 15), 75, 100), box((85, 15), 75, 100)])
-def test_exact_zeros_are_not_drawn(weights: Weights) -> None:
+def test_exact_zeros_are_not_drawn(weights: NetworkWeights) -> None:
     edges = common_edges(weights.tensors)
     assert (edges[0], edges[-1]) == (-1.0, 1.0)
     bins = rebin(weights.tensors, edges)
@@ -31,7 +31,7 @@ def test_constant_weights_have_a_histogram() -> None:
     weight_histogram(box((0, 0), 100, 100))
     equal = box((7,), 0, 7, edges=(0.5, 0.5))
     assert sum(rebin(equal.tensors, common_edges(equal.tensors))) == pytest.approx(7)
-    weight_histogram(Weights("empty", ()))
+    weight_histogram(NetworkWeights("empty", ()))
 
 
 def test_an_outlier_does_not_compress_the_histogram() -> None:

@@ -96,7 +96,7 @@ def study(
     """
     from goodfit.cli import work
 
-    source = work.Source(data, target, groups, time, task, o.load_options(kind, options), cache)
+    source = work.DataSource(data, target, groups, time, task, o.load_options(kind, options), cache)
     comparison, output = (
         work.Comparison(recipe or [], seeds, catalogue, population),
         work.Output(out, force, _command()),
@@ -132,7 +132,7 @@ def fit(
     """
     from goodfit.cli import work
 
-    source = work.Source(data, target, groups, time, task, o.load_options(kind, options), cache)
+    source = work.DataSource(data, target, groups, time, task, o.load_options(kind, options), cache)
     output = work.Output(out, force, _command(), every, resume)
     raise typer.Exit(work.run_fit(source, model, recipe, seed, training, output, threads))
 
@@ -157,7 +157,7 @@ def augment(
     """Show how augmentation changes your data: variants of samples, as an HTML page and as an image."""
     from goodfit.cli import work
 
-    source = work.Source(data, target, None, None, task, o.load_options(kind, options), cache)
+    source = work.DataSource(data, target, None, None, task, o.load_options(kind, options), cache)
     work.show_variants(source, recipe, show, samples, seed, out, force)
 
 

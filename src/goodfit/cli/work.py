@@ -38,7 +38,7 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """The data of a command, with the options of `load`."""
 
     data: str
@@ -114,7 +114,12 @@ def _training(split: gf.Split, options: Mapping[str, Any]) -> Training:
 
 
 def run_study(
-    source: Source, model: str | None, comparison: Comparison, options: Mapping[str, Any], output: Output, threads: int
+    source: DataSource,
+    model: str | None,
+    comparison: Comparison,
+    options: Mapping[str, Any],
+    output: Output,
+    threads: int,
 ) -> int:
     """Run a study, print and save it, and return the exit code."""
     recipes = [gf.Recipe.load(text) for text in comparison.recipes]
@@ -139,7 +144,13 @@ def run_study(
 
 
 def run_fit(
-    source: Source, model: str | None, recipe: str, seed: int, options: Mapping[str, Any], output: Output, threads: int
+    source: DataSource,
+    model: str | None,
+    recipe: str,
+    seed: int,
+    options: Mapping[str, Any],
+    output: Output,
+    threads: int,
 ) -> int:
     """Train a network, print and save the run, and return the exit code.
 
@@ -170,7 +181,7 @@ def run_fit(
 
 
 def show_variants(
-    source: Source, recipe: str, count: int, samples: int, seed: int, folder: Path | None, force: bool
+    source: DataSource, recipe: str, count: int, samples: int, seed: int, folder: Path | None, force: bool
 ) -> None:
     """Write a page of samples with augmented variants."""
     from goodfit.report import write_variants

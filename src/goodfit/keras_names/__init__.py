@@ -8,7 +8,7 @@ from typing import Any
 
 from goodfit.checks import is_whole_number
 from goodfit.errors import InputError, near
-from goodfit.keras_names.parsing import KerasClass, Settings, bind_arguments, parse_argument
+from goodfit.keras_names.parsing import KerasArguments, KerasClass, bind_arguments, parse_argument
 from goodfit.keras_names.tables import ACTIVITY, CALLBACKS, CONSTRAINTS, LAYERS, REGULARIZERS, WEIGHTS, make_techniques
 from goodfit.technique import Technique
 
@@ -74,7 +74,7 @@ def techniques_from_keras(**arguments: Any) -> list[Technique]:
     return unique
 
 
-def _argument(name: str, value: Any, arguments: Settings) -> list[Technique]:
+def _argument(name: str, value: Any, arguments: KerasArguments) -> list[Technique]:
     part, _, kind = name.rpartition("_")
     if kind in ("regularizer", "constraint") and part in (*WEIGHTS, "activity"):
         table = ACTIVITY if part == "activity" else REGULARIZERS if kind == "regularizer" else CONSTRAINTS
@@ -95,7 +95,7 @@ def _argument(name: str, value: Any, arguments: Settings) -> list[Technique]:
     raise InputError(f"keras: there is no argument '{name}'.{near(name, known)}")
 
 
-def _average(arguments: Settings) -> list[Technique]:
+def _average(arguments: KerasArguments) -> list[Technique]:
     """Convert Keras' momentum per step to the half-life in epochs of EMA."""
     momentum, steps = arguments.get("ema_momentum"), arguments.get("steps_per_epoch")
     momentum = 0.99 if momentum is None else momentum

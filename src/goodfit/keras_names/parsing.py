@@ -12,8 +12,8 @@ import numpy as np
 from goodfit.errors import InputError, near
 from goodfit.technique import Technique
 
-Settings = dict[str, Any]
-Converter = Callable[[Settings, str], list[Technique]]
+KerasArguments = dict[str, Any]
+Converter = Callable[[KerasArguments, str], list[Technique]]
 """(arguments of a Keras class, selector) → techniques."""
 
 
@@ -34,7 +34,7 @@ IGNORED = ("name", "dtype", "seed", "data_format", "verbose", "renorm_clipping",
 FLOAT32 = float(np.finfo(np.float32).max)
 
 
-def parse_argument(value: Any, who: str, attributes: Iterable[str] = ()) -> tuple[str, list[Any], Settings]:
+def parse_argument(value: Any, who: str, attributes: Iterable[str] = ()) -> tuple[str, list[Any], KerasArguments]:
     """The class name and the positional and keyword arguments of a text, config, class or object.
 
     `attributes` are read from objects without a config.
@@ -56,7 +56,7 @@ def parse_argument(value: Any, who: str, attributes: Iterable[str] = ()) -> tupl
     raise InputError(f"{who}: it must be a name like 'l2', a call like 'l2(0.01)', or a Keras object, got {value!r}.")
 
 
-def _parse(text: str, who: str) -> tuple[str, list[Any], Settings]:
+def _parse(text: str, who: str) -> tuple[str, list[Any], KerasArguments]:
     try:
         node = ast.parse(text.strip(), mode="eval").body
         call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
@@ -70,7 +70,7 @@ def _parse(text: str, who: str) -> tuple[str, list[Any], Settings]:
     return name, args, kwargs
 
 
-def bind_arguments(keras_class: KerasClass, who: str, args: Sequence[Any], kwargs: Settings) -> Settings:
+def bind_arguments(keras_class: KerasClass, who: str, args: Sequence[Any], kwargs: KerasArguments) -> KerasArguments:
     """All arguments of a class, with its defaults.
 
     Raises:

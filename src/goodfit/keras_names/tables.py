@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from goodfit.errors import InputError
-from goodfit.keras_names.parsing import REQUIRED, Converter, KerasClass, Settings, equal
+from goodfit.keras_names.parsing import REQUIRED, Converter, KerasArguments, KerasClass, equal
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
 
@@ -43,17 +43,17 @@ def _technique(name: str, **fixed: Any) -> Converter:
     return lambda settings, on: make_techniques(name, **settings, **fixed, on=on)
 
 
-def _l1_l2(s: Settings, on: str) -> list[Technique]:
+def _l1_l2(s: KerasArguments, on: str) -> list[Technique]:
     if s["l1"] and s["l2"]:
         return make_techniques("elastic_net", l1=s["l1"], l2=s["l2"], on=on)
     return [*make_techniques("l1", l1=s["l1"], on=on), *make_techniques("l2", l2=s["l2"], on=on)]
 
 
-def _activity(s: Settings, on: str) -> list[Technique]:
+def _activity(s: KerasArguments, on: str) -> list[Technique]:
     return [t for name, value in s.items() for t in make_techniques(f"activity_{name}", **{name: value}, on=on)]
 
 
-def _orthogonal(s: Settings, on: str) -> list[Technique]:
+def _orthogonal(s: KerasArguments, on: str) -> list[Technique]:
     over = {"rows": "inputs", "columns": "units"}.get(str(s["mode"]))  # Keras' kernels are (inputs, outputs)
     if over is None:
         raise InputError(f"keras: mode of OrthogonalRegularizer must be 'rows' or 'columns', got {s['mode']!r}.")
@@ -63,7 +63,7 @@ def _orthogonal(s: Settings, on: str) -> list[Technique]:
 def _norm_constraint(name: str) -> Converter:
     """Convert a constraint on the norm of the incoming weights of each unit, or of each embedding vector."""
 
-    def convert(s: Settings, on: str) -> list[Technique]:
+    def convert(s: KerasArguments, on: str) -> list[Technique]:
         if on in (WEIGHTS["bias"], WEIGHTS["gamma"], WEIGHTS["beta"]):
             raise InputError(f"keras: {name} must not be used on vectors such as biases, got on={on!r}; remove it.")
         vectors = on == WEIGHTS["embeddings"]  # in Keras (words, features), while kernels are (space…, inputs, outputs)
@@ -82,7 +82,7 @@ INCOMING_AXES: tuple[Any, ...] = (0, [0], [0, 1], [0, 1, 2], [0, 1, 2, 3])
 VECTOR_AXES: tuple[Any, ...] = (1, -1, [1], [-1])
 
 
-def _batch_norm(s: Settings, on: str) -> list[Technique]:
+def _batch_norm(s: KerasArguments, on: str) -> list[Technique]:
     momentum = s["momentum"]
     if isinstance(momentum, bool) or not isinstance(momentum, float | int) or not 0 <= momentum < 1:
         raise InputError(f"keras: momentum of BatchNormalization must be in [0, 1), got momentum={momentum!r}.")
@@ -90,7 +90,7 @@ def _batch_norm(s: Settings, on: str) -> list[Technique]:
     return make_techniques("batch_norm", momentum=round(1 - momentum, 12), eps=s["epsilon"], on=on)
 
 
-def _early_stopping(s: Settings, on: str) -> list[Technique]:
+def _early_stopping(s: KerasArguments, on: str) -> list[Technique]:
     monitor = str(s["monitor"])
     metric = monitor.removeprefix("val_")
     column = ("train_" if metric == monitor else "stop_") + METRICS.get(metric, metric)

@@ -1,6 +1,6 @@
 """Documentation pages of techniques, as Markdown and for the terminal."""
 
-from goodfit.pages.content import STAGES, Effect, KnobRow, Page, page, recipe_text, shown
+from goodfit.pages.content import STAGES, Effect, KnobRow, TechniquePage, page, recipe_text, shown
 from goodfit.pages.markdown import markdown, overview
 from goodfit.pages.terminal import catalogue_table, terminal
 
@@ -8,7 +8,7 @@ __all__ = [
     "STAGES",
     "Effect",
     "KnobRow",
-    "Page",
+    "TechniquePage",
     "catalogue_table",
     "markdown",
     "overview",

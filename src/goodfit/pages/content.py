@@ -59,7 +59,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Page:
+class TechniquePage:
     """The content of the documentation page of one technique."""
 
     name: str
@@ -92,7 +92,7 @@ class Page:
         return {label: text for label, text in self.sections.items() if label.startswith(SOURCES)}
 
 
-def page(technique: type[Technique]) -> Page:
+def page(technique: type[Technique]) -> TechniquePage:
     """Read the page of a technique from its class.
 
     >>> from goodfit.techniques import L2
@@ -106,7 +106,7 @@ def page(technique: type[Technique]) -> Page:
     sections = {k: one_line(v) for _, *rest in texts for k, v in zip(rest[::2], rest[1::2], strict=True)}
     opening = {label: text for label, text in sections.items() if not label.startswith(SOURCES)}
     reference = {"Reference": "; ".join(map(str, technique.references))} if technique.references else {}
-    return Page(
+    return TechniquePage(
         name=technique.name(),
         title=technique.__name__,
         stage=technique.stage(),
@@ -206,7 +206,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def by_stage(techniques: Iterable[type[Technique]]) -> dict[str, list[Page]]:
+def by_stage(techniques: Iterable[type[Technique]]) -> dict[str, list[TechniquePage]]:
     """Stage → its techniques by name, in the order of a training step."""
     read = sorted((page(t) for t in techniques), key=lambda p: p.name)
     grouped = {stage: [p for p in read if p.stage == stage] for stage in STAGES}

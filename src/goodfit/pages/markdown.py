@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from goodfit.pages.content import BOLD, STAGES, Page, by_stage, first_line, page
+from goodfit.pages.content import BOLD, STAGES, TechniquePage, by_stage, first_line, page
 from goodfit.technique import Technique
 
 SPECIAL = re.compile(r"(`[^`]+`|\*\*)|(https?://[^\s;,]*[^\s;,.:])|([*<])")
@@ -41,7 +41,7 @@ def _labelled(sections: dict[str, str]) -> list[str]:
     return [f"**{label}:** {_prose(text)}" for label, text in sections.items()]
 
 
-def _knobs(read: Page) -> list[str]:
+def _knobs(read: TechniquePage) -> list[str]:
     head = ("knob", "default", "allowed", "search range", "neutral", "unit", "meaning")
     rows = []
     for k in read.knobs:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from goodfit.pages.content import BOLD, STAGES, Page, by_stage, page
+from goodfit.pages.content import BOLD, STAGES, TechniquePage, by_stage, page
 from goodfit.technique import Technique
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def terminal(technique: type[Technique]) -> RenderableType:
     return Group(*parts, Text(), *[_text(text, label) for label, text in read.closing().items()])
 
 
-def _knob_table(read: Page) -> Table:
+def _knob_table(read: TechniquePage) -> Table:
     from rich.text import Text
 
     table = _bare_table("knob", "default", "meaning")

@@ -118,7 +118,7 @@ def _class_counts(recipe: Recipe, data: Split) -> tuple[str, str]:
 def verdict_box(verdict: Verdict, subject: str) -> p.VerdictBox:
     """Return the verdict on `subject`, with findings that are marked as supporting, neutral or against."""
     findings = tuple(
-        p.Finding(f.title, f.evidence, f.next_step, _weight(f.result, verdict.label)) for f in verdict.findings
+        p.FindingEntry(f.title, f.evidence, f.next_step, _weight(f.result, verdict.label)) for f in verdict.findings
     )
     return p.VerdictBox(verdict.label, verdict.headline, subject, findings, verdict.next_steps)
 
@@ -138,10 +138,10 @@ def curve(run: Run, label: str, seed: int) -> p.Curve:
     )  # fmt: skip
 
 
-def weights(run: Run, label: str) -> p.Weights:
+def weights(run: Run, label: str) -> p.NetworkWeights:
     """Return a histogram for each kernel of the kept weights."""
     kernels = [ref for ref in weight_refs(run.model) if ref.kind == "kernel"]
-    return p.Weights(label, tuple(_histogram(ref.name, ref.tensor.detach().cpu().double()) for ref in kernels))
+    return p.NetworkWeights(label, tuple(_histogram(ref.name, ref.tensor.detach().cpu().double()) for ref in kernels))
 
 
 def _histogram(name: str, tensor: torch.Tensor) -> p.TensorWeights:

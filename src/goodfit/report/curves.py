@@ -13,7 +13,7 @@ from goodfit.report.formatting import DASH, clean, finite, headed, number
 from goodfit.report.page import Curve
 from goodfit.report.theme import axis, colour, figure, label, safe
 
-Series = list[float | None]
+CurveValues = list[float | None]
 MAX_POINTS = 240  # per curve, so that long runs stay small files
 CUT = 8.0  # the loss axis ends at this many medians, so that a bad start does not flatten the rest
 
@@ -61,12 +61,12 @@ def _thin(epochs: Sequence[int]) -> list[int]:
     return places
 
 
-def _sample(epochs: Sequence[int], values: Sequence[float], places: Sequence[int]) -> tuple[list[int], Series]:
+def _sample(epochs: Sequence[int], values: Sequence[float], places: Sequence[int]) -> tuple[list[int], CurveValues]:
     kept = [i for i in places if i < len(values)]
     return [epochs[i] for i in kept], clean(values[i] for i in kept)
 
 
-def _mean(curves: Sequence[Curve], pick: Callable[[Curve], Sequence[float]]) -> tuple[list[int], Series]:
+def _mean(curves: Sequence[Curve], pick: Callable[[Curve], Sequence[float]]) -> tuple[list[int], CurveValues]:
     """Return the mean over seeds for the epochs that all seeds have; other means would jump where a seed ends."""
     tables = [dict(zip(curve.epochs, pick(curve), strict=False)) for curve in curves]
     common = [epoch for epoch in tables[0] if all(epoch in table for table in tables)] if tables else []
@@ -74,7 +74,7 @@ def _mean(curves: Sequence[Curve], pick: Callable[[Curve], Sequence[float]]) -> 
     return _sample(common, means, _thin(common))
 
 
-def _line(epochs: list[int], values: Series, part: str, y: str, *, thin: bool = False) -> go.Scatter:
+def _line(epochs: list[int], values: CurveValues, part: str, y: str, *, thin: bool = False) -> go.Scatter:
     dash = "5px,3px" if part == "train" else "solid"
     alone = sum(value is not None for value in values) < 2
     return go.Scatter(
@@ -92,10 +92,10 @@ def _line(epochs: list[int], values: Series, part: str, y: str, *, thin: bool = 
     )
 
 
-def _gap(epochs: list[int], train: Series, stop: Series, y: str) -> go.Scatter:
+def _gap(epochs: list[int], train: CurveValues, stop: CurveValues, y: str) -> go.Scatter:
     """Return the area between the means: a closed outline for each interval without missing values."""
     x: list[int | None] = []
-    outline: Series = []
+    outline: CurveValues = []
     for start, end in _complete_intervals(train, stop):
         forward = epochs[start:end]
         x += [*forward, *reversed(forward), forward[0], None]
@@ -104,7 +104,7 @@ def _gap(epochs: list[int], train: Series, stop: Series, y: str) -> go.Scatter:
                       fill="toself", fillcolor=colour("gap"), hoverinfo="skip")  # fmt: skip
 
 
-def _complete_intervals(first: Series, second: Series) -> Iterator[tuple[int, int]]:
+def _complete_intervals(first: CurveValues, second: CurveValues) -> Iterator[tuple[int, int]]:
     start = None
     pairs = [*zip(first, second, strict=False), (None, None)]
     for i, (a, b) in enumerate(pairs):

@@ -8,14 +8,14 @@ from typing import Any
 import plotly.graph_objects as go
 
 from goodfit.report.formatting import finite, percent
-from goodfit.report.page import TensorWeights, Weights
+from goodfit.report.page import NetworkWeights, TensorWeights
 from goodfit.report.theme import axis, colour, figure, label
 
 BINS = 60
 TAIL = 0.0005  # the share of weights at either end that the axis may cut off
 
 
-def weight_histogram(weights: Weights, plain: Weights | None = None) -> go.Figure:
+def weight_histogram(weights: NetworkWeights, plain: NetworkWeights | None = None) -> go.Figure:
     """Return a histogram of the non-zero weights as a filled outline, with those of plain as a dashed line.
 
     The histograms of the tensors are rebinned to common bins, so that recipe and plain are comparable. The caption
@@ -41,7 +41,7 @@ def weight_histogram(weights: Weights, plain: Weights | None = None) -> go.Figur
     return figure(traces, layout, alt=f"Histogram of weights. {caption}", caption=caption, narrow=[(480, slim)])
 
 
-def zero_caption(weights: Weights, plain: Weights | None) -> str:
+def zero_caption(weights: NetworkWeights, plain: NetworkWeights | None) -> str:
     """Return the share of exact zeros as a sentence."""
     text = f"{weights.label}: {percent(weights.zero_share)} of {weights.size:,} weights are exactly zero"
     return f"{text} ({plain.label}: {percent(plain.zero_share)}). Dashed: {plain.label}." if plain else f"{text}."
@@ -101,7 +101,7 @@ def without_zeros(tensor: TensorWeights) -> list[int]:
     return counts
 
 
-def _outline(weights: Weights, edges: list[float], *, filled: bool) -> go.Scatter:
+def _outline(weights: NetworkWeights, edges: list[float], *, filled: bool) -> go.Scatter:
     size = weights.size or 1
     shares = [float(f"{100 * count / size:.4g}") for count in rebin(weights.tensors, edges)]
     x = [float(f"{edge:.5g}") for edge in edges]

@@ -19,7 +19,7 @@ from goodfit.report import theme
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import digits, summary
 from goodfit.report.formatting import DASH, duration, finite, headed, number, percent, span
-from goodfit.report.page import REFERENCE, Page, Row, SampleGallery, Weights
+from goodfit.report.page import REFERENCE, NetworkWeights, Page, Row, SampleGallery
 
 MARKS = {"better": "●", "worse": "■", "inconclusive": "○", REFERENCE: ""}
 
@@ -183,7 +183,7 @@ def _tensors(page: Page, labels: tuple[str, ...]) -> dict[str, list[dict[str, An
     return {f"weights-{i}": _table(weights[name], plain) for i, name in enumerate(labels) if name in weights}
 
 
-def _table(weights: Weights, plain: Weights | None) -> list[dict[str, Any]]:
+def _table(weights: NetworkWeights, plain: NetworkWeights | None) -> list[dict[str, Any]]:
     before = {tensor.name: tensor for tensor in plain.tensors} if plain else {}
     rows = []
     for tensor in weights.tensors:

@@ -13,7 +13,7 @@ BETTER, WORSE, INCONCLUSIVE, REFERENCE = "better", "worse", "inconclusive", "ref
 
 
 @dataclass(frozen=True)
-class Finding:
+class FindingEntry:
     """An observation behind a verdict. `weight` is "supports", "against" or "neutral"."""
 
     title: str
@@ -29,7 +29,7 @@ class VerdictBox:
     label: str
     headline: str
     subject: str
-    findings: tuple[Finding, ...]
+    findings: tuple[FindingEntry, ...]
     next_steps: tuple[str, ...]
 
 
@@ -89,7 +89,7 @@ class TensorWeights:
 
 
 @dataclass(frozen=True)
-class Weights:
+class NetworkWeights:
     """The kept weights of a recipe, one histogram per tensor."""
 
     label: str
@@ -182,7 +182,7 @@ class Page:
     interval: str
     ranking: tuple[Row, ...]
     curves: tuple[Curve, ...]
-    weights: tuple[Weights, ...]
+    weights: tuple[NetworkWeights, ...]
     actions: tuple[tuple[str, ...], ...]
     action_columns: tuple[str, ...]
     test: tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 
-Groups = tuple[tuple[int, int], ...]
+ColumnGroups = tuple[tuple[int, int], ...]
 
 
 def share_within_groups(values: Tensor, inputs: Inputs) -> Tensor:
@@ -46,7 +46,7 @@ def categorical_columns(columns: int, inputs: Inputs, device: torch.device) -> T
 
 
 @lru_cache(maxsize=256)
-def _first_columns(groups: Groups, columns: int) -> tuple[int, ...]:
+def _first_columns(groups: ColumnGroups, columns: int) -> tuple[int, ...]:
     """For each column the first column of its group."""
     firsts = list(range(columns))
     for first, end in groups:

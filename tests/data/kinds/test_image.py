@@ -4,7 +4,7 @@ import numpy as np
 
 from goodfit.data.kinds import TrainingRows
 from goodfit.data.kinds.image import ImageKind
-from goodfit.data.reading.images import Form
+from goodfit.data.reading.images import ImageFormat
 
 
 def test_channels_at_the_end_come_first() -> None:
@@ -22,4 +22,4 @@ def test_masks(tmp_path: Path) -> None:
 
 
 def test_the_form_of_training_rows() -> None:
-    assert ImageKind().form_of(TrainingRows((3, 8, 9), uint8=True)) == Form((8, 9), 3)
+    assert ImageKind().form_of(TrainingRows((3, 8, 9), uint8=True)) == ImageFormat((8, 9), 3)

@@ -2,7 +2,7 @@ import pytest
 
 from goodfit.data.kinds import TrainingRows
 from goodfit.data.kinds.sound import SoundKind
-from goodfit.data.reading.sounds import Form
+from goodfit.data.reading.sounds import SoundFormat
 from goodfit.errors import InputError
 
 
@@ -13,7 +13,7 @@ def test_the_range_is_symmetric() -> None:
 
 def test_the_form_of_training_rows() -> None:
     form = SoundKind().form_of(TrainingRows((2, 4000), rate=8000, high=1.0))
-    assert form == Form(8000, 4000, 2)
+    assert form == SoundFormat(8000, 4000, 2)
     assert SoundKind().rate_of(form) == 8000
 
 

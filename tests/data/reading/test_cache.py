@@ -154,7 +154,7 @@ def test_interrupted_decoding_leaves_nothing(
 ) -> None:
     cache, before = tmp_path / "cache", images.decode
 
-    def broken(file: Path, form: images.Form) -> Array:
+    def broken(file: Path, form: images.ImageFormat) -> Array:
         if file.name == "07.png":
             raise KeyboardInterrupt
         return before(file, form)

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from goodfit.data import Clips, Dataset, Options, Series, Sounds, Tables, Texts, load
-from goodfit.data.reading.videos import Form, choose_frames, decode, inspect
+from goodfit.data.reading.videos import ClipFormat, choose_frames, decode, inspect
 from goodfit.errors import InputError, MissingExtra
 
 Frames = npt.NDArray[np.uint8]
@@ -136,9 +136,9 @@ def test_a_rate_or_a_length_without_the_other(acts: Path, put_clip: Put) -> None
 
 def test_frames_that_come_at_uneven_times() -> None:
     times = np.array([0.0, 0.1, 0.5, 0.6])
-    assert choose_frames(times, Form((1, 1), 1, 6, 10.0)).tolist() == [0, 1, 1, 2, 2, 2]
-    assert choose_frames(times, Form((1, 1), 1, 3, 1.0)).tolist() == [0, 3, 3]
-    assert choose_frames(np.zeros(1), Form((1, 1), 1, 3)).tolist() == [0, 0, 0]
+    assert choose_frames(times, ClipFormat((1, 1), 1, 6, 10.0)).tolist() == [0, 1, 1, 2, 2, 2]
+    assert choose_frames(times, ClipFormat((1, 1), 1, 3, 1.0)).tolist() == [0, 3, 3]
+    assert choose_frames(np.zeros(1), ClipFormat((1, 1), 1, 3)).tolist() == [0, 0, 0]
 
 
 def test_clips_of_one_frame_give_a_warning(acts: Path, put_clip: Put, caplog: pytest.LogCaptureFixture) -> None:
@@ -172,7 +172,7 @@ def test_sizes_that_differ(acts: Path, put_clip: Put, noise: Callable[..., Frame
 def test_smaller_frames_are_means(tmp_path: Path, write_clip: Put) -> None:
     board = np.indices((32, 32)).sum(0) % 2 * 255  # black and white pixels in turn
     path = write_clip(tmp_path / "board.mkv", np.repeat(board[None].astype(np.uint8), 3, 0), form="gray")
-    frame_pixels = decode(path, Form((8, 8), 1, 3), inspect(path).times)
+    frame_pixels = decode(path, ClipFormat((8, 8), 1, 3), inspect(path).times)
     assert np.abs(frame_pixels[:, :, 1:-1, 1:-1].astype(int) - 127).max() < 12
 
 
@@ -185,7 +185,7 @@ def test_clips_of_an_upright_camera_are_rotated(tmp_path: Path, write_clip: Put)
     turn = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)  # by 90° to the right
     path.write_bytes(raw[:matrix] + turn + raw[matrix + 36 :])
     assert inspect(path).size == (48, 32)
-    frame_pixels = decode(path, Form((48, 32), 3, 5), inspect(path).times)
+    frame_pixels = decode(path, ClipFormat((48, 32), 3, 5), inspect(path).times)
     assert frame_pixels.shape == (3, 5, 48, 32)
     assert frame_pixels[..., 20:].mean() > 235
     assert frame_pixels[..., :12].mean() < 20
@@ -201,7 +201,7 @@ def test_transparency_is_white(tmp_path: Path) -> None:
         for values in half:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="rgba")))
         container.mux(stream.encode(None))
-    frame_pixels = decode(path, Form((8, 8), 3, 4), inspect(path).times)
+    frame_pixels = decode(path, ClipFormat((8, 8), 3, 4), inspect(path).times)
     assert (frame_pixels[..., :4] == 255).all()
     assert (frame_pixels[..., 4:] == 0).all()
 

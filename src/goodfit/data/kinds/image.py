@@ -34,7 +34,7 @@ class ImageKind(FileKind):
     bounded: ClassVar[bool] = True
     has_masks: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = images.SUFFIXES
-    form: ClassVar[type[Any]] = images.Form
+    form: ClassVar[type[Any]] = images.ImageFormat
     preview: ClassVar[str] = "picture"
     augmentations: ClassVar[tuple[str, ...]] = (
         "shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", "cut_out", MOVES,
@@ -69,10 +69,10 @@ class ImageKind(FileKind):
         """Images (rows, channels, height, width) uint8."""
         return images.decode_listing(listing, options, form, allocate)
 
-    def form_of(self, rows: TrainingRows) -> images.Form:
+    def form_of(self, rows: TrainingRows) -> images.ImageFormat:
         """Size and channels of the training rows."""
         self._check_pixels(rows)
-        return images.Form((rows.shape[1], rows.shape[2]), rows.shape[0])
+        return images.ImageFormat((rows.shape[1], rows.shape[2]), rows.shape[0])
 
     def files_of(self, path: Path) -> Path:
         """The folder of images where there is one of masks, too."""

@@ -32,7 +32,7 @@ class SoundKind(FileKind):
     example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((1, 64), (2, 30))
     bounded: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = sounds.SUFFIXES
-    form: ClassVar[type[Any]] = sounds.Form
+    form: ClassVar[type[Any]] = sounds.SoundFormat
     network: ClassVar[str] = "mel_cnn"
     preview: ClassVar[str] = "spectrogram"
     example: ClassVar[str] = "pitch=2"
@@ -48,7 +48,7 @@ class SoundKind(FileKind):
         """A range that is symmetric around silence."""
         return -max(-low, high), max(-low, high)
 
-    def read_file(self, path: Path, options: Sounds) -> sounds.Archive:
+    def read_file(self, path: Path, options: Sounds) -> sounds.SoundArchive:
         """The sounds of an archive."""
         return sounds.read_archive(path, options)
 
@@ -63,11 +63,11 @@ class SoundKind(FileKind):
     ) -> tuple[Any, tuple[str, ...]] | None:
         """Files or an archive in the form of the training rows."""
         if self.matches_file(path):
-            form = sounds.Form(int(rows.rate), rows.shape[-1], rows.shape[0])
+            form = sounds.SoundFormat(int(rows.rate), rows.shape[-1], rows.shape[0])
             return sounds.read_archive(path, Sounds(), form).x, ()
         return super().read_for_prediction(path, rows, damaged, is_sample)
 
-    def form_of(self, rows: TrainingRows) -> sounds.Form:
+    def form_of(self, rows: TrainingRows) -> sounds.SoundFormat:
         """Rate, length and channels of the training rows.
 
         Raises:
@@ -83,8 +83,8 @@ class SoundKind(FileKind):
                 "predict: to predict files, the network must be trained on sounds in [−1, 1], got training sounds up "
                 f"to {rows.high:g}; divide the arrays (16 bits: by 32768) and train again, or predict arrays."
             )
-        return sounds.Form(int(rows.rate), rows.shape[1], rows.shape[0])
+        return sounds.SoundFormat(int(rows.rate), rows.shape[1], rows.shape[0])
 
-    def rate_of(self, form: sounds.Form) -> float:
+    def rate_of(self, form: sounds.SoundFormat) -> float:
         """Samples per second."""
         return form.rate

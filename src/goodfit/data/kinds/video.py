@@ -32,7 +32,7 @@ class VideoKind(FileKind):
     bounded: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = videos.SUFFIXES
     chosen_suffixes: ClassVar[frozenset[str]] = videos.ANIMATED
-    form: ClassVar[type[Any]] = videos.Form
+    form: ClassVar[type[Any]] = videos.ClipFormat
     network: ClassVar[str] = "cnn"
     preview: ClassVar[str] = "clip"
     augmentations: ClassVar[tuple[str, ...]] = (
@@ -54,12 +54,12 @@ class VideoKind(FileKind):
         """Clips (rows, channels, frames, height, width) uint8."""
         return videos.decode_listing(listing, options, form, allocate)
 
-    def form_of(self, rows: TrainingRows) -> videos.Form:
+    def form_of(self, rows: TrainingRows) -> videos.ClipFormat:
         """Size, channels, frames and rate of the training rows."""
         self._check_pixels(rows)
         channels, frames, height, width = rows.shape
-        return videos.Form((height, width), channels, frames, float(rows.rate))
+        return videos.ClipFormat((height, width), channels, frames, float(rows.rate))
 
-    def rate_of(self, form: videos.Form) -> float:
+    def rate_of(self, form: videos.ClipFormat) -> float:
         """Frames per second, 0 where frames are spread evenly over each clip."""
         return form.rate

@@ -25,7 +25,7 @@ Size: TypeAlias = int | tuple[int, int] | None
 
 
 @dataclass(frozen=True)
-class Form:
+class ImageFormat:
     """Size and channels that all images of an array have."""
 
     size: tuple[int, int]  # height, width
@@ -46,7 +46,7 @@ def inspect(file: Path) -> tuple[tuple[int, int], bool]:
 
 def common_form(
     properties: Sequence[tuple[tuple[int, int], bool]], size: Size, names: Names, samples: str = "images"
-) -> Form:
+) -> ImageFormat:
     """The form for images with these properties: grey if all are grey, otherwise with three channels.
 
     Args:
@@ -62,7 +62,7 @@ def common_form(
         raise InputError(f"load: none of the {samples} can be read; repair or replace them.")
     channels = 1 if all(grey for _, grey in properties) else 3
     if size is not None:
-        return Form((size, size) if isinstance(size, int) else size, channels)
+        return ImageFormat((size, size) if isinstance(size, int) else size, channels)
     sizes = Counter(own for own, _ in properties)
     usual = sizes.most_common(1)[0][0]
     if len(sizes) > 1:
@@ -71,12 +71,12 @@ def common_form(
             f"load: {samples} must have one size; most are {usual[0]} × {usual[1]} (height × width), {len(others)} are "
             f"not ({names(others)}); give size={min(usual)} to bring all to one."
         )
-    return Form(usual, channels)
+    return ImageFormat(usual, channels)
 
 
 def decode_listing(
-    listing: Listing, options: Images, form: Form | None = None, allocate: Allocate = np.zeros
-) -> tuple[Array, Array, Form]:
+    listing: Listing, options: Images, form: ImageFormat | None = None, allocate: Allocate = np.zeros
+) -> tuple[Array, Array, ImageFormat]:
     """Decode the images of a folder.
 
     Args:
@@ -109,7 +109,7 @@ def decode_listing(
     return compact_rows(x, rows), np.array([listing.labels[good[at]] for at in rows]), form
 
 
-def decode(file: Path, form: Form) -> Array:
+def decode(file: Path, form: ImageFormat) -> Array:
     """Decode an image; 16 bits become 8, transparent pixels become white.
 
     Shape: (channels, height, width) uint8.

@@ -14,7 +14,7 @@ from goodfit.data.options import Images
 from goodfit.data.reading import images
 from goodfit.data.reading.cache import Allocate, Source, compact_rows, decode_cached
 from goodfit.data.reading.folders import Folder
-from goodfit.data.reading.images import SUFFIXES, Form
+from goodfit.data.reading.images import SUFFIXES, ImageFormat
 from goodfit.data.reading.listing import (
     LOG,
     Listing,
@@ -66,21 +66,21 @@ def read_folder(path: Path, options: Images, cache: Path | None = None) -> Folde
         InputError: files without a partner, damaged files, or images of different sizes without `size`.
         MissingExtra: pillow is not installed.
     """
-    form: Form | None = None
+    form: ImageFormat | None = None
     read = []
     for root in roots(path):
         pairs = list(_pairs(root, options.damaged))
         settings = ("masks", options.size, form)
         source = Source(root, [file for pair in pairs for file in pair], settings, len(pairs))
         decode_pairs = partial(_decode_pairs, root, pairs, options, form)
-        (x, y), form = decode_cached(source, cache, options.damaged, Form, decode_pairs)
+        (x, y), form = decode_cached(source, cache, options.damaged, ImageFormat, decode_pairs)
         read.append((x, y))
     return Folder(*read[0], read[1] if len(read) > 1 else None, target="mask")
 
 
 def _decode_pairs(
-    root: Path, pairs: Sequence[Pair], options: Images, form: Form | None, allocate: Allocate
-) -> tuple[list[Array], Form]:
+    root: Path, pairs: Sequence[Pair], options: Images, form: ImageFormat | None, allocate: Allocate
+) -> tuple[list[Array], ImageFormat]:
     listing = Listing(root, tuple(image for image, _ in pairs), ())
     properties, damaged = split_damaged(map_files(pairs, _inspect, "reading headers of images and masks"))
     good = [i for i in range(len(pairs)) if i not in damaged]
@@ -103,7 +103,7 @@ def _decode_pairs(
     return [compact_rows(x, rows), compact_rows(y, rows)], form
 
 
-def decode(file: Path, form: Form) -> Array:
+def decode(file: Path, form: ImageFormat) -> Array:
     """Decode a mask; colours that are not grey become their number plus `COLOR_OFFSET`.
 
     Shape: (height, width) int32.

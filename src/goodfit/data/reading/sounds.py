@@ -36,7 +36,7 @@ RATES = ("rate", "sample_rate")
 
 
 @dataclass(frozen=True)
-class Form:
+class SoundFormat:
     """Rate, length and channels that all sounds of an array have."""
 
     rate: int
@@ -82,7 +82,7 @@ def inspect(file: Path) -> tuple[int, int, int]:
     return int(info.samplerate), int(info.frames), int(info.channels)
 
 
-def decode(file: Path, form: Form) -> Array:
+def decode(file: Path, form: SoundFormat) -> Array:
     """Decode a sound at the form's rate, up to the form's length; for one channel, channels are averaged.
 
     Shape: (channels, time) float32 in [−1, 1].
@@ -102,8 +102,8 @@ def decode(file: Path, form: Form) -> Array:
 
 
 def decode_listing(
-    listing: Listing, options: Sounds, form: Form | None = None, allocate: Allocate = np.zeros
-) -> tuple[Array, Array, Form]:
+    listing: Listing, options: Sounds, form: SoundFormat | None = None, allocate: Allocate = np.zeros
+) -> tuple[Array, Array, SoundFormat]:
     """Decode the sounds of a folder.
 
     Args:
@@ -138,7 +138,9 @@ def decode_listing(
     return compact_rows(x, rows), labels, form
 
 
-def _decode_good(files: Sequence[Path], form: Form, allocate: Allocate) -> tuple[Array, QualityReport, dict[int, str]]:
+def _decode_good(
+    files: Sequence[Path], form: SoundFormat, allocate: Allocate
+) -> tuple[Array, QualityReport, dict[int, str]]:
     """All sounds, what is questionable about them, and the reasons for those that are damaged."""
     x = allocate((len(files), form.channels, form.samples), np.float32)
     quality = QualityReport()
@@ -167,11 +169,11 @@ def resample(x: Array, before: int, after: int) -> Array:
     return resampled
 
 
-def _common_form(rates: Array, lengths: Array, channels: Array, options: Sounds) -> Form:
+def _common_form(rates: Array, lengths: Array, channels: Array, options: Sounds) -> SoundFormat:
     """The form for sounds of these rates, lengths (in samples) and numbers of channels."""
     rate = options.rate or _most_frequent(rates)
     seconds = options.seconds or float(np.percentile(lengths / rates, COVERED))
-    return Form(rate, max(1, round(seconds * rate)), 1 if options.mono else _most_frequent(channels))
+    return SoundFormat(rate, max(1, round(seconds * rate)), 1 if options.mono else _most_frequent(channels))
 
 
 def _most_frequent(values: Array) -> int:
@@ -210,7 +212,7 @@ def _warn_cut(lengths: Array, length: float, unit: str, remedy: str) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Archive:
+class SoundArchive:
     """The content of an npz archive of sounds: sounds (rows, 1, time), their rate (0: unknown), and other arrays."""
 
     x: Array
@@ -227,7 +229,7 @@ def is_archive(path: Path) -> bool:
         return False  # reading the arrays reports what is wrong
 
 
-def read_archive(path: Path, options: Sounds, form: Form | None = None) -> Archive:
+def read_archive(path: Path, options: Sounds, form: SoundFormat | None = None) -> SoundArchive:
     """Sounds from an npz archive with `samples`, `lengths`, and other arrays with one value per sound.
 
     The archive's rate is in an array `rate` or `sample_rate`, or is that of the options. int16 values become floats in
@@ -246,9 +248,9 @@ def read_archive(path: Path, options: Sounds, form: Form | None = None) -> Archi
     _check_arrays(path, samples, lengths)
     sounds = np.split(samples, np.cumsum(lengths)[:-1])
     if form is None:
-        return Archive(*_stack(sounds, rate, options), arrays)
+        return SoundArchive(*_stack(sounds, rate, options), arrays)
     options = Sounds(rate=form.rate or None, seconds=form.samples / form.rate if form.rate else None)
-    return Archive(*_stack(sounds, rate, options, form.samples), arrays)
+    return SoundArchive(*_stack(sounds, rate, options, form.samples), arrays)
 
 
 def _check_arrays(path: Path, samples: Array, lengths: Array) -> None:

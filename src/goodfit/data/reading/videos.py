@@ -39,7 +39,7 @@ REMEDY = "; frames=, or rate= and seconds=, choose other frames"
 
 
 @dataclass(frozen=True)
-class Form:
+class ClipFormat:
     """Size, channels and frames that all clips of an array have.
 
     `rate` is in frames per second; 0: the frames are spread evenly over each clip.
@@ -116,15 +116,15 @@ def _lacks_trailer(file: Path) -> bool:
         return b";" not in opened.read()
 
 
-def choose_frames(times: Array, form: Form) -> Array:
+def choose_frames(times: Array, form: ClipFormat) -> Array:
     """The positions of the frames of a clip that are used (frames of the form,).
 
     With a rate, the frame nearest to each time k / rate, after the clip's end its last frame; without a rate, frames
     from the first to the last in even steps.
 
-    >>> choose_frames(np.arange(10) / 10, Form((1, 1), 1, 4)).tolist()
+    >>> choose_frames(np.arange(10) / 10, ClipFormat((1, 1), 1, 4)).tolist()
     [0, 3, 6, 9]
-    >>> choose_frames(np.arange(4) / 10, Form((1, 1), 1, 4, rate=5.0)).tolist()
+    >>> choose_frames(np.arange(4) / 10, ClipFormat((1, 1), 1, 4, rate=5.0)).tolist()
     [0, 2, 3, 3]
     """
     last = len(times) - 1
@@ -138,7 +138,7 @@ def choose_frames(times: Array, form: Form) -> Array:
     return nearest
 
 
-def decode(file: Path, form: Form, times: Array) -> Array:
+def decode(file: Path, form: ClipFormat, times: Array) -> Array:
     """Decode a clip; after its end its last frame is repeated, transparent pixels become white.
 
     Args:
@@ -171,8 +171,8 @@ def decode(file: Path, form: Form, times: Array) -> Array:
 
 
 def decode_listing(
-    listing: Listing, options: Clips, form: Form | None = None, allocate: Allocate = np.zeros
-) -> tuple[Array, Array, Form]:
+    listing: Listing, options: Clips, form: ClipFormat | None = None, allocate: Allocate = np.zeros
+) -> tuple[Array, Array, ClipFormat]:
     """Decode the clips of a folder.
 
     Args:
@@ -196,7 +196,7 @@ def decode_listing(
     remedy = REMEDY if form is None else ""
     if form is None:
         still = common_form([(clip.size, clip.grey) for clip in clips], options.size, names, "clips")
-        form = Form(still.size, still.channels, *_frames_and_rate(clips, options))
+        form = ClipFormat(still.size, still.channels, *_frames_and_rate(clips, options))
     elif options.size is None:
         warn_resized([clip.size for clip in clips], form.size, names, "clips")
     x = allocate((len(good), form.channels, form.frames, *form.size), np.uint8)
@@ -223,7 +223,7 @@ def _frames_and_rate(clips: Sequence[Properties], options: Clips) -> tuple[int, 
     return max(1, round(seconds * rate)), rate
 
 
-def _warn_frames(clips: Sequence[Properties], form: Form, names: Names, remedy: str) -> None:
+def _warn_frames(clips: Sequence[Properties], form: ClipFormat, names: Names, remedy: str) -> None:
     """Log which frames are used, and which clips are short."""
     counts = [len(clip.times) for clip in clips]
     single = [i for i, count in enumerate(counts) if count == 1]
@@ -247,7 +247,7 @@ def _warn_frames(clips: Sequence[Properties], form: Form, names: Names, remedy: 
         )  # fmt: skip
 
 
-def _pixels(frame: Any, form: Form) -> Array:
+def _pixels(frame: Any, form: ClipFormat) -> Array:
     """A frame's pixels (channels, height, width), scaled to cover the form's size and cropped evenly."""
     turns = round(frame.rotation / 90) % 4
     height, width = form.size[::-1] if turns % 2 else form.size

@@ -14,7 +14,7 @@ from torch.utils._pytree import TreeSpec
 from goodfit.train.population.graph import (
     PROGRAMS,
     Flat,
-    Program,
+    GraphFunction,
     cache_marker,
     compile_graph,
     hoist_constants,
@@ -31,7 +31,7 @@ TRACE_SECONDS, START_SECONDS, COMPILE_SECONDS, CACHED_SECONDS = 1.0, 6.0, 10.0, 
 OTHER_COST = 0.25
 """The cost of functions other than a step, relative to a step: an evaluation has a tenth of its operations."""
 STEP = "step"
-Kind = tuple[Hashable, ...]
+CallKind = tuple[Hashable, ...]
 """Identifies a function: its name and everything on which its shapes and operations depend."""
 StackedFunction = Callable[..., Any]
 """Maps trees of tensors with a leading member dimension to such a tree."""
@@ -57,9 +57,9 @@ class CallHints:
 class CompiledCall:
     """A traced graph or compiled program in place of a function."""
 
-    program: Program
+    program: GraphFunction
     spec: TreeSpec
-    constants: Program  # computes the values that depend on the constant argument alone
+    constants: GraphFunction  # computes the values that depend on the constant argument alone
     hints: CallHints
     compiled: bool
 
@@ -91,14 +91,14 @@ class Calls:
     """Calls functions for many members at once and decides when to trace or compile them."""
 
     def __init__(self, threads: int = 0) -> None:
-        self.records: dict[tuple[Kind, int], CallRecord] = {}
+        self.records: dict[tuple[CallKind, int], CallRecord] = {}
         self.threads = threads  # of a compiled program; 0: torch's number
         self.expected_steps = 0  # training steps that are still to come
         self.timed = TIMED
         self.required_gain = 1.0  # the least time that compiling must save, as a multiple of its cost
         self.may_compile = True
 
-    def capacity(self, kind: Kind, members: int) -> int:
+    def capacity(self, kind: CallKind, members: int) -> int:
         """The number of members to pad the next call to: that of an existing graph with enough rows, if any."""
         capacities = [
             capacity
@@ -110,7 +110,7 @@ class Calls:
 
     def __call__(
         self,
-        kind: Kind,
+        kind: CallKind,
         members: int,
         function: StackedFunction,
         *arguments: Flat,
@@ -147,7 +147,7 @@ class Calls:
         graph, leaves, spec = trace(function, arguments)
         constants, graph, values = hoist_constants(graph, leaves, hints.constant_leaves(arguments))
         leaves += values
-        program: Program | None = None
+        program: GraphFunction | None = None
         to_compile = overwrite_arguments(graph, len(arguments[0].leaves)) if hints.overwrites else graph
         marker = cache_marker(to_compile, leaves, self.threads)
         cost = 0.0

@@ -123,10 +123,10 @@ MAX_PROGRAMS = 64
 """Compiled programs that a process keeps for later calls, at most."""
 
 Leaves = Sequence[Tensor]
-Program = Callable[..., Any]
+GraphFunction = Callable[..., Any]
 """Maps tensors to a sequence of tensors."""
 
-PROGRAMS: dict[str, Program] = {}
+PROGRAMS: dict[str, GraphFunction] = {}
 """The compiled programs of this process, by the name of their cache marker."""
 
 
@@ -218,7 +218,7 @@ def overwrite_arguments(graph: GraphModule, count: int) -> GraphModule:
     return copy
 
 
-def compile_graph(graph: GraphModule, leaves: Leaves, marker: Path, threads: int) -> Program | None:
+def compile_graph(graph: GraphModule, leaves: Leaves, marker: Path, threads: int) -> GraphFunction | None:
     """The graph as one compiled program; None if there is no compiler, or it fails."""
     if marker.name in PROGRAMS:
         return PROGRAMS[marker.name]
@@ -230,7 +230,7 @@ def compile_graph(graph: GraphModule, leaves: Leaves, marker: Path, threads: int
         options = {"cpp_wrapper": leaves[0].device.type == "cpu"} | ({"cpp.threads": threads} if threads else {})
         with warnings.catch_warnings(), config.patch(options):
             warnings.simplefilter("ignore")  # warnings of the compiler
-            program: Program = standalone_compile(graph, list(leaves), dynamic_shapes="from_example_inputs")
+            program: GraphFunction = standalone_compile(graph, list(leaves), dynamic_shapes="from_example_inputs")
             program(*[leaf.clone() for leaf in leaves])
     except Exception as error:  # noqa: BLE001 - the compiler may raise anything; the graph gives the same results
         LOG.info("goodfit: the population is not compiled (%s)", str(error).strip().splitlines()[:1])

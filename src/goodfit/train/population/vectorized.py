@@ -17,7 +17,7 @@ from torch.utils._pytree import TreeSpec, tree_map
 from goodfit.data import Metric
 from goodfit.errors import TrainingError
 from goodfit.stages import acts_now
-from goodfit.train.population.calls import STEP, CallHints, Calls, Kind
+from goodfit.train.population.calls import STEP, CallHints, CallKind, Calls
 from goodfit.train.population.context import DrawRequest
 from goodfit.train.population.evaluate import PopulationEvaluator, divergences
 from goodfit.train.population.graph import Flat, Tree, concatenate, row_of, rows_of, stack, where
@@ -53,7 +53,7 @@ class MemberBatch:
         averaging = AveragingStep(updates=program.on_eval is not None)
         self.all_flags = StepFlags((True,) * len(program.on_grads), (True,) * len(program.update.targets), averaging)
         self.flat = Flat.of({})
-        self.specs: dict[Kind, TreeSpec] = {}  # of the inputs of steps
+        self.specs: dict[CallKind, TreeSpec] = {}  # of the inputs of steps
         self.best: State = {}
         self.random = PopulationRandom(pool.device, pool.dtype, program.uniform)
 
