@@ -56,7 +56,7 @@ def main() -> int:
     groups = [[[sys.executable, "-W", "error", "-c", script]]]
     groups += [[[sys.executable, "-W", "error", "-c", "\n".join(blocks(read(page), "python"))]] for page in PAGES]
     groups += [[["bash", "-c", line.replace("goodfit", f"{sys.executable} -m goodfit", 1)] for line in lines]]
-    with ThreadPool(2) as pool:  # the Python blocks run beside the commands, of which each may need the ones before
+    with ThreadPool(2) as pool:  # blocks and commands run in parallel; a command may need the ones before it
         if not all(pool.map(run_in_order, groups)):
             return 1
     print(
