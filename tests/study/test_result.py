@@ -1,10 +1,12 @@
 """The ranking of given scores."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
 import pytest
 
+from goodfit.diagnosis import RUN_A_STUDY, Verdict
 from goodfit.study import Study
 from goodfit.study.result import COUNT_METRICS
 from goodfit.study.statistics import corrected_interval
@@ -91,3 +93,24 @@ def test_a_trial_as_a_row_of_runs_csv(make_study: MakeStudy) -> None:
     assert (rows[0]["recipe"], rows[0]["text"], rows[0]["score"], rows[0]["stopped"]) == ("plain", "", 0.5, "")
     assert (rows[1]["text"], rows[1]["stopped"], rows[1]["epochs"]) == ("l2=0.1", "it diverged", 0)
     assert math.isnan(rows[1]["score"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "step"),
+    [
+        ("accuracy", {"": [0.1, 0.5, 0.9], "l2=0.1": [0.2, 0.6, 1.0]}, "Regularize: use l2=0.1, which is"),
+        ("rmse", {"": [0.2, 0.6, 1.0], "l2=0.1": [0.1, 0.5, 0.9]}, "Regularize: use l2=0.1, which is"),
+        ("rmse", {"": [0.1, 0.5, 0.9], "l2=0.1": [0.2, 0.6, 1.0]}, "Regularize: use more seeds or other recipes"),
+        ("accuracy", {"": [0.7, 0.8], "l2=0.1": [0.5, 1.0]}, "Regularize: use more seeds or other recipes"),
+    ],
+)
+def test_the_next_step_of_a_study_follows_from_its_result(
+    metric: str, scores: dict[str, list[float]], step: str, make_study: MakeStudy
+) -> None:
+    study = make_study(scores, metric=metric)
+    verdict = Verdict("overfit", "the gap is large", (), (RUN_A_STUDY, "Get more training rows."))
+    study.trials = [dataclasses.replace(trial, verdict=verdict) for trial in study.trials]
+    of_study = study.verdict()
+    assert of_study is not None
+    assert of_study.next_steps[0].startswith(step)
+    assert of_study.next_steps[1:] == verdict.next_steps[1:]

@@ -5,28 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from torch import Tensor
 
-from goodfit.reference import Reference
-from goodfit.stages import SmoothPenalty, selector
 from goodfit.technique import Technique, knob
 from goodfit.testing import check_technique
-
-REFERENCES = (Reference(authors=("A. Cee",), title="Cubes", year=2020, url="https://example.org/cubes"),)
-
-
-class CubicPenalty(SmoothPenalty):
-    """Adds strength · Σ|w|³ to the cost."""
-
-    references = REFERENCES
-    strength: float = knob(1e-3, low=0, search=(1e-4, 1e-1), log=True, neutral=0.0, unit="loss", doc="weight of Σ|w|³")
-    on: str = selector()
-
-    def value(self, w: Tensor) -> Tensor:
-        return self.strength * w.abs().pow(3).sum()
-
-    def gradient(self, w: Tensor) -> Tensor:
-        return 3 * self.strength * w * w.abs()
+from goodfit.testing.examples import CubicPenalty
 
 
 class WithPlainField(CubicPenalty):

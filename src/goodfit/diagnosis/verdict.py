@@ -10,9 +10,11 @@ from goodfit.diagnosis.evidence import Diagnosable, Evidence, Finding
 
 CHECKS = (gap.check, trend.check, baseline.check)
 
+RUN_A_STUDY = "Regularize: run a study to see which technique helps on this data and how much."
+"""The first next step of an overfit network; a study replaces it by its result."""
 NEXT = {
     "overfit": (
-        "Regularize: run a study to see which technique helps on this data and how much.",
+        RUN_A_STUDY,
         "Get more training rows, or augment the existing ones.",
         "Use a smaller network or another architecture.",
     ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from goodfit.data import TaskSpec, metric
 from goodfit.data.metrics import BOUNDED
-from goodfit.diagnosis import Verdict, diagnose
+from goodfit.diagnosis import RUN_A_STUDY, Verdict, diagnose
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.statistics import Estimate, corrected_interval, paired
 from goodfit.train.config import Training
@@ -126,7 +126,17 @@ class Study:
         if not verdicts:
             return None
         label = Counter(v.label for v in verdicts).most_common(1)[0][0]
-        return next(v for v in verdicts if v.label == label)
+        verdict = next(v for v in verdicts if v.label == label)
+        steps = tuple(self._regularize() if step == RUN_A_STUDY else step for step in verdict.next_steps)
+        return replace(verdict, next_steps=steps)
+
+    def _regularize(self) -> str:
+        """Return the next step against overfitting that follows from this study."""
+        for ranked in self.ranking():
+            d = ranked.difference
+            if d is not None and d.significant and (d.mean > 0) == self.higher_is_better:
+                return f"Regularize: use {ranked.candidate.label}, which is significantly better than plain."
+        return "Regularize: use more seeds or other recipes, because none is significantly better than plain."
 
     def estimate(self, scores: Sequence[float], part: str) -> Estimate:
         """Return the mean and interval of scores on a data part over seeds, clipped to the range of the metric."""
