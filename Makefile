@@ -1,5 +1,5 @@
 # `make demo` and `make test` are all that a new user needs; `make help` lists the rest.
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

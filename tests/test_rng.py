@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from goodfit.rng import PURPOSES, generator, stream
+from goodfit.rng import PURPOSES, generator, seeded, stream
 
 
 def test_streams_differ_in_seed_epoch_and_purpose() -> None:
@@ -29,6 +29,18 @@ def test_a_new_generator_repeats_its_stream_and_does_not_touch_torch_s_own() -> 
     assert torch.equal(numbers, torch.rand(4, generator=same))
     assert not torch.equal(numbers, torch.rand(4, generator=other))
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("accelerator", [False, True])
+def test_seeded_block_draws_as_after_manual_seed_and_leaves_the_generator(
+    accelerator: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: accelerator)
+    state = torch.get_rng_state()
+    with seeded(5):
+        drawn = torch.rand(4)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(drawn, torch.rand(4, generator=torch.Generator().manual_seed(5)))
 
 
 def test_unknown_purposes_are_refused() -> None:

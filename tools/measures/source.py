@@ -25,6 +25,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All nodes of a file's syntax tree."""
+    return list(ast.walk(tree(path)))
+
+
 def sources(root: Path) -> list[Path]:
     """The files of the package."""
     return sorted((root / "src" / "goodfit").rglob("*.py"))
@@ -35,7 +41,7 @@ def sources(root: Path) -> list[Path]:
 
 def functions(path: Path) -> Iterator[Function]:
     """All functions and methods of a file."""
-    return (node for node in ast.walk(tree(path)) if isinstance(node, Function))
+    return (node for node in nodes(path) if isinstance(node, Function))
 
 
 def code_lines(path: Path) -> dict[str, int]:
@@ -69,7 +75,7 @@ def arguments(node: Function) -> int:
 
 def raised(path: Path) -> Iterator[tuple[int, bool]]:
     """Line of each raised error with a message → whether the message carries a value."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call) or not node.exc.args:
             continue
         called = node.exc.func
@@ -115,7 +121,7 @@ def imported(path: Path, name: str, known: frozenset[str]) -> set[str]:
     """The modules among `known` that a module imports, anywhere in its file."""
     names = set()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -174,7 +180,7 @@ def _constants(path: Path) -> dict[str, set[str]]:
 def _known_constants(path: Path, modules: Mapping[str, Path]) -> dict[str, set[str]]:
     """The lists of kinds that a file defines or imports."""
     constants = _constants(path)
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module in modules:
             there = _constants(modules[node.module])
             constants |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
@@ -192,7 +198,7 @@ def kind_comparisons(root: Path) -> list[str]:
     modules, places = package_modules(root), []
     for path in outside_kinds(root):
         constants = _known_constants(path, modules)
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.Compare):
                 sides = [node.left, *node.comparators]
                 names = {side.id for side in sides if isinstance(side, ast.Name)} & set(constants)
@@ -224,7 +230,7 @@ def kind_places(root: Path) -> list[str]:
 
 def _lists_kinds(path: Path, by_class: bool) -> bool:
     """Whether a file holds a table of kinds: of their names, or in `data/kinds` of their classes."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Dict):
             listed = {k.value for k in node.keys if isinstance(k, ast.Constant)} & KINDS
         elif isinstance(node, ast.Tuple | ast.List | ast.Set):

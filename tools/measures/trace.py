@@ -24,7 +24,10 @@ UPDATE = (("train/population/weight_update.py", "_optimizer"), ("train/populatio
 
 
 class Tracer:
-    """Record each function of the package when it is first called, until a weight update begins."""
+    """Record each function of the package when it is first called, until a weight update begins.
+
+    Comprehensions and lambdas are part of the function in which they are written.
+    """
 
     def __init__(self, package: Path, ends: tuple[tuple[str, str], ...]) -> None:
         self.package, self.ends = f"{package}{os.sep}", ends
@@ -37,8 +40,7 @@ class Tracer:
         if event != "call" or code in self.functions:
             return
         path = code.co_filename
-        inside = path.startswith(self.package) and code.co_name != "<module>"
-        if inside:
+        if path.startswith(self.package) and not code.co_name.startswith("<"):
             self.functions[code] = path.removeprefix(self.package)
         if any(path.endswith(end) and code.co_name == name for end, name in self.ends):
             self.ended = True

@@ -7,9 +7,10 @@ import re
 import subprocess
 import tokenize
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent.parent
@@ -83,16 +84,23 @@ def search(root: Path) -> list[Hit]:
     known = rules()
     allowed = [(glob, text) for glob, text, _ in entries("allowed_words.txt")]
     by_where = {where: [rule for rule in known if rule.where == where] for where in ("prose", "name", "module")}
+
+    @cache  # most names occur many times
+    def matches_in(where: str, text: str) -> list[tuple[str, Rule]]:
+        return [(match.group(), rule) for rule in by_where[where] for match in _matches(rule, text)]
+
     hits = []
     for path in tracked(root):
         places = list(pieces(root / path))
         if path.suffix == ".py" and path.parts[0] == "src":
             places.append(("module", 1, path.stem))
         for where, line, text in places:
-            for rule in by_where[where]:
-                matches = rule.pattern.finditer(text) if where == "prose" else filter(None, [rule.pattern.match(text)])
-                hits += [Hit(str(path), line, match.group(), rule) for match in matches]
+            hits += [Hit(str(path), line, word, rule) for word, rule in matches_in(where, text)]
     return [hit for hit in hits if not any(_allows(hit, glob, text) for glob, text in allowed)]
+
+
+def _matches(rule: Rule, text: str) -> Iterable[re.Match[str]]:
+    return rule.pattern.finditer(text) if rule.where == "prose" else filter(None, [rule.pattern.match(text)])
 
 
 def _allows(hit: Hit, glob: str, text: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from goodfit.errors import InputError, near
@@ -15,6 +14,7 @@ from goodfit.models.mlp import mlp
 from goodfit.models.resnet import resnet
 from goodfit.models.text import bag, text_cnn
 from goodfit.models.unet import unet
+from goodfit.rng import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +62,5 @@ def build(text: str, input_shape: Sequence[int], outputs: int, seed: int, words:
     if ":" in text and not re.fullmatch(r"\d{1,5}(-\d{1,5})*", sizes):
         raise InputError(f"model: sizes must be written {name}:{'-'.join(map(str, default))}, got '{text}'.")
     hidden = tuple(int(n) for n in sizes.split("-")) if sizes else default
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return make(words if words else tuple(input_shape), outputs, hidden)

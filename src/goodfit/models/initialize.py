@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import nn
 
 from goodfit.errors import InputError
+from goodfit.rng import seeded
 
 
 def initialize(model: nn.Module, seed: int) -> nn.Module:
@@ -33,8 +33,7 @@ def reinitialize(model: nn.Module, seed: int) -> None:
     Raises:
         InputError: a module has parameters but no `reset_parameters` method.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         for name, module in model.named_modules():
             own = [n for n, _ in module.named_parameters(recurse=False)]
             reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.models import text_cnn
+from goodfit.rng import seeded
 from goodfit.stages import Augmentation, BranchNoise, Noise, OnLoss, Recurrent
 from goodfit.technique import Technique
 from goodfit.testing.data import (
@@ -36,8 +37,7 @@ class Home:
 
     def model(self) -> nn.Module:
         """The network. Its initial weights are always the same, and large, so that bounds on them have an effect."""
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with seeded(0):
             network = self.build()
         with torch.no_grad():
             for parameter in network.parameters():
@@ -65,8 +65,7 @@ def home(technique: type[Technique]) -> Home:
 
 def make_net(outputs: int = 3, *, inputs: int = 6, hidden: int = 8, gain: float = 1.0, seed: int = 0) -> nn.Sequential:
     """A network with two hidden layers, initialised from a seed; `gain` multiplies the initial weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         first, second, head = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
     with torch.no_grad():
         for layer in (first, second, head):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.recipe import Recipe
+from goodfit.rng import seeded
 from goodfit.stages import (
     BranchNoise,
     HiddenMix,
@@ -263,6 +264,5 @@ def _numpy_state() -> Any:
 
 def _training_output(model: nn.Module, x: Tensor) -> Tensor:
     """The output in training mode; the network's own random layers draw the same each time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return model.train()(x)  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from goodfit.data.storage import take_rows
 from goodfit.errors import InputError
 from goodfit.models.ensemble import EnsembleModel
 from goodfit.recipe import Recipe
-from goodfit.rng import generator, stream
+from goodfit.rng import generator, seeded, stream
 from goodfit.stages import BranchNoise, Noise, Recurrent, TrainableStrengths, WeightPerturbation
 from goodfit.surgery import NORMS, copy_module
 from goodfit.technique import Technique
@@ -81,8 +81,7 @@ def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed
         attachment = attach_layers(copy_module(member), noise_recipe)
         attachment.context.generator = noise
         networks.append(_train_mode_except_norms(attachment.model))
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(stream(seed, 0, "user"))
+    with seeded(stream(seed, 0, "user")), torch.no_grad():
         cycle = (networks[i % len(networks)] for i in range(n_samples))
         return torch.stack([torch.cat([network(rows) for rows in x.split(chunk_size(x))]) for network in cycle])
 

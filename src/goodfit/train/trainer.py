@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from goodfit import surgery
 from goodfit.data import Split, metric
 from goodfit.progress import RunProgress
-from goodfit.rng import generator, stream
+from goodfit.rng import generator, seed_global_generators, stream
 from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, Scheduled
 from goodfit.train.checkpoint import Checkpoints, load_optimizer, optimizer_tensors, pack, unpack
 from goodfit.train.evaluate import evaluate, training_sample
@@ -56,6 +56,7 @@ class Trainer:
         """Train on all rows once. Returns the loss of each batch."""
         x, y, device = self.train_part.x, self.train_part.y, self.train_part.x.device
         noise = generator(self.seed, epoch, "noise", device)
+        seed_global_generators(stream(self.seed, epoch, "user"))  # `fit` restores them
         surgery.set_train_mode(self.model)
         batches = epoch_batches(self.on_sample, self.train_part, self.seed, epoch, self.training.batch_size)
         total, before = len(batches) * self.training.epochs, len(batches) * (epoch - 1)
@@ -107,7 +108,6 @@ class Trainer:
                 if self.tracker.stopped:
                     break
                 began = time.perf_counter()
-                torch.manual_seed(stream(self.seed, epoch, "user"))  # for the user's own layers; forked by `fit`
                 losses = self.train_epoch(epoch)
                 reason = divergence(epoch, torch.stack(losses), self._non_finite_weights)
                 if reason:

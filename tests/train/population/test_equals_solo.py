@@ -85,7 +85,7 @@ def test_members_with_different_strengths_equal_solo_runs(
 ) -> None:
     place, stops = home(kind), issubclass(kind, OnEpoch)
     model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, strongest(kind))
-    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 4, "batch_size": 13}
+    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 2, "batch_size": 13}
     training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
     runs: Any = together(model, split, recipes, training, seeds=(0, 1))
     assert {recipe for recipe, _ in solo_runs} == {r.text() for r in recipes if is_trained_alone(kind, r)}

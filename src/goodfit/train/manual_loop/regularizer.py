@@ -69,7 +69,7 @@ class Regularizer:
             for parameters, neighbour in self.attachment.inserted():
                 add_parameters(loop.optimizer, parameters, neighbour)
             add_parameters(loop.optimizer, self.attachment.learned)
-            self.stepper = OptimizerStep(self.model, recipe, loop.optimizer, self.phases, context)
+            self.stepper = OptimizerStep(self.model, recipe, loop.optimizer, self.phases, context, self._average)
             if any(checks.acts_in_step(technique) for technique in recipe):
                 self.attachment.training_hooks.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
         stats = loop.stats(self.device)
@@ -162,8 +162,6 @@ class Regularizer:
         checks.check_calls(self.recipe, calls, stepper.optimizer)
         stepper(clock, closure, scaler)
         self.steps += 1
-        if self.averager and not (isinstance(self.averager.technique, Ensemble) and self.steps > self.loop.total):
-            self.averager.update(clock)
         stepper.optimizer.zero_grad()
         self.calls -= {"batch", "penalty"}
         self._begin_step()
@@ -250,6 +248,11 @@ class Regularizer:
     @property
     def _progress(self) -> float:
         return self.clock.progress if self.loop.total else 0.0
+
+    def _average(self, clock: Clock) -> None:
+        """Update the averaged weights; an ensemble has its last member at the announced end of training."""
+        if self.averager and not (isinstance(self.averager.technique, Ensemble) and clock.step > self.loop.total):
+            self.averager.update(clock)
 
     def _begin_step(self) -> None:
         context = self.attachment.context

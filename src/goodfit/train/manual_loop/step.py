@@ -42,19 +42,27 @@ class StepGuard:
 
 @dataclass
 class LoopStep:
-    """The arguments of one step."""
+    """What the phases of one step read and change."""
 
     clock: Clock
     closure: Closure | None
     scaler: Any  # a torch.amp.GradScaler that is enabled, or None
+    skipped: bool = False  # the scaler skips the update of the weights
 
 
 class OptimizerStep:
     """Runs the phases of a step that follow the user's backward pass."""
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, optimizer: Optimizer, phases: Sequence[Phase], context: StepContext
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        optimizer: Optimizer,
+        phases: Sequence[Phase],
+        context: StepContext,
+        averaging: Callable[[Clock], None],
     ) -> None:
+        """`averaging`: updates the averaged weights, if the recipe averages."""
         self.model, self.optimizer, self.context, self.guard = model, optimizer, context, StepGuard()
         self.on_grads, self.rate_factors = recipe.at(OnGrads), recipe.at(ScalesLearningRate)
         self.updater = WeightUpdater.with_users_optimizer(model, recipe, optimizer, self._call_optimizer)
@@ -62,22 +70,17 @@ class OptimizerStep:
         handlers: dict[Phase, Callable[[LoopStep], None]] = {
             Phase.GRADIENTS: self._wrap_gradients,
             **{phase: partial(self._update_weights, handler) for phase, handler in self.updater.handlers.items()},
+            Phase.AVERAGING: lambda step: averaging(step.clock),
         }
         self.handlers = in_order(phases, handlers)
 
     def __call__(self, clock: Clock, closure: Closure | None, scaler: Any) -> None:
-        """Take a step. If the gradients of a scaled loss are not finite, the scaler skips the step."""
+        """Take a step. If the gradients of a scaled loss are not finite, the weights are not updated."""
         self.scaler = scaler if scaler is not None and scaler.is_enabled() else None
         step = LoopStep(clock, closure, self.scaler)
-        gradients, *updates = self.handlers
-        with torch.no_grad():
-            gradients(step)
-            with self._learning_rates(clock):
-                if self.scaler is not None and not self._finite():
-                    self.scaler.step(self.optimizer)
-                    return
-                for handler in updates:
-                    handler(step)
+        with torch.no_grad(), self._learning_rates(clock):
+            for handler in self.handlers:
+                handler(step)
 
     def _wrap_gradients(self, step: LoopStep) -> None:
         """Pass the user's gradients through the techniques on gradients, then remove the scaler's factor."""
@@ -85,6 +88,7 @@ class OptimizerStep:
             self._apply_techniques(step)
         if step.scaler is not None:
             step.scaler.unscale_(self.optimizer)
+            step.skipped = not self._finite()
 
     def _apply_techniques(self, step: LoopStep) -> None:
         """The techniques receive gradients in units of the loss; their results are scaled again."""
@@ -116,7 +120,8 @@ class OptimizerStep:
             closure()
 
     def _update_weights(self, handler: Callable[[Clock], None], step: LoopStep) -> None:
-        handler(step.clock)
+        if not step.skipped:
+            handler(step.clock)
 
     def _call_optimizer(self) -> None:
         if self.scaler is None:

@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.rng import seed_global_generators
 from goodfit.stages import ForwardPass, OnLoss
 from goodfit.train.stages.hooks import SiteKey
 from goodfit.train.stages.on_model import Attachment
@@ -67,7 +68,7 @@ def extra_forward(network: nn.Module, x: Tensor) -> Tensor:
     """The output of a further forward pass that leaves running statistics and torch's generator unchanged."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**31, ())))  # for the user's own layers, which draw from torch's generator
+        seed_global_generators(int(torch.randint(2**31, ())))
         return functional_call(network, buffers, (x,))  # type: ignore[no-any-return]
 
 
