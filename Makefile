@@ -3,7 +3,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP_OPTIONS ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ demo: $(VENV)/.runtime ## compare techniques on two bundled data sets; writes go
 	@echo "Open goodfit-demo/report.html (and goodfit-demo/breast-cancer/report.html)."
 
 test: $(VENV)/.dev ## run the tests and the examples in docstrings
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --doctest-modules src tests
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --doctest-modules src tests
 
 slow: $(VENV)/.dev ## run the long studies on real data
 	$(BIN)/python -m pytest -m slow
