@@ -185,6 +185,8 @@ def train_and_score(
     """Metric and loss of each recipe on one part of the split."""
     combined = [comparison.with_recipe(recipe) for recipe in recipes]
     runs = gf.fit_many(comparison.model, split, combined, comparison.training, seeds=[seed], progress=False)
+    if runs.failed:
+        raise runs.failed[0].error
     return [scores(run, split.parts[part]) for run in runs]
 
 

@@ -221,7 +221,7 @@ def main() -> None:
         "alternating rounds."
     )
     head = "| samples | library | per second | relative time |\n| --- | --- | --- | --- |"
-    packages = ("torch", "kornia", "torchvision", "pillow", "audiomentations", "goodfit")
+    packages = ("torch", "kornia", "torchvision", "pillow", "audiomentations")
     text = "\n\n".join([tables.machine(options.threads, packages), about, "\n".join([head, *rows])])
     print(text)
     if options.markdown:

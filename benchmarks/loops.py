@@ -21,7 +21,7 @@ def plain(problem: Problem) -> Start:
 
 def l2_in_loss(problem: Problem) -> Start:
     """Adds λΣw² over the kernels to the loss."""
-    return _loop(problem, partial(indexed, problem), _penalised_loss)
+    return _loop(problem, partial(indexed, problem), _penalized_loss)
 
 
 def data_loader(problem: Problem) -> Start:
@@ -62,7 +62,7 @@ def _data_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return functional.cross_entropy(model(x), y)
 
 
-def _penalised_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def _penalized_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     kernels = (p for name, p in model.named_parameters() if name.endswith("weight"))
     return _data_loss(model, x, y) + L2 * sum(w.pow(2).sum() for w in kernels)
 

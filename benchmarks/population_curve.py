@@ -35,7 +35,7 @@ def curve(options: argparse.Namespace) -> str:
         "populations of different sizes; members, rows and techniques as in the table above. Whole calls, without the "
         f"first of each; medians of {rounds} alternating rounds."
     )
-    return "\n\n".join([tables.machine(options.threads, ("torch", "numpy", "goodfit")), about, grid(heads, lines)])
+    return "\n\n".join([tables.machine(options.threads, ("torch", "numpy")), about, grid(heads, lines)])
 
 
 def _width(width: int, counts: Sequence[int], rounds: int) -> list[Row]:

@@ -67,9 +67,9 @@ def train(problem: Problem, trained: Sequence[Member], epochs: int, seed: int, p
     runs = fit_many(
         f"mlp:{hidden}", split, recipes, training, seeds=(seed,), population=population, progress=False
     )  # fmt: skip
+    if runs.failed:
+        raise runs.failed[0].error
     for run in runs:
-        if isinstance(run, Exception):
-            raise run
         if run.epochs != epochs:
             raise RuntimeError(f"all runs must train {epochs} epochs, got {run.epochs}: {run}")
     return list(runs)

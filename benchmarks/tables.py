@@ -11,7 +11,7 @@ from pathlib import Path
 from problems import Problem
 from timing import Record
 
-PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "lightning", "keras", "jax", "goodfit")
+PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "lightning", "keras", "jax")
 HEADS = (
     "trainer",
     "s/epoch",

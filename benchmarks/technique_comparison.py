@@ -20,7 +20,8 @@ from trainer_comparison import warn_if_busy
 
 import goodfit as gf
 from goodfit.data import from_tensors
-from goodfit.stages import OnEpoch, OnSample, OnWeights
+from goodfit.data.inputs import Inputs
+from goodfit.stages import OnEpoch, OnSample, OnWeights, Synthesis
 from goodfit.techniques import ALL
 
 NETWORKS = {
@@ -82,7 +83,7 @@ def compare(options: argparse.Namespace) -> str:
     warm_up(first_steps(whole, WARM_UP), able)
     plain = take_turns(partial(hand_loop, problem, handwritten.whole_step), loops_of(rows), options.repeats)
     lines = [
-        tables.machine(options.threads, ("torch", "numpy", "goodfit")),
+        tables.machine(options.threads, ("torch", "numpy")),
         conditions(problem, network, plain, options),
         limits(rows),
         table(rows),
@@ -176,11 +177,13 @@ def library(problem: Problem, name: str = "") -> Turn:
 
 
 def library_steps(problem: Problem, name: str) -> int:
-    """Steps per epoch; a technique that draws rows may draw more rows than the data hold."""
-    rows = torch.arange(len(problem.x))
-    if name and issubclass(ALL[name], OnSample):
-        rows = ALL[name]().rows(problem.y, rows, torch.Generator())
-    return -(-len(rows) // problem.batch)
+    """Steps per epoch; a technique that draws or synthesizes rows may give more rows than the data hold."""
+    count = len(problem.x)
+    if name and issubclass(ALL[name], Synthesis):
+        count += len(ALL[name]().synthesize(problem.x, problem.y, Inputs(), 0)[1])
+    elif name and issubclass(ALL[name], OnSample):
+        count = len(ALL[name]().rows(problem.y, torch.arange(count), torch.Generator()))
+    return -(-count // problem.batch)
 
 
 def warm_up(problem: Problem, names: Sequence[str]) -> None:

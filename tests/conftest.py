@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from goodfit.data import Inputs, Split
 from goodfit.recipe import Recipe
-from goodfit.testing import data, homes
+from goodfit.testing import data, setups
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
 
@@ -101,7 +101,7 @@ def to_double() -> Callable[[Split], Split]:
 @pytest.fixture(scope="session")
 def make_net() -> Callable[..., nn.Sequential]:
     """The function that builds a small network from a seed; `gain` multiplies its initial weights."""
-    return homes.make_net
+    return setups.make_net
 
 
 @pytest.fixture
@@ -119,7 +119,8 @@ def augment() -> Callable[..., Tensor]:
     ) -> Tensor:
         source = StepContext(torch.Generator().manual_seed(seed))
         augmenter = BatchAugmenter(Recipe.of(recipe), source, inputs or Inputs("image"), classes)
-        augmenter.check(x)
-        return augmenter(x, torch.zeros(len(x)) if y is None else y)[0]
+        y = torch.zeros(len(x)) if y is None else y
+        augmenter.check(x, y)
+        return augmenter(x, y)[0]
 
     return apply

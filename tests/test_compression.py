@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -282,3 +283,16 @@ def test_token_inputs_and_several_outputs() -> None:
     torch.testing.assert_close(small.model(x), model(x), rtol=1e-9, atol=1e-9)
     with pytest.raises(InputError, match="starts with Embedding must be known"):
         compress(model)
+
+
+def test_weight_normed_networks_are_copied() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(nn.utils.weight_norm(nn.Linear(3, 4)), nn.ReLU(), nn.Linear(4, 2))
+    net(torch.ones(1, 3))
+    assert compress(net, sample=torch.ones(2, 3)).parameters_before == 30
+
+
+def test_something_else_is_refused() -> None:
+    with pytest.raises(InputError, match="compress: run_or_model must be a network or a run, got 3"):
+        compress(3)  # type: ignore[arg-type]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable as Function
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from goodfit.custom_transform import CustomTransform
 from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.store import save_run
 from goodfit.techniques import L2, Rotation
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -109,3 +112,21 @@ def test_its_text_cannot_be_read_back() -> None:
         InputError, match=r"custom_transform: a recipe's text cannot contain a function; pass CustomTransform\(…\) in"
     ):
         Recipe.of(text)
+
+
+def test_a_function_cannot_be_stored(image_split: Split, tmp_path: Path) -> None:
+    recipe = Recipe((CustomTransform(noisy), L2(1e-3)))
+    for store in (recipe.to_list, recipe.to_yaml):
+        with pytest.raises(InputError, match="CustomTransform: a function cannot be stored in a file; leave it out"):
+            store()
+    run = fit(
+        nn.Sequential(nn.Flatten(), nn.Linear(image_split.train.x[0].numel(), 3)),
+        image_split,
+        "l2=0.1",
+        Training(epochs=1),
+        progress=False,
+    )
+    (tmp_path / "run.json").write_text("earlier")
+    with pytest.raises(InputError, match="a function cannot be stored"):
+        save_run(replace(run, recipe=recipe), tmp_path, force=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.json"]

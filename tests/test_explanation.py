@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import torch
 from torch import nn
 
 from goodfit import InputError, explain
@@ -170,3 +171,32 @@ def test_branches_of_a_transformer() -> None:
     assert rates == [f"drop_path={rate} on the residual branch that ends here" for rate in (0.05, 0.1, 0.15, 0.2)]
     assert by_name["0.layers.0.self_attn.in_proj_weight"][0] == "weight_decay=0.01"
     assert by_name["0.layers.0.norm1.weight"] == ("–", "weight_decay: not selected by on='kernel'")
+
+
+def test_a_network_with_parameters_of_its_own_only() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3))
+
+    (row,) = explain(Own(), "l2(0.1, on='other')").rows()
+    assert row == ("scale", "other", "3", "l2=0.1", "")
+    with pytest.raises(InputError, match="Dropout: on must match"):
+        explain(Own(), "dropout")
+
+
+def test_neutral_strengths_do_not_act() -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    neutral = explain(net, "dropout=0.0, l2=0.0, mixup=0.0, max_norm=inf")
+    assert neutral.whole_run == ()
+    assert all(row[3] == "–" for row in neutral.rows())
+    only_input = explain(net, "dropout(0.0, input_rate=0.2)").rows()
+    assert [row[3] for row in only_input[:2]] == ["dropout=0.2 on its input", "–"]
+    assert only_input[1][4] == "dropout: its strength is neutral here"
+
+
+def test_norms_along_another_dimension() -> None:
+    rows = explain(nn.Linear(4, 8), "max_norm(2.0, axis=0)").rows()
+    assert rows[1][3] == "max_norm(max_value=2.0, axis=0) on each of 4 groups of 8 weights along dimension 0"
+    with pytest.raises(InputError, match="MaxNorm: axis must be at most 1"):
+        explain(nn.Linear(4, 8), "max_norm(2.0, axis=3)")

@@ -39,3 +39,9 @@ def test_reads_back() -> None:
     assert History.from_dict(history.to_dict()).rows == history.rows
     assert History.from_dict({"epoch": [1], "a": ["nan"], "b": ["-inf"]})["b"] == [-math.inf]
     assert History.from_dict(History().to_dict()).rows == []
+
+
+def test_misspelt_columns_are_refused() -> None:
+    with pytest.raises(InputError, match=r"history: there is no column 'stop_los'\. Did you mean 'stop_loss'\?"):
+        History([{"epoch": 1, "stop_loss": 0.5}])["stop_los"]
+    assert History()["stop_loss"] == []

@@ -119,3 +119,8 @@ def test_pairs_of_numbers() -> None:
             Automatic(size=wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"seconds must be in \(0, inf\) or None, got seconds=\(1.0, 2.0\)"):
         Automatic(seconds=(1.0, 2.0))  # type: ignore[arg-type]
+
+
+def test_values_of_unknown_knobs_are_refused() -> None:
+    with pytest.raises(InputError, match=r"Dropout: there is no knob 'rat'\. Did you mean 'rate'\?"):
+        Dropout().with_values(rat=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -12,8 +13,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-import goodfit.stages
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,8 +39,14 @@ def test_every_base_class_gives_a_technique_that_can_be_constructed(stage: str, 
     file = tmp_path / "foo_bar.py"
     file.write_text(TOOL.technique_text("FooBar", stage, base), encoding="utf-8")
     technique = load_module("foo_bar", file).FooBar
-    assert issubclass(technique, getattr(goodfit.stages, base))
-    assert technique(0.25).strength == 0.25
+    assert issubclass(technique, getattr(importlib.import_module(TOOL.MODULES.get(base, "goodfit.stages")), base))
+    assert stage not in TOOL.KINDS or technique.kinds == (stage,)
+    assert getattr(technique(0.25), "p" if base == "Flip" else "strength") == 0.25
+
+
+def test_every_folder_of_techniques_is_a_stage() -> None:
+    folders = {path.parent.name for path in (ROOT / "src" / "goodfit" / "techniques").glob("*/__init__.py")}
+    assert folders == set(TOOL.BASES)
 
 
 @pytest.fixture

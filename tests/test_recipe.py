@@ -12,7 +12,18 @@ from goodfit.recipe import Recipe, items, parse
 from goodfit.registry import find
 from goodfit.stages import OnWeights, Penalty
 from goodfit.technique import Knob, Technique
-from goodfit.techniques import ALL, L1, L2, BatchNorm, Dropout, EarlyStopping, GaussianNoise, MaxNorm, WeightDecay
+from goodfit.techniques import (
+    ALL,
+    L1,
+    L2,
+    BatchNorm,
+    Brightness,
+    Dropout,
+    EarlyStopping,
+    GaussianNoise,
+    MaxNorm,
+    WeightDecay,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +74,8 @@ def test_text(text: str, techniques: tuple[Technique, ...]) -> None:
         ("dropout(", "brackets and quotes must be closed"),
         ("dropout(0.5", "brackets and quotes must be closed"),
         ("l2=1e-4)", "brackets and quotes must be closed"),
-        ("l2(on='bias)", "an item must have the form"),
+        ("l2(on='bias)", "brackets and quotes must be closed"),
+        ("l2={[]: 1}", r"a value must be a number, true, false or text, got \{\[\]: 1\}"),
         ("l2=0.1, l2=0.2", r"l2 must appear once on the same tensors \(on='kernel'\), got it 2 times"),
         ("ema, ema", "ema must appear once, got it 2 times"),
     ],
@@ -173,3 +185,9 @@ def test_whatever_its_values_a_recipe_reads_back(data: st.DataObject) -> None:
     assert Recipe.of(recipe.text()) == recipe
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     assert Recipe.from_list(recipe.to_list()) == recipe
+
+
+@pytest.mark.parametrize("classes", ["cat (big)", "a, b)", "it's (x", "both \"kinds\" of 'quotes' (", "back\\slash)"])
+def test_brackets_and_quotes_inside_a_value(classes: str) -> None:
+    recipe = Recipe((Brightness(0.2, classes=classes), L2(0.1)))
+    assert Recipe.of(recipe.text()) == recipe

@@ -240,7 +240,7 @@ def test_files_of_another_format_are_refused_in_one_line(folder: Path, version: 
 
 def test_a_folder_with_results_is_refused_without_force(run: Run, folder: Path) -> None:
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    with pytest.raises(InputError, match="holds earlier results; choose another folder or overwrite with --force"):
+    with pytest.raises(InputError, match="holds earlier results; choose another folder or overwrite with force=True"):
         save_run(run, folder)
     assert before == {p.name: p.read_bytes() for p in folder.iterdir()}
     assert save_run(run, folder, force=True) == folder
@@ -264,3 +264,20 @@ def test_a_read_only_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(InputError, match="no permission to write"):
         check_writable(tmp_path / "new" / "run.json")
+
+
+def test_an_empty_network_of_the_user_is_used(three_class_split: Split, tmp_path: Path) -> None:
+    class Flat(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(3))
+
+        def __len__(self) -> int:
+            return 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.bias + 0 * x.sum(1, keepdim=True)
+
+    run = fit(Flat(), three_class_split, "", SHORT)
+    loaded = load_run(save_run(run, tmp_path / "own"), Flat())
+    assert torch.equal(loaded.model.bias, run.model.bias)  # type: ignore[arg-type]

@@ -105,7 +105,8 @@ def main() -> int:
         path.unlink()
     problems = {"out of date": stale, "of no technique": left, "unfinished": unfinished}
     problems |= {"missing or out of date, for `make figures`": outdated_figures()}
-    for what, paths in problems.items() if check else {"wrote": stale, "removed": left}.items():
+    shown = problems if check else {"wrote": stale, "removed": left}
+    for what, paths in shown.items():
         for path in paths:
             print(f"{what}: {path.relative_to(ROOT)}")
     return int(check and any(problems.values()))

@@ -17,8 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BASES = {
-    "sample": ("OnSample",),
-    "batch": ("BatchTransform", "Attack", "HiddenMix"),
+    "sample": ("OnSample", "Synthesis"),
+    "batch": ("BatchTransform", "Attack", "HiddenMix", "ValueTransform"),
+    "image": ("ValueTransform", "MatrixWarp", "DisplacementWarp", "Flip", "AugmentationPolicy"),
+    "video": ("ValueTransform",),
+    "sound": ("SoundTransform",),
+    "series": ("ValueTransform",),
+    "text": ("TextTransform",),
+    "table": ("ValueTransform",),
     "model": ("Noise", "BranchNoise", "WeightPerturbation", "Recurrent", "Normalization"),
     "loss": ("OnLoss",),
     "grads": ("OnGrads",),
@@ -28,6 +34,13 @@ BASES = {
 }
 """Stage folder → the base classes of its techniques; the first is the default."""
 SELECTED = ("model", "weights")
+KINDS = ("video", "series", "table")
+"""Folders whose techniques declare their kind of data; those of the other folders inherit it."""
+MODULES = {
+    "SoundTransform": "goodfit.stages.sound_base",
+    "TextTransform": "goodfit.stages.text_base",
+}
+"""Base class → its module, if `goodfit.stages` does not export it."""
 
 TECHNIQUE = '''"""(to be written): what it is, in a few words."""
 
@@ -46,7 +59,7 @@ class {title}({base}):
     Helps when: (to be written).
     Hurts when: (to be written).
 
-    >>> {title}(0.1).strength
+    >>> {title}(0.1).{knob}
     0.1
     """
 
@@ -142,12 +155,17 @@ def technique_text(title: str, stage: str, base: str) -> str:
     trees = [ast.parse(p.read_text(encoding="utf-8")) for p in sorted((ROOT / "src/goodfit/stages").glob("*.py"))]
     classes = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
     methods = [ast.unparse(method) for method in abstract_methods(classes, base)]
-    knobs = STRENGTH + ("\n    on: str = selector()" if stage in SELECTED else "")
+    kinds = f'    kinds: ClassVar[tuple[str, ...]] = ("{stage}",)\n' if stage in KINDS else ""
+    knob = "p" if base == "Flip" else "strength"  # a flip has no other strength than its probability
+    knobs = (
+        kinds + (STRENGTH if knob == "strength" else "") + ("\n    on: str = selector()" if stage in SELECTED else "")
+    )
     code = "\n".join([*methods, base, knobs])
     text = TECHNIQUE.format(
         imports=imports(trees, code),
         title=title,
         base=base,
+        knob=knob,
         knobs=knobs,
         methods="\n\n".join(re.sub("^", "    ", method, flags=re.MULTILINE) for method in methods),
     )
@@ -188,7 +206,9 @@ def imports(trees: list[ast.Module], code: str) -> str:
             group += [line] if line not in group else []
     exported = next(node for tree in trees for node in tree.body if _is_all(node))
     own = {element.value for element in exported.value.elts}  # type: ignore[attr-defined]
-    groups[2].insert(0, f"from goodfit.stages import {', '.join(sorted(used & own))}")
+    if used & own:
+        groups[2].insert(0, f"from goodfit.stages import {', '.join(sorted(used & own))}")
+    groups[2] += [f"from {module} import {name}" for name, module in MODULES.items() if name in used]
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 

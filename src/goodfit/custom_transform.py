@@ -23,7 +23,8 @@ class CustomTransform(ValueTransform):
     shape. It may draw from the global random generators of torch, NumPy and Python: they are seeded from the run's seed
     for each sample and epoch, and restored afterwards. A batched function must draw random numbers for each sample.
 
-    Runs with this technique are not trained in populations, and the text of a recipe cannot contain it.
+    Runs with this technique are not trained in populations, and the text of a recipe cannot contain it. Such runs and
+    recipes cannot be saved, because a file holds no code.
 
     Args:
         function: the function of one sample, or of a batch.
@@ -44,6 +45,9 @@ class CustomTransform(ValueTransform):
     """
 
     not_vectorizable: ClassVar[str] = "a user's function draws from the global random generators"
+    not_storable: ClassVar[str] = (
+        "a function cannot be stored in a file; leave it out, or write a technique of your own (see goodfit.register)"
+    )
     needs_floats: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ()
 
@@ -56,7 +60,10 @@ class CustomTransform(ValueTransform):
         """Check that the function is callable."""
         super().__post_init__()
         if not callable(self.function):
-            raise InputError(f"CustomTransform: function must be callable, got function={self.function!r}.")
+            raise InputError(
+                f"CustomTransform: function must be callable, got function={self.function!r}; pass a "
+                "function of one sample."
+            )
 
     @property
     def keeps_masks(self) -> bool:  # type: ignore[override]
@@ -88,7 +95,7 @@ class CustomTransform(ValueTransform):
             name = getattr(self.function, "__name__", type(self.function).__name__)
             raise InputError(
                 f"CustomTransform: {name} must return the shape of its {'batch' if self.batched else 'sample'}, "
-                f"{tuple(x.shape)}, got {tuple(output.shape)}."
+                f"{tuple(x.shape)}, got {tuple(output.shape)}; crop or pad its result."
             )
         return output
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from goodfit.stages import (
     Scaling,
     WeightPerturbation,
     inapplicable_reason,
+    is_neutral,
     noise_by_layer,
 )
 from goodfit.technique import Technique
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 120
+NEUTRAL = "its strength is neutral here"
 COLUMNS = ("where", "kind", "shape", "acting", "not acting")
 
 
@@ -99,32 +102,41 @@ def explain(model: nn.Module, recipe: Recipe | Technique | str) -> Explanation:
     2.weight | l2=0.0001 | (acts)
     2.bias | – | l2: not selected by on='kernel'
 
+    A technique whose strengths are all neutral acts nowhere.
+
     Raises:
-        InputError: a selector matches nothing.
+        InputError: a selector matches nothing, or a technique computes norms over a dimension that a tensor lacks.
     """
     recipe = Recipe.of(recipe)
     on_tensors = [t for t in recipe if isinstance(t, OnWeights | WeightPerturbation)]
     selected = {t: {s.name for s in surgery.select(model, t.on, type(t).__name__)} for t in on_tensors}
-    rows = [_layer_row(layer, model, recipe) for layer in surgery.layers(model, "kernel bias")]
+    on_activations = [t for t in recipe.at(OnLoss) if t.uses_activations]
+    on_layers: list[OnModel | OnLoss] = [
+        *recipe.at(Normalization),
+        *on_activations,
+        *recipe.at(Noise),
+        *recipe.at(Recurrent),
+    ]
+    chosen = {t: {id(layer.module) for layer in surgery.layers(model, t.on, type(t).__name__)} for t in on_layers}
+    rows = [_layer_row(layer, chosen) for layer in _all_layers(model)]
     for technique in recipe.at(BranchNoise):
         rows += _branch_rows(model, technique)
     rows += [_tensor_row(ref, selected) for ref in surgery.weight_refs(model)]
-    on_activations = [t for t in recipe if isinstance(t, OnLoss) and t.uses_activations]
-    whole_run = [t for t in recipe if not isinstance(t, OnWeights | OnModel) and t not in on_activations]
-    return Explanation(tuple(rows), tuple(f"{t.text()} ({t.stage()})" for t in whole_run))
+    others = [t for t in recipe if not isinstance(t, OnWeights | OnModel) and t not in on_activations]
+    return Explanation(tuple(rows), tuple(f"{t.text()} ({t.stage()})" for t in others if not t.idle()))
 
 
-def _layer_row(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> ExplanationRow:
+def _all_layers(model: nn.Module) -> list[surgery.Layer]:
+    """All layers with kernels or biases; none in a network whose only weights are parameters of its own."""
+    return surgery.layers(model, "kernel bias") if surgery.ordered_layers(model) else []
+
+
+def _layer_row(layer: surgery.Layer, chosen: Mapping[OnModel | OnLoss, set[int]]) -> ExplanationRow:
+    """The row of a layer; `chosen`: technique → ids of the layers that it selects."""
     acting, not_acting = [], []
-    on_activations = [t for t in recipe.at(OnLoss) if t.uses_activations]
-    techniques: list[OnModel | OnLoss] = [
-        *recipe.at(Normalization), *on_activations, *recipe.at(Noise), *recipe.at(Recurrent)
-    ]  # fmt: skip
-    for technique in techniques:
-        on = str(technique.values()["on"])
-        selected = {id(chosen.module) for chosen in surgery.layers(model, on, type(technique).__name__)}
+    for technique, selected in chosen.items():
         if id(layer.module) not in selected:
-            not_acting.append(f"{technique.name()}: not selected by on={on!r}")
+            not_acting.append(f"{technique.name()}: not selected by on={technique.on!r}")
             continue
         effect, reason = _at_layer(technique, layer)
         acting += [effect] if effect else []
@@ -135,10 +147,12 @@ def _layer_row(layer: surgery.Layer, model: nn.Module, recipe: Recipe) -> Explan
 
 def _at_layer(technique: OnModel | OnLoss, layer: surgery.Layer) -> tuple[str, str]:
     """The effect of a technique at a selected layer, and the reason why it does not act; one of them is empty."""
+    if technique.idle():
+        return "", NEUTRAL
     if isinstance(technique, Noise):
         at_layer = [noise for _, noise in noise_by_layer(technique, [layer])]
         if at_layer:
-            return f"{_short_text(at_layer[0])} on its input", ""
+            return ("", NEUTRAL) if is_neutral(at_layer[0]) else (f"{_short_text(at_layer[0])} on its input", "")
         if technique.for_layer(layer.first) is None:
             return "", " ".join(filter(None, ("it reads the network's input", _input_knob(technique))))
         return "", "acts only on feature maps, the inputs of convolutions"
@@ -166,6 +180,9 @@ def _short_text(technique: Technique) -> str:
 
 def _branch_rows(model: nn.Module, technique: BranchNoise) -> list[ExplanationRow]:
     branches = surgery.residual_branches(model, technique.on, type(technique).__name__)
+    if technique.idle():
+        idle = (f"{technique.name()}: {NEUTRAL}",)
+        return [ExplanationRow(name, type(module).__name__, "", (), idle) for name, module in branches]
     texts = [_short_text(technique.branch(number / len(branches))) for number in range(1, len(branches) + 1)]
     return [
         ExplanationRow(name, type(module).__name__, "", (f"{text} on the residual branch that ends here",), ())
@@ -195,6 +212,8 @@ def _reason(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef, n
             if ref.kind == "other"
             else f"not selected by on={technique.on!r}"
         )
+    if technique.idle():
+        return NEUTRAL
     if isinstance(technique, OnWeights):
         return inapplicable_reason(technique, ref)
     return "" if ref.role == surgery.DIRECT else "component of a parametrized weight"
@@ -206,6 +225,10 @@ def _extent(technique: OnWeights | WeightPerturbation, ref: surgery.WeightRef) -
         return " in each forward pass"
     if not isinstance(technique, Scaling):
         return ""
-    blocks = ref.blocks()
-    reduced = math.prod(blocks[0].shape[a] for a in technique.axes(blocks[0].ndim))
-    return f" on the {reduced} incoming weights of each of {ref.tensor.numel() // reduced} units"
+    shape = ref.blocks()[0].shape
+    axes = technique.axes(len(shape))
+    reduced = math.prod(shape[a] for a in axes)
+    groups = ref.tensor.numel() // reduced
+    if axes == tuple(range(1, len(shape))):
+        return f" on the {reduced} incoming weights of each of {groups} units"
+    return f" on each of {groups} groups of {reduced} weights along dimension {', '.join(map(str, axes))}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from goodfit.errors import InputError
+from goodfit.errors import InputError, near
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,13 @@ class History:
         return iter(self.rows)
 
     def __getitem__(self, column: str) -> list[float]:
+        """The values of a column, NaN in epochs without it; empty before the first epoch.
+
+        Raises:
+            InputError: no epoch has this column.
+        """
+        if self.rows and not any(column in row for row in self.rows):
+            raise InputError(f"history: there is no column '{column}'.{near(column, self.columns)}")
         return [row.get(column, math.nan) for row in self.rows]
 
     @property

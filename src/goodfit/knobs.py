@@ -188,9 +188,15 @@ class Record:
 
         The trainers use it where a strength is the value of a schedule, or a tensor over the members of a population.
         Numbers that users give always pass the checks of the constructor.
+
+        Raises:
+            InputError: there is no field of this name.
         """
+        fields = self.__dataclass_fields__  # type: ignore[attr-defined]
+        if unknown := values.keys() - fields.keys():
+            raise InputError(f"{type(self).__name__}: there is no knob '{min(unknown)}'.{near(min(unknown), fields)}")
         twin = object.__new__(type(self))
-        for name in self.__dataclass_fields__:  # type: ignore[attr-defined]
+        for name in fields:
             object.__setattr__(twin, name, values.get(name, getattr(self, name)))
         return twin
 

@@ -1,4 +1,4 @@
-"""How much memory is free, on the processor's side and on a GPU."""
+"""How much memory is free, in main memory and on a GPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ CONTAINER = Path("/sys/fs/cgroup")
 
 
 def free_memory(device: torch.device | None = None) -> int:
-    """The bytes that can still be allocated, of a CUDA device if one is given, else of the machine or container.
+    """The number of bytes that can still be allocated: on a CUDA device if one is given, else in main memory.
+
+    In a container, its memory limit counts.
 
     Memory that only caches files counts as free.
 

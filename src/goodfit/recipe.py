@@ -23,7 +23,9 @@ from goodfit.technique import Technique
 T = TypeVar("T")
 FORMAT = 1
 """Version of the recipe files that goodfit writes. A file written by hand may leave it out."""
-PIECE = r"(?:[^,()'\"]|\([^()]*\)|'[^']*'|\"[^\"]*\")+"
+QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+PIECE = rf"(?:[^,()'\"]|{QUOTED}|\((?:[^()'\"]|{QUOTED})*\))+"
+"""An item of a recipe's text. Commas and brackets inside quotes are part of a value."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -66,7 +68,11 @@ class Recipe:
 
     @classmethod
     def of(cls, source: Recipe | Technique | str | Sequence[Technique]) -> Recipe:
-        """Create a recipe from a recipe, its text, a technique, or a list of techniques."""
+        """Create a recipe from a recipe, its text, a technique, or a list of techniques.
+
+        Raises:
+            InputError: the text or the list does not hold a recipe, or a technique occurs twice on the same tensors.
+        """
         if isinstance(source, Recipe):
             return source
         if isinstance(source, Technique):
@@ -129,7 +135,11 @@ class Recipe:
         return cls(tuple(techniques_from_keras(**arguments)))
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Plain data for JSON and YAML: one mapping per technique."""
+        """Plain data for JSON and YAML: one mapping per technique.
+
+        Raises:
+            InputError: a technique holds a function, which cannot be stored.
+        """
         return [t.to_dict() for t in self.techniques]
 
     @classmethod
@@ -150,7 +160,11 @@ class Recipe:
         return cls(tuple(techniques))
 
     def to_yaml(self) -> str:
-        """Return the recipe as YAML: a mapping with the format version and the list of techniques."""
+        """Return the recipe as YAML: a mapping with the format version and the list of techniques.
+
+        Raises:
+            InputError: a technique holds a function, which cannot be stored.
+        """
         return yaml.safe_dump({"format": FORMAT, "recipe": self.to_list()}, sort_keys=False, allow_unicode=True)
 
     @classmethod
@@ -210,7 +224,7 @@ def parse(item: str) -> Technique:
     """
     try:
         body = ast.parse(item).body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         body = []
     match body:
         case [ast.Assign(targets=[ast.Name(id=name)], value=value)]:
@@ -251,6 +265,6 @@ def _literal(node: ast.expr) -> Any:
         return {"true": True, "false": False, "inf": float("inf")}.get(node.id.lower(), node.id)
     try:
         return ast.literal_eval(node)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         text = ast.unparse(node)
         raise InputError(f"recipe: a value must be a number, true, false or text, got {text}.") from error

@@ -34,7 +34,7 @@ def seed_global_generators(seed: int) -> None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside the block, torch's global generators start from a seed; afterwards they are as they were before."""
+    """Inside the block, torch's global generators start from a seed; those of CPU and CUDA are restored afterwards."""
     with torch.random.fork_rng():
         seed_global_generators(seed)
         yield

@@ -1,4 +1,4 @@
-"""Weights as safetensors, everything else as JSON; each file appears whole or not at all."""
+"""Read and write weights as safetensors and everything else as JSON; a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from goodfit.errors import InputError
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file at once: a reader, or a crash, never meets half of it."""
+    """Write a file completely or not at all, even if the program stops in between."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     try:
@@ -53,10 +53,10 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a damaged file is named.
+    """Read plain data from a JSON file.
 
     Raises:
-        InputError: no such file, or not JSON.
+        InputError: there is no such file, it cannot be read, or it does not hold JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -64,20 +64,22 @@ def read_json(path: Path) -> Any:
         raise InputError(f"there is no file '{path}'; is this the folder of a run?") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is damaged ({error}); train again.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Any = None) -> None:
-    """Write tensors, with plain data in the header of the same file so that the two always belong together."""
+    """Write tensors, and plain data in the header of the same file."""
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     header = {"format": "pt", "goodfit": to_json(metadata)}
     write_bytes(path, to_bytes(plain, metadata=header))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Tensors and plain data of a file; nothing in it is run or imported.
+    """Read the tensors and the plain data of a file. No code is run or imported.
 
     Raises:
-        InputError: no such file, or a damaged one.
+        InputError: there is no such file, it cannot be read, or it is damaged.
     """
     if not path.is_file():
         raise InputError(f"there is no file '{path}'; is this the folder of a run?")
@@ -87,3 +89,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             return tensors, json.loads((file.metadata() or {}).get("goodfit", "null"))
     except (SafetensorError, json.JSONDecodeError) as error:
         raise InputError(f"'{path}' is damaged ({error}); train again.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"'{path}' cannot be read ({error.strerror or error}); check its permissions.")

@@ -24,19 +24,27 @@ FORMAT = 2
 """Version of the files of a run; `load_run` refuses every other version."""
 
 
-def check_output_folder(folder: str | Path, force: bool) -> Path:
+def check_output_folder(folder: str | Path, force: bool, who: str = "folder", overwrite: str = "force=True") -> Path:
     """Return the folder as a path; it must be empty or absent unless `force` is set.
+
+    Args:
+        folder: the folder to write to.
+        force: whether it may hold earlier results.
+        who: the name of the user's argument, for error messages.
+        overwrite: how the user sets `force`, for error messages.
 
     Raises:
         InputError: the folder holds files already, or cannot be created.
     """
-    path = check_writable(Path(folder) / "run.json").parent
+    path = check_writable(Path(folder) / "run.json", who).parent
     if path.is_dir() and any(path.iterdir()) and not force:
-        raise InputError(f"--out: '{folder}' holds earlier results; choose another folder or overwrite with --force.")
+        raise InputError(
+            f"{who}: '{folder}' holds earlier results; choose another folder or overwrite with {overwrite}."
+        )
     return path
 
 
-def check_writable(path: Path) -> Path:
+def check_writable(path: Path, who: str = "folder") -> Path:
     """Return the path of a file to be written; its folder must be writable, or it must be possible to create it.
 
     Raises:
@@ -44,9 +52,9 @@ def check_writable(path: Path) -> Path:
     """
     nearest = next(parent for parent in path.absolute().parents if parent.exists())
     if not nearest.is_dir():
-        raise InputError(f"--out: '{nearest}' is a file; name a folder.")
+        raise InputError(f"{who}: '{nearest}' is a file; name a folder.")
     if not os.access(nearest, os.W_OK):
-        raise InputError(f"--out: no permission to write to '{nearest}'; name another folder.")
+        raise InputError(f"{who}: no permission to write to '{nearest}'; name another folder.")
     return path
 
 
@@ -60,19 +68,24 @@ def save_run(run: Run, folder: str | Path, *, force: bool = False) -> Path:
     """Write `run.json`, `recipe.yaml`, `best.safetensors` and `last.safetensors`; return the folder.
 
     Raises:
-        InputError: the folder holds files already and `force` is not set.
+        InputError: the folder holds files already and `force` is not set, or the recipe holds a function, which cannot
+            be stored.
     """
-    path = check_output_folder(folder, force)
+    path, data, recipe = check_output_folder(folder, force), to_dict(run), run.recipe.to_yaml()
     remove_old_results(path)
     write_tensors(path / "best.safetensors", run.best, {"format": FORMAT, "epoch": run.best_epoch})
     write_tensors(path / "last.safetensors", run.last, {"format": FORMAT, "epoch": run.epochs})
-    write_bytes(path / "recipe.yaml", run.recipe.to_yaml().encode())
-    write_json(path / "run.json", to_dict(run))
+    write_bytes(path / "recipe.yaml", recipe.encode())
+    write_json(path / "run.json", data)
     return path
 
 
 def to_dict(run: Run) -> dict[str, Any]:
-    """Return everything but the weights as plain JSON values."""
+    """Return everything but the weights as plain JSON values.
+
+    Raises:
+        InputError: the recipe holds a function, which cannot be stored.
+    """
     return {
         "format": FORMAT, "network": run.network, "recipe": run.recipe.to_list(), "training": run.training.values(),
         "seed": run.seed, "spec": run.spec.to_dict(), "metric": run.metric, "loss": run.loss, "kept": run.kept,
@@ -109,7 +122,8 @@ def load_run(folder: str | Path, model: nn.Module | None = None) -> Run:
         raise InputError(f"'{path / 'run.json'}' is damaged ({error!r}); train again.") from error
     except RuntimeError as error:
         raise InputError(
-            f"'{path}': the weights do not fit this network: {str(error).splitlines()[-1].strip()}"
+            f"'{path}': the weights do not fit this network: {str(error).splitlines()[-1].strip()}; pass the network "
+            "as it was built for training."
         ) from error
 
 
@@ -125,8 +139,7 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
         raise InputError(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")
-    vocabulary = spec.inputs.vocabulary
-    network = copy_module(model) if model else build(data["network"], spec.input_shape, spec.n_outputs, 0, vocabulary)
+    network = _network(data["network"], spec, model)
     attach_layers(network, recipe).remove_training_hooks()
     best, last = _read_weights(path / "best.safetensors"), _read_weights(path / "last.safetensors")
     preprocessing = Preprocessing.from_dict(data["preprocessing"]) if data["preprocessing"] else None
@@ -135,6 +148,13 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
               data["network"], data["stopped"], metadata=data["metadata"])  # fmt: skip
     run.keep(data["kept"]).model.eval()
     return run
+
+
+def _network(name: str, spec: TaskSpec, model: nn.Module | None) -> nn.Module:
+    """A copy of the user's network, or else the reference network of this name."""
+    if model is not None:
+        return copy_module(model)
+    return build(name, spec.input_shape, spec.n_outputs, 0, spec.inputs.vocabulary)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
+from goodfit.errors import InputError
 from goodfit.knobs import Knob, Record, Value, knob
 from goodfit.reference import Reference
 
@@ -25,16 +26,18 @@ class Technique(Record):
     """Whether its neutral form costs next to nothing, so that runs without it may share a population with it."""
     not_vectorizable: ClassVar[str] = ""
     """Why runs with it cannot be trained as a population; empty if they can."""
+    not_storable: ClassVar[str] = ""
+    """Why recipes with it cannot be written to a file; empty if they can."""
     needs_targets: ClassVar[str] = "any"
     """The targets that it accepts: `labels` (classes), `numbers`, or `any`."""
     kinds: ClassVar[tuple[str, ...]] = ()
     """The data kinds whose inputs it accepts (see `goodfit.data.kinds`); empty: all."""
     needs_floats: ClassVar[bool] = False
-    """Whether inputs must be floats. False: also whole numbers, such as word numbers, are accepted."""
+    """Whether inputs must be floats. False: also whole numbers, such as word ids, are accepted."""
     needs_rgb: ClassVar[bool] = False
     """Whether it needs images with three channels: red, green and blue."""
     needs_vocabulary: ClassVar[bool] = False
-    """Whether it needs to know the words behind the word numbers of a text."""
+    """Whether it needs to know the words behind the word ids of a text."""
 
     @property
     def on(self) -> str:
@@ -97,5 +100,11 @@ class Technique(Record):
         return f"{self.name()}({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """The name and all knobs as plain data, for JSON and YAML."""
+        """The name and all knobs as plain data, for JSON and YAML.
+
+        Raises:
+            InputError: the technique holds a function, which cannot be stored.
+        """
+        if self.not_storable:
+            raise InputError(f"{type(self).__name__}: {self.not_storable}.")
         return {"technique": self.name(), **self.values()}

@@ -130,7 +130,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--optimizer", "adma"], r"optimizer must be one of 'adam', 'adamw', 'sgd', got optimizer='adma'"),
     (["--schedule", "cos"], r"schedule must be one of .*'cosine'.*got schedule='cos'"),
     (["--task", "clasification"], r"Did you mean 'classification'\?"),
-    (["--task", "regression"], r"task='regression' needs numbers, but target .* holds text"),
+    (["--task", "regression"], r"task='regression' needs numbers, but target 'kind' holds '"),
 ]
 
 
@@ -189,7 +189,7 @@ def test_a_file_in_the_way(goodfit: Cli, tmp_path: Path, command: str, name: str
 @pytest.mark.parametrize("option", [["--resume"], ["--every", "2"]])
 def test_going_on_needs_a_folder(goodfit: Cli, option: list[str]) -> None:
     refused(
-        goodfit("fit", "iris", *option),
+        goodfit("fit", "absent", *option),  # reported before the data is loaded
         r"--resume and --every need the folder of the run, got resume=.*every=.* without --out; add --out DIR",
     )
 
@@ -216,7 +216,9 @@ def test_folders_without_a_run(goodfit: Cli, tmp_path: Path, command: list[str])
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
-        (["explain"], r"give the folder of a run or --recipe"),
+        (["explain"], r"it needs a recipe or the folder of a run, got neither; add --recipe"),
+        (["explain", "DIR", "--model", "mlp:9", "--inputs", "3"], r"got --model mlp:9 and --inputs 3; leave out these"),
+        (["study", "absent", "--catalogue", "--recipe", "l2"], r"--catalogue compares .* got 1 of them; leave out"),
         (["explain", "--recipe", "droput"], r"Did you mean 'dropout'\?"),
         (["explain", "--recipe", "l2(0.1, on='0.wieght')"], r"on must match.*Did you mean .*'0\.weight'"),
         (["explain", "--recipe", "l2", "--model", "vgg"], r"no reference network 'vgg'"),

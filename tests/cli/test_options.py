@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,10 +62,18 @@ def test_records_from_options() -> None:
         records("imgae")
 
 
+def unboxed(text: str) -> str:
+    """Return an error of typer without its frame and line breaks."""
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+
+
 def test_sizes(goodfit: Cli) -> None:
     result = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "4xa")
     assert result.code == 2
-    assert "'4xa' is not a number or HEIGHTxWIDTH" in result.err
+    assert "it must be a whole number or HEIGHTxWIDTH, got '4xa'" in unboxed(result.err)
+    for text in ("--5", "²", "4x²", "x"):
+        result = goodfit("augment", "digits", "--recipe", "shift=0.1", f"--size={text}")
+        assert (result.code, "it must be a whole number or HEIGHTxWIDTH" in unboxed(result.err)) == (2, True)
     result = goodfit("augment", "digits", "--recipe", "shift=0.1", "--size", "0")
     assert result.code == 2
     assert "Images: size must be a whole number in [1, inf), two of these numbers, or None, got size=0" in result.err

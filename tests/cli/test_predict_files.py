@@ -239,7 +239,7 @@ def test_files_that_do_not_fit_are_refused(goodfit: Cli, trained: Any, csv: Path
         (out, tone, "the network was trained on images, but 'tone.wav' holds none (.bmp"),
         (out, tmp_path / "nothing", "the network was trained on images, but 'nothing' holds none"),
         (out, tmp_path / "absent.png", "predict: there is no file"),
-        (table, tmp_path / "nothing", "is a folder; give a file"),
+        (table, tmp_path / "nothing", "trained on table data; give a file of this kind, got 'nothing'"),
         (
             numbers,
             image(tmp_path / "one", "low", 0),

@@ -42,6 +42,15 @@ def test_a_row_of_the_ranking_has_score_difference_and_wins() -> None:
     assert (plain[0], plain[1], plain[3:6]) == ("plain", "0.5000", ["", "", ""])
 
 
+def test_a_recipe_without_a_finished_run_has_dashes() -> None:
+    plain, l2 = cells(make_study({"": [0.5, 0.5], "l2=0.1": [None, None]}))
+    assert plain[6] == "–"  # no epoch, no gap
+    assert l2 == ["l2=0.1", "–", "–", "–", "–", "–", "–", "failed"]
+    best, failed = cells(make_study({"": [None, None], "l2=0.1": [0.5, 0.5]}))
+    assert (best[1], best[3:6]) == ("0.5000", ["–", "–", "–"])
+    assert failed[7] == "failed"
+
+
 def test_one_seed_has_no_interval() -> None:
     best, plain = cells(make_study({"": [0.5], "l2=0.1": [0.75]}))
     assert best[1:6] == ["0.7500", "one seed", "+0.2500 ", "one seed", "1/1"]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from goodfit import load_run
+from goodfit import Training, fit, load, load_run, save_run
 from goodfit.study.candidates import DEFAULT_TECHNIQUES
 from goodfit.techniques import ALL
 from goodfit.train.run import same
@@ -206,6 +207,22 @@ def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path)
     assert "8×2" in other
     assert "l1=0.5" in other
     assert "batch_norm" not in other
+
+
+def test_explain_needs_a_reference_network(goodfit: Cli, csv: Path) -> None:
+    split = load(csv, "kind").split()
+    save_run(fit(nn.Sequential(nn.Linear(2, 2)), split, "", Training(epochs=1)), csv.parent / "own")
+    result = goodfit("explain", csv.parent / "own")
+    assert result.code == 2
+    assert "explain: the run must have a reference network, got " in result.err
+    assert "call goodfit.explain(network, recipe) in Python." in result.err
+
+
+def test_an_occupied_folder_is_refused_before_the_data_is_loaded(goodfit: Cli, folder: Path) -> None:
+    for command in (["fit", "absent"], ["study", "absent"], ["augment", "absent", "--recipe", "shift=0.1"]):
+        result = goodfit(*command, "--out", folder)
+        assert result.code == 2
+        assert "holds earlier results" in result.err
 
 
 # ---- techniques -------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ def test_missing_and_infinite_targets() -> None:
     numeric = table().assign(y=np.arange(100) / 7)
     numeric.loc[4, "y"] = -np.inf
     assert "infinite in 1 of 100 rows (first: row 4" in error_of(numeric, "y")
+    numeric.loc[4, "y"] = 1e200
+    assert "beyond ±1e+100 in 1 of 100 rows (first: row 4" in error_of(numeric, "y")
     assert "is 3 in every row" in error_of(table().assign(y=3.0), "y", task="regression")
 
 
@@ -101,6 +103,8 @@ def test_arrays_with_missing_values_or_objects() -> None:
     x = np.zeros((4, 3))
     x[2, 1] = np.nan
     assert "NaN in row 2, column 1" in error_of((x, [0, 1, 0, 1]))
+    x[2, 1] = -1e200
+    assert "-1e+200 (beyond ±1e+100, which counts as infinite) in row 2, column 1" in error_of((x, [0, 1, 0, 1]))
     assert "object values" in error_of((np.array([[1, "a"], [2, "b"]], object), [0, 1]))
 
 
@@ -110,6 +114,11 @@ def test_groups_and_time() -> None:
     )
     assert "names a column, but x is an array" in error_of((np.zeros((4, 1)), [0, 1, 0, 1]), groups="g")
     assert "time has 2 values but x has 100" in error_of(table(), "y", time=[1, 2])
+    reversed_rows = pd.Series(range(100), index=range(99, -1, -1))
+    for role in ("groups", "time"):
+        text = error_of(table(), "y", **{role: reversed_rows})
+        assert f"load: x and {role} must have their rows in the same order, got index 0 in x and 99 in {role}" in text
+        assert text.endswith(f"align them: {role} = {role}.loc[x.index].")
     assert "groups is missing in 1 rows (first: row 0)" in error_of(table(), "y", groups=[None, *range(99)])
 
 

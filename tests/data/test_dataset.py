@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,8 +65,9 @@ def test_parts_are_in_time_order() -> None:
     order = time_rank(frame["day"].to_numpy())
     ends = [(order[p.rows].min(), order[p.rows].max()) for p in split.parts.values()]
     assert all(ends[i][1] < ends[i + 1][0] for i in range(3))
-    with pytest.raises(InputError, match="ISO dates"):
-        time_rank(np.array(["monday", "tuesday"]))
+    for value in ("monday", "?"):
+        with pytest.raises(InputError, match=rf"only ISO dates .*, got '{re.escape(value)}' in row 1; fix or drop"):
+            time_rank(np.array(["1", value, "2"], object))
 
 
 def test_invalid_methods() -> None:
@@ -114,3 +116,10 @@ def test_official_test_part_is_the_test_part(shared: Callable[[str], Path]) -> N
     assert split.spec.input_shape == (1, 28, 28)
     assert repr(small) == "Dataset(mnist: 5000 × 1 × 28 × 28, target 'y', 10 classes, test=10000)"
     assert len(small.folds(2)[1].test) == 10000
+
+
+def test_folds_in_time_order_have_the_test_part_of_split() -> None:
+    rng, days = np.random.default_rng(0), np.repeat(np.arange(25), 8)
+    data = load((rng.normal(size=(200, 2)), rng.normal(size=200)), time=days)
+    for fold in data.folds(3):
+        assert rows(fold, "test") == rows(data.split(), "test")

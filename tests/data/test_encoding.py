@@ -145,3 +145,7 @@ def test_pandas_output_of_scikit_learn_has_no_effect() -> None:
     with config_context(transform_output="pandas"):
         inside = TableFeatures.fit(frame).transform(frame)
     assert np.array_equal(inside, TableFeatures.fit(frame).transform(frame))
+
+
+def test_column_names_may_be_numbers() -> None:
+    assert TableFeatures.fit(pd.DataFrame({0: [1.0, 2.0], 1: [2.0, 2.0]})).feature_names == ("0",)

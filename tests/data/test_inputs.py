@@ -29,6 +29,8 @@ def test_images_have_the_range_of_their_values() -> None:
     images = torch.linspace(-1, 2, 96).reshape(6, 1, 4, 4)
     assert Inputs.of(images) == Inputs("image", -1.0, 2.0)
     assert Inputs.of(torch.zeros(3, 1, 2, 2)) == Inputs("image", 0.0, 1.0)  # one value alone is no range
+    sounds = torch.tensor([[[-1.0, 0.25]]])
+    assert Inputs.of(sounds, "sound") == Inputs("sound", -1.0, 1.0)  # symmetric, so that polarity can be inverted
     assert Inputs.of(torch.tensor([[-5.0, 5.0]])) == Inputs("table", 0.0, 1.0)
 
 
@@ -42,8 +44,8 @@ def test_texts_have_as_many_words_as_their_largest_number() -> None:
     ("x", "kind", "message"),
     [
         (torch.zeros(6, 1, 4, 4), "video", r"inputs: video data has the shape .* got \(6, 1, 4, 4\)"),
-        (torch.zeros(6, 4), "text", r"inputs: text data are word numbers from 0 on, .* got torch.float32 \(6, 4\)"),
-        (torch.tensor([[1, -1]]), "text", r"inputs: text data are word numbers from 0 on, .* got torch.int64 \(1, 2\)"),
+        (torch.zeros(6, 4), "text", r"inputs: text data must be word ids from 0 on, .* got torch.float32 \(6, 4\)"),
+        (torch.tensor([[1, -1]]), "text", r"inputs: text data must be word ids from 0 on, .* got torch.int64 \(1, 2\)"),
         (torch.zeros(6, 4), "pictures", "inputs: kind must be one of .* got 'pictures'"),
     ],
 )

@@ -116,5 +116,5 @@ def test_arrays_are_restored() -> None:
 def test_whitened_images_are_refused() -> None:
     shades = np.random.default_rng(0).integers(0, 256, (30, 1, 4, 4)).astype(np.uint8)
     features = ArrayFeatures.fit(shades, InputOptions("image", whiten=0.1))
-    with pytest.raises(InputError, match="inverse_transform: the whitening of images cannot be inverted"):
+    with pytest.raises(InputError, match="inverse_transform: the whitening of samples cannot be inverted"):
         inverse_transform_array(features, features.transform(shades))

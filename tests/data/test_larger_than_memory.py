@@ -148,7 +148,7 @@ def test_training_is_the_same_to_the_bit(recipe: str, to_file: ToFile, monkeypat
     x, y = RNG.integers(0, 256, (2600, 6, 5, 3), np.uint8), np.arange(2600) % 3
     training = gf.Training(epochs=2, batch_size=256)
     plain = gf.fit("mlp:8", load((x, y)).split(), recipe, training)
-    monkeypatch.setattr("goodfit.train.evaluate.ROWS", 500)
+    monkeypatch.setattr("goodfit.train.evaluate.MAX_ROWS", 500)
     with_sample = gf.fit("mlp:8", load((x, y)).split(), recipe, training)
     monkeypatch.setattr(storage, "SHARE", 0.0)
     lazy = gf.fit("mlp:8", load((to_file(x), y)).split(), recipe, training)

@@ -73,6 +73,12 @@ def test_official_test_part(tmp_path: Path) -> None:
     assert data.test is not None
     assert data.test[1].tolist() == [1] * 10
     assert len(data) == 20
+    np.savez(tmp_path / "c.npz", x_train=x[:20], y_train=[3, 5] * 10, x_test=x[20:], labels=[3, 5] * 10)
+    assert load(tmp_path / "c.npz", "labels").test is None
+    np.savez(tmp_path / "d.npz", x_train=x[:20], a_train=[3, 5] * 10, x_test=x[20:], a_test=[5] * 10)
+    other = load(tmp_path / "d.npz", "a_train").test
+    assert other is not None
+    assert other[1].tolist() == [1] * 10
     np.savez(tmp_path / "b.npz", x_train=x[:20], y_train=[3, 5] * 10, x_test=x[20:, :1], y_test=[5] * 10)
     with pytest.raises(InputError, match="rows of x_test must have the shape of those of x"):
         load(tmp_path / "b.npz")

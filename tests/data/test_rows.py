@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,35 @@ def test_folds_in_time_order_train_on_earlier_rows() -> None:
         assert rank[f.stop].max() < rank[f.validation].min()
         assert rank[f.validation].max() < rank[f.test].min()
     assert len(folds) == 4
+
+
+def test_folds_in_time_order_keep_equal_times_together() -> None:
+    rank, counts = np.repeat(np.arange(30), 7), (21, 31, 33)
+    folds = divide_folds(row_info("time", 210, rank=rank), 4, counts, seed=0, test_seed=0)
+    test = divide(row_info("time", 210, rank=rank), counts, seed=0, test_seed=0).test
+    validated = np.concatenate([f.validation for f in folds])
+    assert len(set(validated.tolist())) == len(validated)
+    for f in folds:
+        assert np.array_equal(f.test, test)
+        assert f.note == ""
+        parts = [rank[rows] for rows in (f.train, f.stop, f.validation, f.test)]
+        assert all(before.max() < after.min() for before, after in pairwise(parts))
+    few = divide_folds(row_info("time", rank=np.repeat([0, 1], 50)), 4, COUNTS, seed=0, test_seed=0)
+    assert all("rows with equal times are in two parts" in f.note for f in few[:2])
+
+
+def test_a_cut_near_the_end_moves_to_the_last_change_of_time() -> None:
+    rank = np.repeat([0, 1, 2, 3], [70, 10, 10, 10])
+    d = divide(row_info("time", rank=rank), (8, 8, 2), seed=0, test_seed=0)
+    assert [len(rows) for rows in (d.train, d.stop, d.validation, d.test)] == [82, 8, 8, 2]
+    assert "rows with equal times" in d.note
+    d = divide(row_info("time", rank=rank), (10, 12, 4), seed=0, test_seed=0)
+    assert [len(rows) for rows in (d.train, d.stop, d.validation, d.test)] == [70, 10, 10, 10]
+    assert d.note == ""
+
+
+def test_grouped_folds_of_rare_classes_are_not_stratified() -> None:
+    groups, classes = np.arange(60) // 2, np.arange(60) // 3
+    folds = divide_folds(row_info("grouped", 60, groups=groups, classes=classes), 5, (6, 9, 9), seed=0, test_seed=0)
+    assert all("not stratified: every class has fewer than 5 rows" in f.note for f in folds)
+    assert all(not set(groups[f.validation]) & set(groups[np.concatenate([f.train, f.stop])]) for f in folds)

@@ -37,7 +37,7 @@ def test_tables_survive_json_bit_by_bit(mixed: pd.DataFrame) -> None:
     assert learned.input_shape == (len(learned.feature_names),)
 
 
-def test_targets_are_standardised_and_come_back() -> None:
+def test_targets_are_standardized_and_come_back() -> None:
     data = load("diabetes")
     split = data.split()
     y = split.train.y.numpy()

@@ -45,8 +45,8 @@ def test_task_can_be_chosen() -> None:
     assert len(encode_targets(pd.Series(list(range(30)) * 2), "y", "classification").classes) == 30
     with pytest.raises(InputError, match="Did you mean 'regression'"):
         check_task("regresion")
-    with pytest.raises(InputError, match="text such as 'a'"):
-        encode_targets(pd.Series(["a", "b"]), "y", "regression")
+    with pytest.raises(InputError, match="needs numbers, but target 'y' holds 'a' in row 1; fix or drop"):
+        encode_targets(pd.Series(["1", "a", "b"]), "y", "regression")
 
 
 def test_the_test_part_has_the_classes_of_training() -> None:

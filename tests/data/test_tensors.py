@@ -27,7 +27,44 @@ def test_numbers_become_a_column() -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     x, y = torch.randn(10, 3), torch.arange(10) % 2
-    with pytest.raises(InputError, match="Split: stop must be float rows of shape"):
+    with pytest.raises(InputError, match="from_tensors: stop must be float rows of shape"):
         from_tensors(train=(x, y), stop=(x[:, :2], y))
-    with pytest.raises(InputError, match="Split: train must be"):
+    with pytest.raises(InputError, match="from_tensors: train must be"):
         from_tensors(train=(x.long(), y), stop=(x, y))
+
+
+X, Y = torch.randn(10, 3), torch.arange(10) % 2
+
+
+@pytest.mark.parametrize(
+    ("train", "stop", "message"),
+    [
+        (Y, Y + 1, "classes of stop must be in train, whose largest class is 1, got 2; add"),
+        (Y, Y - 1, "class numbers must be 0 or larger, got -1 in stop"),
+        (Y, Y.float(), "targets of stop must have the type and the row shape of those of train, torch.int64"),
+        (Y.float(), Y, "targets of stop must have the type"),
+        (Y.float(), torch.randn(10, 2), r"row shape of those of train, torch.float32 \(1,\), got torch.float32 \(2,\)"),
+        (torch.stack([Y, Y], 1), torch.stack([Y, Y], 1), "whole-number targets must .* for one-hot rows give y.arg"),
+    ],
+)
+def test_targets_that_do_not_match_are_refused(train: torch.Tensor, stop: torch.Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=f"from_tensors: .*{message}"):
+        from_tensors((X, train), (X, stop))
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
+def test_class_numbers_become_int64(dtype: torch.dtype) -> None:
+    split = from_tensors((X, Y.to(dtype)), (X, Y))
+    assert torch.equal(split.train.y, Y)
+    assert split.train.y.dtype == torch.int64
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_float32(dtype: torch.dtype) -> None:
+    split = from_tensors((X.to(dtype), X[:, 0].to(dtype)), (X, X[:, 0]))
+    assert split.train.x.dtype == split.train.y.dtype == torch.float32
+    assert torch.equal(split.train.x, X.to(dtype).float())
+
+
+def test_classes_without_training_rows_are_noted() -> None:
+    assert from_tensors((X, 2 * Y), (X, Y), (X, Y), (X, Y)).note == "there is no training row of class '1'"

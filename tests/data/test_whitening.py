@@ -60,7 +60,7 @@ def test_to_dict_and_from_dict_are_bit_exact() -> None:
         (
             (40, 1, 65, 65),
             {"whiten": 0.01},
-            "load: whiten needs samples of at most 4,096 values, got 4,225; choose a smaller size",
+            "load: whiten needs samples of at most 4,096 values, got 4,225; load smaller ones",
         ),
         ((40, 1, 4, 4), {"whiten": 0.0}, "Images: whiten must be in (0, inf) or None, got whiten=0.0"),
         ((40, 4), {"whiten": 0.01}, "load: image data has the shape (rows, channels, height, width), got (40, 4)"),

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from goodfit.data import TaskSpec
 from goodfit.diagnosis.evidence import Evidence
 from goodfit.history import History
+
+SPEC = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
 
 
 @dataclass
@@ -21,6 +24,7 @@ class Recorded:
     kept_epoch: int
     metric: str = "accuracy"
     metadata: dict[str, Any] = field(default_factory=dict)
+    spec: TaskSpec = SPEC
 
 
 @pytest.fixture

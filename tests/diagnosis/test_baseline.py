@@ -18,7 +18,7 @@ Make = Callable[..., Evidence]
         (0.5, 0.71, 0.1, "unclear"),  # 0.906
         (0.95, 0.95, 0.01, "not learned"),
         (0.91, 2.0, 0.01, "not learned"),  # even on training rows
-        (0.1, 1.2, 0.1, "memorised"),  # low end 1.004
+        (0.1, 1.2, 0.1, "memorized"),  # low end 1.004
         (0.1, 1.09, 0.1, "unclear"),  # low end 0.894
     ],
 )
@@ -28,11 +28,13 @@ def test_results(evidence: Make, train: float, stop: float, se: float, result: s
 
 @pytest.mark.parametrize("baseline", [None, 0.0, float("nan")])
 def test_without_a_constant_loss_it_is_unclear(evidence: Make, baseline: float | None) -> None:
-    assert check(evidence([0.5], baseline=baseline)).result == "unclear"
+    finding = check(evidence([0.5], baseline=baseline))
+    assert (finding.result, finding.title) == ("unclear", "The loss of a constant prediction is not known")
 
 
 def test_without_an_interval_it_is_unclear(evidence: Make, nan: float) -> None:
-    assert check(evidence([0.5], se=(0.01, nan))).result == "unclear"
+    finding = check(evidence([0.5], se=(0.01, nan)))
+    assert (finding.result, finding.title) == ("unclear", "The confidence interval of the stop loss is not known")
 
 
 def test_the_title_states_the_improvement(evidence: Make) -> None:

@@ -1,10 +1,13 @@
 """Intervals and standard errors, compared with numbers computed by hand."""
 
+import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from goodfit.data import TaskSpec
 from goodfit.diagnosis.evidence import Evidence, Interval
 from goodfit.errors import InputError
 
@@ -43,6 +46,13 @@ def test_the_error_of_other_metrics_is_unknown(evidence: Make) -> None:
     assert math.isnan(evidence([0.5], metric="f1_macro").score("stop").se)
     assert math.isnan(evidence([0.5], rows=0).score("stop").se)
     assert math.isnan(evidence([0.5], score=(0.9, math.nan)).score("stop").se)
+
+
+def test_the_accuracy_of_masks_has_no_known_error(recorded: Callable[..., Any]) -> None:
+    masks = dataclasses.replace(
+        recorded([0.5]), spec=TaskSpec("segmentation", "mask", ("a", "b"), (3, 8, 8), 2, "hand")
+    )
+    assert math.isnan(Evidence.of(masks).score("stop").se)
 
 
 def test_train_and_stop_errors_count_their_own_rows(evidence: Make) -> None:

@@ -55,7 +55,7 @@ def test_every_combination_of_results_has_a_label(evidence: Make) -> None:
     words = (
         ("large", "small", "unclear"),
         ("rising", "falling", "flat", "short", "unclear"),
-        ("learned", "memorised", "not learned", "unclear"),
+        ("learned", "memorized", "not learned", "unclear"),
     )
     labels = {
         result: decide(evidence(FLAT), dict(zip(("gap", "trend", "baseline"), result, strict=True)))

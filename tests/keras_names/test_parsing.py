@@ -31,3 +31,8 @@ def test_text_is_never_executed() -> None:
         assert "kernel_regularizer: " in error_of(kernel_regularizer=text)
     assert "it must be a name like" in error_of(kernel_regularizer=3)
     assert "it must be a name like" in error_of(kernel_regularizer={"l2": 0.1})
+
+
+def test_all_supported_values_are_listed() -> None:
+    with pytest.raises(InputError, match="axis must be -1 or 1 or 3, got axis=2; change it, or leave it out"):
+        techniques_from_keras(layers=["BatchNormalization(axis=2)"])

@@ -56,3 +56,8 @@ def test_kl_sparsity_without_sigmoid_is_silent(ask: Ask) -> None:
     assert ask(inputs.kl_sparsity_without_sigmoid, "kl_sparsity", mixed) == []
     assert ask(inputs.kl_sparsity_without_sigmoid, "kl_sparsity", nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))) == []
     assert ask(inputs.kl_sparsity_without_sigmoid, "activity_l1") == []
+
+
+def test_every_technique_that_needs_floats_is_named(one: One) -> None:
+    message = one(inputs.arithmetic_on_codes, "mixup, jacobian_penalty, l2", integer_inputs=True)
+    assert message.techniques == ("mixup", "jacobian_penalty")

@@ -75,9 +75,10 @@ def test_mixing_regression_targets_is_silent(ask: Ask) -> None:
 @pytest.mark.parametrize("name", ["label_smoothing", "class_balance", "smote", "class_weights", "disturb_label"])
 def test_wrong_targets_fires(name: str, one: One) -> None:
     assert one(labels.wrong_targets, name, task="regression").techniques == (name,)
-    assert one(labels.wrong_targets, "target_noise").severity == "error"
+    assert one(labels.wrong_targets, "target_noise", task="classification").severity == "error"
 
 
 def test_wrong_targets_is_silent(ask: Ask) -> None:
-    assert ask(labels.wrong_targets, "label_smoothing, class_balance, mixup, l2") == []
+    assert ask(labels.wrong_targets, "label_smoothing, class_balance, mixup, l2", task="classification") == []
+    assert ask(labels.wrong_targets, "label_smoothing, target_noise, class_balance") == []  # the task is unknown
     assert ask(labels.wrong_targets, "target_noise, mixup, r_drop, sam", task="regression") == []

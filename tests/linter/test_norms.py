@@ -12,7 +12,7 @@ One = Callable[..., LintMessage]
 
 def test_small_batches_fires(one: One, normed: nn.Sequential) -> None:
     message = one(norms.small_batches, "batch_norm", batch_size=8)
-    assert (message.techniques, message.where) == (("batch_norm", "batch_norm"), ("0", "2"))
+    assert (message.techniques, message.where) == (("batch_norm",), ("0", "2"))
     assert str(message).startswith("warning: batch_norm at 0, 2: batch norm sees 8 rows")
     assert one(norms.small_batches, "", normed, batch_size=15).where == ("1", "4")
     assert "8 rows" in one(norms.small_batches, "batch_norm", batch_size=64, accumulate=8).reason

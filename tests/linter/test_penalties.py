@@ -109,8 +109,11 @@ def test_l2_under_adam_fires(one: One) -> None:
 
 def test_l2_under_adam_is_silent(ask: Ask) -> None:
     assert ask(penalties.l2_under_adam, "l2=1e-4", optimizer="sgd") == []
-    assert ask(penalties.l2_under_adam, "weight_decay=0.01") == []
-    assert ask(penalties.l2_under_adam, "l2=1e-4, weight_decay=0.01") == []  # reported by l2_with_weight_decay
+    assert ask(penalties.l2_under_adam, "l2=1e-4") == []  # the optimizer is unknown
+    assert ask(penalties.l2_under_adam, "weight_decay=0.01", optimizer="adam") == []
+    assert (
+        ask(penalties.l2_under_adam, "l2=1e-4, weight_decay=0.01", optimizer="adam") == []
+    )  # reported by l2_with_weight_decay
 
 
 def test_same_penalty_twice_fires(one: One) -> None:
@@ -172,3 +175,9 @@ def test_too_many_vectors_is_silent(ask: Ask) -> None:
     assert ask(penalties.too_many_vectors, "orthogonal(0.01, on='kernel bias')", net) == []
     assert ask(penalties.too_many_vectors, "orthogonal=0.01", nn.LSTM(4, 4)) == []  # each gate: 4 in 4 dimensions
     assert ask(penalties.too_many_vectors, "l2=0.01", nn.Linear(4, 9)) == []
+
+
+def test_l2_with_weight_decay_under_an_unknown_optimizer(one: One) -> None:
+    message = one(penalties.l2_with_weight_decay, "l2=0.1, weight_decay=0.1")
+    assert message.severity == "warning"
+    assert "an adaptive optimizer such as Adam rescales only" in message.reason

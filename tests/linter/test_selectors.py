@@ -46,3 +46,8 @@ def test_frozen_weights_is_silent(ask: Ask, mlp: nn.Sequential) -> None:
     mlp[0].requires_grad_(False)
     assert ask(selectors.frozen_weights, "l2(0.1, on=last), dropout=0.1", mlp) == []
     assert ask(selectors.frozen_weights, "l2=0.1") == []
+
+
+def test_messages_name_the_technique_once(one: One) -> None:
+    message = str(one(selectors.nothing_matched, "l2(0.1, on=nothing)"))
+    assert message.startswith("error: l2: on must match a weight tensor of the network, got on='nothing'")

@@ -56,3 +56,7 @@ def test_late_schedule_with_stopping_fires(one: One) -> None:
 def test_late_schedule_with_stopping_is_silent(ask: Ask) -> None:
     assert ask(stopping.late_schedule_with_stopping, "dropout(0.2, schedule=late)") == []
     assert ask(stopping.late_schedule_with_stopping, "dropout(0.2, schedule=early), early_stopping=5") == []
+
+
+def test_an_empty_stop_part(ask: Ask) -> None:
+    assert ask(stopping.coarse_accuracy, "early_stopping(monitor=stop_accuracy)", stop_rows=0) == []

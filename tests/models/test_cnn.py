@@ -36,3 +36,9 @@ def test_errors(text: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError) as raised:
         build(text, shape, 2, seed=0)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(("shape", "outputs"), [((1, 8, 8), 0), ((0, 8, 8), 2)])
+def test_outputs_and_channels_are_at_least_1(shape: tuple[int, ...], outputs: int) -> None:
+    with pytest.raises(InputError, match=rf"^cnn: every size must be at least 1, .*outputs {outputs}"):
+        cnn(shape, outputs, (4,))

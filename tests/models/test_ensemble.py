@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from goodfit.models.ensemble import EnsembleModel
 
 Net = Callable[..., nn.Sequential]
+
+
+class Constant(nn.Module):
+    """A network with the same outputs for all inputs."""
+
+    def __init__(self, outputs: Tensor) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, _: Tensor) -> Tensor:
+        """The outputs."""
+        return self.outputs
 
 
 def test_an_ensemble_averages_probabilities_or_numbers(make_net: Net) -> None:
@@ -27,3 +40,17 @@ def test_an_ensemble_of_segmentation_networks_averages_the_probabilities_of_pixe
     x = torch.randn(2, 1, 4, 4)
     mean = (a(x).softmax(1) + b(x).softmax(1)) / 2
     torch.testing.assert_close(EnsembleModel([a, b], "segmentation")(x).softmax(1), mean)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([[[120.0, 0.0]], [[120.0, 0.0]]], [[0.0, -120.0]]),
+        ([[[150.0]], [[150.0]]], [[150.0]]),
+        ([[[-150.0]], [[-150.0]]], [[-150.0]]),
+        ([[[200.0]], [[-200.0]]], [[0.0]]),
+    ],
+)
+def test_large_logits_stay_finite(outputs: list[list[list[float]]], expected: list[list[float]]) -> None:
+    members = [Constant(torch.tensor(each)) for each in outputs]
+    torch.testing.assert_close(EnsembleModel(members, "classification")(torch.zeros(1)), torch.tensor(expected))

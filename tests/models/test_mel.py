@@ -105,3 +105,9 @@ def test_a_population_equals_single_runs() -> None:
     for run, single in zip(runs, alone, strict=True):
         np.testing.assert_allclose(run.history["train_loss"], single.history["train_loss"], rtol=1e-3)
         assert run.history["train_loss"][-1] < run.history["train_loss"][0]
+
+
+@pytest.mark.parametrize(("shape", "outputs"), [((1, 8000), 0), ((0, 8000), 2)])
+def test_outputs_and_channels_are_at_least_1(shape: tuple[int, ...], outputs: int) -> None:
+    with pytest.raises(InputError, match=rf"^mel_cnn: every size must be at least 1, .*outputs {outputs}"):
+        mel_cnn(shape, outputs, (4,))

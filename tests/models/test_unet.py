@@ -47,3 +47,9 @@ def test_build_and_sizes():
         unet((1, 3, 9), 2)
     with pytest.raises(InputError, match="every size must be at least 1"):
         unet((1, 9, 9), 2, (4, 0))
+
+
+@pytest.mark.parametrize(("shape", "outputs"), [((1, 8, 8), 0), ((0, 8, 8), 2)])
+def test_outputs_and_channels_are_at_least_1(shape: tuple[int, ...], outputs: int) -> None:
+    with pytest.raises(InputError, match=rf"^unet: every size must be at least 1, .*outputs {outputs}"):
+        unet(shape, outputs, (4,))

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from goodfit.data import Split, load
@@ -20,8 +21,9 @@ from goodfit.errors import InputError
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
 from goodfit.report import headline, write_report
-from goodfit.report.build import BINS, run_page, study_page, verdict_box, weights
+from goodfit.report.build import run_page, study_page, verdict_box, weights
 from goodfit.report.html import render
+from goodfit.report.page import BINS
 from goodfit.study import Study, run_study
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
@@ -48,11 +50,11 @@ def test_histograms_hold_every_kernel_weight(run: Run) -> None:
     tensors = weights(run, "l1").tensors
     assert [(t.name, t.shape) for t in tensors] == [("0.weight", (8, 6)), ("2.weight", (3, 8))]
     for tensor, kernel in zip(tensors, (run.model[0].weight, run.model[2].weight), strict=True):  # type: ignore[index]
-        assert sum(tensor.counts) == tensor.size == kernel.numel()
+        assert sum(tensor.counts) + tensor.zeros == tensor.size == kernel.numel()
         assert (len(tensor.counts), len(tensor.edges)) == (BINS, BINS + 1)
         assert tensor.edges[-1] == -tensor.edges[0] == pytest.approx(float(kernel.detach().abs().max()))
         numbers = kernel.detach().double().flatten().numpy()
-        assert list(tensor.counts) == np.histogram(numbers, np.array(tensor.edges))[0].tolist()
+        assert list(tensor.counts) == np.histogram(numbers[numbers != 0], np.array(tensor.edges))[0].tolist()
 
 
 def test_exact_zeros_of_l1_are_counted(run: Run) -> None:
@@ -61,13 +63,20 @@ def test_exact_zeros_of_l1_are_counted(run: Run) -> None:
     assert weights(run, "l1").zero_share > 0.1
 
 
+def test_exact_zeros_are_in_no_bin() -> None:
+    model = nn.Sequential(nn.Linear(4, 1))
+    model[0].weight.data = torch.tensor([[-1.0, 0.0, 0.0, 1.0]])
+    tensor = weights(SimpleNamespace(model=model), "odd").tensors[0]  # type: ignore[arg-type]
+    assert (tensor.counts[0], tensor.counts[-1], sum(tensor.counts), tensor.zeros) == (1, 1, 2, 2)
+
+
 @pytest.mark.parametrize("value", [0.0, math.nan])
 def test_kernels_without_a_spread(value: float) -> None:
     model = nn.Sequential(nn.Linear(3, 2))
     nn.init.constant_(model[0].weight, value)
     tensor = weights(SimpleNamespace(model=model), "odd").tensors[0]  # type: ignore[arg-type]
     number = 6 if value == 0.0 else 0
-    assert (sum(tensor.counts), tensor.zeros, tensor.size) == (number, number, number)
+    assert (sum(tensor.counts), tensor.zeros, tensor.size) == (0, number, number)
     assert (tensor.edges[0], tensor.edges[-1]) == (-1.0, 1.0)
 
 
@@ -78,19 +87,21 @@ def test_kernels_without_a_spread(value: float) -> None:
     ("label", "result", "weight"),
     [
         ("overfit", "large", "supports"),
-        ("overfit", "memorised", "supports"),
+        ("overfit", "memorized", "supports"),
         ("overfit", "small", "against"),
+        ("overfit", "learned", "neutral"),
         ("overfit", "falling", "against"),
         ("overfit", "unclear", "neutral"),
         ("underfit", "not learned", "supports"),
         ("underfit", "falling", "supports"),
+        ("underfit", "small", "supports"),
         ("underfit", "short", "neutral"),
         ("good fit", "small", "supports"),
         ("good fit", "learned", "supports"),
         ("good fit", "rising", "against"),
         ("cannot tell", "unclear", "supports"),
         ("cannot tell", "short", "supports"),
-        ("cannot tell", "learned", "against"),
+        ("cannot tell", "learned", "neutral"),
     ],
 )
 def test_each_finding_is_marked_as_supporting_neutral_or_against(label: str, result: str, weight: str) -> None:
@@ -197,6 +208,10 @@ def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_p
     assert {r.label for r in page.ranking} == {"l1=0.05", "max_norm=2.0, clip_grad_norm=1.0"}
     text = write_report(broken, tmp_path / "report.html").read_text()
     assert ">nan<" not in text.lower()
+    assert "No plain run was finished, so no recipe is compared with plain." in text
+    assert "Dashed" not in text
+    assert 'data-figure="differences"' not in text
+    assert "of 0 seeds" not in text
 
 
 def test_a_study_without_a_run_has_no_report(study: Study, tmp_path: Path) -> None:

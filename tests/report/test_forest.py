@@ -55,8 +55,17 @@ def test_summary_counts(page: Page) -> None:
     )
 
 
+def test_without_a_plain_run_nothing_is_compared(page: Page) -> None:
+    nan = {"difference": math.nan, "difference_low": math.nan, "difference_high": math.nan}
+    rows = tuple(dataclasses.replace(row, **nan) for row in page.ranking if row.difference is not None)
+    without = dataclasses.replace(page, ranking=rows)
+    assert summary(without) == "No plain run was finished, so no recipe is compared with plain."
+    assert without.reference() is None
+    assert differences(without).layout.xaxis.range == (-1, 1)
+
+
 def test_a_row_without_an_interval_has_a_hollow_mark(page: Page) -> None:
-    bare = dataclasses.replace(page.ranking[0], difference_low=math.nan, difference_high=None)
+    bare = dataclasses.replace(page.ranking[0], difference_low=None, difference_high=None)
     figure = differences(dataclasses.replace(page, ranking=(bare, page.ranking[5])))
     dot = trace(figure, "inconclusive")
     assert dot.x == (bare.difference,)

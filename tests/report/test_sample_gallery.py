@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from goodfit.data import Clips, Split, load
+from goodfit.data import Clips, Sounds, Split, load
 from goodfit.recipe import Recipe
 from goodfit.report import write_report, write_variants
 from goodfit.report.sample_gallery import pixels, sample_galleries, spectrogram
@@ -75,6 +75,13 @@ def test_sounds_have_audio_and_a_spectrogram(sound_split: Split) -> None:
     assert np.array_equal(picture(gallery.original.picture), picture(gallery.variants[0].picture))
 
 
+def test_silent_data_has_silent_sounds() -> None:
+    split = load((np.zeros((40, 1, 64)), np.arange(40) % 2), options=Sounds()).split()
+    (gallery,) = sample_galleries(split, Recipe.of("gain=3"), count=1)
+    with wave.open(io.BytesIO(base64.b64decode(gallery.original.sound.split(",")[1]))) as file:
+        assert set(file.readframes(64)) == {0}
+
+
 def test_a_spectrogram_shows_a_tone_at_its_frequency(sound_split: Split) -> None:
     tone = torch.sin(2 * torch.pi * torch.arange(2048) / 8)[None]  # a quarter of the Nyquist frequency
     shades = spectrogram(sound_split, tone)[0]
@@ -87,8 +94,8 @@ def test_removed_words_are_marked(text_split: Split) -> None:
     assert {mark for _, mark in gallery.original.words} == {"same"}
     original = [word for word, _ in gallery.original.words]
     for variant in gallery.variants:
-        assert [word for word, mark in variant.words if mark != "new"] == original
-    assert any(mark == "gone" for variant in gallery.variants for _, mark in variant.words)
+        assert [word for word, mark in variant.words if mark != "added"] == original
+    assert any(mark == "removed" for variant in gallery.variants for _, mark in variant.words)
 
 
 def test_a_report_shows_augmented_samples(image_split: Split, tmp_path: Path) -> None:

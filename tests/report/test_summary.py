@@ -46,6 +46,14 @@ def test_headline_of_a_difference_that_is_not_significant() -> None:
     assert text.endswith("2 seeds. Not significant: the interval includes 0. Use more seeds.")
 
 
+def test_headline_of_a_best_recipe_that_is_worse_where_plain_was_finished_too() -> None:
+    text = headline(by_hand({"": [0.9, 0.9, 0.0], "l2=0.1": [0.65, 0.65, None]}))
+    assert text.startswith("Best recipe: l2=0.1, -0.2500 accuracy vs. plain")
+    assert text.endswith(
+        "2 seeds. Significantly worse in the seeds in which both were finished: the interval excludes 0."
+    )
+
+
 def test_headline_where_plain_is_best() -> None:
     assert (
         headline(by_hand({"": [0.5, 0.6], "l2=0.1": [0.1, 0.1]}))
@@ -91,6 +99,13 @@ def test_facts_name_data_network_training_and_size() -> None:
         ("Seeds", "2"),
         ("Runs", "4 in 4 s"),
     )
+
+
+def test_notes_of_one_seed_without_a_recipe() -> None:
+    study = dataclasses.replace(by_hand({"": [0.5]}), seeds=(0,))
+    assert study_notes(study)[1:] == [
+        "1 seed gives no interval. Use --seeds 6 or more before you rely on a small difference."
+    ]
 
 
 def test_notes_warn_about_few_seeds_units_and_the_test_part() -> None:

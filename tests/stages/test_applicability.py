@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from goodfit import surgery
-from goodfit.stages import OnWeights, inapplicable_reason, noise_by_layer
+from goodfit.stages import OnWeights, inapplicable_reason, is_neutral, noise_by_layer
 from goodfit.techniques import L1, L2, Dropout, GroupLasso, MaxNorm, SpatialDropout, WeightDecay
 
 
@@ -45,3 +45,17 @@ def test_noise_acts_where_it_has_a_strength() -> None:
     assert strengths(Dropout(0.5)) == {"1": 0.5, "3": 0.5}  # input_rate is 0
     assert strengths(Dropout(0.5, input_rate=0.1)) == {"0": 0.1, "1": 0.5, "3": 0.5}
     assert strengths(SpatialDropout(0.5)) == {"1": 0.5}  # convolutions only
+
+
+@pytest.mark.parametrize(("dim", "axis", "acts"), [(0, -1, True), (1, -1, False), (0, 0, False), (1, 0, False)])
+def test_constraints_on_weight_normed_layers(dim: int, axis: int, acts: bool) -> None:
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2), dim=dim)
+    (norms,) = (ref for ref in surgery.weight_refs(layer) if ref.role == surgery.MAGNITUDE)
+    reason = "" if acts else "weight-normed: the layer does not hold the norms that it bounds"
+    assert inapplicable_reason(MaxNorm(axis=axis), norms) == reason
+    assert inapplicable_reason(L2(), norms) == ""
+
+
+def test_neutral_at_one_layer() -> None:
+    assert is_neutral(Dropout(0.0, input_rate=0.5))
+    assert not is_neutral(Dropout(0.5))

@@ -19,7 +19,9 @@ from goodfit.stages.monitoring import HIGHER_IS_BETTER, monitor_spec, percent_wo
         ("val_accuracy", "min", "stop_accuracy", "min"),
         ("stop_rmse", "auto", "stop_rmse", "min"),
         ("stop_rmse", "max", "stop_rmse", "max"),
-        ("train_val_loss", "auto", "train_stop_loss", "min"),
+        ("train_val_loss", "auto", "train_val_loss", "min"),
+        ("stop_roc_auc", "auto", "stop_roc_auc", "max"),
+        ("stop_log_loss", "auto", "stop_log_loss", "min"),
     ],
 )
 def test_the_column_and_its_direction(monitor: str, mode: str, column: str, direction: str) -> None:

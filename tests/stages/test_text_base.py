@@ -1,4 +1,4 @@
-"""Operations on texts of word numbers, padded with 0."""
+"""Operations on texts of word ids, padded with 0."""
 
 from __future__ import annotations
 

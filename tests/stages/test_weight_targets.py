@@ -81,3 +81,11 @@ def test_techniques_receive_units_first_or_the_layer_s_layout() -> None:
     other = torch.zeros(4, 6, 3, 3)
     assert blocks(L2(), ref, other)[0] is other
     assert blocks(MaxNorm(1.0), ref, other)[0].data_ptr() == other.data_ptr()
+
+
+def test_a_dimension_that_a_tensor_lacks() -> None:
+    message = "MaxNorm: axis must be at most 1 for weights of 2 dimensions, got axis=2; choose another axis"
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(2, 2))
+    with pytest.raises(InputError, match=message):
+        weight_targets(net, [MaxNorm(axis=2)])
+    assert weight_targets(net, [MaxNorm(axis=2, on="first")])[0].refs[0].name == "0.weight"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,24 @@ def test_ctrl_c_before_the_first_finished_run(iris: Dataset, quick: Training, re
     study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
     assert study.interrupted
     assert study.best() is None
+
+
+def test_ctrl_c_while_the_test_part_is_scored_keeps_all_runs(
+    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("goodfit.study.study")
+    real, count = module.scores, iter(range(100))
+
+    def stopping(*arguments: Any) -> tuple[float, float]:
+        if next(count) == 6:  # six runs have been scored on their validation parts
+            raise KeyboardInterrupt
+        score: tuple[float, float] = real(*arguments)
+        return score
+
+    monkeypatch.setattr(module, "scores", stopping)
+    study = run_study(iris, "mlp:8", RECIPES, quick, seeds=2, population=False)
+    assert (study.interrupted, len(study.trials), study.test) == (True, 6, {})
+    assert study.notes[-1] == "interrupted after 6 of 6 runs"
 
 
 def test_diverged_runs_are_recorded_and_the_study_continues(iris: Dataset) -> None:

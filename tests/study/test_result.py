@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from goodfit.data import TaskSpec
 from goodfit.diagnosis import RUN_A_STUDY, Verdict
+from goodfit.errors import InputError
 from goodfit.study import Study
 from goodfit.study.result import COUNT_METRICS
 from goodfit.study.statistics import corrected_interval
@@ -52,6 +54,23 @@ def test_only_metrics_that_count_rows_have_rounding_variance(make_study: MakeStu
     for metric in ("accuracy", "rmse", "log_loss"):
         difference = next(r.difference for r in make_study(scores, metric=metric).ranking() if r.difference)
         assert (difference.high - difference.low > 1e-9) is (metric in COUNT_METRICS)
+
+
+def test_the_accuracy_of_masks_counts_pixels_not_rows(make_study: MakeStudy) -> None:
+    spec = TaskSpec("segmentation", "mask", ("a", "b"), (3, 8, 8), 2, "hand")
+    study = make_study({"": [0.5, 0.5, 0.5], "l2=0.1": [0.4, 0.4, 0.4]}, spec=spec)
+    difference = study.ranking()[1].difference
+    assert difference is not None
+    assert difference.high - difference.low < 1e-9
+
+
+def test_run_of_names_labels_and_failures(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.5], "l2=0.1": [None]})
+    assert study.run_of("plain") is study.trials[0].run
+    with pytest.raises(InputError, match=r"one of 'plain', 'l2=0\.1', got 'l1'"):
+        study.run_of("l1")
+    with pytest.raises(InputError, match=r"all of 'l2=0\.1' failed \(it diverged\)"):
+        study.run_of("l2=0.1")
 
 
 def test_failed_runs_are_counted_and_left_out(make_study: MakeStudy) -> None:

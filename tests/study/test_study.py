@@ -112,6 +112,11 @@ def test_default_candidates_are_compared_without_recipes(iris: Dataset) -> None:
     assert set(study.test) == {"plain", study.ranking()[0].candidate.label}
 
 
+def test_the_catalogue_with_recipes_is_refused(iris: Dataset) -> None:
+    with pytest.raises(InputError, match=r"catalogue=True compares all techniques .* got 2 of them; leave out"):
+        run_study(iris, "mlp:4", RECIPES, catalogue=True)
+
+
 def test_catalogue_leaves_out_techniques_that_cannot_act(iris: Dataset) -> None:
     training = Training(epochs=1, batch_size=16)
     study = run_study(iris, "mlp:4", training=training, seeds=1, catalogue=True)

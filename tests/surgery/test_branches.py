@@ -244,3 +244,15 @@ def test_the_network_and_the_generators_do_not_change() -> None:
     assert (model.calls, model.last, hook_calls) == (0, None, [])
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in state.items())
     assert len(model.mlp._forward_hooks) == 1
+
+
+def test_a_blank_selector_detects_the_branches() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.inner(x)
+
+    assert [name for name, _ in residual_branches(Block(), "  ", "DropPath")] == ["inner"]

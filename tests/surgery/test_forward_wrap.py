@@ -75,3 +75,13 @@ def test_gradients_reach_the_original_parameters() -> None:
     with surgery.replace_parameters(layer, {"weight": layer.weight * 2}):
         layer(x).sum().backward()
     assert torch.equal(layer.weight.grad, torch.full((2, 3), 2.0))
+
+
+def test_the_users_own_forward_of_a_layer_is_kept() -> None:
+    layer, x = nn.Linear(2, 2), torch.ones(1, 2)
+    own = layer.forward = lambda x: 7 * x  # type: ignore[method-assign]
+    wrapper = surgery.wrap_forward(layer, lambda _, forward, args, kwargs: forward(*args, **kwargs) + 1)
+    assert layer(x).tolist() == [[8.0, 8.0]]
+    wrapper.remove()
+    assert layer.forward is own
+    assert layer(x).tolist() == [[7.0, 7.0]]

@@ -67,3 +67,18 @@ def test_all_inputs_of_attention_and_packed_sequences_are_changed() -> None:
     output = rnn(packed)[0]
     assert torch.equal(output.data, rnn(packed._replace(data=packed.data * 2))[0].data)
     assert dimensions == [3, 3, 2, 2]
+
+
+def test_inputs_passed_by_keyword() -> None:
+    layer, x = nn.Linear(2, 2), torch.ones(1, 2)
+    expected = layer(2 * x)
+    surgery.change_input(layer, double)
+    assert torch.equal(layer(input=x), expected)
+    attention = nn.MultiheadAttention(2, 1).eval()
+    expected = attention(2 * x, 2 * x, 2 * x)[0]
+    surgery.change_input(attention, double)
+    assert torch.equal(attention(value=x, key=x, query=x)[0], expected)
+    gru, state = nn.GRU(2, 2), torch.zeros(1, 2)
+    expected = gru(2 * x, state)[0]
+    surgery.change_input(gru, double)
+    assert torch.equal(gru(hx=state, input=x)[0], expected)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -71,3 +73,11 @@ def test_errors_give_the_reason() -> None:
     stuck.file = open(__file__)  # noqa: SIM115, PTH123 - something that cannot be copied
     with stuck.file, pytest.raises(UntraceableError, match="TypeError"):
         trace_graph(stuck)
+
+
+def test_weights_computed_by_a_hook_are_copied() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(nn.utils.weight_norm(nn.Linear(2, 2)))
+    net(torch.ones(1, 2))
+    assert [node.target for node in trace_graph(net).graph.nodes] == ["input", "0", "output"]

@@ -133,3 +133,36 @@ def test_first_last_and_exclusions(on: str, names: list[str] | None) -> None:
             surgery.select(model, on)
     else:
         assert [ref.name for ref in surgery.select(model, on)] == names
+
+
+class Named(nn.Module):
+    def __init__(self, **layers: nn.Module) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+
+@pytest.mark.parametrize("name", ["Head", "other", "kernel"])
+def test_ends_are_layers_whatever_their_names(name: str) -> None:
+    net = Named(body=nn.Linear(2, 3), **{name: nn.Linear(3, 1)})
+    assert [ref.name for ref in surgery.select(net, "last")] == [f"{name}.weight"]
+    assert [ref.name for ref in surgery.select(net, "!last")] == ["body.weight"]
+    assert [ref.name for ref in surgery.select(net, "first last bias")] == ["body.bias", f"{name}.bias"]
+
+
+def test_the_last_attention_includes_its_output_projection() -> None:
+    net = Named(body=nn.Linear(2, 4), attention=nn.MultiheadAttention(4, 1))
+    names = ["attention.in_proj_weight", "attention.out_proj.weight"]
+    assert [ref.name for ref in surgery.select(net, "last")] == names
+    assert [ref.name for ref in surgery.select(net, "!last")] == ["body.weight"]
+    assert [ref.name for ref in surgery.select(nn.MultiheadAttention(4, 1), "first")] == [
+        "in_proj_weight",
+        "out_proj.weight",
+    ]
+
+
+def test_the_projection_of_an_lstm_has_no_gates() -> None:
+    lstm = nn.LSTM(3, 6, proj_size=4)
+    shapes = {ref.name: [tuple(b.shape) for b in ref.blocks()] for ref in surgery.weight_refs(lstm)}
+    assert shapes["weight_hr_l0"] == [(4, 6)]
+    assert shapes["weight_ih_l0"] == [(6, 3)] * 4

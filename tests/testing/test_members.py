@@ -37,7 +37,7 @@ class Branching(CubicPenalty):
 BROKEN: list[tuple[type[Technique], str, str]] = [
     (GlobalNoise, "draws depend on no values", "draw must use only `generator` and the shapes"),
     (ValueDependentDraws, "draws depend on no values", "draw must use only `generator` and the shapes"),
-    (Branching, "members at once are each member alone", "data-dependent control flow"),
+    (Branching, "stacked equals single", "data-dependent control flow"),
 ]
 
 

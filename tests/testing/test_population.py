@@ -6,13 +6,23 @@ from typing import Any
 
 import pytest
 
+from goodfit.errors import TrainingError
+from goodfit.recipe import Recipe
 from goodfit.techniques import L2
 from goodfit.testing import population
 from goodfit.testing.population import check_population_equals_solo
+from goodfit.train.fit_many import FailedRun, FitManyResult
 
 
 def test_equal_runs_pass() -> None:
     check_population_equals_solo(L2)
+
+
+def test_failed_runs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = FailedRun(Recipe(), 0, TrainingError("training: it diverged."))
+    monkeypatch.setattr(population, "fit_many", lambda *a, **k: FitManyResult((), (failed,)))
+    with pytest.raises(AssertionError, match=r"must be finished, but: training: it diverged\."):
+        check_population_equals_solo(L2)
 
 
 def test_different_runs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def test_strongest_values_are_farthest_from_neutral() -> None:
 
 def test_shared_runs_are_trained_once() -> None:
     assert strongest_run(Dropout) is strongest_run(Dropout)
-    assert baseline_run(L2) is baseline_run(LabelSmoothing)  # of one home
+    assert baseline_run(L2) is baseline_run(LabelSmoothing)  # the same setup
     assert baseline_run(L2).recipe.text() == ""
 
 

@@ -140,8 +140,10 @@ def test_an_earlier_run_is_overwritten_only_with_force(three_class_split: Split,
     assert run.epochs == 1
     assert same(read_tensors(tmp_path / "last.safetensors")[0], run.last)
     assert not same(run.last, first.last)
-    with pytest.raises(InputError, match="Checkpoints: every must be at least 0, got every=-1"):
+    with pytest.raises(InputError, match="Checkpoints: every must be a whole number of at least 0, got every=-1"):
         Checkpoints(tmp_path / "new", every=-1)
+    with pytest.raises(InputError, match="every must be a whole number of at least 0, got every=0\\.5"):
+        Checkpoints(tmp_path / "new", every=0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from goodfit.data import Split, TrainPart, from_tensors, metric
+from goodfit.recipe import Recipe
 from goodfit.rng import generator
 from goodfit.train.evaluate import (
-    ROWS,
+    MAX_ROWS,
     SHARE,
     chunk_size,
     constant_prediction_loss,
     evaluate,
     mask_of,
     predict_masks,
+    predict_mc,
     predict_outputs,
     training_sample,
 )
@@ -48,9 +50,9 @@ def test_predictions_are_made_in_evaluation_mode_and_in_chunks() -> None:
     sizes: list[int] = []
     model = nn.Sequential(nn.Dropout(0.5), nn.Identity()).train()
     model[1].register_forward_hook(lambda m, args, output: sizes.append(len(output)))
-    x = torch.arange(float(ROWS + 5))[:, None]
+    x = torch.arange(float(MAX_ROWS + 5))[:, None]
     assert torch.equal(predict_outputs(model, x), x)
-    assert sizes == [ROWS, 5]
+    assert sizes == [MAX_ROWS, 5]
     assert chunk_size(torch.zeros(1, 2**23, device="meta")) == 1
 
 
@@ -66,11 +68,11 @@ def test_all_rows_of_a_small_part_are_evaluated_and_a_fixed_sample_of_a_large_on
     def part(n: int) -> TrainPart:
         return TrainPart(torch.arange(float(n))[:, None], torch.arange(n), np.arange(n))
 
-    small = part(ROWS)
+    small = part(MAX_ROWS)
     assert training_sample(small, 0)[0] is small.x
-    n = int(3 * ROWS / SHARE)
+    n = int(3 * MAX_ROWS / SHARE)
     x, y = training_sample(part(n), 5)
-    expected = torch.randperm(n, generator=generator(5, 0, "sample"))[: 3 * ROWS].sort().values
+    expected = torch.randperm(n, generator=generator(5, 0, "sample"))[: 3 * MAX_ROWS].sort().values
     assert torch.equal(x[:, 0].long(), expected)
     assert torch.equal(y, expected)
 
@@ -90,3 +92,17 @@ def test_the_best_constant_prediction_of_numbers_is_their_mean_or_median(name: s
     train, stop = torch.tensor([[0.0], [0.0], [7.5]]), torch.tensor([[0.0], [4.0]])
     split = from_tensors(train=(x, train), stop=(x[:2], stop))
     assert constant_prediction_loss(Criterion(name, LOSSES[name]), split) == pytest.approx(loss)
+
+
+def test_monte_carlo_samples_need_no_more_than_the_dropout_of_attention() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.attention(x, x, x)[0].mean(1)  # type: ignore[no-any-return]
+
+    samples = predict_mc(Attention(), Recipe(), torch.randn(3, 5, 4), n_samples=4, seed=0)
+    assert samples.shape == (4, 3, 4)
+    assert samples.std(0).min() > 0

@@ -102,7 +102,10 @@ def test_one_logit_for_two_classes_equals_two(two_class_split: Split, make_net: 
         (lambda net: nn.Sequential(net(3), nn.Unflatten(1, (3, 1))), r"shape \(batch, 3, 1\)"),
         (lambda net: net(3, inputs=7), r"model: it cannot take a batch of shape \(2, 6\): "),
         (lambda net: nn.LSTM(6, 3), "the output must be one tensor, got tuple"),
-        (lambda net: nn.Flatten(0), "2 rows in gave 12 rows out"),
+        (
+            lambda net: nn.Flatten(0),
+            r"the output for 2 rows must have a first dimension of 2, got a tensor of shape \(12,\)",
+        ),
     ],
 )
 def test_a_network_that_does_not_fit_the_data_is_refused(
@@ -235,3 +238,11 @@ def test_ctrl_c_in_the_first_epoch_keeps_the_initial_weights(three_class_split: 
     assert same(run.model.state_dict(), make_net().state_dict())
     with pytest.raises(InputError, match="epoch must be one of its 0 epochs, got epoch=0"):
         run.row  # noqa: B018
+
+
+def test_lazy_layers_get_their_shapes_in_a_copy(three_class_split: Split) -> None:
+    lazy = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3))
+    run = fit(lazy, three_class_split, "dropout=0.2", Training(epochs=1))
+    assert run.model[0].in_features == 6  # type: ignore[index, union-attr]
+    assert run.metadata["acts"][0][0] == "0"
+    assert lazy[0].has_uninitialized_params()  # type: ignore[operator]

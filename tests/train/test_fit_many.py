@@ -26,6 +26,7 @@ from goodfit.train.fit_many import fit_many
 from goodfit.train.population import population, scheduler
 from goodfit.train.population.vectorized import MemberBatch
 from goodfit.train.run import Run
+from goodfit.train.trainer import Trainer
 
 together = partial(fit_many, population=True)
 SHORT = Training(epochs=2, batch_size=16)
@@ -278,3 +279,29 @@ def test_ctrl_c_while_other_runs_wait(
     assert sorted((run.interrupted, run.epochs) for run in result.runs) == [(False, 2)] * 2 + [(True, 1)] * 2
     assert [str(run.recipe) for run in result.failed] == ["sam=0.05", "snapshot_ensemble"]
     assert {str(run.error) for run in result.failed} == {INTERRUPTED}
+
+
+@pytest.mark.parametrize("recipe", ["l2=1e-3", Recipe.of("l2=1e-3"), L2(1e-3)])
+def test_a_single_recipe_is_not_a_list(recipe: Any, three_class_split: Split) -> None:
+    with pytest.raises(InputError, match="fit_many: recipes must be a list, got"):
+        fit_many("mlp:4", three_class_split, recipe)
+
+
+def test_a_run_interrupted_in_its_first_epoch_has_failed(
+    three_class_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(trainer: Trainer, epoch: int) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "train_epoch", interrupt)
+    result = fit_many("mlp:4", three_class_split, ["", "l2=1e-3"], Training(epochs=1), population=False)
+    assert len(result) == 0
+    assert len(result.failed) == 2
+    assert list(result.frame()["recipe"]) == ["plain", "l2=0.001"]
+
+
+def test_seeds_may_be_numbers_of_numpy_but_not_a_single_one(three_class_split: Split) -> None:
+    result = fit_many("mlp:4", three_class_split, [""], Training(epochs=1), seeds=np.arange(2))  # type: ignore[arg-type]
+    assert [run.seed for run in result] == [0, 1]
+    with pytest.raises(InputError, match=r"fit_many: seeds must be a list, got seeds=3; pass range\(3\)"):
+        fit_many("mlp:4", three_class_split, [""], seeds=3)  # type: ignore[arg-type]

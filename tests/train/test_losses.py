@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError
+from goodfit.train.config import Training
+from goodfit.train.evaluate import constant_prediction_loss
+from goodfit.train.fit import fit
 from goodfit.train.losses import LOSSES, Criterion, by_row, choose_criterion, probe_output
 
 
@@ -74,3 +79,29 @@ def test_the_probe_restores_the_mode_of_the_network() -> None:
     with pytest.raises(InputError, match=r"model: it cannot take a batch of shape \(4, 3\): "):
         probe_output(model, torch.ones(4, 3))
     assert model.training
+
+
+def test_a_custom_loss_is_not_mistaken_for_one_of_the_same_name(three_class_split: Split) -> None:
+    def mse(output: Tensor, y: Tensor) -> Tensor:
+        return (output.softmax(1) - F.one_hot(y, 3)).square().sum(1)
+
+    criterion = choose_criterion("auto", mse, three_class_split.spec, torch.zeros(2, 3))
+    assert criterion.name == "custom mse"
+    assert math.isnan(constant_prediction_loss(criterion, three_class_split))
+    run = fit("mlp:4", three_class_split, "", Training(epochs=1), loss=mse)
+    assert run.history["stop_loss"][0] < 1
+
+
+def test_the_probe_restores_the_mode_of_every_layer() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3).eval(), nn.Linear(3, 2))
+    probe_output(model, torch.zeros(2, 2))
+    assert [module.training for module in model] == [True, False, True]
+
+
+def test_an_output_without_rows_is_refused() -> None:
+    class Sum(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sum()
+
+    with pytest.raises(InputError, match=r"the output for 2 rows must .*, got a tensor of shape \(\)"):
+        probe_output(Sum(), torch.zeros(2, 2))

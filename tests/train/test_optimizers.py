@@ -102,6 +102,14 @@ def test_an_unknown_optimizer_is_refused_if_a_technique_needs_its_step_size() ->
     assert float(model.weight.detach().norm()) <= 0.1 + 1e-6
 
 
+def test_an_optimizer_with_momentum_is_not_taken_for_sgd() -> None:
+    x, model = torch.ones(4, 3), nn.Linear(3, 2, bias=False)
+    with attach(model, "l1=0.1", torch.optim.Muon(model.parameters())) as reg:
+        model(x).sum().backward()
+        with pytest.raises(InputError, match=r"need the step size .* unknown for Muon"):
+            reg.step()
+
+
 # ---- the optimizers of `fit` ---------------------------------------------------------------------------
 
 

@@ -78,7 +78,7 @@ def test_a_plan_holds_what_is_decided_before_training(three_class_split: Split, 
     assert plan.training == training.with_values(metric="accuracy")
     assert plan.criterion.name == "cross_entropy"
     assert plan.phases == (Phase.FORWARD, Phase.GRADIENTS, Phase.OPTIMIZER, Phase.PROXIMAL)
-    assert plan.rows_at_once == 9
+    assert plan.training.rows_at_once == 9
     assert plan.messages == ()
     assert (plan.context.batch_size, plan.context.rows, plan.context.loss) == (33, 96, "cross_entropy")
 

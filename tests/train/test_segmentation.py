@@ -19,6 +19,7 @@ from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
 from goodfit.train.stages.on_batch import BatchTransforms, DataStats
 from goodfit.train.stages.on_model import Attachment
+from goodfit.train.trainer import Trainer
 
 QUICK = Training(epochs=2, batch_size=16)
 
@@ -201,3 +202,13 @@ def test_attach_transforms_masks_with_their_images(split: Split) -> None:
         xb, yb = reg.batch(x[:4], y[:4])
         assert torch.equal(yb, y[:4].flip(-1))
         assert torch.equal(xb, x[:4].flip(-1))
+
+
+def test_a_technique_that_masks_do_not_fit_is_refused_before_any_run(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs: list[int] = []
+    monkeypatch.setattr(Trainer, "train_epoch", lambda trainer, epoch: epochs.append(epoch))
+    with pytest.raises(InputError, match="HorizontalFlip: classes= selects samples by class; the targets are masks"):
+        fit_many("unet:4", split, ["", "horizontal_flip(0.5, classes='1')"], QUICK)
+    assert not epochs

@@ -26,7 +26,7 @@ MLP = "64-64-64-10 with ReLU"
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """Data, a network that is initialised per seed, training settings, and the measure that is reported."""
+    """Data, a network that is initialized per seed, training settings, and the measure that is reported."""
 
     split: Split
     data: str
@@ -192,8 +192,8 @@ def perceptron(inputs: int = 64, outputs: int = 10, rate: float = 0.0) -> nn.Seq
     return nn.Sequential(*hidden, *([nn.Dropout(rate)] if rate else []), nn.Linear(64, outputs))
 
 
-def self_normalising() -> nn.Sequential:
-    """Two hidden layers with SELU, initialised with LeCun's normal distribution."""
+def self_normalizing() -> nn.Sequential:
+    """Two hidden layers with SELU, initialized with LeCun's normal distribution."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 10))
     for layer in network[1::2]:
         nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
@@ -316,7 +316,7 @@ def _fast_sequences() -> Setup:
 
 
 OWN: dict[str, Callable[[], Setup]] = {
-    "alpha_dropout": lambda: Setup(digits(), PIXELS, self_normalising, "64-64-64-10 with SELU", COSINE),
+    "alpha_dropout": lambda: Setup(digits(), PIXELS, self_normalizing, "64-64-64-10 with SELU", COSINE),
     "class_balance": _rare,
     "class_weights": _rare,
     "cut_out": _maps,

@@ -67,8 +67,8 @@ def augment(
     _check_shapes(x, masks, boxes)
     context = StepContext(generator or _default_generator(x))
     augmenter = BatchAugmenter(recipe, context, inputs or Inputs.of(x), ())
-    augmenter.check(x)
     y = x.new_zeros(len(x)) if masks is None else masks
+    augmenter.check(x, y)
     drawn = augmenter.draw(x, y)
     augmented, y = augmenter.apply(x, y, drawn)
     warped = visible = None

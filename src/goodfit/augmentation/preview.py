@@ -17,7 +17,7 @@ from goodfit.stages import Augmentation, BatchTransform, OnBatch
 from goodfit.technique import Technique
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
-from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_inputs
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_batch
 from goodfit.train.stages.on_model import Attachment
 
 BATCH_SIZE = 128
@@ -51,7 +51,7 @@ def variants_with_targets(
     recipe, train = check_preview(split, recipe, count, rows), split.train
     context = StepContext(generator(seed, 1, "noise"))
     augmenter = BatchAugmenter(recipe, context, split.spec.inputs, split.spec.classes)
-    augmenter.check(train.x)
+    augmenter.check(train.x, train.y)
     repeated = torch.tensor(rows).repeat_interleave(count)
     batch = augmenter(train.x[repeated], train.y[repeated])
     x, y = (t.reshape(len(rows), count, *t.shape[1:]) for t in batch)
@@ -77,7 +77,7 @@ def variants_in_batches(split: Split, recipe: Recipe, count: int, rows: Sequence
     """
     train, noise, order = split.train, generator(seed, 1, "noise"), generator(seed, 1, "order")
     transforms = batch_transforms(split, recipe, noise)
-    check_inputs(transforms, train.x)
+    check_batch(transforms, train.x, train.y)
     is_other = torch.ones(len(train), dtype=torch.bool)
     is_other[list(rows)] = False
     others, batches = is_other.nonzero().flatten(), []

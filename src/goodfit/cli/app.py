@@ -68,7 +68,7 @@ def study(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe; each has its own split.")] = 3,
     catalogue: Annotated[
-        bool, typer.Option("--catalogue", help="Compare every technique that can act on the network.")
+        bool, typer.Option("--catalogue", help="Compare every technique that can act on the network; without --recipe.")
     ] = False,
     population: Annotated[
         bool | None,
@@ -109,9 +109,9 @@ def study(
 def fit(
     data: o.DataPath,
     target: o.Target = None,
-    recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")] = "",
+    recipe: o.RecipeText = "",
     model: o.Model = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: o.Seed = 0,
     groups: o.Groups = None,
     time: o.Time = None,
     task: o.Task = None,
@@ -141,11 +141,11 @@ def fit(
 @o.with_options(o.LOADING)
 def augment(
     data: o.DataPath,
-    recipe: Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")],
+    recipe: o.RecipeText,
     target: o.Target = None,
     show: Annotated[int, typer.Option(min=1, help="Number of variants of each sample.")] = 12,
     samples: Annotated[int, typer.Option(min=1, help="Number of samples, from different classes.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: o.Seed = 0,
     task: o.Task = None,
     kind: o.Kind = None,
     cache: o.Cache = None,
@@ -174,14 +174,18 @@ def explain(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder that fit or study wrote.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Techniques, as text or as a YAML file.")] = None,
     model: o.Model = None,
-    inputs: Annotated[int, typer.Option(min=1, help="Number of inputs of the reference network.")] = 20,
-    outputs: Annotated[int, typer.Option(min=1, help="Number of outputs of the reference network.")] = 2,
+    inputs: Annotated[
+        int | None, typer.Option(min=1, help="Number of inputs of the reference network. Default: 20.")
+    ] = None,
+    outputs: Annotated[
+        int | None, typer.Option(min=1, help="Number of outputs of the reference network. Default: 2.")
+    ] = None,
     modules: o.Import = None,
 ) -> None:
     """Show on which layers and tensors each technique acts and how strongly, or why it does not act."""
     from goodfit.cli import work
 
-    work.show_explanation(folder, recipe, model or "mlp", inputs, outputs)
+    work.show_explanation(folder, recipe, model, inputs, outputs)
 
 
 @app.command(epilog="Example: `goodfit techniques dropout`")

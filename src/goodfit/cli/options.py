@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +43,12 @@ Cache = Annotated[Path | None, typer.Option(help="Folder that keeps decoded file
 Model = Annotated[str | None, typer.Option(help="Reference network: mlp, cnn or resnet; unet for masks; mel_cnn for "
     "sounds; bag or text_cnn for texts; layer sizes may follow, as in mlp:256-256. Default: unet for masks, mel_cnn "
     "for sounds, bag for texts, cnn for clips, else mlp.")]  # fmt: skip
+RecipeText = Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite earlier results in the folder.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all cores, or one thread to fit a small network.")]
+Threads = Annotated[
+    int, typer.Option(min=0, max=1024, help="CPU threads; 0: all cores, or one thread to fit a small network.")
+]
 
 
 def import_modules(names: Sequence[str] | None) -> None:
@@ -189,7 +194,7 @@ def _parse_pair(text: str) -> int | tuple[int, int]:
     (64, (48, 64))
     """
     parts = text.lower().replace("×", "x").split("x")
-    if not 1 <= len(parts) <= 2 or not all(part.strip().lstrip("-").isdigit() for part in parts):
-        raise typer.BadParameter(f"'{text}' is not a number or HEIGHTxWIDTH.")
+    if len(parts) > 2 or not all(re.fullmatch(r"\s*-?[0-9]+\s*", part) for part in parts):
+        raise typer.BadParameter(f"it must be a whole number or HEIGHTxWIDTH, got '{text}'; for example 64 or 48x64.")
     numbers = [int(part) for part in parts]
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,6 +78,7 @@ def run(result: gf.Run) -> None:
 def study(result: Study, folder: Path, report: Path) -> None:
     """Print the verdict on the plain network, the ranking, the test scores and the output files."""
     from goodfit.report import headline, interval_text
+    from goodfit.study.candidates import PLAIN
 
     plain, best = result.verdict(), result.best()
     if plain is not None:
@@ -86,7 +88,7 @@ def study(result: Study, folder: Path, report: Path) -> None:
     for label, estimate in result.test.items():
         message(f"test score (measured once): {label} {interval_text(estimate)}")
     if best is not None:
-        message(f"best recipe: {best.candidate.recipe.text() or 'plain'}")
+        message(f"best recipe: {best.candidate.recipe.text() or PLAIN}")
     warned = [note.split(WARNING)[0] for note in result.notes if WARNING in note]
     if warned:
         message(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
@@ -102,6 +104,8 @@ def output_files(folder: Path, report: Path) -> None:
 
 def ranking(result: Study) -> Table:
     """Return the ranking of a study as a table."""
+    from goodfit.study.candidates import PLAIN
+
     better = "higher" if result.higher_is_better else "lower"
     title = f"{result.metric} on the validation part ({better} is better), {len(result.seeds)} seeds; * significant"
     table = Table(title=title, title_justify="left")
@@ -109,21 +113,25 @@ def ranking(result: Study) -> Table:
     for name in columns:
         table.add_column(name, justify="left" if name in ("recipe", "verdict") else "right", no_wrap=name != "recipe")
     for ranked in result.ranking():
-        table.add_row(*_cells(ranked), style="bold" if ranked.candidate.label == "plain" else "")
+        table.add_row(*_cells(ranked), style="bold" if ranked.candidate.label == PLAIN else "")
     return table
 
 
 def _cells(ranked: RankedRecipe) -> list[str]:
     score, d = ranked.score, ranked.difference
+    if not score.n:
+        return [escape(ranked.candidate.label), *["–"] * 6, "failed"]
     interval = f"{score.low:.4f} … {score.high:.4f}" if score.n > 1 else "one seed"
     cells = [escape(ranked.candidate.label), f"{score.mean:.4f}", interval]
     if d is None:
         cells += ["", "", ""]
+    elif not d.n:
+        cells += ["–", "–", "–"]
     else:
         mark = "*" if d.significant else " "
         interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.n > 1 else "one seed"
         cells += [f"{d.mean:+.4f}{mark}", interval, f"{ranked.wins}/{d.n}"]
-    return [*cells, f"{ranked.gap:+.4f}", ranked.verdict]
+    return [*cells, f"{ranked.gap:+.4f}" if math.isfinite(ranked.gap) else "–", ranked.verdict]
 
 
 def explanation(result: Explanation, recipe: gf.Recipe, messages: Sequence[LintMessage]) -> None:

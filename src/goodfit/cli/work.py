@@ -18,7 +18,7 @@ from goodfit.models import build
 from goodfit.registry import all_techniques, find
 from goodfit.serialization import write_bytes
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
-from goodfit.study.save import save_runs, save_study
+from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_runs, save_study
 from goodfit.study.study import default_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended."""
+OUT = ("--out", "--force")
+"""The options that name the output folder and overwrite it, for error messages."""
 SMALL = 50_000_000
 """Multiplications of the largest layer and batch below which one thread is as fast as several."""
 CHUNK = 256
@@ -121,10 +123,21 @@ def run_study(
     output: Output,
     threads: int,
 ) -> int:
-    """Run a study, print and save it, and return the exit code."""
+    """Run a study, print and save it, and return the exit code.
+
+    Raises:
+        InputError: `--catalogue` with recipes, or the folder holds earlier results.
+    """
     recipes = [gf.Recipe.load(text) for text in comparison.recipes]
+    if recipes and comparison.catalogue:
+        raise InputError(
+            f"study: --catalogue compares all techniques and must be used without --recipe, got {len(recipes)} of "
+            "them; leave out --recipe or --catalogue."
+        )
+    if output.folder is not None:
+        check_output_folder(output.folder, output.force, *OUT)
     data = source.load()
-    folder = check_output_folder(output.folder or Path(f"goodfit-{data.name}"), output.force)
+    folder = check_output_folder(output.folder or Path(f"goodfit-{data.name}"), output.force, *OUT)
     split = data.split(0)
     training = _training(split, options)
     show.dataset(data)
@@ -155,19 +168,11 @@ def run_fit(
     """Train a network, print and save the run, and return the exit code.
 
     Raises:
-        InputError: `--resume` or `--every` without a folder for the run.
+        InputError: `--resume` or `--every` without a folder for the run, or the folder holds earlier results.
     """
     techniques = gf.Recipe.load(recipe)
+    checkpoints = _checkpoints(output)
     data = source.load()
-    checkpoints = None
-    if output.folder is not None:
-        check_output_folder(output.folder, output.force or output.resume)
-        checkpoints = Checkpoints(output.folder / "checkpoints", output.every, output.resume, output.force)
-    elif output.resume or output.every:
-        raise InputError(
-            f"fit: --resume and --every need the folder of the run, got resume={output.resume}, every={output.every} "
-            "without --out; add --out DIR."
-        )
     split, network = data.split(seed), model or _default_network(data)
     training = _training(split, options)
     with _threads(threads, _default_threads(network, split, training)):
@@ -180,14 +185,34 @@ def run_fit(
     return INTERRUPTED if run.interrupted else 0
 
 
+def _checkpoints(output: Output) -> Checkpoints | None:
+    """Return the checkpoints of a fit, or None without a folder.
+
+    Raises:
+        InputError: `--resume` or `--every` without a folder for the run, or the folder holds earlier results.
+    """
+    if output.folder is not None:
+        check_output_folder(output.folder, output.force or output.resume, *OUT)
+        return Checkpoints(output.folder / "checkpoints", output.every, output.resume, output.force)
+    if output.resume or output.every:
+        raise InputError(
+            f"fit: --resume and --every need the folder of the run, got resume={output.resume}, every={output.every} "
+            "without --out; add --out DIR."
+        )
+    return None
+
+
 def show_variants(
     source: DataSource, recipe: str, count: int, samples: int, seed: int, folder: Path | None, force: bool
 ) -> None:
     """Write a page of samples with augmented variants."""
     from goodfit.report import write_variants
 
-    techniques, data = gf.Recipe.load(recipe), source.load()
-    folder = check_output_folder(folder or Path(f"goodfit-augment-{data.name}"), force)
+    techniques = gf.Recipe.load(recipe)
+    if folder is not None:
+        check_output_folder(folder, force, *OUT)
+    data = source.load()
+    folder = check_output_folder(folder or Path(f"goodfit-augment-{data.name}"), force, *OUT)
     show.dataset(data)
     page = write_variants(data.split(seed), techniques, folder / "augment.html", count, samples, seed)
     show.output_files(folder, page)
@@ -195,29 +220,67 @@ def show_variants(
 
 def show_diagnosis(folder: Path) -> None:
     """Print the verdict on a run, or on the plain and the best run of a study."""
-    runs = [(folder / name, title) for name, title in (("plain", "the plain network"), ("best", "the best recipe"))]
+    titles = {PLAIN_FOLDER: "the plain network", BEST_FOLDER: "the best recipe"}
+    runs = [(folder / name, title) for name, title in titles.items()]
     runs_of_study = [(path, title) for path, title in runs if (path / "run.json").exists()]
     for path, title in runs_of_study or [(folder, "the run")]:
         run = load_run(path)
         show.verdict(gf.diagnose(run), f"{title} ({run.recipe})")
 
 
-def show_explanation(folder: Path | None, recipe: str | None, model: str, inputs: int, outputs: int) -> None:
+def show_explanation(
+    folder: Path | None, recipe: str | None, model: str | None, inputs: int | None, outputs: int | None
+) -> None:
     """Print which technique acts where, for a run or for a recipe on a reference network.
 
+    Args:
+        folder: the folder of a run.
+        recipe: the recipe; that of the run if None.
+        model: the reference network, only without a folder; None: mlp.
+        inputs: its number of inputs; None: 20.
+        outputs: its number of outputs; None: 2.
+
     Raises:
-        InputError: neither the folder of a run nor a recipe is given.
+        InputError: neither the folder of a run nor a recipe is given, the run contradicts another option, or its
+            network is not a reference network.
     """
     if folder is None and recipe is None:
-        raise InputError('explain: give the folder of a run or --recipe "…".')
+        raise InputError('explain: it needs a recipe or the folder of a run, got neither; add --recipe "…" or DIR.')
     techniques = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
     if folder is None:
-        network = build(model, (inputs,), outputs, 0, 0)
+        network = build(model or "mlp", (inputs or 20,), outputs or 2, 0, 0)
     else:
-        run = load_run(folder)
+        _refuse_network_options({"--model": model, "--inputs": inputs, "--outputs": outputs}, folder)
+        run = _load_reference_run(folder)
         techniques = techniques if recipe is not None else run.recipe
         network = build(run.network, run.spec.input_shape, run.spec.n_outputs, 0, run.spec.inputs.vocabulary)
     show.explanation(gf.explain(network, techniques), techniques, techniques.lint(network))
+
+
+def _refuse_network_options(options: Mapping[str, str | int | None], folder: Path) -> None:
+    chosen = [f"{name} {value}" for name, value in options.items() if value is not None]
+    if chosen:
+        raise InputError(
+            f"explain: the network must be that of the run in '{folder}', got {' and '.join(chosen)}; leave out these "
+            "options or the folder."
+        )
+
+
+def _load_reference_run(folder: Path) -> gf.Run:
+    """Load the run of a reference network.
+
+    Raises:
+        InputError: there is no run, or it has a network of the user's own.
+    """
+    try:
+        return load_run(folder)
+    except InputError as error:
+        if "your own network" not in str(error):
+            raise
+        raise InputError(
+            f"explain: the run must have a reference network, got '{folder}' with a network of your own; call "
+            "goodfit.explain(network, recipe) in Python."
+        ) from error
 
 
 def show_techniques(name: str | None) -> None:
@@ -240,7 +303,7 @@ def run_predict(folder: Path, data: str, out: Path | None, force: bool, damaged:
     if out is not None and out.exists() and not force:
         raise InputError(f"--out: '{out}' exists; choose another file or overwrite with --force.")
     if out is not None:
-        check_writable(out)
+        check_writable(out, OUT[0])
     if run.preprocessing is None:
         raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
     masks = run.spec.task == "segmentation"
@@ -285,9 +348,12 @@ def predict_frame(run: gf.Run, x: Any) -> pd.DataFrame:
     for start in range(0, max(1, len(x)), CHUNK):
         chunk = x.iloc[start : start + CHUNK] if isinstance(x, pd.DataFrame) else x[start : start + CHUNK]
         rows = torch.from_numpy(run.preprocessing.transform(chunk))
-        frame = pd.DataFrame({run.spec.target: run.predict(rows)})
         if run.spec.task == "classification":
             probabilities = run.probabilities(rows)
+            classes = [run.spec.classes[i] for i in probabilities.argmax(1)]
+            frame = pd.DataFrame({run.spec.target: classes})
             frame = frame.assign(**{f"p_{name}": probabilities[:, i] for i, name in enumerate(run.spec.classes)})
+        else:
+            frame = pd.DataFrame({run.spec.target: run.predict(rows)})
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

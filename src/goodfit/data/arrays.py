@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from goodfit.data.checks import is_usable, unusable
 from goodfit.data.inputs import PLAIN, TABLE, InputOptions, Inputs
+from goodfit.data.kinds import TrainingRows
 from goodfit.data.kinds import kind as kind_named
 from goodfit.data.layout import arrange
 from goodfit.data.storage import RowSubset, allocate, block_slices, blocks, is_mapped
@@ -35,7 +37,7 @@ def as_array(values: object, who: str) -> Array:
         array: Array = dense.numpy()
         return array
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
-        raise InputError(f"{who} is a sparse matrix; use {who}.toarray().")
+        raise InputError(f"{who} is a sparse matrix; convert it with .toarray().")
     try:
         return np.asarray(values)
     except ValueError as error:
@@ -73,16 +75,16 @@ def _floats(x: Array) -> Array:
 
 
 def check_finite(x: Array, who: str) -> None:
-    """Check that all values are finite.
+    """Check that all values are finite, and at most `goodfit.data.checks.LARGEST`.
 
     Raises:
-        InputError: x holds NaN or an infinite value; the message has the row and column of the first one.
+        InputError: x holds NaN, an infinite or a larger value; the message has the row and column of the first one.
     """
     if x.dtype.kind != "f":
         return
     first, count = None, 0
     for rows in block_slices(x):
-        finite = np.isfinite(x[rows])
+        finite = is_usable(x[rows])
         if not finite.all():
             row, *rest = (int(i) for i in np.unravel_index(int(finite.argmin()), finite.shape))
             first = first or (rows.start + row, *rest)
@@ -91,10 +93,12 @@ def check_finite(x: Array, who: str) -> None:
         return
     row, *rest = first
     column = rest[0] if len(rest) == 1 else tuple(rest)
-    what = "NaN" if np.isnan(x[first]) else "an infinite value"
+    missing, remedy = np.isnan(x[first]), "repair or drop these rows"
+    if missing and x.ndim == 2:
+        remedy = "fill or drop them, or use a DataFrame, whose missing values are imputed"
+    what = "NaN" if missing else unusable(x[first])
     raise InputError(
-        f"{who} holds {what} in row {row}, column {column} (counted from 0; {count} such values); "
-        "fill or drop them, or use a DataFrame, whose missing values are imputed."
+        f"{who} holds {what} in row {row}, column {column} (counted from 0; {count} such values); {remedy}."
     )
 
 
@@ -102,7 +106,7 @@ def check_finite(x: Array, who: str) -> None:
 class ArrayFeatures:
     """The preprocessing of an array: (x − mean) / scale as float32; uint8 values are divided by 255 first.
 
-    A two-dimensional array of numbers is standardised by column; a constant column becomes zero. uint8 arrays and
+    A two-dimensional array of numbers is standardized by column; a constant column becomes zero. uint8 arrays and
     arrays with more dimensions (images, sounds) have one mean and one standard deviation over all values of the
     training part, so that contrasts within a sample are kept.
 
@@ -114,6 +118,7 @@ class ArrayFeatures:
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     stored_as: ClassVar[str] = "array"
+    note: ClassVar[str] = ""
     inputs: Inputs = TABLE
     whitening: Whitening | None = None
 
@@ -153,6 +158,12 @@ class ArrayFeatures:
         """Shape of one transformed row."""
         return self.shape
 
+    @property
+    def training_rows(self) -> TrainingRows:
+        """What files must have to be transformed as the training rows were."""
+        high = None if self.whitening else self.inputs.high * self.scale[0] + self.mean[0]
+        return TrainingRows(self.shape, self.pixels, self.inputs.rate, high)
+
     def transform(self, data: object) -> npt.NDArray[np.float32]:
         """Preprocess an array; a large result is memory-mapped (see `goodfit.data.storage`).
 
@@ -171,11 +182,11 @@ class ArrayFeatures:
         lazy = isinstance(x, RowSubset)
         out = allocate(x.shape, np.float32, x.folder if isinstance(x, RowSubset) else None, lazy or is_mapped(x))
         for rows in block_slices(x, "preparing rows"):
-            standard = self._standardised(x[rows])
+            standard = self._standardized(x[rows])
             out[rows] = self.whitening.apply(standard) if self.whitening else standard
         return out
 
-    def _standardised(self, x: Array) -> npt.NDArray[np.float32]:
+    def _standardized(self, x: Array) -> npt.NDArray[np.float32]:
         if self.pixels:
             table = ((np.arange(256) / 255 - self.mean[0]) / self.scale[0]).astype(np.float32)
             return np.ascontiguousarray(np.take(table, x))

@@ -20,6 +20,25 @@ SHOWN = 5
 """Names that an error message lists."""
 
 
+def is_usable(x: Array) -> Array:
+    """Which floats are finite and at most `LARGEST`.
+
+    >>> is_usable(np.array([1.0, -1e200, np.inf, np.nan])).tolist()
+    [True, False, False, False]
+    """
+    finite: Array = np.isfinite(x) if x.dtype.itemsize < 8 else np.abs(x) <= LARGEST
+    return finite
+
+
+def unusable(value: float) -> str:
+    """What a value is that is not usable, for messages.
+
+    >>> unusable(-np.inf), unusable(1e200)
+    ('an infinite value', '1e+200 (beyond ±1e+100, which counts as infinite)')
+    """
+    return "an infinite value" if np.isinf(value) else f"{value:g} (beyond ±{LARGEST:g}, which counts as infinite)"
+
+
 def check_names(frame: pd.DataFrame) -> None:
     """Check that a table has rows, columns and unique column names.
 
@@ -79,7 +98,7 @@ def _problems(column: pd.Series[Any]) -> Iterator[tuple[str, str]]:
 
 
 def check_target(y: pd.Series[Any], target: str) -> None:
-    """Check that targets are neither missing nor infinite.
+    """Check that targets are neither missing nor infinite, nor beyond `LARGEST`.
 
     Raises:
         InputError: some are; the message has their number and the first row.
@@ -89,8 +108,9 @@ def check_target(y: pd.Series[Any], target: str) -> None:
     bad = y.isna().to_numpy()
     what = "missing"
     if not bad.any() and y.dtype.kind == "f":
-        bad = ~np.isfinite(y.to_numpy())
-        what = "infinite"
+        values = y.to_numpy(np.float64)
+        bad = ~is_usable(values)
+        what = "infinite" if np.isinf(values).any() else f"beyond ±{LARGEST:g}"
     if bad.any():
         raise InputError(
             f"load: target '{target}' is {what} in {int(bad.sum())} of {len(y)} rows (first: row {int(bad.argmax())}, "
@@ -127,13 +147,23 @@ def check_length(x: object, y: object) -> None:
     rows, targets = len(x), len(y)  # type: ignore[arg-type]
     if rows != targets:
         raise InputError(f"load: x has {rows} rows but y has {targets}; one target for each row is needed.")
-    if not (isinstance(x, pd.DataFrame) and isinstance(y, pd.Series)) or x.index.equals(y.index):
+    check_order(x, y, "y")
+
+
+def check_order(x: object, values: object, name: str) -> None:
+    """Check that a table and a Series with the same index have it in the same order.
+
+    Raises:
+        InputError: they do not.
+    """
+    if not (isinstance(x, pd.DataFrame) and isinstance(values, pd.Series)) or x.index.equals(values.index):
         return
-    if x.index.is_unique and y.index.is_unique and len(x.index.difference(y.index)) == 0:
-        row = int((x.index != y.index).argmax())
+    own, other = x.index, values.index
+    if len(own) == len(other) and own.is_unique and other.is_unique and len(own.difference(other)) == 0:
+        row = int((own != other).argmax())
         raise InputError(
-            f"load: x and y must have their rows in the same order, got index {x.index[row]} in x and "
-            f"{y.index[row]} in y for row {row}; align them: y = y.loc[x.index]."
+            f"load: x and {name} must have their rows in the same order, got index {own[row]} in x and {other[row]} in "
+            f"{name} for row {row}; align them: {name} = {name}.loc[x.index]."
         )
 
 

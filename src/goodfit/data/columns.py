@@ -46,6 +46,20 @@ def column_type(column: pd.Series[Any]) -> ColumnType:
     return "date" if all(_is_date(value) for value in values) else "category"
 
 
+def first_other(column: pd.Series[Any], dates: bool = False) -> tuple[int, Any]:
+    """The row and value of the first value that is not a number, nor, with `dates`, an ISO date.
+
+    >>> first_other(pd.Series(["1", "two", "2024-05-01"])), first_other(pd.Series(["2024-05-01", "two"]), dates=True)
+    ((1, 'two'), (1, 'two'))
+    """
+    others = (
+        (row, value)
+        for row, value in enumerate(column)
+        if parse_number(value) is None and not (dates and _is_date(value))
+    )
+    return next(others, (0, column.iloc[0]))
+
+
 def convert_texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert text columns whose values are numbers or dates.
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from goodfit.checks import whole_number
 from goodfit.data.arrays import Features
-from goodfit.data.columns import column_type, numbers, seconds
+from goodfit.data.columns import column_type, first_other, numbers, seconds
 from goodfit.data.duplicates import row_codes
 from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import RowInfo, Rows, SplitMethod, divide, divide_folds
@@ -175,11 +175,22 @@ def time_rank(time: Array) -> Rows:
     [1, 0, 1]
 
     Raises:
-        InputError: texts that are neither numbers nor ISO dates.
+        InputError: missing times, or texts that are neither numbers nor ISO dates.
     """
     column = pd.Series(time)
     content = column_type(column)
     if content == "category":
-        raise InputError(f"split: time must hold numbers or ISO dates (2024-05-31), got {column.iloc[0]!r}.")
+        raise _time_error(*first_other(column, dates=True))
     values = seconds(column) if content == "date" else numbers(column)
+    missing = np.isnan(values)
+    if missing.any():
+        row = int(missing.argmax())
+        raise _time_error(row, column.iloc[row])
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def _time_error(row: int, value: object) -> InputError:
+    return InputError(
+        f"split: time must hold only numbers or only ISO dates (2024-05-31), got {value!r} in row {row}; fix or drop "
+        "that row."
+    )

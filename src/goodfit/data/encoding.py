@@ -14,6 +14,7 @@ import pandas as pd
 from goodfit.data.checks import LARGEST, quoted
 from goodfit.data.columns import Floats, category_codes, column_type, numbers, seconds
 from goodfit.data.inputs import Inputs
+from goodfit.data.kinds import TrainingRows
 from goodfit.errors import InputError, near
 from goodfit.types import Array
 
@@ -74,7 +75,7 @@ class CategoryColumn:
 class TableFeatures:
     """The encoding of a table as float32 inputs.
 
-    The inputs are, in order: the standardised numbers, the 0/1 indicators of missing numbers, and the 0/1 inputs of
+    The inputs are, in order: the standardized numbers, the 0/1 indicators of missing numbers, and the 0/1 inputs of
     each column of categories. Columns that are constant or always missing in the training rows give no input, and
     later tables need not have them.
 
@@ -84,6 +85,7 @@ class TableFeatures:
     numbers: tuple[NumberColumn, ...]
     categories: tuple[CategoryColumn, ...]
     stored_as: ClassVar[str] = "table"
+    note: ClassVar[str] = ""
 
     @classmethod
     def fit(cls, x: pd.DataFrame) -> TableFeatures:
@@ -92,7 +94,8 @@ class TableFeatures:
         Raises:
             InputError: all columns are constant.
         """
-        kinds = {str(name): column_type(x[name]) for name in x.columns}
+        x = x.set_axis(x.columns.map(str), axis=1)
+        kinds = {name: column_type(x[name]) for name in x.columns}
         values = {name: (seconds if what == "date" else numbers)(x[name])
                   for name, what in kinds.items() if what != "category"}  # fmt: skip
         learned = cls(
@@ -128,6 +131,11 @@ class TableFeatures:
         first, missing = sum(c.value for c in self.numbers), sum(c.indicator for c in self.numbers)
         ends = np.cumsum([first, *[1] * missing, *(len(c.categories) for c in self.categories)]).tolist()
         return Inputs(groups=tuple(pairwise(ends)))
+
+    @property
+    def training_rows(self) -> TrainingRows:
+        """What files must have to be transformed as the training rows were."""
+        return TrainingRows(self.input_shape)
 
     def transform(self, data: object) -> npt.NDArray[np.float32]:
         """Encode a table; columns that were not in the training rows are ignored.

@@ -20,14 +20,14 @@ class Inputs:
 
     Args:
         kind: the name of the data kind (see `goodfit.data.kinds`).
-        low: the lowest value after preprocessing: black, or a sound's loudest swing downwards.
-        high: the highest value after preprocessing: white, or a sound's loudest swing upwards.
+        low: the lowest value after preprocessing: black, or the most negative amplitude of a sound.
+        high: the highest value after preprocessing: white, or the most positive amplitude of a sound.
         rate: a sound's samples or a clip's frames per second; 0 where it is unknown, or where frames are spread evenly
             over clips of any length.
         groups: columns (first, end) of a table that encode one category, each 0 or 1 and at most one of them 1; all
             other columns are numbers.
-        vocabulary: how many word numbers there are for texts.
-        words: the words behind the numbers, stored with the preprocessing.
+        vocabulary: how many word ids there are for texts.
+        words: the words behind the ids, stored with the preprocessing.
 
     >>> Inputs("image", low=-0.5, high=2.5).shape_text
     '(rows, channels, height, width)'
@@ -59,7 +59,9 @@ class Inputs:
 
     @classmethod
     def of(cls, x: Tensor, kind: str | None = None) -> Self:
-        """The inputs that tensors are, which are already divided and preprocessed: the range is that of their values.
+        """The properties of tensors that are already divided and preprocessed; the range is that of their values.
+
+        The range of sounds is symmetric around silence.
 
         Args:
             x: inputs (rows, …).
@@ -79,11 +81,12 @@ class Inputs:
         if chosen.whole_numbers:
             if floats or x.ndim != 2 or (x.numel() and int(x.min()) < 0):
                 raise InputError(
-                    f"inputs: {chosen.name} data are word numbers from 0 on, {chosen.shape_text}, "
-                    f"got {x.dtype} {tuple(x.shape)}."
+                    f"inputs: {chosen.name} data must be word ids from 0 on, {chosen.shape_text}, got {x.dtype} "
+                    f"{tuple(x.shape)}; give an integer tensor without negative numbers."
                 )
             return cls(chosen.name, vocabulary=int(x.max()) + 1 if x.numel() else 0)
-        ends = (float(x.min()), float(x.max())) if chosen.space and x.numel() else (0.0, 1.0)
+        measured = chosen.space and x.numel()
+        ends = chosen.value_range(float(x.min()), float(x.max())) if measured else (0.0, 1.0)
         return cls(chosen.name, *ends) if ends[0] < ends[1] else cls(chosen.name)
 
     @property

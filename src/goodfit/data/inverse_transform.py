@@ -17,7 +17,7 @@ from goodfit.types import Array
 MISSING, OTHER = "(missing)", "(other)"
 """Names of a missing value and of a category without an input (rare or unseen in training)."""
 RESOLUTION = 2.0**-22
-"""The precision of standardised values in float32, in units of the column's scale, with one bit of reserve."""
+"""The precision of standardized values in float32, in units of the column's scale, with one bit of reserve."""
 STEPS = (1.0, 60.0, 3600.0, 86400.0)
 """Dates are rounded to one of these numbers of seconds."""
 
@@ -116,10 +116,10 @@ def inverse_transform_array(features: ArrayFeatures, x: Array) -> Floats:
     """The inverse of `features.transform`: from inputs x (rows, …) to an array in the units of the data.
 
     Raises:
-        InputError: the images were whitened, which is not inverted.
+        InputError: the samples were whitened, which is not inverted.
     """
     if features.whitening is not None:
-        raise InputError("inverse_transform: the whitening of images cannot be inverted; load them without whiten=.")
+        raise InputError("inverse_transform: the whitening of samples cannot be inverted; load them without whiten=.")
     values = x.astype(np.float64) * np.asarray(features.scale) + np.asarray(features.mean)
     return cast(Floats, values * 255 if features.pixels else values)
 

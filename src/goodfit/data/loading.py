@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from goodfit.data.arrays import Features, as_array, as_features
-from goodfit.data.checks import check_length, check_names
+from goodfit.data.checks import check_length, check_names, check_order
 from goodfit.data.dataset import Dataset
 from goodfit.data.inputs import InputOptions
 from goodfit.data.kinds import DataKind, kind_of_array, kind_of_table, mask_kind
@@ -49,7 +49,7 @@ def load(
         groups: a column of groups, or one value for each row; all rows of a group go into the same part of a split.
         time: a column of times, or one value for each row; the oldest rows are for training, the newest for the test.
         task: "classification", "regression" or "segmentation"; without it, inferred from the targets (see
-            `goodfit.data.task.encode`).
+            `goodfit.data.task.encode_targets`).
         cache: a folder that keeps decoded files for later runs. Data that does not fit into memory is always kept in
             files; without `cache`, in the user's cache folder (see `goodfit.data.storage`).
 
@@ -64,6 +64,8 @@ def load(
     """
     chosen, folder = DecodeOptions.of(options), cache_folder(cache)
     raw = read(source, target, chosen, folder)
+    for role, values in (("groups", groups), ("time", time)):
+        check_order(raw.x, values, role)
     x, column, name = _features_and_target(raw)
     x, group_values = _take_out(x, raw.column(groups), "groups")
     x, times = _take_out(x, raw.column(time), "time")

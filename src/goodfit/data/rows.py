@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ SplitMethod: TypeAlias = Literal["stratified", "shuffle", "grouped", "time"]
 GROUP_TRIES = 32
 """Random orders of the groups, of which the best balanced one is used."""
 MIN_TRAIN_ROWS = 2
+EQUAL_TIMES = "rows with equal times are in two parts, because there are too few different times"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +76,15 @@ def divide(info: RowInfo, counts: tuple[int, int, int], *, seed: int, test_seed:
 def divide_folds(info: RowInfo, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
     """k divisions with a common test part; every other row is in exactly one validation part.
 
-    In time order, fold i uses the i-th period for validation and earlier rows for training.
+    In time order, fold i uses the i-th period for validation and earlier rows for training; equal times stay in one
+    part if possible.
 
     Raises:
         InputError: too few rows or groups for k folds.
     """
     stop_count, _, test_count = counts
     if info.how == "time":
-        return _time_folds(info, k, stop_count, test_count)
+        return _time_folds(info, k, counts)
     dev, test, first = np.arange(info.n), np.empty(0, np.int64), ""
     if test_count:
         dev, test, first = draw_part(info, dev, test_count, _state(test_seed, 0), parts_left=3)
@@ -179,7 +182,7 @@ def _imbalance(groups: Rows, table: Rows, count: int) -> float:
 
 def _fold_rows(info: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows], str]:
     """The validation rows of each fold."""
-    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedKFold
 
     y, groups, note = info.strata[dev], None, ""
     if info.how == "grouped":
@@ -187,7 +190,7 @@ def _fold_rows(info: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows]
         groups = info.groups[dev]
         if len(np.unique(groups)) < max(k, 3):
             raise InputError(f"folds: {len(np.unique(groups))} groups cannot fill k={k} folds; lower k.")
-        splitter = StratifiedGroupKFold(k, shuffle=True, random_state=state)
+        splitter, note = _group_splitter(y, k, state)
     elif info.how == "stratified" and np.bincount(y).max() >= k:
         splitter = StratifiedKFold(k, shuffle=True, random_state=state)
         counts = np.bincount(y)
@@ -202,43 +205,63 @@ def _fold_rows(info: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows]
         return [dev[validation] for _, validation in splitter.split(dev, y, groups)], note
 
 
+def _group_splitter(y: Rows, k: int, state: int) -> tuple[Any, str]:
+    """Folds of whole groups, stratified if a class has enough rows, and a note if not."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    if np.bincount(y).max() >= k:
+        return StratifiedGroupKFold(k, shuffle=True, random_state=state), ""
+    return GroupKFold(k), f"not stratified: every class has fewer than {k} rows"
+
+
 def _by_time(info: RowInfo, counts: tuple[int, int, int]) -> Division:
     """In time order: train, stop, validation, test; equal times stay in one part if possible."""
     assert info.rank is not None
     order = np.argsort(info.rank, kind="stable")
     ends = info.n - np.cumsum(counts[::-1])[::-1]  # (first stop, first validation, first test)
-    cuts, note = _cuts(info.rank[order], ends)
-    train, stop, validation, test = np.split(order, cuts)
-    return Division(train, stop, validation, test, note)
+    return _time_division(info.rank, *np.split(order, _cuts(info.rank[order], ends)))
 
 
-def _cuts(rank: Rows, ends: Rows) -> tuple[Rows, str]:
-    """Move cuts to the nearest change of time, unless a part would become empty."""
+def _time_division(rank: Rows, train: Rows, stop: Rows, validation: Rows, test: Rows) -> Division:
+    """The division into these parts, each in time order, with a note if equal times are in two of them."""
+    parts = [part for part in (train, stop, validation, test) if len(part)]
+    apart = all(rank[before[-1]] < rank[after[0]] for before, after in pairwise(parts))
+    return Division(train, stop, validation, test, "" if apart else EQUAL_TIMES)
+
+
+def _cuts(rank: Rows, ends: Rows, least: int = 1) -> Rows:
+    """Move cuts to the nearest change of time, unless the first part would have too few rows or another one none."""
     changes = np.flatnonzero(np.diff(rank)) + 1
-    if len(changes):
-        edges = np.append(changes, len(rank))  # an official test part: the last cut is the end
-        moved = np.asarray([edges[np.abs(edges - cut).argmin()] for cut in ends])
-        moved[ends == len(rank)] = len(rank)
-        if (np.diff(np.concatenate([[0], moved])) > 0).all() and ((moved < len(rank)) == (ends < len(rank))).all():
-            return moved, ""
-    return ends, "rows with equal times are in two parts, because there are too few different times"
+    if not len(changes):
+        return ends
+    moved = np.asarray([changes[np.abs(changes - cut).argmin()] for cut in ends])
+    moved[ends == len(rank)] = len(rank)  # an official test part: the last cut is the end
+    return moved if moved[0] >= least and (np.diff(moved) > 0).all() else ends
 
 
-def _time_folds(info: RowInfo, k: int, stop_count: int, test_count: int) -> list[Division]:
-    from sklearn.model_selection import TimeSeriesSplit
-
+def _time_folds(info: RowInfo, k: int, counts: tuple[int, int, int]) -> list[Division]:
+    """Folds in time order, with the test part of `_by_time`; training and stop rows precede the validation rows."""
     assert info.rank is not None
-    order = np.argsort(info.rank, kind="stable")
-    dev, test = order[: info.n - test_count], order[info.n - test_count :]
+    test = _by_time(info, counts).test
+    dev = np.argsort(info.rank, kind="stable")[: info.n - len(test)]
     if len(dev) < 4 * (k + 1):
         raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds in time order; lower k.")
-    share = stop_count / len(dev)
+    borders = _fold_borders(info.rank[dev], k)
     divisions = []
-    for past, validation in TimeSeriesSplit(k).split(dev):
-        stop = max(1, round(share * (len(past) + len(validation))))
-        stop = min(stop, len(past) - MIN_TRAIN_ROWS)
-        divisions.append(Division(dev[past[:-stop]], dev[past[-stop:]], dev[validation], test))
+    for first, end in pairwise(borders):
+        stop = min(max(1, round(counts[0] / len(dev) * end)), first - MIN_TRAIN_ROWS)
+        cut = _cuts(info.rank[dev[:first]], np.array([first - stop]), MIN_TRAIN_ROWS)
+        train, stopping = np.split(dev[:first], cut)
+        divisions.append(_time_division(info.rank, train, stopping, dev[first:end], test))
     return divisions
+
+
+def _fold_borders(rank: Rows, k: int) -> list[int]:
+    """The first validation row of each of k folds of rows in time order, and the number of rows."""
+    from sklearn.model_selection import TimeSeriesSplit
+
+    firsts = np.array([validation[0] for _, validation in TimeSeriesSplit(k).split(rank)])
+    return [*_cuts(rank, firsts, MIN_TRAIN_ROWS + 1).tolist(), len(rank)]
 
 
 def _state(seed: int, purpose: int) -> int:

@@ -31,7 +31,7 @@ class Part:
     """Inputs and targets of some rows, and the positions of these rows in the data. Training never changes them.
 
     Shape: x (rows, \\*input_shape) float32, int64 for texts; y (rows,) int64 class indices, (rows, height, width)
-    uint8 class indices of masks, or (rows, 1) float32 values, standardised with the training part's mean and scale;
+    uint8 class indices of masks, or (rows, 1) float32 values, standardized with the training part's mean and scale;
     rows (rows,), for an official test part the positions within that part.
 
     Raises:
@@ -130,8 +130,7 @@ def build_split(source: RawData, division: Division, *, seed: int, how: str, cod
     outputs = 1 if regression else len(source.classes)
     shape = preprocessing.input_shape
     spec = TaskSpec(source.task, source.target, source.classes, shape, outputs, source.name, preprocessing.inputs)
-    note = getattr(preprocessing.features, "note", "")
-    division = add_note(division, note) if note else division
+    division = add_note(division, preprocessing.features.note)
     counted = _duplicates(codes, division)
     return Split(train, stop, validation, test, spec, preprocessing, seed, how, counted, division.note)
 

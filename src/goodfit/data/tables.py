@@ -34,8 +34,7 @@ FEATURES: dict[str, type[AnyFeatures]] = {**FRAME_FEATURES, ArrayFeatures.stored
 class Preprocessing:
     """What turns raw rows into inputs and back: everything in it was learned on the training part alone.
 
-    Regression targets are trained on as (y − target_mean) / target_scale; `restore_target` turns predictions
-    back.
+    Regression targets are trained on as (y − target_mean) / target_scale; `restore_target` turns predictions back.
 
     >>> p = Preprocessing.fit(pd.DataFrame({"a": [1, 3, 1, 3], "b": list("uuvv")}), np.array([2, 6, 2, 6]))
     >>> p.feature_names
@@ -81,12 +80,7 @@ class Preprocessing:
     @property
     def training_rows(self) -> TrainingRows:
         """What files must have to be transformed as the training rows were."""
-        features, inputs = self.features, self.inputs
-        column = features.column if isinstance(features, TextFeatures) else ""
-        if not isinstance(features, ArrayFeatures):
-            return TrainingRows(self.input_shape, column=column)
-        high = None if features.whitening else inputs.high * features.scale[0] + features.mean[0]
-        return TrainingRows(self.input_shape, features.pixels, inputs.rate, high)
+        return self.features.training_rows
 
     def transform(self, data: object) -> Array:
         """Raw rows as inputs of the network.

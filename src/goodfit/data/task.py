@@ -11,7 +11,7 @@ import pandas as pd
 
 from goodfit.data.arrays import as_array
 from goodfit.data.checks import check_classes, check_target, quoted
-from goodfit.data.columns import category_name, column_type, numbers
+from goodfit.data.columns import category_name, column_type, first_other, numbers
 from goodfit.data.inputs import TABLE, Inputs
 from goodfit.errors import InputError, near
 from goodfit.types import Array
@@ -115,9 +115,10 @@ def target_series(values: object, target: str) -> pd.Series[Any]:
 def encode_targets(y: pd.Series[Any], target: str, task: str | None = None) -> Targets:
     """Encode targets for the task; without `task`, infer it from the targets.
 
-    Text, booleans and categoricals are classes. Whole numbers are classes if there are two of them, or at most 20 that
-    are consecutive (0, 1, 2, …) or fewer than 5 % of the number of rows. All other numbers are regression targets.
-    Classes are sorted, as numbers if all are numbers, else as text.
+    Text, booleans and categoricals are classes. Whole numbers are classes if at most two of them differ, or if at most
+    20 differ and these are either consecutive (0, 1, 2, …) with at least five rows per number, or fewer than 5 % of the
+    number of rows. All other numbers are regression targets. Classes are sorted, as numbers if all are numbers, else as
+    text.
 
     Raises:
         InputError: missing or infinite targets, a single class, a class with a single row, or text in a regression.
@@ -132,8 +133,10 @@ def encode_targets(y: pd.Series[Any], target: str, task: str | None = None) -> T
         check_classes(codes, classes, target)
         return Targets(codes, chosen, classes)
     if column_type(y) != "number":
+        row, value = first_other(y)
         raise InputError(
-            f"load: task='regression' needs numbers, but target '{target}' holds text such as {y.iloc[0]!r}."
+            f"load: task='regression' needs numbers, but target '{target}' holds {value!r} in row {row}; fix or drop "
+            "such rows, or leave task out."
         )
     values = numbers(y)
     check_target(pd.Series(values), target)

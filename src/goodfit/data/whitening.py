@@ -1,4 +1,4 @@
-"""ZCA whitening: makes the values of images uncorrelated with the least change."""
+"""ZCA whitening: makes the values of samples uncorrelated with the least change."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Whitening:
         size = math.prod(x.shape[1:])
         if size > MAX_VALUES:
             raise InputError(
-                f"load: whiten needs samples of at most {MAX_VALUES:,} values, got {size:,}; choose a smaller size=."
+                f"load: whiten needs samples of at most {MAX_VALUES:,} values, got {size:,}; load smaller ones (images "
+                "and clips: size=, sounds: rate= or seconds=), or leave whiten out."
             )
         mean = _sum(block.sum(0) for block in _flat(x)) / len(x)
         covariance = _sum((block - mean).T @ (block - mean) for block in _flat(x)) / len(x)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from goodfit.data import metric
+from goodfit.data import TaskSpec, metric
 from goodfit.history import History
 
 Z = 1.96
@@ -19,6 +19,7 @@ class Diagnosable(Protocol):
 
     history: History
     metric: str
+    spec: TaskSpec
     metadata: dict[str, Any]
 
     @property
@@ -87,13 +88,16 @@ class Evidence:
     baseline: float
     """Data loss of the best constant prediction on the stop part, or NaN if it is not known."""
     rows: Mapping[str, int]
+    one_label: bool = True
+    """Whether every row has one label, so that the accuracy counts rows; masks have one label per pixel."""
 
     @classmethod
     def of(cls, run: Diagnosable) -> Evidence:
         """Collect the evidence of a run."""
         rows = {name: int(run.metadata.get(f"rows_{name}", 0)) for name in ("train", "sample", "stop")}
         baseline = run.metadata.get("baseline_loss")
-        return cls(run.history, run.kept_epoch, run.metric, math.nan if baseline is None else float(baseline), rows)
+        return cls(run.history, run.kept_epoch, run.metric, math.nan if baseline is None else float(baseline), rows,
+                   run.spec.task == "classification")  # fmt: skip
 
     def loss(self, part: str, epoch: int | None = None) -> Interval:
         """Return the mean data loss on `train` or `stop` at an epoch (default: the kept epoch)."""
@@ -101,10 +105,10 @@ class Evidence:
         return Interval(row[f"{part}_loss"], row[f"{part}_loss_se"])
 
     def score(self, part: str) -> Interval:
-        """Return the metric on `train` or `stop` at the kept epoch; only accuracy has a known standard error."""
+        """Return the metric on `train` or `stop` at the kept epoch; only the accuracy of rows has a known error."""
         value = self.history.at(self.kept)[f"{part}_{self.metric}"]
         n = self.rows["sample" if part == "train" else "stop"]
-        binomial = self.metric == "accuracy" and n > 0 and 0 <= value <= 1
+        binomial = self.metric == "accuracy" and self.one_label and n > 0 and 0 <= value <= 1
         # The centre of the Agresti-Coull interval keeps the error above zero even if every row is correct.
         centre = (value * n + 2) / (n + 4) if binomial else math.nan
         return Interval(value, math.sqrt(centre * (1 - centre) / (n + 4)) if binomial else math.nan)

@@ -83,7 +83,7 @@ def decide(evidence: Evidence, results: dict[str, str]) -> str:
     still falling while it is above a tenth of the loss of a constant prediction.
     """
     risen = results["trend"] == "rising" and evidence.kept == len(evidence.history)
-    if results["gap"] == "large" or results["baseline"] == "memorised" or risen:
+    if results["gap"] == "large" or results["baseline"] == "memorized" or risen:
         return "overfit"
     nearly_solved = evidence.loss("stop").value < MIN_SKILL * evidence.baseline
     if results["baseline"] == "not learned" or (results["trend"] == "falling" and not nearly_solved):
@@ -91,6 +91,33 @@ def decide(evidence: Evidence, results: dict[str, str]) -> str:
     if results["gap"] == "small" and results["baseline"] == "learned" and results["trend"] not in ("short", "unclear"):
         return "good fit"
     return "cannot tell"
+
+
+SUPPORTS = {
+    "overfit": ("large", "memorized", "rising"),
+    "underfit": ("not learned", "falling", "small"),
+    "good fit": ("small", "learned", "flat"),
+    "cannot tell": ("unclear", "short"),
+}
+"""Verdict → the results of checks that support it."""
+AGAINST = {
+    "overfit": ("small", "not learned", "falling"),
+    "underfit": ("large", "memorized", "rising", "learned"),
+    "good fit": ("large", "memorized", "not learned", "rising", "falling"),
+    "cannot tell": (),
+}
+"""Verdict → the results of checks that speak against it; all other results are neutral."""
+
+
+def weight(result: str, label: str) -> str:
+    """Return whether the result of a check "supports" a verdict, speaks "against" it or is "neutral".
+
+    >>> weight("large", "overfit"), weight("small", "overfit"), weight("learned", "overfit")
+    ('supports', 'against', 'neutral')
+    """
+    if result in SUPPORTS[label]:
+        return "supports"
+    return "against" if result in AGAINST[label] else "neutral"
 
 
 def _verdict(label: str, findings: tuple[Finding, ...]) -> Verdict:

@@ -65,7 +65,7 @@ def techniques_from_keras(**arguments: Any) -> list[Technique]:
     techniques = [t for name, value in arguments.items() for t in _argument(name, value, arguments)]
     unique = list(dict.fromkeys(techniques))
     for technique in unique:
-        variants = [t.text() for t in unique if (t.name(), _on(t)) == (technique.name(), _on(technique))]
+        variants = [t.text() for t in unique if (t.name(), t.on) == (technique.name(), technique.on)]
         if len(variants) > 1:
             raise InputError(
                 f"keras: {technique.name()} must have the same values in all layers, got {' and '.join(variants)}; "
@@ -122,7 +122,3 @@ def _convert(value: Any, table: Mapping[str, KerasClass], who: str, on: str = "k
     if name == "l1_l2" and not args and not kwargs:  # as Keras documents the bare name; the class has 0 for both
         kwargs = {"l1": 0.01, "l2": 0.01}
     return table[key].convert(bind_arguments(table[key], f"{who}: {key}", args, kwargs), on)
-
-
-def _on(technique: Technique) -> str:
-    return technique.on

@@ -78,7 +78,9 @@ def bind_arguments(keras_class: KerasClass, who: str, args: Sequence[Any], kwarg
     """
     names = list(keras_class.defaults)
     if len(args) > len(names):
-        raise InputError(f"{who}: it takes at most {len(names)} positional arguments, got {len(args)}.")
+        raise InputError(
+            f"{who}: it takes at most {len(names)} positional arguments, got {len(args)}; remove the last."
+        )
     duplicates = set(names[: len(args)]) & set(kwargs)
     if duplicates:
         raise InputError(f"{who}: {min(duplicates)} must be passed only once, got it twice; remove one.")
@@ -86,12 +88,14 @@ def bind_arguments(keras_class: KerasClass, who: str, args: Sequence[Any], kwarg
     for name, value in passed.items():
         allowed = (True,) if name == "trainable" else keras_class.supported.get(name)
         if allowed and not any(equal(value, other) for other in allowed):
-            raise InputError(f"{who}: {name} must be {allowed[0]!r}, the only supported value, got {name}={value!r}.")
+            rule = " or ".join(map(repr, allowed)) + (", the only supported value" if len(allowed) == 1 else "")
+            raise InputError(f"{who}: {name} must be {rule}, got {name}={value!r}; change it, or leave it out.")
         if allowed is None and name not in names:
             raise InputError(f"{who}: there is no argument '{name}'.{near(name, [*names, *keras_class.supported])}")
     bound = {**keras_class.defaults, **{n: _typed_number(v) for n, v in passed.items() if n in names}}
     if REQUIRED in bound.values():
-        raise InputError(f"{who}: {next(n for n, v in bound.items() if v is REQUIRED)} must be passed.")
+        missing = next(n for n, v in bound.items() if v is REQUIRED)
+        raise InputError(f"{who}: {missing} must be passed, got no value; add {missing}=….")
     return bound
 
 

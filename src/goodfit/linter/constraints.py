@@ -76,11 +76,11 @@ def bound_before_norm(view: View, context: Context) -> Iterator[LintMessage]:
 
 
 def _same_axis(a: Technique, b: Technique) -> bool:
-    return getattr(a, "axis", -1) == getattr(b, "axis", -1)
+    return bool(a.values()["axis"] == b.values()["axis"])
 
 
 def _allows_one(bound: Technique) -> bool:
-    return getattr(bound, "min_value", 0.0) <= 1 <= number(bound, "max_value")
+    return number(bound, "min_value", 0.0) <= 1 <= number(bound, "max_value")
 
 
 RULES = (unit_norm_with_bounds, two_bounds, unit_norm_with_decay, bound_before_norm)

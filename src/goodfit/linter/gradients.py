@@ -45,7 +45,7 @@ def small_norm_under_adam(view: View, context: Context) -> Iterator[LintMessage]
     """A clipping threshold that all gradients exceed has little effect under Adam, which rescales gradients."""
     for technique in view.named("clip_grad_norm"):
         bound = number(technique, "max_norm")
-        if bound < SMALL and context.adaptive:
+        if bound < SMALL and context.adaptive:  # not if the optimizer is unknown
             yield LintMessage(
                 "note",
                 ("clip_grad_norm",),

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from torch import nn
+
 from goodfit.linter import sources
 from goodfit.linter.message import Context, LintMessage
 from goodfit.linter.view import View, names
-from goodfit.stages import Noise, OnBatch
+from goodfit.stages import Noise
 from goodfit.technique import Technique
+
+UNBOUNDED = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU)
+"""Activation functions whose values are not probabilities."""
 
 
 def arithmetic_on_codes(view: View, context: Context) -> Iterator[LintMessage]:
-    """A technique computes with inputs that are codes, such as token numbers."""
-    computing = [t for t in view.techniques if isinstance(t, OnBatch) and t.needs_floats]
-    if context.integer_inputs and (computing or view.has("jacobian_penalty")):
+    """A technique computes with inputs that are codes, such as word ids."""
+    computing = [t for t in view.techniques if t.needs_floats]
+    if context.integer_inputs and computing:
         yield LintMessage(
             "error",
-            names([*computing, *view.named("jacobian_penalty")]),
+            names(computing),
             (),
             "the inputs are integer codes, which cannot be blended, shifted or differentiated",
             "",
@@ -57,8 +62,8 @@ def fgsm_with_batch_norm(view: View, context: Context) -> Iterator[LintMessage]:
 
 def kl_sparsity_without_sigmoid(view: View, context: Context) -> Iterator[LintMessage]:
     """KL sparsity treats mean activations as probabilities, which requires activations in (0, 1)."""
-    bounded = any(type(module).__name__ in ("Sigmoid", "Hardsigmoid") for module in view.model.modules())
-    unbounded = any(type(module).__name__ in ("ReLU", "LeakyReLU", "GELU", "SiLU") for module in view.model.modules())
+    bounded = any(isinstance(module, nn.Sigmoid | nn.Hardsigmoid) for module in view.model.modules())
+    unbounded = any(isinstance(module, UNBOUNDED) for module in view.model.modules())
     if view.has("kl_sparsity") and unbounded and not bounded:
         yield LintMessage(
             "warning",

@@ -15,7 +15,7 @@ RANKINGS = ("auc", "average_precision", "ndcg", "gini")
 
 
 def metric_input(metric: str) -> str:
-    """What a metric evaluates, inferred from its name: `probabilities`, a `ranking`, or `` for other metrics.
+    """What a metric evaluates, inferred from its name: probabilities, a ranking, or (empty text) something else.
 
     >>> metric_input("log_loss"), metric_input("roc_auc"), metric_input("accuracy")
     ('probabilities', 'ranking', '')
@@ -111,6 +111,8 @@ def mixing_regression_targets(view: View, context: Context) -> Iterator[LintMess
 
 def wrong_targets(view: View, context: Context) -> Iterator[LintMessage]:
     """A technique for class labels in regression, or a technique for numeric targets in classification."""
+    if context.task is None:
+        return
     tasks = {"labels": ("classification", "segmentation"), "numbers": ("regression",)}
     for technique in view.techniques:
         needs = "labels" if technique.name() == "class_balance" else technique.needs_targets

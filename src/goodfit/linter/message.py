@@ -19,13 +19,13 @@ SHOWN = 4
 class Context:
     """What is known about the training. A rule that needs an unknown value reports nothing."""
 
-    optimizer: str = "adam"
+    optimizer: str | None = None
     batch_size: int | None = None
     accumulate: int = 1
     epochs: int | None = None
     metric: str = ""
     loss: str = ""
-    task: str = "classification"
+    task: str | None = None
     rows: int | None = None
     """Number of training rows."""
     smallest_class: int | None = None
@@ -33,16 +33,16 @@ class Context:
     stop_rows: int | None = None
     """Number of rows of the stop part."""
     integer_inputs: bool = False
-    """Whether the inputs are whole numbers, such as token numbers."""
+    """Whether the inputs are whole numbers, such as word ids."""
     categories: bool = False
     """Whether some columns are category codes or one-hot encoded."""
     manual_loop: bool | None = None
     """Whether the training loop is the user's (`attach`) rather than `fit`; None: unknown."""
 
     @property
-    def adaptive(self) -> bool:
-        """Whether the optimizer uses a separate step size for each weight."""
-        return "sgd" not in self.optimizer.lower()
+    def adaptive(self) -> bool | None:
+        """Whether the optimizer uses a separate step size for each weight; None: unknown."""
+        return None if self.optimizer is None else "sgd" not in self.optimizer.lower()
 
     @property
     def micro_batch_size(self) -> int | None:
@@ -68,14 +68,18 @@ class LintMessage:
 
     severity: Severity
     techniques: tuple[str, ...]
+    """Names of techniques; each name once."""
     where: tuple[str, ...]
     """Names of layers or tensors."""
     reason: str
     citation: Reference | str
     remedy: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "techniques", tuple(dict.fromkeys(self.techniques)))
+
     def __str__(self) -> str:
-        who = ", ".join(dict.fromkeys(self.techniques)) or "the network"
+        who = ", ".join(self.techniques) or "the network"
         names = [name or "(network)" for name in self.where]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         at = f" at {', '.join(names[:SHOWN])}{more}" if names else ""

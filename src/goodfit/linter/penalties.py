@@ -16,12 +16,12 @@ FALLING = ("linear", "cosine", "early")
 
 def shrinking(view: View) -> list[Technique]:
     """The techniques that shrink weights in proportion to their size: L2, weight decay, the L2 part of ElasticNet."""
-    return [t for t in view.named("l2", "weight_decay", "elastic_net") if getattr(t, "l2", 1.0) > 0]
+    return [t for t in view.named("l2", "weight_decay", "elastic_net") if number(t, "l2", 1.0) > 0]
 
 
 def zeroing(view: View) -> list[Technique]:
     """The techniques that set weights to zero: L1, the L1 part of ElasticNet, GroupLasso."""
-    return [t for t in view.named("l1", "elastic_net", "group_lasso") if getattr(t, "l1", 1.0) > 0]
+    return [t for t in view.named("l1", "elastic_net", "group_lasso") if number(t, "l1", 1.0) > 0]
 
 
 def normalized_kernels(view: View, technique: Technique) -> tuple[str, ...]:
@@ -69,11 +69,12 @@ def l2_with_weight_decay(view: View, context: Context) -> Iterator[LintMessage]:
             where = view.shared_tensors(decay, penalty)
             if not where:
                 continue
-            severity: Severity = "warning" if context.adaptive else "note"
-            if context.adaptive:
+            severity: Severity = "note" if context.adaptive is False else "warning"
+            if severity == "warning":
                 remedy = "keep weight_decay"
+                optimizer = "the optimizer" if context.adaptive else "an adaptive optimizer such as Adam"
                 reason = (
-                    "both shrink the same weights, but the optimizer rescales only the gradient of the penalty, so the "
+                    f"both shrink the same weights, but {optimizer} rescales only the gradient of the penalty, so the "
                     "two cannot be tuned independently"
                 )
             else:
@@ -141,7 +142,7 @@ def biases_and_norms(view: View, context: Context) -> Iterator[LintMessage]:
 def default_decay_of_adamw(view: View, context: Context) -> Iterator[LintMessage]:
     """torch's AdamW has a weight decay of 0.01 by default; `fit` sets it to 0, a manual loop must do so, too."""
     decaying = shrinking(view)
-    if decaying and context.optimizer.lower() == "adamw" and context.manual_loop is not False:
+    if decaying and (context.optimizer or "").lower() == "adamw" and context.manual_loop is not False:
         yield LintMessage(
             "note" if context.manual_loop is None else "warning",
             names(decaying),
@@ -156,7 +157,7 @@ def default_decay_of_adamw(view: View, context: Context) -> Iterator[LintMessage
 def too_many_vectors(view: View, context: Context) -> Iterator[LintMessage]:
     """More vectors than dimensions cannot be mutually orthogonal."""
     for technique in view.named("orthogonal"):
-        units = getattr(technique, "over", "units") == "units"
+        units = technique.values()["over"] == "units"
         blocks = [(ref.name, block) for ref in view.tensors(technique) for block in ref.blocks()]
         where = []
         for name, block in blocks:

@@ -17,10 +17,11 @@ def nothing_matched(view: View, context: Context) -> Iterator[LintMessage]:
         on = technique.on
         if not on or isinstance(technique, BranchNoise):  # a branch noise selects modules, not layers
             continue
+        who = type(technique).__name__
         try:
-            surgery.select(view.model, on, type(technique).__name__)
+            surgery.select(view.model, on, who)
         except InputError as error:
-            reason, remedy = str(error).rstrip("."), "select layers with on="
+            reason, remedy = str(error).removeprefix(f"{who}: ").rstrip("."), "select layers with on="
             yield LintMessage("error", names([technique]), (), reason, "", remedy)
 
 

@@ -14,8 +14,8 @@ COARSE = 500
 
 
 def stopping_rules(view: View) -> list[OnEpoch]:
-    """The techniques that stop training when it no longer improves; `divergence_stop` is not one of them."""
-    return [t for t in view.techniques if isinstance(t, OnEpoch) and t.name() != "divergence_stop"]
+    """The techniques that stop training when it no longer improves."""
+    return [t for t in view.techniques if isinstance(t, OnEpoch) and t.watches_progress]
 
 
 def monitors_training_data(view: View, context: Context) -> Iterator[LintMessage]:
@@ -37,7 +37,7 @@ def coarse_accuracy(view: View, context: Context) -> Iterator[LintMessage]:
     """On few rows, accuracy changes in coarse steps, and the best epoch depends on chance."""
     for technique in stopping_rules(view):
         monitor = technique.monitor_spec().monitor
-        if "accuracy" in monitor and context.stop_rows is not None and context.stop_rows < COARSE:
+        if "accuracy" in monitor and context.stop_rows is not None and 0 < context.stop_rows < COARSE:
             yield LintMessage(
                 "note",
                 names([technique]),

@@ -11,13 +11,14 @@ from torch import nn
 from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.linter.flow import FlowItem, flow_items, normalized_layers
-from goodfit.stages import Noise, Normalization, OnModel, OnWeights, inapplicable_reason, noise_by_layer
+from goodfit.stages import Noise, Normalization, OnModel, OnWeights, inapplicable_reason, is_neutral, noise_by_layer
 from goodfit.technique import Technique
 
 
-def number(technique: Technique, knob: str) -> float:
-    """The value of a numeric knob."""
-    return float(getattr(technique, knob))
+def number(technique: Technique, knob: str, otherwise: float | None = None) -> float:
+    """The value of a numeric knob; `otherwise`: that of techniques without this knob."""
+    values = technique.values()
+    return float(values[knob] if otherwise is None else values.get(knob, otherwise))
 
 
 def names(techniques: Sequence[Technique]) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class View:
         except InputError:
             return []
         if isinstance(technique, Noise):
-            return [layer for layer, noise in noise_by_layer(technique, selected) if not _is_neutral(noise)]
+            return [layer for layer, noise in noise_by_layer(technique, selected) if not is_neutral(noise)]
         if isinstance(technique, Normalization):
             return [layer for layer in selected if not layer.last and surgery.features(layer.module)]
         return selected
@@ -88,9 +89,3 @@ class View:
                 for layer in self.layers(technique):
                     by_layer[id(layer.module)].append(technique)
         return by_layer
-
-
-def _is_neutral(noise: Noise) -> bool:
-    """Whether the strength for this layer's input is neutral (the strength for the network's input may not be)."""
-    main = noise.main_knob()
-    return main is not None and getattr(noise, main) == noise.knobs()[main].neutral

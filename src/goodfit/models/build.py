@@ -31,7 +31,7 @@ TEXT_NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     "bag": (bag, (64, 64)),
     "text_cnn": (text_cnn, (64, 64)),
 }
-"""The same for networks whose inputs are word numbers."""
+"""The same for networks whose inputs are word ids."""
 
 
 def build(text: str, input_shape: Sequence[int], outputs: int, seed: int, words: int = 0) -> nn.Module:

@@ -30,9 +30,9 @@ def cnn(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16,
     ['Conv2d', 'ReLU', 'MaxPool2d', 'Flatten', 'Linear', 'ReLU', 'Linear']
 
     Raises:
-        InputError: the inputs are not series, images or videos, or they are too small for the poolings.
+        InputError: the inputs are not series, images or videos, or too small for the poolings, or a size is below 1.
     """
-    conv, pool, space = _layers("cnn", input_shape, channels)
+    conv, pool, space = _layers(input_shape, outputs, channels)
     layers: list[nn.Module] = []
     for before, after in pairwise([input_shape[0], *channels]):
         layers += [conv(before, after, 3, padding=1), nn.ReLU(), pool(2)]
@@ -43,19 +43,20 @@ def cnn(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16,
 
 
 def _layers(
-    who: str, input_shape: Sequence[int], channels: Sequence[int]
+    input_shape: Sequence[int], outputs: int, channels: Sequence[int]
 ) -> tuple[type[nn.Module], type[nn.Module], Sequence[int]]:
     """The convolution and pooling modules for the inputs, and the sizes of their space and time dimensions."""
     space = tuple(input_shape[1:])
     if len(space) not in CONVOLUTIONS:
+        raise InputError(f"cnn: inputs must be series, images or videos with channels first, got {tuple(input_shape)}.")
+    if min(*input_shape, *channels, outputs) < 1:
         raise InputError(
-            f"{who}: inputs must be series, images or videos with channels first, got {tuple(input_shape)}."
+            f"cnn: every size must be at least 1, got inputs {tuple(input_shape)}, channels {tuple(channels)}, outputs "
+            f"{outputs}."
         )
-    if min(*channels, *space, 1) < 1:
-        raise InputError(f"{who}: every size must be at least 1, got inputs {tuple(input_shape)}, channels {channels}.")
     if min(space) < 2 ** len(channels):
         raise InputError(
-            f"{who}: with {len(channels)} poolings by 2, sizes must be at least {2 ** len(channels)}, got {space}; use "
-            f"fewer layers, such as {who}:{channels[0]}."
+            f"cnn: with {len(channels)} poolings by 2, sizes must be at least {2 ** len(channels)}, got {space}; use "
+            f"fewer layers, such as cnn:{channels[0]}."
         )
     return *CONVOLUTIONS[len(space)], space

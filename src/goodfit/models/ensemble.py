@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 
 class EnsembleModel(nn.Module):
@@ -26,5 +28,5 @@ class EnsembleModel(nn.Module):
         if self.task == "regression":
             return outputs.mean(0)
         if outputs.ndim == 2 or outputs.shape[2] == 1:  # one logit: that of the second of two classes
-            return torch.logit(torch.sigmoid(outputs).mean(0))
-        return torch.log_softmax(outputs, 2).exp().mean(0).log()
+            return logsigmoid(outputs).logsumexp(0) - logsigmoid(-outputs).logsumexp(0)
+        return torch.log_softmax(outputs, 2).logsumexp(0) - math.log(len(outputs))

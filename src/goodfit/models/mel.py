@@ -94,10 +94,10 @@ def mel_cnn(
     """Build a network of normalized log-mel spectrograms, convolutions with ReLU and pooling, and a linear layer.
 
     Before the linear layer, the features are averaged over time but not over frequency: the pitch of a sound is
-    informative, its time is not.
+    informative, the time at which it occurs is not.
 
     The length of a window is the power of two closest to 32 ms (256 samples at a rate of 8000); windows overlap by
-    half. If the sampling rate is unknown, use the default of 8000; the rate only changes the mel scale.
+    half. The rate sets the window length and the mel scale; if it is unknown, use the default of 8000.
 
     Shape: inputs (batch, *input_shape) with input_shape (channels, time); outputs (batch, outputs), raw (no softmax).
 
@@ -112,7 +112,7 @@ def mel_cnn(
     if min(*input_shape, *channels, outputs, rate) < 1:
         raise InputError(
             f"mel_cnn: every size must be at least 1, got inputs {tuple(input_shape)}, channels {tuple(channels)}, "
-            f"rate {rate}."
+            f"outputs {outputs}, rate {rate}."
         )
     log_mel = _log_mel(rate, input_shape[1], channels)
     layers: list[nn.Module] = []

@@ -59,7 +59,10 @@ def resnet(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (
             f"resnet: inputs must be series, images or videos with channels first, got {tuple(input_shape)}."
         )
     if min(*input_shape, *channels, outputs) < 1:
-        raise InputError(f"resnet: every size must be at least 1, got {tuple(input_shape)}, channels {channels}.")
+        raise InputError(
+            f"resnet: every size must be at least 1, got inputs {tuple(input_shape)}, channels {tuple(channels)}, "
+            f"outputs {outputs}."
+        )
     conv, norm, pool = LAYERS[dimensions]
     stem = [conv(input_shape[0], channels[0], 3, padding=1, bias=False), norm(channels[0]), nn.ReLU()]
     pairs = pairwise([channels[0], *channels])

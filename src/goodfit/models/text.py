@@ -39,7 +39,7 @@ class MeanEmbedding(nn.Module):
         self.embedding = WordEmbedding(words, size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (batch, words) integer word numbers → (batch, size)."""
+        """x (batch, words) integer word ids → (batch, size)."""
         vectors = self.embedding(x)
         is_word = (x != PADDING).unsqueeze(-1).to(vectors.dtype)
         mean: Tensor = (vectors * is_word).sum(1) / is_word.sum(1).clamp(min=1.0)
@@ -55,7 +55,7 @@ class PhraseConvolutions(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv1d(size, channels, width) for width in WIDTHS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (batch, words) integer word numbers → (batch, channels · widths)."""
+        """x (batch, words) integer word ids → (batch, channels · widths)."""
         vectors = self.embedding(x).mT  # (batch, size, words)
         is_word = (x != PADDING).unsqueeze(1).to(vectors.dtype)
         vectors = vectors * is_word
@@ -72,7 +72,7 @@ def bag(words: int, outputs: int, sizes: Sequence[int] = (64, 64)) -> nn.Sequent
         outputs: the number of outputs.
         sizes: the size of the embeddings, and those of the hidden layers.
 
-    Shape: inputs (batch, text length), integer word numbers padded by 0; outputs (batch, outputs), raw (no softmax).
+    Shape: inputs (batch, text length), integer word ids padded by 0; outputs (batch, outputs), raw (no softmax).
 
     >>> [type(layer).__name__ for layer in bag(100, 2)]
     ['MeanEmbedding', 'Linear', 'ReLU', 'Linear']
@@ -98,7 +98,7 @@ def text_cnn(words: int, outputs: int, sizes: Sequence[int] = (64, 64)) -> nn.Se
         outputs: the number of outputs.
         sizes: the size of the embeddings, and the number of channels for each kernel size.
 
-    Shape: inputs (batch, text length), integer word numbers padded by 0; outputs (batch, outputs), raw (no softmax).
+    Shape: inputs (batch, text length), integer word ids padded by 0; outputs (batch, outputs), raw (no softmax).
 
     >>> text_cnn(100, 2)(torch.tensor([[5, 7, 0]])).shape
     torch.Size([1, 2])

@@ -57,7 +57,10 @@ def unet(input_shape: Sequence[int], outputs: int, channels: Sequence[int] = (16
     if len(input_shape) != 3:
         raise InputError(f"unet: inputs must be images, (channels, height, width), got {tuple(input_shape)}.")
     if min(*input_shape, *channels, outputs) < 1:
-        raise InputError(f"unet: every size must be at least 1, got {tuple(input_shape)}, channels {tuple(channels)}.")
+        raise InputError(
+            f"unet: every size must be at least 1, got inputs {tuple(input_shape)}, channels {tuple(channels)}, "
+            f"outputs {outputs}."
+        )
     smallest = 2 ** (len(channels) - 1)
     if min(input_shape[1:]) < smallest:
         raise InputError(

@@ -29,7 +29,7 @@ def blend(values: Tensor, share: Tensor, partner: Tensor) -> Tensor:
     >>> blend(torch.tensor([[0.0], [4.0]]), torch.tensor([0.75]), torch.tensor([1, 0])).flatten()
     tensor([1., 3.])
     """
-    weight = share.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    weight = per_sample(share.to(values.dtype), values)
     return weight * values + (1 - weight) * values[partner]
 
 

@@ -25,7 +25,7 @@ def hop_length(window: int) -> int:
 
 
 def frame_count(length: int, window: int) -> int:
-    """How many windows cover a sound: the first one ends where it begins, and the last one begins beyond its end.
+    """The number of windows that cover a sound: the first ends at its start, the last starts at its end or later.
 
     >>> frame_count(8, 8)
     9

@@ -174,7 +174,7 @@ def _constructors(technique: type[Technique]) -> Iterable[tuple[str, str]]:
         if isinstance(member, classmethod) and not name.startswith("_") and not hasattr(Technique, name):
             signature = inspect.signature(getattr(technique, name))
             bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
-            yield f"{technique.__name__}.{name}{inspect.Signature(bare)}", first_line(member.__func__)
+            yield f"{technique.__name__}.{name}{inspect.Signature(bare)}", summary_text(member.__func__)
 
 
 def _example(technique: type[Technique], example: str) -> str:
@@ -196,7 +196,7 @@ def _example(technique: type[Technique], example: str) -> str:
     return "\n".join([*lines, f">>> from {home} import {technique.__name__}", example])
 
 
-def first_line(documented: Any) -> str:
+def summary_text(documented: Any) -> str:
     """The first sentence of a docstring."""
     return one_line(inspect.cleandoc(documented.__doc__ or "").split("\n\n")[0])
 

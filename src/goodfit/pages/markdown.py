@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from goodfit.pages.content import BOLD, STAGES, TechniquePage, by_stage, first_line, page
+from goodfit.pages.content import BOLD, STAGES, TechniquePage, by_stage, page, summary_text
 from goodfit.technique import Technique
 
 SPECIAL = re.compile(r"(`[^`]+`|\*\*)|(https?://[^\s;,]*[^\s;,.:])|([*<])")
@@ -60,7 +60,7 @@ def overview(techniques: Iterable[type[Technique]]) -> str:
     for stage, members in by_stage(techniques).items():
         base, title = STAGES[stage]
         rows = [(f"[{read.title}]({read.name}.md)", f"`{read.recipe}`", read.summary) for read in members]
-        parts += [f"## {title}", f"`{stage}`. {_prose(first_line(base))}"]
+        parts += [f"## {title}", f"`{stage}`. {_prose(summary_text(base))}"]
         parts += [_table(("technique", "in a recipe", "what it does"), rows)]
     parts += ["---", "Generated from the docstrings of the techniques by `make generate`."]
     return "\n\n".join(parts) + "\n"

@@ -18,12 +18,12 @@ __all__ = ["headline", "interval_text", "write_report", "write_variants"]
 
 
 def write_report(
-    of: Run | Study, path: str | Path, reproduce: tuple[tuple[str, str], ...] = (), data: Split | None = None
+    result: Run | Study, path: str | Path, reproduce: tuple[tuple[str, str], ...] = (), data: Split | None = None
 ) -> Path:
     """Write the report of a run or a study as one self-contained HTML file, and return its path.
 
     Args:
-        of: the run or the study.
+        result: the run or the study.
         path: the file to write.
         reproduce: pairs of a caption and a command, shown in the section on how to reproduce the result.
         data: the split. With it, the report also shows training samples as the recipe augments them.
@@ -31,8 +31,8 @@ def write_report(
     Raises:
         InputError: no run of the study was finished.
     """
-    page = study_page(of, reproduce) if isinstance(of, Study) else run_page(of, reproduce)
-    return write(with_galleries(page, of, data), Path(path))
+    page = study_page(result, reproduce) if isinstance(result, Study) else run_page(result, reproduce)
+    return write(with_galleries(page, result, data), Path(path))
 
 
 def write_variants(split: Split, recipe: Recipe, path: Path, count: int = 12, samples: int = 1, seed: int = 0) -> Path:

@@ -11,7 +11,7 @@ import torch
 from goodfit._version import __version__
 from goodfit.augmentation.preview import previewed
 from goodfit.data import Split, metric
-from goodfit.diagnosis import Verdict, diagnose
+from goodfit.diagnosis import Verdict, diagnose, weight
 from goodfit.errors import InputError, MissingExtra
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
@@ -25,14 +25,6 @@ from goodfit.surgery import weight_refs
 from goodfit.train.run import Run
 from goodfit.train.stages.on_sample import add_synthetic_rows, epoch_rows
 
-BINS = 60
-SUPPORTING = {
-    "overfit": {"large", "memorised", "rising"},
-    "underfit": {"not learned", "falling"},
-    "good fit": {"small", "learned", "flat"},
-    "cannot tell": {"unclear", "short"},
-}
-"""Verdict → the results of checks that support it."""
 INTERVAL = "95 % interval, corrected for overlapping training parts (Nadeau and Bengio)"
 
 Pairs = tuple[tuple[str, str], ...]
@@ -86,14 +78,17 @@ def run_page(run: Run, reproduce: Pairs = ()) -> p.Page:
     )  # fmt: skip
 
 
-def with_galleries(page: p.Page, of: Run | Study, data: Split | None) -> p.Page:
+def with_galleries(page: p.Page, result: Run | Study, data: Split | None) -> p.Page:
     """Add augmented samples and the rows per class to a page, if a recipe augments or rebalances this data.
 
     The recipe is that of the run, or the best recipe of the study that does so.
     """
     if data is None:
         return page
-    recipes = [r.candidate.recipe for r in of.ranking() if r.score.n] if isinstance(of, Study) else [of.recipe]
+    if isinstance(result, Study):
+        recipes = [ranked.candidate.recipe for ranked in result.ranking() if ranked.score.n]
+    else:
+        recipes = [result.recipe]
     rebalancing = [recipe for recipe in recipes if recipe.at(OnSample)]
     if rebalancing and data.spec.classes:
         page = dataclasses.replace(page, facts=(*page.facts, _class_counts(rebalancing[0], data)))
@@ -118,15 +113,9 @@ def _class_counts(recipe: Recipe, data: Split) -> tuple[str, str]:
 def verdict_box(verdict: Verdict, subject: str) -> p.VerdictBox:
     """Return the verdict on `subject`, with findings that are marked as supporting, neutral or against."""
     findings = tuple(
-        p.FindingEntry(f.title, f.evidence, f.next_step, _weight(f.result, verdict.label)) for f in verdict.findings
+        p.FindingEntry(f.title, f.evidence, f.next_step, weight(f.result, verdict.label)) for f in verdict.findings
     )
     return p.VerdictBox(verdict.label, verdict.headline, subject, findings, verdict.next_steps)
-
-
-def _weight(result: str, label: str) -> str:
-    if result in SUPPORTING[label]:
-        return "supports"
-    return "neutral" if result in SUPPORTING["cannot tell"] else "against"
 
 
 def curve(run: Run, label: str, seed: int) -> p.Curve:
@@ -139,7 +128,7 @@ def curve(run: Run, label: str, seed: int) -> p.Curve:
 
 
 def weights(run: Run, label: str) -> p.NetworkWeights:
-    """Return a histogram for each kernel of the kept weights."""
+    """Return a histogram of the non-zero weights for each kernel of the kept weights."""
     kernels = [ref for ref in weight_refs(run.model) if ref.kind == "kernel"]
     return p.NetworkWeights(label, tuple(_histogram(ref.name, ref.tensor.detach().cpu().double()) for ref in kernels))
 
@@ -148,8 +137,9 @@ def _histogram(name: str, tensor: torch.Tensor) -> p.TensorWeights:
     flat = tensor.flatten()
     flat = flat[torch.isfinite(flat)]
     edge = float(flat.abs().max()) if len(flat) and bool(flat.abs().max() > 0) else 1.0
-    counts, edges = torch.histogram(flat, BINS, range=(-edge, edge))
-    zeros = int((flat == 0).sum())
+    nonzero = flat[flat != 0]
+    counts, edges = torch.histogram(nonzero, p.BINS, range=(-edge, edge))
+    zeros = len(flat) - len(nonzero)
     return p.TensorWeights(
         name, tuple(tensor.shape), tuple(edges.tolist()), tuple(int(c) for c in counts), zeros, len(flat)
     )
@@ -158,7 +148,7 @@ def _histogram(name: str, tensor: torch.Tensor) -> p.TensorWeights:
 def _row(ranked: RankedRecipe, seeds: int) -> p.Row:
     r, d = ranked, ranked.difference
     failed = f"{r.failures} of {seeds} runs failed" if r.failures else ""
-    wins = f"better than plain in {r.wins} of {d.n} seeds" if d else ""
+    wins = f"better than plain in {r.wins} of {d.n} seeds" if d and d.n else ""
     return p.Row(
         r.candidate.label, r.candidate.recipe.text(), r.score.mean, r.score.low, r.score.high, d.mean if d else None,
         d.low if d else None, d.high if d else None, r.score.n, r.verdict, "; ".join(filter(None, (wins, failed))),
@@ -176,6 +166,8 @@ def _actions(run: Run) -> tuple[tuple[str, ...], ...]:
 
 
 def _yaml(recipe: Recipe) -> str:
+    if any(technique.not_storable for technique in recipe):
+        return f"# not a recipe file, because it contains a function: {recipe.text()}\n"
     return recipe.to_yaml() if len(recipe) else "# the plain network: no technique\n"
 
 

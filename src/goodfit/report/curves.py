@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from goodfit.report.formatting import DASH, clean, finite, headed, number
+from goodfit.report.formatting import DASH, clean, finite, metric_title, number
 from goodfit.report.page import Curve
 from goodfit.report.theme import axis, colour, figure, label, safe
 
@@ -167,7 +167,7 @@ def _layout(curves: Sequence[Curve], epochs: dict[str, Any], losses: tuple[float
         "annotations": [
             label("<b>Loss</b>", 0, 1, **ends),
             label(f"best at epoch {_between(best)}", 1, 1, **quiet),
-            label(f"<b>{headed(name)}</b>", 0, 0.42, **ends),
+            label(f"<b>{metric_title(name)}</b>", 0, 0.42, **ends),
             label(f"gap {_mean_gap(curves)}", 1, 0.42, **quiet),
         ],
     }  # fmt: skip

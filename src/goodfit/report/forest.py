@@ -8,8 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from goodfit.report.formatting import decimals, finite, number, shorten, span
-from goodfit.report.page import BETTER, INCONCLUSIVE, REFERENCE, WORSE, Page, Row
+from goodfit.report.page import REFERENCE, Page, Row
 from goodfit.report.theme import CLEAR, axis, colour, figure, label, safe
+from goodfit.study.statistics import BETTER, INCONCLUSIVE, UNKNOWN, WORSE
 
 ROW_WIDE, ROW_NARROW = 30, 46  # height of a row in pixels
 TOP, BOTTOM = 8, 62  # margins in pixels
@@ -32,9 +33,10 @@ CHARACTER = 7.4  # width of a character in pixels, in a wide typeface of 13 px
 def differences(page: Page) -> go.Figure:
     """Return a forest plot of the difference of every recipe from plain; row 0 is on top.
 
+    Recipes without a known difference are left out.
     Significant differences have a filled, coloured mark: a circle if better, a square if worse. Other marks are hollow.
     """
-    rows = page.ranked()
+    rows = tuple(row for row in page.ranked() if page.significance(row) != UNKNOWN)
     places = digits(page)
     traces = [_trace(page, rows, significance, places) for significance in (INCONCLUSIVE, BETTER, WORSE, REFERENCE)]
     words = {"alt": _alt(page, rows, places), "caption": _caption(page)}
@@ -104,13 +106,13 @@ def _wide(page: Page, rows: tuple[Row, ...], places: int, *, interval: bool = Tr
 def _narrower(page: Page, rows: tuple[Row, ...], places: int) -> list[tuple[int, dict[str, Any]]]:
     """Return layouts for narrower pages: first without the intervals, then with names and numbers above the marks."""
     wide, medium = _wide(page, rows, places), _wide(page, rows, places, interval=False)
-    over = 0.61  # the share of a row above its mark, which holds the name
+    above = 0.61  # the share of a row above its mark, which holds the name
     narrow = {
         "height": TOP + BOTTOM + ROW_NARROW * len(rows),
         "margin": {"t": TOP, "b": BOTTOM, "l": 2, "r": 2, "pad": 0},
-        "shapes": [_rule(place - over, 0) for place in range(1, len(rows))],
+        "shapes": [_rule(place - above, 0) for place in range(1, len(rows))],
         "xaxis": _differences_axis(rows, 5),
-        "yaxis": wide["yaxis"] | {"range": [len(rows) - over, -over]},
+        "yaxis": wide["yaxis"] | {"range": [len(rows) - above, -above]},
         "annotations": [*_above(page, rows, places), *_directions(page)],
     }
     widths = [layout["margin"]["l"] + layout["margin"]["r"] + MIN_PLOT_WIDTH for layout in (medium, wide)]
@@ -139,7 +141,7 @@ def _rule(y: float, left: int) -> dict[str, Any]:
     return {"type": "line", "layer": "below", "line": {"color": colour("grid"), "width": 1}} | across
 
 
-def _font(page: Page, row: Row, size: int = 13) -> dict[str, Any]:
+def _value_font(page: Page, row: Row, size: int = 13) -> dict[str, Any]:
     significance = page.significance(row)
     tone = {INCONCLUSIVE: "soft", REFERENCE: "soft"}.get(significance, significance)
     return {"size": size, "color": colour(tone), "weight": 600 if significance in (BETTER, WORSE) else 400}
@@ -154,13 +156,13 @@ def _names(rows: tuple[Row, ...], left: int) -> list[dict[str, Any]]:
             yref="y",
             xanchor="left",
             xshift=-left,
-            font=_name(row),
+            font=_name_font(row),
         )
         for place, row in enumerate(rows)
     ]
 
 
-def _name(row: Row) -> dict[str, Any]:
+def _name_font(row: Row) -> dict[str, Any]:
     return {"size": 13, "color": colour("ink"), "weight": 600 if row.difference is None else 400}
 
 
@@ -182,15 +184,17 @@ def _value(row: Row, places: int, *, interval: bool) -> str:
 def _above(page: Page, rows: tuple[Row, ...], places: int) -> list[dict[str, Any]]:
     labels = []
     for place, row in enumerate(rows):
-        over = {
+        placed = {
             "yref": "y",
             "yshift": 16,
             "bgcolor": colour("paper"),
             "borderpad": 0,
         }  # hides the grid behind the text
         value = "reference" if row.difference is None else number(row.difference, places, sign=True)
-        labels.append(label(safe(shorten(row.label, LABEL_NARROW)), 0, place, xanchor="left", font=_name(row), **over))
-        labels.append(label(value, 1, place, xanchor="right", font=_font(page, row), **over))
+        labels.append(
+            label(safe(shorten(row.label, LABEL_NARROW)), 0, place, xanchor="left", font=_name_font(row), **placed)
+        )
+        labels.append(label(value, 1, place, xanchor="right", font=_value_font(page, row), **placed))
     return labels
 
 
@@ -209,6 +213,9 @@ def summary(page: Page) -> str:
     results = [page.significance(row) for row in page.ranking]
     count = {name: results.count(name) for name in (BETTER, WORSE, INCONCLUSIVE)}
     total = sum(count.values())
+    if not total and UNKNOWN in results:
+        reason = "No plain run" if page.reference() is None else "No seed of both plain and a recipe"
+        return f"{reason} was finished, so no recipe is compared with plain."
     if not total:
         return "There is no recipe to compare with plain."
     parts = [

@@ -107,10 +107,10 @@ def shorten(text: str, length: int) -> str:
     return text[:head] + "…" + text[len(text) - (length - 1 - head) :]
 
 
-def headed(name: str) -> str:
+def metric_title(name: str) -> str:
     """Capitalize the name of a metric for a heading.
 
-    >>> headed("accuracy"), headed("iou")
+    >>> metric_title("accuracy"), metric_title("iou")
     ('Accuracy', 'IoU')
     """
     return "IoU" if name == "iou" else name[:1].upper() + name[1:]

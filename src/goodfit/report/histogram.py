@@ -8,10 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from goodfit.report.formatting import finite, percent
-from goodfit.report.page import NetworkWeights, TensorWeights
+from goodfit.report.page import BINS, NetworkWeights, TensorWeights
 from goodfit.report.theme import axis, colour, figure, label
 
-BINS = 60
 TAIL = 0.0005  # the share of weights at either end that the axis may cut off
 
 
@@ -59,7 +58,7 @@ def common_edges(tensors: Sequence[TensorWeights]) -> list[float]:
 
 def _bins(tensor: TensorWeights) -> list[tuple[float, float, int]]:
     """Return the low edge, high edge and count of the non-empty bins of a tensor."""
-    bins = zip(tensor.edges, tensor.edges[1:], without_zeros(tensor), strict=False)
+    bins = zip(tensor.edges, tensor.edges[1:], tensor.counts, strict=False)
     return [bin_ for bin_ in bins if bin_[2] and finite(bin_[0]) is not None and finite(bin_[1]) is not None]
 
 
@@ -88,17 +87,6 @@ def rebin(tensors: Sequence[TensorWeights], edges: Sequence[float]) -> list[floa
                 inside = min(high, edges[i + 1]) - max(low, edges[i])
                 bins[i] += count * max(inside, 0.0) / (high - low) if high > low else float(count * (i == first))
     return bins
-
-
-def without_zeros(tensor: TensorWeights) -> list[int]:
-    """Return the counts without the exact zeros."""
-    counts = list(tensor.counts)
-    if sum(counts) == tensor.size and tensor.zeros:
-        for i, (low, high) in enumerate(zip(tensor.edges, tensor.edges[1:], strict=False)):
-            if low <= 0 <= high and counts[i] >= tensor.zeros:
-                counts[i] -= tensor.zeros
-                break
-    return counts
 
 
 def _outline(weights: NetworkWeights, edges: list[float], *, filled: bool) -> go.Scatter:

@@ -18,10 +18,11 @@ from markupsafe import Markup
 from goodfit.report import theme
 from goodfit.report.figures import page_figures
 from goodfit.report.forest import digits, summary
-from goodfit.report.formatting import DASH, duration, finite, headed, number, percent, span
+from goodfit.report.formatting import DASH, duration, finite, metric_title, number, percent, span
 from goodfit.report.page import REFERENCE, NetworkWeights, Page, Row, SampleGallery
+from goodfit.study.statistics import BETTER, INCONCLUSIVE, UNKNOWN, WORSE
 
-MARKS = {"better": "●", "worse": "■", "inconclusive": "○", REFERENCE: ""}
+MARKS = {BETTER: "●", WORSE: "■", INCONCLUSIVE: "○", UNKNOWN: "", REFERENCE: ""}
 
 
 def render(page: Page) -> str:
@@ -47,8 +48,9 @@ def render(page: Page) -> str:
             light=Markup(theme.css_variables(False)),
             dark=Markup(theme.css_variables(True)),
             labels=labels,
+            plain=page.reference(),
             picks={kind: _picks(page, figures, kind) for kind in ("curves", "weights")},
-            tensors=_tensors(page, labels),
+            tensors=_tensors(page),
             several_seeds=any(len(page.curves_of(name)) > 1 for name in labels),
         )
     )
@@ -121,7 +123,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
-    environment.filters["headed"] = headed
+    environment.filters["metric_title"] = metric_title
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment
 
@@ -168,19 +170,19 @@ def _row(page: Page, row: Row, rank: int, places: int) -> dict[str, Any]:
 
 def _picks(page: Page, figures: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """Return the recipes of a selection list, best first; plain only if there is no other."""
-    labels = page.labels()
+    labels, reference = page.labels(), page.reference()
     order = [labels.index(row.label) for row in page.ranked()]
     order += [i for i in range(len(labels)) if i not in order]
     drawn = [i for i in order if f"{kind}-{i}" in figures]
-    offered = [i for i in drawn if i != 0] or drawn
+    offered = [i for i in drawn if labels[i] != reference] or drawn
     return [{"figure": f"{kind}-{i}", "label": labels[i], "index": i} for i in offered]
 
 
-def _tensors(page: Page, labels: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+def _tensors(page: Page) -> dict[str, list[dict[str, Any]]]:
     """Return the table of tensors of every recipe, with the share of zeros of plain for comparison."""
     weights = {one.label: one for one in page.weights}
-    plain = weights.get(labels[0]) if labels else None
-    return {f"weights-{i}": _table(weights[name], plain) for i, name in enumerate(labels) if name in weights}
+    plain = weights.get(page.reference() or "")
+    return {f"weights-{i}": _table(weights[name], plain) for i, name in enumerate(page.labels()) if name in weights}
 
 
 def _table(weights: NetworkWeights, plain: NetworkWeights | None) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The content of a report as plain records, which the renderer turns into HTML. Needs neither torch nor plotly."""
+"""The content of a report as plain records, which the renderer turns into HTML. Needs no plotly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-BETTER, WORSE, INCONCLUSIVE, REFERENCE = "better", "worse", "inconclusive", "reference"
+from goodfit.study.statistics import significance
+
+REFERENCE = "reference"
+BINS = 60
+"""Bins of the histograms of weights."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,7 @@ class Curve:
 class TensorWeights:
     """The histogram of a tensor.
 
-    `counts[i]` weights lie between `edges[i]` and `edges[i + 1]`. The counts either include the exact
-    zeros (`sum(counts) == size`) or leave them out (`sum(counts) + zeros == size`).
+    `counts[i]` weights lie between `edges[i]` and `edges[i + 1]`, without exact zeros: `sum(counts) + zeros == size`.
     """
 
     name: str
@@ -137,7 +140,7 @@ class SampleView:
     Attributes:
         picture: a data: URL of an image or of an animated clip.
         sound: a data: URL of a sound.
-        words: pairs of a word and "same", "gone" or "new".
+        words: pairs of a word and "same", "removed" or "added".
         cells: a row of a table: one value per feature of the gallery.
         paths: a series: one SVG path per feature (channel) of the gallery.
         caption: text below the sample.
@@ -205,17 +208,19 @@ class Page:
     def significance(self, row: Row) -> str:
         """Compare a row with the plain network: "better", "worse", "inconclusive", or "reference" for plain itself.
 
-        "better" and "worse" mean significant: the 95 % interval of the difference excludes 0.
+        "better" and "worse" mean significant: the 95 % interval of the difference excludes 0. The result is "unknown"
+        if no plain run was finished.
         """
         if row.difference is None:
             return REFERENCE
-        low, high = row.difference_low, row.difference_high
-        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)) or low <= 0 <= high:
-            return INCONCLUSIVE
-        return BETTER if (low > 0) == self.higher_is_better else WORSE
+        return significance(row.difference_low, row.difference_high, self.higher_is_better)
+
+    def reference(self) -> str | None:
+        """Return the label of the plain network, or None if the ranking does not contain it."""
+        return next((row.label for row in self.ranking if row.difference is None), None)
 
     def labels(self) -> tuple[str, ...]:
-        """Return all labels: plain first, then in the order of the ranking, then those of curves and weights alone."""
+        """Return all labels: plain first if it is ranked, then the ranking, then those of curves and weights alone."""
         rows = sorted(self.ranked(), key=lambda r: r.difference is not None)
         names = [*(r.label for r in rows), *(c.label for c in self.curves), *(w.label for w in self.weights)]
         return tuple(dict.fromkeys(names))

@@ -126,12 +126,12 @@ def _picture(split: Split, sample: Tensor, original: Tensor | None) -> SampleVie
 
 def _sound(split: Split, sample: Tensor, original: Tensor | None) -> SampleView:
     inputs, file = split.spec.inputs, io.BytesIO()
-    wave_form = sample.float().mean(0) / max(abs(inputs.low), abs(inputs.high))
+    waveform = sample.float().mean(0) / max(abs(inputs.low), abs(inputs.high))  # `Inputs` refuses low = high = 0
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(inputs.rate or DEFAULT_RATE)
-        writer.writeframes((wave_form.clamp(-1, 1) * 32767).round().cpu().numpy().astype("<i2").tobytes())
+        writer.writeframes((waveform.clamp(-1, 1) * 32767).round().cpu().numpy().astype("<i2").tobytes())
     picture = _data_url("image/png", encode(spectrogram(split, sample)))
     return SampleView(picture=picture, sound=_data_url("audio/wav", file.getvalue()))
 
@@ -144,13 +144,13 @@ def _words(split: Split, sample: Tensor, original: Tensor | None) -> SampleView:
 
 
 def _word_diff(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield each word with "same", "gone" or "new"."""
+    """Yield each word with "same", "removed" or "added"."""
     for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
             yield from ((word, "same") for word in before[a:b])
         else:
-            yield from ((word, "gone") for word in before[a:b])
-            yield from ((word, "new") for word in after[c:d])
+            yield from ((word, "removed") for word in before[a:b])
+            yield from ((word, "added") for word in after[c:d])
 
 
 _View = Callable[[Split, Tensor, Tensor | None], SampleView]

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from goodfit.study import Study
 from goodfit.study.candidates import PLAIN
-from goodfit.study.statistics import Estimate
+from goodfit.study.statistics import BETTER, INCONCLUSIVE, WORSE, Estimate
 from goodfit.train.run import Run
+
+EVIDENCE = {
+    BETTER: "Significantly better: the interval excludes 0.",
+    WORSE: "Significantly worse in the seeds in which both were finished: the interval excludes 0.",
+    INCONCLUSIVE: "Not significant: the interval includes 0. Use more seeds.",
+}
 
 
 def headline(study: Study) -> str:
@@ -17,15 +23,12 @@ def headline(study: Study) -> str:
         return f"No recipe is better than the plain network ({study.metric} {best.score.mean:.4f})."
     d = best.difference
     if not d.n:
-        return f"Best recipe: {best.candidate.label} ({study.metric} {best.score.mean:.4f}). No plain run was finished."
+        missing = "seed of both" if any(trial.run for trial in study.trials_of(PLAIN)) else "plain run"
+        return f"Best recipe: {best.candidate.label} ({study.metric} {best.score.mean:.4f}). No {missing} was finished."
     gain = f"Best recipe: {best.candidate.label}, {d.mean:+.4f} {study.metric} vs. plain"
     if d.n == 1:
         return f"{gain}. One seed gives no interval; use more seeds."
-    evidence = (
-        "Significantly better: the interval excludes 0."
-        if d.significant
-        else "Not significant: the interval includes 0. Use more seeds."
-    )
+    evidence = EVIDENCE[study.significance(best)]
     return f"{gain}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}], {d.n} seeds. {evidence}"
 
 
@@ -58,15 +61,20 @@ def study_facts(study: Study, best: Run) -> tuple[tuple[str, str], ...]:
 
 def study_notes(study: Study) -> list[str]:
     """Return what a reader must know to interpret the numbers of a study."""
-    recipes = len({trial.candidate.label for trial in study.trials}) - 1
+    recipes = len({trial.candidate.label for trial in study.trials} - {PLAIN})
     notes = [
         "Scores are measured on the validation part, which neither training nor early stopping uses. Differences are "
         "paired by seed: same rows, same starting weights, same batches.",
-        f"With {recipes} recipe{'s' if recipes > 1 else ''} compared, about one interval in twenty excludes 0 by "
-        "chance, and the validation score of the best recipe is optimistically biased by selection. Rely on its test "
-        "score.",
     ]
-    if len(study.seeds) < 6:
+    if recipes:
+        notes.append(
+            f"With {recipes} recipe{'s' if recipes > 1 else ''} compared, about one interval in twenty excludes 0 by "
+            "chance, and the validation score of the best recipe is optimistically biased by selection. Rely on its "
+            "test score."
+        )
+    if len(study.seeds) == 1:
+        notes.append("1 seed gives no interval. Use --seeds 6 or more before you rely on a small difference.")
+    elif len(study.seeds) < 6:
         notes.append(
             f"{len(study.seeds)} seeds give wide intervals: with fewer than six pairs, no sign-flip test is "
             "significant at the 5 % level. Use --seeds 6 or more before you rely on a small difference."

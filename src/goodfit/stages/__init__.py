@@ -10,7 +10,7 @@ To write a technique, derive from one of these classes, declare the knobs, and i
   changes from step to step. Compute with knob values, but do not branch on them.
 """
 
-from goodfit.stages.applicability import inapplicable_reason, noise_by_layer
+from goodfit.stages.applicability import inapplicable_reason, is_neutral, noise_by_layer
 from goodfit.stages.augmentation import (
     Augmentation,
     AugmentationPolicy,
@@ -29,6 +29,7 @@ from goodfit.stages.common import (
     Scheduled,
     TrainableStrengths,
     acts_now,
+    is_scheduled,
     rate_knob,
     selector,
 )
@@ -57,8 +58,12 @@ from goodfit.stages.on_weights import (
     QuadraticPenalty,
     Scaling,
     SmoothPenalty,
+    axis_knob,
+    norm_axes,
     soft_threshold,
 )
+from goodfit.stages.sound_base import SoundTransform
+from goodfit.stages.text_base import TextTransform
 
 __all__ = [
     "SCHEDULES",
@@ -103,15 +108,21 @@ __all__ = [
     "Scaling",
     "Scheduled",
     "SmoothPenalty",
+    "SoundTransform",
     "SpatialTransform",
     "StopState",
     "Synthesis",
+    "TextTransform",
     "TrainableStrengths",
     "ValueTransform",
     "WeightPerturbation",
     "acts_now",
+    "axis_knob",
     "inapplicable_reason",
+    "is_neutral",
+    "is_scheduled",
     "noise_by_layer",
+    "norm_axes",
     "rate_knob",
     "selector",
     "soft_threshold",

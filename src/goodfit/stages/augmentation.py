@@ -16,22 +16,17 @@ from goodfit.stages.common import Draw
 from goodfit.stages.on_batch import OnBatch
 from goodfit.technique import knob
 
+P_SEARCH, P_DOC = (0.0, 1.0), "probability that a sample is changed at all"
+"""The search range and the help text of the knob `p`."""
+
 
 def probability_knob(default: float) -> Any:
     """Declare the knob `p` as the strength of an augmentation that has no other one."""
-    return knob(
-        default=default,
-        low=0,
-        high=1,
-        search=(0.0, 1.0),
-        neutral=0.0,
-        unit="probability",
-        doc="probability that a sample is changed at all",
-    )
+    return knob(default, low=0, high=1, search=P_SEARCH, neutral=0.0, unit="probability", doc=P_DOC)
 
 
 FILL_DOC = "what appears beyond the border: black, grey (the mean of the data), the edge's pixels, reflect or wrap"
-"""The text of the knob `fill`."""
+"""The help text of the knob `fill`."""
 
 
 class Augmentation(OnBatch, ABC):
@@ -47,15 +42,7 @@ class Augmentation(OnBatch, ABC):
     keeps_masks: ClassVar[bool] = True
     """Whether masks stay correct: pixels keep their places, or move as in a `SpatialTransform`."""
 
-    p: float = knob(
-        default=1.0,
-        low=0,
-        high=1,
-        search=(0.0, 1.0),
-        kw_only=True,
-        unit="probability",
-        doc="probability that a sample is changed at all",
-    )
+    p: float = knob(default=1.0, low=0, high=1, search=P_SEARCH, kw_only=True, unit="probability", doc=P_DOC)
     classes: str = knob(
         default="", kw_only=True, doc="names of the classes whose samples are changed, separated by commas; empty: all"
     )

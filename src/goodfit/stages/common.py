@@ -98,6 +98,11 @@ class Scheduled(Technique):
         return neutral + factor * (value - neutral)
 
 
+def is_scheduled(technique: Technique) -> bool:
+    """Whether a technique's strengths follow a schedule over training."""
+    return isinstance(technique, Scheduled) and technique.schedule != "constant"
+
+
 class Periodic(ABC):
     """Mixin for OnGrads and OnEval techniques that act at some steps only."""
 

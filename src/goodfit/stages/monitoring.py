@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from goodfit.data.metrics.metric import METRICS
 from goodfit.stages.on_epoch import MonitorSpec, StopState
 from goodfit.technique import knob
 
 MODES = ("auto", "min", "max")
-HIGHER_IS_BETTER = ("accuracy", "auc", "f1", "f1_macro", "iou", "r2")
+HIGHER_IS_BETTER = (*(m.name for m in METRICS.values() if m.higher_is_better), "auc", "f1")
+"""Metrics of which higher values are better: goodfit's own, and frequent names in users' training loops."""
 
 
 def monitor_knob() -> Any:
@@ -34,13 +36,31 @@ def start_from_epoch_knob() -> Any:
     return knob(default=0, low=0, search=(0, 10), unit="epochs", doc="epochs to wait before monitoring starts")
 
 
+def stop_column(name: str) -> str:
+    """The column of the History that a name means: `val_…`, as in Keras, is a column of the stop part.
+
+    >>> stop_column("val_loss"), stop_column("interval_val_loss")
+    ('stop_loss', 'interval_val_loss')
+    """
+    return "stop_" + name.removeprefix("val_") if name.startswith("val_") else name
+
+
+def train_column(name: str) -> str:
+    """The column of the training part that matches a column of the stop part; other columns match themselves.
+
+    >>> train_column("stop_loss"), train_column("nonstop_loss")
+    ('train_loss', 'nonstop_loss')
+    """
+    return "train_" + name.removeprefix("stop_") if name.startswith("stop_") else name
+
+
 def monitor_spec(monitor: str, mode: str, start_from_epoch: int, restore: bool) -> MonitorSpec:
     """Build a MonitorSpec from the values of these four knobs.
 
     >>> monitor_spec("val_accuracy", "auto", 0, True)
     MonitorSpec(monitor='stop_accuracy', mode='max', start_from_epoch=0, restore=True)
     """
-    column = monitor.replace("val_", "stop_", 1)
+    column = stop_column(monitor)
     up = mode == "max" or (mode == "auto" and column.endswith(HIGHER_IS_BETTER))
     return MonitorSpec(column, "max" if up else "min", start_from_epoch, restore)
 

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from goodfit.technique import Technique
 
@@ -49,6 +49,9 @@ class OnEpoch(Technique, ABC):
 
     Everything that a technique remembers is in its state, so that a resumed run continues exactly as before.
     """
+
+    watches_progress: ClassVar[bool] = True
+    """Whether it stops training that no longer improves, rather than at fixed bounds."""
 
     @abstractmethod
     def monitor_spec(self) -> MonitorSpec:

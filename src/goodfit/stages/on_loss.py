@@ -46,9 +46,9 @@ class OnLoss(Scheduled, ABC):
     Implement `draw` and `term`. The History always reports the data loss without these terms.
     """
 
-    row_mean: ClassVar[bool] = True
-    """Whether the term is a mean over rows. Only then do gradients accumulated over parts of a batch equal those of
-    the whole batch."""
+    accumulates_exactly: ClassVar[bool] = True
+    """Whether gradients accumulated over parts of a batch equal those of the whole batch: the term is a mean over rows
+    and draws nothing."""
     needs_noise: ClassVar[bool] = False
     """Whether the term is 0 for a network that gives the same output in every pass."""
     uses_activations: ClassVar[bool] = False

@@ -67,9 +67,9 @@ class Synthesis(OnSample, ABC):
             seed: of this run.
 
         Returns:
-            New inputs (m, …) and targets (m, …), with the dtypes of x and y. The given rows are not among them.
+            Inputs (m, …) and targets (m, …) of the synthetic rows only, with the dtypes of x and y.
         """
 
     def rows(self, y: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Return `rows` unchanged."""
+        """The rows chosen so far: it chooses none itself, because its synthetic rows are drawn like all others."""
         return rows

@@ -7,12 +7,14 @@ recurrent weight, a filter of a convolution (also a transposed one), or a vector
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from goodfit.errors import InputError
 from goodfit.stages.common import Draw, Scheduled
+from goodfit.technique import Technique, knob
 
 
 class OnWeights(Scheduled, ABC):
@@ -104,7 +106,11 @@ class Scaling(OnWeights, ABC):
 
     @abstractmethod
     def axes(self, ndim: int) -> tuple[int, ...]:
-        """The dimensions of a weight tensor (unit, incoming, …) over which L2 norms are taken."""
+        """The dimensions of a weight tensor (unit, incoming, …) over which L2 norms are taken.
+
+        Raises:
+            InputError: a weight tensor of `ndim` dimensions does not have them.
+        """
 
     @abstractmethod
     def scale(self, norm: Tensor) -> Tensor:
@@ -116,6 +122,29 @@ class Scaling(OnWeights, ABC):
         Returns:
             Factors of norm's shape, exactly 1 where the constraint holds.
         """
+
+
+def axis_knob() -> Any:
+    """Declare the knob `axis`: the dimension over which norms are computed; see `norm_axes`."""
+    return knob(-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit")
+
+
+def norm_axes(technique: Technique, axis: int, ndim: int) -> tuple[int, ...]:
+    """The dimensions over which norms are computed, for a value of the knob `axis`.
+
+    >>> from goodfit.techniques import MaxNorm
+    >>> norm_axes(MaxNorm(), -1, ndim=4), norm_axes(MaxNorm(), 0, ndim=4)
+    ((1, 2, 3), (0,))
+
+    Raises:
+        InputError: the tensor does not have this dimension.
+    """
+    if axis >= ndim:
+        raise InputError(
+            f"{type(technique).__name__}: axis must be at most {ndim - 1} for weights of {ndim} dimensions, got "
+            f"axis={axis}; choose another axis, or other weights with on=."
+        )
+    return (axis,) if axis >= 0 else tuple(range(1, ndim))
 
 
 class Projection(OnWeights, ABC):

@@ -12,7 +12,7 @@ from goodfit import surgery
 from goodfit.errors import InputError
 from goodfit.stages.applicability import inapplicable_reason
 from goodfit.stages.common import Clock
-from goodfit.stages.on_weights import OnWeights, ProximalPenalty
+from goodfit.stages.on_weights import OnWeights, ProximalPenalty, Scaling
 
 LARGE = 100_000
 """Number of weights above which `OnWeights.every` applies: a pass over them costs as much as the optimizer's step."""
@@ -74,7 +74,8 @@ def weight_targets(model: nn.Module, techniques: Sequence[OnWeights]) -> list[We
     """The tensors on which each of a recipe's OnWeights techniques acts.
 
     Raises:
-        InputError: a technique selects no tensor that it can act on; lists the reasons by tensor.
+        InputError: a technique selects no tensor that it can act on (the message lists the reasons by tensor), or one
+            without the dimension over which it computes norms.
     """
     targets: list[WeightTarget] = []
     for number, technique in enumerate(techniques):
@@ -90,6 +91,9 @@ def weight_targets(model: nn.Module, techniques: Sequence[OnWeights]) -> list[We
                 f"{who}: on must choose a tensor that it can act on, got on={technique.on!r} ({reasons}); choose "
                 "others."
             )
+        if isinstance(technique, Scaling):
+            for ref in usable:
+                technique.axes(ref.tensor.ndim)
         targets.append(WeightTarget(number, technique, usable))
     return targets
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from goodfit.data import TaskSpec, metric
 from goodfit.data.metrics import BOUNDED
 from goodfit.diagnosis import RUN_A_STUDY, Verdict, diagnose
+from goodfit.errors import InputError
 from goodfit.study.candidates import PLAIN, Candidate
-from goodfit.study.statistics import Estimate, corrected_interval, paired
+from goodfit.study.statistics import BETTER, UNKNOWN, Estimate, corrected_interval, paired, significance
 from goodfit.train.config import Training
 from goodfit.train.run import Run
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 COUNT_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
-"""Metrics that count rows, so that they move in steps of 1/rows."""
+"""Metrics that count rows: accuracy moves in steps of 1/rows, the others in steps that are 1/rows on average."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +106,19 @@ class Study:
         return [trial for trial in self.trials if trial.candidate.label == label]
 
     def run_of(self, label: str) -> Run:
-        """Return the first run of a recipe that did not fail."""
-        return next(trial.run for trial in self.trials_of(label) if trial.run is not None)
+        """Return the first run of a recipe that did not fail.
+
+        Raises:
+            InputError: the study has no such recipe, or all of its runs failed.
+        """
+        trials = self.trials_of(label)
+        if not trials:
+            labels = ", ".join(dict.fromkeys(f"'{trial.candidate.label}'" for trial in self.trials))
+            raise InputError(f"study: the recipe must be one of {labels}, got '{label}'; use a label of the ranking.")
+        for trial in trials:
+            if trial.run is not None:
+                return trial.run
+        raise InputError(f"study: run_of needs a finished run, but all of '{label}' failed ({trials[0].failure}).")
 
     def ranking(self) -> list[RankedRecipe]:
         """Return the recipes, best mean score first; recipes without a finished run come last."""
@@ -130,11 +142,15 @@ class Study:
         steps = tuple(self._regularize() if step == RUN_A_STUDY else step for step in verdict.next_steps)
         return replace(verdict, next_steps=steps)
 
+    def significance(self, ranked: RankedRecipe) -> str:
+        """Compare a recipe with the plain network: "better", "worse", "inconclusive" or "unknown"."""
+        d = ranked.difference
+        return UNKNOWN if d is None else significance(d.low, d.high, self.higher_is_better)
+
     def _regularize(self) -> str:
         """Return the next step against overfitting that follows from this study."""
         for ranked in self.ranking():
-            d = ranked.difference
-            if d is not None and d.significant and (d.mean > 0) == self.higher_is_better:
+            if self.significance(ranked) == BETTER:
                 return f"Regularize: use {ranked.candidate.label}, which is significantly better than plain."
         return "Regularize: use more seeds or other recipes, because none is significantly better than plain."
 
@@ -144,7 +160,8 @@ class Study:
         return interval.within(0.0, 1.0) if self.metric in BOUNDED else interval
 
     def _interval(self, values: Sequence[float], part: str) -> Estimate:
-        counted = self.rows[part] if self.metric in COUNT_METRICS else 0
+        counts_rows = self.metric in COUNT_METRICS and self.spec.task == "classification"  # of masks, it counts pixels
+        counted = self.rows[part] if counts_rows else 0
         return corrected_interval(values, self.rows[part] / self.rows["train"], counted)
 
     def _ranked(self, label: str) -> RankedRecipe:

@@ -14,6 +14,8 @@ from goodfit.store import remove_old_results, save_run
 from goodfit.study.candidates import PLAIN
 from goodfit.study.result import Study
 
+BEST_FOLDER, PLAIN_FOLDER = "best", "plain"
+"""Folders of the best and the plain run within that of a study."""
 FORMAT = 1
 """Version of `study.json`."""
 
@@ -34,9 +36,9 @@ def save_study(study: Study, folder: Path) -> None:
     if best is None:
         return
     write_bytes(folder / "recipe.yaml", recipe_yaml(study).encode())
-    save_run(study.run_of(best.candidate.label), folder / "best", force=True)
+    save_run(study.run_of(best.candidate.label), folder / BEST_FOLDER, force=True)
     if any(trial.run for trial in study.trials_of(PLAIN)):
-        save_run(study.run_of(PLAIN), folder / "plain", force=True)
+        save_run(study.run_of(PLAIN), folder / PLAIN_FOLDER, force=True)
 
 
 def recipe_yaml(study: Study) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+BETTER, WORSE, INCONCLUSIVE, UNKNOWN = "better", "worse", "inconclusive", "unknown"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,21 @@ def corrected_interval(values: Sequence[float], test_to_train: float, rows: int 
     error = math.sqrt(max(float(finite.var(ddof=1)), rounding) * (1 / n + test_to_train))
     half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * error
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def significance(low: float | None, high: float | None, higher_is_better: bool) -> str:
+    """Compare by the 95 % interval of a difference: "better" and "worse" if it excludes 0, else "inconclusive".
+
+    The result is "unknown" if there is no difference, because an end is NaN.
+
+    >>> significance(0.1, 0.3, True), significance(0.1, 0.3, False), significance(-0.1, 0.3, True)
+    ('better', 'worse', 'inconclusive')
+    """
+    if any(end is not None and math.isnan(end) for end in (low, high)):
+        return UNKNOWN
+    if low is None or high is None or math.isinf(low) or math.isinf(high) or low <= 0 <= high:
+        return INCONCLUSIVE
+    return BETTER if (low > 0) == higher_is_better else WORSE
 
 
 def paired(scores: dict[int, float], baseline: dict[int, float]) -> list[float]:

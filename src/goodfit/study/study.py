@@ -16,6 +16,7 @@ from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
 from goodfit.study.candidates import PLAIN, Candidate, candidates_from, default_candidates
 from goodfit.study.result import Study, Trial, build_trial
+from goodfit.study.statistics import Estimate
 from goodfit.train.config import Training
 from goodfit.train.evaluate import evaluate
 from goodfit.train.fit_many import many_progress
@@ -68,7 +69,7 @@ def run_study(
             alone, and one combined recipe.
         training: the training settings; by default, `default_training` for the number of training rows.
         seeds: the number of seeds per recipe.
-        catalogue: without `recipes`, compare every technique that can act on this network, not only the usual ones.
+        catalogue: compare every technique that can act on this network, not only the usual ones; without `recipes`.
         loss: a loss that replaces the default of the task.
         population: train runs with the same structure together as stacked tensors: `True` wherever possible, `False`
             never, `None` where it is faster. The results agree up to rounding.
@@ -76,31 +77,42 @@ def run_study(
         on_trial: called with the study after every run.
 
     Raises:
-        InputError: `seeds` is less than 1, or network, recipes and data do not fit each other.
+        InputError: `seeds` is less than 1, `catalogue` is combined with recipes, or network, recipes and data do not
+            fit each other.
     """
+    _check_catalogue(catalogue, recipes)
     seeds = whole_number("study", "seeds", seeds, 1)
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
     training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
     plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
     networks = Networks(model, fresh=True)
-    plan, prepared, notes = _prepare_all(plan, networks, first, training, loss, drop=catalogue and not recipes)
+    plan, prepared, notes = _prepare_all(plan, networks, first, training, loss, drop=catalogue)
     study = Study(
         data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
         tuple(splits), {name: len(part) for name, part in first.parts.items()},
         notes=[note for note in (first.note, f"Duplicates: {first.duplicates.text}.", *notes) if note],
     )  # fmt: skip
     jobs, candidates = jobs_of(prepared, splits), [candidate for candidate in plan for _ in splits]
+    order = {id(candidate): number for number, candidate in enumerate(plan)}
     with many_progress(jobs, progress, f"study of {study.name}") as bar, _stopped_by_ctrl_c(study, len(jobs)):
         for number, result in run_jobs(networks, jobs, loss, bar, population=population):
             study.trials.append(_to_trial(candidates[number], jobs[number], result, loss))
             bar.note = _leader(study)
             if on_trial is not None:
                 on_trial(study)
-    order = {id(candidate): number for number, candidate in enumerate(plan)}
     study.trials.sort(key=lambda trial: (trial.seed, order[id(trial.candidate)]))
-    _score_on_test(study, splits, loss)
+    with _stopped_by_ctrl_c(study, len(jobs)):
+        study.test = _test_scores(study, splits, loss)
     return study
+
+
+def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str]) -> None:
+    if catalogue and recipes:
+        raise InputError(
+            f"study: catalogue=True compares all techniques and must be used without recipes, got {len(recipes)} of "
+            "them; leave out the recipes or catalogue."
+        )
 
 
 def _with_metric(training: Training, split: Split) -> Training:
@@ -170,12 +182,13 @@ def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float
     return evaluation.metric, evaluation.loss
 
 
-def _score_on_test(study: Study, splits: dict[int, Split], loss: Loss | None) -> None:
-    """Score the plain network and the best recipe on the test part, which nothing else in a study uses."""
-    best = study.best()
+def _test_scores(study: Study, splits: dict[int, Split], loss: Loss | None) -> dict[str, Estimate]:
+    """Return the scores of the plain network and the best recipe on the test part, which nothing else here uses."""
+    best, test = study.best(), {}
     if best is None or study.interrupted:
-        return
+        return {}
     for label in dict.fromkeys((PLAIN, best.candidate.label)):
         values = [scores(trial.run, splits[trial.seed].test, loss)[0] for trial in study.trials_of(label) if trial.run]
         if values:
-            study.test[label] = study.estimate(values, "test")
+            test[label] = study.estimate(values, "test")
+    return test

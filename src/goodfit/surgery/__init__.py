@@ -4,7 +4,7 @@ from goodfit.surgery.branches import residual_branches
 from goodfit.surgery.copies import copy_module
 from goodfit.surgery.forward_wrap import Forward, ForwardWrapper, replace_parameters, wrap_forward
 from goodfit.surgery.hooks import append_layer, change_input, change_output
-from goodfit.surgery.layers import Layer, features, has_batch_norm, layers, owning_layer, set_train_mode
+from goodfit.surgery.layers import Layer, dropout_rate, features, has_batch_norm, layers, owning_layer, set_train_mode
 from goodfit.surgery.recurrent import StepHooks, unroll
 from goodfit.surgery.weight_ref import (
     COMPONENT,
@@ -39,6 +39,7 @@ __all__ = [
     "change_input",
     "change_output",
     "copy_module",
+    "dropout_rate",
     "features",
     "has_batch_norm",
     "layers",

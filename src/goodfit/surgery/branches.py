@@ -9,6 +9,7 @@ from torch import fx, nn
 
 from goodfit.errors import InputError, near
 from goodfit.surgery.tracing import TRANSFORMERS, Trace, UntraceableError, call_name, data_inputs, trace_graph
+from goodfit.surgery.weight_ref import is_type, type_names
 
 ADDITIONS = ("add", "add_", "iadd")
 SCALINGS = ("mul", "mul_", "imul", "truediv", "div", "dropout")
@@ -21,10 +22,10 @@ NamedModule = tuple[str, nn.Module]
 def residual_branches(model: nn.Module, on: str, who: str) -> list[NamedModule]:
     """The modules whose output is a residual branch, by name and in order.
 
-    If `on` is empty, the branches are detected: those of torch's transformer layers, and those of additions a + b in
+    If `on` is blank, the branches are detected: those of torch's transformer layers, and those of additions a + b in
     the traced network. If both operands come from the same tensor, the one with more modules on its shortest path
-    from this tensor is the branch; if both paths have the same length, the sum has no branch. A non-empty `on` selects
-    modules: globs on names, types (Mlp); !word excludes.
+    from this tensor is the branch; if both paths have the same length, the sum has no branch. Any other `on`
+    selects modules: globs on names, types (Mlp); !word excludes.
 
     >>> class Block(nn.Module):
     ...     def __init__(self):
@@ -38,7 +39,7 @@ def residual_branches(model: nn.Module, on: str, who: str) -> list[NamedModule]:
     Raises:
         InputError: no branch is detected or selected, or a branch does not end in a module.
     """
-    if on:
+    if on.strip():
         return _selected(model, on, who)
     if _is_transformer(model):
         return list(_transformer_branches("", model))
@@ -158,7 +159,7 @@ def _location(node: fx.Node) -> str:
 def _selected(model: nn.Module, on: str, who: str) -> list[NamedModule]:
     words = on.split()
     included = [w for w in words if not w.startswith("!")] or ["*"]
-    types, globs = [w for w in included if _is_type(w)], [w for w in included if not _is_type(w)]
+    types, globs = [w for w in included if is_type(w)], [w for w in included if not is_type(w)]
     modules = [(name, module) for name, module in model.named_modules() if name]
     selected = [
         (name, module)
@@ -174,16 +175,12 @@ def _selected(model: nn.Module, on: str, who: str) -> list[NamedModule]:
         if isinstance(module, MULTIPLE_OUTPUTS):
             raise InputError(
                 f"{who}: a residual branch must end in a module that returns one tensor, got on={on!r}, which selects "
-                f"'{name}' ({type(module).__name__})."
+                f"'{name}' ({type(module).__name__}); select other modules, or exclude it with !{name}."
             )
     return selected
 
 
-def _is_type(word: str) -> bool:
-    return word[:1].isupper() and "." not in word
-
-
 def _matches(name: str, module: nn.Module, word: str) -> bool:
-    if _is_type(word):
-        return any(base.__name__ == word for base in type(module).__mro__)
+    if is_type(word):
+        return word in type_names(module)
     return fnmatch.fnmatchcase(name, word)

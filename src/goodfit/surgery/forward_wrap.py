@@ -16,11 +16,15 @@ Wrap = Callable[[nn.Module, Forward, tuple[Any, ...], dict[str, Any]], Any]
 
 @dataclass(eq=False)
 class ForwardWrapper:
-    """Replaces `layer.forward`. It holds no closures, so that the network can be copied and pickled."""
+    """Replaces `layer.forward`. It holds no closures, so that the network can be copied and pickled.
+
+    `inner` is what the layer's own attribute `forward` was before: an earlier wrapper, a function that the user
+    assigned, or None if the layer has only the method of its class.
+    """
 
     layer: nn.Module
     wrap: Wrap
-    inner: ForwardWrapper | None
+    inner: Forward | None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the layer's output with `wrap`."""
@@ -46,8 +50,7 @@ class ForwardWrapper:
 
 def wrap_forward(layer: nn.Module, wrap: Wrap) -> ForwardWrapper:
     """Let `wrap(layer, forward, args, kwargs)` compute the layer's output; `remove()` on the result undoes this."""
-    inner = layer.__dict__.get("forward")
-    wrapper = ForwardWrapper(layer, wrap, inner if isinstance(inner, ForwardWrapper) else None)
+    wrapper = ForwardWrapper(layer, wrap, layer.__dict__.get("forward"))
     layer.forward = wrapper
     return wrapper
 

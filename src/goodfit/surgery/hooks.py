@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,30 +11,46 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+"""The positional arguments and the keyword arguments of a forward pass."""
 TensorFunction = Callable[[nn.Module, Tensor], Tensor]
 """(module, its input or output) → the tensor to use instead."""
 
 
 @dataclass(frozen=True)
 class ChangeInput:
-    """A forward pre-hook that replaces a layer's first input, if this is a tensor of floats."""
+    """A forward pre-hook that replaces a layer's first input, if this is a tensor of floats.
+
+    The input may be passed by position or by keyword (`layer(input=x)`).
+    """
 
     change: TensorFunction
 
-    def __call__(self, layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def __call__(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inputs | None:
         """The layer's new inputs, or None to leave them as they are."""
-        if args and isinstance(args[0], PackedSequence):
-            return (args[0]._replace(data=self.change(layer, args[0].data)), *args[1:])
-        if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
+        x = args[0] if args else _first_keyword(layer, kwargs)
+        if isinstance(x, PackedSequence):
+            changed: Any = x._replace(data=self.change(layer, x.data))
+        elif isinstance(x, Tensor) and x.is_floating_point():
+            changed = self.change(layer, x)
+        else:
             return None
-        changed = self.change(layer, args[0])
         # self-attention receives the same tensor as query, key and value
-        return tuple(changed if argument is args[0] else argument for argument in args)
+        return (
+            tuple(changed if argument is x else argument for argument in args),
+            {name: changed if argument is x else argument for name, argument in kwargs.items()},
+        )
+
+
+def _first_keyword(layer: nn.Module, kwargs: dict[str, Any]) -> Any:
+    """The input of a layer that is called with keywords only: the first parameter of its forward pass."""
+    names = list(inspect.signature(type(layer).forward).parameters)[1:]
+    return next((kwargs[name] for name in (*names, *kwargs) if name in kwargs), None)
 
 
 def change_input(module: nn.Module, change: TensorFunction) -> RemovableHandle:
     """Replace the first input of a layer by `change(module, x)`."""
-    return module.register_forward_pre_hook(ChangeInput(change))
+    return module.register_forward_pre_hook(ChangeInput(change), with_kwargs=True)
 
 
 @dataclass(frozen=True)

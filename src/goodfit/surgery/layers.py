@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
 
 from goodfit.surgery.weight_ref import NORMS, WeightRef, matching_refs, ordered_layers
 
@@ -45,6 +46,17 @@ def features(module: nn.Module) -> tuple[int, int] | None:
     if isinstance(module, _ConvNd):
         return module.out_channels, module.weight.ndim - 2
     return None
+
+
+def dropout_rate(module: nn.Module) -> float:
+    """The probability with which one of torch's own layers drops its inputs in training mode; 0 for other layers.
+
+    >>> dropout_rate(nn.Dropout(0.5)), dropout_rate(nn.MultiheadAttention(4, 2, dropout=0.1)), dropout_rate(nn.ReLU())
+    (0.5, 0.1, 0.0)
+    """
+    if isinstance(module, _DropoutNd):
+        return float(module.p)
+    return float(module.dropout) if isinstance(module, nn.RNNBase | nn.MultiheadAttention) else 0.0
 
 
 def has_batch_norm(model: nn.Module) -> bool:

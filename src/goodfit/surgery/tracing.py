@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import warnings
 from collections import OrderedDict
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx, nn
+
+from goodfit.surgery.copies import copy_module
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 SHAPE_READERS = (
@@ -72,7 +73,7 @@ def trace_graph(model: nn.Module) -> Trace:
     """
     try:
         with _isolated():
-            network = copy.deepcopy(model, _copy_memo(model))
+            network = copy_module(model, _copy_memo(model))
             tracer = _Tracer()
             graph = tracer.trace(network)
     except Exception as error:  # this runs the user's code, which may raise anything

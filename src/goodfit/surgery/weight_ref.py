@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -63,7 +63,8 @@ def units_first(module: nn.Module, w: Tensor) -> list[Tensor]:
         return [part.transpose(0, 1) for part in w.chunk(module.groups)]
     gates = {nn.LSTM: 4, nn.GRU: 3, nn.LSTMCell: 4, nn.GRUCell: 3}
     for kind, count in gates.items():
-        if isinstance(module, kind) and len(w) % count == 0:
+        # The projection of an LSTM (proj_size) has no gates.
+        if isinstance(module, kind) and len(w) == count * module.hidden_size:  # type: ignore[operator]
             return list(w.chunk(count))
     if isinstance(module, nn.MultiheadAttention) and len(w) == 3 * module.embed_dim:
         return list(w.chunk(3))
@@ -130,48 +131,73 @@ def ordered_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 @dataclass(frozen=True)
 class Selector:
-    """A parsed selector: weight kinds, module types and globs. A tensor must match one entry of each non-empty field
-    and none of `excluded`."""
+    """A parsed selector.
+
+    A tensor must have one of the kinds, one of the types if there are any, and one of the names if there are any; and
+    it must match no excluded word and be in no excluded layer.
+    """
 
     kinds: tuple[str, ...]
     types: tuple[str, ...]
     globs: tuple[str, ...]
     excluded: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()  # exact names, of the layers that `first` and `last` mean
+    excluded_layers: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, model: nn.Module) -> Selector:
         """Parse words separated by spaces. `first` and `last` are the network's outermost layers; `!` excludes."""
         words = text.split()
-        if any(word.lstrip("!") in ENDS for word in words):
-            layers = ordered_layers(model)
-            ends = {"first": layers[0][0], "last": layers[-1][0]} if layers else {}
-            words = ["!" * w.startswith("!") + ends.get(w.lstrip("!"), w.lstrip("!")) for w in words]
-        included = [w for w in words if not w.startswith("!")]
+        ends = _end_layers(model) if any(word.lstrip("!") in ENDS for word in words) else {}
+        layers, included = _split_ends([w for w in words if not w.startswith("!")], ends)
+        excluded_layers, excluded = _split_ends([w[1:] for w in words if w.startswith("!")], ends)
         kinds = tuple(w for w in included if w in WEIGHT_KINDS)
-        types = tuple(w for w in included if _is_type(w))
-        globs = tuple(w for w in included if w not in WEIGHT_KINDS and not _is_type(w))
-        return cls(kinds or ("kernel",), types, globs, tuple(w[1:] for w in words if w.startswith("!")))
+        types = tuple(w for w in included if is_type(w))
+        globs = tuple(w for w in included if w not in WEIGHT_KINDS and not is_type(w))
+        return cls(kinds or ("kernel",), types, globs, excluded, layers, excluded_layers)
 
     def matches(self, ref: WeightRef) -> bool:
         """Whether the selector matches a tensor."""
         return (
             ref.kind in self.kinds
-            and (not self.types or any(t in self.types for t in _type_names(ref.module)))
-            and (not self.globs or any(_has_name(ref, g) for g in self.globs))
-            and not any(w == ref.kind or w in _type_names(ref.module) or _has_name(ref, w) for w in self.excluded)
+            and (not self.types or any(t in type_names(ref.module) for t in self.types))
+            and (not (self.globs or self.layers) or ref.layer in self.layers or _has_name(ref, self.globs))
+            and ref.layer not in self.excluded_layers
+            and not any(w == ref.kind or w in type_names(ref.module) for w in self.excluded)
+            and not _has_name(ref, self.excluded)
         )
 
 
-def _is_type(word: str) -> bool:
+def _end_layers(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """`first` and `last` → the names of the network's first or last layer and of its parts; empty without layers."""
+    layers = ordered_layers(model)
+    if not layers:
+        return {}
+    return {end: _with_projection(*layer) for end, layer in zip(ENDS, (layers[0], layers[-1]), strict=True)}
+
+
+def _with_projection(name: str, module: nn.Module) -> tuple[str, ...]:
+    """The name of a layer; for attention also that of its output projection, which is a part of it."""
+    return (name, f"{name}.out_proj".lstrip(".")) if isinstance(module, nn.MultiheadAttention) else (name,)
+
+
+def _split_ends(words: list[str], ends: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the layers that `first` and `last` mean, and the other words."""
+    return tuple(name for w in words for name in ends.get(w, ())), tuple(w for w in words if w not in ends)
+
+
+def _has_name(ref: WeightRef, globs: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, glob) for name in (ref.name, ref.layer) for glob in globs)
+
+
+def is_type(word: str) -> bool:
+    """Whether a word of a selector is the name of a module type (Linear) rather than a glob or a kind."""
     return word[:1].isupper() and "." not in word
 
 
-def _has_name(ref: WeightRef, glob: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for name in (ref.name, ref.layer))
-
-
-def _type_names(module: nn.Module) -> Iterator[str]:
-    return (base.__name__ for base in type(module).__mro__)
+def type_names(module: nn.Module) -> list[str]:
+    """The names of a module's type and of its base classes."""
+    return [base.__name__ for base in type(module).__mro__]
 
 
 def matching_refs(model: nn.Module, on: str, who: str) -> list[WeightRef]:

@@ -10,7 +10,7 @@ from unittest import SkipTest
 
 from goodfit import registry
 from goodfit.technique import Technique
-from goodfit.testing import members, population, records, training
+from goodfit.testing import members, penalties, population, records, training
 
 Check = Callable[[type[Technique]], None]
 
@@ -24,9 +24,10 @@ CHECKS: tuple[Check, ...] = (
     records.check_each_bound_holds_on_its_own_side,
     records.check_unknown_knob_lists_near_ones,
     records.check_documented,
-    members.check_members_at_once_are_each_member_alone,
+    members.check_stacked_equals_single,
     members.check_draws_depend_on_no_values,
-    training.check_keys_stay_and_detach_restores,
+    penalties.check_gradient_is_that_of_the_value,
+    training.check_detach_restores_model,
     training.check_same_seed_same_run,
     training.check_global_generators_do_not_matter,
     training.check_no_part_of_the_data_changes,
@@ -34,8 +35,8 @@ CHECKS: tuple[Check, ...] = (
     training.check_dtype_is_kept,
     training.check_neutral_trains_as_if_absent,
     training.check_each_knob_changes_the_trained_network,
-    training.check_resumed_equals_unbroken,
-    training.check_four_parts_of_8_equal_a_batch_of_32,
+    training.check_resumed_equals_uninterrupted,
+    training.check_accumulation_equals_large_batch,
     population.check_population_equals_solo,
 )
 """All checks, the quick ones first. Each takes a technique class and raises an AssertionError if it fails."""

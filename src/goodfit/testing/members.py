@@ -49,7 +49,7 @@ Slope = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]
 """A function with a number as its value, and a point → the gradient there."""
 
 
-def check_members_at_once_are_each_member_alone(technique: type[Technique]) -> None:
+def check_stacked_equals_single(technique: type[Technique]) -> None:
     """Its functions give the same results for stacked members (torch.func.vmap) as for each member alone."""
     if reason := why_not_stacked(technique):
         raise SkipTest(reason)
@@ -121,7 +121,8 @@ def _compare(
 ) -> None:
     for number, stacked in enumerate(together):
         for i, member in enumerate(members):
-            same = torch.allclose(stacked[i], alone[i][number], rtol=1e-12, atol=1e-12)
+            same = stacked[i].shape == alone[i][number].shape
+            same = same and torch.allclose(stacked[i], alone[i][number], rtol=1e-12, atol=1e-12)
             assert same, f"{member} must give the same result in a stack of members as alone"
         # A population contains runs without the technique: there it must have no effect, to the bit.
         if technique.cheap_when_neutral and members[0].idle():
@@ -157,7 +158,10 @@ def _apply(technique: Technique, args: Any, draw: tuple[Tensor, ...], clock: Clo
     for base, apply in APPLY.items():
         if isinstance(technique, base):
             return apply(technique, args, draw, clock, slope)
-    raise AssertionError("it must derive from a class that the trainers apply; see goodfit.registry.BASES")
+    raise AssertionError(
+        f"{type(technique).__name__}: it must derive from a base class that the trainers apply, got "
+        f"{type(technique).__mro__[1].__name__}; see goodfit.registry.BASES"
+    )
 
 
 class _FixedDraws(StepContext):
@@ -168,10 +172,6 @@ class _FixedDraws(StepContext):
     def __init__(self, technique: Technique, draws: tuple[Tensor, ...]) -> None:
         super().__init__()
         self.technique, self.draws = technique, draws
-
-    def now(self, *_: Any) -> Any:
-        """The technique, with the values of this step."""
-        return self.technique
 
     def draw(self, *_: Any) -> tuple[Tensor, ...]:
         """What was drawn before."""

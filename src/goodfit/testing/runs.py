@@ -12,7 +12,7 @@ from goodfit.history import History
 from goodfit.stages import OnEpoch
 from goodfit.technique import Technique
 from goodfit.testing.data import copy_split
-from goodfit.testing.homes import home
+from goodfit.testing.setups import setup
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.run import Run
@@ -37,15 +37,15 @@ def _distance_to(neutral: Any) -> Callable[[Any], float]:
 
 
 def train(technique: type[Technique], recipe: Any = "", split: Split | None = None, **options: Any) -> Run:
-    """Train the network of a technique's home for a few epochs.
+    """Train the network of a technique's setup for a few epochs.
 
     Args:
         technique: determines network and data.
         recipe: the techniques to train with; by default none.
-        split: data in place of those of the home.
+        split: data in place of those of the setup.
         options: `model`, `seed`, `checkpoints`, and knobs of `Training`.
     """
-    place = home(technique)
+    place = setup(technique)
     model = options.pop("model", None)
     fit_options = {name: options.pop(name) for name in ("seed", "checkpoints") if name in options}
     training = Training.of(SHORT | options)
@@ -53,7 +53,7 @@ def train(technique: type[Technique], recipe: Any = "", split: Split | None = No
 
 
 def strongest_run(technique: type[Technique]) -> Run:
-    """The network of a technique's home, trained with `strongest(technique)`."""
+    """The network of a technique's setup, trained with `strongest(technique)`."""
     return observed_run(technique)[0]
 
 
@@ -66,7 +66,7 @@ def observed_run(technique: type[Technique]) -> tuple[Run, list[str]]:
 
 
 def _train_and_observe(technique: type[Technique]) -> tuple[Run, list[str]]:
-    split = home(technique).split
+    split = setup(technique).split
     copy = copy_split(split)
     run = train(technique, strongest(technique), copy)
     pairs = {name: (part, split.parts[name]) for name, part in copy.parts.items()}
@@ -75,8 +75,8 @@ def _train_and_observe(technique: type[Technique]) -> tuple[Run, list[str]]:
 
 
 def baseline_run(technique: type[Technique]) -> Run:
-    """The network of a technique's home, trained without any technique. Techniques with one home share it."""
-    place = home(technique)
+    """The network of a technique's setup, trained without any technique. Techniques with the same setup share it."""
+    place = setup(technique)
     key = (repr(place.build), id(place.split))
     if key not in _baselines:
         _baselines[key] = train(technique)

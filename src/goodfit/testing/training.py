@@ -30,7 +30,6 @@ from goodfit.stages import (
 from goodfit.technique import Knob, Technique
 from goodfit.techniques import CutOut
 from goodfit.testing.data import to_double
-from goodfit.testing.homes import home
 from goodfit.testing.runs import (
     assert_same_bits,
     baseline_run,
@@ -40,6 +39,7 @@ from goodfit.testing.runs import (
     train,
     training_options,
 )
+from goodfit.testing.setups import setup
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.run import Run
 from goodfit.train.stages.on_model import attach_layers
@@ -69,7 +69,7 @@ def check_global_generators_do_not_matter(technique: type[Technique]) -> None:
 
 def check_dtype_is_kept(technique: type[Technique]) -> None:
     """Single and double precision are kept; the loss stays finite."""
-    place = home(technique)
+    place = setup(technique)
     split = to_double(place.split)
     double = train(technique, strongest(technique), split, model=place.model().double())
     _check_dtype(strongest_run(technique), place.split.stop.x, torch.float32)
@@ -94,8 +94,8 @@ def check_neutral_trains_as_if_absent(technique: type[Technique]) -> None:
 
 def check_evaluation_is_deterministic(technique: type[Technique]) -> None:
     """In evaluation mode the network returns the same output twice, also after training."""
-    x = home(technique).split.stop.x
-    model = attach_layers(home(technique).model(), Recipe.of(strongest(technique))).model.eval()
+    x = setup(technique).split.stop.x
+    model = attach_layers(setup(technique).model(), Recipe.of(strongest(technique))).model.eval()
     assert torch.equal(model(x), model(x)), "in evaluation mode the output must not be random"
     run = strongest_run(technique)
     assert torch.equal(run.outputs(x), run.outputs(x)), "after training the output must not be random"
@@ -108,9 +108,9 @@ def check_no_part_of_the_data_changes(technique: type[Technique]) -> None:
     assert not changed, f"training must not write into the data, but it changes the parts {changed}"
 
 
-def check_keys_stay_and_detach_restores(technique: type[Technique]) -> None:
+def check_detach_restores_model(technique: type[Technique]) -> None:
     """Hooks leave the keys of `state_dict` alone (normalizations add some), and `detach` restores the network."""
-    model, x = home(technique).model(), home(technique).split.train.x
+    model, x = setup(technique).model(), setup(technique).split.train.x
     weights, output = {n: t.clone() for n, t in model.state_dict().items()}, _training_output(model, x)
     attachment = attach_layers(model, Recipe.of(strongest(technique)))
     attachment.context.generator = torch.Generator().manual_seed(0)
@@ -145,18 +145,18 @@ class InterruptedCheckpoints(Checkpoints):
             raise KeyboardInterrupt
 
 
-def check_resumed_equals_unbroken(technique: type[Technique]) -> None:
+def check_resumed_equals_uninterrupted(technique: type[Technique]) -> None:
     """A run that is interrupted and resumed twice is equal to the bit to one that was never interrupted."""
     # At this learning rate the stop loss rises, so that epochs without improvement are counted.
     options: dict[str, Any] = {"learning_rate": 0.05, "epochs": 6}
-    unbroken = train(technique, strongest(technique), **options)
+    uninterrupted = train(technique, strongest(technique), **options)
     with tempfile.TemporaryDirectory() as folder:
         for epoch in (1, 3):
             checkpoints = InterruptedCheckpoints(Path(folder), resume=epoch > 1, after=epoch)
-            broken = train(technique, strongest(technique), checkpoints=checkpoints, **options)
-            assert broken.epochs == epoch, f"training must end after epoch {epoch}, got {broken.epochs}"
+            interrupted = train(technique, strongest(technique), checkpoints=checkpoints, **options)
+            assert interrupted.epochs == epoch, f"training must end after epoch {epoch}, got {interrupted.epochs}"
         resumed = train(technique, strongest(technique), checkpoints=Checkpoints(Path(folder), resume=True), **options)
-    assert_same_bits(unbroken, resumed, "a run resumed after epochs 1 and 3 must equal an uninterrupted one")
+    assert_same_bits(uninterrupted, resumed, "a run resumed after epochs 1 and 3 must equal an uninterrupted one")
 
 
 def check_each_knob_changes_the_trained_network(technique: type[Technique]) -> None:
@@ -167,7 +167,7 @@ def check_each_knob_changes_the_trained_network(technique: type[Technique]) -> N
 
 def check_knob_changes_the_trained_network(technique: type[Technique], name: str) -> None:
     """Another value of one knob leads to another trained network (or to another epoch at which training stops)."""
-    base, options, place = strongest(technique), training_options(technique), home(technique)
+    base, options, place = strongest(technique), training_options(technique), setup(technique)
     value = _other_value(technique, name, technique.knobs()[name], getattr(base, name), place.selector)
     other = technique.of(base.values() | {name: value})
     # `augment` selects the samples that other techniques may augment.
@@ -183,14 +183,14 @@ def check_knob_changes_the_trained_network(technique: type[Technique], name: str
     assert changed, f"knob {name} has no effect: {base.text()} and {other.text()} train the same network"
 
 
-def check_four_parts_of_8_equal_a_batch_of_32(technique: type[Technique]) -> None:
+def check_accumulation_equals_large_batch(technique: type[Technique]) -> None:
     """Four accumulated parts of 8 rows give the gradient of one batch of 32 rows, to rounding."""
     for kinds, reason in PER_PASS.items():
         if issubclass(technique, kinds):
             raise SkipTest(reason)
-    if issubclass(technique, OnLoss) and not technique.row_mean:
+    if issubclass(technique, OnLoss) and not technique.accumulates_exactly:
         raise SkipTest("its term depends on the batch as a whole, or is drawn in each forward pass")
-    place = home(technique)
+    place = setup(technique)
     options: dict[str, Any] = {"batch_size": 32, "optimizer": "sgd", "learning_rate": 0.05}
     whole, parts = (
         train(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.optim import Optimizer
 
+from goodfit.checks import whole_number
 from goodfit.errors import InputError
 from goodfit.serialization import read_tensors, write_tensors
 from goodfit.train.run import Weights
@@ -51,8 +52,7 @@ class Checkpoints:
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.every < 0:
-            raise InputError(f"Checkpoints: every must be at least 0, got every={self.every}.")
+        whole_number("Checkpoints", "every", self.every, 0)
         if self.state.exists() and not (self.resume or self.force):
             raise InputError(
                 f"Checkpoints: '{self.folder}' holds an earlier run; resume it with resume=True or overwrite it with "

@@ -46,6 +46,16 @@ class Training(Record):
         default="auto", doc="metric in addition to the loss; auto: chosen by the task and the class counts"
     )
 
+    @property
+    def rows_at_once(self) -> int:
+        """The rows of a batch that are computed at once; larger batches are accumulated."""
+        return -(-self.batch_size // self.accumulate)
+
+    @property
+    def constant_rate(self) -> bool:
+        """Whether the learning rate stays the same during training."""
+        return self.schedule == "constant" and not self.warmup
+
     def rate_at(self, step: int, total: int) -> float:
         """The learning rate of optimizer step `step` (from 0) out of `total`.
 

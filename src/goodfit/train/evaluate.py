@@ -17,16 +17,15 @@ from goodfit.models.ensemble import EnsembleModel
 from goodfit.recipe import Recipe
 from goodfit.rng import generator, seeded, stream
 from goodfit.stages import BranchNoise, Noise, Recurrent, TrainableStrengths, WeightPerturbation
-from goodfit.surgery import NORMS, copy_module
+from goodfit.surgery import NORMS, copy_module, dropout_rate
 from goodfit.technique import Technique
 from goodfit.train.losses import Criterion, by_row
 from goodfit.train.stages.on_model import attach_layers
 
-ROWS = 2048
+MAX_ROWS = 2048
 """Rows in a forward pass without gradients, at most."""
 VALUES = 2**22
 """Input values in a forward pass without gradients, at most, so that the activations of large inputs fit in memory."""
-RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RNNBase)
 
 
 def chunk_size(x: Tensor) -> int:
@@ -35,7 +34,7 @@ def chunk_size(x: Tensor) -> int:
     >>> chunk_size(torch.zeros(1, 20)), chunk_size(torch.zeros(1, 3, 256, 256))
     (2048, 21)
     """
-    return max(1, min(ROWS, VALUES // max(1, x[0].numel())))
+    return max(1, min(MAX_ROWS, VALUES // max(1, x[0].numel())))
 
 
 def predict_outputs(model: nn.Module, x: Tensor) -> Tensor:
@@ -71,7 +70,7 @@ def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed
     n_samples = whole_number("predict_mc", "n_samples", n_samples, 1)
     noise_recipe = Recipe(tuple(t for t in recipe if _is_noise(t)))
     members = list(model.members) if isinstance(model, EnsembleModel) else [model]
-    if not len(noise_recipe) and not any(isinstance(m, RANDOM_LAYERS) and _dropout_rate(m) for m in model.modules()):
+    if not len(noise_recipe) and not any(map(dropout_rate, model.modules())):
         raise InputError(
             f"predict_mc: the recipe or the network must have noise, got recipe '{recipe}' and a network without "
             "dropout; every sample would be the same."
@@ -89,10 +88,6 @@ def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed
 def _is_noise(technique: Technique) -> bool:
     kinds = (Noise, BranchNoise, WeightPerturbation, Recurrent)
     return isinstance(technique, kinds) and not isinstance(technique, TrainableStrengths)
-
-
-def _dropout_rate(module: nn.Module) -> float:
-    return float(getattr(module, "p", getattr(module, "dropout", 0.0)))
 
 
 def _train_mode_except_norms(network: nn.Module) -> nn.Module:
@@ -155,7 +150,7 @@ def _evaluate_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion
 def training_sample(train: Part, seed: int) -> tuple[Tensor, Tensor]:
     """The training rows that are evaluated each epoch: all of a small part, a fixed random sample of a large one."""
     n = len(train)
-    size = min(n, max(ROWS, math.ceil(SHARE * n)))
+    size = min(n, max(MAX_ROWS, math.ceil(SHARE * n)))
     if size == n:
         return train.x, train.y
     rows = torch.randperm(n, generator=generator(seed, 0, "sample"))[:size].sort().values

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from goodfit.checks import whole_number
 from goodfit.data import Split
@@ -21,7 +22,7 @@ from goodfit.technique import Technique
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 from goodfit.train.evaluate import constant_prediction_loss
-from goodfit.train.losses import Loss
+from goodfit.train.losses import Loss, probe_output
 from goodfit.train.prepare import Plan, describe_recipe, prepare
 from goodfit.train.run import Run, Weights, snapshot, with_weights
 from goodfit.train.stages.on_epoch import RunTracker
@@ -70,8 +71,11 @@ def fit(
     name = model if isinstance(model, str) else ""
     if isinstance(model, str):
         model = build(model, spec.input_shape, spec.n_outputs, stream(seed, 0, "init"), spec.inputs.vocabulary)
-    network = copy_module(model)
     with torch.random.fork_rng():
+        if any(is_lazy(parameter) for parameter in model.parameters()):
+            model = copy_module(model)
+            probe_output(model, split.train.x[:2])  # gives lazy layers their shapes
+        network = copy_module(model)
         plan = prepare(network, split, Recipe.of(recipe), training or Training(), loss)
         trainer = Trainer(network, plan, split, seed)
         with RunProgress(plan.training.epochs, trainer.metric.name, progress) as bar:

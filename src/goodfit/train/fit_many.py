@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from goodfit.checks import is_whole_number
+from goodfit.checks import as_python_int, is_whole_number
 from goodfit.data import Split, metric
 from goodfit.errors import InputError, TrainingError
 from goodfit.progress import ManyProgress
@@ -137,6 +137,8 @@ def _settings(
     recipes: Sequence[Recipe | Technique | str], training: Training | Sequence[Training] | None
 ) -> list[tuple[Recipe, Training]]:
     """Each recipe with its training settings."""
+    if isinstance(recipes, str | Recipe | Technique):
+        raise InputError(f"fit_many: recipes must be a list, got {recipes!r}; write [{recipes!r}] for a single one.")
     if not len(recipes):
         raise InputError(f'fit_many: recipes must not be empty, got {recipes!r}; "" is the plain network.')
     single = training is None or isinstance(training, Training)
@@ -150,7 +152,9 @@ def _settings(
 
 def _splits_by_seed(split: Split | Mapping[int, Split], seeds: Sequence[int] | None) -> dict[int, Split]:
     keys = tuple(split) if isinstance(split, Mapping) else (0,)
-    requested = keys if seeds is None else tuple(seeds)
+    if isinstance(seeds, int):
+        raise InputError(f"fit_many: seeds must be a list, got seeds={seeds!r}; pass range({seeds}).")
+    requested = keys if seeds is None else tuple(map(as_python_int, seeds))
     valid = all(is_whole_number(seed, 0) for seed in requested)
     if not requested or not valid or len(set(requested)) < len(requested):
         raise InputError(f"fit_many: seeds must be different whole numbers of at least 0, got seeds={requested!r}.")

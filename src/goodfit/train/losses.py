@@ -81,7 +81,8 @@ def choose_criterion(name: str, custom: Loss | None, spec: TaskSpec, output: Ten
         InputError: the output does not fit the targets.
     """
     if custom is not None:
-        return Criterion(getattr(custom, "__name__", type(custom).__name__), custom)
+        name = getattr(custom, "__name__", type(custom).__name__)
+        return Criterion(f"custom {name}" if name in LOSSES else name, custom)
     masks = spec.task == "segmentation"
     width = output.shape[1] if masks and output.ndim == 4 else output.numel() // max(1, len(output))
     if spec.task == "regression":
@@ -118,7 +119,7 @@ def probe_output(model: nn.Module, x: Tensor) -> Tensor:
     Raises:
         InputError: the network cannot process the rows, or does not return one tensor with a row for each.
     """
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad():
@@ -127,9 +128,13 @@ def probe_output(model: nn.Module, x: Tensor) -> Tensor:
         reason = first_line(error)
         raise InputError(f"model: it cannot take a batch of shape {tuple(x.shape)}: {reason}") from error
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
     if not isinstance(output, Tensor):
         raise InputError(f"model: the output must be one tensor, got {type(output).__name__}; wrap the network.")
-    if len(output) != len(x):
-        raise InputError(f"model: {len(x)} rows in gave {len(output)} rows out; the first dimension is the batch.")
+    if output.ndim == 0 or len(output) != len(x):
+        raise InputError(
+            f"model: the output for {len(x)} rows must have a first dimension of {len(x)}, got a tensor of shape "
+            f"{tuple(output.shape)}; the first dimension is the batch."
+        )
     return output

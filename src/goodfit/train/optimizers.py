@@ -32,7 +32,7 @@ def make_optimizer(groups: Sequence[dict[str, object]], training: Training) -> O
 
 def is_adaptive(optimizer: Optimizer) -> bool:
     """Whether the step size differs between weights."""
-    return "momentum" not in optimizer.defaults or "alpha" in optimizer.defaults
+    return not isinstance(optimizer, SGD)
 
 
 def step_size(
@@ -53,7 +53,7 @@ def step_size(
     for entry, compute in STEP_SIZES.items():
         if entry in state:
             return compute(optimizer, group, state, rate, out)
-    if "momentum" in group:
+    if isinstance(optimizer, SGD):
         return rate * (1 - float(group.get("dampening", 0.0))) / (1 - float(group["momentum"]))
     raise InputError(
         f"optimizer: penalties with exact zeros need the step size of each weight, which is unknown for "

@@ -22,12 +22,12 @@ from goodfit.technique import Technique
 from goodfit.train.config import Training
 from goodfit.train.losses import Criterion, Loss, choose_criterion, probe_output
 from goodfit.train.phases import Phase, phases_of
-from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_inputs, check_targets
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_batch, check_targets
 from goodfit.train.stages.on_epoch import check_monitors
 from goodfit.train.stages.on_eval import single_averaging
 from goodfit.train.stages.on_model import Attachment, attach_layers
 
-ROWS = 64
+PROBE_ROWS = 64
 """Rows on which a network is checked for randomness in evaluation mode."""
 
 
@@ -53,11 +53,6 @@ class Plan:
     context: Context  # what the linter knows about the training
     messages: tuple[LintMessage, ...]  # warnings about the network
 
-    @property
-    def rows_at_once(self) -> int:
-        """The rows of a batch that are computed at once; larger batches are accumulated."""
-        return -(-self.training.batch_size // self.training.accumulate)
-
 
 def prepare(
     model: nn.Module,
@@ -82,6 +77,8 @@ def prepare(
     if structure not in probe.checked:
         _check_fit(model, split, recipe, training)
         probe.checked.add(structure)
+    for synthesis in recipe.at(Synthesis):
+        synthesis.check(split.train.x, split.train.y, split.spec.inputs)
     context = lint_context(split, training, criterion.name)
     refuse_contradictions(model, recipe, context)
     return Plan(recipe, training, criterion, phases_of(recipe), context, probe.messages)
@@ -104,7 +101,7 @@ def warn_if_nondeterministic(network: nn.Module, x: Tensor) -> list[LintMessage]
     >>> print(*warn_if_nondeterministic(nn.Dropout(0.5), torch.ones(2, 3)))
     <BLANKLINE>
     """
-    first, second = (probe_output(network, x[:ROWS]) for _ in range(2))
+    first, second = (probe_output(network, x[:PROBE_ROWS]) for _ in range(2))
     if torch.allclose(first, second, rtol=1e-3, atol=1e-6, equal_nan=True):  # some kernels differ in rounding
         return []
     reason = (
@@ -182,21 +179,19 @@ def _check_fit(model: nn.Module, split: Split, recipe: Recipe, training: Trainin
     """
     stats = DataStats.of(split, recipe)
     with _attached(model, recipe) as attachment:
-        parameters = attachment.parameters().values()
-        if not any(parameter.requires_grad for parameter in parameters):
+        if not any(parameter.requires_grad for parameter in attachment.parameters().values()):
+            total = len(list(model.parameters()))
             raise InputError(
-                f"model: no parameter is trainable, got requires_grad=False for all {len(parameters)}; unfreeze some."
+                f"model: no parameter is trainable, got requires_grad=False for all {total}; unfreeze some."
             )
-        if -(-training.batch_size // training.accumulate) == 1 and surgery.has_batch_norm(model):
+        if training.rows_at_once == 1 and surgery.has_batch_norm(model):
             raise InputError(
                 "training: batch norm needs at least two rows at a time, got "
                 f"batch_size={training.batch_size} with accumulate={training.accumulate}; raise batch_size or lower "
                 "accumulate."
             )
         transforms = _check_techniques(attachment, recipe, stats)
-        check_inputs(transforms, split.train.x)
-        for synthesis in recipe.at(Synthesis):
-            synthesis.check(split.train.x, split.train.y, stats.inputs)
+        check_batch(transforms, split.train.x, split.train.y)
         check_monitors(recipe, training.metric)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -19,6 +19,7 @@ from goodfit.train.stages.on_eval import WeightAverager
 from goodfit.train.stages.on_grads import compute_gradients, input_gradient
 from goodfit.train.stages.on_loss import LossTerms, extra_forward
 from goodfit.train.stages.on_model import Attachment
+from goodfit.train.stages.on_sample import batch_sizes
 from goodfit.train.stages.on_weights import WeightUpdater
 
 Network = Callable[[Tensor], Tensor]
@@ -58,7 +59,7 @@ class StepState:
     y: Tensor
     clock: Clock
     augment_mask: Tensor | None  # the samples that may be augmented (batch,); None: all
-    loss: Tensor
+    loss: Tensor = field(init=False)
 
 
 class TrainingStep:
@@ -76,7 +77,7 @@ class TrainingStep:
         self.parameters = list(attachment.parameters().values())
         self.objective = Objective(attachment, plan.recipe, plan.criterion, stats)
         self.on_grads = plan.recipe.at(OnGrads)
-        self.rows_at_once = plan.rows_at_once
+        self.rows_at_once = plan.training.rows_at_once
         self.extra_forward = partial(extra_forward, self.model)
         handlers: dict[Phase, Callable[[StepState], None]] = {
             Phase.BATCH: self._transform_batch,
@@ -96,7 +97,7 @@ class TrainingStep:
         """
         context = self.attachment.context
         context.generator, context.progress = generator, clock.progress
-        state = StepState(x, y, clock, augment_mask, x)
+        state = StepState(x, y, clock, augment_mask)
         with torch.no_grad():
             for handler in self.handlers:
                 handler(state)
@@ -131,11 +132,9 @@ class TrainingStep:
 
     def _micro_batches(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The parts of an accumulated batch. A single remaining row joins the part before it, for batch norm."""
-        if len(x) <= self.rows_at_once + (self.rows_at_once > 1):
+        sizes = batch_sizes(len(x), self.rows_at_once)
+        if len(sizes) == 1:
             return [(x, y)]
-        sizes = [len(part) for part in x.split(self.rows_at_once)]
-        if sizes[-1] == 1 < sizes[-2]:
-            sizes[-2:] = [sizes[-2] + 1]
         return list(zip(x.split(sizes), y.split(sizes), strict=True))
 
 

@@ -12,7 +12,7 @@ from goodfit import surgery
 from goodfit.data import Split, metric
 from goodfit.progress import RunProgress
 from goodfit.rng import generator, seed_global_generators, stream
-from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, Scheduled
+from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, is_scheduled
 from goodfit.train.checkpoint import Checkpoints, load_optimizer, optimizer_tensors, pack, unpack
 from goodfit.train.evaluate import evaluate, training_sample
 from goodfit.train.optimizers import make_optimizer
@@ -129,8 +129,7 @@ class Trainer:
     def identity(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to fit this run."""
         fixed = self.training.values()
-        scheduled = any(isinstance(t, Scheduled) and t.schedule != "constant" for t in self.recipe)
-        if self.training.schedule == "constant" and not (self.training.warmup or scheduled or self.rate_factors):
+        if self.training.constant_rate and not (self.rate_factors or any(map(is_scheduled, self.recipe))):
             fixed.pop("epochs")  # without schedules, more epochs are a longer version of the same run
         return {"recipe": self.recipe.text(), "training": fixed, "seed": self.seed, "data": self.split.text}
 

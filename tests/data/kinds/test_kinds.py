@@ -98,7 +98,6 @@ def test_a_kind_says_everything_about_itself(each: DataKind) -> None:
     assert each.array_options <= set(each.options.knobs())
     for text in (*each.augmentations, each.combination, *each.example.split(" or ")):
         assert all(each.name in (technique.kinds or KINDS) for technique in Recipe.of(text))
-    assert bool(each.suffixes) <= each.reads_folders
 
 
 def test_a_kind_has_one_record_and_a_default_network() -> None:
@@ -181,7 +180,7 @@ def test_what_a_kind_accepts() -> None:
         in image.accepts(Synonyms(), 1, False).reason
     )
     assert text.accepts(Synonyms(), 8, True)
-    assert "it must know the words behind the word numbers" in text.accepts(Synonyms(), 8, False).reason
+    assert "it must know the words behind the word ids" in text.accepts(Synonyms(), 8, False).reason
     assert "it acts on floats; texts are whole numbers" in text.accepts(CutMix(), 8, True).reason
     assert text.accepts(Dropout(), 8, True)
 

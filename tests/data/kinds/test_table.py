@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,3 +15,9 @@ def test_columns_get_their_types() -> None:
 def test_columns_that_cannot_be_learned_from() -> None:
     with pytest.raises(InputError, match="column 'a' is missing in all 2 rows"):
         TableKind().take_columns(pd.DataFrame({"a": [None, None], "b": [1, 2]}), Tables())
+
+
+def test_arrays_have_two_dimensions() -> None:
+    assert TableKind().arrange(np.zeros((2, 3))).shape == (2, 3)
+    with pytest.raises(InputError, match=r"table data has the shape \(rows, columns\), got \(2, 3, 4\); reshape it"):
+        TableKind().arrange(np.zeros((2, 3, 4)))

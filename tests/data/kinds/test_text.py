@@ -1,10 +1,14 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pytest
 
+from goodfit.data import load
 from goodfit.data.kinds import TrainingRows
 from goodfit.data.kinds.text import TextKind
 from goodfit.data.options import Texts
+from goodfit.errors import InputError
 
 FRAME = pd.DataFrame({"words": [f"a good day number {i}" for i in range(9)], "number": range(9)})
 
@@ -26,3 +30,8 @@ def test_a_txt_file_is_a_text_unless_it_has_the_column(tmp_path: Path) -> None:
         ("letter.txt",),
     )
     assert TextKind().read_for_prediction(table, rows, "refuse", False) is None
+
+
+def test_arrays_of_numbers_are_no_texts() -> None:
+    with pytest.raises(InputError, match=r"load: texts must be strings, got int64 values .*from_tensors\(…, kind="):
+        load((np.ones((4, 3), np.int64), [0, 1, 0, 1]), options=Texts())

@@ -1,7 +1,7 @@
 import pytest
 
 from goodfit.data.kinds import kind
-from goodfit.data.options import Clips, Images, Options, Sounds
+from goodfit.data.options import ArrayOptions, Clips, Images, Options, Sounds
 from goodfit.data.reading.decode_options import DecodeOptions, check_for_arrays
 from goodfit.errors import InputError
 
@@ -26,6 +26,13 @@ def test_of_several_records_that_of_the_kind_is_used() -> None:
     assert options.record(kind("video")) == Clips(size=4)
     with pytest.raises(InputError, match="load: this is sound data; size is for images and clips; leave it out"):
         options.record(kind("sound"))
+
+
+def test_a_record_of_no_kind_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"options must be those of a kind of data, got ArrayOptions\(whiten=0.1\); use"
+    ):
+        DecodeOptions.of(ArrayOptions(whiten=0.1))
 
 
 def test_options_that_say_how_files_are_read() -> None:

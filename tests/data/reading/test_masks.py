@@ -5,6 +5,8 @@ import pytest
 
 from goodfit import InputError, load
 from goodfit.data import Images
+from goodfit.data.reading.images import ImageFormat
+from goodfit.data.reading.masks import decode
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -125,3 +127,51 @@ def test_a_folder_of_classes_stays_one(folder):
     Image.new("L", (10, 8)).save(path / "other" / "a.png")
     (path / "other" / "b.png").write_bytes((path / "other" / "a.png").read_bytes())
     assert load(path).task == "classification"
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_masks_of_16_bits_keep_their_numbers(tmp_path, mode):
+    values = np.array([[1, 300], [40000, 256]])
+    kind = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode]
+    Image.frombytes(mode, (2, 2), values.astype(kind).tobytes()).save(tmp_path / "a.tif")
+    assert np.array_equal(decode(tmp_path / "a.tif", ImageFormat((2, 2), 1)), values)
+    assert np.array_equal(decode(tmp_path / "a.tif", ImageFormat((4, 4), 1)), values.repeat(2, 0).repeat(2, 1))
+
+
+def test_masks_of_floats_are_refused(folder):
+    path, _ = folder
+    (path / "masks" / "1.png").unlink()
+    Image.new("F", (10, 8), 0.5).save(path / "masks" / "1.tif")
+    with pytest.raises(InputError, match=r"1 of 6 files cannot be read: 'images/1.png' \(it holds floating-point"):
+        load(path)
+
+
+def test_endings_of_masks_in_any_case(folder):
+    path, held = folder
+    (path / "images" / "0.png").rename(path / "images" / "0_gt.png")  # the name of an image is not changed
+    for i in held:
+        (path / "masks" / f"{i}.png").rename(path / "masks" / (f"{i}_Mask.png" if i else "0_gt.png"))
+    assert len(load(path)) == 6
+
+
+def test_files_of_one_name_are_refused(folder):
+    path, _ = folder
+    (path / "masks" / "1_mask.png").write_bytes((path / "masks" / "1.png").read_bytes())
+    with pytest.raises(InputError, match=r"files in 'masks' must have different names .* got '1.png', '1_mask.png'"):
+        load(path)
+
+
+def test_a_test_part_of_another_size_is_reported(folder, tmp_path, caplog):
+    path, _ = folder
+    for kind in ("images", "masks"):
+        for part in ("train", "test"):
+            (path / part / kind).mkdir(parents=True)
+        for i in range(6):
+            file = path / kind / f"{i}.png"
+            Image.open(file).resize((10, 8) if i < 4 else (20, 16), 0).save(
+                path / ("train" if i < 4 else "test") / kind / file.name
+            )
+            file.unlink()
+        (path / kind).rmdir()
+    assert load(path).test[1].shape == (2, 8, 10)
+    assert "2 of 2 images and masks are resized to 8 × 10 (height × width): 'images/4.png'" in caplog.text

@@ -6,7 +6,7 @@ from PIL import Image
 
 from goodfit.data import load
 from goodfit.data.reading.predict_input import read_predict_input
-from goodfit.errors import InputError
+from goodfit.errors import InputError, MissingExtra
 
 
 def test_arrays_tables_and_files(tmp_path: Path) -> None:
@@ -28,3 +28,23 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
     assert series is not None
     with pytest.raises(InputError, match="predict: the network was trained on series data; give a file of this kind"):
         read_predict_input(str(tmp_path), series)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("absent.csv", None, "there is no file"),
+        ("a.dat", "a", "'a.dat' has no known format"),
+        ("a.csv", "1,2\n", "the first line of 'a.csv' holds numbers"),
+        ("a.jsonl", "x\n", "1 of 1 lines of 'a.jsonl' cannot be read"),
+        ("a.parquet", "x", "'a.parquet' cannot be read as parquet|parquet files need pyarrow"),
+        ("a.npz", "x", "'a.npz' cannot be read as npz"),
+    ],
+)
+def test_errors_name_the_prediction(tmp_path: Path, name: str, text: str | None, message: str) -> None:
+    table = load("iris").split().preprocessing
+    assert table is not None
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises((InputError, MissingExtra), match=f"^predict: ({message})"):
+        read_predict_input(str(tmp_path / name), table)

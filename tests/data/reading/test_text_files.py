@@ -80,3 +80,11 @@ def test_damaged_files_and_empty_classes(tmp_path: Path, caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING, "goodfit"):
         assert len(load(tmp_path, options=Texts(damaged="skip"))) == 11
     assert "no texts in 'none'" in caplog.text
+
+
+def test_hidden_folders_do_not_count(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "good" / ".ipynb_checkpoints").mkdir()
+    for i in range(20):
+        (tmp_path / "good" / ".ipynb_checkpoints" / f"{i}.png").touch()
+    assert len(load(tmp_path)) == 12

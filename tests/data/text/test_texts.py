@@ -101,5 +101,5 @@ def test_tensors_of_words() -> None:
         from_tensors((x.float(), y), (x.float(), y), kind="text")
     with pytest.raises(InputError, match="train must be float rows"):
         from_tensors((x, y), (x, y))
-    with pytest.raises(InputError, match="word numbers from 0 on"):
+    with pytest.raises(InputError, match="word ids from 0 on"):
         from_tensors((x - 1, y), (x, y), kind="text")

@@ -100,3 +100,9 @@ def test_training_column_as_monitor_measures_its_own_progress(monitor: str, colu
     state, _ = rule.observe(rule.start(), 1, dict.fromkeys(columns, 0.4))
     # GL = 100 (0.5/0.4 − 1) = 25; P = 1000 (0.45/0.4 − 1) = 125; PQ = 0.2
     assert rule.observe(state, 2, dict.fromkeys(columns, 0.5))[1].stop
+
+
+def test_only_the_prefix_names_the_part() -> None:
+    rule, row = ProgressQuotient(monitor="nonstop_loss", strip=2), {"nonstop_loss": 1.0}
+    state, _ = rule.observe(rule.start(), 1, row)
+    assert state["strip"] == [1.0]

@@ -115,3 +115,11 @@ def test_batch_statistics_are_those_of_the_averaged_weights(
     hidden = nn.functional.linear(three_class_split.train.x, layer.weight, layer.bias)
     torch.testing.assert_close(layer.batch_norm.running_mean, hidden.mean(0), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(layer.batch_norm.running_var, hidden.var(0), rtol=1e-4, atol=1e-5)
+
+
+def test_the_count_in_half_precision() -> None:
+    swa, state = SWA(swa_start=0.0), SWA().start([torch.zeros(1, dtype=torch.bfloat16)])
+    for step in range(1, 301):  # bfloat16 would stop counting at 256
+        state = swa.update(state, [torch.zeros(1, dtype=torch.bfloat16)], Clock(step, 1, 300))
+    assert state[-1] == 300
+    assert state[0].dtype == torch.bfloat16

@@ -20,7 +20,7 @@ def test_equals_pil(photos: Tensor, apply_draw: Callable[..., Tensor], by_pil: C
 
 
 def test_independent_of_the_units_of_the_data(photos: Tensor, augment: Callable[..., Tensor]) -> None:
-    """Standardised images give the same result."""
+    """Standardized images give the same result."""
     recipe: Any = [Brightness(0.5), Contrast(0.5), Gamma(0.5)]
     result = augment(recipe, (photos - 0.3) / 0.2, inputs=Inputs("image", -1.5, 3.5))
     torch.testing.assert_close(result * 0.2 + 0.3, augment(recipe, photos), rtol=0, atol=1e-12)

@@ -121,3 +121,11 @@ def test_vmap_over_population_members() -> None:
     stacked = torch.func.vmap(member)(x, draws)
     for i in range(3):
         torch.testing.assert_close(stacked[i], drop.perturb(x[i], (draws[i],)))
+
+
+def test_large_batches_in_half_precision() -> None:
+    kept = torch.ones(2, 1, 300, 300, dtype=torch.float16)
+    kept[0] = 0
+    out = DropBlock(0.5).perturb(torch.ones_like(kept), (kept,))
+    assert out.dtype == torch.float16
+    assert out[1].unique().tolist() == [2.0]

@@ -56,7 +56,7 @@ def test_in_a_manual_loop(text_split: Split) -> None:
     assert changed.dtype == x.dtype
     assert (changed != x).any(1).float().mean() > 0.5
     assert torch.equal(same, y)
-    with pytest.raises(InputError, match="it must know the words behind the word numbers"), attach(
+    with pytest.raises(InputError, match="it must know the words behind the word ids"), attach(
         net, "synonyms=0.2", optimizer, data=(x, y), inputs=Inputs("text")
     ) as reg:  # fmt: skip
         reg.batch(x, y)

@@ -51,5 +51,5 @@ def test_which_words_are_removed(augment: Callable[..., Tensor], inputs: Inputs,
 
 
 def test_a_vocabulary_is_required(augment: Callable[..., Tensor], texts: Tensor) -> None:
-    with pytest.raises(InputError, match="WordRemoval: it must know the words behind the word numbers"):
+    with pytest.raises(InputError, match="WordRemoval: it must know the words behind the word ids"):
         augment(WordRemoval(0.3), texts, inputs=Inputs("text"))

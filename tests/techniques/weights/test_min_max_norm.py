@@ -71,7 +71,7 @@ def test_norms_too_small_for_a_reciprocal_are_unchanged() -> None:
 def test_min_value_above_max_value_is_an_error() -> None:
     with pytest.raises(InputError) as raised:
         MinMaxNorm(min_value=3, max_value=2)
-    message = "MinMaxNorm: min_value must be at most max_value, got min_value=3.0, max_value=2.0."
+    message = "MinMaxNorm: min_value must be at most max_value, got min_value=3.0, max_value=2.0; change one."
     assert str(raised.value) == message
     assert MinMaxNorm(2.0, 2.0).min_value == 2.0
     assert Recipe.of("min_max_norm=2.5").techniques == (MinMaxNorm(0.0, 2.5),)

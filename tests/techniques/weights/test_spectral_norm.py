@@ -131,3 +131,11 @@ def test_in_training(train_steps: Callable[..., dict[str, Tensor]]) -> None:
 def test_biases_are_not_bounded(train_steps: Callable[..., dict[str, Tensor]]) -> None:
     with pytest.raises(InputError, match="SpectralNorm: on must choose"):
         train_steps(SpectralNorm(on="bias"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision(dtype: torch.dtype) -> None:
+    w, technique = torch.tensor([[4.0, 0.0], [0.0, 0.5]], dtype=dtype), SpectralNorm(2.0)
+    bounded, (v,) = technique.project(w, technique.start(w))
+    assert (bounded.dtype, v.dtype) == (dtype, dtype)
+    torch.testing.assert_close(bounded.float(), torch.tensor([[2.0, 0.0], [0.0, 0.25]]), atol=0.02, rtol=0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from goodfit.errors import InputError
 from goodfit.techniques import UnitNorm
 
 
@@ -31,7 +32,9 @@ def test_partial_rate() -> None:
 
 def test_axes() -> None:
     assert [UnitNorm().axes(n) for n in (2, 3, 5)] == [(1,), (1, 2), (1, 2, 3, 4)]
-    assert [UnitNorm(axis=0).axes(4), UnitNorm(axis=2).axes(4), UnitNorm(axis=4).axes(2)] == [(0,), (2,), (1,)]
+    assert [UnitNorm(axis=0).axes(4), UnitNorm(axis=2).axes(4)] == [(0,), (2,)]
+    with pytest.raises(InputError, match=r"UnitNorm: axis must be at most 1 for weights of 2 dimensions, got axis=4;"):
+        UnitNorm(axis=4).axes(2)
 
 
 @pytest.mark.parametrize(("shape", "order", "axis"), [((6, 4), (1, 0), 0), ((6, 4, 3, 2), (2, 3, 1, 0), [0, 1, 2])])

@@ -174,3 +174,11 @@ def test_a_step_with_an_infinite_second_pass_is_skipped_too(three_class_split: S
     train_scaled(model, "sam=0.2", three_class_split, scaler, infinite_pass=2)
     assert scaler.get_scale() == 512.0
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
+
+
+def test_a_scaler_in_place_of_the_closure_is_refused() -> None:
+    model = nn.Linear(2, 1)
+    with attach(model, "l2=0.1", torch.optim.SGD(model.parameters(), lr=0.1)) as reg:
+        model(torch.ones(1, 2)).sum().backward()
+        with pytest.raises(InputError, match=r"step\(closure\) must be a function, got GradScaler; pass .* scaler=…"):
+            reg.step(torch.amp.GradScaler("cpu"))  # type: ignore[arg-type]

@@ -182,3 +182,8 @@ def test_multi_head_attention_requests_the_mask_of_its_weights() -> None:
         first, second, shapes = recorded_and_repeated(lambda n=need_weights: layer(x, x, x, need_weights=n)[0])
         torch.testing.assert_close(first, second)
         assert len(shapes) == 1
+
+
+def test_dropout_of_all_inputs_gives_zeros_as_in_torch() -> None:
+    (mask,) = DropoutMask(1.0).draw(torch.ones(4), torch.Generator().manual_seed(0))
+    assert mask.tolist() == F.dropout(torch.ones(4), 1.0).tolist() == [0.0] * 4

@@ -11,11 +11,11 @@ import pytest
 from goodfit import techniques
 from goodfit.data import Split
 from goodfit.recipe import Recipe
-from goodfit.stages import Decay, Normalization, OnEpoch, Penalty, Recurrent, TrainableStrengths
+from goodfit.stages import Decay, Normalization, OnEpoch, OnEval, Penalty, Recurrent, TrainableStrengths
 from goodfit.technique import Technique
 from goodfit.techniques import RDrop
-from goodfit.testing.homes import Home, home
 from goodfit.testing.runs import strongest
+from goodfit.testing.setups import Setup, setup
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
@@ -66,8 +66,8 @@ def is_trained_alone(kind: type[Technique], recipe: Recipe) -> bool:
 PLAIN_RUNS: dict[tuple[str, Training], list[Run]] = {}
 
 
-def plain_run(place: Home, split: Split, training: Training) -> list[Run]:
-    """The run without any technique, which techniques of one home share."""
+def plain_run(place: Setup, split: Split, training: Training) -> list[Run]:
+    """The run without any technique, which techniques with the same setup share."""
     key = (repr(place.build), training)
     if key not in PLAIN_RUNS:
         PLAIN_RUNS[key] = [fit(place.model().double(), split, "", training, seed=0, progress=False)]
@@ -83,9 +83,10 @@ def test_members_with_different_strengths_equal_solo_runs(
     assert_equal: Callable[..., None],
     solo_runs: list[tuple[str, int]],
 ) -> None:
-    place, stops = home(kind), issubclass(kind, OnEpoch)
+    place, stops = setup(kind), issubclass(kind, OnEpoch)
     model, split, recipes = place.model().double(), to_double(place.split), strengths(kind, strongest(kind))
-    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": 2, "batch_size": 13}
+    epochs = 4 if issubclass(kind, OnEval) else 2  # averages of several epochs
+    settings = {"epochs": 15, "batch_size": 24, "learning_rate": 0.1} if stops else {"epochs": epochs, "batch_size": 13}
     training = Training.of({"learning_rate": 0.01, "optimizer": optimizer} | settings)
     runs: Any = together(model, split, recipes, training, seeds=(0, 1))
     assert {recipe for recipe, _ in solo_runs} == {r.text() for r in recipes if is_trained_alone(kind, r)}

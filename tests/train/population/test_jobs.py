@@ -170,3 +170,11 @@ def test_seeds_must_be_those_of_the_splits(seeds: tuple[int, ...], three_class_s
         fit_many("mlp:4", splits, [""], SHORT, seeds=seeds)
     runs: Any = fit_many("mlp:4", splits, [""], SHORT, seeds=(0, 3))
     assert [run.seed for run in runs] == [0, 3]
+
+
+def test_splits_with_other_class_names_are_checked_too(image_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = dataclasses.replace(image_split.spec, classes=("cat", "dog", "fox"))
+    splits = {0: image_split, 1: dataclasses.replace(image_split, spec=spec)}
+    name = image_split.spec.classes[1]
+    with pytest.raises(InputError, match=f"HorizontalFlip: classes must name classes of the data, got '{name}'"):
+        fit_many("cnn:4", splits, [f"horizontal_flip(0.5, classes='{name}')"], SHORT, population=True)

@@ -12,7 +12,7 @@ from goodfit.recipe import Recipe
 from goodfit.stages import BatchTransform, Draw
 from goodfit.technique import knob
 from goodfit.train.stages.hooks import StepContext
-from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_inputs, check_targets, input_scale
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_batch, check_targets, input_scale
 from goodfit.train.stages.on_model import Attachment
 
 
@@ -105,9 +105,9 @@ def test_techniques_that_do_not_fit_the_data_are_refused() -> None:
     with pytest.raises(InputError, match="TargetNoise: it acts on numbers; the target has classes"):
         check_targets(Recipe.of("target_noise"), labels)
     with pytest.raises(InputError, match=r"MixUp: the inputs must be numbers that can be blended, got torch\.int64"):
-        check_inputs(transforms(Recipe.of("mixup")), torch.zeros(2, 3, dtype=torch.long))
+        check_batch(transforms(Recipe.of("mixup")), torch.zeros(2, 3, dtype=torch.long), torch.zeros(2))
     grouped = transforms(Recipe.of("swap_noise"), inputs=Inputs(groups=((0, 2), (2, 5))))
     with pytest.raises(
         InputError, match=r"inputs: groups must be ranges of columns .*, got groups=.* for inputs of shape \(2, 3\)"
     ):
-        check_inputs(grouped, torch.zeros(2, 3))
+        check_batch(grouped, torch.zeros(2, 3), torch.zeros(2))

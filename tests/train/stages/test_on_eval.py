@@ -93,3 +93,14 @@ def test_a_recipe_has_one_averaging_technique_at_most() -> None:
     assert single_averaging([]) is None
     with pytest.raises(InputError, match="only one technique may choose the weights to keep, got ema, swa; keep one"):
         single_averaging([EMA(), SWA()])
+
+
+def test_frozen_batch_norm_keeps_its_statistics() -> None:
+    frozen = nn.BatchNorm1d(1).requires_grad_(False)
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), frozen, nn.BatchNorm1d(1))
+    averager = WeightAverager.of(model, [EMA(1.0)], "regression")
+    assert averager is not None
+    network = averager.network(torch.tensor([[1.0], [3.0], [8.0]]))
+    assert network[1].running_mean.item() == 0  # type: ignore[index]
+    assert network[2].running_mean.item() != 0  # type: ignore[index]
+    assert network[2].momentum == 0.1  # type: ignore[index]

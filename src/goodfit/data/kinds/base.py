@@ -92,8 +92,6 @@ class DataKind(ABC):
     """Whether inputs are whole numbers that name something (words), not floats."""
     has_masks: ClassVar[bool] = False
     """Whether targets may be masks: a class for each pixel."""
-    reads_folders: ClassVar[bool] = False
-    """Whether samples may be the files of a folder."""
     suffixes: ClassVar[frozenset[str]] = frozenset()
     """The suffixes of its files, by which the kind of a folder is inferred."""
 
@@ -148,18 +146,17 @@ class DataKind(ABC):
         """Rows with their channels first.
 
         Shape: (rows, *space) or (rows, channels, *space), where `channels_last` also (rows, *space, channels) → (rows,
-        channels, *space).
+        channels, *space); without channels (rows, columns) → the same.
 
         Raises:
             InputError: x has another number of dimensions.
         """
-        if not self.space:
-            return x
-        if x.ndim == self.space + 1:
+        if self.space and x.ndim == self.space + 1:
             return x[:, None]
         if x.ndim != self.space + 2:
             raise InputError(
-                f"{who}: {self.name} data has the shape {self.shape_text}, got {x.shape}; give another kind of data."
+                f"{who}: {self.name} data has the shape {self.shape_text}, got {x.shape}; reshape it, or choose "
+                "another kind."
             )
         last = self.channels_last and x.shape[-1] in CHANNELS and x.shape[1] not in CHANNELS
         return _channels_first(x) if last else x
@@ -212,7 +209,7 @@ class DataKind(ABC):
         Args:
             technique: says what it requires in its class variables.
             channels: of the inputs.
-            vocabulary: whether the words behind word numbers are known.
+            vocabulary: whether the words behind word ids are known.
         """
         if technique.kinds and self.name not in technique.kinds:
             return Match(
@@ -220,10 +217,10 @@ class DataKind(ABC):
                 f"{self.shape_text}; leave it out, or load them as {technique.kinds[0]} data."
             )
         if technique.needs_floats and self.whole_numbers:
-            return Match(f"it acts on floats; {self.samples} are whole numbers. Leave it out.")
+            return Match(f"it acts on floats; {self.samples} are whole numbers; leave it out.")
         if technique.needs_vocabulary and not vocabulary:
             return Match(
-                "it must know the words behind the word numbers; load the texts with goodfit.load, or give "
+                "it must know the words behind the word ids; load the texts with goodfit.load, or give "
                 "Inputs('text', words=…)."
             )
         if technique.needs_rgb and channels != 3:

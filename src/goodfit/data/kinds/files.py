@@ -15,11 +15,13 @@ from goodfit.data.reading.listing import Listing, list_unlabelled
 from goodfit.errors import InputError
 from goodfit.types import Array
 
+MOVES = "shift=0.1, rotation=10.0, zoom=0.1"
+"""Augmentations that move pixels and keep the class of most images and clips."""
+
 
 class FileKind(DataKind):
     """A kind whose samples may be files, each decoded into an array of one form."""
 
-    reads_folders: ClassVar[bool] = True
     chosen_suffixes: ClassVar[frozenset[str]] = frozenset()
     """Suffixes that count only where the user chose this kind: most such files are of another one."""
     form: ClassVar[type[Any]]

@@ -1,4 +1,4 @@
-"""Texts: word numbers with a vocabulary that is learned on the training rows."""
+"""Texts: word ids with a vocabulary that is learned on the training rows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from goodfit.data.reading.listing import list_unlabelled
 from goodfit.data.reading.text_files import TXT
 from goodfit.data.text.columns import is_text_table, only_text, text_column
 from goodfit.errors import InputError
+from goodfit.types import Array
 
 REMOVALS = "word_removal(0.3, by=tf_idf), word_dropout=0.5"
 """What helped on real messages; chosen on other messages than those on which it was shown: docs/augmentation.md."""
@@ -30,7 +31,6 @@ class TextKind(DataKind):
     array_options: ClassVar[frozenset[str]] = frozenset({"column"})
     shape_text: ClassVar[str] = "(rows, words)"
     whole_numbers: ClassVar[bool] = True
-    reads_folders: ClassVar[bool] = True
     frame_features: ClassVar[str] = "text"
     network: ClassVar[str] = "bag"
     preview: ClassVar[str] = "words"
@@ -56,6 +56,17 @@ class TextKind(DataKind):
         """The column of texts."""
         column = options.column if isinstance(options, Texts) else None
         return only_text(frame, text_column(frame, column))
+
+    def arrange(self, x: Array, who: str = "load") -> Array:
+        """Refuse arrays of numbers: their words are unknown.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"{who}: texts must be strings, got {x.dtype} values of shape {x.shape}; give word ids to "
+            "from_tensors(…, kind='text'), or choose another kind."
+        )
 
     def read_folder(self, path: Path, options: Any, cache: Path | None = None, chosen: bool = True) -> Folder:
         """The texts as a table of one column, with their classes."""

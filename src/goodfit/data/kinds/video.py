@@ -7,15 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from goodfit.data.kinds.base import TrainingRows
-from goodfit.data.kinds.files import FileKind
+from goodfit.data.kinds.files import MOVES, FileKind
 from goodfit.data.options import Clips, Options
 from goodfit.data.reading import videos
 from goodfit.data.reading.cache import Allocate
 from goodfit.data.reading.listing import Listing
 from goodfit.types import Array
-
-MOVES = "shift=0.1, rotation=10.0, zoom=0.1"
-"""Augmentations that move pixels and keep the class of most clips."""
 
 
 class VideoKind(FileKind):

@@ -84,7 +84,7 @@ def decode_cached(
     Raises:
         InputError: the folder cannot be written, or the disk is full; and the errors of `decode`.
     """
-    with contextlib.suppress(_NotCachedError, InputError):  # there may be no usual folder
+    with contextlib.suppress(_NotCachedError, InputError):  # there may be no default cache folder
         arrays, value, logged = _read_entry(_entry(source, folder), source, damaged, form)
         for level, text in logged:
             LOG.log(level, "%s", text)

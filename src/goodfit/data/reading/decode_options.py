@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from goodfit.data.kinds import DataKind, kind_of_options
+from goodfit.data.kinds import KINDS, DataKind, kind_of_options
 from goodfit.data.options import Options
 from goodfit.errors import InputError
 
@@ -21,7 +21,7 @@ class DecodeOptions:
         """The records that a user gives.
 
         Raises:
-            InputError: something else than records.
+            InputError: something else than records, or a record that is for no kind of data.
         """
         if options is None:
             return cls()
@@ -30,6 +30,11 @@ class DecodeOptions:
             if not isinstance(record, Options):
                 got = f"the class {record.__name__}" if isinstance(record, type) else repr(record)
                 raise InputError(f"load: options must be a record such as Images(size=64) or Texts(), got {got}.")
+            if kind_of_options(record) is None and type(record) is not Options:
+                raise InputError(
+                    f"load: options must be those of a kind of data, got {record!r}; use one of "
+                    f"{', '.join(each.options.__name__ for each in KINDS.values())}."
+                )
         return cls(records)
 
     @property

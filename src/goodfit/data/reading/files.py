@@ -61,24 +61,24 @@ def stem(path: Path) -> str:
     return inner.stem
 
 
-def find(path: Path) -> Path:
-    """The path, if there is a file of a format that can be read.
+def find(path: Path, who: str = "load") -> Path:
+    """The path, if there is a file of a format that can be read; messages begin with `who`.
 
     Raises:
         InputError: there is no such file (with similar names in its folder), it is a folder, or its format is unknown.
     """
     if path.is_dir():
-        raise InputError(f"load: '{path}' is a folder; give a file ({', '.join(FORMATS)}).")
+        raise InputError(f"{who}: '{path}' is a folder; give a file ({', '.join(FORMATS)}).")
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         hint = near(path.name, siblings)
-        raise InputError(f"load: there is no file '{path}'.{hint if 'Did you mean' in hint else ''}")
+        raise InputError(f"{who}: there is no file '{path}'.{hint if 'Did you mean' in hint else ''}")
     if suffix(path) not in (*TEXT_TABLES, *LINES, ".parquet", ".npz"):
-        raise InputError(f"load: '{path.name}' has no known format; give one of {', '.join(FORMATS)}.")
+        raise InputError(f"{who}: '{path.name}' has no known format; give one of {', '.join(FORMATS)}.")
     return path
 
 
-def read_table(path: Path, target: str | None, damaged: str = "refuse") -> pd.DataFrame:
+def read_table(path: Path, target: str | None, damaged: str = "refuse", who: str = "load") -> pd.DataFrame:
     """A table from a csv, tsv, parquet or JSON lines file; empty cells are missing values.
 
     The separator is inferred from the first lines, in tables separated by semicolons also the decimal comma. A first
@@ -90,11 +90,11 @@ def read_table(path: Path, target: str | None, damaged: str = "refuse") -> pd.Da
         MissingExtra: the file is parquet and pyarrow is not installed.
     """
     if suffix(path) == ".parquet":
-        return _read_parquet(path)
+        return _read_parquet(path, who)
     if suffix(path) in LINES:
-        return read_lines(path, PACKED.get(path.suffix.lower(), Path.open), damaged)
+        return read_lines(path, PACKED.get(path.suffix.lower(), Path.open), damaged, who)
     try:
-        separator, decimal, names = _format(path)
+        separator, decimal, names = _format(path, who)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
@@ -110,7 +110,7 @@ def read_table(path: Path, target: str | None, damaged: str = "refuse") -> pd.Da
     ) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"load: '{path.name}' cannot be read as a table ({first_line(error)}); repair it.") from error
+        raise InputError(f"{who}: '{path.name}' cannot be read as a table ({first_line(error)}); repair it.") from error
     return _without_counter(frame)
 
 
@@ -146,7 +146,7 @@ def sniff(sample: str, path: Path) -> tuple[str, str]:
     return separator, "," if comma and not dot else "."
 
 
-def check_header(sample: str, separator: str, path: Path) -> list[str]:
+def check_header(sample: str, separator: str, path: Path, who: str = "load") -> list[str]:
     """The column names of a table of text.
 
     Raises:
@@ -154,12 +154,14 @@ def check_header(sample: str, separator: str, path: Path) -> list[str]:
     """
     names = [name.strip() for name in next(csv.reader(io.StringIO(sample), delimiter=separator), [])]
     if not any(names):
-        raise InputError(f"load: '{path.name}' is empty; its first line must hold the column names.")
+        raise InputError(f"{who}: '{path.name}' is empty; its first line must hold the column names.")
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
-        raise InputError(f"load: {quoted(doubled)} names more than one column; rename or drop the others.")
+        raise InputError(f"{who}: {quoted(doubled)} names more than one column; rename or drop the others.")
     if all(name and parse_number(name) is not None for name in names):
-        raise InputError(f"load: the first line of '{path.name}' holds numbers, not column names; add a line of names.")
+        raise InputError(
+            f"{who}: the first line of '{path.name}' holds numbers, not column names; add a line of names."
+        )
     return names
 
 
@@ -179,7 +181,7 @@ def read_npz(path: Path, target: str | None, cache: Path | None = None) -> Archi
             x, y = read_array(archive, x_key, cache), read_array(archive, y_key, cache)
             official = ("x_test", y_key.replace("train", "test"))
             test = None
-            if x_key == "x_train" and all(key in keys for key in official):
+            if x_key == "x_train" and "train" in y_key and all(key in keys for key in official):
                 test = (read_array(archive, official[0], cache), read_array(archive, official[1], cache))
     except (*BROKEN, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, InputError):
@@ -202,24 +204,24 @@ def _pair(keys: list[str], target: str | None, path: Path) -> tuple[str, str]:
     )
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, who: str) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except ImportError as error:
         raise MissingExtra(
-            f"load: parquet files need pyarrow ({first_line(error)}); pip install goodfit[parquet]."
+            f"{who}: parquet files need pyarrow ({first_line(error)}); pip install goodfit[parquet]."
         ) from error
     except (*BROKEN, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
-        raise InputError(f"load: '{path.name}' cannot be read as parquet ({first_line(error)}).") from error
+        raise InputError(f"{who}: '{path.name}' cannot be read as parquet ({first_line(error)}); repair it.") from error
     # An index with a name was a column before the file was saved.
     return frame.reset_index() if frame.index.names != [None] else frame
 
 
-def _format(path: Path) -> tuple[str, str, list[str]]:
+def _format(path: Path, who: str = "load") -> tuple[str, str, list[str]]:
     """Separator, decimal sign and column names."""
     sample = _sample(path)
     separator, decimal = sniff(sample, path)
-    return separator, decimal, check_header(sample, separator, path)
+    return separator, decimal, check_header(sample, separator, path, who)
 
 
 def _sample(path: Path) -> str:
@@ -248,14 +250,14 @@ def features(source: str) -> Any:
 
     if is_bundled(source):
         return read_bundled(source)[0]
-    path = find(Path(source))
+    path = find(Path(source), "predict")
     if suffix(path) != ".npz":
-        return read_table(path, None)
+        return read_table(path, None, who="predict")
     try:
         with np.load(path, allow_pickle=False) as archive:
             for key in ("x", "X", "x_test", "data", "x_train"):
                 if key in archive:
                     return archive[key]
     except (*BROKEN, ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"predict: '{path.name}' cannot be read as npz ({first_line(error)}).") from error
-    raise InputError(f"predict: '{path.name}' has no array x, X, x_test, data or x_train.")
+        raise InputError(f"predict: '{path.name}' cannot be read as npz ({first_line(error)}); repair it.") from error
+    raise InputError(f"predict: '{path.name}' has no array x, X, x_test, data or x_train; name the array of rows x.")

@@ -53,7 +53,7 @@ def read_folder(
         suffixes: suffixes of the files that are read.
         options: the kind's options.
         cache: where decoded files are kept for the next load; without it only what does not fit into memory is kept, in
-            the usual folder (see `goodfit.data.reading.cache`).
+            the default cache folder (see `goodfit.data.reading.cache`).
 
     Raises:
         InputError: there are no classes or no files, sizes differ and none is given, or files are damaged.

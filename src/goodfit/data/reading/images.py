@@ -116,6 +116,7 @@ def decode(file: Path, form: ImageFormat) -> Array:
 
     Raises:
         OSError: the file is damaged.
+        ValueError: it holds floating-point numbers.
     """
     library = pillow()
     from PIL import ImageOps

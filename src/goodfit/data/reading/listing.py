@@ -20,6 +20,8 @@ Names: TypeAlias = Callable[[Sequence[int]], str]
 """Positions of files → their names, for messages."""
 PARTS = ("train", "test")
 """The folders of data that is already divided."""
+PART_NAMES = frozenset({*PARTS, "val", "valid", "validation"})
+"""Names of folders that are parts, not classes, where they hold only folders."""
 HIDDEN = (".", "_")
 """First characters of the names of hidden files and folders, which hold no data (.DS_Store, __MACOSX)."""
 MANY = 500
@@ -53,7 +55,9 @@ class Listing:
         files = [self.files[i] for i in sorted(reasons)]
         why = Counter(reasons.values()).most_common(1)[0][0]
         summary = f"{len(files)} of {len(self.files)} files cannot be read: {self.names(files)} ({why})"
-        if damaged == "refuse" or len(files) == len(self.files):
+        if len(files) == len(self.files):
+            raise InputError(f"load: {summary}; repair or replace them.")
+        if damaged == "refuse":
             raise InputError(f"load: {summary}; repair or remove them, or leave them out with damaged='skip'.")
         LOG.warning("load: %s; left out", summary)
 
@@ -126,14 +130,34 @@ def folders(root: Path) -> list[Path]:
 
 
 def roots(path: Path) -> list[Path]:
-    """The folders `train` and `test` if a folder holds exactly these two; otherwise the folder itself."""
+    """The folders `train` and `test` if a folder holds exactly these two; otherwise the folder itself.
+
+    Raises:
+        InputError: the folder is divided into other parts, such as `train` and `val`.
+    """
     inner = {child.name.lower(): child for child in folders(path)}
-    return [inner[name] for name in PARTS] if set(inner) == set(PARTS) else [path]
+    if set(inner) == set(PARTS):
+        return [inner[name] for name in PARTS]
+    if inner and set(inner) <= PART_NAMES and all(map(_holds_only_folders, inner.values())):
+        names = [child.name for child in inner.values()]
+        raise InputError(
+            f"load: a folder of parts must hold exactly train and test, got {quoted(names)} in '{path.name}'; move the "
+            "files of the others into train, or load one of these folders."
+        )
+    return [path]
+
+
+def _holds_only_folders(folder: Path) -> bool:
+    visible = [child for child in folder.iterdir() if not child.name.startswith(HIDDEN)]
+    return bool(visible) and all(child.is_dir() for child in visible)
 
 
 def files(folder: Path) -> list[Path]:
-    """All files below a folder, sorted, without hidden ones."""
-    paths = (Path(top) / name for top, _, names in os.walk(folder) for name in names if not name.startswith(HIDDEN))
+    """All files below a folder, sorted, without hidden ones and those in hidden folders."""
+    paths: list[Path] = []
+    for top, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not name.startswith(HIDDEN)]  # the walk leaves the others out
+        paths += [Path(top) / name for name in names if not name.startswith(HIDDEN)]
     return sorted(paths)
 
 
@@ -150,9 +174,9 @@ class Damage(Exception):  # noqa: N818
     """The reason why a file cannot be read."""
 
 
-def split_damaged(results: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
+def split_damaged(results: list[Any]) -> tuple[list[Any], dict[int, str]]:
     """All results of `map_files`, and the reasons for the damaged ones by position."""
-    return list(results), {i: str(each) for i, each in enumerate(results) if isinstance(each, Damage)}
+    return results, {i: str(each) for i, each in enumerate(results) if isinstance(each, Damage)}
 
 
 def map_files(items: Sequence[Any], work: Callable[[Any], Any], title: str, many: int = MANY) -> list[Any]:

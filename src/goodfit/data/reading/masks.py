@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +24,7 @@ from goodfit.data.reading.listing import (
     roots,
     split_damaged,
     suffix,
+    warn_resized,
 )
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -84,9 +85,11 @@ def _decode_pairs(
     listing = Listing(root, tuple(image for image, _ in pairs), ())
     properties, damaged = split_damaged(map_files(pairs, _inspect, "reading headers of images and masks"))
     good = [i for i in range(len(pairs)) if i not in damaged]
+    names = lambda rows: listing.names(listing.files[good[i]] for i in rows)  # noqa: E731
     if form is None:
-        names = lambda rows: listing.names(listing.files[good[i]] for i in rows)  # noqa: E731
         form = images.common_form([properties[i] for i in good], options.size, names)
+    elif options.size is None:
+        warn_resized([properties[i][0] for i in good], form.size, names, "images and masks")
     x = allocate((len(good), form.channels, *form.size), np.uint8)
     y = allocate((len(good), *form.size), np.int32)
 
@@ -110,6 +113,7 @@ def decode(file: Path, form: ImageFormat) -> Array:
 
     Raises:
         OSError: the file is damaged.
+        ValueError: it holds floating-point numbers.
     """
     library = images.pillow()
     from PIL import ImageOps
@@ -117,7 +121,9 @@ def decode(file: Path, form: ImageFormat) -> Array:
     with library.open(file) as opened:
         opened.load()
         mask = ImageOps.exif_transpose(opened)
-    if mask.mode not in ("1", "L", "P", "I", "I;16"):
+    if mask.mode == "F":
+        raise ValueError("it holds floating-point numbers (mode F); masks hold a whole number for each class")
+    if mask.mode not in ("1", "L", "P", *images.DEEP):
         mask = mask.convert("L" if mask.mode == "LA" else "RGB")
     height, width = form.size
     if mask.size != (width, height):
@@ -170,7 +176,8 @@ def _pairs(root: Path, damaged: str) -> Iterator[Pair]:
     """
     pair = _folders(root)
     assert pair is not None
-    named, masks = (_by_name(folder) for folder in pair)
+    named = _by_name(pair[0])
+    masks = _by_name(pair[1], named)
     single = [file for name, file in named.items() if name not in masks]
     single += [file for name, file in masks.items() if name not in named]
     if single:
@@ -184,11 +191,26 @@ def _pairs(root: Path, damaged: str) -> Iterator[Pair]:
     yield from ((named[name], masks[name]) for name in sorted(named.keys() & masks.keys()))
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by their names without suffix and without the ending of a mask."""
-    by_name = {}
+def _by_name(folder: Path, named: Collection[str] | None = None) -> dict[str, Path]:
+    """The image files of a folder by their names without suffix.
+
+    Of masks, for which the names of the images are given, an ending is left out where no image has it.
+
+    Raises:
+        InputError: two files have the same name.
+    """
+    by_name: dict[str, Path] = {}
     for file in files(folder):
-        if suffix(file) in SUFFIXES:
-            name = file.relative_to(folder).with_suffix("").as_posix()
-            by_name[next((name.removesuffix(end) for end in ENDINGS if name.lower().endswith(end)), name)] = file
+        if suffix(file) not in SUFFIXES:
+            continue
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if named is not None and name not in named:
+            name = next((name[: -len(end)] for end in ENDINGS if name.lower().endswith(end)), name)
+        if name in by_name:
+            same = quoted([by_name[name].name, file.name])
+            raise InputError(
+                f"load: files in '{folder.name}' must have different names (without suffix and ending), got {same}; "
+                "rename or remove one."
+            )
+        by_name[name] = file
     return by_name

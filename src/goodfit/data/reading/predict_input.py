@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.kinds import file_suffixes
 from goodfit.data.reading.files import features
 from goodfit.data.reading.listing import suffix
@@ -23,7 +22,7 @@ class PredictInput:
 
 
 def read_predict_input(source: str, preprocessing: Preprocessing, damaged: str = "refuse") -> PredictInput:
-    """Rows without targets, from everything that training reads and from single files.
+    """Rows without targets, from a table, an npz file, a bundled data set, or files of samples.
 
     Images, sounds, clips and texts are files or folders of files, with or without folders of classes. They get the
     size, channels, rate, length and frames of the training rows.
@@ -42,7 +41,7 @@ def read_predict_input(source: str, preprocessing: Preprocessing, damaged: str =
     files = kind.read_for_prediction(path, preprocessing.training_rows, damaged, is_sample)
     if files is not None:
         return PredictInput(*files)
-    if is_sample and isinstance(preprocessing.features, ArrayFeatures):
+    if is_sample:
         raise InputError(
             f"predict: the network was trained on {kind.name} data; give a file of this kind, got '{path.name}'."
         )

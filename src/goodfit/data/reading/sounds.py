@@ -50,20 +50,14 @@ class QualityReport:
 
     rows: dict[str, list[int]] = field(default_factory=dict)
 
-    def check(self, at: int, sound: Array, full: float) -> None:
-        """Note what is questionable about a sound.
-
-        Args:
-            at: its position.
-            sound: its samples (…, time).
-            full: the largest absolute value that samples can have.
-        """
+    def check(self, at: int, sound: Array) -> None:
+        """Note what is questionable about the sound (…, time) at a position; its values are in [−1, 1]."""
         loudness = np.abs(sound.astype(np.float32))
         if sound.shape[-1] < SHORT:
             self.rows.setdefault(f"shorter than {SHORT} samples", []).append(at)
         elif not loudness.any():
             self.rows.setdefault("silent", []).append(at)
-        elif float((loudness >= FULL * full).mean()) > CLIPPED:
+        elif float((loudness >= FULL).mean()) > CLIPPED:
             self.rows.setdefault("clipped (more than 1 % of their values at full scale)", []).append(at)
 
     def log(self, total: int, names: Names) -> None:
@@ -148,7 +142,7 @@ def _decode_good(
     def decode_into(at: int) -> None:
         sound = decode(files[at], form)
         x[at, :, : sound.shape[-1]] = sound
-        quality.check(at, sound, 1.0)
+        quality.check(at, sound)
 
     _, broken = split_damaged(map_files(range(len(files)), decode_into, "decoding sounds"))
     return x, quality, broken
@@ -280,7 +274,7 @@ def _stack(sounds: list[Array], own: int, options: Sounds, samples: int = 0) -> 
     if sounds[0].dtype == np.int16:
         sounds = [sound / np.float32(FULL_INT16) for sound in sounds]
     for at, sound in enumerate(sounds):
-        quality.check(at, sound, 1.0)
+        quality.check(at, sound)
     rate = options.rate or own
     if options.seconds and not rate:
         raise InputError(

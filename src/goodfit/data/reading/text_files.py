@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,13 +11,15 @@ import pandas as pd
 
 from goodfit.data.checks import quoted
 from goodfit.data.reading.listing import (
-    HIDDEN,
     LOG,
     Listing,
+    files,
+    folders,
     list_classes,
     map_files,
     roots,
     split_damaged,
+    suffix,
 )
 from goodfit.data.text.columns import DEFAULT_COLUMN
 from goodfit.errors import InputError
@@ -28,10 +29,12 @@ Texts: TypeAlias = tuple[pd.DataFrame, "pd.Series[Any]"]
 """Texts and the names of their classes."""
 
 
-def read_lines(path: Path, opener: Callable[..., Any] = Path.open, damaged: str = "refuse") -> pd.DataFrame:
+def read_lines(
+    path: Path, opener: Callable[..., Any] = Path.open, damaged: str = "refuse", who: str = "load"
+) -> pd.DataFrame:
     """A table from a file with a JSON object on each line; keys are columns.
 
-    With damaged="skip", lines that cannot be read are named and left out.
+    With damaged="skip", lines that cannot be read are named and left out. Messages begin with `who`.
 
     Raises:
         InputError: the file cannot be read, a line is not an object, or there are no lines.
@@ -45,17 +48,16 @@ def read_lines(path: Path, opener: Callable[..., Any] = Path.open, damaged: str 
                     wrong += [number] if row is None else []
                     rows += [] if row is None else [row]
     except (OSError, EOFError, UnicodeError) as error:
-        raise InputError(f"load: '{path.name}' cannot be read as JSON lines ({error}); repair it.") from error
-    _report_damaged(path, [str(number) for number in wrong], len(rows), damaged)
+        raise InputError(f"{who}: '{path.name}' cannot be read as JSON lines ({error}); repair it.") from error
+    _report_damaged(path, [str(number) for number in wrong], len(rows), damaged, who)
     if not rows:
-        raise InputError(f"load: '{path.name}' is empty; a JSON object on each line is needed.")
+        raise InputError(f"{who}: '{path.name}' is empty; a JSON object on each line is needed.")
     return pd.DataFrame(rows)
 
 
 def holds_texts(path: Path) -> bool:
     """Whether most files in a folder's folders are .txt files."""
-    names = (name for top, _, names in os.walk(path) for name in names if Path(top) != path)
-    texts = [Path(name).suffix.lower() == TXT for name in names if not name.startswith(HIDDEN)]
+    texts = [suffix(file) == TXT for folder in folders(path) for file in files(folder)]
     return 2 * sum(texts) > len(texts)
 
 
@@ -95,11 +97,13 @@ def _object(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _report_damaged(path: Path, wrong: list[str], good: int, damaged: str) -> None:
+def _report_damaged(path: Path, wrong: list[str], good: int, damaged: str, who: str) -> None:
     """Refuse damaged lines, or log that they are left out."""
     if not wrong:
         return
     summary = f"{len(wrong)} of {len(wrong) + good} lines of '{path.name}' cannot be read ({quoted(wrong)})"
-    if damaged != "skip" or not good:
-        raise InputError(f"load: {summary}; repair or remove them, or leave them out with damaged='skip'.")
-    LOG.warning("load: %s; left out", summary)
+    if not good:
+        raise InputError(f"{who}: {summary}; repair them.")
+    if damaged != "skip":
+        raise InputError(f"{who}: {summary}; repair or remove them, or leave them out with damaged='skip'.")
+    LOG.warning("%s: %s; left out", who, summary)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from goodfit.data.inputs import Inputs
+from goodfit.data.kinds import TrainingRows
 from goodfit.data.text.columns import DEFAULT_COLUMN, to_strings
 from goodfit.data.text.tokens import tokenize
 from goodfit.data.text.vocabulary import PADDING, UNKNOWN, Vocabulary, synonyms
@@ -90,6 +91,11 @@ class TextFeatures:
     def inputs(self) -> Inputs:
         """The properties of the inputs that techniques use."""
         return Inputs("text", words=self.words)
+
+    @property
+    def training_rows(self) -> TrainingRows:
+        """What files must have to be transformed as the training rows were."""
+        return TrainingRows(self.input_shape, column=self.column)
 
     def transform(self, data: object) -> npt.NDArray[np.int64]:
         """Encode texts as ids of words.

@@ -14,6 +14,7 @@ from goodfit.ops.masks import random_boxes, random_columns
 from goodfit.ops.sampling import bernoulli, symmetric_beta
 from goodfit.reference import Reference
 from goodfit.stages import BatchTransform, Draw
+from goodfit.stages.augmentation import probability_knob
 from goodfit.stages.column_groups import one_per_group, share_within_groups
 from goodfit.technique import knob
 
@@ -74,15 +75,7 @@ class CutMix(BatchTransform):
         unit="Beta shape",
         doc="α of the Beta(α, α) distribution of λ₀, the fraction to keep; 1: uniform",
     )
-    p: float = knob(
-        default=1.0,
-        low=0,
-        high=1,
-        search=(0.0, 1.0),
-        neutral=0.0,
-        unit="probability",
-        doc="probability that a sample is changed at all",
-    )
+    p: float = probability_knob(1.0)
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
         rows, space = len(x), x.shape[2:]

@@ -19,8 +19,8 @@ from goodfit.technique import knob
 class MixUp(BatchTransform):
     """Blends each sample and its target with those of another sample of the batch.
 
-    Formula: x ← λ x + (1 − λ) x′ and y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch. λ ~
-    Beta(alpha, alpha) is drawn per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
+    Formula: x ← λ x + (1 − λ) x′ and y ← λ y + (1 − λ) y′, where (x′, y′) is a random partner from the same batch.
+    λ ~ Beta(alpha, alpha) is drawn per sample and replaced by max(λ, 1 − λ). alpha = 0 leaves the batch unchanged. A
     category of a table (the columns that encode it) is that of x with probability λ and that of x′ otherwise, so that
     its expectation is the blend; with categories = "blend", its columns are averaged like numbers.
 

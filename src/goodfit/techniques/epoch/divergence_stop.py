@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 from goodfit.reference import Reference
 from goodfit.stages import Decision, MonitorSpec, OnEpoch, StopState
@@ -46,6 +47,7 @@ class DivergenceStop(OnEpoch):
             url="https://doi.org/10.5281/zenodo.3828935",
         ),
     )
+    watches_progress: ClassVar[bool] = False
     threshold: float = knob(
         default=10.0,
         search=(1.25, 20.0),

@@ -22,9 +22,9 @@ class GeneralizationLoss(OnEpoch):
     """Stops training as soon as the monitored column is more than `alpha` percent worse than its best value.
 
     Formula: GL(t) = 100 · (E(t) / E_best(t) − 1), where E(t) is the value at epoch t and E_best(t) the lowest value so
-    far; training stops after the first epoch with GL > alpha. If higher is better, GL(t) = 100 · (1 − E(t) /
-    E_best(t)). alpha = inf never stops. A value that is not finite counts as infinitely worse. While the best value is
-    not above zero, the ratio is undefined and training does not stop.
+    far; training stops after the first epoch with GL > alpha. If higher is better,
+    GL(t) = 100 · (1 − E(t) / E_best(t)). alpha = inf never stops. A value that is not finite counts as infinitely
+    worse. While the best value is not above zero, the ratio is undefined and training does not stop.
 
     Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 

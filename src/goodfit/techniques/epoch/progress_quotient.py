@@ -14,6 +14,7 @@ from goodfit.stages.monitoring import (
     percent_worse,
     restore_best_weights_knob,
     start_from_epoch_knob,
+    train_column,
     update_best,
 )
 from goodfit.technique import knob
@@ -22,11 +23,13 @@ from goodfit.technique import knob
 class ProgressQuotient(OnEpoch):
     """Stops training when the monitored column worsens by more than the recent training progress justifies.
 
-    Formula: at the end of each strip of k = `strip` epochs, training stops if GL / P > alpha, where GL = 100 · (E /
-    E_best − 1), E is the value of the monitored column, E_best its lowest value so far, and P = 1000 · (mean / lowest −
-    1) is the progress: the mean and the lowest value of the matching training column (train_loss for stop_loss) over
-    the strip. If higher is better, GL = 100 · (1 − E / E_best) and P = 1000 · (1 − mean / highest). alpha = inf never
-    stops. While a best value is not above zero, its ratio is undefined and training does not stop.
+    Formula: at the end of each strip of k = `strip` epochs, training stops if GL / P > alpha, with
+    GL = 100 · (E / E_best − 1) and
+    P = 1000 · (mean / lowest − 1).
+    E is the value of the monitored column, and E_best its lowest value so far. P is the progress: mean and lowest value
+    are those of the matching training column (train_loss for stop_loss) over the strip. If higher is better,
+    GL = 100 · (1 − E / E_best) and P = 1000 · (1 − mean / highest). alpha = inf never stops. While a best value is not
+    above zero, its ratio is undefined and training does not stop.
 
     Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.
 
@@ -82,7 +85,7 @@ class ProgressQuotient(OnEpoch):
         watch = self.monitor_spec()
         if epoch <= watch.start_from_epoch:
             return state, Decision(stop=False)
-        value, column = metrics[watch.monitor], watch.monitor.replace("stop_", "train_", 1)
+        value, column = metrics[watch.monitor], train_column(watch.monitor)
         strip = [*map(float, state["strip"]), metrics[column]]
         best = update_best(state, watch, epoch, value)
         if len(strip) < self.strip:

@@ -21,8 +21,8 @@ from goodfit.technique import knob
 class Up(OnEpoch):
     """Stops training when the monitored column has worsened over several consecutive strips of epochs, by any amount.
 
-    Formula: Prechelt's UP_s. At the end of each strip of k = `strip` epochs, E(t) > E(t − k) counts as worse (E(t) <
-    E(t − k) if higher is better); training stops after s = `strips` worse strips in a row. A value that is not finite
+    Formula: Prechelt's UP_s. At the end of each strip of k = `strip` epochs, E(t) > E(t − k) counts as worse (if higher
+    is better, E(t) < E(t − k)); training stops after s = `strips` worse strips in a row. A value that is not finite
     counts as worse.
 
     Shape: one row of the History per epoch; the loss columns hold the data loss without penalties.

@@ -17,9 +17,9 @@ from goodfit.technique import knob
 class SnapshotEnsemble(Ensemble, ScalesLearningRate, Periodic):
     """Restarts the learning rate several times and averages the predictions of the weights at each cycle's end.
 
-    Formula: training is split into `cycles` equal parts. Within each part the learning rate is multiplied by ½ (1 + cos
-    πp), where p is the completed fraction of the part. The weights at the end of each part form one member of the
-    ensemble; before the first part ends, the weights at the end of the last epoch are used.
+    Formula: training is split into `cycles` equal parts. Within each part the learning rate is multiplied by
+    ½ (1 + cos πp), where p is the completed fraction of the part. The weights at the end of each part form one member
+    of the ensemble; before the first part ends, the weights at the end of the last epoch are used.
 
     Shape: per weight tensor, the snapshots so far (snapshot, …).
 

@@ -65,7 +65,8 @@ class SWA(AveragedWeights, ScalesLearningRate, Periodic):
     )
 
     def start(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        count = torch.zeros((), dtype=weights[0].dtype, device=weights[0].device)
+        dtype = torch.promote_types(weights[0].dtype, torch.float32)  # half precision counts to 256 or 2048 only
+        count = torch.zeros((), dtype=dtype, device=weights[0].device)
         return [*(w.detach().clone() for w in weights), count]
 
     def acts(self, clock: Clock) -> bool:

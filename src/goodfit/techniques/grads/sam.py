@@ -17,10 +17,11 @@ class SAM(OnGrads, Periodic):
     """Uses the gradient at the worst point near the weights, so that training finds flat minima of the loss.
 
     Formula: g ← ∇L(w + ε) with ε = rho · g / ‖g‖, where g = ∇L(w) and ‖g‖ is the L2 norm over all weights; this needs
-    two passes over the same batch. With `adaptive`, the neighbourhood is proportional to the weights: ε = rho · w² g /
-    ‖w g‖ (ASAM). With `interval` = n, only every n-th step uses two passes. The reported loss is the one at w. Running
-    statistics of batch norms come from the first pass; noise such as dropout is drawn again in the second pass.
-    Penalties on weights are evaluated at w and added afterwards.
+    two passes over the same batch. With `adaptive`, the neighbourhood is proportional to the weights (ASAM):
+    ε = rho · w² g / ‖w g‖.
+    With `interval` = n, only every n-th step uses two passes. The reported loss is the one at w. Running statistics of
+    batch norms come from the first pass; noise such as dropout is drawn again in the second pass. Penalties on weights
+    are evaluated at w and added afterwards.
 
     Shape: one gradient per weight tensor, any shapes.
 

@@ -18,7 +18,7 @@ class Blur(ValueTransform):
     """Blurs images with a Gaussian filter of random width.
 
     Formula: v ← G ∗ v, where G is a Gaussian with a standard deviation of sigma · (1 + u) / 2 pixels, u ~ U(−1, 1) per
-    sample. At the border, the filter is renormalised to the pixels inside the image.
+    sample. At the border, the filter is renormalized to the pixels inside the image.
 
     Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 

@@ -17,9 +17,10 @@ from goodfit.technique import knob
 class Perspective(MatrixWarp):
     """Applies a random perspective transformation to images; straight lines stay straight.
 
-    Formula: each corner of the new image is taken from the old image's corner plus `distortion` · (u · W / 2,
-    v · H / 2), u, v ~ U(−1, 1). The other pixels follow the projective map through these four pairs of points, with
-    bilinear interpolation. All techniques of a recipe that move pixels are combined into one resampling.
+    Formula: each corner of the new image is taken from the old image's corner plus
+    `distortion` · (u · W / 2, v · H / 2), u, v ~ U(−1, 1). The other pixels follow the projective map through these
+    four pairs of points, with bilinear interpolation. All techniques of a recipe that move pixels are combined into one
+    resampling.
 
     Shape: x (batch, channel, …, height, width). Shape and dtype do not change.
 

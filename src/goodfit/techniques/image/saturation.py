@@ -19,8 +19,8 @@ from goodfit.technique import knob
 class Saturation(ValueTransform):
     """Makes the colours of images stronger or paler by a random factor per sample.
 
-    Formula: v ← g + (1 + amount · u)(v − g), u ~ U(−1, 1), for values v in [0, 1]. g is the pixel's luminance, 0.299
-    R + 0.587 G + 0.114 B. The result is clipped to [0, 1].
+    Formula: v ← g + (1 + amount · u)(v − g), u ~ U(−1, 1), for values v in [0, 1]. g is the pixel's luminance,
+    0.299 R + 0.587 G + 0.114 B. The result is clipped to [0, 1].
 
     Shape: x (batch, 3, …, height, width). Shape and dtype do not change.
 

@@ -69,7 +69,7 @@ class ClassWeights(OnLoss):
             )
         if frequencies is None:
             raise InputError(
-                "ClassWeights: the class frequencies must be known, got frequencies=None; pass `frequencies`."
+                "ClassWeights: the class frequencies must be known, got frequencies=None; pass data=(x, y) to attach."
             )
         excess = self._weights(frequencies.to(losses.dtype)) - 1  # (class,)
         if y.is_floating_point():

@@ -21,7 +21,7 @@ class JacobianPenalty(OnLoss):
     its squares. ‖J‖² is estimated without bias by one random projection per sample: ‖J‖² ≈ ‖vᵀJ‖², where v is √outputs
     times a uniformly random unit vector.
 
-    Shape: x (batch, …), floating point (integer codes of tokens or categories are an error); output (batch, class or
+    Shape: x (batch, …), floating point (word ids and codes of categories are an error); output (batch, class or
     outputs).
 
     Helps when: small changes of the input must not change the prediction, or the training set is small.
@@ -44,7 +44,8 @@ class JacobianPenalty(OnLoss):
         ),
     )
     cheap_when_neutral: ClassVar[bool] = False
-    row_mean: ClassVar[bool] = False
+    accumulates_exactly: ClassVar[bool] = False
+    needs_floats: ClassVar[bool] = True
     strength: float = knob(
         default=0.01,
         low=0,
@@ -63,7 +64,7 @@ class JacobianPenalty(OnLoss):
     def term(self, forward: ForwardPass, draw: Draw) -> Tensor:
         if not forward.x.is_floating_point():
             raise InputError(
-                f"JacobianPenalty: the inputs must be floating point, got {forward.x.dtype} (codes of tokens or "
+                f"JacobianPenalty: the inputs must be floating point, got {forward.x.dtype} (word ids or codes of "
                 "categories); leave it out."
             )
         derivatives = _projected_jacobian(forward.network, forward.x.detach(), draw[0])

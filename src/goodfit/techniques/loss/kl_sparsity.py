@@ -44,7 +44,7 @@ class KLSparsity(OnLoss):
             url="https://web.stanford.edu/class/cs294a/sparseAutoencoder.pdf",
         ),
     )
-    row_mean: ClassVar[bool] = False
+    accumulates_exactly: ClassVar[bool] = False
     uses_activations: ClassVar[bool] = True
     rho: float = knob(
         default=0.05,

@@ -44,7 +44,7 @@ class RDrop(OnLoss):
         ),
     )
     cheap_when_neutral: ClassVar[bool] = False
-    row_mean: ClassVar[bool] = False
+    accumulates_exactly: ClassVar[bool] = False
     needs_noise: ClassVar[bool] = True
     alpha: float = knob(
         default=1.0,

@@ -17,10 +17,11 @@ FLOOR = 1.7580993408473766
 class AlphaDropout(BitNoise, InputNoise):
     """Sets a random fraction of the units to SELU's lowest value and rescales to preserve mean 0 and variance 1.
 
-    Formula: x ← a · (x · m − c · (1 − m)) + b, m ~ Bernoulli(1 − rate), drawn independently per sample and unit, with c
-    = 1.7581, a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c. For inputs of mean 0 and variance 1, the result
-    has mean 0 and variance 1. It equals the `AlphaDropout` of torch and Keras. Rates are rounded to 1/65536. Training
-    only; evaluation is unchanged.
+    Formula: x ← a · (x · m − c · (1 − m)) + b
+    with m ~ Bernoulli(1 − rate), drawn independently per sample and unit, c = 1.7581,
+    a = 1 / √((1 − rate) (1 + rate c²)) and b = a · rate · c.
+    For inputs of mean 0 and variance 1, the result has mean 0 and variance 1. It equals the `AlphaDropout` of torch and
+    Keras. Rates are rounded to 1/65536. Training only; evaluation is unchanged.
 
     Shape: activations (batch, …), any shape.
 
@@ -53,6 +54,6 @@ class AlphaDropout(BitNoise, InputNoise):
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         rate: float = quantize_rate(self.rate)
-        stays = keep_mask(draw[0], rate, x.dtype)
+        kept = keep_mask(draw[0], rate, x.dtype)
         a: float = 1 / ((1 - rate) * (1 + rate * FLOOR**2)) ** 0.5
-        return x * (stays * a) + (a * FLOOR) * (stays - (1 - rate))
+        return x * (kept * a) + (a * FLOOR) * (kept - (1 - rate))

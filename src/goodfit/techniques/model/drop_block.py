@@ -76,7 +76,9 @@ class DropBlock(Noise):
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         kept = draw[0]
-        return x * (kept * (kept.numel() / kept.sum().clamp(min=1)))
+        # A sum in half precision overflows above 65504.
+        total = kept.sum(dtype=torch.promote_types(kept.dtype, torch.float32)).clamp(min=1)
+        return x * (kept * (kept.numel() / total).to(kept.dtype))
 
 
 def _blocks(corners: Tensor, block: Sequence[int]) -> Tensor:

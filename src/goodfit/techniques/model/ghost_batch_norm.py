@@ -14,12 +14,13 @@ from goodfit.technique import knob
 class GhostBatchNorm(Normalization):
     """Inserts layers that normalize each hidden unit over small parts of the batch, as if batches were small.
 
-    Formula: each batch is split into parts of `size` samples; each part is normalized by its own mean and variance, y =
-    γ (x − mean) / √(var + eps) + β, and updates the running statistics once: running ← (1 − momentum) · running +
-    momentum · part. A last part with a single sample is merged with the one before it. Evaluation is that of batch
-    normalization. It is inserted after each selected layer except the last, before the activation function; in the
-    state dict its weights have the name of the layer with `ghost_batch_norm` appended, and the same keys as those of
-    batch norm.
+    Formula: each batch is split into parts of `size` samples. Each part is normalized by its own mean and variance,
+    y = γ (x − mean) / √(var + eps) + β,
+    and updates the running statistics once,
+    running ← (1 − momentum) · running + momentum · part.
+    A last part with a single sample is merged with the part before it. Evaluation is that of batch norm. The layer is
+    inserted after each selected layer except the last, before the activation function; in the state dict its weights
+    have the name of the layer with `ghost_batch_norm` appended, and the same keys as those of batch norm.
 
     Shape: outputs (batch, features) or (batch, channels, …).
 

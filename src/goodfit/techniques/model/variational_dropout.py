@@ -16,10 +16,11 @@ from goodfit.technique import knob
 class VariationalDropout(Recurrent):
     """Sets a random fraction of a recurrent layer's inputs and states to zero, with the same mask at every time step.
 
-    Formula: x_t ← x_t · m / (1 − rate) and, where the state enters the recurrent product, h_t ← h_t · n / (1 −
-    recurrent_rate), with m ~ Bernoulli(1 − rate) and n ~ Bernoulli(1 − recurrent_rate) drawn once per sequence, layer
-    and direction. The states that a layer passes on and returns are not masked. Rates are rounded to 1/65536. Training
-    only; evaluation is unchanged.
+    Formula: x_t ← x_t · m / (1 − rate) and, where the state enters the recurrent product,
+    h_t ← h_t · n / (1 − recurrent_rate),
+    with m ~ Bernoulli(1 − rate) and n ~ Bernoulli(1 − recurrent_rate) drawn once per sequence, layer and direction. The
+    states that a layer passes on and returns are not masked. Rates are rounded to 1/65536. Training only; evaluation is
+    unchanged.
 
     Shape: sequences (time, batch, features), states (batch, hidden); torch's RNN, GRU and LSTM.
 

@@ -1,1 +1,1 @@
-"""Techniques that choose which rows an epoch draws."""
+"""Techniques that choose or create the rows of an epoch."""

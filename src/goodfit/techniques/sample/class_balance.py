@@ -50,7 +50,7 @@ class ClassBalance(OnSample):
             title="Decoupling representation and classifier for long-tailed recognition",
             venue="ICLR",
             year=2020,
-            topic="powers between",
+            topic="exponents between 0 and 1",
             url="https://arxiv.org/abs/1910.09217",
         ),
     )

@@ -114,7 +114,7 @@ def _sampler(columns: int, categories: int) -> Any:
         from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
     except (ImportError, RuntimeError, OSError) as error:
         raise MissingExtra(
-            f"Smote: it needs imbalanced-learn ({first_line(error)}); pip install goodfit[balance]."
+            f"Smote: imbalanced-learn must be installed, got {first_line(error)}; pip install goodfit[balance]."
         ) from error
     if categories in (0, columns):
         return SMOTEN if categories else SMOTE

@@ -17,7 +17,7 @@ class SeriesScaling(ValueTransform):
     """Multiplies each channel of a series by a random factor.
 
     Formula: x_c ← x_c · (1 + stddev · z_c), z_c ~ N(0, 1) per sample and channel. 0 does not change; after
-    standardisation it is the mean of the training data.
+    standardization it is the mean of the training data.
 
     Shape: x (batch, channel, time). Shape and dtype do not change.
 

@@ -27,7 +27,7 @@ class SpecAugment(SoundTransform):
 
     Shape: x (batch, channel, time). Shape and dtype do not change.
 
-    Helps when: speech and sounds can be recognised by more than one moment and one band.
+    Helps when: speech and sounds can be recognized by more than one moment and one band.
     Hurts when: the class depends on a short moment or a narrow band.
 
     >>> draw = torch.tensor([[[1.0, 0.5]]]), torch.tensor([[[1.0, 0.5]]])

@@ -20,7 +20,7 @@ class CharacterNoise(TextTransform):
     uniformly. The first letter does not change. Networks here read words instead of letters: a misspelled form that is
     in the vocabulary (tow for two) becomes that word, up to four of them; all other forms become the unknown word.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change.
+    Shape: x (batch, word), word ids. Shape and dtype do not change.
 
     Helps when: texts are typed in a hurry (messages, queries, posts).
     Hurts when: texts are edited, so that misspelled words do not occur.
@@ -31,7 +31,7 @@ class CharacterNoise(TextTransform):
     >>> CharacterNoise(0.5).transform(torch.tensor([[3, 3, 2]]), draw, Inputs("text", words=words))
     tensor([[2, 1, 2]])
 
-    Differs from the paper: it acts on word numbers; letters are also omitted or doubled.
+    Differs from the paper: it acts on word ids; letters are also omitted or doubled.
     """
 
     references = (

@@ -17,7 +17,7 @@ class RandomDeletion(TextTransform):
     Formula: each word is removed with probability `share`. If all words of a text would be removed, one word, drawn
     uniformly, stays.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change; texts are padded with 0 at the end.
+    Shape: x (batch, word), word ids. Shape and dtype do not change; texts are padded with 0 at the end.
 
     Helps when: the network relies on single words. It works for all languages.
     Hurts when: a single word reverses the meaning (not), or texts are very short.

@@ -20,7 +20,7 @@ class RandomInsertion(TextTransform):
     of the n + 1 positions in a text of n words, drawn uniformly. The original words keep their order, and none is lost:
     there are at most as many insertions as padding at the end.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change.
+    Shape: x (batch, word), word ids. Shape and dtype do not change.
 
     Helps when: there are few texts, in English, and the class depends on which words occur.
     Hurts when: the class depends on the order of words, or texts have no padding.

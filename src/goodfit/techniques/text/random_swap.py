@@ -17,7 +17,7 @@ class RandomSwap(TextTransform):
     Formula: each word is selected with probability `share`. The selected words are paired at random, and the two words
     of a pair swap positions. If their number is odd, one word does not move.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change.
+    Shape: x (batch, word), word ids. Shape and dtype do not change.
 
     Helps when: the network reads the order of words, but the class depends on which words occur.
     Hurts when: the class depends on the order. A network that averages over words is not affected.

@@ -22,7 +22,7 @@ class Synonyms(TextTransform):
     synonyms. Function words (in, he, can) and names have no synonyms. Texts are lower-cased when they are loaded, so
     capital letters do not matter.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change.
+    Shape: x (batch, word), word ids. Shape and dtype do not change.
 
     Helps when: there are few texts, in English, and words of the same meaning indicate the same class.
     Hurts when: the exact word matters (slang, technical terms, style of an author). Texts in other languages have no

@@ -9,8 +9,7 @@ from goodfit.data.inputs import Inputs
 from goodfit.data.text.vocabulary import UNKNOWN
 from goodfit.reference import Reference
 from goodfit.stages import Draw
-from goodfit.stages.text_base import TextTransform, is_word, uniform_like
-from goodfit.technique import knob
+from goodfit.stages.text_base import TextTransform, is_word, uniform_like, word_rate_knob
 
 
 class WordDropout(TextTransform):
@@ -18,7 +17,7 @@ class WordDropout(TextTransform):
 
     Formula: each word becomes number 1, the unknown word, with probability `rate`.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change.
+    Shape: x (batch, word), word ids. Shape and dtype do not change.
 
     Helps when: the network relies on single words, or new texts have many words that do not occur in the training
     texts.
@@ -39,15 +38,7 @@ class WordDropout(TextTransform):
             url="https://arxiv.org/abs/1511.06349",
         ),
     )
-    rate: float = knob(
-        default=0.1,
-        low=0,
-        high=1,
-        search=(0.02, 0.5),
-        neutral=0.0,
-        unit="fraction of the words",
-        doc="probability that a word becomes the unknown word",
-    )
+    rate: float = word_rate_knob(0.1, (0.02, 0.5), "probability that a word becomes the unknown word")
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         return (uniform_like(x, generator),)

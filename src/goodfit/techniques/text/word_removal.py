@@ -20,14 +20,15 @@ class WordRemoval(TextTransform):
 
     Formula: a word with score s is removed with probability min(1, share · (c − s) / z), where c is the highest score
     in the text and z is the mean of c − s over the text. About `share` of the words are removed, those with low scores
-    more often, and the word with the highest score never. by="frequency": the score is the logarithm of the word's
+    more often, and the word with the highest score never; if all scores are equal, every word is removed with
+    probability `share`. by="frequency": the score is the logarithm of the word's
     fraction of all words in the training texts, so that names and misspelled words are removed. by="tf_idf": the score
     is the word's count in the text times log(training texts / training texts with the word), so that words that occur
     everywhere are removed.
 
-    Shape: x (batch, word), word numbers. Shape and dtype do not change; texts are padded with 0 at the end.
+    Shape: x (batch, word), word ids. Shape and dtype do not change; texts are padded with 0 at the end.
 
-    Helps when: the network memorises texts by their rare words ("frequency"), or function words distract it ("tf_idf").
+    Helps when: the network memorizes texts by their rare words ("frequency"), or function words distract it ("tf_idf").
     Hurts when: the class depends on rare words ("frequency") or on the order of words ("tf_idf").
 
     >>> words = Vocabulary.of(["the", "jurong"], counts=[99, 1], texts=[60, 1], total=80)

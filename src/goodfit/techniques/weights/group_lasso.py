@@ -20,9 +20,9 @@ class GroupLasso(ProximalPenalty):
 
     Formula: cost = loss + strength · Σ_g √|g| · ‖w_g‖₂, where |g| is the number of weights in a group; if all weights
     of a group are equal, it equals L1. After each optimizer step w ← argmin over u of Σ ½ (u − w)² / step + penalty(u),
-    where `step` is the optimizer's own step size of each weight. With κ = strength · √|g|, a group becomes zero if ‖w_g
-    / step‖ ≤ κ; otherwise w ← w · r / (r + κ · step), where r is the root of Σ w² / (r + κ · step)² = 1 (for a single
-    step size: w · (1 − κ · step / ‖w_g‖)).
+    where `step` is the optimizer's own step size of each weight. With κ = strength · √|g|, a group becomes zero if
+    ‖w_g / step‖ ≤ κ; otherwise w ← w · r / (r + κ · step), where r is the root of Σ w² / (r + κ · step)² = 1
+    (for a single step size: w · (1 − κ · step / ‖w_g‖)).
 
     Shape: any weight tensor, units first. over="inputs": a group holds all weights that leave one input (an input
     channel of a convolution, a dimension of an embedding); over="units": all weights that enter one unit. Each element

@@ -6,7 +6,7 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Scaling, selector
+from goodfit.stages import Scaling, axis_knob, norm_axes, selector
 from goodfit.technique import knob
 
 
@@ -18,8 +18,8 @@ class MaxNorm(Scaling):
 
     Shape: any weight of two or more dimensions. Norms are computed per unit: a row of a Linear or recurrent weight, a
     filter of a convolution (also a transposed one), a vector of an embedding. With `axis` ≥ 0, norms are computed along
-    that one dimension of the weight in the layout (out, in, …). Keras' `max_norm(axis=0)` on its (in, out) kernels is
-    our default.
+    that one dimension of the weight in the layout (out, in, …), which every selected weight must have. Keras'
+    `max_norm(axis=0)` on its (in, out) kernels is our default.
 
     Helps when: learning rates are high, together with dropout.
     Hurts when: the bound is so low that every unit reaches it.
@@ -42,13 +42,11 @@ class MaxNorm(Scaling):
     max_value: float = knob(
         default=3.0, low=0, open_left=True, search=(1.0, 5.0), neutral=float("inf"), unit="L2 norm", doc="largest norm"
     )
-    axis: int = knob(
-        default=-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit"
-    )
+    axis: int = axis_knob()
     on: str = selector()
 
     def axes(self, ndim: int) -> tuple[int, ...]:
-        return (min(self.axis, ndim - 1),) if self.axis >= 0 else tuple(range(1, ndim))
+        return norm_axes(self, self.axis, ndim)
 
     def scale(self, norm: Tensor) -> Tensor:
         return (self.max_value / norm).clamp(max=1.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from goodfit.errors import InputError
 from goodfit.reference import Reference
-from goodfit.stages import Scaling, selector
+from goodfit.stages import Scaling, axis_knob, norm_axes, selector
 from goodfit.technique import knob
 
 
@@ -70,19 +70,17 @@ class MinMaxNorm(Scaling):
         unit="fraction",
         doc="fraction of the distance to the bound that is corrected per step",
     )
-    axis: int = knob(
-        default=-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit"
-    )
+    axis: int = axis_knob()
     on: str = selector()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.min_value > self.max_value:
             values = f"min_value={self.min_value!r}, max_value={self.max_value!r}"
-            raise InputError(f"MinMaxNorm: min_value must be at most max_value, got {values}.")
+            raise InputError(f"MinMaxNorm: min_value must be at most max_value, got {values}; change one.")
 
     def axes(self, ndim: int) -> tuple[int, ...]:
-        return (min(self.axis, ndim - 1),) if self.axis >= 0 else tuple(range(1, ndim))
+        return norm_axes(self, self.axis, ndim)
 
     def scale(self, norm: Tensor) -> Tensor:
         full = (self.min_value / norm).clamp(min=1.0) * (self.max_value / norm).clamp(max=1.0)

@@ -16,9 +16,10 @@ class Orthogonal(SmoothPenalty):
     """Penalizes the mean |cosine| between the weight vectors of a layer's units.
 
     Formula: cost = loss + factor · mean over pairs i < j of |cos(w_i, w_j)|, as in Keras' `OrthogonalRegularizer`. With
-    h = w / ‖w‖, p pairs and S = sign(h hᵀ) without its diagonal, let g = (factor / p) · S h; the gradient is ∂/∂w_i =
-    (g_i − (g_i · h_i) h_i) / ‖w_i‖. The lengths of the vectors do not matter; a zero vector is left unchanged, and a
-    single vector has no pair and no penalty.
+    h = w / ‖w‖, p pairs and S = sign(h hᵀ) without its diagonal, let g = (factor / p) · S h; the gradient is
+    ∂/∂w_i = (g_i − (g_i · h_i) h_i) / ‖w_i‖.
+    The lengths of the vectors do not matter; a zero vector is left unchanged, and a single vector has no pair and no
+    penalty.
 
     Shape: weights of two or more dimensions, units first. over="units": one vector per unit, its incoming weights;
     over="inputs": one vector per input (or input channel), the weights that leave it. n vectors need n² products.

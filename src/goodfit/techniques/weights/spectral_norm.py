@@ -83,13 +83,16 @@ class SpectralNorm(Projection):
 
 def _most_stretched(matrix: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """The unit vector in the span of the iterates that the matrix (unit, incoming) stretches most, and the factor."""
+    dtype = v.dtype
+    wide = torch.promote_types(dtype, torch.float32)  # LAPACK has no half precision
+    matrix, v = matrix.to(wide), v.to(wide)
     iterates = [v]
     for _ in range(ITERATIONS):
         v = F.normalize(matrix.T @ F.normalize(matrix @ v, dim=0), dim=0)
         iterates.append(v)
     basis = torch.linalg.qr(_finite(torch.stack(iterates, dim=1))).Q  # (incoming, at most 5)
     _, sigma, right = torch.linalg.svd(_finite(matrix @ basis), full_matrices=False)
-    return basis @ right[0], sigma[0]
+    return (basis @ right[0]).to(dtype), sigma[0].to(dtype)
 
 
 def _finite(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch  # noqa: F401  (for the example)
 from torch import Tensor
 
 from goodfit.reference import Reference
-from goodfit.stages import Scaling, selector
+from goodfit.stages import Scaling, axis_knob, norm_axes, selector
 from goodfit.technique import knob
 
 
@@ -48,13 +48,11 @@ class UnitNorm(Scaling):
         unit="fraction",
         doc="fraction of the distance to 1 that is corrected per step",
     )
-    axis: int = knob(
-        default=-1, low=-1, high=4, doc="dimension over which norms are computed; -1: all incoming weights of a unit"
-    )
+    axis: int = axis_knob()
     on: str = selector()
 
     def axes(self, ndim: int) -> tuple[int, ...]:
-        return (min(self.axis, ndim - 1),) if self.axis >= 0 else tuple(range(1, ndim))
+        return norm_axes(self, self.axis, ndim)
 
     def scale(self, norm: Tensor) -> Tensor:
         unit = (1 / norm).nan_to_num(nan=1.0, posinf=1.0)  # a zero vector has no direction to grow in

@@ -31,9 +31,9 @@ from goodfit.stages import (
     OnWeights,
     QuadraticPenalty,
     ScalesLearningRate,
-    Scheduled,
     Synthesis,
     TrainableStrengths,
+    is_scheduled,
 )
 from goodfit.technique import Technique
 from goodfit.train.stages.on_batch import DataStats, input_scale
@@ -64,9 +64,11 @@ class Loop:
     seed: int
     inputs: Inputs | None = None
 
-    def stats(self, device: torch.device) -> DataStats:
+    def stats(self, device: torch.device, recipe: Recipe) -> DataStats:
         """The properties of the training rows on which techniques depend, as far as they are known."""
-        scale = torch.ones((), device=device) if self.data is None else input_scale(self.data[0]).to(device)
+        scale = torch.ones((), device=device)
+        if self.data is not None and recipe.at(Attack):
+            scale = input_scale(self.data[0]).to(device)
         inputs = self.inputs or (Inputs() if self.data is None else Inputs.of(self.data[0]))
         shares = class_shares(self.data[1], self.classes).to(device) if self.data and self.classes else None
         return DataStats([str(number) for number in range(self.classes)], scale, inputs, shares)
@@ -97,7 +99,7 @@ class Loop:
         return Context(
             optimizer=type(self.optimizer).__name__.lower() if self.optimizer else "adam", epochs=self.epochs,
             task=self.task, rows=None if inputs is None else len(inputs),
-            integer_inputs=inputs is not None and not inputs.is_floating_point(), manual_loop=False,
+            integer_inputs=inputs is not None and not inputs.is_floating_point(), manual_loop=True,
         )  # fmt: skip
 
 
@@ -160,7 +162,7 @@ def _missing(technique: Technique, recipe: Recipe, loop: Loop) -> Iterator[tuple
             yield "optimizer=", "its strengths are trained together with the weights"
         elif acts_in_step(technique):
             yield "optimizer=", "it acts around the optimizer's step"
-    if (_scheduled(technique) or isinstance(technique, ScalesLearningRate)) and not loop.total:
+    if (is_scheduled(technique) or isinstance(technique, ScalesLearningRate)) and not loop.total:
         yield "epochs=, steps_per_epoch=", "it must know the length of training"
     if isinstance(technique, OnEval) and not loop.steps_per_epoch:
         yield "steps_per_epoch=", "it counts epochs"
@@ -178,13 +180,9 @@ def _missing(technique: Technique, recipe: Recipe, loop: Loop) -> Iterator[tuple
         yield "data=(x, y)", "it chooses among the training rows"
 
 
-def _scheduled(technique: Technique) -> bool:
-    return isinstance(technique, Scheduled) and technique.schedule != "constant"
-
-
 def acts_in_step(technique: Technique) -> bool:
     """Whether a technique acts around the optimizer's steps, or counts them."""
-    return isinstance(technique, OnWeights | OnGrads | OnEval | ScalesLearningRate) or _scheduled(technique)
+    return isinstance(technique, OnWeights | OnGrads | OnEval | ScalesLearningRate) or is_scheduled(technique)
 
 
 def check_batch_targets(y: Tensor, recipe: Recipe, classes: int) -> None:

@@ -16,13 +16,14 @@ from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.rng import generator, stream
 from goodfit.stages import AveragedWeights, Clock, Decision, Ensemble, OnEpoch, OnEval
+from goodfit.stages.monitoring import stop_column
 from goodfit.train.manual_loop import checks
 from goodfit.train.manual_loop.step import OptimizerStep
 from goodfit.train.optimizers import add_parameters, remove_parameters
 from goodfit.train.prepare import prepare_loop
 from goodfit.train.run import Weights, snapshot
 from goodfit.train.stages.hooks import ForwardRecorder, RebindInput
-from goodfit.train.stages.on_batch import BatchTransforms, check_inputs
+from goodfit.train.stages.on_batch import BatchTransforms, DataStats, check_batch
 from goodfit.train.stages.on_epoch import EpochMonitor
 from goodfit.train.stages.on_eval import WeightAverager
 from goodfit.train.stages.on_grads import input_gradient
@@ -52,10 +53,10 @@ class Regularizer:
         checks.claim(self.model)
         self.attachment = Attachment(self.model)
         try:
-            stats = loop.stats(self.device)
+            stats = loop.stats(self.device, recipe)
             self.phases = prepare_loop(self.model, recipe, loop.context, stats, loop.data is not None)
             self.attachment = attach_layers(self.model, recipe)
-            self._start()
+            self._start(stats)
         except BaseException:
             self._remove_hooks()
             self._remove_layers()
@@ -63,16 +64,16 @@ class Regularizer:
         _forget_compiled()
         self._begin_step()
 
-    def _start(self) -> None:
+    def _start(self, stats: DataStats) -> None:
         recipe, loop, context = self.recipe, self.loop, self.attachment.context
         if loop.optimizer is not None:
             for parameters, neighbour in self.attachment.inserted():
                 add_parameters(loop.optimizer, parameters, neighbour)
             add_parameters(loop.optimizer, self.attachment.learned)
-            self.stepper = OptimizerStep(self.model, recipe, loop.optimizer, self.phases, context, self._average)
+            averaging = self._average if recipe.at(OnEval) else None
+            self.stepper = OptimizerStep(self.model, recipe, loop.optimizer, self.phases, context, averaging)
             if any(checks.acts_in_step(technique) for technique in recipe):
                 self.attachment.training_hooks.append(loop.optimizer.register_step_pre_hook(self.stepper.guard))
-        stats = loop.stats(self.device)
         self.transforms = BatchTransforms(recipe, self.attachment, stats)
         self.terms = LossTerms(recipe, self.attachment, stats.class_shares)
         self.averager = WeightAverager.of(self.model, recipe.at(OnEval), loop.task)
@@ -114,9 +115,9 @@ class Regularizer:
         if self.transforms.techniques:
             if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
                 raise InputError(f"attach: batch() takes two tensors, got {type(x).__name__} and {type(y).__name__}.")
-            check_inputs(self.transforms, x)
+            check_batch(self.transforms, x, y)
             checks.check_augment_mask(self.recipe, augment_mask)
-            checks.check_batch_targets(y, self.recipe, self.loop.classes)
+            checks.check_batch_targets(y, self.recipe, self.transforms.classes)
             x, y = self.transforms(x, y, self._input_gradient, augment_mask)
             y = self.transforms.draw_hidden_mixes(x, y)
         self.y = y
@@ -148,15 +149,22 @@ class Regularizer:
         self.calls.add("penalty")
         return sum(terms[1:], terms[0])
 
-    def step(self, closure: Callable[[], Any] | None = None, scaler: Any = None) -> None:
+    def step(self, closure: Callable[[], Any] | None = None, *, scaler: Any = None) -> None:
         """Take an optimizer step, instead of `optimizer.step()`, and clear the gradients.
 
         Args:
             closure: computes the loss of the same batch again and calls its `backward()`; for techniques that evaluate
                 the gradient at other weights (SAM).
             scaler: a `torch.amp.GradScaler` that has not unscaled the gradients; call its `update()` as usual.
+
+        Raises:
+            InputError: there is no optimizer, a call before it is missing, or the closure is missing or no function.
         """
         self._check_open("step")
+        if closure is not None and not callable(closure):
+            raise InputError(
+                f"attach: step(closure) must be a function, got {type(closure).__name__}; pass a scaler as scaler=…."
+            )
         stepper, clock = self._stepper("step"), self.clock
         calls = self.calls | ({"rows"} if self.epoch_sampler.epochs else set())
         checks.check_calls(self.recipe, calls, stepper.optimizer)
@@ -193,7 +201,7 @@ class Regularizer:
         Raises:
             InputError: the metric that the recipe monitors is missing.
         """
-        row = {name.replace("val_", "stop_", 1): float(value) for name, value in {**(metrics or {}), **more}.items()}
+        row = {stop_column(name): float(value) for name, value in {**(metrics or {}), **more}.items()}
         if self.monitor.techniques:
             try:
                 improved = self.monitor.observe(self.epochs + 1, row)
@@ -251,7 +259,8 @@ class Regularizer:
 
     def _average(self, clock: Clock) -> None:
         """Update the averaged weights; an ensemble has its last member at the announced end of training."""
-        if self.averager and not (isinstance(self.averager.technique, Ensemble) and clock.step > self.loop.total):
+        assert self.averager is not None
+        if not isinstance(self.averager.technique, Ensemble) or clock.step <= self.loop.total:
             self.averager.update(clock)
 
     def _begin_step(self) -> None:

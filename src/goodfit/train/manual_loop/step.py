@@ -47,7 +47,7 @@ class LoopStep:
     clock: Clock
     closure: Closure | None
     scaler: Any  # a torch.amp.GradScaler that is enabled, or None
-    skipped: bool = False  # the scaler skips the update of the weights
+    skipped: bool = False  # the gradients are not finite: the weights are not updated
 
 
 class OptimizerStep:
@@ -60,9 +60,9 @@ class OptimizerStep:
         optimizer: Optimizer,
         phases: Sequence[Phase],
         context: StepContext,
-        averaging: Callable[[Clock], None],
+        averaging: Callable[[Clock], None] | None,
     ) -> None:
-        """`averaging`: updates the averaged weights, if the recipe averages."""
+        """`averaging`: updates the averaged weights; None if the recipe does not average."""
         self.model, self.optimizer, self.context, self.guard = model, optimizer, context, StepGuard()
         self.on_grads, self.rate_factors = recipe.at(OnGrads), recipe.at(ScalesLearningRate)
         self.updater = WeightUpdater.with_users_optimizer(model, recipe, optimizer, self._call_optimizer)
@@ -70,8 +70,9 @@ class OptimizerStep:
         handlers: dict[Phase, Callable[[LoopStep], None]] = {
             Phase.GRADIENTS: self._wrap_gradients,
             **{phase: partial(self._update_weights, handler) for phase, handler in self.updater.handlers.items()},
-            Phase.AVERAGING: lambda step: averaging(step.clock),
         }
+        if averaging is not None:
+            handlers[Phase.AVERAGING] = partial(_with_clock, averaging)
         self.handlers = in_order(phases, handlers)
 
     def __call__(self, clock: Clock, closure: Closure | None, scaler: Any) -> None:
@@ -147,6 +148,10 @@ class OptimizerStep:
     def _finite(self) -> bool:
         grads = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         return all(bool(torch.isfinite(grad).all()) for grad in grads)
+
+
+def _with_clock(handler: Callable[[Clock], None], step: LoopStep) -> None:
+    handler(step.clock)
 
 
 def _multiply(parameters: list[nn.Parameter], factor: float) -> None:

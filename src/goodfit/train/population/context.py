@@ -27,6 +27,7 @@ from goodfit.stages import (
     OnModel,
     OnWeights,
     Scheduled,
+    is_scheduled,
 )
 from goodfit.technique import Technique
 from goodfit.train.population.grouping import neutral
@@ -47,7 +48,8 @@ class DropoutMask:
 
     def draw(self, x: Tensor, generator: torch.Generator | None) -> Draw:
         """A mask of x's shape: 0 for dropped units, 1 / (1 − rate) for the others."""
-        return (torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator).div_(1 - self.rate),)
+        kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=generator)
+        return (kept if self.rate == 1 else kept.div_(1 - self.rate),)
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class SiteTechnique:
     @property
     def scheduled(self) -> bool:
         """Whether its strengths change during training."""
-        return isinstance(self.technique, Scheduled) and self.technique.schedule != "constant"
+        return is_scheduled(self.technique)
 
     def at(self, progress: float) -> Any:
         """The technique when a share `progress` of training is completed."""

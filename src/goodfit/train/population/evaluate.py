@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from goodfit.data import Metric
-from goodfit.train.evaluate import ROWS, Evaluation
+from goodfit.train.evaluate import Evaluation, chunk_size
 from goodfit.train.losses import by_row
 from goodfit.train.population.calls import CallHints, Calls
 from goodfit.train.population.graph import Flat, rows_of
@@ -56,7 +56,8 @@ class PopulationEvaluator:
         `steps`: training steps between two evaluations.
         """
         counts = [x.shape[0 if shared else 1] for part in parts for _, x, _, shared in part]
-        size = self._chunk_size(counts)
+        _, x, _, shared = parts[0][0]
+        size = self._chunk_size(counts, x[0] if shared else x[0, 0])
         chunking = Chunking(size, CallHints(per_step=sum(-(-n // size) for n in counts) / steps))
         results = []
         for part in parts:
@@ -71,11 +72,13 @@ class PopulationEvaluator:
             results.append([evaluations[i] for i in range(members)])
         return results
 
-    def _chunk_size(self, counts: Sequence[int]) -> int:
+    def _chunk_size(self, counts: Sequence[int], row: Tensor) -> int:
         """The rows per call: the same for all calls, so that they share one program, with little padding."""
         if self.program.mixes_rows:
-            return ROWS
-        largest = min(max(counts), CHUNK if self.program.parameters[0].device.type == "cpu" else ROWS)
+            return chunk_size(row[None])
+        largest = min(max(counts), chunk_size(row[None]))
+        if row.device.type == "cpu":
+            largest = min(largest, CHUNK)
         sizes = range(largest, largest // 2, -1)
         return min(sizes, key=lambda size: sum(-(-n // size) for n in counts) * (size + CALL_COST))
 

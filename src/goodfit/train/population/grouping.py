@@ -6,11 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.modules.dropout import _DropoutNd
 
 from goodfit.recipe import Recipe
-from goodfit.stages import Normalization, OnEpoch, OnEval, OnLoss, OnSample, Scheduled, TrainableStrengths
-from goodfit.surgery import has_batch_norm
+from goodfit.stages import Normalization, OnEpoch, OnEval, OnLoss, OnSample, TrainableStrengths, is_scheduled
+from goodfit.surgery import dropout_rate, has_batch_norm
 from goodfit.technique import Technique
 from goodfit.train.config import Training
 
@@ -105,17 +104,13 @@ def not_vectorizable(model: nn.Module, recipe: Recipe, training: Training) -> st
     for technique in recipe:
         if technique.not_vectorizable:
             return f"{technique.name()}: {technique.not_vectorizable}"
-        if (
-            isinstance(technique, TrainableStrengths)
-            and isinstance(technique, Scheduled)
-            and technique.schedule != "constant"
-        ):
+        if isinstance(technique, TrainableStrengths) and is_scheduled(technique):
             return f"{technique.name()}: it is learned and follows a schedule"
     for name, module in model.named_modules():
         if isinstance(module, nn.RNNBase | nn.RNNCellBase):
             return f"layer '{name}' ({type(module).__name__}): torch's recurrent layers cannot be stacked"
     repeating = [t for t in recipe.at(OnLoss) if not t.cheap_when_neutral]
-    if repeating and any(_dropout_rate(m) for m in model.modules()):
+    if repeating and any(dropout_rate(m) for m in model.modules()):
         return f"{repeating[0].name()}: the network's own dropout draws new numbers in further forward passes"
     if training.accumulate > 1:
         return "accumulate: a network that needs accumulated batches is too large to be stacked"
@@ -123,12 +118,6 @@ def not_vectorizable(model: nn.Module, recipe: Recipe, training: Training) -> st
     if batch_norm and recipe.at(OnEval):
         return f"{recipe.at(OnEval)[0].name()}: batch norm statistics must be recomputed for averaged weights"
     return ""
-
-
-def _dropout_rate(module: nn.Module) -> float:
-    if isinstance(module, _DropoutNd):
-        return module.p
-    return module.dropout if isinstance(module, nn.MultiheadAttention) else 0.0
 
 
 def group(keyed: Sequence[tuple[Hashable, Recipe]]) -> list[tuple[Structure, list[int]]]:

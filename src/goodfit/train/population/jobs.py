@@ -74,7 +74,7 @@ def data_key(split: Split) -> tuple[Hashable, ...]:
     x, spec = split.train.x, split.spec
     return (
         spec.task,
-        len(spec.classes),
+        tuple(spec.classes),
         spec.n_outputs,
         spec.input_shape,
         (spec.inputs.kind, spec.inputs.rate, spec.inputs.groups, spec.inputs.vocabulary, spec.inputs.words),

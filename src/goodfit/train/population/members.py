@@ -35,7 +35,7 @@ class Member:
 
     def __post_init__(self) -> None:
         self.on_sample, self.rate_factors = tuple(self.recipe.at(OnSample)), self.recipe.at(ScalesLearningRate)
-        self.constant_rate = self.training.schedule == "constant" and not (self.training.warmup or self.rate_factors)
+        self.constant_rate = self.training.constant_rate and not self.rate_factors
         self.scheduled = any(technique.scheduled for technique in self.techniques.values())
         self.penalty_columns = {f"penalty_{t.name()}" for t in self.recipe.at(OnWeights) if isinstance(t, Penalty)}
         self.step, self.seconds = 0, 0.0  # optimizer steps completed; seconds of the last epoch

@@ -20,7 +20,7 @@ from goodfit.errors import InputError, first_line
 from goodfit.memory import free_memory
 from goodfit.rng import generator
 from goodfit.stages import Attack, Clock
-from goodfit.surgery import copy_module
+from goodfit.surgery import copy_module, set_train_mode
 from goodfit.train.config import Training
 from goodfit.train.population.calls import Calls
 from goodfit.train.population.context import techniques_by_site
@@ -233,7 +233,7 @@ def solo_seconds(networks: Networks, job: Job) -> float:
     train = job.split.train
     rows = torch.arange(min(job.plan.training.batch_size, len(train)), device=train.x.device)
     noise = generator(job.seed, 1, "noise", train.x.device)
-    trainer.model.train()
+    set_train_mode(trainer.model)
     return median_seconds(lambda: trainer.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
 
 

@@ -54,11 +54,13 @@ def run_jobs(
             yield from PopulationTrainer(trained, bar).train()
     solo.sort(key=lambda job: (job.seed, job.number))  # so that an interrupted study has compared all recipes by seed
     for number, result in fit_one_by_one(networks, solo, loss):
-        scores = [result.row[f"stop_{result.metric}"]] if isinstance(result, Run) and result.epochs else []
-        bar.add_epoch(0, 0, 0.0, scores)
+        run = result if isinstance(result, Run) else None
+        if run and run.interrupted and not run.epochs:
+            raise KeyboardInterrupt
+        bar.add_epoch(0, 0, 0.0, [run.row[f"stop_{run.metric}"]] if run else [])
         bar.add_run(jobs[number].plan.training.epochs - 1)
         yield number, result
-        if isinstance(result, Run) and result.interrupted:
+        if run and run.interrupted:
             raise KeyboardInterrupt
 
 
@@ -145,7 +147,7 @@ class PopulationTrainer:
         yield self._interrupted(batch)
 
     def _interrupted(self, batch: MemberBatch) -> EpochReport:
-        finished = batch.leave(range(len(batch.members)))
+        finished = batch.leave(range(len(batch.members))) if batch.members else []
         return EpochReport(0, 0, 0.0, [], [member for member in finished if member.epochs], interrupted=True)
 
     def _result(self, finished: FinishedMember, interrupted: bool = False) -> Result:

@@ -51,12 +51,14 @@ class BatchAugmenter:
         self.sites = [SiteKey("augment", number) for number in range(len(self.techniques))]
         self.selected_classes = [_class_indices(technique, self.classes) for technique in self.techniques]
 
-    def check(self, x: Tensor) -> None:
-        """Check that the augmentations can change inputs x (batch, …).
+    def check(self, x: Tensor, y: Tensor) -> None:
+        """Check that the augmentations can change inputs x (batch, …) with targets y (batch, …).
 
         Raises:
-            InputError: an augmentation does not fit the inputs.
+            InputError: an augmentation does not fit the inputs, or the targets are masks and it does not fit them.
         """
+        if self.techniques and is_masks(x, y):
+            self._check_masks()
         fills = {t.fill: t for t in map(_spatial_part, self.techniques) if isinstance(t, MatrixWarp | DisplacementWarp)}
         if len(fills) > 1:
             (one, first), (other, second), *_ = fills.items()
@@ -82,7 +84,6 @@ class BatchAugmenter:
 
     def draw(self, x: Tensor, y: Tensor, augment_mask: Tensor | None = None) -> list[AppliedAugmentation]:
         """Draw the random numbers for a batch: the samples that each augmentation changes, and how."""
-        self._check_masks(is_masks(x, y))
         drawn = self._draw(x, y)
         return [a if augment_mask is None else replace(a, mask=a.mask & augment_mask) for a in drawn]
 
@@ -97,9 +98,9 @@ class BatchAugmenter:
                 augmented = self._transform_values(augmented, a.technique, a, overwrite)
         return augmented, y
 
-    def _check_masks(self, masked: bool) -> None:
+    def _check_masks(self) -> None:
         for technique, classes in zip(self.techniques, self.selected_classes, strict=True):
-            if masked and (classes or not technique.keeps_masks):
+            if classes or not technique.keeps_masks:
                 why = "classes= selects samples by class" if classes else "it has no equivalent for masks"
                 raise InputError(f"{type(technique).__name__}: {why}; the targets are masks. Leave it out.")
 

@@ -108,11 +108,11 @@ def check_targets(recipe: Recipe, stats: DataStats) -> None:
             raise InputError(f"{who}: it acts on numbers; the target has classes. Leave it out.")
 
 
-def check_inputs(transforms: BatchTransforms, x: Tensor) -> None:
-    """Check that the techniques can transform inputs x (batch, …).
+def check_batch(transforms: BatchTransforms, x: Tensor, y: Tensor) -> None:
+    """Check that the techniques can transform inputs x (batch, …) with targets y (batch, …).
 
     Raises:
-        InputError: a technique does not fit the inputs.
+        InputError: a technique does not fit the inputs, or the masks.
     """
     for technique in transforms.techniques:
         if technique.needs_floats and not x.is_floating_point():
@@ -126,7 +126,7 @@ def check_inputs(transforms: BatchTransforms, x: Tensor) -> None:
             f"inputs: groups must be ranges of columns of inputs (rows, columns), got groups={groups!r} for inputs of "
             f"shape {tuple(x.shape)}; correct the groups."
         )
-    transforms.augmenter.check(x)
+    transforms.augmenter.check(x, y)
 
 
 def input_scale(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
+from torch.nn.modules.batchnorm import _NormBase
 
 from goodfit import surgery
 from goodfit.errors import InputError
@@ -106,8 +106,7 @@ class WeightAverager:
                     f"{type(self.technique).__name__}: batch norm statistics must be recomputed for averaged weights; "
                     "give the training rows: data=(x, y)."
                 )
-            batches = [rows for rows in x.split(chunk_size(x)) if len(rows) > 1]
-            update_bn(batches, self.copy, next(self.copy.parameters()).device)
+            _recompute_statistics(self.copy, [rows for rows in x.split(chunk_size(x)) if len(rows) > 1])
         return self.copy
 
     def state_tensors(self) -> dict[str, Tensor]:
@@ -117,3 +116,20 @@ class WeightAverager:
     def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `state_tensors`."""
         self.state = [tensors[str(i)] for i in range(len(tensors))]
+
+
+def _recompute_statistics(network: nn.Module, batches: Sequence[Tensor]) -> None:
+    """Recompute the running statistics of batch norm as means over the batches.
+
+    Like `torch.optim.swa_utils.update_bn`, except that frozen layers keep their statistics, as in training.
+    """
+    surgery.set_train_mode(network)
+    norms = [m for m in network.modules() if isinstance(m, _NormBase) and m.training and m.running_mean is not None]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a mean over all batches
+    for batch in batches:
+        network(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -68,7 +68,7 @@ def extra_forward(network: nn.Module, x: Tensor) -> Tensor:
     """The output of a further forward pass that leaves running statistics and torch's generator unchanged."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     with torch.random.fork_rng():
-        seed_global_generators(int(torch.randint(2**31, ())))
+        seed_global_generators(int(torch.randint(2**31, ())))  # the user's own layers draw new numbers
         return functional_call(network, buffers, (x,))  # type: ignore[no-any-return]
 
 

@@ -207,7 +207,7 @@ def _perturb_weights(attachment: Attachment, technique: WeightPerturbation, numb
     direct = [ref for ref in chosen if ref.role == surgery.DIRECT]
     if not direct:
         raise InputError(
-            f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrised weight; "
+            f"{_who(technique)}: it acts on plain weights; {chosen[0].name} is part of a reparametrized weight; "
             "choose others with on=."
         )
     tensors: dict[int, tuple[nn.Module, list[tuple[str, LearnedStrengths, SiteKey]]]] = {}

@@ -21,23 +21,23 @@ from goodfit.techniques import (
     VariationalDropout,
     WordDropout,
 )
-from goodfit.testing.homes import home, make_net
+from goodfit.testing.setups import make_net, setup
 
 
 @pytest.mark.parametrize("technique", ALL.values(), ids=ALL.keys())
-def test_every_technique_has_a_home(technique: type[Technique]) -> None:
-    place = home(technique)
+def test_every_technique_has_a_setup(technique: type[Technique]) -> None:
+    place = setup(technique)
     x = place.split.train.x[:4]
     assert place.model()(x).shape == (4, place.split.spec.n_outputs)
     assert place.selector in dict(place.model().named_modules())
 
 
-def test_homes_follow_from_declarations() -> None:
-    kinds = {t: home(t).split.spec.inputs.kind for t in (Dropout, MixUp, ColumnNoise, SoundNoise, WordDropout)}
+def test_setups_follow_from_declarations() -> None:
+    kinds = {t: setup(t).split.spec.inputs.kind for t in (Dropout, MixUp, ColumnNoise, SoundNoise, WordDropout)}
     assert list(kinds.values()) == ["table", "table", "table", "sound", "text"]
-    assert home(TargetNoise).split.spec.task == "regression"
+    assert setup(TargetNoise).split.spec.task == "regression"
     modules = {
-        t: {type(m).__name__ for m in home(t).model().modules()}
+        t: {type(m).__name__ for m in setup(t).model().modules()}
         for t in (DropPath, VariationalDropout, SpatialDropout, RDrop)
     }
     assert "Residual" in modules[DropPath]
@@ -48,9 +48,9 @@ def test_homes_follow_from_declarations() -> None:
 
 def test_initial_weights_are_always_the_same() -> None:
     torch.manual_seed(1)
-    first = home(Dropout).model().state_dict()
+    first = setup(Dropout).model().state_dict()
     torch.manual_seed(2)
-    second = home(Dropout).model().state_dict()
+    second = setup(Dropout).model().state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(make_net(gain=2.0)[0].weight, 2 * make_net()[0].weight)
     assert not torch.equal(make_net(seed=1)[0].weight, make_net()[0].weight)
@@ -59,4 +59,4 @@ def test_initial_weights_are_always_the_same() -> None:
 def test_unknown_kinds_are_refused() -> None:
     kind = type("Smell", (Augmentation,), {"kinds": ("smell",)})
     with pytest.raises(InputError, match=r"Smell: kinds must name kinds of data, got kinds=\('smell',\)"):
-        home(kind)
+        setup(kind)

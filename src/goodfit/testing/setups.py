@@ -1,4 +1,4 @@
-"""A home for every technique: a small network and data on which it acts."""
+"""The setup of every technique: a small network and data on which it acts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from goodfit.testing.data import (
 
 
 @dataclass(frozen=True)
-class Home:
+class Setup:
     """A network and data on which a technique acts."""
 
     split: Split
@@ -46,25 +46,25 @@ class Home:
         return network
 
 
-def home(technique: type[Technique]) -> Home:
-    """The home of a technique, chosen from its base classes and declarations."""
+def setup(technique: type[Technique]) -> Setup:
+    """The setup of a technique, chosen from its base classes and declarations."""
     if issubclass(technique, Augmentation) and make_classification().spec.inputs.kind not in technique.kinds:
-        return _augmentation_home(technique)
+        return _augmentation_setup(technique)
     split = make_regression() if technique.needs_targets == "numbers" else make_classification()
     outputs = split.spec.n_outputs
     if issubclass(technique, BranchNoise):
-        return Home(split, partial(residual_net, outputs), "1.branch")
+        return Setup(split, partial(residual_net, outputs), "1.branch")
     if issubclass(technique, Recurrent):
-        return Home(split, partial(RecurrentNet, outputs), "first")
+        return Setup(split, partial(RecurrentNet, outputs), "first")
     if issubclass(technique, Noise) and technique.convolutions_only:
-        return Home(split, partial(small_cnn, outputs), "3")
+        return Setup(split, partial(small_cnn, outputs), "3")
     if issubclass(technique, OnLoss) and technique.needs_noise:
-        return Home(split, partial(dropout_net, outputs), "1")
-    return Home(split, partial(make_net, outputs, gain=1.5), "2")
+        return Setup(split, partial(dropout_net, outputs), "1")
+    return Setup(split, partial(make_net, outputs, gain=1.5), "2")
 
 
 def make_net(outputs: int = 3, *, inputs: int = 6, hidden: int = 8, gain: float = 1.0, seed: int = 0) -> nn.Sequential:
-    """A network with two hidden layers, initialised from a seed; `gain` multiplies the initial weights."""
+    """A network with two hidden layers, initialized from a seed; `gain` multiplies the initial weights."""
     with seeded(seed):
         first, second, head = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
     with torch.no_grad():
@@ -149,12 +149,15 @@ NETWORKS: tuple[tuple[Callable[[], Split], Callable[[Split], nn.Module]], ...] =
     (make_images, image_net),
     (make_videos, video_net),
 )
-"""Data, and the network for it. The first that an augmentation accepts is its home."""
+"""Data, and the network for it. The first that an augmentation accepts is its setup."""
 
 
-def _augmentation_home(technique: type[Augmentation]) -> Home:
+def _augmentation_setup(technique: type[Augmentation]) -> Setup:
     for make_split, network in NETWORKS:
         split = make_split()
         if split.spec.inputs.kind in technique.kinds:
-            return Home(split, partial(network, split), "0")
-    raise InputError(f"{technique.__name__}: kinds must name kinds of data, got kinds={technique.kinds!r}.")
+            return Setup(split, partial(network, split), "0")
+    raise InputError(
+        f"{technique.__name__}: kinds must name kinds of data, got kinds={technique.kinds!r}; use image, video, sound, "
+        "series, text or table."
+    )
