@@ -44,12 +44,16 @@ def goodfit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture
 def process() -> Callable[..., subprocess.Popen[str]]:
-    """Start `python -m goodfit ARGUMENTS` with warnings as errors."""
+    """Start `python -m goodfit ARGUMENTS` with warnings as errors.
+
+    Except ResourceWarning: Ctrl-C inside of `open` leaves the file to the garbage collector.
+    """
+    warnings = ("-W", "error", "-W", "ignore::ResourceWarning")
 
     def start(*arguments: object, code: Sequence[str] = ("-m", "goodfit")) -> subprocess.Popen[str]:
         environment = os.environ | {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen(
-            [sys.executable, "-W", "error", *code, *map(str, arguments)],
+            [sys.executable, *warnings, *code, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
             preexec_fn=_handle_interrupts,
         )  # fmt: skip
