@@ -16,6 +16,7 @@ from goodfit.testing import data, setups
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
 
+os.environ["GOODFIT_PRODUCTS"] = "torch"  # no measurement of the processor; tests/kernels tests the other choice
 os.environ["KERAS_BACKEND"] = "torch"  # must be set before anything imports Keras
 
 

@@ -40,8 +40,8 @@ class Limit:
 # The targets of the paths of `fit` and `fit_many` are half of what was measured before training was restructured
 # (docs/decisions.md, 2026-11-30). They are not reached; the limits keep what is.
 LIMITS = {
-    "fit: packages entered before the first weight update": Limit(15, target=6),
-    "fit: modules entered": Limit(53, target=29),
+    "fit: packages entered before the first weight update": Limit(16, target=6),
+    "fit: modules entered": Limit(54, target=29),
     "fit: returns to a module already left": Limit(63, target=33),
     "fit_many: packages entered before the first weight update": Limit(16, target=6),
     "fit_many: modules entered": Limit(65, target=39),

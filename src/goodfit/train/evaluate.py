@@ -13,6 +13,7 @@ from goodfit.data import Metric, Part, Split
 from goodfit.data.metrics import predicted_classes
 from goodfit.data.storage import take_rows
 from goodfit.errors import InputError
+from goodfit.kernels.mode import fast_linear
 from goodfit.models.ensemble import EnsembleModel
 from goodfit.recipe import Recipe
 from goodfit.rng import generator, seeded, stream
@@ -40,7 +41,7 @@ def chunk_size(x: Tensor) -> int:
 def predict_outputs(model: nn.Module, x: Tensor) -> Tensor:
     """The network's raw outputs for all rows x (n, …), in evaluation mode and without gradients."""
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), fast_linear(model, min(len(x), chunk_size(x))):
         return torch.cat([model(chunk) for chunk in x.split(chunk_size(x))])
 
 

@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from goodfit.checks import whole_number
 from goodfit.data import Split
+from goodfit.kernels.mode import describe_products
 from goodfit.models import build
 from goodfit.progress import RunProgress
 from goodfit.recipe import Recipe
@@ -128,4 +129,5 @@ def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module) -
         "rows_train": len(split.train), "rows_sample": sample_rows, "rows_stop": len(split.stop),
         "baseline_loss": baseline if math.isfinite(baseline) else None, "data": split.text,
         "parameters": sum(p.numel() for p in model.parameters()),
+        "linear_products": describe_products(model, plan.training.rows_at_once),
     }  # fmt: skip

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from goodfit import surgery
 from goodfit.data import Split, metric
+from goodfit.kernels.mode import fast_linear
 from goodfit.progress import RunProgress
 from goodfit.rng import generator, seed_global_generators, stream
 from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, is_scheduled
@@ -64,11 +65,12 @@ class Trainer:
         if self.augments_repeats_only:
             masks = is_repeat(torch.cat([*batches])).split([len(rows) for rows in batches])
         losses = []
-        for number, rows in enumerate(batches):
-            clock = Clock(before + number + 1, len(batches), total)
-            self.set_learning_rate(clock)
-            mask = None if masks is None else masks[number]
-            losses.append(self.step(x.index_select(0, rows), y.index_select(0, rows), clock, noise, mask))
+        with fast_linear(self.model, self.training.rows_at_once):
+            for number, rows in enumerate(batches):
+                clock = Clock(before + number + 1, len(batches), total)
+                self.set_learning_rate(clock)
+                mask = None if masks is None else masks[number]
+                losses.append(self.step(x.index_select(0, rows), y.index_select(0, rows), clock, noise, mask))
         self.attachment.context.generator = None
         return losses
 

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from goodfit.data import Split, metric
 from goodfit.errors import InputError, first_line
+from goodfit.kernels.mode import fast_linear
 from goodfit.memory import free_memory
 from goodfit.rng import generator
 from goodfit.stages import Attack, Clock
@@ -234,7 +235,8 @@ def solo_seconds(networks: Networks, job: Job) -> float:
     rows = torch.arange(min(job.plan.training.batch_size, len(train)), device=train.x.device)
     noise = generator(job.seed, 1, "noise", train.x.device)
     set_train_mode(trainer.model)
-    return median_seconds(lambda: trainer.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
+    with fast_linear(trainer.model, job.plan.training.rows_at_once):
+        return median_seconds(lambda: trainer.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
 
 
 def arithmetic_seconds(networks: Networks, job: Job) -> float:
