@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class NetworkNeeded(InputError):  # noqa: N818
+    """A saved run has a network of the user's own, which the caller must pass."""
+
+
 class TrainingError(RuntimeError):
     """Training cannot produce a usable result; the message says where it failed and what to try."""
 

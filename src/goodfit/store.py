@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from goodfit.data import Preprocessing, TaskSpec
-from goodfit.errors import InputError
+from goodfit.errors import InputError, NetworkNeeded
 from goodfit.history import History
 from goodfit.models import build
 from goodfit.recipe import Recipe
@@ -138,7 +138,7 @@ def _from_dict(data: dict[str, Any], path: Path, model: nn.Module | None) -> Run
     check_names([entry["technique"] for entry in data["recipe"]], path / "run.json")
     spec, recipe = TaskSpec.from_dict(data["spec"]), Recipe.from_list(data["recipe"])
     if model is None and not data["network"]:
-        raise InputError(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")
+        raise NetworkNeeded(f"'{path}' holds the weights of your own network; pass it as load_run(folder, model).")
     network = _network(data["network"], spec, model)
     attach_layers(network, recipe).remove_training_hooks()
     best, last = _read_weights(path / "best.safetensors"), _read_weights(path / "last.safetensors")

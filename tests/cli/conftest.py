@@ -25,6 +25,11 @@ class Result:
     out: str
     err: str
 
+    def ok(self) -> str:
+        """Return the output of a command that must succeed."""
+        assert (self.code, self.err) == (0, "")
+        return self.out
+
 
 @pytest.fixture
 def goodfit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:

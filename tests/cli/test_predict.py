@@ -16,16 +16,10 @@ from goodfit import load, load_run
 Cli = Callable[..., Any]
 
 
-def ok(result: Any) -> str:
-    """Return the output of a command that must succeed."""
-    assert (result.code, result.err) == (0, "")
-    return str(result.out)
-
-
 def test_predictions_of_classes(goodfit: Cli, csv: Path, table: pd.DataFrame, folder: Path) -> None:
     rows, out = csv.parent / "new.csv", csv.parent / "deep" / "predictions.csv"
     table.drop(columns="kind").to_csv(rows, index=False)
-    text = ok(goodfit("predict", folder, rows, "--out", out))
+    text = goodfit("predict", folder, rows, "--out", out).ok()
     assert text.strip() == f"80 predictions in {out}"
     frame = pd.read_csv(out)
     assert list(frame.columns) == ["kind", "p_round", "p_square"]
@@ -35,14 +29,14 @@ def test_predictions_of_classes(goodfit: Cli, csv: Path, table: pd.DataFrame, fo
     assert frame["kind"].tolist() == run.predict(x)
     assert frame["p_round"].to_numpy() == pytest.approx(run.probabilities(x)[:, 0])
     assert (frame["p_round"] + frame["p_square"]).to_numpy() == pytest.approx(1.0)
-    printed = ok(goodfit("predict", folder, csv))  # the target's column may stay; standard output is the same table
+    printed = goodfit("predict", folder, csv).ok()  # the target's column may stay; standard output is the same table
     assert printed == out.read_text()
 
 
 def test_predictions_of_numbers_are_in_the_units_of_the_target(goodfit: Cli, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    ok(goodfit("fit", "diabetes", "--model", "mlp:8", "--epochs", 2, "--out", out))
-    frame = pd.read_csv(io.StringIO(ok(goodfit("predict", out, "diabetes"))))
+    goodfit("fit", "diabetes", "--model", "mlp:8", "--epochs", 2, "--out", out).ok()
+    frame = pd.read_csv(io.StringIO(goodfit("predict", out, "diabetes").ok()))
     assert list(frame.columns) == ["target"]
     truth = load("diabetes").y
     assert len(frame) == len(truth)
@@ -63,5 +57,5 @@ def test_predict_refuses_in_one_line(goodfit: Cli, csv: Path, table: pd.DataFram
         assert (result.code, len(result.err.splitlines())) == (2, 1)
         assert text in result.err
     assert kept.read_text() == "mine"
-    ok(goodfit("predict", folder, csv, "--out", kept, "--force"))
+    goodfit("predict", folder, csv, "--out", kept, "--force").ok()
     assert kept.read_text().startswith("kind,")

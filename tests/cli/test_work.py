@@ -1,4 +1,4 @@
-"""The work of the commands study, fit, diagnose, explain and techniques."""
+"""The work of the commands study, fit, augment, diagnose and techniques."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from goodfit import Training, fit, load, load_run, save_run
+from goodfit import load_run
 from goodfit.study.candidates import DEFAULT_TECHNIQUES
 from goodfit.techniques import ALL
 from goodfit.train.run import same
 
 Cli = Callable[..., Any]
 SMALL = ("--model", "mlp:8", "--epochs", 3)
-
-
-def ok(result: Any) -> str:
-    """Return the output of a command that must succeed."""
-    assert (result.code, result.err) == (0, "")
-    return str(result.out)
 
 
 # ---- study ------------------------------------------------------------------------------------------
@@ -41,8 +34,8 @@ def test_a_study_writes_its_files(folder: Path) -> None:
 
 
 def test_a_study_prints_verdict_ranking_and_output_files(goodfit: Cli, csv: Path, folder: Path) -> None:
-    text = ok(goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", folder,
-                      "--force"))  # fmt: skip
+    text = goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", folder,
+                      "--force").ok()  # fmt: skip
     assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
     assert "the plain network" in text
     assert "accuracy on the validation part (higher is better), 2 seeds" in text
@@ -54,7 +47,7 @@ def test_a_default_study_writes_to_a_folder_named_after_the_data(
     goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = ok(goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, "--seeds", 1))
+    text = goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, "--seeds", 1).ok()
     assert all(name in text for name in (*DEFAULT_TECHNIQUES, "combined"))
     with Path("goodfit-iris/runs.csv").open() as file:
         assert [row["recipe"] for row in tables.DictReader(file)] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
@@ -62,13 +55,13 @@ def test_a_default_study_writes_to_a_folder_named_after_the_data(
 
 def test_recipes_may_be_files(goodfit: Cli, csv: Path, folder: Path) -> None:
     out = csv.parent / "again"
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", folder / "recipe.yaml", "--out", out))
+    goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", folder / "recipe.yaml", "--out", out).ok()
     assert load_run(out).recipe == load_run(folder).recipe
 
 
 def test_the_number_of_threads_is_restored(goodfit: Cli, csv: Path) -> None:
     before = torch.get_num_threads()
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--threads", before + 1))
+    goodfit("fit", csv, "--target", "kind", *SMALL, "--threads", before + 1).ok()
     assert torch.get_num_threads() == before
 
 
@@ -94,7 +87,7 @@ def test_ctrl_c_in_a_study_keeps_finished_runs(goodfit: Cli, csv: Path, monkeypa
     with (out / "runs.csv").open() as file:
         assert len(list(tables.DictReader(file))) == 3
     assert "interrupted after 3 of 4 runs" in (out / "report.html").read_text()
-    assert "the best recipe" in ok(goodfit("diagnose", out))
+    assert "the best recipe" in goodfit("diagnose", out).ok()
 
 
 # ---- fit --------------------------------------------------------------------------------------------
@@ -102,7 +95,7 @@ def test_ctrl_c_in_a_study_keeps_finished_runs(goodfit: Cli, csv: Path, monkeypa
 
 def test_fit_writes_a_run(goodfit: Cli, csv: Path) -> None:
     out = csv.parent / "run"
-    text = ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "l1=1e-3", "--every", 2, "--out", out))
+    text = goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "l1=1e-3", "--every", 2, "--out", out).ok()
     assert {p.name for p in out.iterdir()} == {
         "best.safetensors", "checkpoints", "last.safetensors", "recipe.yaml", "report.html", "run.json",
     }  # fmt: skip
@@ -113,7 +106,7 @@ def test_fit_writes_a_run(goodfit: Cli, csv: Path) -> None:
 
 
 def test_fit_without_a_folder_writes_nothing(goodfit: Cli, csv: Path) -> None:
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL))
+    goodfit("fit", csv, "--target", "kind", *SMALL).ok()
     assert [p.name for p in csv.parent.iterdir()] == ["shapes.csv"]
 
 
@@ -121,10 +114,10 @@ def test_fit_without_a_folder_writes_nothing(goodfit: Cli, csv: Path) -> None:
 def test_a_resumed_run_equals_an_uninterrupted_one(goodfit: Cli, csv: Path, recipe: str) -> None:
     whole, resumed = csv.parent / "whole", csv.parent / "resumed"
     fixed = ("fit", csv, "--target", "kind", "--model", "mlp:8", "--recipe", recipe, "--seed", 4)
-    ok(goodfit(*fixed, "--epochs", 6, "--out", whole))
-    ok(goodfit(*fixed, "--epochs", 2, "--out", resumed))
+    goodfit(*fixed, "--epochs", 6, "--out", whole).ok()
+    goodfit(*fixed, "--epochs", 2, "--out", resumed).ok()
     assert load_run(resumed).epochs == 2
-    ok(goodfit(*fixed, "--epochs", 6, "--out", resumed, "--resume"))
+    goodfit(*fixed, "--epochs", 6, "--out", resumed, "--resume").ok()
     a, b = load_run(whole), load_run(resumed)
     assert same(a.last, b.last)
     assert same(a.best, b.best)
@@ -134,7 +127,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(goodfit: Cli, csv: Path, reci
 
 def test_resuming_another_run_is_refused(goodfit: Cli, csv: Path) -> None:
     out = csv.parent / "run"
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out))
+    goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out).ok()
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     for change in (["--recipe", "l2=0.1"], ["--seed", "1"], ["--model", "mlp:9"], ["--learning-rate", "0.1"]):
         result = goodfit("fit", csv, "--target", "kind", *SMALL, *change, "--out", out, "--resume")
@@ -146,15 +139,15 @@ def test_resuming_another_run_is_refused(goodfit: Cli, csv: Path) -> None:
 
 def test_force_starts_again(goodfit: Cli, csv: Path) -> None:
     out = csv.parent / "run"
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out))
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", 1, "--out", out, "--force"))
+    goodfit("fit", csv, "--target", "kind", *SMALL, "--out", out).ok()
+    goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", 1, "--out", out, "--force").ok()
     assert load_run(out).seed == 1
     assert load_run(out).epochs == 3
 
 
 def test_the_seed_determines_the_run(goodfit: Cli, csv: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", seed, "--out", csv.parent / name))
+        goodfit("fit", csv, "--target", "kind", *SMALL, "--seed", seed, "--out", csv.parent / name).ok()
     a, b, c = (load_run(csv.parent / name) for name in "abc")
     assert same(a.last, b.last)
     assert not same(a.last, c.last)
@@ -162,60 +155,31 @@ def test_the_seed_determines_the_run(goodfit: Cli, csv: Path) -> None:
 
 def test_options_reach_the_training(goodfit: Cli, csv: Path) -> None:
     out = csv.parent / "run"
-    ok(goodfit("fit", csv, "--target", "kind", "--epochs", 2, "--batch-size", 7, "--learning-rate", 0.5, "--optimizer",
-               "sgd", "--schedule", "cosine", "--metric", "roc_auc", "--model", "mlp:4", "--out", out))  # fmt: skip
+    goodfit("fit", csv, "--target", "kind", "--epochs", 2, "--batch-size", 7, "--learning-rate", 0.5, "--optimizer",
+               "sgd", "--schedule", "cosine", "--metric", "roc_auc", "--model", "mlp:4", "--out", out).ok()  # fmt: skip
     changed = load_run(out).training.changed()
     assert changed == {"epochs": 2, "batch_size": 7, "learning_rate": 0.5, "optimizer": "sgd", "schedule": "cosine",
                        "metric": "roc_auc"}  # fmt: skip
 
 
-# ---- diagnose and explain ---------------------------------------------------------------------------
+# ---- diagnose ---------------------------------------------------------------------------
 
 
 def test_diagnose_a_study_and_a_run(goodfit: Cli, folder: Path) -> None:
-    both = ok(goodfit("diagnose", folder))
+    both = goodfit("diagnose", folder).ok()
     assert "the plain network (plain)" in both
     assert "the best recipe" in both
-    one = ok(goodfit("diagnose", folder / "plain"))
+    one = goodfit("diagnose", folder / "plain").ok()
     assert "the run (plain)" in one
     assert "the best recipe" not in one
     assert "next step: " in one
 
 
 def test_diagnose_uses_the_latest_results_of_a_folder(goodfit: Cli, csv: Path, folder: Path) -> None:
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "max_norm=2", "--out", folder, "--force"))
-    text = ok(goodfit("diagnose", folder))
+    goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "max_norm=2", "--out", folder, "--force").ok()
+    text = goodfit("diagnose", folder).ok()
     assert "the run (max_norm=2.0)" in text
     assert "the plain network" not in text
-
-
-def test_explain_a_recipe(goodfit: Cli) -> None:
-    text = ok(goodfit("explain", "--recipe", "l2=1e-4, early_stopping=5", "--model", "mlp:7", "--inputs", 5))
-    assert "7×5" in text
-    assert "2×7" in text
-    assert "l2=0.0001" in text
-    assert "on the whole run: early_stopping=5" in text
-
-
-def test_explain_a_run_or_another_recipe_on_its_network(goodfit: Cli, csv: Path) -> None:
-    out = csv.parent / "run"
-    ok(goodfit("fit", csv, "--target", "kind", *SMALL, "--recipe", "batch_norm, l2=0.01", "--out", out))
-    own = ok(goodfit("explain", out))
-    assert "8×2" in own
-    assert "batch_norm on its output" in own
-    other = ok(goodfit("explain", out, "--recipe", "l1=0.5"))
-    assert "8×2" in other
-    assert "l1=0.5" in other
-    assert "batch_norm" not in other
-
-
-def test_explain_needs_a_reference_network(goodfit: Cli, csv: Path) -> None:
-    split = load(csv, "kind").split()
-    save_run(fit(nn.Sequential(nn.Linear(2, 2)), split, "", Training(epochs=1)), csv.parent / "own")
-    result = goodfit("explain", csv.parent / "own")
-    assert result.code == 2
-    assert "explain: the run must have a reference network, got " in result.err
-    assert "call goodfit.explain(network, recipe) in Python." in result.err
 
 
 def test_an_occupied_folder_is_refused_before_the_data_is_loaded(goodfit: Cli, folder: Path) -> None:
@@ -229,13 +193,13 @@ def test_an_occupied_folder_is_refused_before_the_data_is_loaded(goodfit: Cli, f
 
 
 def test_the_catalogue(goodfit: Cli) -> None:
-    text = ok(goodfit("techniques"))
+    text = goodfit("techniques").ok()
     assert all(name in text for name in ALL)
 
 
 @pytest.mark.parametrize("name", ["dropout", "MixUp", "weight-decay"])
 def test_one_technique(goodfit: Cli, name: str) -> None:
-    text = ok(goodfit("techniques", name))
+    text = goodfit("techniques", name).ok()
     assert "Formula" in text
     assert "Knobs" in text
     assert "https://" in text

@@ -112,9 +112,9 @@ RECIPES = [
 def test_runs_equal_those_of_torch_up_to_rounding(
     recipe: str, split: Split, sizes: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = Training(epochs=2, batch_size=64, learning_rate=1e-3)
+    training = Training(epochs=2, batch_size=48, learning_rate=1e-3)
     run, repeated = (fit(wide(), split, recipe, training, progress=False) for _ in range(2))
-    assert (64, 256, 256) in sizes
+    assert {(rows, 256, 256) for rows in (48, 64, 128)} <= set(sizes)  # batches, stop rows and training rows
     assert all(torch.equal(run.last[name], repeated.last[name]) for name in run.last)
     assert run.metadata["linear_products"] == f"oneDNN from {LEAST:,} multiplications, below torch"
     sizes.clear()

@@ -183,9 +183,9 @@ def explain(
     modules: o.Import = None,
 ) -> None:
     """Show on which layers and tensors each technique acts and how strongly, or why it does not act."""
-    from goodfit.cli import work
+    from goodfit.cli import explain
 
-    work.show_explanation(folder, recipe, model, inputs, outputs)
+    explain.show_explanation(folder, recipe, model, inputs, outputs)
 
 
 @app.command(epilog="Example: `goodfit techniques dropout`")
@@ -222,9 +222,9 @@ def predict(
     options: Any = None,
 ) -> None:
     """Predict new rows or files, with class probabilities; with the best network if DIR is a study."""
-    from goodfit.cli import work
+    from goodfit.cli import predict
 
-    work.run_predict(folder, data, out, force, options["damaged"] or "refuse")
+    predict.run_predict(folder, data, out, force, options["damaged"] or "refuse")
 
 
 def _command() -> str:

@@ -1,4 +1,4 @@
-"""The work of each command, after its arguments are parsed."""
+"""The work of the commands study, fit, augment, diagnose and techniques, after their arguments are parsed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ from goodfit.data.kinds import kind
 from goodfit.errors import InputError
 from goodfit.models import build
 from goodfit.registry import all_techniques, find
-from goodfit.serialization import write_bytes
-from goodfit.store import check_output_folder, check_writable, load_run, save_run
+from goodfit.store import check_output_folder, load_run, save_run
 from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_runs, save_study
 from goodfit.study.study import default_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from goodfit.data.options import Options
-    from goodfit.data.reading.predict_input import PredictInput
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended."""
@@ -35,8 +31,6 @@ OUT = ("--out", "--force")
 """The options that name the output folder and overwrite it, for error messages."""
 SMALL = 50_000_000
 """Multiplications of the largest layer and batch below which one thread is as fast as several."""
-CHUNK = 256
-"""Rows that are preprocessed and predicted at a time, to limit memory."""
 
 
 @dataclass(frozen=True)
@@ -228,132 +222,8 @@ def show_diagnosis(folder: Path) -> None:
         show.verdict(gf.diagnose(run), f"{title} ({run.recipe})")
 
 
-def show_explanation(
-    folder: Path | None, recipe: str | None, model: str | None, inputs: int | None, outputs: int | None
-) -> None:
-    """Print which technique acts where, for a run or for a recipe on a reference network.
-
-    Args:
-        folder: the folder of a run.
-        recipe: the recipe; that of the run if None.
-        model: the reference network, only without a folder; None: mlp.
-        inputs: its number of inputs; None: 20.
-        outputs: its number of outputs; None: 2.
-
-    Raises:
-        InputError: neither the folder of a run nor a recipe is given, the run contradicts another option, or its
-            network is not a reference network.
-    """
-    if folder is None and recipe is None:
-        raise InputError('explain: it needs a recipe or the folder of a run, got neither; add --recipe "…" or DIR.')
-    techniques = gf.Recipe.load(recipe) if recipe is not None else gf.Recipe()
-    if folder is None:
-        network = build(model or "mlp", (inputs or 20,), outputs or 2, 0, 0)
-    else:
-        _refuse_network_options({"--model": model, "--inputs": inputs, "--outputs": outputs}, folder)
-        run = _load_reference_run(folder)
-        techniques = techniques if recipe is not None else run.recipe
-        network = build(run.network, run.spec.input_shape, run.spec.n_outputs, 0, run.spec.inputs.vocabulary)
-    show.explanation(gf.explain(network, techniques), techniques, techniques.lint(network))
-
-
-def _refuse_network_options(options: Mapping[str, str | int | None], folder: Path) -> None:
-    chosen = [f"{name} {value}" for name, value in options.items() if value is not None]
-    if chosen:
-        raise InputError(
-            f"explain: the network must be that of the run in '{folder}', got {' and '.join(chosen)}; leave out these "
-            "options or the folder."
-        )
-
-
-def _load_reference_run(folder: Path) -> gf.Run:
-    """Load the run of a reference network.
-
-    Raises:
-        InputError: there is no run, or it has a network of the user's own.
-    """
-    try:
-        return load_run(folder)
-    except InputError as error:
-        if "your own network" not in str(error):
-            raise
-        raise InputError(
-            f"explain: the run must have a reference network, got '{folder}' with a network of your own; call "
-            "goodfit.explain(network, recipe) in Python."
-        ) from error
-
-
 def show_techniques(name: str | None) -> None:
     """Print the catalogue, or the page of one technique."""
     from goodfit import pages
 
     show.renderable(pages.terminal(find(name)) if name else pages.catalogue_table(all_techniques().values()))
-
-
-def run_predict(folder: Path, data: str, out: Path | None, force: bool, damaged: str = "refuse") -> None:
-    """Predict new rows or files with a saved run, and print or write the predictions.
-
-    Raises:
-        InputError: `out` exists or cannot be written, the run has no preprocessing, or it predicts masks and `out` is
-            missing.
-    """
-    from goodfit.data.reading.predict_input import read_predict_input
-
-    run = load_run(folder)
-    if out is not None and out.exists() and not force:
-        raise InputError(f"--out: '{out}' exists; choose another file or overwrite with --force.")
-    if out is not None:
-        check_writable(out, OUT[0])
-    if run.preprocessing is None:
-        raise InputError(f"predict: '{folder}' was trained on tensors and has no preprocessing; predict in Python.")
-    masks = run.spec.task == "segmentation"
-    if masks and out is None:
-        raise InputError(f"predict: '{folder}' predicts masks, which are image files; give --out with a folder.")
-    samples = read_predict_input(data, run.preprocessing, damaged)
-    if masks and out is not None:
-        show.message(f"{write_masks(run, samples, out)} masks in {out}")
-        return
-    frame = predict_frame(run, samples.x)
-    if samples.names:
-        frame.insert(0, "file", samples.names, allow_duplicates=True)
-    if out is None:
-        show.raw(frame.to_csv(index=False))
-    else:
-        write_bytes(out, frame.to_csv(index=False).encode())
-        show.message(f"{len(frame)} predictions in {out}")
-
-
-def write_masks(run: gf.Run, samples: PredictInput, folder: Path) -> int:
-    """Write the predicted mask of every image as a PNG file with the name of the image; return the number of masks."""
-    from goodfit.data.reading.masks import encode
-
-    assert run.preprocessing is not None
-    names = [Path(name).with_suffix("").as_posix() for name in samples.names]
-    names = names if len(set(names)) == len(names) else [*samples.names]  # a.png and a.jpg
-    for start in range(0, len(samples.x), CHUNK):
-        x = torch.from_numpy(run.preprocessing.transform(samples.x[start : start + CHUNK]))
-        for number, mask in enumerate(run.predict(x), start):
-            file = folder / f"{names[number] if names else f'row-{number}'}.png"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(file, encode(mask, run.spec.classes))
-    return len(samples.x)
-
-
-def predict_frame(run: gf.Run, x: Any) -> pd.DataFrame:
-    """Predict raw rows: a column named after the target and, for classification, the probability of every class."""
-    import pandas as pd
-
-    assert run.preprocessing is not None
-    frames = []
-    for start in range(0, max(1, len(x)), CHUNK):
-        chunk = x.iloc[start : start + CHUNK] if isinstance(x, pd.DataFrame) else x[start : start + CHUNK]
-        rows = torch.from_numpy(run.preprocessing.transform(chunk))
-        if run.spec.task == "classification":
-            probabilities = run.probabilities(rows)
-            classes = [run.spec.classes[i] for i in probabilities.argmax(1)]
-            frame = pd.DataFrame({run.spec.target: classes})
-            frame = frame.assign(**{f"p_{name}": probabilities[:, i] for i, name in enumerate(run.spec.classes)})
-        else:
-            frame = pd.DataFrame({run.spec.target: run.predict(rows)})
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)

@@ -10,7 +10,7 @@ import numpy as np
 from goodfit.data.kinds.base import TrainingRows
 from goodfit.data.kinds.files import FileKind
 from goodfit.data.options import Options, Sounds
-from goodfit.data.reading import sounds
+from goodfit.data.reading import sound_archives, sounds
 from goodfit.data.reading.cache import Allocate
 from goodfit.data.reading.listing import Listing
 from goodfit.errors import InputError
@@ -42,15 +42,15 @@ class SoundKind(FileKind):
 
     def matches_file(self, path: Path) -> bool:
         """Whether an npz file has the arrays `samples` and `lengths`."""
-        return path.suffix.lower() == ".npz" and path.is_file() and sounds.is_archive(path)
+        return path.suffix.lower() == ".npz" and path.is_file() and sound_archives.is_archive(path)
 
     def value_range(self, low: float, high: float) -> tuple[float, float]:
         """A range that is symmetric around silence."""
         return -max(-low, high), max(-low, high)
 
-    def read_file(self, path: Path, options: Sounds) -> sounds.SoundArchive:
+    def read_file(self, path: Path, options: Sounds) -> sound_archives.SoundArchive:
         """The sounds of an archive."""
-        return sounds.read_archive(path, options)
+        return sound_archives.read_archive(path, options)
 
     def decode(
         self, listing: Listing, options: Any, form: Any = None, allocate: Allocate = np.zeros
@@ -64,7 +64,7 @@ class SoundKind(FileKind):
         """Files or an archive in the form of the training rows."""
         if self.matches_file(path):
             form = sounds.SoundFormat(int(rows.rate), rows.shape[-1], rows.shape[0])
-            return sounds.read_archive(path, Sounds(), form).x, ()
+            return sound_archives.read_archive(path, Sounds(), form).x, ()
         return super().read_for_prediction(path, rows, damaged, is_sample)
 
     def form_of(self, rows: TrainingRows) -> sounds.SoundFormat:

@@ -274,3 +274,15 @@ def release(model: nn.Module) -> None:
     """Remove the mark of `claim`."""
     for module in model.modules():
         ATTACHED.discard(module)
+
+
+def check_closure(closure: object) -> None:
+    """Check the argument of `step`.
+
+    Raises:
+        InputError: it is not a function; gradient scalers are passed by keyword.
+    """
+    if closure is not None and not callable(closure):
+        raise InputError(
+            f"attach: step(closure) must be a function, got {type(closure).__name__}; pass a scaler as scaler=…."
+        )

@@ -161,10 +161,7 @@ class Regularizer:
             InputError: there is no optimizer, a call before it is missing, or the closure is missing or no function.
         """
         self._check_open("step")
-        if closure is not None and not callable(closure):
-            raise InputError(
-                f"attach: step(closure) must be a function, got {type(closure).__name__}; pass a scaler as scaler=…."
-            )
+        checks.check_closure(closure)
         stepper, clock = self._stepper("step"), self.clock
         calls = self.calls | ({"rows"} if self.epoch_sampler.epochs else set())
         checks.check_calls(self.recipe, calls, stepper.optimizer)
