@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import torch
 from problems import Problem
@@ -17,6 +18,58 @@ Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 def plain(problem: Problem) -> Start:
     """The reference: index whole batches, fused Adam, new order every epoch."""
     return _loop(problem, partial(indexed, problem), _data_loss)
+
+
+def onednn_by_hand(problem: Problem) -> Start:
+    """The reference with the linear layers computed by oneDNN."""
+
+    def network(seed: int) -> nn.Module:
+        model = problem.network(seed)
+        for layer in model.modules():
+            if isinstance(layer, nn.Linear):
+                layer.__class__ = OneDnnLinear
+        return model
+
+    return _loop(problem, partial(indexed, problem), _data_loss, network)
+
+
+def channels_last_by_hand(problem: Problem) -> Start:
+    """The reference with network and batches in the channels-last format."""
+
+    def batches() -> Iterable[tuple[Tensor, Tensor]]:
+        for x, y in indexed(problem):
+            yield x.to(memory_format=torch.channels_last), y
+
+    def network(seed: int) -> nn.Module:
+        return problem.network(seed).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    return _loop(problem, batches, _data_loss, network)
+
+
+class OneDnnProduct(torch.autograd.Function):
+    """x @ weight.T + bias, as somebody would write it who knows torch's private operator."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x = _product(gradient, weight.t()) if ctx.needs_input_grad[0] else None
+        return of_x, _product(gradient.t(), x.t()), gradient.sum(0)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+class OneDnnLinear(nn.Linear):
+    """A linear layer that computes with `OneDnnProduct`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return OneDnnProduct.apply(x, self.weight, self.bias)
 
 
 def l2_in_loss(problem: Problem) -> Start:
@@ -67,9 +120,9 @@ def _penalized_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return _data_loss(model, x, y) + L2 * sum(w.pow(2).sum() for w in kernels)
 
 
-def _loop(problem: Problem, batches: Batches, loss: Loss) -> Start:
+def _loop(problem: Problem, batches: Batches, loss: Loss, network: Callable[[int], nn.Module] | None = None) -> Start:
     def start(epochs: int, seed: int) -> Turn:
-        model = problem.network(seed)
+        model = (network or problem.network)(seed)
         fit = partial(_train, problem, model, adam(problem, model), batches, loss, epochs)
         return Turn(fit, lambda: validate(problem, model)[1])
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from goodfit import models
 
 MNIST = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist.npz"
 LABELLED, TRAINED = 49_000, 34_300  # case study 1: 49,000 digits, split 70:30
@@ -46,7 +49,19 @@ class Problem:
     origin: str
     learning_rate: float = 1e-3
     validation_batch: int = 2048
-    build: Callable[[Sequence[int]], nn.Sequential] = perceptron
+    build: Callable[[Sequence[int]], nn.Module] = perceptron
+
+    @property
+    def is_perceptron(self) -> bool:
+        """Whether the network consists of fully connected layers of `sizes`."""
+        return self.build is perceptron
+
+    @property
+    def network_name(self) -> str:
+        """The network and the shape of its inputs."""
+        if self.is_perceptron:
+            return "-".join(map(str, self.sizes))
+        return f"{self.name} on images of {'×'.join(map(str, self.x.shape[1:]))}"
 
     @property
     def steps(self) -> int:
@@ -55,11 +70,15 @@ class Problem:
 
     @property
     def flop(self) -> float:
-        """The minimum arithmetic of an epoch and its validation in a perceptron.
+        """The minimum arithmetic of an epoch and its validation.
 
         A weight costs 2 FLOP per sample forward and 4 backward (one product for each of the two gradients).
         Biases, activations and the optimizer cost an order of magnitude less and are not counted.
         """
+        if not self.is_perceptron:
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                self.network(0).eval()(self.x[:1])
+            return counter.get_total_flops() * (3.0 * len(self.x) + len(self.xv))
         weights = sum(a * b for a, b in pairwise(self.sizes))
         return weights * (6.0 * len(self.x) + 2.0 * len(self.xv))
 
@@ -68,7 +87,7 @@ class Problem:
         """The same memory as NumPy arrays."""
         return self.x.numpy(), self.y.numpy(), self.xv.numpy(), self.yv.numpy()
 
-    def network(self, seed: int) -> nn.Sequential:
+    def network(self, seed: int) -> nn.Module:
         """A network with initial weights from the seed; all torch trainers of a round start from the same."""
         torch.manual_seed(seed)
         return self.build(self.sizes)
@@ -93,10 +112,51 @@ def mnist(path: Path) -> Problem:
 
 
 def conv(path: Path) -> Problem:
-    """The same digits as 1×28×28 images in a small convolutional network: conv16-conv32-pool-linear."""
+    """The same digits as 1×28×28 images in a small convolutional network of its own: conv16-conv32-pool-linear."""
     digits = mnist(path)
     images = {"x": digits.x.view(-1, 1, 28, 28), "xv": digits.xv.view(-1, 1, 28, 28)}
     return replace(digits, name="conv", sizes=(1, 16, 32, 10), batch=64, build=convolutional, **images)
+
+
+def wide(path: Path) -> Problem:
+    """784-2048-2048-10 on 12,800 digits: nearly all time is that of the matrix products."""
+    return replace(_first(mnist(path), 12_800, 2_048), name="wide", sizes=(784, 2048, 2048, 10))
+
+
+def cnn(path: Path) -> Problem:
+    """goodfit's `cnn` on 12,800 digits."""
+    return _as_images(_first(mnist(path), 12_800, 2_048), "cnn")
+
+
+def resnet(path: Path) -> Problem:
+    """goodfit's `resnet` on generated colour images of 64×64."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randint(10, (1_280,), generator=generator)
+    pictures = torch.rand(10, 3, 64, 64, generator=generator)
+    x = pictures[y] + torch.rand(len(y), 3, 64, 64, generator=generator)
+    parts = x[:1_024], y[:1_024], x[1_024:], y[1_024:]
+    problem = Problem("resnet", (10,), 32, *parts, origin="generated images", validation_batch=256)
+    return replace(problem, build=_reference_network("resnet", problem))
+
+
+def _first(problem: Problem, rows: int, held_out: int) -> Problem:
+    parts = {"x": problem.x[:rows], "y": problem.y[:rows], "xv": problem.xv[:held_out], "yv": problem.yv[:held_out]}
+    return replace(problem, **parts)
+
+
+def _as_images(problem: Problem, name: str) -> Problem:
+    images = {"x": problem.x.view(-1, 1, 28, 28), "xv": problem.xv.view(-1, 1, 28, 28)}
+    problem = replace(problem, name=name, sizes=(10,), batch=64, **images)
+    return replace(problem, build=_reference_network(name, problem))
+
+
+def _reference_network(name: str, problem: Problem) -> Callable[[Sequence[int]], nn.Module]:
+    """A builder whose initial weights follow from torch's generator, as those of `perceptron` do."""
+
+    def build(sizes: Sequence[int]) -> nn.Module:
+        return models.build(name, tuple(problem.x.shape[1:]), sizes[-1], torch.initial_seed() % 2**31, 0)
+
+    return build
 
 
 def small(rows: int = 2_000, held_out: int = 500) -> Problem:

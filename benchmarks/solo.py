@@ -16,8 +16,8 @@ import threads
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", choices=("mnist", "small"), default="mnist")
-    parser.add_argument("--epochs", type=int, help="epochs per timing (mnist 1, small 5)")
+    parser.add_argument("--network", choices=("mnist", "small", "wide", "cnn", "resnet"), default="mnist")
+    parser.add_argument("--epochs", type=int, help="epochs per timing (default: small 5, others 1)")
     parser.add_argument("--repeats", type=int, default=5, help="number of rounds")
     parser.add_argument("--threads", type=int, default=2, help="threads for every trainer")
     parser.add_argument("--data", type=Path, help="path of mnist.npz (default: in ../shared/data)")
@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="include the plain loop with a DataLoader")
     parser.add_argument("--markdown", type=Path, help="file in which the table is written or replaced")
     options = parser.parse_args()
-    options.epochs = options.epochs or (1 if options.network == "mnist" else 5)
+    options.epochs = options.epochs or (5 if options.network == "small" else 1)
     return options
 
 

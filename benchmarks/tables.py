@@ -33,10 +33,9 @@ def machine(threads: int, packages: Sequence[str] = PACKAGES) -> str:
 def conditions(problem: Problem, rates: Sequence[float], epochs: int) -> str:
     """Describe what was trained, how it was timed, and the arithmetic limit."""
     rate = statistics.median(rates)
-    shape = "-".join(map(str, problem.sizes))
     return (
-        f"{shape}, batch {problem.batch}, Adam; {len(problem.x):,} training rows and, after each epoch, a "
-        f"validation pass over {len(problem.xv):,} ({problem.origin}). Alternating rounds: {len(rates)}; "
+        f"{problem.network_name}, batch {problem.batch}, Adam; {len(problem.x):,} training rows and, after each epoch, "
+        f"a validation pass over {len(problem.xv):,} ({problem.origin}). Alternating rounds: {len(rates)}; "
         f"epochs per timing: {epochs} for all trainers, after one untimed epoch. Building the model is not "
         "timed; what a trainer sets up inside its call to fit is. Ratios to the plain loop are medians over "
         f"the rounds. Arithmetic limit: {problem.flop / rate:.3g} s/epoch, at the "

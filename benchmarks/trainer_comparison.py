@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import goodfit_trainers
 import loops
@@ -9,30 +11,43 @@ import peers
 import problems
 import tables
 import torch
+from problems import Problem
 from timing import Enter, Record, take_turns, warm_up
 
 REFERENCE = "plain torch loop, fused Adam"
 TRAINERS: dict[str, Enter] = {
     REFERENCE: loops.plain,
+    "plain loop, oneDNN's product by hand": loops.onednn_by_hand,
+    "plain loop, channels-last by hand": loops.channels_last_by_hand,
     "plain loop, L2 added to the loss": loops.l2_in_loss,
     "plain loop, DataLoader": loops.data_loader,
     "scikit-learn MLPClassifier": peers.scikit_learn,
     "skorch": peers.skorch,
     "Lightning": peers.lightning,
     "Keras, JAX": peers.keras_jax,
+    "goodfit, empty recipe, torch's kernels": goodfit_trainers.usual_kernels,
     "goodfit, empty recipe": goodfit_trainers.empty_recipe,
     "goodfit, l2 + max_norm + early_stopping": goodfit_trainers.three_techniques,
 }
 OPTIONAL = {"plain loop, DataLoader"}
+PERCEPTRONS_ONLY = {"scikit-learn MLPClassifier", "Keras, JAX", "plain loop, oneDNN's product by hand"}
+IMAGES_ONLY = {"plain loop, channels-last by hand"}
+PROBLEMS: dict[str, Callable[[Path], Problem]] = {
+    "mnist": problems.mnist,
+    "small": lambda path: problems.small(),
+    "wide": problems.wide,
+    "cnn": problems.cnn,
+    "resnet": problems.resnet,
+}
 
 
 def compare(options: argparse.Namespace) -> str:
     """Machine, conditions and table as Markdown."""
     torch.set_num_threads(options.threads)
-    problem = problems.small() if options.network == "small" else problems.mnist(options.data or problems.MNIST)
+    problem = PROBLEMS[options.network](options.data or problems.MNIST)
     print(f"{problem.name}: {problem.origin}", flush=True)
     warn_if_busy()
-    candidates = (warm_up(name, enter, problem) for name, enter in selected(options).items())
+    candidates = (warm_up(name, enter, problem) for name, enter in selected(options, problem).items())
     records = [record for record in candidates if record is not None]
     rates = take_turns(records, options.repeats, options.epochs)
     warn_if_inaccurate(records)
@@ -40,13 +55,14 @@ def compare(options: argparse.Namespace) -> str:
     return "\n\n".join([*lines, tables.table(records, problem, rates, per_step=options.network == "small")])
 
 
-def selected(options: argparse.Namespace) -> dict[str, Enter]:
-    """The reference, always first, and the trainers that `--only` and `--all` select."""
+def selected(options: argparse.Namespace, problem: Problem) -> dict[str, Enter]:
+    """The reference, always first, and the trainers for such networks that `--only` and `--all` select."""
+    unsuitable = IMAGES_ONLY if problem.is_perceptron else PERCEPTRONS_ONLY
     parts = options.only.lower().split(",") if options.only else None
 
     def is_selected(name: str) -> bool:
-        if name == REFERENCE:
-            return True
+        if name == REFERENCE or name in unsuitable:
+            return name == REFERENCE
         if parts is not None:
             return any(part.strip() in name.lower() for part in parts)
         return options.all or name not in OPTIONAL

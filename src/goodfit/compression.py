@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import InputError
+from goodfit.ops.sampling import normal_like
 from goodfit.surgery.copies import copy_module
 from goodfit.surgery.pruning import Pruning, fold_batch_norms, plan_pruning, prune_units
 from goodfit.surgery.segments import Segment, find_segments
@@ -149,7 +150,7 @@ class _OutputCheck:
         noise = torch.Generator(sample.device).manual_seed(0)
         rows = [sample]
         if sample.is_floating_point():
-            rows.append(torch.empty_like(sample).normal_(generator=noise))
+            rows.append(normal_like(sample, noise))
         try:
             expected, repeated = ([list(_tensors(model(x))) for x in rows] for _ in range(2))
         except Exception as error:  # this runs the user's code, which may raise anything

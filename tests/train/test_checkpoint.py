@@ -205,3 +205,15 @@ def test_an_infinite_stop_loss_can_be_stored(three_class_split: Split, make_net:
     )
     assert run.history["stop_loss"] == [float("inf")] * 3
     assert (run.epochs, run.kept) == (3, "last")
+
+
+def test_the_optimizer_of_a_network_in_channels_last_is_restored(tmp_path: Path, three_class_split: Split) -> None:
+    """Files hold its state in the usual memory layout; torch's fused optimizers need that of the weights."""
+    layers = nn.Unflatten(1, (2, 1, 3)), nn.Conv2d(2, 8, (1, 2)), nn.Flatten(), nn.Linear(16, 3)
+    network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    settings = training(epochs=3)
+    unbroken = fit(network, three_class_split, "", settings)
+    first = Checkpoints(tmp_path / "run")
+    assert fit(network, three_class_split, "", training(epochs=1), checkpoints=first).epochs == 1
+    resumed = fit(network, three_class_split, "", settings, checkpoints=Checkpoints(tmp_path / "run", resume=True))
+    assert_equal(unbroken, resumed)

@@ -14,8 +14,10 @@ from torch import nn
 from goodfit.data import Split
 from goodfit.errors import InputError
 from goodfit.models.ensemble import EnsembleModel
+from goodfit.recipe import Recipe
 from goodfit.store import load_run, save_run
 from goodfit.train.config import Training
+from goodfit.train.evaluate import predict_mc
 from goodfit.train.fit import fit
 from goodfit.train.run import Run, same, snapshot, with_weights
 
@@ -81,6 +83,16 @@ def test_the_mean_of_many_samples_of_a_linear_network_is_its_output(three_class_
     samples = run.predict_mc(x, n_samples=4000)
     error = samples.mean(0) - run.outputs(x)
     assert bool((error.abs() < 5 * samples.std(0) / 4000**0.5).all())
+
+
+@pytest.mark.parametrize("schedule", ["linear", "late"])
+def test_scheduled_noise_has_its_full_strength(schedule: str, three_class_split: Split, make_net: Net) -> None:
+    x = three_class_split.validation.x
+    scheduled, constant = (
+        predict_mc(make_net(), Recipe.of(recipe), x, 3, seed=0)
+        for recipe in (f"dropout(0.5, schedule={schedule})", "dropout(0.5)")
+    )
+    assert torch.equal(scheduled, constant)
 
 
 def test_batch_norm_computes_as_in_evaluation(three_class_split: Split, make_net: Net) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
+TORCH_LINEAR = F.linear
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """x (rows, in), weight (out, in), bias (out,) or None → x @ weight.T + bias (rows, out), without derivative."""
 
@@ -32,7 +33,7 @@ def onednn_product() -> Product | None:
         computed = product(x, weight, bias)
     except (AttributeError, RuntimeError, TypeError):
         return None
-    return product if torch.equal(computed, F.linear(x, weight, bias)) else None
+    return product if torch.equal(computed, TORCH_LINEAR(x, weight, bias)) else None
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -44,7 +45,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[11., 18.]])
     """
     if not supports(x, weight, bias):
-        return F.linear(x, weight, bias)
+        return TORCH_LINEAR(x, weight, bias)
     rows = x.reshape(-1, x.shape[-1])
     return _linear(rows, weight, bias).reshape(*x.shape[:-1], len(weight))
 
@@ -53,7 +54,8 @@ def supports(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     """Whether oneDNN can compute the layer: ordinary float32 tensors in main memory, not empty, outside transforms."""
     tensors = (x, weight) if bias is None else (x, weight, bias)
     return (
-        onednn_product() is not None
+        not torch.compiler.is_compiling()
+        and onednn_product() is not None
         and all(_is_plain(t) for t in tensors)
         and x.ndim >= 1
         and weight.ndim == 2
@@ -61,7 +63,7 @@ def supports(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and x.numel() > 0
         and weight.numel() > 0
         and (bias is None or bias.shape == weight.shape[:1])
-        and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or _is_transformed())
+        and not (torch.is_autocast_enabled("cpu") or _is_transformed())
     )
 
 
@@ -75,8 +77,12 @@ def _is_plain(t: Tensor) -> bool:
 
 
 def _is_transformed() -> bool:
-    """Whether a transform of `torch.func` or forward-mode differentiation is active."""
-    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+    """Whether a transform of `torch.func`, forward-mode differentiation or the recording of a script is active."""
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    )
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

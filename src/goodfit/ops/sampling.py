@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 
+def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw from N(0, 1) a tensor of x's shape, dtype and device: the same numbers whatever x's memory format."""
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device).normal_(generator=generator)
+
+
 def signed_uniform(rows: int, count: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, ...]:
     """Draw `count` numbers per sample from U[−1, 1): a tuple of `count` tensors (rows,)."""
     noise = torch.empty(count, rows, dtype=torch.float32, device=device)

@@ -39,7 +39,7 @@ class UniformNoise(Noise):
         return self
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-        return (torch.empty_like(x).uniform_(-0.5, 0.5, generator=generator),)
+        return (torch.empty(x.shape, dtype=x.dtype).uniform_(-0.5, 0.5, generator=generator),)
 
     def perturb(self, x: Tensor, draw: tuple[Tensor, ...]) -> Tensor:
         return x + self.width * draw[0]

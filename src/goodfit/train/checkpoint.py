@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from goodfit.checks import whole_number
 from goodfit.errors import InputError
 from goodfit.serialization import read_tensors, write_tensors
+from goodfit.train.optimizers import with_layout_of
 from goodfit.train.run import Weights
 
 STATE = "state.safetensors"
@@ -129,3 +130,5 @@ def load_optimizer(optimizer: Optimizer, tensors: Weights) -> None:
         number, _, key = name.partition(".")
         state.setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, entries in optimizer.state.items():
+        entries.update({k: with_layout_of(parameter, v) for k, v in entries.items() if isinstance(v, Tensor)})

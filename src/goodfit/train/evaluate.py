@@ -17,7 +17,7 @@ from goodfit.kernels.mode import fast_linear
 from goodfit.models.ensemble import EnsembleModel
 from goodfit.recipe import Recipe
 from goodfit.rng import generator, seeded, stream
-from goodfit.stages import BranchNoise, Noise, Recurrent, TrainableStrengths, WeightPerturbation
+from goodfit.stages import BranchNoise, Noise, Recurrent, Scheduled, TrainableStrengths, WeightPerturbation
 from goodfit.surgery import NORMS, copy_module, dropout_rate
 from goodfit.technique import Technique
 from goodfit.train.losses import Criterion, by_row
@@ -30,7 +30,7 @@ VALUES = 2**22
 
 
 def chunk_size(x: Tensor) -> int:
-    """The rows of x (n, …) in one forward pass without gradients.
+    """The rows of x (n, …) in one forward pass without gradients, at most.
 
     >>> chunk_size(torch.zeros(1, 20)), chunk_size(torch.zeros(1, 3, 256, 256))
     (2048, 21)
@@ -41,14 +41,19 @@ def chunk_size(x: Tensor) -> int:
 def predict_outputs(model: nn.Module, x: Tensor) -> Tensor:
     """The network's raw outputs for all rows x (n, …), in evaluation mode and without gradients."""
     model.eval()
-    with torch.inference_mode(), fast_linear(model, min(len(x), chunk_size(x))):
-        return torch.cat([model(chunk) for chunk in x.split(chunk_size(x))])
+    with torch.inference_mode():
+        return _outputs(model, x)
+
+
+def _outputs(network: nn.Module, x: Tensor) -> Tensor:
+    with fast_linear(network, x, chunk_size(x)):
+        return torch.cat([network(chunk) for chunk in x.split(chunk_size(x))])
 
 
 def predict_masks(model: nn.Module, x: Tensor) -> Tensor:
     """The predicted class (rows, height, width) uint8 of each pixel of images x, in evaluation mode."""
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), fast_linear(model, x, chunk_size(x)):
         return torch.cat([mask_of(model(chunk)) for chunk in x.split(chunk_size(x))])
 
 
@@ -63,13 +68,14 @@ def mask_of(output: Tensor) -> Tensor:
 def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed: int) -> Tensor:
     """Raw outputs (n_samples, rows, outputs) with the recipe's noise active, drawn again for each sample.
 
-    Normalization layers compute as in evaluation. Noise with a learned scale is left out. The network is unchanged.
+    Normalization layers compute as in evaluation. Noise has its full strength, whatever its schedule; noise with a
+    learned scale is left out. The network is unchanged.
 
     Raises:
         InputError: neither the recipe nor the network has noise.
     """
     n_samples = whole_number("predict_mc", "n_samples", n_samples, 1)
-    noise_recipe = Recipe(tuple(t for t in recipe if _is_noise(t)))
+    noise_recipe = Recipe(tuple(_without_schedule(t) for t in recipe if _is_noise(t)))
     members = list(model.members) if isinstance(model, EnsembleModel) else [model]
     if not len(noise_recipe) and not any(map(dropout_rate, model.modules())):
         raise InputError(
@@ -83,7 +89,11 @@ def predict_mc(model: nn.Module, recipe: Recipe, x: Tensor, n_samples: int, seed
         networks.append(_train_mode_except_norms(attachment.model))
     with seeded(stream(seed, 0, "user")), torch.no_grad():
         cycle = (networks[i % len(networks)] for i in range(n_samples))
-        return torch.stack([torch.cat([network(rows) for rows in x.split(chunk_size(x))]) for network in cycle])
+        return torch.stack([_outputs(network, x) for network in cycle])
+
+
+def _without_schedule(technique: Technique) -> Technique:
+    return technique.with_values(schedule="constant") if isinstance(technique, Scheduled) else technique
 
 
 def _is_noise(technique: Technique) -> bool:
@@ -136,7 +146,7 @@ def _evaluate_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion
     per_row: list[Tensor] = []
     per_chunk: list[Tensor] = []
     predicted, classes = [], 0
-    with torch.inference_mode():
+    with torch.inference_mode(), fast_linear(model, x, chunk_size(x)):
         for rows, targets in zip(x.split(chunk_size(x)), y.split(chunk_size(x)), strict=True):
             output = model(rows)
             losses = by_row(criterion.losses(output, targets))

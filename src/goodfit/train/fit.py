@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from goodfit.checks import whole_number
 from goodfit.data import Split
-from goodfit.kernels.mode import describe_products
+from goodfit.kernels.choice import KernelChoice
 from goodfit.models import build
 from goodfit.progress import RunProgress
 from goodfit.recipe import Recipe
@@ -81,8 +81,10 @@ def fit(
         trainer = Trainer(network, plan, split, seed)
         with RunProgress(plan.training.epochs, trainer.metric.name, progress) as bar:
             interrupted = trainer.train(checkpoints, bar)
-        metadata = run_metadata(split, plan, len(trainer.sample[0]), network) | describe_recipe(model, plan)
+        metadata = run_metadata(split, plan, len(trainer.sample[0]), network, trainer.kernels)
+        metadata |= describe_recipe(model, plan)
         last = snapshot(trainer.network_to_keep())
+        trainer.kernels.undo(network)
         outcome = TrainingOutcome(trainer.tracker, trainer.best, last, interrupted)
         return build_run(outcome, trainer.attachment.remove_training_hooks(), plan, split, seed, name, metadata)
 
@@ -119,7 +121,7 @@ def build_run(
     )  # fmt: skip
 
 
-def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module) -> dict[str, Any]:
+def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module, kernels: KernelChoice) -> dict[str, Any]:
     """The data of a diagnosis and a report that the History lacks: row counts, the loss of a constant prediction, ….
 
     `sample_rows`: the training rows that are evaluated each epoch.
@@ -129,5 +131,5 @@ def run_metadata(split: Split, plan: Plan, sample_rows: int, model: nn.Module) -
         "rows_train": len(split.train), "rows_sample": sample_rows, "rows_stop": len(split.stop),
         "baseline_loss": baseline if math.isfinite(baseline) else None, "data": split.text,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "linear_products": describe_products(model, plan.training.rows_at_once),
+        **kernels.describe(model, split.train.x, plan.training.rows_at_once),
     }  # fmt: skip

@@ -30,6 +30,20 @@ def make_optimizer(groups: Sequence[dict[str, object]], training: Training) -> O
     return Adam(groups, lr=training.learning_rate, betas=betas, fused=fused)
 
 
+def with_layout_of(parameter: Tensor, values: Tensor) -> Tensor:
+    """A gradient or a state of an optimizer in the memory layout of its parameter.
+
+    torch's fused optimizers go through the memory of both side by side: with another layout they confuse the values.
+
+    >>> weight = torch.zeros(2, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    >>> with_layout_of(weight, torch.ones(2, 3, 2, 2)).stride() == weight.stride()
+    True
+    """
+    if values.layout != torch.strided or values.shape != parameter.shape or values.stride() == parameter.stride():
+        return values
+    return torch.empty_like(parameter, dtype=values.dtype, requires_grad=False).copy_(values)
+
+
 def is_adaptive(optimizer: Optimizer) -> bool:
     """Whether the step size differs between weights."""
     return not isinstance(optimizer, SGD)

@@ -115,8 +115,11 @@ class Run:
 
 
 def snapshot(model: nn.Module) -> Weights:
-    """A copy of every weight and buffer."""
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    """A copy of every weight and buffer, in the usual memory format."""
+    return {
+        name: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
 
 
 def same(a: Weights, b: Weights) -> bool:

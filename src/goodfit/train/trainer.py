@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from goodfit import surgery
 from goodfit.data import Split, metric
+from goodfit.kernels.choice import KernelChoice
 from goodfit.kernels.mode import fast_linear
+from goodfit.kernels.products import use_products
 from goodfit.progress import RunProgress
 from goodfit.rng import generator, seed_global_generators, stream
 from goodfit.stages import Clock, OnEval, OnSample, ScalesLearningRate, is_scheduled
@@ -35,6 +37,8 @@ class Trainer:
         self.model, self.plan, self.split, self.seed = model, plan, split, seed
         self.recipe, self.training = plan.recipe, plan.training
         self.metric = metric(self.training.metric)
+        self.kernels = KernelChoice.of(model, split.train.x, self.training.rows_at_once)
+        self.kernels.apply(model)
         self.attachment = attach_layers(model, self.recipe)
         learned = list(self.attachment.learned.values())
         self.updater = WeightUpdater.with_own_optimizer(
@@ -65,7 +69,7 @@ class Trainer:
         if self.augments_repeats_only:
             masks = is_repeat(torch.cat([*batches])).split([len(rows) for rows in batches])
         losses = []
-        with fast_linear(self.model, self.training.rows_at_once):
+        with fast_linear(self.model, x, self.training.rows_at_once):
             for number, rows in enumerate(batches):
                 clock = Clock(before + number + 1, len(batches), total)
                 self.set_learning_rate(clock)
@@ -105,6 +109,10 @@ class Trainer:
         """Train until the last epoch, or until a technique or the user stops. Returns whether the user did (Ctrl-C)."""
         if checkpoints:
             checkpoints.load(self)
+        with use_products(self.kernels.products):
+            return self._train_epochs(checkpoints, bar)
+
+    def _train_epochs(self, checkpoints: Checkpoints | None, bar: RunProgress) -> bool:
         try:
             for epoch in range(len(self.tracker.history) + 1, self.training.epochs + 1):
                 if self.tracker.stopped:
@@ -143,10 +151,14 @@ class Trainer:
         tensors |= pack("learned", {n: p.detach().clone() for n, p in self.attachment.learned.items()})
         if self.averager:
             tensors |= pack("average", self.averager.state_tensors())
-        return tensors, {"identity": self.identity(), **self.tracker.state()}
+        return tensors, {"identity": self.identity(), "kernels": self.kernels.state(), **self.tracker.state()}
 
     def load_state(self, tensors: Weights, data: dict[str, Any]) -> None:
         """The inverse of `state`."""
+        before, self.kernels = self.kernels, KernelChoice.from_state(data.get("kernels", {}))
+        for network in (self.model, self.averager.copy) if self.averager else (self.model,):
+            before.undo(network)
+            self.kernels.apply(network)
         self.model.load_state_dict(unpack("model", tensors))
         self.best = unpack("best", tensors)
         load_optimizer(self.updater.optimizer, unpack("optimizer", tensors))

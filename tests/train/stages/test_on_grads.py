@@ -15,6 +15,7 @@ from goodfit.stages import Clock, Draw, Gradient, OnGrads
 from goodfit.technique import knob
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
+from goodfit.train.manual_loop.attach import attach
 from goodfit.train.stages.hooks import StepContext
 from goodfit.train.stages.on_grads import compute_gradients, input_gradient, nest, restored_buffers
 
@@ -133,3 +134,42 @@ def test_buffers_are_restored_after_an_exception() -> None:
         fail()
     assert model.running_mean is not None
     assert model.running_mean.tolist() == [0, 0]
+
+
+class Doubled(OnGrads):
+    """Twice the gradient, in a memory layout of its own."""
+
+    def draw(self, weights: Sequence[Tensor], generator: torch.Generator) -> Draw:
+        return ()
+
+    def wrap(self, gradient: Gradient, draw: Draw, clock: Clock) -> Gradient:
+        def doubled(weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+            loss, grads = gradient(weights)
+            return loss, [2 * g.contiguous() for g in grads]
+
+        return doubled
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.SGD])
+def test_gradients_have_the_memory_layout_of_their_weights(optimizer: type[torch.optim.Optimizer]) -> None:
+    """torch's fused optimizers read weights and gradients in the order of the memory."""
+
+    def train(layout: torch.memory_format) -> list[Tensor]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2)).to(memory_format=layout)
+        x, y, updates = torch.randn(8, 3, 4, 4), torch.arange(8) % 2, optimizer(model.parameters(), lr=0.1, fused=True)
+
+        def closure() -> Tensor:
+            updates.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        with attach(model, Doubled(), updates) as regularizer:
+            for _ in range(3):
+                closure()
+                regularizer.step(closure)
+        return list(model.parameters())
+
+    for usual, other in zip(train(torch.contiguous_format), train(torch.channels_last), strict=True):
+        torch.testing.assert_close(usual, other, rtol=1e-3, atol=1e-4)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import BatchTransform, Draw
 from goodfit.technique import knob
@@ -55,7 +56,7 @@ class TargetNoise(BatchTransform):
     )
 
     def draw(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(y).normal_(generator=generator),)
+        return (normal_like(y, generator),)
 
     def transform_batch(self, x: Tensor, y: Tensor, draw: Draw, inputs: Inputs) -> tuple[Tensor, Tensor]:
         return x, y + self.stddev * draw[0]

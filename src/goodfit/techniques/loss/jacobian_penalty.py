@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from goodfit.errors import InputError
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw, ForwardPass, OnLoss
 from goodfit.technique import knob
@@ -58,7 +59,7 @@ class JacobianPenalty(OnLoss):
 
     def draw(self, forward: ForwardPass, generator: torch.Generator) -> Draw:
         outputs = forward.output.detach().flatten(1) if forward.output.ndim > 1 else forward.output.detach()[:, None]
-        v = torch.empty_like(outputs).normal_(generator=generator)
+        v = normal_like(outputs, generator)
         return (v / torch.linalg.vector_norm(v, dim=1, keepdim=True) * outputs.shape[1] ** 0.5,)
 
     def term(self, forward: ForwardPass, draw: Draw) -> Tensor:

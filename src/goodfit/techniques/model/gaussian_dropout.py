@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw, InputNoise, rate_knob, selector
 
@@ -42,7 +43,7 @@ class GaussianDropout(InputNoise):
     on: str = selector()
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(x).normal_(generator=generator),)
+        return (normal_like(x, generator),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         stddev: float = (self.rate / (1 - self.rate)) ** 0.5

@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw, Noise, TrainableStrengths, selector
 from goodfit.technique import knob
@@ -64,7 +65,7 @@ class ParametricNoise(Noise, TrainableStrengths):
         return {"alpha": torch.full((), self.alpha, dtype=like.dtype, device=like.device)}
 
     def draw(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(x).normal_(generator=generator),)
+        return (normal_like(x, generator),)
 
     def perturb(self, x: Tensor, draw: Draw) -> Tensor:
         return x + self.alpha * (x.detach().std(correction=0) * draw[0])

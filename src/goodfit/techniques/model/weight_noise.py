@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw, WeightPerturbation, selector
 from goodfit.technique import knob
@@ -52,7 +53,7 @@ class WeightNoise(WeightPerturbation):
     on: str = selector()
 
     def draw(self, w: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(w).normal_(generator=generator),)
+        return (normal_like(w, generator),)
 
     def perturb(self, w: Tensor, draw: Draw) -> Tensor:
         noise = w.detach().std(correction=0) * draw[0] if self.relative else draw[0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw, ValueTransform
 from goodfit.technique import knob
@@ -58,7 +59,7 @@ class Jitter(ValueTransform):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(x).normal_(generator=generator),)
+        return (normal_like(x, generator),)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         spread = x.std((0, 2), correction=0, keepdim=True)  # (1, channels, 1)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from goodfit.data.inputs import Inputs
 from goodfit.ops.broadcast import per_sample
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw
 from goodfit.stages.augmentation import probability_knob
@@ -81,7 +82,7 @@ class SoundNoise(SoundTransform):
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
         place = torch.empty(len(x), dtype=torch.float32, device=x.device).uniform_(generator=generator)
-        return place, torch.empty_like(x).normal_(generator=generator)
+        return place, normal_like(x, generator)
 
     def transform_sound(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         ratio = self.low + draw[0] * (self.high - self.low)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from goodfit.data.inputs import Inputs
+from goodfit.ops.sampling import normal_like
 from goodfit.reference import Reference
 from goodfit.stages import Draw, ValueTransform
 from goodfit.stages.column_groups import categorical_columns
@@ -54,7 +55,7 @@ class ColumnNoise(ValueTransform):
     )
 
     def sample(self, x: Tensor, generator: torch.Generator) -> Draw:
-        return (torch.empty_like(x).normal_(generator=generator),)
+        return (normal_like(x, generator),)
 
     def transform(self, x: Tensor, draw: Draw, inputs: Inputs) -> Tensor:
         noisy = x + self.stddev * draw[0]

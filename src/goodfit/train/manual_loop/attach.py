@@ -27,6 +27,7 @@ def attach(
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     seed: int = 0,
+    fast_linear: bool = False,
 ) -> Regularizer:
     """Attach a recipe to your network in your own training loop. As a context manager, it detaches on exit.
 
@@ -44,6 +45,9 @@ def attach(
         epochs: the length of training, for scheduled strengths.
         steps_per_epoch: optimizer steps in an epoch, for scheduled strengths and averaged weights.
         seed: of all random numbers of the recipe.
+        fast_linear: compute large linear layers by oneDNN until `close`, where that is measured to be faster on this
+            processor, as `fit` does: float32 on the CPU, equal up to rounding. It concerns the weights of layers that
+            are called as modules.
 
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> optimizer = torch.optim.Adam(net.parameters())
@@ -60,7 +64,10 @@ def attach(
         InputError: the recipe and the network do not fit each other, or an argument that a technique needs is missing;
             the network and the optimizer are left unchanged.
     """
-    recipe, loop = Recipe.of(recipe), checks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed, inputs)
+    recipe, loop = (
+        Recipe.of(recipe),
+        checks.Loop(optimizer, loss, data, epochs, steps_per_epoch, seed, inputs, fast_linear),
+    )
     checks.check_loop(model, recipe, loop)
     regularizer = Regularizer(model, recipe, loop)
     if regularizer.stepper:

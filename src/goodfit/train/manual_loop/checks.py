@@ -63,6 +63,7 @@ class Loop:
     steps_per_epoch: int | None
     seed: int
     inputs: Inputs | None = None
+    fast_linear: bool = False
 
     def stats(self, device: torch.device, recipe: Recipe) -> DataStats:
         """The properties of the training rows on which techniques depend, as far as they are known."""

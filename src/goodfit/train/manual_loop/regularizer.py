@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.errors import InputError
+from goodfit.kernels.mode import wrap_linear_layers
 from goodfit.recipe import Recipe
 from goodfit.rng import generator, stream
 from goodfit.stages import AveragedWeights, Clock, Decision, Ensemble, OnEpoch, OnEval
@@ -81,6 +83,8 @@ class Regularizer:
         if self.terms.techniques:
             recorder = self.model.register_forward_hook(ForwardRecorder(context), with_kwargs=True)
             self.attachment.training_hooks.append(recorder)
+        if loop.fast_linear:
+            self.attachment.training_hooks += wrap_linear_layers(self.user_model, math.inf)
 
     def __enter__(self) -> Regularizer:
         return self

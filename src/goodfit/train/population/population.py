@@ -235,7 +235,7 @@ def solo_seconds(networks: Networks, job: Job) -> float:
     rows = torch.arange(min(job.plan.training.batch_size, len(train)), device=train.x.device)
     noise = generator(job.seed, 1, "noise", train.x.device)
     set_train_mode(trainer.model)
-    with fast_linear(trainer.model, job.plan.training.rows_at_once):
+    with fast_linear(trainer.model, train.x, job.plan.training.rows_at_once):
         return median_seconds(lambda: trainer.step(train.x[rows], train.y[rows], Clock(1, 1, 1), noise))
 
 

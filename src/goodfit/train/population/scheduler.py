@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
+from goodfit.kernels.choice import KernelChoice
 from goodfit.progress import ManyProgress
 from goodfit.registry import is_registered, register
 from goodfit.surgery import copy_module
@@ -162,7 +163,8 @@ class PopulationTrainer:
             population.program.load_into(network, state["weights"], state["buffers"])
             weights[name] = snapshot(network)
         outcome = TrainingOutcome(member.tracker, weights["best"], weights["last"], interrupted)
-        metadata = run_metadata(job.split, job.plan, len(population.pool.sample(member)[0]), network)
+        sample_rows = len(population.pool.sample(member)[0])
+        metadata = run_metadata(job.split, job.plan, sample_rows, network, KernelChoice())
         metadata |= population.description(job)
         return build_run(outcome, network, job.plan, job.split, job.seed, population.networks.name(), metadata)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goodfit.stages import Clock, Gradient, OnGrads, acts_now
+from goodfit.train.optimizers import with_layout_of
 from goodfit.train.stages.hooks import SiteKey, StepContext
 
 Backward = Callable[[], Tensor]
@@ -38,7 +39,7 @@ def compute_gradients(
     active = [(i, t) for i, t in enumerate(techniques) if acts_now(t, clock)]
     loss, grads = nest(gradient, parameters, active, clock, context)(parameters)
     for i, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
-        parameter.grad = None if i in unused else grad
+        parameter.grad = None if i in unused else with_layout_of(parameter, grad)
     return loss
 
 

@@ -1,0 +1,111 @@
+"""Convolutions with their weights in torch's channels-last memory format, where a network trains faster with it.
+
+A convolution whose weight is in this format computes its output in it, so the batches need no conversion of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from goodfit.kernels.measurements import FASTER, measured, switched_off, time_ratio
+from goodfit.surgery import copy_module
+
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""The channels-last format of a weight with so many dimensions."""
+ROWS = 32
+"""Rows of the passes that are compared, at most."""
+ROUNDS, SECONDS = 7, 0.3
+"""Pairs of passes that are timed, at most; three if they take longer than this."""
+TOLERANCE = 1e-2
+"""By how much outputs and gradients may differ between the formats, as a share of their size: by rounding, and where it
+moves an activation across the bend of a ReLU. A network that depends on the layout differs by about 1."""
+NEGLIGIBLE = 1e-3
+"""Gradients of less than this share of the largest are compared with that share: a bias in front of batch norm has a
+gradient that consists of rounding."""
+
+
+def set_channels_last(model: nn.Module, on: bool) -> None:
+    """Put the weights of a network's 2-D and 3-D convolutions into the channels-last or into the usual format."""
+    for weight in _weights(model):
+        layout = FORMATS[weight.ndim] if on else torch.contiguous_format
+        weight.data = weight.data.contiguous(memory_format=layout)
+
+
+def prefers_channels_last(model: nn.Module, x: Tensor) -> bool:
+    """Whether a network computes the same in the channels-last format, and trains faster.
+
+    The time is measured once per processor, architecture and shape. False for networks without convolutions of float32
+    on the CPU, for those that are in another format already, and where it cannot be tried.
+
+    Shape: x (n, channels, …): inputs on which to try it.
+    """
+    weights = _weights(model)
+    usual = all(w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in weights)
+    if switched_off() or not weights or not usual or not len(x):
+        return False
+    x = x[:ROWS]
+    question = f"channels-last {_digest(model, x)}"
+    ratio = measured(question, lambda: compare(model, x) if computes_the_same(model, x) else math.inf)
+    return ratio is not None and ratio <= FASTER and computes_the_same(model, x)
+
+
+def computes_the_same(model: nn.Module, x: Tensor) -> bool:
+    """Whether outputs and gradients of a network are equal in both formats, in training with equal random numbers.
+
+    False if the network fails, as one that depends on the memory layout may.
+    """
+    try:
+        usual, other = (_pass(network, x) for network in _both_formats(model))
+    except Exception:  # noqa: BLE001  (this runs the user's code, which may raise anything)
+        return False
+    return _are_close(usual[:1], other[:1]) and _are_close(usual[1:], other[1:])
+
+
+def compare(model: nn.Module, x: Tensor) -> float:
+    """The time of a pass in the channels-last format relative to that in the usual one, forward and backward."""
+    usual, other = _both_formats(model)
+    return time_ratio(lambda: _pass(usual, x), lambda: _pass(other, x), ROUNDS, SECONDS)
+
+
+def _both_formats(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    usual, other = copy_module(model), copy_module(model)
+    set_channels_last(other, True)
+    return usual, other
+
+
+def _pass(network: nn.Module, x: Tensor) -> list[Tensor]:
+    """The output and the gradients of a network in training mode."""
+    network.train()
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.default_generator.manual_seed(0)
+        output = network(x)
+        trained = [p for p in network.parameters() if p.requires_grad]
+        gradients = torch.autograd.grad(output.square().mean(), trained, allow_unused=True) if trained else ()
+    return [output.detach(), *(g for g in gradients if g is not None)]
+
+
+def _are_close(results: list[Tensor], others: list[Tensor]) -> bool:
+    """Whether tensors are equal up to rounding; those that are tiny next to the largest may consist of rounding."""
+    if [t.shape for t in results] != [t.shape for t in others]:
+        return False
+    sizes = [float(t.double().norm()) for t in results]
+    least = NEGLIGIBLE * max(sizes, default=0.0)
+    differences = (float((a.double() - b.double()).norm()) for a, b in zip(results, others, strict=True))
+    return all(d <= TOLERANCE * max(size, least) for d, size in zip(differences, sizes, strict=True))
+
+
+def _weights(model: nn.Module) -> list[nn.Parameter]:
+    """The weights of 2-D and 3-D convolutions; not those that are computed from other weights."""
+    layers = [m for m in model.modules() if isinstance(m, _ConvNd) and isinstance(m._parameters.get("weight"), Tensor)]
+    return [layer.weight for layer in layers if layer.weight.ndim in FORMATS]  # type: ignore[misc]
+
+
+def _digest(model: nn.Module, x: Tensor) -> str:
+    """A key for a network's architecture and the shape of its inputs."""
+    shapes = [(name, tuple(p.shape)) for name, p in model.named_parameters()]
+    return hashlib.sha256(repr((repr(model), shapes, tuple(x.shape))).encode()).hexdigest()[:16]
