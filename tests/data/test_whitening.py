@@ -30,6 +30,12 @@ def test_the_matrix_is_the_symmetric_root_of_the_inverse_covariance() -> None:
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-5)
 
 
+def test_the_means_of_the_values_do_not_matter() -> None:
+    moved = (SMOOTH + np.arange(36)).astype(np.float32)
+    expected = Whitening.fit(SMOOTH, 0.1).apply(SMOOTH)
+    np.testing.assert_allclose(Whitening.fit(moved, 0.1).apply(moved), expected, atol=1e-2)
+
+
 def test_images_keep_their_shape_and_only_training_rows_count() -> None:
     shades = RNG.integers(0, 256, (80, 6, 6)).astype(np.uint8)
     y = np.arange(80) % 2

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from goodfit.kernels import linear as module
@@ -155,11 +156,18 @@ def forward_mode(layer: Layer) -> Any:
     return torch.func.jvp(lambda x: linear(x, weight, bias), (x,), (torch.ones_like(x),))[1]
 
 
+def dual_numbers(layer: Layer) -> Any:
+    x, weight, bias = layer
+    with forward_ad.dual_level():
+        return forward_ad.unpack_dual(linear(forward_ad.make_dual(x, torch.ones_like(x)), weight, bias)).tangent
+
+
 TRANSFORMS: dict[str, Callable[[Layer], Any]] = {
     "autocast": in_autocast,
     "vmap": lambda layer: torch.vmap(lambda x: linear(x, layer[1], layer[2]))(layer[0]),
     "grad": lambda layer: torch.func.grad(lambda w: linear(layer[0], w, layer[2]).sum())(layer[1]),
     "jvp": forward_mode,
+    "dual numbers": dual_numbers,
 }
 
 

@@ -49,6 +49,13 @@ def test_intervals_stay_within_the_range_of_the_metric(make_study: MakeStudy) ->
     assert make_study({"": [0.9, 1.0]}, metric="rmse").ranking()[0].score.high > 1.0
 
 
+def test_an_interval_depends_on_the_rows_of_its_part(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.5]}, metric="rmse")
+    study.rows["test"] = 50
+    assert study.estimate([0.5, 0.6], "test") == corrected_interval([0.5, 0.6], 0.5)
+    assert study.estimate([0.5, 0.6], "validation") == corrected_interval([0.5, 0.6], 0.25)
+
+
 def test_only_metrics_that_count_rows_have_rounding_variance(make_study: MakeStudy) -> None:
     scores = {"": [0.5, 0.5, 0.5], "l2=0.1": [0.4, 0.4, 0.4]}
     for metric in ("accuracy", "rmse", "log_loss"):

@@ -23,6 +23,7 @@ def test_a_correct_gradient_passes() -> None:
     [
         (lambda self, w: -3 * self.strength * w * w.abs(), "gradient must be the derivative of value, but differs"),
         (lambda self, w: 4 * self.strength * w * w.abs(), "gradient must be the derivative of value, but differs"),
+        (lambda self, w: 3.01 * self.strength * w * w.abs(), "gradient must be the derivative of value, but differs"),
         (lambda self, w: (w * w.abs()).sum(0), "gradient must have the shape"),
     ],
 )

@@ -82,6 +82,14 @@ def test_the_identity_contains_the_epochs_if_a_schedule_depends_on_them(
     assert ("epochs" in identity["training"]) == compared
 
 
+def test_the_best_weights_are_those_of_the_evaluated_network(three_class_split: Split, make_net: Net) -> None:
+    solo = trainer("ema=0.5", three_class_split, make_net())
+    network, improved = solo.end_epoch(1, solo.train_epoch(1), seconds=0.0)
+    assert improved
+    assert same(solo.best, snapshot(network))
+    assert not same(solo.best, snapshot(solo.model))  # the average, not the trained weights
+
+
 def test_a_restored_state_continues_with_the_same_bits(three_class_split: Split, make_net: Net) -> None:
     recipe = "spectral_norm, noisy_linear, ema=0.5, dropout=0.2"
     first, second = (trainer(recipe, three_class_split, make_net()) for _ in range(2))

@@ -34,6 +34,12 @@ def test_values_by_hand() -> None:
     torch.testing.assert_close(soft, torch.tensor([[0.85, 0.05, 0.05, 0.05], [0.05, 0.85, 0.05, 0.05]]))
 
 
+def test_pixels_of_masks_are_smoothed_over_the_classes() -> None:
+    y = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1).expand(1, 2, 3, 4)  # (row, class, height, width)
+    _, soft = LabelSmoothing(0.2).transform_batch(torch.zeros(1, 1, 3, 4), y, (), TABLE)
+    torch.testing.assert_close(soft, torch.tensor([0.9, 0.1]).reshape(1, 2, 1, 1).expand(1, 2, 3, 4))
+
+
 def test_training_equals_torch_label_smoothing(
     three_class_split: Split, make_net: Callable[..., nn.Sequential]
 ) -> None:

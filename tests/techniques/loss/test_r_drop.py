@@ -46,6 +46,13 @@ def test_single_logit_equals_two_logits(make_forward: MakeForward) -> None:
     torch.testing.assert_close(RDrop(1.0).term(make_forward(p, network=lambda x: q), ()), expected)
 
 
+def test_pixels_of_masks_count_like_rows(make_forward: MakeForward) -> None:
+    p, q = (o.reshape(2, 3, 4).movedim(2, 1)[..., None] for o in outputs())  # (row, class, height, width)
+    masks = torch.zeros(2, 3, 1, dtype=torch.long)
+    term = RDrop(0.7).term(make_forward(p, y=masks, network=lambda x: q), ())
+    torch.testing.assert_close(term, 0.7 * as_published(*outputs()))
+
+
 def test_values_by_hand(make_forward: MakeForward) -> None:
     p, q = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[1.5, 2.0], [0.0, 1.0]])
     term = RDrop(0.1).term(make_forward(p, y=torch.zeros(2, 2), network=lambda x: q), ())

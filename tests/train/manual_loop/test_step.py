@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError
+from goodfit.models.ensemble import EnsembleModel
 from goodfit.train.manual_loop.attach import attach
 from goodfit.train.manual_loop.regularizer import Regularizer
 
@@ -115,7 +116,7 @@ def train_scaled(
     """Train six steps with a scaler; the number of forward passes. The loss is infinite in one step or one pass."""
     x, y, count = split.train.x, split.train.y, [0]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    with attach(model, recipe, optimizer, epochs=2, steps_per_epoch=3) as reg:
+    with attach(model, recipe, optimizer, data=(x, y), epochs=2, steps_per_epoch=3) as reg:
         for number in range(6):
 
             def closure(number: int = number) -> None:
@@ -167,6 +168,16 @@ def test_a_step_that_the_scaler_skips_changes_nothing(
             other.step(closure)
     for parameter, expected in zip(model.parameters(), five_steps.parameters(), strict=True):
         torch.testing.assert_close(parameter, expected)
+
+
+def test_a_step_that_the_scaler_skips_still_updates_the_average(three_class_split: Split, network: Network) -> None:
+    """An ensemble does not lose the member of its last step."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=100)
+    reg, _ = train_scaled(network(), "snapshot_ensemble=2", three_class_split, scaler, infinite_step=5)
+    assert scaler.get_scale() == 512.0
+    ensemble = reg.eval_model()
+    assert isinstance(ensemble, EnsembleModel)
+    assert len(ensemble.members) == 2
 
 
 def test_a_step_with_an_infinite_second_pass_is_skipped_too(three_class_split: Split, network: Network) -> None:

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from goodfit.data import Inputs, Split
 from goodfit.errors import InputError
 from goodfit.ops.image_warp import warp_images
+from goodfit.recipe import Recipe
 from goodfit.stages import MatrixWarp
 from goodfit.techniques import Brightness, Contrast, CutOut, HorizontalFlip, Perspective
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.manual_loop.attach import attach
+from goodfit.train.stages.augmentation import BatchAugmenter
+from goodfit.train.stages.hooks import StepContext
 
 MOVING = "rotation=25, shift=0.2, elastic=10.0, brightness=0.4, blur=1.0, cut_out"
 
@@ -98,6 +101,29 @@ def test_members_of_a_population_are_augmented_as_in_fit(image_split: Split) -> 
 def doubled_split(split: Split) -> Split:
     parts = {name: replace(part, x=part.x.double()) for name, part in split.parts.items()}
     return replace(split, **parts)
+
+
+# ---- which samples are changed --------------------------------------------------------------------------
+
+
+def test_only_chosen_samples_that_are_drawn_are_changed() -> None:
+    x, y, chosen = torch.zeros(64, 1, 4, 4), torch.zeros(64), torch.arange(64) < 32
+    masks = []
+    for augment_mask in (None, chosen):
+        context = StepContext(torch.Generator().manual_seed(0))
+        augmenter = BatchAugmenter(Recipe((HorizontalFlip(0.5),)), context, Inputs("image"), ())
+        (applied,) = augmenter.draw(x, y, augment_mask)
+        masks.append(applied.mask)
+    drawn, both = masks
+    assert torch.equal(both, drawn & chosen)
+    assert 0 < both.sum() < 32
+
+
+def test_soft_labels_select_samples_that_are_probably_of_the_classes(augment: Callable[..., Tensor]) -> None:
+    images, y = torch.rand(2, 1, 4, 4), torch.tensor([[0.9, 0.1], [0.1, 0.9]])
+    changed = augment(HorizontalFlip(1.0, classes="a"), images, y, classes=("a", "b"))
+    assert torch.equal(changed[0], images[0].flip(-1))
+    assert torch.equal(changed[1], images[1])
 
 
 # ---- order, perspective, memory ------------------------------------------------------------------------

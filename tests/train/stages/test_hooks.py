@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from goodfit.techniques import Dropout, GaussianNoise, ManifoldMixUp
+from goodfit.techniques import Dropout, GaussianNoise, ManifoldMixUp, Zoneout
 from goodfit.train.stages.hooks import (
     ActivationRecorder,
     ForwardRecord,
@@ -16,6 +16,7 @@ from goodfit.train.stages.hooks import (
     HiddenMixHook,
     NoiseHook,
     RebindInput,
+    RecurrentHook,
     SiteKey,
     StepContext,
 )
@@ -44,6 +45,17 @@ def test_the_context_of_a_copy_is_inactive() -> None:
     copied = copy.deepcopy(context)
     assert (copied.generator, copied.activations, copied.progress) == (None, None, 0.0)
     assert context.generator is not None
+
+
+def test_recurrent_layers_are_evaluated_with_the_strengths_at_the_end_of_training() -> None:
+    layer, x = nn.LSTM(2, 3).eval(), torch.ones(4, 1, 2)
+    constant, late, early = (
+        RecurrentHook((Zoneout(0.5, schedule=schedule),), StepContext())(layer, layer.forward, (x,), {})[0]
+        for schedule in ("constant", "late", "early")
+    )
+    assert torch.equal(late, constant)
+    torch.testing.assert_close(early, layer(x)[0])
+    assert not torch.allclose(early, constant)
 
 
 def test_hidden_mixing_acts_only_at_the_chosen_layer() -> None:

@@ -90,5 +90,10 @@ def test_an_extra_forward_pass_changes_neither_buffers_nor_the_global_generator(
     assert torch.equal(first, second)
 
 
+def test_an_extra_forward_pass_draws_other_numbers_than_the_next_pass() -> None:
+    model, x = nn.Dropout(0.5), torch.ones(8, 8)
+    assert not torch.equal(extra_forward(model, x), model(x))
+
+
 def test_class_shares_of_masks_count_pixels() -> None:
     assert class_shares(torch.tensor([[[0, 1], [1, 1]]]), 3).tolist() == [0.25, 0.75, 0.0]
