@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from goodfit.kernels import products
 from goodfit.kernels.linear import onednn_product
 from goodfit.kernels.products import ProductChoice, compare, measure, product_choice, use_products
 
-Product = Callable[..., Tensor]
 SMALL, LARGE = 64 * 256 * 256, 256 * 1024 * 1024
 
 
@@ -73,14 +73,14 @@ def test_onednn_is_used_from_the_size_on_above_which_it_is_always_faster(
 
 def test_both_passes_of_both_products_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[str] = []
+
+    def record(name: str, product: Callable[..., Tensor], *layer: Tensor) -> Tensor:
+        output = product(*layer)
+        output.register_hook(lambda gradient: passes.append(name))
+        return output
+
     for name in ("linear", "TORCH_LINEAR"):
-
-        def record(*layer: Tensor, product: Product = getattr(products, name), name: str = name) -> Tensor:
-            output = product(*layer)
-            output.register_hook(lambda gradient: passes.append(name))
-            return output
-
-        monkeypatch.setattr(products, name, record)
+        monkeypatch.setattr(products, name, partial(record, name, getattr(products, name)))
     assert compare(32, 32, 32) > 0
     assert passes[:4] == ["TORCH_LINEAR", "linear"] * 2
 
