@@ -17,9 +17,10 @@ from torch.nn import functional as F
 from goodfit.errors import InputError
 from goodfit.kernels import memory_format, products
 from goodfit.kernels.choice import KernelChoice
-from goodfit.kernels.memory_format import prefers_channels_last, set_channels_last
+from goodfit.kernels.memory_format import prefers_channels_last, set_channels_last, unset_channels_last
 from goodfit.kernels.products import ProductChoice
 from goodfit.registry import all_techniques
+from goodfit.surgery import wrap_forward
 from goodfit.technique import Technique
 from goodfit.testing.data import make_images
 from goodfit.testing.runs import strongest
@@ -82,12 +83,36 @@ def test_weights_of_convolutions_change_their_format() -> None:
         dict(network.named_parameters()),
         {n: p.detach().clone() for n, p in network.named_parameters()},
     )
-    set_channels_last(network, True)
+    set_channels_last(network)
     assert [n for n, p in parameters.items() if not p.is_contiguous()] == ["0.weight", "1.weight", "2.weight"]
     assert all(is_channels_last(network[i].weight) for i in range(3))
     assert all(p is parameters[n] and torch.equal(p, before[n]) for n, p in network.named_parameters())
-    set_channels_last(network, False)
+    unset_channels_last(network)
     assert all(p.is_contiguous() for p in network.parameters())
+
+
+@pytest.mark.parametrize("images", [torch.randn(4, 1, 8, 8), torch.randn(4, 3, 8, 8), torch.randn(4, 2, 6, 6, 6)])
+def test_activations_have_the_format_from_the_first_convolution_on(images: Tensor) -> None:
+    conv = nn.Conv2d if images.ndim == 4 else nn.Conv3d
+    network = nn.Sequential(conv(images.shape[1], 4, 3), nn.ReLU())
+    expected = network(images)
+    set_channels_last(network)
+    assert is_channels_last(network(images))
+    torch.testing.assert_close(network(images), expected)
+    torch.testing.assert_close(network(images[0]), expected[0])  # one image without its own dimension
+    unset_channels_last(network)
+    assert network(images).is_contiguous()
+
+
+def test_other_wrappers_stay() -> None:
+    layer = nn.Conv2d(3, 4, 3)
+    inner = wrap_forward(layer, lambda layer, forward, args, kwargs: forward(*args))
+    set_channels_last(layer)
+    outer = wrap_forward(layer, lambda layer, forward, args, kwargs: forward(*args))
+    unset_channels_last(layer)
+    assert layer.forward is outer
+    assert outer.inner is inner
+    assert inner.inner is None
 
 
 def test_a_network_is_timed_once(compared: list[Shape]) -> None:
@@ -178,7 +203,7 @@ def test_the_network_is_left_alone(compared: list[Shape]) -> None:
 # ---- training ----------------------------------------------------------------------------------------
 
 TRAINING = Training(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.005)
-RECIPE = "dropout=0.2, gaussian_noise=0.1, weight_noise=0.01, l1=1e-4, gradient_noise=0.01, ema=0.9"
+RECIPE = "dropout=0.2, gaussian_noise=0.1, weight_noise=0.01, l1=1e-4, gradient_noise=0.01"
 
 
 def train(recipe: str | Technique, channels_last: bool, monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -204,7 +229,8 @@ def test_every_technique_trains_the_same_in_both_formats(name: str, monkeypatch:
             assert difference <= 1e-3 * float(weight.double().norm()) + 1e-4, key
 
 
-def test_the_weights_of_a_run_have_the_usual_format(tmp_path: Path, compared: list[Shape]) -> None:
+@pytest.mark.parametrize("average", ["ema=0.9", "snapshot_ensemble=2", "weight_decay=0.1"])
+def test_the_network_of_a_run_has_the_usual_format(average: str, tmp_path: Path, compared: list[Shape]) -> None:
     seen = []
 
     class Watched(nn.Conv2d):
@@ -217,9 +243,10 @@ def test_the_weights_of_a_run_have_the_usual_format(tmp_path: Path, compared: li
     network = convolutional()
     network[4] = Watched(8, 6, 3)
     checkpoints = Checkpoints(tmp_path / "run", every=1)
-    run = fit(network, make_images(), RECIPE, TRAINING, checkpoints=checkpoints, progress=False)
+    run = fit(network, make_images(), f"{RECIPE}, {average}", TRAINING, checkpoints=checkpoints, progress=False)
     assert compared
     assert set(seen[-6:]) == {(True, True)}
+    assert not any("forward" in vars(layer) for model in (run.model, network) for layer in model.modules())
     tensors = [*run.model.parameters(), *run.best.values(), *run.last.values(), *network.parameters()]
     assert all(tensor.is_contiguous() for tensor in tensors)
     with safe_open(tmp_path / "run" / "last.safetensors", framework="pt") as file:

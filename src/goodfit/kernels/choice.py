@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from goodfit.kernels.measurements import switched_off
-from goodfit.kernels.memory_format import prefers_channels_last, set_channels_last
+from goodfit.kernels.memory_format import prefers_channels_last, set_channels_last, unset_channels_last
 from goodfit.kernels.mode import describe_products, has_large_layers, largest_rows
 from goodfit.kernels.products import ProductChoice, product_choice
 
@@ -29,14 +29,14 @@ class KernelChoice:
         return cls(product_choice() if has_large else ProductChoice(), prefers_channels_last(model, x[:rows]))
 
     def apply(self, model: nn.Module) -> None:
-        """Put the network's weights into the channels-last format, if it is chosen."""
+        """Let the network's convolutions compute in the channels-last format, if it is chosen."""
         if self.channels_last:
-            set_channels_last(model, True)
+            set_channels_last(model)
 
     def undo(self, model: nn.Module) -> None:
         """The inverse of `apply`; a network that was in another format before stays in it."""
         if self.channels_last:
-            set_channels_last(model, False)
+            unset_channels_last(model)
 
     def describe(self, model: nn.Module, x: Tensor, rows: int) -> dict[str, str]:
         """The choice for passes over `rows` rows of x (n, …), for the metadata of a run."""

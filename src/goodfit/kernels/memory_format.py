@@ -1,19 +1,17 @@
-"""Convolutions with their weights in torch's channels-last memory format, where a network trains faster with it.
-
-A convolution whose weight is in this format computes its output in it, so the batches need no conversion of their own.
-"""
+"""Convolutions in torch's channels-last memory format, where a network trains faster with it."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from goodfit.kernels.measurements import FASTER, measured, switched_off, time_ratio
-from goodfit.surgery import copy_module
+from goodfit.surgery import Forward, ForwardWrapper, copy_module, wrap_forward
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The channels-last format of a weight with so many dimensions."""
@@ -29,11 +27,31 @@ NEGLIGIBLE = 1e-3
 gradient that consists of rounding."""
 
 
-def set_channels_last(model: nn.Module, on: bool) -> None:
-    """Put the weights of a network's 2-D and 3-D convolutions into the channels-last or into the usual format."""
-    for weight in _weights(model):
-        layout = FORMATS[weight.ndim] if on else torch.contiguous_format
-        weight.data = weight.data.contiguous(memory_format=layout)
+def set_channels_last(model: nn.Module) -> None:
+    """Let a network's 2-D and 3-D convolutions compute in the channels-last format, with their weights in it."""
+    for layer in _convolutions(model):
+        layer.weight.data = _in_format(layer.weight.data)
+        wrap_forward(layer, _compute_in_format)
+
+
+def unset_channels_last(model: nn.Module) -> None:
+    """The inverse of `set_channels_last`: weights in the usual format, and nothing left behind."""
+    for layer in _convolutions(model):
+        layer.weight.data = layer.weight.data.contiguous()
+        wrapper = layer.__dict__.get("forward")
+        while isinstance(wrapper, ForwardWrapper):
+            if wrapper.wrap is _compute_in_format:
+                wrapper.remove()
+            wrapper = wrapper.inner
+
+
+def _compute_in_format(layer: nn.Module, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Convert the layer's input, which does nothing if it comes from such a layer."""
+    return forward(*(_in_format(x) if isinstance(x, Tensor) else x for x in args), **kwargs)
+
+
+def _in_format(t: Tensor) -> Tensor:
+    return t.to(memory_format=FORMATS[t.ndim]) if t.ndim in FORMATS else t
 
 
 def prefers_channels_last(model: nn.Module, x: Tensor) -> bool:
@@ -44,7 +62,7 @@ def prefers_channels_last(model: nn.Module, x: Tensor) -> bool:
 
     Shape: x (n, channels, …): inputs on which to try it.
     """
-    weights = _weights(model)
+    weights = [layer.weight for layer in _convolutions(model)]
     usual = all(w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in weights)
     if switched_off() or not weights or not usual or not len(x):
         return False
@@ -74,7 +92,7 @@ def compare(model: nn.Module, x: Tensor) -> float:
 
 def _both_formats(model: nn.Module) -> tuple[nn.Module, nn.Module]:
     usual, other = copy_module(model), copy_module(model)
-    set_channels_last(other, True)
+    set_channels_last(other)
     return usual, other
 
 
@@ -99,10 +117,10 @@ def _are_close(results: list[Tensor], others: list[Tensor]) -> bool:
     return all(d <= TOLERANCE * max(size, least) for d, size in zip(differences, sizes, strict=True))
 
 
-def _weights(model: nn.Module) -> list[nn.Parameter]:
-    """The weights of 2-D and 3-D convolutions; not those that are computed from other weights."""
-    layers = [m for m in model.modules() if isinstance(m, _ConvNd) and isinstance(m._parameters.get("weight"), Tensor)]
-    return [layer.weight for layer in layers if layer.weight.ndim in FORMATS]  # type: ignore[misc]
+def _convolutions(model: nn.Module) -> list[_ConvNd]:
+    """The 2-D and 3-D convolutions with a weight of their own, not one that is computed from others."""
+    layers = [m for m in model.modules() if isinstance(m, _ConvNd)]
+    return [m for m in layers if isinstance(w := m._parameters.get("weight"), Tensor) and w.ndim in FORMATS]
 
 
 def _digest(model: nn.Module, x: Tensor) -> str:

@@ -129,8 +129,12 @@ def largest_rows(x: Tensor, rows: int) -> int:
     >>> largest_rows(torch.zeros(9, 20), 4), largest_rows(torch.zeros(9, 5, 20), 4)
     (4, 400)
     """
-    is_table = x.ndim == 2 and x.is_floating_point()
-    return min(rows, len(x)) * (1 if is_table else math.prod(x.shape[1:]))
+    return min(rows, len(x)) * (1 if is_table(x) else math.prod(x.shape[1:]))
+
+
+def is_table(x: Tensor) -> bool:
+    """Whether x (n, features) has a number for each feature; words of texts are whole numbers."""
+    return x.ndim == 2 and x.is_floating_point()
 
 
 def _multiplications(layer: nn.Module, rows: float) -> float:

@@ -13,7 +13,7 @@ from goodfit.data import Metric, Part, Split
 from goodfit.data.metrics import predicted_classes
 from goodfit.data.storage import take_rows
 from goodfit.errors import InputError
-from goodfit.kernels.mode import fast_linear
+from goodfit.kernels.mode import fast_linear, is_table
 from goodfit.models.ensemble import EnsembleModel
 from goodfit.recipe import Recipe
 from goodfit.rng import generator, seeded, stream
@@ -28,6 +28,9 @@ MAX_ROWS = 2048
 VALUES = 2**22
 """Input values in a forward pass without gradients, at most, so that the activations of large inputs fit in memory."""
 
+CACHED_ROWS, FEWEST_CACHED_ROWS, CACHED_VALUES = 128, 16, 2**19
+"""Rows at most, rows at least, and input values at most, in a forward pass of images or sequences on the CPU."""
+
 
 def chunk_size(x: Tensor) -> int:
     """The rows of x (n, …) in one forward pass without gradients, at most.
@@ -38,6 +41,20 @@ def chunk_size(x: Tensor) -> int:
     return max(1, min(MAX_ROWS, VALUES // max(1, x[0].numel())))
 
 
+def rows_per_pass(x: Tensor) -> int:
+    """The rows of x (n, …) in one forward pass without gradients that is fast.
+
+    On the CPU the activations of images and sequences should stay in the processor's cache: convolutions on 128 images
+    took a half to a quarter of the time per image that they took on 2,048.
+
+    >>> [rows_per_pass(torch.zeros(1, *shape)) for shape in ((20,), (1, 28, 28), (3, 64, 64))]
+    [2048, 128, 42]
+    """
+    if is_table(x) or x.device.type != "cpu":
+        return chunk_size(x)
+    return min(chunk_size(x), max(FEWEST_CACHED_ROWS, min(CACHED_ROWS, CACHED_VALUES // max(1, x[0].numel()))))
+
+
 def predict_outputs(model: nn.Module, x: Tensor) -> Tensor:
     """The network's raw outputs for all rows x (n, …), in evaluation mode and without gradients."""
     model.eval()
@@ -46,15 +63,15 @@ def predict_outputs(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def _outputs(network: nn.Module, x: Tensor) -> Tensor:
-    with fast_linear(network, x, chunk_size(x)):
-        return torch.cat([network(chunk) for chunk in x.split(chunk_size(x))])
+    with fast_linear(network, x, rows_per_pass(x)):
+        return torch.cat([network(chunk) for chunk in x.split(rows_per_pass(x))])
 
 
 def predict_masks(model: nn.Module, x: Tensor) -> Tensor:
     """The predicted class (rows, height, width) uint8 of each pixel of images x, in evaluation mode."""
     model.eval()
-    with torch.inference_mode(), fast_linear(model, x, chunk_size(x)):
-        return torch.cat([mask_of(model(chunk)) for chunk in x.split(chunk_size(x))])
+    with torch.inference_mode(), fast_linear(model, x, rows_per_pass(x)):
+        return torch.cat([mask_of(model(chunk)) for chunk in x.split(rows_per_pass(x))])
 
 
 def mask_of(output: Tensor) -> Tensor:
@@ -146,8 +163,8 @@ def _evaluate_masks(model: nn.Module, x: Tensor, y: Tensor, criterion: Criterion
     per_row: list[Tensor] = []
     per_chunk: list[Tensor] = []
     predicted, classes = [], 0
-    with torch.inference_mode(), fast_linear(model, x, chunk_size(x)):
-        for rows, targets in zip(x.split(chunk_size(x)), y.split(chunk_size(x)), strict=True):
+    with torch.inference_mode(), fast_linear(model, x, rows_per_pass(x)):
+        for rows, targets in zip(x.split(rows_per_pass(x)), y.split(rows_per_pass(x)), strict=True):
             output = model(rows)
             losses = by_row(criterion.losses(output, targets))
             (per_row if losses.ndim else per_chunk).append(losses)
