@@ -37,7 +37,7 @@ def set_channels_last(model: nn.Module) -> None:
 def unset_channels_last(model: nn.Module) -> None:
     """The inverse of `set_channels_last`: weights in the usual format, and nothing left behind."""
     for layer in _convolutions(model):
-        layer.weight.data = layer.weight.data.contiguous()
+        layer.weight.data = layer.weight.data.clone(memory_format=torch.contiguous_format)  # also strides of size 1
         wrapper = layer.__dict__.get("forward")
         while isinstance(wrapper, ForwardWrapper):
             if wrapper.wrap is _compute_in_format:
