@@ -126,8 +126,8 @@ def _train_mode_except_norms(network: nn.Module) -> nn.Module:
     return network
 
 
-SHARE = 0.1
-"""Share of a large training part that is evaluated each epoch: about a thirtieth of an epoch's arithmetic."""
+SHARE = 0.05
+"""Share of a large training part that is evaluated each epoch: about a sixtieth of an epoch's arithmetic."""
 
 
 @dataclass(frozen=True)

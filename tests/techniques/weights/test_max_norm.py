@@ -46,6 +46,14 @@ def test_incoming_weights_of_each_unit(kind: str) -> None:
     torch.testing.assert_close(units[0][outside], units[1][outside] * (C / norms[outside]).reshape(shape))
 
 
+@pytest.mark.parametrize(
+    "norms", [[1.0, 2.5], [2.5, 2.6], [2.5 + 2**-20, 1.0], [float("nan"), 1.0], [float("inf")], []]
+)
+def test_a_violation_is_seen_where_a_factor_differs_from_one(norms: list[float]) -> None:
+    norm = torch.tensor(norms)
+    assert MaxNorm(2.5).is_violated(norm) == bool((MaxNorm(2.5).scale(norm) != 1).any())
+
+
 def test_values_by_hand() -> None:
     layer = nn.Linear(2, 3)
     ref = select(layer, "kernel")[0]

@@ -50,3 +50,6 @@ class MaxNorm(Scaling):
 
     def scale(self, norm: Tensor) -> Tensor:
         return (self.max_value / norm).clamp(max=1.0)
+
+    def is_violated(self, norm: Tensor) -> bool:
+        return not bool((norm <= self.max_value).all())  # also if one is NaN

@@ -254,10 +254,9 @@ def scale_units(technique: Scaling, ref: surgery.WeightRef) -> None:
     """Scale the groups of weights whose norms violate the constraint; the others keep their bits."""
     for w in ref.blocks():
         norm = torch.linalg.vector_norm(w, dim=technique.axes(w.ndim), keepdim=True)
-        factor = technique.scale(norm)
         # Reading one flag is free on a CPU and saves a pass over the weights; elsewhere it would wait for the device.
-        if w.device.type != "cpu" or bool((factor != 1).any()):
-            w.mul_(factor)
+        if w.device.type != "cpu" or technique.is_violated(norm):
+            w.mul_(technique.scale(norm))
 
 
 def _coefficient(penalties: Sequence[QuadraticPenalty], progress: float) -> float:
