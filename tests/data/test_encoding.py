@@ -10,7 +10,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from goodfit.data import load
 from goodfit.data.encoding import TableFeatures, min_category_rows
+from goodfit.data.inverse_transform import inverse_transform
 from goodfit.errors import InputError
+from goodfit.serialization import to_json
 
 NUMBERS = ["age", "income", "children", "member", "since", "digits"]
 CATEGORIES = ["city", "grade"]
@@ -149,3 +151,61 @@ def test_pandas_output_of_scikit_learn_has_no_effect() -> None:
 
 def test_column_names_may_be_numbers() -> None:
     assert TableFeatures.fit(pd.DataFrame({0: [1.0, 2.0], 1: [2.0, 2.0]})).feature_names == ("0",)
+
+
+# ---- inputs that follow from other rows ----------------------------------------------------------------
+
+ALL = pd.DataFrame(
+    {
+        "age": [1.0, 2.0, 3.0, 4.0, np.nan, 6.0],
+        "flag": [0.0, 0.0, 0.0, 0.0, 1.0, 1.0],  # constant in the first four rows
+        "empty": [np.nan, np.nan, np.nan, np.nan, 5.0, 7.0],
+        "city": ["Rome", "Bern", "Rome", "Bern", "Oslo", "Oslo"],
+        "seldom": ["a", "a", "a", "a", "b", "b"],
+    }
+)
+
+
+def test_a_layout_decides_which_inputs_there_are_and_the_training_rows_their_values() -> None:
+    layout, train = TableFeatures.fit(ALL), ALL.iloc[:4]
+    learned, alone = TableFeatures.fit(train, layout), TableFeatures.fit(train)
+    assert learned.feature_names == layout.feature_names
+    assert learned.inputs == layout.inputs
+    assert learned.feature_names != alone.feature_names
+    inputs = pd.DataFrame(learned.transform(ALL), columns=learned.feature_names)
+    own = pd.DataFrame(alone.transform(ALL), columns=alone.feature_names)
+    pd.testing.assert_frame_equal(inputs[own.columns], own)  # values are those of the training rows
+    others = inputs.drop(columns=own.columns)
+    assert {"flag", "empty", "age is missing", "empty is missing", "city=Oslo", "seldom=b"} <= set(others)
+    assert not others.drop(columns=["empty is missing", "seldom=a"]).to_numpy().any()
+
+
+def test_what_no_training_row_shows_is_zero_for_other_rows_too() -> None:
+    learned = TableFeatures.fit(ALL.iloc[:4], TableFeatures.fit(ALL))
+    later = learned.transform(ALL.iloc[4:])
+    shown = {name: later[:, i].tolist() for i, name in enumerate(learned.feature_names)}
+    assert shown["flag"] == shown["empty"] == shown["age is missing"] == [0, 0]
+    assert shown["city=Oslo"] == shown["seldom=b"] == [0, 0]
+
+
+def test_an_encoding_with_a_layout_survives_json_and_is_inverted() -> None:
+    learned = TableFeatures.fit(ALL.iloc[:4], TableFeatures.fit(ALL))
+    reloaded = TableFeatures.from_dict(json.loads(to_json(learned.to_dict())))
+    assert reloaded == learned
+    table = inverse_transform(learned, learned.transform(ALL.iloc[:4]))
+    assert table["age"].tolist() == [1, 2, 3, 4]
+    assert table["flag"].tolist() == [0, 0, 0, 0]
+    assert table["city"].tolist() == ["Rome", "Bern", "Rome", "Bern"]
+
+
+def test_types_of_columns_follow_from_the_layout() -> None:
+    frame = pd.DataFrame({"code": ["1", "2", "3", "4", "x", "x"], "value": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]})
+    learned = TableFeatures.fit(frame.iloc[:4], TableFeatures.fit(frame))
+    assert learned.feature_names == ("value", "code=x")
+    assert learned.transform(frame)[:, 1].tolist() == [0] * 6
+
+
+def test_training_rows_that_vary_in_nothing_are_refused() -> None:
+    frame = pd.DataFrame({"a": [1.0, 1.0, 2.0, 3.0], "b": ["u", "u", "v", "w"]})
+    with pytest.raises(InputError, match="every column is constant"):
+        TableFeatures.fit(frame.iloc[:2], TableFeatures.fit(frame))

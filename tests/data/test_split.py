@@ -10,6 +10,8 @@ import torch
 from goodfit.data import Part, TrainPart, load
 from goodfit.data.split import part_counts
 from goodfit.errors import InputError
+from goodfit.study import run_study
+from goodfit.train.config import Training
 
 
 def test_dtypes_and_shapes_of_tensors() -> None:
@@ -129,7 +131,8 @@ def test_a_column_that_is_missing_in_all_training_rows() -> None:
     n = 100
     frame = pd.DataFrame({"a": np.arange(n) % 7, "late": [np.nan] * 70 + [1.0, 2.0] * 15, "y": [0, 1] * 50})
     split = load(frame, "y", time=np.arange(n)).split()
-    assert split.preprocessing.feature_names == ("a",)
+    assert split.preprocessing.feature_names == ("a", "late", "late is missing")
+    assert not any(part.x[:, 1:].any() for part in split.parts.values())  # nothing was learned about it
 
 
 def test_difficult_real_tables_load_and_split(shared: Callable[[str], Path]) -> None:
@@ -138,3 +141,45 @@ def test_difficult_real_tables_load_and_split(shared: Callable[[str], Path]) -> 
         for part in split.parts.values():
             assert bool(torch.isfinite(part.x).all())
         assert split.spec.name == name
+
+
+def ragged_table() -> pd.DataFrame:
+    """A table whose rare values are in some parts only: constant columns, missing values, rare categories."""
+    rng = np.random.default_rng(0)
+    n = 240
+    frame = pd.DataFrame({f"rare{i}": (rng.permutation(n) < 2).astype(float) for i in range(8)})
+    frame["gaps"] = np.where(rng.permutation(n) < 2, np.nan, rng.normal(size=n))
+    frame["city"] = rng.choice(["Rome", "Bern", "Oslo", "Bonn"], n, p=[0.9, 0.07, 0.02, 0.01])
+    frame["signal"] = rng.normal(size=n)
+    return frame.assign(y=(frame["signal"] > 0).astype(int))
+
+
+@pytest.mark.parametrize("how", ["stratified", "shuffle", "grouped", "time"])
+def test_every_split_and_fold_has_the_same_inputs(how: str) -> None:
+    frame = ragged_table()
+    data = load(frame, target="y", groups=np.arange(240) // 4, time=np.arange(240))
+    splits = [data.split(seed, how=how) for seed in range(5)]  # type: ignore[arg-type]
+    splits += [fold for seed in range(2) for fold in data.folds(4, seed, how=how)]  # type: ignore[arg-type]
+    assert len({split.spec.input_shape for split in splits}) == 1
+    assert len({split.preprocessing.feature_names for split in splits}) == 1  # type: ignore[union-attr]
+    assert len({split.spec.inputs.groups for split in splits}) == 1
+
+
+def test_test_rows_play_no_part_in_the_inputs() -> None:
+    frame = ragged_table()
+    test = load(frame, target="y").split().test.rows
+    changed = frame.copy()
+    changed.loc[test, ["signal", "gaps"]] = 1e6
+    changed.loc[test, "city"] = "Paris"
+    before, after = load(frame, target="y").split(), load(changed, target="y").split()
+    assert np.array_equal(before.test.rows, after.test.rows)
+    assert before.preprocessing == after.preprocessing
+    assert torch.equal(before.train.x, after.train.x)
+
+
+def test_one_network_of_a_users_own_fits_a_whole_study() -> None:
+    data = load(ragged_table(), target="y")
+    network = torch.nn.Linear(*data.split().spec.input_shape, 2)
+    study = run_study(data, network, ["l2=0.01"], Training(epochs=1), seeds=4, progress=False)
+    assert len(study.trials) == 8
+    assert not any(trial.failure for trial in study.trials)

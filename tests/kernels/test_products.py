@@ -22,7 +22,7 @@ def _measured(cache_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """oneDNN is measured to be faster from SMALL on."""
     if onednn_product() is None:
         pytest.skip("this build of torch has no oneDNN")
-    ratios = {1024: 0.5, 512: 0.5, 256: 0.5, 128: 2.0}
+    ratios = {2048: 0.5, 1024: 0.5, 512: 0.5, 256: 0.5, 128: 2.0}
     monkeypatch.setattr(products, "compare", lambda rows, inputs, outputs: ratios[inputs])
 
 
@@ -58,10 +58,11 @@ def test_the_choice_of_a_run_holds_inside_its_block() -> None:
 @pytest.mark.parametrize(
     ("ratios", "least"),
     [
-        ({1024: 0.5, 512: 0.6, 256: 0.8, 128: 0.85}, 64 * 128 * 128),
-        ({1024: 0.5, 512: 0.6, 256: 1.5, 128: 0.5}, 128 * 512 * 512),
-        ({1024: 0.5, 512: 0.95}, LARGE),
-        ({1024: 1.0}, math.inf),
+        ({2048: 0.5, 1024: 0.5, 512: 0.6, 256: 0.8, 128: 0.85}, 64 * 128 * 128),
+        ({2048: 0.5, 1024: 0.5, 512: 0.6, 256: 1.5, 128: 0.5}, 128 * 512 * 512),
+        ({2048: 0.5, 1024: 0.5, 512: 0.95}, LARGE),
+        ({2048: 0.8, 1024: 0.95}, 96 * 2048 * 2048),
+        ({2048: 1.0, 1024: 0.5}, math.inf),
     ],
 )
 def test_onednn_is_used_from_the_size_on_above_which_it_is_always_faster(

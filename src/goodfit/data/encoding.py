@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -26,8 +27,9 @@ MAX_CATEGORIES = 200
 class NumberColumn:
     """The encoding of a column of numbers or dates: missing values become `fill`, then (value − mean) / scale.
 
-    `value` is False if the column is constant in the training rows; then it gives no input. `indicator` is True if
-    some training rows have no value; then a 0/1 input indicates missing values.
+    `value` is False if the column is constant; then it gives no input. `indicator` is True if some rows have no value;
+    then a 0/1 input indicates missing values. A column that has an input but is constant in the training rows has an
+    infinite `scale`: its input is 0. So is an indicator if all or none of the training rows have a value (`missing_seen`).
     """
 
     name: str
@@ -37,6 +39,19 @@ class NumberColumn:
     fill: float
     mean: float
     scale: float
+    missing_seen: bool = True
+
+    def fitted(self, learned: NumberColumn | None) -> NumberColumn:
+        """The same inputs with what was learned from other rows; None: they have no value in this column."""
+        if learned is None:
+            return replace(self, fill=0.0, mean=0.0, scale=math.inf, missing_seen=False)
+        scale = learned.scale if learned.value else math.inf
+        return replace(self, fill=learned.fill, mean=learned.mean, scale=scale, missing_seen=learned.indicator)
+
+    @property
+    def varies(self) -> bool:
+        """Whether one of its inputs varies among the training rows."""
+        return (self.value and math.isfinite(self.scale)) or (self.indicator and self.missing_seen)
 
     def read(self, column: pd.Series[Any]) -> Floats:
         """The raw numbers of the column, NaN where missing.
@@ -58,16 +73,22 @@ class NumberColumn:
 class CategoryColumn:
     """The encoding of a column of categories: one 0/1 input each; None is the category of missing values.
 
-    All inputs are 0 for rare and unseen categories.
+    All inputs are 0 for rare and unseen categories. `unseen` are categories with an input that no training row has.
     """
 
     name: str
     categories: tuple[str | None, ...]
+    unseen: tuple[str | None, ...] = ()
+
+    def fitted(self, column: pd.Series[Any]) -> CategoryColumn:
+        """The same inputs for other training rows."""
+        present = set(category_codes(column)[1])
+        return replace(self, unseen=tuple(name for name in self.categories if name not in present))
 
     def positions(self, column: pd.Series[Any]) -> npt.NDArray[np.int64]:
         """The position of the input that is 1 in each row; −1 if there is none."""
         codes, names = category_codes(column)
-        known = {name: i for i, name in enumerate(self.categories)}
+        known = {name: i for i, name in enumerate(self.categories) if name not in self.unseen}
         return np.asarray([known.get(name, -1) for name in names], np.int64)[codes]
 
 
@@ -76,8 +97,10 @@ class TableFeatures:
     """The encoding of a table as float32 inputs.
 
     The inputs are, in order: the standardized numbers, the 0/1 indicators of missing numbers, and the 0/1 inputs of
-    each column of categories. Columns that are constant or always missing in the training rows give no input, and
-    later tables need not have them.
+    each column of categories. Columns that are constant or always missing give no input, and later tables need not
+    have them. Fill values, means and scales are learned from the training rows. Which columns and categories have an
+    input follows from these rows too, or from a `layout`: the encoding of all rows that are not test rows, so that
+    every split has the same inputs.
 
     Shape: a table of rows → (rows, features) float32.
     """
@@ -88,13 +111,15 @@ class TableFeatures:
     note: ClassVar[str] = ""
 
     @classmethod
-    def fit(cls, x: pd.DataFrame) -> TableFeatures:
-        """Learn fill values, means, scales and categories from the training rows.
+    def fit(cls, x: pd.DataFrame, layout: TableFeatures | None = None) -> TableFeatures:
+        """Learn the encoding from the training rows; with a layout, its columns and categories have the inputs.
 
         Raises:
             InputError: all columns are constant.
         """
         x = x.set_axis(x.columns.map(str), axis=1)
+        if layout is not None:
+            return layout._refitted(x)
         kinds = {name: column_type(x[name]) for name in x.columns}
         values = {name: (seconds if what == "date" else numbers)(x[name])
                   for name, what in kinds.items() if what != "category"}  # fmt: skip
@@ -103,11 +128,20 @@ class TableFeatures:
             _fit_categories(x[[name for name, what in kinds.items() if what == "category"]]),
         )
         if not learned.feature_names:
-            raise InputError(
-                f"split: every column is constant or missing in the training part, got {quoted(x.columns)}; use other "
-                "features."
-            )
+            raise _constant(x)
         return learned
+
+    def _refitted(self, x: pd.DataFrame) -> TableFeatures:
+        """The same inputs, learned from other rows."""
+        kinds = {c.name: c.kind for c in self.numbers}
+        values = {c.name: c.read(x[c.name]) for c in self.numbers}
+        present = {name: v for name, v in values.items() if not np.isnan(v).all()}
+        fitted = {c.name: c for c in _fit_numbers(present, kinds, keep_constant=True)}
+        numbers = tuple(c.fitted(fitted.get(c.name)) for c in self.numbers)
+        categories = tuple(c.fitted(x[c.name]) for c in self.categories)
+        if not any(c.varies for c in numbers) and not any(x[c.name].nunique(dropna=False) > 1 for c in categories):
+            raise _constant(x)
+        return TableFeatures(numbers, categories)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -153,7 +187,7 @@ class TableFeatures:
             out[:, first] = (filled - number.mean) / number.scale
             first += 1
         for number in (c for c in self.numbers if c.indicator):
-            out[:, first] = np.isnan(raw[number.name])
+            out[:, first] = np.isnan(raw[number.name]) & number.missing_seen
             first += 1
         for block in self.categories:
             positions = block.positions(frame[block.name])
@@ -183,15 +217,17 @@ class TableFeatures:
         return {
             "kind": self.stored_as,
             "numbers": [asdict(c) for c in self.numbers],
-            "categories": [{"name": c.name, "categories": list(c.categories)} for c in self.categories],
+            "categories": [
+                {"name": c.name, "categories": list(c.categories), "unseen": list(c.unseen)} for c in self.categories
+            ],
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TableFeatures:
         """The inverse of `to_dict`."""
         return cls(
-            tuple(NumberColumn(**c) for c in values["numbers"]),
-            tuple(CategoryColumn(c["name"], tuple(c["categories"])) for c in values["categories"]),
+            tuple(NumberColumn(**(c | {"scale": float(c["scale"])})) for c in values["numbers"]),  # "inf" in JSON
+            tuple(CategoryColumn(c["name"], tuple(c["categories"]), tuple(c["unseen"])) for c in values["categories"]),
         )
 
 
@@ -204,7 +240,15 @@ def min_category_rows(rows: int) -> int:
     return max(2, min(10, rows // 100))
 
 
-def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tuple[NumberColumn, ...]:
+def _constant(x: pd.DataFrame) -> InputError:
+    return InputError(
+        f"split: every column is constant or missing in the training part, got {quoted(x.columns)}; use other features."
+    )
+
+
+def _fit_numbers(
+    values: Mapping[str, Floats], kinds: Mapping[str, str], keep_constant: bool = False
+) -> tuple[NumberColumn, ...]:
     """Learn medians, means and scales of columns with at least one value."""
     if not values:
         return ()
@@ -229,7 +273,7 @@ def _fit_numbers(values: Mapping[str, Floats], kinds: Mapping[str, str]) -> tupl
         )
         for i, name in enumerate(values)
     )
-    return tuple(column for column in learned if column.value or column.indicator)
+    return tuple(column for column in learned if keep_constant or column.value or column.indicator)
 
 
 def _fit_categories(x: pd.DataFrame) -> tuple[CategoryColumn, ...]:

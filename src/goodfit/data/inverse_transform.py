@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -39,7 +40,7 @@ class NumberInputs:
         Shape: x (rows, features) → (rows,).
         """
         c = self.column
-        if self.value is None:
+        if self.value is None or math.isinf(c.scale):
             return np.full(len(x), c.fill)
         standard = x[:, self.value].astype(np.float64)
         finest = RESOLUTION * c.scale * np.maximum(np.abs(standard), 1.0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from goodfit.data.arrays import Features
@@ -17,7 +18,7 @@ from goodfit.data.duplicates import Duplicates, count_duplicates
 from goodfit.data.inputs import PLAIN, InputOptions
 from goodfit.data.rows import Division, Rows, add_note
 from goodfit.data.storage import RowSubset, is_large, is_mapped
-from goodfit.data.tables import Preprocessing
+from goodfit.data.tables import FrameFeatures, Preprocessing, frame_features
 from goodfit.data.task import Task, TaskSpec
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -113,6 +114,20 @@ class RawData:
     test: tuple[Features, Array] | None
     input_options: InputOptions = PLAIN
     folder: Path | None = None
+    layouts: dict[bytes, FrameFeatures] = field(default_factory=dict, repr=False)
+
+    def layout(self, test: Rows) -> FrameFeatures | None:
+        """What decides which inputs a table or texts have: their encoding learned from all rows but these test rows.
+
+        It is the same for all seeds and folds, so that one network fits all of them; targets play no part.
+        """
+        if not isinstance(self.x, pd.DataFrame):
+            return None
+        key = test.tobytes()
+        if key not in self.layouts:
+            rows = np.setdiff1d(np.arange(len(self.y)), test, assume_unique=True)
+            self.layouts[key] = frame_features(self.x.iloc[rows], self.input_options)
+        return self.layouts[key]
 
 
 def build_split(source: RawData, division: Division, *, seed: int, how: str, codes: Mapping[str, Rows]) -> Split:
@@ -124,7 +139,8 @@ def build_split(source: RawData, division: Division, *, seed: int, how: str, cod
     division = _check_classes(source, division)
     regression = source.task == "regression"
     x_train, y_train = take_features(source.x, division.train, source.folder), source.y[division.train]
-    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.input_options)
+    layout = source.layout(division.test)
+    preprocessing = Preprocessing.fit(x_train, y_train if regression else None, source.input_options, layout)
     train = TrainPart(*_tensors(preprocessing, x_train, y_train, regression), division.train)
     stop, validation, test = (_part(source, preprocessing, division, name) for name in PARTS[1:])
     outputs = 1 if regression else len(source.classes)

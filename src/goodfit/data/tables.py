@@ -21,13 +21,21 @@ from goodfit.data.text.texts import TextFeatures
 from goodfit.errors import InputError
 from goodfit.types import Array
 
-AnyFeatures: TypeAlias = TableFeatures | ArrayFeatures | TextFeatures
+FrameFeatures: TypeAlias = TableFeatures | TextFeatures
+AnyFeatures: TypeAlias = FrameFeatures | ArrayFeatures
 FRAME_FEATURES: dict[str, type[TableFeatures] | type[TextFeatures]] = {
     each.stored_as: each for each in (TableFeatures, TextFeatures)
 }
 """Name → how a DataFrame becomes inputs; a data kind names one of them."""
 FEATURES: dict[str, type[AnyFeatures]] = {**FRAME_FEATURES, ArrayFeatures.stored_as: ArrayFeatures}
 """Name in stored files → how raw rows become inputs."""
+
+
+def frame_features(x: pd.DataFrame, input_options: InputOptions, layout: FrameFeatures | None = None) -> FrameFeatures:
+    """The encoding of a table or of texts, learned from rows x; its inputs are those of the layout if there is one."""
+    features: Any = FRAME_FEATURES[kind_named(input_options.kind).frame_features]
+    learned: FrameFeatures = features.fit(x, layout)
+    return learned
 
 
 @dataclass(frozen=True)
@@ -50,11 +58,20 @@ class Preprocessing:
     target_scale: float = 1.0
 
     @classmethod
-    def fit(cls, x: Features | RowSubset, y: Array | None = None, input_options: InputOptions = PLAIN) -> Preprocessing:
-        """Learn from the training rows; `y` only where the targets are numbers (regression)."""
+    def fit(
+        cls,
+        x: Features | RowSubset,
+        y: Array | None = None,
+        input_options: InputOptions = PLAIN,
+        layout: FrameFeatures | None = None,
+    ) -> Preprocessing:
+        """Learn from the training rows; `y` only where the targets are numbers (regression).
+
+        `layout`: decides which inputs a table has (see `frame_features`).
+        """
         features: AnyFeatures
         if isinstance(x, pd.DataFrame):
-            features = FRAME_FEATURES[kind_named(input_options.kind).frame_features].fit(x)
+            features = frame_features(x, input_options, layout)
         else:
             features = ArrayFeatures.fit(x, input_options)
         if y is None:

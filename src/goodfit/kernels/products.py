@@ -14,9 +14,9 @@ from torch import Tensor
 from goodfit.kernels.linear import TORCH_LINEAR, linear, onednn_product
 from goodfit.kernels.measurements import FASTER, measured, switched_off, time_ratio
 
-SIZES = ((64, 128, 128), (64, 256, 256), (128, 512, 512), (256, 1024, 1024))
+SIZES = ((64, 128, 128), (64, 256, 256), (128, 512, 512), (256, 1024, 1024), (96, 2048, 2048))
 """The layers that are measured: rows, inputs and outputs."""
-ROUNDS, SECONDS = 9, 0.06
+ROUNDS, SECONDS = 7, 0.04
 """Rounds per layer, at most; fewer if they take longer than this."""
 LEAST_SIDE = 32
 """Layers with fewer rows, inputs or outputs stay with torch: their time is that of reading the weights."""

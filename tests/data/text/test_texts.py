@@ -52,7 +52,7 @@ def test_the_longest_texts_are_cut_with_a_note() -> None:
     assert features.length == 100
     features = TextFeatures.fit(pd.DataFrame({"text": rows[1:-1] + rows[:2]}))
     assert features.length == 2
-    assert features.note == "1 of 200 training texts are cut after 2 words"
+    assert features.note == "1 of 200 texts are cut after 2 words"
 
 
 def test_texts_without_repeated_words() -> None:
@@ -103,3 +103,20 @@ def test_tensors_of_words() -> None:
         from_tensors((x, y), (x, y))
     with pytest.raises(InputError, match="word ids from 0 on"):
         from_tensors((x - 1, y), (x, y), kind="text")
+
+
+def test_a_layout_fixes_length_and_ids_and_unknown_words_stay_unknown() -> None:
+    more = pd.DataFrame({"note": [*TRAIN["note"], "weather weather report for today and tomorrow", "report odd odd"]})
+    layout = TextFeatures.fit(more)
+    features = TextFeatures.fit(TRAIN, layout)
+    assert features.input_shape == layout.input_shape != TextFeatures.fit(TRAIN).input_shape
+    assert features.inputs.vocabulary == layout.inputs.vocabulary
+    good, weather = (features.transform([text])[0, 0] for text in ("good", "weather"))
+    assert good == layout.transform(["good"])[0, 0] > 1
+    assert weather == 1 < layout.transform(["weather"])[0, 0]
+    position = layout.vocabulary.index("good")
+    assert (features.counts[position], features.texts[position], features.total) == (3, 2, 4)
+    again = TextFeatures.from_dict(json.loads(json.dumps(features.to_dict())))
+    assert again == features
+    assert np.array_equal(again.transform(more), features.transform(more))
+    assert "" not in again.words.index

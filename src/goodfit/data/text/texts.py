@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -34,6 +34,9 @@ class TextFeatures:
     word that occurs once is unknown, so that the network learns to handle unknown words. The length is the 99 %
     quantile of the training texts' lengths; longer texts are cut. An empty text is one unknown word.
 
+    With a `layout`, the encoding of all texts that are not test texts, length and ids are those of the layout, so that
+    every split has the same inputs. An id whose word the training rows do not teach has the name "" and never occurs.
+
     Shape: texts (rows,) → (rows, length) int64.
     """
 
@@ -47,12 +50,14 @@ class TextFeatures:
     stored_as: ClassVar[str] = "text"
 
     @classmethod
-    def fit(cls, x: pd.DataFrame) -> TextFeatures:
+    def fit(cls, x: pd.DataFrame, layout: TextFeatures | None = None) -> TextFeatures:
         """Learn vocabulary and length from the training rows, a table of one column.
 
         Raises:
             InputError: no word occurs twice.
         """
+        if layout is not None:
+            return layout._refitted(x)
         texts = [tokenize(text) for text in to_strings(x.iloc[:, 0])]
         counts, in_texts = Counter(w for text in texts for w in text), Counter(w for text in texts for w in set(text))
         frequent = [word for word in sorted(counts, key=lambda w: (-counts[w], w)) if counts[word] >= MIN_COUNT][
@@ -66,11 +71,19 @@ class TextFeatures:
         lengths = np.array([max(1, len(text)) for text in texts])
         length = int(np.quantile(lengths, COVERED, method="higher"))
         cut = int((lengths > length).sum())
-        note = f"{cut} of {len(texts)} training texts are cut after {length} words" if cut else ""
+        note = f"{cut} of {len(texts)} texts are cut after {length} words" if cut else ""
         return cls(
             str(x.columns[0]), length, tuple(vocabulary), tuple(counts[w] for w in vocabulary),
             tuple(in_texts[w] for w in vocabulary), len(texts), note,
         )  # fmt: skip
+
+    def _refitted(self, x: pd.DataFrame) -> TextFeatures:
+        """The same length and ids, learned from other rows."""
+        own = TextFeatures.fit(x)
+        known = {word: (own.counts[i], own.texts[i]) for i, word in enumerate(own.vocabulary)}
+        vocabulary = tuple(word if word in known else "" for word in self.vocabulary)
+        counts, texts = zip(*(known.get(word, (0, 0)) for word in vocabulary), strict=True)
+        return replace(self, vocabulary=vocabulary, counts=counts, texts=texts, total=own.total)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

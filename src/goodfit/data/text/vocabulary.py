@@ -100,7 +100,7 @@ class Vocabulary:
     @cached_property
     def index(self) -> Mapping[str, int]:
         """The id of each word."""
-        return {name: i for i, name in enumerate(self.names) if i > UNKNOWN}
+        return {name: i for i, name in enumerate(self.names) if i > UNKNOWN and name}
 
     def encode(self, text: Sequence[str]) -> list[int]:
         """The ids of words."""
