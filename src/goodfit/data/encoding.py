@@ -29,7 +29,7 @@ class NumberColumn:
 
     `value` is False if the column is constant; then it gives no input. `indicator` is True if some rows have no value;
     then a 0/1 input indicates missing values. A column that has an input but is constant in the training rows has an
-    infinite `scale`: its input is 0. So is an indicator if all or none of the training rows have a value (`missing_seen`).
+    infinite `scale`: its input is 0. So is an indicator if all or none of these rows have a value (`missing_seen`).
     """
 
     name: str
