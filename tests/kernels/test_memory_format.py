@@ -124,7 +124,7 @@ def test_a_network_is_timed_once(compared: list[Shape]) -> None:
     assert len(compared) == 3
 
 
-@pytest.mark.parametrize(("ratio", "chosen"), [(0.5, True), (0.9, True), (0.91, False), (1.5, False)])
+@pytest.mark.parametrize(("ratio", "chosen"), [(0.5, True), (0.95, True), (0.96, False), (1.5, False)])
 def test_a_gain_must_be_clear(
     ratio: float, chosen: bool, compared: list[Shape], monkeypatch: pytest.MonkeyPatch
 ) -> None:
