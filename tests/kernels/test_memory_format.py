@@ -231,13 +231,13 @@ def test_every_technique_trains_the_same_in_both_formats(name: str, monkeypatch:
 
 @pytest.mark.parametrize("average", ["ema=0.9", "snapshot_ensemble=2", "weight_decay=0.1"])
 def test_the_network_of_a_run_has_the_usual_format(average: str, tmp_path: Path, compared: list[Shape]) -> None:
-    seen = []
+    formats = []
 
     class Watched(nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
             y = super().forward(x)
             if self.training:
-                seen.append((is_channels_last(self.weight), is_channels_last(y)))
+                formats.append((is_channels_last(self.weight), is_channels_last(y)))
             return y
 
     network = convolutional()
@@ -245,7 +245,7 @@ def test_the_network_of_a_run_has_the_usual_format(average: str, tmp_path: Path,
     checkpoints = Checkpoints(tmp_path / "run", every=1)
     run = fit(network, make_images(), f"{RECIPE}, {average}", TRAINING, checkpoints=checkpoints, progress=False)
     assert compared
-    assert set(seen[-6:]) == {(True, True)}
+    assert set(formats[-6:]) == {(True, True)}
     assert not any("forward" in vars(layer) for model in (run.model, network) for layer in model.modules())
     tensors = [*run.model.parameters(), *run.best.values(), *run.last.values(), *network.parameters()]
     assert all(tensor.is_contiguous() for tensor in tensors)
@@ -267,18 +267,18 @@ def test_a_resumed_run_keeps_its_kernels(
                 patch.setattr(Checkpoints, "save", interrupting(Checkpoints.save, interrupted_at))
             return fit(convolutional(), make_images(), recipe, training, checkpoints=checkpoints, progress=False)
 
-    unbroken = train(3, tmp_path / "unbroken")
+    uninterrupted = train(3, tmp_path / "uninterrupted")
     assert train(3, tmp_path / "run", interrupted_at=1).epochs == 1
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
     monkeypatch.setattr(KernelChoice, "of", lambda model, x, rows: KernelChoice())  # as on another processor
     resumed = train(3, tmp_path / "run")
     assert resumed.epochs == 3
-    assert resumed.metadata["memory_format"] == unbroken.metadata["memory_format"] == "channels-last"
-    assert all(torch.equal(resumed.last[name], weight) for name, weight in unbroken.last.items())
+    assert resumed.metadata["memory_format"] == uninterrupted.metadata["memory_format"] == "channels-last"
+    assert all(torch.equal(resumed.last[name], weight) for name, weight in uninterrupted.last.items())
     monkeypatch.setenv("GOODFIT_PRODUCTS", "torch")
     switched = train(3, tmp_path / "copy")
     assert switched.metadata["memory_format"] == "usual"
-    for name, weight in unbroken.last.items():
+    for name, weight in uninterrupted.last.items():
         torch.testing.assert_close(switched.last[name], weight, rtol=1e-3, atol=1e-4)
     monkeypatch.undo()
     monkeypatch.setattr(KernelChoice, "of", lambda model, x, rows: KernelChoice())

@@ -212,8 +212,8 @@ def test_the_optimizer_of_a_network_in_channels_last_is_restored(tmp_path: Path,
     layers = nn.Unflatten(1, (2, 1, 3)), nn.Conv2d(2, 8, (1, 2)), nn.Flatten(), nn.Linear(16, 3)
     network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
     settings = training(epochs=3)
-    unbroken = fit(network, three_class_split, "", settings)
+    uninterrupted = fit(network, three_class_split, "", settings)
     first = Checkpoints(tmp_path / "run")
     assert fit(network, three_class_split, "", training(epochs=1), checkpoints=first).epochs == 1
     resumed = fit(network, three_class_split, "", settings, checkpoints=Checkpoints(tmp_path / "run", resume=True))
-    assert_equal(unbroken, resumed)
+    assert_equal(uninterrupted, resumed)

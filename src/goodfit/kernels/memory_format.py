@@ -20,7 +20,7 @@ ROWS = 32
 ROUNDS, SECONDS = 7, 0.3
 """Pairs of passes that are timed, at most; three if they take longer than this."""
 TOLERANCE = 1e-2
-"""By how much outputs and gradients may differ between the formats, as a share of their size: by rounding, and where it
+"""Outputs and gradients may differ between the formats by this share of their size: by rounding, and where it
 moves an activation across the bend of a ReLU. A network that depends on the layout differs by about 1."""
 NEGLIGIBLE = 1e-3
 """Gradients of less than this share of the largest are compared with that share: a bias in front of batch norm has a

@@ -116,7 +116,7 @@ def test_a_layout_fixes_length_and_ids_and_unknown_words_stay_unknown() -> None:
     assert weather == 1 < layout.transform(["weather"])[0, 0]
     position = layout.vocabulary.index("good")
     assert (features.counts[position], features.texts[position], features.total) == (3, 2, 4)
-    again = TextFeatures.from_dict(json.loads(json.dumps(features.to_dict())))
-    assert again == features
-    assert np.array_equal(again.transform(more), features.transform(more))
-    assert "" not in again.words.index
+    reloaded = TextFeatures.from_dict(json.loads(json.dumps(features.to_dict())))
+    assert reloaded == features
+    assert np.array_equal(reloaded.transform(more), features.transform(more))
+    assert "" not in reloaded.words.index
