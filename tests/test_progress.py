@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from goodfit.progress import ManyProgress, ProgressBar, RunProgress, track
+from goodfit import progress
+from goodfit.progress import ManyProgress, ProgressBar, RunProgress, _Bar, _Lines, track
 
 
 def test_a_shown_bar(capfd: pytest.CaptureFixture[str]) -> None:
@@ -18,10 +21,44 @@ def test_a_shown_bar(capfd: pytest.CaptureFixture[str]) -> None:
     assert all(text in shown for text in ("training", "2/3", "epochs", "loss 0.5"))
 
 
-def test_a_bar_is_hidden_where_standard_error_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    with ProgressBar(3, "training") as bar:
+def test_lines_where_standard_error_is_no_terminal(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ProgressBar(3, "training", "epochs") as bar:
         bar.update(completed=3, note="loss 0.5")
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == ""  # it took less than the interval
+    monkeypatch.setattr(progress, "INTERVAL", 0.01)
+    monkeypatch.setattr(sys, "stderr", recorder := Recorder())
+    with ProgressBar(3, "training", "epochs") as bar:
+        bar.update(completed=1, note="loss 0.5")
+        bar.update(advance=2)
+        assert recorder.written.wait(60)
+    assert recorder.getvalue().startswith("training: ")
+    for thread in threading.enumerate():
+        if thread.name == "goodfit-progress":
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+class Recorder(io.StringIO):
+    """Standard error that says when something is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
+
+
+def test_a_line_says_how_far_and_how_long() -> None:
+    lines = _Lines(20, "study of credit-g", "epochs")
+    assert lines.line(5.0) == "study of credit-g: 0/20 epochs"
+    lines.update(5, None, "best: dropout 0.75")
+    assert lines.line(60.0) == "study of credit-g: 5/20 epochs  best: dropout 0.75  about 3 min left"
+    lines.update(None, 15, None)
+    assert lines.line(60.0) == "study of credit-g: 20/20 epochs  best: dropout 0.75"
 
 
 def test_iterating_with_a_bar(capfd: pytest.CaptureFixture[str]) -> None:
@@ -35,8 +72,8 @@ def test_a_bar_ends_with_an_error() -> None:
     bar = ProgressBar(3, "training", show=True)
     with pytest.raises(ZeroDivisionError), bar:
         raise ZeroDivisionError
-    assert bar._progress is not None
-    assert bar._progress.live.is_started is False
+    assert isinstance(bar._display, _Bar)
+    assert bar._display.progress.live.is_started is False
 
 
 def test_a_hidden_bar_does_not_import_rich() -> None:

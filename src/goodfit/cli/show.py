@@ -13,11 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from torch import nn
+
     import goodfit as gf
     from goodfit.diagnosis import Verdict
     from goodfit.explanation import Explanation
     from goodfit.linter import LintMessage
     from goodfit.study import RankedRecipe, Study
+    from goodfit.train.config import Training
 
 WIDTH = 110
 WARNING = ": warning: "
@@ -47,6 +50,16 @@ def renderable(content: Any) -> None:
 def dataset(data: gf.Dataset) -> None:
     """Print a description of a data set."""
     message(repr(data))
+
+
+def network(name: str, model: nn.Module, training: Training) -> None:
+    """Print the network, its size and the training settings."""
+    size = sum(p.numel() for p in model.parameters())
+    epochs = f"{training.epochs} epoch{'s' * (training.epochs > 1)}"
+    message(
+        f"Network: {name} ({size:,} parameters). Training: {training.optimizer}, learning rate "
+        f"{training.learning_rate:g} ({training.schedule}), batches of {training.batch_size}, {epochs}."
+    )
 
 
 def verdict(result: Verdict, subject: str) -> None:

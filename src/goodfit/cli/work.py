@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 import goodfit as gf
 from goodfit.cli import show
-from goodfit.data.kinds import kind
 from goodfit.errors import InputError
 from goodfit.models import build
 from goodfit.registry import all_techniques, find
 from goodfit.store import check_output_folder, load_run, save_run
 from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_runs, save_study
-from goodfit.study.study import default_training
+from goodfit.study.study import default_network, default_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 
@@ -89,14 +89,13 @@ def _threads(number: int, default: int = 0) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _default_threads(network: str, split: gf.Split, training: Training) -> int:
+def _default_threads(network: nn.Module, training: Training) -> int:
     """Return 1 for a network that is too small to profit from more threads, or else 0 (no preference)."""
-    model = build(network, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
-    return int(training.batch_size * max(p.numel() for p in model.parameters()) < SMALL)
+    return int(training.batch_size * max(p.numel() for p in network.parameters()) < SMALL)
 
 
-def _default_network(data: gf.Dataset) -> str:
-    return kind(data.kind).default_network(data.task)
+def _built(name: str, split: gf.Split) -> nn.Module:
+    return build(name, split.spec.input_shape, split.spec.n_outputs, 0, split.spec.inputs.vocabulary)
 
 
 def _training(split: gf.Split, options: Mapping[str, Any]) -> Training:
@@ -132,12 +131,13 @@ def run_study(
         check_output_folder(output.folder, output.force, *OUT)
     data = source.load()
     folder = check_output_folder(output.folder or Path(f"goodfit-{data.name}"), output.force, *OUT)
-    split = data.split(0)
+    split, network = data.split(0), model or default_network(data)
     training = _training(split, options)
     show.dataset(data)
+    show.network(network, _built(network, split), training)
     with _threads(threads):  # runs in parallel processes use one thread each
         study = gf.run_study(
-            data, model or _default_network(data), recipes, training, seeds=comparison.seeds,
+            data, network, recipes, training, seeds=comparison.seeds,
             catalogue=comparison.catalogue, population=comparison.population,
             on_trial=lambda unfinished: save_runs(unfinished, folder),
         )  # fmt: skip
@@ -167,9 +167,11 @@ def run_fit(
     techniques = gf.Recipe.load(recipe)
     checkpoints = _checkpoints(output)
     data = source.load()
-    split, network = data.split(seed), model or _default_network(data)
-    training = _training(split, options)
-    with _threads(threads, _default_threads(network, split, training)):
+    split, network = data.split(seed), model or default_network(data)
+    training, built = _training(split, options), _built(network, split)
+    show.dataset(data)
+    show.network(network, built, training)
+    with _threads(threads, _default_threads(built, training)):
         run = gf.fit(network, split, techniques, training, seed=seed, checkpoints=checkpoints)
     show.run(run)
     if output.folder is not None:

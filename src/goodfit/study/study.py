@@ -11,6 +11,7 @@ from torch import nn
 
 from goodfit.checks import whole_number
 from goodfit.data import Dataset, Part, Split, default_metric, metric
+from goodfit.data.kinds import kind
 from goodfit.data.task import Task
 from goodfit.errors import InputError, TrainingError
 from goodfit.recipe import Recipe
@@ -41,9 +42,19 @@ def default_training(rows: int, task: Task = "classification") -> Training:
     return Training(epochs=min(60, max(10, ROWS_SEEN // max(1, rows))), batch_size=size if rows < 10_000 else 2 * size)
 
 
+def default_network(data: Dataset) -> str:
+    """Return the usual network for a kind of data and a task.
+
+    >>> from goodfit import load
+    >>> default_network(load("iris"))
+    'mlp'
+    """
+    return kind(data.kind).default_network(data.task)
+
+
 def run_study(
     data: Dataset,
-    model: nn.Module | str = "mlp",
+    model: nn.Module | str | None = None,
     recipes: Sequence[Recipe | str] = (),
     training: Training | None = None,
     *,
@@ -63,8 +74,8 @@ def run_study(
 
     Args:
         data: the data set.
-        model: a reference network by name, or a module. A module is reinitialized for each seed (`reset_parameters` of
-            its layers).
+        model: a reference network by name, or a module; None: the usual network for the kind of data (`mlp`, `cnn`,
+            `mel_cnn`, `text_cnn`, `unet`). A module is reinitialized for each seed (`reset_parameters` of its layers).
         recipes: the recipes to compare with the plain network. If empty: the usual techniques at their defaults, each
             alone, and one combined recipe.
         training: the training settings; by default, `default_training` for the number of training rows.
@@ -73,7 +84,7 @@ def run_study(
         loss: a loss that replaces the default of the task.
         population: train runs with the same structure together as stacked tensors: `True` wherever possible, `False`
             never, `None` where it is faster. The results agree up to rounding.
-        progress: show a progress bar; by default, only in a terminal.
+        progress: whether to show a progress bar; None: a bar on a terminal, otherwise a line every 10 seconds.
         on_trial: called with the study after every run.
 
     Raises:
@@ -86,6 +97,7 @@ def run_study(
     first = splits[0]
     training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
     plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
+    model = default_network(data) if model is None else model
     networks = Networks(model, fresh=True)
     plan, prepared, notes = _prepare_all(plan, networks, first, training, loss, drop=catalogue)
     study = Study(

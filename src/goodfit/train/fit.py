@@ -56,7 +56,7 @@ def fit(
         loss: any differentiable loss(output, y) in place of the default one; best one number per row
             (`reduction="none"`), so that its standard error is known.
         checkpoints: where to keep weights on disk, and whether to resume.
-        progress: whether to show a progress bar; None: on a terminal only.
+        progress: whether to show a progress bar; None: a bar on a terminal, otherwise a line every 10 seconds.
 
     >>> from goodfit import load
     >>> run = fit("mlp:8", load("iris").split(), "l2=1e-3, early_stopping=5", Training(epochs=3, batch_size=32))

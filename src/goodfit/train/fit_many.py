@@ -94,7 +94,7 @@ def fit_many(
             does; otherwise each run starts with the weights that the module has.
         loss: as in `fit`.
         population: True: train runs together wherever possible; False: never; None: where it is faster.
-        progress: whether to show a progress bar; None: on a terminal only.
+        progress: whether to show a progress bar; None: a bar on a terminal, otherwise a line every 10 seconds.
 
     >>> from goodfit import load
     >>> result = fit_many("mlp:8", load("iris").split(), ["", "l2=1e-3"], Training(epochs=2), seeds=(0, 1))

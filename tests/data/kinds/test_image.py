@@ -18,7 +18,7 @@ def test_masks(tmp_path: Path) -> None:
     assert ImageKind().matches_folder(tmp_path)
     assert ImageKind().files_of(tmp_path) == tmp_path / "images"
     assert ImageKind().default_network("segmentation") == "unet"
-    assert ImageKind().default_network("classification") == "mlp"
+    assert ImageKind().default_network("classification") == "cnn"
 
 
 def test_the_form_of_training_rows() -> None:

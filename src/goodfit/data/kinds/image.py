@@ -32,6 +32,7 @@ class ImageKind(FileKind):
     has_masks: ClassVar[bool] = True
     suffixes: ClassVar[frozenset[str]] = images.SUFFIXES
     form: ClassVar[type[Any]] = images.ImageFormat
+    network: ClassVar[str] = "cnn"
     preview: ClassVar[str] = "picture"
     augmentations: ClassVar[tuple[str, ...]] = (
         "shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", "cut_out", MOVES,
@@ -39,7 +40,7 @@ class ImageKind(FileKind):
     combination: ClassVar[str] = MOVES
 
     def default_network(self, task: str) -> str:
-        """The MLP, for masks the U-Net."""
+        """The convolutional network, for masks the U-Net."""
         return "unet" if task == "segmentation" else self.network
 
     def matches_array(self, x: Array) -> bool:

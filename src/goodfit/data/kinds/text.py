@@ -32,7 +32,7 @@ class TextKind(DataKind):
     shape_text: ClassVar[str] = "(rows, words)"
     whole_numbers: ClassVar[bool] = True
     frame_features: ClassVar[str] = "text"
-    network: ClassVar[str] = "bag"
+    network: ClassVar[str] = "text_cnn"
     preview: ClassVar[str] = "words"
     example: ClassVar[str] = "synonyms=0.1"
     augmentations: ClassVar[tuple[str, ...]] = (
