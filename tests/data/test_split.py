@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from goodfit.data import Part, TrainPart, load
+from goodfit.data import Dataset, Part, TrainPart, load
 from goodfit.data.split import part_counts
 from goodfit.errors import InputError
 from goodfit.study import run_study
 from goodfit.train.config import Training
+from goodfit.train.fit import fit
 
 
 def test_dtypes_and_shapes_of_tensors() -> None:
@@ -97,7 +98,10 @@ def test_classes_without_training_rows() -> None:
     with pytest.raises(InputError, match="would have a single class"):
         load((x, [0] * 70 + [1] * 30), time=np.arange(100)).split()
     split = load((x, [0, 1] * 40 + [2] * 20), time=np.arange(100)).split()
-    assert split.note == "there is no training row of class '2'"
+    assert split.note == (
+        "there is no training row of class '2'; there is no test row of class '0', '1'; "
+        "there is no stop row of class '2'"
+    )
     assert split.note in split.text
 
 
@@ -183,3 +187,32 @@ def test_one_network_of_a_users_own_fits_a_whole_study() -> None:
     study = run_study(data, network, ["l2=0.01"], Training(epochs=1), seeds=4, progress=False)
     assert len(study.trials) == 8
     assert not any(trial.failure for trial in study.trials)
+
+
+def rare_class() -> Dataset:
+    """200 rows, of which 4 are of class 1: too few for a stop part of 20 rows."""
+    return load((np.random.default_rng(0).normal(size=(200, 4)), (np.arange(200) < 4).astype(int)))
+
+
+def test_a_note_says_which_class_is_missing_where_and_how_many_rows_are_enough() -> None:
+    split = rare_class().split()
+    missing = [name for name, part in split.parts.items() if not (part.y == 1).any()]
+    assert "stop" in missing
+    rare = f"there is no {' and no '.join(missing)} row of class '1' (4 rows in all; about 10 would be enough)"
+    assert split.note == rare
+    x, y = np.random.default_rng(0).normal(size=(200, 4)), (np.arange(200) < 10).astype(int)
+    enough = load((x, y)).split()
+    assert not enough.note
+    assert all((part.y == 1).any() for part in enough.parts.values())
+
+
+@pytest.mark.parametrize("recipe", ["", "early_stopping(3, monitor='stop_roc_auc')"])
+def test_a_metric_that_is_not_defined_is_refused_before_training(recipe: str) -> None:
+    data, training = rare_class(), Training(epochs=1, metric="roc_auc")
+    expected = "roc_auc needs rows of two classes, got 20 stop rows of class '0' alone; use data with about 10 rows"
+    with pytest.raises(InputError, match=expected):
+        fit("mlp:4", data.split(), recipe, training, progress=False)
+    with pytest.raises(InputError, match="roc_auc needs rows of two classes, got"):
+        run_study(data, "mlp:4", [recipe], training, seeds=1, progress=False)
+    run = fit("mlp:4", data.split(), "", Training(epochs=1, metric="balanced_accuracy"), progress=False)
+    assert np.isfinite(run.row["stop_balanced_accuracy"])

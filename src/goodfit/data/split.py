@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,7 +234,38 @@ def _check_classes(source: RawData, division: Division) -> Division:
             f"split: the training part would have a single class, without {quoted(absent)}; "
             "use other groups or times, or how='shuffle'."
         )
-    return add_note(division, f"there is no training row of class {quoted(absent)}") if absent else division
+    if absent:
+        division = add_note(division, f"there is no training row of class {quoted(absent)}")
+    return division if source.y.ndim > 1 else _note_absent_classes(source, division)
+
+
+def _note_absent_classes(source: RawData, division: Division) -> Division:
+    """Add a note on the classes that parts other than train lack; of rare ones, how many rows they need."""
+    parts = {name: source.y[getattr(division, name)] for name in PARTS[1:]}
+    if source.test is not None:
+        parts["test"] = source.test[1]
+    totals = np.bincount(source.y, minlength=len(source.classes)).tolist()
+    lacking: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for code, total in enumerate(totals):
+        where = tuple(part for part, y in parts.items() if total and code not in y)
+        if where:
+            lacking[where].append(code)
+    for where, codes in lacking.items():
+        enough = max(rows_enough(len(source.y), len(parts[part])) for part in where)
+        fewest = min(totals[code] for code in codes)
+        rare = f" ({fewest} rows in all; about {enough} would be enough)" if fewest < enough else ""
+        names = quoted([source.classes[code] for code in codes])
+        division = add_note(division, f"there is no {' and no '.join(where)} row of class {names}{rare}")
+    return division
+
+
+def rows_enough(rows: int, part: int) -> int:
+    """The number of rows that a class needs so that a part of this size has one of them.
+
+    >>> rows_enough(200, 20)
+    10
+    """
+    return -(-rows // max(1, part))
 
 
 def _duplicates(codes: Mapping[str, Rows], division: Division) -> Duplicates:

@@ -24,6 +24,7 @@ from goodfit.train.fit_many import many_progress
 from goodfit.train.losses import LOSSES, Criterion, Loss
 from goodfit.train.population.jobs import Job, Networks, Planner, PreparedRecipe, jobs_of
 from goodfit.train.population.scheduler import run_jobs
+from goodfit.train.prepare import check_metric
 from goodfit.train.run import Run
 
 ROWS_SEEN = 400_000
@@ -96,6 +97,8 @@ def run_study(
     splits = {seed: data.split(seed) for seed in range(seeds)}
     first = splits[0]
     training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
+    for split in splits.values():
+        check_metric(training.metric, split, "validation")
     plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
     model = default_network(data) if model is None else model
     networks = Networks(model, fresh=True)

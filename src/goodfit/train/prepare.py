@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from goodfit import surgery
-from goodfit.data import Split, default_metric
+from goodfit.data import Split, default_metric, metric
+from goodfit.data.split import rows_enough
 from goodfit.errors import InputError
 from goodfit.explanation import explain
 from goodfit.linter import Context, LintMessage, contradictions
@@ -72,6 +73,7 @@ def prepare(
     probe = probe or probe_network(model, split)
     if training.metric == "auto":
         training = training.with_values(metric=probe.metric)
+    check_metric(training.metric, split, "stop")
     criterion = choose_criterion(training.loss, loss, split.spec, probe.output)
     structure = training.batch_size, training.accumulate, tuple(map(_structure, recipe)), training.metric
     if structure not in probe.checked:
@@ -84,6 +86,23 @@ def prepare(
     return Plan(recipe, training, criterion, phases_of(recipe), context, probe.messages)
 
 
+def check_metric(name: str, split: Split, part: str) -> None:
+    """Check that a metric is defined on a part of the data.
+
+    Raises:
+        InputError: it is not.
+    """
+    y = split.parts[part].y
+    if metric(name).is_defined(y):
+        return
+    total = sum(len(each) for each in split.parts.values())
+    label = split.spec.classes[int(y[0])]
+    raise InputError(
+        f"metric: {name} needs rows of two classes, got {len(y)} {part} rows of class '{label}' alone; use data with "
+        f"about {rows_enough(total, len(y))} rows of each class, other sizes of the parts, or another metric."
+    )
+
+
 def probe_network(model: nn.Module, split: Split) -> NetworkProbe:
     """Check that a network can process the data.
 
@@ -91,8 +110,8 @@ def probe_network(model: nn.Module, split: Split) -> NetworkProbe:
         InputError: the network cannot process them.
     """
     x = split.train.x
-    output, metric = probe_output(model, x[:2]), default_metric(split.spec, split.train.y)
-    return NetworkProbe(output, metric, tuple(warn_if_nondeterministic(model, x)))
+    output, usual = probe_output(model, x[:2]), default_metric(split.spec, split.train.y)
+    return NetworkProbe(output, usual, tuple(warn_if_nondeterministic(model, x)))
 
 
 def warn_if_nondeterministic(network: nn.Module, x: Tensor) -> list[LintMessage]:

@@ -50,6 +50,14 @@ class Metric:
         """Compute the score."""
         return _scores(self, outputs.detach()[None], targets.detach()[None])[0]
 
+    def is_defined(self, targets: torch.Tensor) -> bool:
+        """Whether the score is defined for these targets, whatever the outputs.
+
+        >>> metric("roc_auc").is_defined(torch.tensor([1, 1, 1])), metric("accuracy").is_defined(torch.tensor([1, 1]))
+        (False, True)
+        """
+        return self.name != "roc_auc" or len(targets.unique()) > 1
+
     def each(self, outputs: torch.Tensor, targets: torch.Tensor) -> list[float]:
         """Compute the scores of several networks at once, bit-identical to one by one.
 
