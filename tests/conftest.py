@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from goodfit import progress
 from goodfit.data import Inputs, Split
 from goodfit.recipe import Recipe
 from goodfit.testing import data, setups
@@ -17,6 +18,7 @@ from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
 
 os.environ["GOODFIT_PRODUCTS"] = "torch"  # no measurement of the processor; tests/kernels tests the other choice
+progress.INTERVAL = 3600.0  # commands print nothing but their results, however slow the machine is
 os.environ["KERAS_BACKEND"] = "torch"  # must be set before anything imports Keras
 
 

@@ -17,7 +17,11 @@ from goodfit.errors import InputError
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all, even if the program stops in between."""
+    """Write a file completely or not at all, even if the program stops in between.
+
+    Raises:
+        OSError: it cannot be written, for instance to a full disk; the error names the file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     try:
@@ -26,6 +30,10 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv as tables
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,3 +226,35 @@ def test_fit_on_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     assert "Augmented samples" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert goodfit(*command, "--damaged", "skip", "--cache", tmp_path / "cache").code == 0
     assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a file's size stands for a full disk")
+def test_a_full_disk_costs_no_result_and_the_message_names_the_file(tmp_path: Path) -> None:
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from goodfit.cli import main; "
+        "import goodfit.report, goodfit.study; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); main()"
+    )
+    arguments = "study", "iris", "--model", "mlp:256", "--epochs", "2", "--seeds", "1", "--recipe", "l2=0.01"
+    command = [sys.executable, "-c", limited, *arguments, "--no-population", "--out", str(tmp_path / "study")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
+    assert ended.returncode == 1
+    assert "plain" in ended.stdout
+    assert "l2=0.01" in ended.stdout
+    assert "test score" in ended.stdout
+    (message,) = ended.stderr.strip().splitlines()
+    assert "File too large" in message
+    assert str(tmp_path / "study") in message
+    assert len((tmp_path / "study" / "runs.csv").read_text().splitlines()) == 3
+
+
+def test_a_study_goes_on_where_its_runs_cannot_be_saved(
+    goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(study: object, folder: Path) -> None:
+        raise OSError(28, "No space left on device", str(folder / "runs.csv"))
+
+    monkeypatch.setattr("goodfit.cli.work.save_runs", fail)
+    out = goodfit("study", "iris", "--epochs", 1, "--seeds", 2, "--recipe", "l2=0.01", "--out", tmp_path / "study").ok()
+    assert out.count("runs are not saved: [Errno 28] No space left on device") == 1
+    assert "l2=0.01" in out
+    assert "results in" in out

@@ -88,8 +88,8 @@ def run(result: gf.Run) -> None:
         )
 
 
-def study(result: Study, folder: Path, report: Path) -> None:
-    """Print the verdict on the plain network, the ranking, the test scores and the output files."""
+def study(result: Study) -> None:
+    """Print the verdict on the plain network, the ranking and the test scores."""
     from goodfit.report import headline, interval_text
     from goodfit.study.candidates import PLAIN
 
@@ -107,7 +107,6 @@ def study(result: Study, folder: Path, report: Path) -> None:
         message(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
     if result.interrupted:
         message(result.notes[-1])
-    output_files(folder, report)
 
 
 def output_files(folder: Path, report: Path) -> None:

@@ -24,6 +24,7 @@ from goodfit.train.config import Training
 
 if TYPE_CHECKING:
     from goodfit.data.options import Options
+    from goodfit.study import Study
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended."""
@@ -139,15 +140,30 @@ def run_study(
         study = gf.run_study(
             data, network, recipes, training, seeds=comparison.seeds,
             catalogue=comparison.catalogue, population=comparison.population,
-            on_trial=lambda unfinished: save_runs(unfinished, folder),
+            on_trial=_RunSaver(folder),
         )  # fmt: skip
     if study.best() is None:
         show.message("No run was finished; there is nothing to compare.")
         return INTERRUPTED if study.interrupted else 1
+    show.study(study)  # before files are written: that may fail
     save_study(study, folder)
-    report = gf.write_report(study, folder / "report.html", output.reproduce, split)
-    show.study(study, folder, report)
+    show.output_files(folder, gf.write_report(study, folder / "report.html", output.reproduce, split))
     return INTERRUPTED if study.interrupted else 0
+
+
+class _RunSaver:
+    """Writes the finished runs of a study after each of them; says once if that fails, and lets the study go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.failed = folder, False
+
+    def __call__(self, study: Study) -> None:
+        try:
+            save_runs(study, self.folder)
+        except OSError as error:
+            if not self.failed:
+                show.message(f"runs are not saved: {error}")
+            self.failed = True
 
 
 def run_fit(

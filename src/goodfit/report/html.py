@@ -6,7 +6,6 @@ import base64
 import functools
 import gzip
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from goodfit.report.figures import page_figures
 from goodfit.report.forest import digits, summary
 from goodfit.report.formatting import DASH, duration, finite, metric_title, number, percent, span
 from goodfit.report.page import REFERENCE, NetworkWeights, Page, Row, SampleGallery
+from goodfit.serialization import write_bytes
 from goodfit.study.statistics import BETTER, INCONCLUSIVE, UNKNOWN, WORSE
 
 MARKS = {BETTER: "●", WORSE: "■", INCONCLUSIVE: "○", UNKNOWN: "", REFERENCE: ""}
@@ -85,25 +85,10 @@ def write(page: Page, path: str | os.PathLike[str]) -> Path:
 
 
 def write_text(text: str, path: str | os.PathLike[str]) -> Path:
-    """Write a text to a file atomically, and return the path."""
+    """Write a text to a file completely or not at all, and return the path."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        part.chmod(0o666 & ~_umask())  # files of mkstemp are private to their owner
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(target, text.encode())
     return target
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 @functools.cache
