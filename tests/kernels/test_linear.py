@@ -33,6 +33,8 @@ LAYERS: dict[str, Layer] = {
     "transposed weight": (random(8, 5), random(5, 4).t(), random(4)),
     "every second column": (random(8, 10)[:, ::2], random(4, 5), random(4)),
     "every second row": (random(16, 5)[::2], random(8, 5)[::2], random(4)),
+    "overlapping rows": (random(60).unfold(0, 5, 1), random(4, 5), random(4)),
+    "overlapping weight": (random(8, 5), random(60).unfold(0, 5, 2)[:4], random(4)),
     "repeated row": (random(1, 5).expand(8, 5), random(4, 5), random(4)),
     "repeated weight": (random(8, 5), random(1, 5).expand(4, 5), random(4)),
     "every second bias": (random(8, 5), random(4, 5), random(8)[::2]),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from goodfit.kernels import measurements
 from goodfit.kernels.measurements import measured, processor, time_ratio
@@ -56,7 +57,18 @@ def test_it_is_made_again_after_a_change(
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[1, 2]", "3", '{"KEY": "fast"}', '{"KEY": -1}', '{"KEY": "nan"}', '{"KEY": null}', b"\xff\x00"],
+    [
+        "",
+        "{",
+        "[1, 2]",
+        "3",
+        '{"KEY": "fast"}',
+        '{"KEY": -1}',
+        '{"KEY": "nan"}',
+        '{"KEY": null}',
+        b"\xff\x00",
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_cache_is_replaced(content: str | bytes, cache_file: Path, measure: Callable[[], float]) -> None:
     measured("speed", measure)
@@ -108,3 +120,15 @@ def test_the_ratio_of_times() -> None:
     numbers = torch.rand(400_000)
     ratio = time_ratio(lambda: [numbers.sort() for _ in range(4)], numbers.sort, rounds=5, seconds=60)
     assert 0 < ratio < 1
+
+
+def test_a_stored_result_is_read_while_another_process_measures(
+    cache_file: Path, measure: Callable[[], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured("speed", measure)
+    forget()
+    monkeypatch.setattr(measurements, "SECONDS_TO_WAIT", 0.01)
+    with FileLock(cache_file.with_suffix(".lock")):
+        assert measured("speed", measure) == 1
+        assert measured("size", measure) is None
+    assert measured("size", measure) == 2

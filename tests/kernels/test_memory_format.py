@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -167,8 +169,10 @@ def checked(x: Tensor) -> Tensor:
         Reads(lambda x: torch.as_strided(x, x.shape, (96, 16, 4, 1))),
         Reads(checked),
         nn.Dropout(0.5),  # torch draws its mask in the order of the memory
+        Reads(lambda x: x if torch.is_grad_enabled() else checked(x)),  # in evaluation only
+        Reads(lambda x: checked(x) if len(x) == 1 else x),  # in a last batch of one row
     ],
-    ids=["view", "as_strided", "assert", "dropout"],
+    ids=["view", "as_strided", "assert", "dropout", "evaluation", "one row"],
 )
 def test_networks_that_depend_on_the_format_stay_in_the_usual_one(layer: nn.Module, compared: list[Shape]) -> None:
     network, images = convolutional(layer), torch.randn(16, 3, 8, 8)
@@ -177,6 +181,52 @@ def test_networks_that_depend_on_the_format_stay_in_the_usual_one(layer: nn.Modu
     assert not compared
     run = fit(network, make_images(), "l2=1e-3", Training(epochs=1, batch_size=48), progress=False)
     assert run.metadata["memory_format"] == "usual"
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5), Reads(lambda x: torch.as_strided(x, x.shape, (96, 16, 4, 1)))])
+def test_a_last_layer_of_zeros_hides_nothing(layer: nn.Module, compared: list[Shape]) -> None:
+    network = convolutional(layer)
+    nn.init.zeros_(network[-1].weight)  # type: ignore[arg-type]
+    nn.init.zeros_(network[-1].bias)  # type: ignore[arg-type]
+    assert not prefers_channels_last(network, torch.randn(16, 3, 8, 8))
+    plain = convolutional()
+    nn.init.zeros_(plain[-1].weight)  # type: ignore[arg-type]
+    assert prefers_channels_last(plain, torch.randn(16, 3, 8, 8))
+    assert not plain[-1].weight.any()  # type: ignore[union-attr, operator]
+
+
+def test_global_generators_are_left_alone_and_may_be_used(compared: list[Shape]) -> None:
+    draws = Reads(lambda x: x * random.random() * np.random.rand())
+    states = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+    assert prefers_channels_last(convolutional(draws), torch.randn(16, 3, 8, 8, generator=torch.Generator()))
+    assert states == (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index, union-attr]
+
+
+def test_gradients_do_not_stay_in_the_other_format() -> None:
+    network, images = convolutional(), torch.randn(8, 3, 8, 8)
+    set_channels_last(network)
+    network(images).sum().backward()
+    unset_channels_last(network)
+    assert all(p.grad is None or p.grad.stride() == p.stride() for p in network.parameters())
+
+
+def test_the_key_of_a_network_has_no_addresses(compared: list[Shape]) -> None:
+    class Shown(nn.Identity):
+        def extra_repr(self) -> str:
+            return repr(lambda: 0) + repr(object())
+
+    for _ in range(2):
+        assert prefers_channels_last(convolutional(Shown()), torch.randn(16, 3, 8, 8))
+    assert len(compared) == 1
+
+
+def test_autocast_and_compiled_networks_decide_nothing(compared: list[Shape]) -> None:
+    images = torch.randn(16, 3, 8, 8)
+    with torch.autocast("cpu"):
+        assert not prefers_channels_last(convolutional(), images)
+    assert not prefers_channels_last(nn.Sequential(torch.compile(convolutional(), backend="eager")), images)  # type: ignore[arg-type]
+    assert not compared
+    assert prefers_channels_last(convolutional(), images)
 
 
 def test_a_stored_gain_is_no_licence_for_another_network(compared: list[Shape]) -> None:

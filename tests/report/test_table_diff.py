@@ -229,3 +229,15 @@ def test_the_report_of_a_run_contains_the_table(split: Split, tmp_path: Path) ->
         text = write_report(run, tmp_path / f"{recipe[:4]}.html", data=split).read_text(encoding="utf-8")
         assert (title in text) == shown
         assert text.count('<table class="variants">') == 3 * shown
+
+
+@pytest.mark.parametrize("recipe", ["cutmix", "mixup", "swap_noise", "column_noise"])
+def test_a_column_that_is_constant_in_the_training_rows(recipe: str) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"num": rng.normal(size=40), "rare": np.r_[np.zeros(39), 1.0], "y": list("uv") * 20})
+    data = load(frame, target="y")
+    split = next(s for s in map(data.split, range(20)) if 39 not in s.train.rows and 39 not in s.test.rows)
+    (gallery,) = sample_galleries(split, Recipe.of(recipe))
+    values = cells(gallery, "rare")
+    assert {text for text, _, _ in values} == {"0"}
+    assert not any(changed for _, _, changed in values)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from goodfit.data import Split
 from goodfit.errors import InputError, TrainingError
+from goodfit.testing.data import make_images
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.run import same
@@ -246,3 +247,14 @@ def test_lazy_layers_get_their_shapes_in_a_copy(three_class_split: Split) -> Non
     assert run.model[0].in_features == 6  # type: ignore[index, union-attr]
     assert run.metadata["acts"][0][0] == "0"
     assert lazy[0].has_uninitialized_params()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("recipe", ["", "l2=1e-4"])
+def test_a_network_with_computed_weights_stays_unchanged(recipe: str) -> None:
+    """Reading a weight that spectral norm computes changes its vectors."""
+    torch.manual_seed(0)
+    layer = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3))
+    network = nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(288, 3))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    fit(network, make_images(), recipe, Training(epochs=1, batch_size=32), progress=False)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

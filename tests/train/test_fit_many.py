@@ -20,7 +20,9 @@ from goodfit.models import build, initialize
 from goodfit.recipe import Recipe
 from goodfit.rng import stream
 from goodfit.techniques import L2
+from goodfit.testing.data import make_images
 from goodfit.train.config import Training
+from goodfit.train.evaluate import rows_per_pass
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
 from goodfit.train.population import population, scheduler
@@ -305,3 +307,15 @@ def test_seeds_may_be_numbers_of_numpy_but_not_a_single_one(three_class_split: S
     assert [run.seed for run in result] == [0, 1]
     with pytest.raises(InputError, match=r"fit_many: seeds must be a list, got seeds=3; pass range\(3\)"):
         fit_many("mlp:4", three_class_split, [""], seeds=3)  # type: ignore[arg-type]
+
+
+def test_evaluation_batches_of_populations_are_those_of_solo_runs_where_they_matter() -> None:
+    """Batch norm without running statistics depends on the rows that are evaluated together."""
+    norm = nn.BatchNorm2d(4, track_running_stats=False)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Flatten(), nn.Linear(4 * 36, 3))
+    split, training = make_images(rows=300), Training(epochs=1, batch_size=64)
+    assert len(split.train) > rows_per_pass(split.train.x)
+    solo = fit(network, split, "", training, seed=1, progress=False)
+    members = fit_many(network, split, [""], training, seeds=[1, 2], population=True, progress=False)
+    for column in ("train_loss", "stop_loss"):
+        assert members[0].row[column] == pytest.approx(solo.row[column], rel=1e-5)

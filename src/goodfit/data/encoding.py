@@ -73,7 +73,8 @@ class NumberColumn:
 class CategoryColumn:
     """The encoding of a column of categories: one 0/1 input each; None is the category of missing values.
 
-    All inputs are 0 for rare and unseen categories. `unseen` are categories with an input that no training row has.
+    All inputs are 0 for rare and unseen categories. `unseen` are categories with an input that no training row has; if
+    the column is constant in the training rows, all of them.
     """
 
     name: str
@@ -82,7 +83,10 @@ class CategoryColumn:
 
     def fitted(self, column: pd.Series[Any]) -> CategoryColumn:
         """The same inputs for other training rows."""
-        present = set(category_codes(column)[1])
+        codes, names = category_codes(column)  # the names always end with None
+        present = {names[i] for i in np.unique(codes)}
+        if len(present) < 2:  # a constant column teaches nothing
+            return replace(self, unseen=self.categories)
         return replace(self, unseen=tuple(name for name in self.categories if name not in present))
 
     def positions(self, column: pd.Series[Any]) -> npt.NDArray[np.int64]:

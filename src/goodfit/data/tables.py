@@ -40,7 +40,9 @@ def frame_features(x: pd.DataFrame, input_options: InputOptions, layout: FrameFe
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What turns raw rows into inputs and back: everything in it was learned on the training part alone.
+    """What turns raw rows into inputs and back: all values in it were learned on the training part alone.
+
+    Which inputs a table or texts have follows from all rows but the test rows, so that it is the same in every split.
 
     Regression targets are trained on as (y − target_mean) / target_scale; `restore_target` turns predictions back.
 

@@ -90,7 +90,14 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _Linear.apply(x, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
     product = onednn_product()
     assert product is not None
+    x, weight = (t.contiguous() if _overlaps(t) else t for t in (x, weight))
     return product(x, weight, None if bias is None else bias.contiguous())  # the operator ignores a bias's stride
+
+
+def _overlaps(t: Tensor) -> bool:
+    """Whether rows share memory, as windows of `unfold` do; the operator refuses them."""
+    (inner, length), (outer, count) = sorted(zip(t.stride(), t.shape, strict=True))
+    return length > 1 and count > 1 and 0 < outer < inner * length
 
 
 class _Linear(torch.autograd.Function):

@@ -40,17 +40,25 @@ def measured(question: str, measure: Callable[[], float]) -> float | None:
     """
     key = f"{question}, {processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads, version {VERSION}"
     if key not in _known:
-        try:
+        with contextlib.suppress(
+            InputError, OSError, NotImplementedError, Timeout
+        ):  # no home, read-only, without locks
             path = default_cache_folder() / FILE
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock"), timeout=SECONDS_TO_WAIT):
-                _known.update(_read(path))
-                if key not in _known:
-                    write_json(path, _read(path) | {key: (result := measure())})
-                    _known[key] = result
-        except (InputError, OSError, NotImplementedError, Timeout):  # no home, a read-only one, or one without locks
-            return None
-    return _known[key]
+            _known.update(_read(path))
+            if key not in _known:
+                _measure(key, measure, path)
+    return _known.get(key)
+
+
+def _measure(key: str, measure: Callable[[], float], path: Path) -> None:
+    """Measure and store the result, unless another process does so meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock"), timeout=SECONDS_TO_WAIT):
+        stored = _read(path)
+        if key not in stored:
+            stored[key] = measure()
+            write_json(path, stored)
+        _known.update(stored)
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
+import random
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from goodfit.kernels.measurements import FASTER, measured, switched_off, time_ratio
+from goodfit.kernels.mode import is_compiled
+from goodfit.rng import seeded
 from goodfit.surgery import Forward, ForwardWrapper, copy_module, wrap_forward
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -38,6 +45,7 @@ def unset_channels_last(model: nn.Module) -> None:
     """The inverse of `set_channels_last`: weights in the usual format, and nothing left behind."""
     for layer in _convolutions(model):
         layer.weight.data = layer.weight.data.clone(memory_format=torch.contiguous_format)  # also strides of size 1
+        layer.weight.grad = None  # a fused optimizer would confuse its values: it has the other layout
         wrapper = layer.__dict__.get("forward")
         while isinstance(wrapper, ForwardWrapper):
             if wrapper.wrap is _compute_in_format:
@@ -64,7 +72,9 @@ def prefers_channels_last(model: nn.Module, x: Tensor) -> bool:
     """
     weights = [layer.weight for layer in _convolutions(model)]
     usual = all(w.dtype == torch.float32 and w.device.type == "cpu" and w.is_contiguous() for w in weights)
-    if switched_off() or not weights or not usual or not len(x):
+    if switched_off() or not weights or not usual or not len(x) or torch.is_autocast_enabled("cpu"):
+        return False
+    if any(map(is_compiled, model.modules())):
         return False
     x = x[:ROWS]
     question = f"channels-last {_digest(model, x)}"
@@ -73,15 +83,28 @@ def prefers_channels_last(model: nn.Module, x: Tensor) -> bool:
 
 
 def computes_the_same(model: nn.Module, x: Tensor) -> bool:
-    """Whether outputs and gradients of a network are equal in both formats, in training with equal random numbers.
+    """Whether a network computes the same in both formats: outputs and gradients in training, outputs in evaluation.
 
     False if the network fails, as one that depends on the memory layout may.
     """
+    networks = _both_formats(_without_zeros(model))
     try:
-        usual, other = (_pass(network, x) for network in _both_formats(model))
+        trained = [_pass(network, x) for network in networks]
+        evaluated = [_evaluated(network, x) for network in networks]
     except Exception:  # noqa: BLE001  (this runs the user's code, which may raise anything)
         return False
-    return _are_close(usual[:1], other[:1]) and _are_close(usual[1:], other[1:])
+    outputs, gradients = ([result[:1] for result in trained], [result[1:] for result in trained])
+    return all(_are_close(*pair) for pair in (outputs, gradients, evaluated))
+
+
+def _without_zeros(model: nn.Module) -> nn.Module:
+    """A copy in which no parameter is zero: a last layer that starts at zero would hide what comes before it."""
+    network = copy_module(model)
+    with torch.no_grad(), seeded(0):
+        for parameter in network.parameters():
+            if parameter.is_floating_point() and not parameter.any():
+                parameter.normal_(std=0.1)
+    return network
 
 
 def compare(model: nn.Module, x: Tensor) -> float:
@@ -97,14 +120,34 @@ def _both_formats(model: nn.Module) -> tuple[nn.Module, nn.Module]:
 
 
 def _pass(network: nn.Module, x: Tensor) -> list[Tensor]:
-    """The output and the gradients of a network in training mode."""
+    """The output and the gradients of a network in training mode, with equal random numbers in every pass."""
     network.train()
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.default_generator.manual_seed(0)
+    with _equal_random_numbers(), torch.enable_grad():
         output = network(x)
         trained = [p for p in network.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(output.square().mean(), trained, allow_unused=True) if trained else ()
     return [output.detach(), *(g for g in gradients if g is not None)]
+
+
+def _evaluated(network: nn.Module, x: Tensor) -> list[Tensor]:
+    """The outputs in evaluation mode, for all rows and for one."""
+    network.eval()
+    with _equal_random_numbers(), torch.no_grad():
+        return [network(rows) for rows in (x, x[:1])]
+
+
+@contextlib.contextmanager
+def _equal_random_numbers() -> Iterator[None]:
+    """A block in which the generators of torch, Python and NumPy start from one seed; they are restored afterwards."""
+    before = random.getstate(), np.random.get_state()
+    random.seed(0)
+    np.random.seed(0)
+    try:
+        with seeded(0):
+            yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
 
 
 def _are_close(results: list[Tensor], others: list[Tensor]) -> bool:
@@ -126,4 +169,5 @@ def _convolutions(model: nn.Module) -> list[_ConvNd]:
 def _digest(model: nn.Module, x: Tensor) -> str:
     """A key for a network's architecture and the shape of its inputs."""
     shapes = [(name, tuple(p.shape)) for name, p in model.named_parameters()]
-    return hashlib.sha256(repr((repr(model), shapes, tuple(x.shape))).encode()).hexdigest()[:16]
+    layers = re.sub(r"0x[0-9a-f]+", "", repr(model))  # addresses of functions differ between processes
+    return hashlib.sha256(repr((layers, shapes, tuple(x.shape))).encode()).hexdigest()[:16]

@@ -104,7 +104,7 @@ def _large_layers(model: nn.Module, rows: float, least: float) -> list[nn.Module
     """The layers of at least so many multiplications; none in compiled networks and scripts."""
     modules = list(model.modules())
     layers = [layer for layer in modules if _multiplications(layer, rows) >= least]
-    return [] if layers and any(map(_is_compiled, modules)) else layers
+    return [] if layers and any(map(is_compiled, modules)) else layers
 
 
 class _Fast:
@@ -153,6 +153,7 @@ def describe_products(model: nn.Module, x: Tensor, rows: int, choice: ProductCho
     return f"oneDNN from {choice.least:,.0f} multiplications, below torch"
 
 
-def _is_compiled(module: nn.Module) -> bool:
+def is_compiled(module: nn.Module) -> bool:
+    """Whether a module was compiled or is a script."""
     compiled = hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
     return compiled or type(module).__module__.startswith("torch.jit")

@@ -78,7 +78,7 @@ def compare(rows: int, inputs: int, outputs: int) -> float:
     """oneDNN's time relative to torch's for one layer, forward and backward."""
     generator = torch.Generator().manual_seed(0)
     shapes = (rows, inputs), (outputs, inputs), (outputs,)
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
         layer = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
 
         def step(product: Callable[..., Tensor]) -> None:

@@ -41,6 +41,7 @@ class NumberFormat:
         It has as many decimals as its values, but shows three to five digits of its spread.
         """
         values, scale = inputs.values(x), inputs.column.scale / (DAY if inputs.column.kind == "date" else 1.0)
+        scale = scale if math.isfinite(scale) else 1.0  # constant in the training rows
         values = values / DAY if inputs.column.kind == "date" else values
         fewest = max(0, 2 - math.floor(math.log10(scale)))
         exact = (d for d in range(fewest, fewest + 3) if np.allclose(values, values.round(d), rtol=1e-12, atol=0))

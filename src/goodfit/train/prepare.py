@@ -132,6 +132,7 @@ def warn_if_nondeterministic(network: nn.Module, x: Tensor) -> list[LintMessage]
 
 def describe_recipe(network: nn.Module, plan: Plan) -> dict[str, Any]:
     """Where each technique acts on the original network, and all warnings, as plain data."""
+    network = surgery.copy_module(network)  # reading a weight that spectral norm computes changes its vectors
     explained = explain(network, plan.recipe)
     messages = [*plan.recipe.lint(network, plan.context), *plan.messages]
     return {

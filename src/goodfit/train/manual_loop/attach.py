@@ -47,7 +47,7 @@ def attach(
         seed: of all random numbers of the recipe.
         fast_linear: compute large linear layers by oneDNN until `close`, where that is measured to be faster on this
             processor, as `fit` does: float32 on the CPU, equal up to rounding. It concerns the weights of layers that
-            are called as modules.
+            are called as modules. Call `close` before `torch.jit.script`.
 
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> optimizer = torch.optim.Adam(net.parameters())

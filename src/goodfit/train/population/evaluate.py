@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from goodfit.data import Metric
-from goodfit.train.evaluate import Evaluation, chunk_size
+from goodfit.train.evaluate import Evaluation, chunk_size, rows_per_pass
 from goodfit.train.losses import by_row
 from goodfit.train.population.calls import CallHints, Calls
 from goodfit.train.population.graph import Flat, rows_of
@@ -75,7 +75,7 @@ class PopulationEvaluator:
     def _chunk_size(self, counts: Sequence[int], row: Tensor) -> int:
         """The rows per call: the same for all calls, so that they share one program, with little padding."""
         if self.program.mixes_rows:
-            return chunk_size(row[None])
+            return rows_per_pass(row[None])  # as in a run of its own: batches matter here
         largest = min(max(counts), chunk_size(row[None]))
         if row.device.type == "cpu":
             largest = min(largest, CHUNK)
