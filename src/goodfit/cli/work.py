@@ -12,6 +12,7 @@ import torch
 
 import goodfit as gf
 from goodfit.cli import show
+from goodfit.cli.termination import INTERRUPTED
 from goodfit.data.kinds import kind
 from goodfit.errors import InputError
 from goodfit.models import build
@@ -25,8 +26,6 @@ from goodfit.train.config import Training
 if TYPE_CHECKING:
     from goodfit.data.options import Options
 
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended."""
 OUT = ("--out", "--force")
 """The options that name the output folder and overwrite it, for error messages."""
 SMALL = 50_000_000

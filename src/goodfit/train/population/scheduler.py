@@ -24,6 +24,7 @@ from goodfit.train.fit import TrainingOutcome, build_run, fit, run_metadata
 from goodfit.train.losses import Loss
 from goodfit.train.population.grouping import Structure, group
 from goodfit.train.population.jobs import Job, Networks
+from goodfit.train.population.parent import watch_parent
 from goodfit.train.population.population import CannotStackError, Population
 from goodfit.train.population.vectorized import FinishedMember, MemberBatch
 from goodfit.train.population.workers import WorkerDiedError, WorkQueue, run_in_parallel
@@ -193,7 +194,8 @@ def fit_one_by_one(
         yield from ((job.number, fit_job(networks, job, loss)) for job in others)
         return
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-    yield from parallel(delayed(_fit_in_process)(networks, job, loss, _registered_techniques(job)) for job in others)
+    tasks = ((os.getpid(), networks, job, loss, _registered_techniques(job)) for job in others)
+    yield from parallel(delayed(_fit_in_process)(*task) for task in tasks)
 
 
 def fit_job(networks: Networks, job: Job, loss: Loss | None) -> Result:
@@ -211,8 +213,9 @@ def _registered_techniques(job: Job) -> list[type[Technique]]:
 
 
 def _fit_in_process(
-    networks: Networks, job: Job, loss: Loss | None, techniques: Sequence[type[Technique]]
+    parent: int, networks: Networks, job: Job, loss: Loss | None, techniques: Sequence[type[Technique]]
 ) -> tuple[int, Result]:
+    watch_parent(parent)
     torch.set_num_threads(1)
     for technique in techniques:
         register(technique)
