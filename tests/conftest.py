@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +48,42 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
+
+
+def _stat(process: int | str) -> list[str]:
+    """The state, the parent, … of a process on Linux; empty if there is none."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+@pytest.fixture
+def children_of() -> Callable[[int], list[int]]:
+    """The processes that a process has started and that still run, and theirs in turn (Linux)."""
+
+    def find(parent: int) -> list[int]:
+        numbers = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
+        own = [int(n) for n in numbers if (stat := _stat(n)) and int(stat[1]) == parent and stat[0] not in "ZX"]
+        return own + [process for child in own for process in find(child)]
+
+    return find
+
+
+@pytest.fixture
+def wait_for_end() -> Callable[[Sequence[int]], None]:
+    """Wait until processes have ended; after half a minute, kill them and fail."""
+
+    def wait(processes: Sequence[int], seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while left := [process for process in processes if (_stat(process) or "X")[0] not in "ZX"]:
+            if time.monotonic() > end:
+                for process in left:
+                    os.kill(process, signal.SIGKILL)
+                pytest.fail(f"processes {left} still run")
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -60,15 +60,16 @@ def process() -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(
             [sys.executable, *warnings, *code, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-            preexec_fn=_handle_interrupts,
+            preexec_fn=_default_signals,
         )  # fmt: skip
 
     return start
 
 
-def _handle_interrupts() -> None:
-    """Handle Ctrl-C even if the shell started the tests as a background job, which ignores it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _default_signals() -> None:
+    """Handle signals even if the tests run as a background job, which ignores Ctrl-C, or with `nohup`."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

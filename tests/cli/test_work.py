@@ -228,7 +228,7 @@ def test_fit_on_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a file's size stands for a full disk")
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a file's size represents a full disk")
 def test_a_full_disk_costs_no_result_and_the_message_names_the_file(tmp_path: Path) -> None:
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from goodfit.cli import main; "

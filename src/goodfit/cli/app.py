@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from goodfit.cli import options as o
+from goodfit.cli.termination import ended_like_ctrl_c
 from goodfit.errors import InputError, MissingExtra, TrainingError
 
 app = typer.Typer(
@@ -23,7 +24,8 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line. Errors of the user are one line and exit code 2."""
     try:
-        app()
+        with ended_like_ctrl_c():
+            app()
     except (InputError, MissingExtra) as error:
         _stop(str(error), 2)
     except TrainingError as error:

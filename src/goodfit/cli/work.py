@@ -13,6 +13,7 @@ from torch import nn
 
 import goodfit as gf
 from goodfit.cli import show
+from goodfit.cli.termination import INTERRUPTED
 from goodfit.errors import InputError
 from goodfit.models import build
 from goodfit.registry import all_techniques, find
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from goodfit.data.options import Options
     from goodfit.study import Study
 
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended."""
 OUT = ("--out", "--force")
 """The options that name the output folder and overwrite it, for error messages."""
 SMALL = 50_000_000

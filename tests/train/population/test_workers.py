@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -131,12 +132,65 @@ def test_ctrl_c_is_raised_after_the_workers_have_ended() -> None:
     assert sorted(received) == [0, 1, 2]
 
 
-def test_workers_ignore_ctrl_c() -> None:
+def test_workers_ignore_signals_to_all_processes() -> None:
     def interrupted() -> Iterator[int]:
-        os.kill(os.getpid(), signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), number)
         yield 1
 
     assert sorted(run_in_parallel([interrupted, interrupted], work_queue().stop)) == [(0, 1), (1, 1)]
+
+
+BUSY_WORKERS = """
+import time
+
+from goodfit.train.population.workers import WorkQueue, run_in_parallel
+
+def large_values():
+    while True:
+        yield bytes(100_000)  # more than a pipe holds
+
+def no_values():
+    time.sleep(600)
+    yield b""
+
+values = run_in_parallel([large_values, large_values, no_values], WorkQueue([], 3).stop)
+next(values)
+print("started", flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_workers_end_with_their_parent(
+    children_of: Callable[[int], list[int]], wait_for_end: Callable[[Sequence[int]], None], number: signal.Signals
+) -> None:
+    """Even if they wait until the parent reads a value, or send none."""
+    command = [sys.executable, "-c", BUSY_WORKERS]
+    restore = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # the tests may run with `nohup`
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=restore) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == b"started\n"
+        workers = children_of(started.pid)
+        started.send_signal(number)
+        started.wait(30)
+    assert len(workers) == 3
+    wait_for_end(workers)
+
+
+def test_a_worker_ends_when_the_main_process_stops_reading() -> None:
+    """Although the other workers, which were started later, still run."""
+    stop, receivers = work_queue().stop, {}
+    workers_module._start([partial(counting, 0, 10**9, stop), partial(stop.wait, 60)], receivers)
+    try:
+        (receiver, (_, first)), *_ = receivers.items()
+        receiver.close()
+        first.join(30)
+        assert first.exitcode == 0
+    finally:
+        for _, process in receivers.values():
+            process.kill()
+            process.join()
 
 
 def test_closing_the_iterator_ends_the_workers() -> None:

@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
 from goodfit.kernels.choice import KernelChoice
+from goodfit.processes import watch_parent
 from goodfit.progress import ManyProgress
 from goodfit.registry import is_registered, register
 from goodfit.surgery import copy_module
@@ -193,7 +194,8 @@ def fit_one_by_one(
         yield from ((job.number, fit_job(networks, job, loss)) for job in others)
         return
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-    yield from parallel(delayed(_fit_in_process)(networks, job, loss, _registered_techniques(job)) for job in others)
+    tasks = ((os.getpid(), networks, job, loss, _registered_techniques(job)) for job in others)
+    yield from parallel(delayed(_fit_in_process)(*task) for task in tasks)
 
 
 def fit_job(networks: Networks, job: Job, loss: Loss | None) -> Result:
@@ -211,8 +213,9 @@ def _registered_techniques(job: Job) -> list[type[Technique]]:
 
 
 def _fit_in_process(
-    networks: Networks, job: Job, loss: Loss | None, techniques: Sequence[type[Technique]]
+    parent: int, networks: Networks, job: Job, loss: Loss | None, techniques: Sequence[type[Technique]]
 ) -> tuple[int, Result]:
+    watch_parent(parent)
     torch.set_num_threads(1)
     for technique in techniques:
         register(technique)

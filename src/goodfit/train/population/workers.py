@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 import torch
+
+from goodfit.interrupts import TERMINATING, GracefulInterrupt
+from goodfit.processes import die_with_parent
 
 T = TypeVar("T")
 
@@ -71,7 +73,8 @@ def run_in_parallel(iterators: Sequence[Callable[[], Iterator[T]]], stop: Any) -
     """The values of several iterators, each with the number of its iterator, as they arrive.
 
     A single iterator runs in this process. Ctrl-C, or an exception in an iterator, sets `stop`; the iterators
-    should then end. Values that they still yield come before the exception is raised.
+    should then end. Values that they still yield come before the exception is raised. The workers end with this
+    process, also if it is killed.
 
     Raises:
         WorkerDiedError: a process was killed, most likely because memory was short.
@@ -81,15 +84,15 @@ def run_in_parallel(iterators: Sequence[Callable[[], Iterator[T]]], stop: Any) -
         return
     workers: dict[Connection, tuple[int, Any]] = {}
     try:
-        with _InterruptHandler(stop) as interrupts:
+        with GracefulInterrupt(stop) as interrupt:
             _start(iterators, workers)
             yield from _collect(workers, stop)
-        if interrupts.received:
+        if interrupt.received:
             raise KeyboardInterrupt
     finally:
         stop.set()
         for _, process in workers.values():
-            process.terminate()
+            process.kill()
             process.join()
 
 
@@ -97,7 +100,8 @@ def _start(iterators: Sequence[Callable[[], Iterator[T]]], workers: dict[Connect
     context = multiprocessing.get_context("fork")
     for number, iterator in enumerate(iterators):
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_run, args=(iterator, sender), name=f"goodfit-{number}", daemon=True)
+        arguments = iterator, sender, [receiver, *workers], os.getpid()
+        process = context.Process(target=_run, args=arguments, name=f"goodfit-{number}", daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python and JAX warn of forking with threads; a worker needs none
             process.start()
@@ -105,9 +109,13 @@ def _start(iterators: Sequence[Callable[[], Iterator[T]]], workers: dict[Connect
         workers[receiver] = number, process
 
 
-def _run(iterator: Callable[[], Iterator[T]], pipe: Connection) -> None:
+def _run(iterator: Callable[[], Iterator[T]], pipe: Connection, inherited: Sequence[Connection], parent: int) -> None:
     """In a worker: send the iterator's values."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main process sets `stop`
+    die_with_parent(parent)
+    for receiver in inherited:  # while one is open, a blocked send does not notice that the main process has ended
+        receiver.close()
+    for number in (signal.SIGINT, *TERMINATING):  # they may reach all processes; the main process sets `stop`
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     try:
         for value in iterator():
@@ -151,27 +159,3 @@ def _collect(workers: dict[Connection, tuple[int, Any]], stop: Any) -> Iterator[
                 yield number, message
     if raised:
         raise raised
-
-
-class _InterruptHandler:
-    """Inside the block, the first Ctrl-C sets `stop`; the second one interrupts at once."""
-
-    def __init__(self, stop: Any) -> None:
-        self.stop, self.received = stop, False
-        main = threading.current_thread() is threading.main_thread()
-        self.previous = signal.getsignal(signal.SIGINT) if main else None
-
-    def __enter__(self) -> _InterruptHandler:
-        if self.previous is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._receive)
-        return self
-
-    def _receive(self, number: int, frame: Any) -> None:
-        if self.received:
-            raise KeyboardInterrupt
-        self.received = True
-        self.stop.set()
-
-    def __exit__(self, *error: object) -> None:
-        if self.previous is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self.previous)
