@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from goodfit.kernels import products
 from goodfit.kernels.linear import onednn_product
@@ -84,6 +86,20 @@ def test_both_passes_of_both_products_are_timed(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(products, name, partial(record, name, getattr(products, name)))
     assert compare(32, 32, 32) > 0
     assert passes[:4] == ["TORCH_LINEAR", "linear"] * 2
+
+
+def test_autocast_plays_no_part_in_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    dtypes: set[torch.dtype] = set()
+
+    def record(*layer: Tensor) -> Tensor:
+        output = F.linear(*layer)
+        dtypes.add(output.dtype)
+        return output
+
+    monkeypatch.setattr(products, "TORCH_LINEAR", record)
+    with torch.autocast("cpu"):
+        compare(32, 32, 32)
+    assert dtypes == {torch.float32}
 
 
 def test_thin_layers_stay_with_torch() -> None:
