@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,20 @@ def process() -> Callable[..., subprocess.Popen[str]]:
         )  # fmt: skip
 
     return start
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool], subprocess.Popen[str]], None]:
+    """Wait for a condition while a process runs, at most 90 seconds."""
+
+    def wait(condition: Callable[[], bool], started: subprocess.Popen[str]) -> None:
+        end = time.monotonic() + 90
+        while not condition():
+            assert started.poll() is None, started.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    return wait
 
 
 def _default_signals() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,6 @@ from typing import Any
 import pytest
 
 from goodfit import load_run
-
-
-def wait_until(condition: Callable[[], bool], started: subprocess.Popen[str], seconds: float = 90) -> None:
-    """Wait for a condition while the process runs."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert started.poll() is None, started.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def interrupt(*arguments: object, **options: object) -> None:
@@ -55,7 +45,10 @@ def test_ctrl_c_outside_of_training(
 
 
 def test_an_interrupted_fit_is_saved_and_can_be_resumed(
-    process: Callable[..., subprocess.Popen[str]], goodfit: Callable[..., Any], tmp_path: Path
+    process: Callable[..., subprocess.Popen[str]],
+    goodfit: Callable[..., Any],
+    tmp_path: Path,
+    wait_until: Callable[..., None],
 ) -> None:
     out = tmp_path / "run"
     fixed = ("fit", "digits", "--model", "mlp:16", "--batch-size", 256, "--out", out)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,9 @@ two_cores = pytest.mark.skipif(
 
 
 @pytest.fixture
-def study(process: Callable[..., subprocess.Popen[str]], csv: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def study(
+    process: Callable[..., subprocess.Popen[str]], wait_until: Callable[..., None], csv: Path
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A study in two workers, and its folder; some of its runs are finished, the others do not end."""
     out = csv.parent / "study"
     recipes = ("--recipe", "early_stopping=1", "--recipe", "l2=1e-3")
@@ -45,15 +46,6 @@ def study(process: Callable[..., subprocess.Popen[str]], csv: Path) -> Iterator[
     finally:
         started.kill()
         started.communicate()
-
-
-def wait_until(condition: Callable[[], Any], started: subprocess.Popen[str], seconds: float = 90) -> None:
-    """Wait for a condition while the process runs."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert started.poll() is None, started.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @two_cores

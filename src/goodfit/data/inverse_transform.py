@@ -11,7 +11,8 @@ import pandas as pd
 
 from goodfit.data.arrays import ArrayFeatures
 from goodfit.data.columns import Floats
-from goodfit.data.encoding import CategoryColumn, NumberColumn, TableFeatures
+from goodfit.data.encoding import TableFeatures
+from goodfit.data.table_columns import CategoryColumn, NumberColumn
 from goodfit.errors import InputError
 from goodfit.types import Array
 

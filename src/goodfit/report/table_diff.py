@@ -13,8 +13,9 @@ from torch import Tensor
 
 from goodfit.data import Split
 from goodfit.data.arrays import ArrayFeatures
-from goodfit.data.encoding import CategoryColumn, NumberColumn, TableFeatures
+from goodfit.data.encoding import TableFeatures
 from goodfit.data.inverse_transform import MISSING, OTHER, CategoryInputs, ColumnInputs, NumberInputs, column_inputs
+from goodfit.data.table_columns import CategoryColumn, NumberColumn
 from goodfit.report.page import Cell, Feature, SampleGallery, SampleView
 from goodfit.types import Array
 
