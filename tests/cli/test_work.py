@@ -234,7 +234,7 @@ def test_a_full_disk_costs_no_result_and_the_message_names_the_file(tmp_path: Pa
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from goodfit.cli import main; "
         "import goodfit.report, goodfit.study; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); main()"
     )
-    arguments = "study", "iris", "--model", "mlp:256", "--epochs", "2", "--seeds", "1", "--recipe", "l2=0.01"
+    arguments = "study", "iris", "--model", "mlp:256-256", "--epochs", "2", "--seeds", "1", "--recipe", "l2=0.01"
     command = [sys.executable, "-c", limited, *arguments, "--no-population", "--out", str(tmp_path / "study")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
     assert ended.returncode == 1

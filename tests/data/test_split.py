@@ -216,3 +216,11 @@ def test_a_metric_that_is_not_defined_is_refused_before_training(recipe: str) ->
         run_study(data, "mlp:4", [recipe], training, seeds=1, progress=False)
     run = fit("mlp:4", data.split(), "", Training(epochs=1, metric="balanced_accuracy"), progress=False)
     assert np.isfinite(run.row["stop_balanced_accuracy"])
+
+
+def test_a_study_needs_a_metric_that_is_defined_on_the_validation_rows() -> None:
+    y = np.arange(200) % 2
+    x, time = np.random.default_rng(0).normal(size=(200, 4)), np.arange(200)
+    y[load((x, y), time=time).split().validation.rows] = 0
+    with pytest.raises(InputError, match="30 validation rows of class '0' alone"):
+        run_study(load((x, y), time=time), "mlp:4", [""], Training(epochs=1, metric="roc_auc"), seeds=1, progress=False)
