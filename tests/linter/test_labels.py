@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from goodfit.data import METRICS
 from goodfit.linter import LintMessage, labels
 
 Ask = Callable[..., list[LintMessage]]
@@ -46,6 +47,11 @@ def test_smoothing_against_metric_fires(one: One) -> None:
     assert "roc_auc evaluates" in one(labels.smoothing_against_metric, "disturb_label", metric="roc_auc").reason
     sources = {one(labels.smoothing_against_metric, "label_smoothing", metric=m).citation for m in ("AUC", "nll")}
     assert len(sources) == 2
+
+
+@pytest.mark.parametrize("metric", [m.name for m in METRICS.values() if m.needs == "scores"])
+def test_what_every_metric_of_scores_evaluates_is_known(metric: str) -> None:
+    assert labels.metric_input(metric)
 
 
 def test_smoothing_against_metric_is_silent(ask: Ask) -> None:

@@ -10,7 +10,7 @@ from goodfit.linter.view import View, names
 from goodfit.stages import OnSample
 
 MIXING = ("mixup", "cutmix", "manifold_mixup")
-PROBABILITIES = ("log_loss", "logloss", "nll", "cross_entropy", "brier", "ece")
+PROBABILITIES = ("log_loss", "logloss", "nll", "cross_entropy", "brier", "calibration", "ece")
 RANKINGS = ("auc", "average_precision", "ndcg", "gini")
 
 

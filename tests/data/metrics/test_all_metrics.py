@@ -1,6 +1,8 @@
 """Metrics of many networks at once: bit-identical to one network at a time, and equal to scikit-learn."""
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,36 +18,52 @@ CLASSES = [n for n, m in METRICS.items() if m.needs != "values"]
 VALUES = [n for n, m in METRICS.items() if m.needs == "values"]
 
 
-def expected_auc(y: np.ndarray, logits: Tensor) -> float:
+def expected_ranking(of: Callable[..., float], y: np.ndarray, logits: Tensor) -> float:
     odds, present = log_odds(logits), np.unique(y)
     if len(present) < 2:
         return math.nan
     classes = [1] if odds.shape[1] == 2 else present
-    return float(np.mean([sk.roc_auc_score(y == c, odds[:, c]) for c in classes]))
+    return float(np.mean([of(y == c, odds[:, c]) for c in classes]))
+
+
+def expected_calibration_error(y: np.ndarray, p: np.ndarray) -> float:
+    confidence, correct = p.max(1), p.argmax(1) == y
+    error = 0.0
+    for low, high in pairwise(np.linspace(0, 1, 16)):
+        rows = (low < confidence) & (confidence <= high)
+        if rows.any():
+            error += rows.mean() * abs(confidence[rows].mean() - correct[rows].mean())
+    return float(error)
+
+
+def expected_value(name: str, y: np.ndarray, f: np.ndarray) -> float:
+    if name == "r2":
+        return sk.r2_score(y, f) if len(y) > 1 else math.nan
+    if name.startswith("pinball_"):
+        return sk.mean_pinball_loss(y, f, alpha=float(name.removeprefix("pinball_")))
+    return {"rmse": sk.root_mean_squared_error, "mae": sk.mean_absolute_error}[name](y, f)
 
 
 def expected_score(name: str, outputs: Tensor, targets: Tensor) -> float:
     """The score computed by scikit-learn from the outputs (rows, classes or 1) of one network."""
     if name in VALUES:
-        if name == "r2" and len(targets) < 2:
-            return math.nan
-        of = {"r2": sk.r2_score, "rmse": sk.root_mean_squared_error, "mae": sk.mean_absolute_error}[name]
-        return float(of(targets.double().reshape(-1).numpy(), outputs.double().reshape(-1).numpy()))
+        return float(expected_value(name, targets.double().reshape(-1).numpy(), outputs.double().reshape(-1).numpy()))
     y, two = targets.numpy(), outputs.double()
     two = torch.cat([torch.zeros_like(two), two], 1) if two.shape[1] == 1 else two
-    hit = two.numpy().argmax(1)
-    if name == "accuracy":
-        return float(sk.accuracy_score(y, hit))
-    if name == "balanced_accuracy":
-        return float(sk.recall_score(y, hit, labels=np.unique(y), average="macro", zero_division=0))
-    if name == "f1_macro":
-        return float(sk.f1_score(y, hit, average="macro", zero_division=0))
-    if name == "iou":
-        return float(sk.jaccard_score(y, hit, average="macro", zero_division=0))
-    if name == "roc_auc":
-        return expected_auc(y, two)
-    p = two.softmax(1).numpy()
-    return float(sk.log_loss(y, p, labels=np.arange(p.shape[1])))
+    hit, p = two.numpy().argmax(1), two.softmax(1).numpy()
+    all_classes = np.arange(p.shape[1])
+    expected = {
+        "accuracy": lambda: sk.accuracy_score(y, hit),
+        "balanced_accuracy": lambda: sk.recall_score(y, hit, labels=np.unique(y), average="macro", zero_division=0),
+        "f1_macro": lambda: sk.f1_score(y, hit, average="macro", zero_division=0),
+        "iou": lambda: sk.jaccard_score(y, hit, average="macro", zero_division=0),
+        "roc_auc": lambda: expected_ranking(sk.roc_auc_score, y, two),
+        "average_precision": lambda: expected_ranking(sk.average_precision_score, y, two),
+        "log_loss": lambda: sk.log_loss(y, p, labels=all_classes),
+        "brier_score": lambda: sk.brier_score_loss(y, p, labels=all_classes),
+        "calibration_error": lambda: expected_calibration_error(y, p),
+    }
+    return float(expected[name]())
 
 
 def close(scores: list[float], expected: list[float]) -> None:

@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
 
 from goodfit.data import metric
+from goodfit.data.metrics import classification, leave_one_out
+from goodfit.data.metrics.classification import LABEL_METRICS, class_counts
 
 LOGITS = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
 LABELS = torch.randint(0, 4, (200,), generator=torch.Generator().manual_seed(1))
@@ -32,3 +35,30 @@ def test_confident_logits_keep_their_ranking() -> None:
     three = torch.stack([torch.zeros(4), torch.zeros(4), logits], 1)
     # One against the rest: class 0 by falling logits of class 2 (1.0), class 2 by rising ones (1.0).
     assert metric("roc_auc")(three, y * 2) == 1
+
+
+def test_counts_per_class_by_hand() -> None:
+    y, predicted = np.array([[0, 0, 1, 2]]), np.array([[0, 1, 1, 1], [2, 2, 2, 2]])
+    rows, first, second = [2, 1, 1], [[1, 3, 0], [1, 1, 0]], [[0, 0, 4], [0, 0, 1]]
+    assert class_counts(y, predicted, 3).tolist() == [[rows, *first], [rows, *second]]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("accuracy", 2 / 4),
+        ("balanced_accuracy", 1.5 / 3),
+        ("f1_macro", (2 / 3 + 2 / 4) / 3),
+        ("iou", (1 / 2 + 1 / 3) / 3),
+    ],
+)
+def test_functions_of_counts_by_hand(name: str, expected: float) -> None:
+    counts = np.array([[2, 1, 1], [1, 3, 0], [1, 1, 0]])
+    assert LABEL_METRICS[name](counts) == pytest.approx(expected, abs=1e-15)
+    assert LABEL_METRICS[name](np.stack([counts, counts])[:, None]).shape == (2, 1)
+
+
+def test_parts_of_rows_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = leave_one_out(metric("f1_macro"), LOGITS, LABELS)
+    monkeypatch.setattr(classification, "ROWS_AT_ONCE", 7)
+    assert np.array_equal(leave_one_out(metric("f1_macro"), LOGITS, LABELS), whole)

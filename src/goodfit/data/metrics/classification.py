@@ -1,60 +1,80 @@
-"""Metrics of classification, for many networks at once.
+"""Metrics of predicted classes, as functions of the counts per class.
 
-Shape: targets (members or 1, rows) int64, and either predicted classes (members, rows) and the number of classes, or
-logits (members, rows, classes or 1) → (members,).
+Shape: counts (…, 3, classes) → (…). The three counts of a class are its rows, its predictions and its correct
+predictions.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
-import torch
 
-from goodfit.data.metrics.logits import all_logits, log_odds
+from goodfit.data.metrics.averages import ALL_ROWS, Average
 from goodfit.types import Array
 
+CountFunction: TypeAlias = Callable[[Array], Array]
+ROWS_AT_ONCE = 4096
+"""So many rows are left out at once; it bounds the memory."""
 
-def accuracy(y: Array, predicted: Array, classes: int) -> Array:
+
+def accuracy(counts: Array) -> Array:
     """The share of rows whose class is predicted."""
-    share: Array = (predicted == y).mean(1)
-    return share
+    rows, _, correct = _each_count(counts)
+    return _ratio(correct.sum(-1), rows.sum(-1))
 
 
-def balanced_accuracy(y: Array, predicted: Array, classes: int) -> Array:
+def balanced_accuracy(counts: Array) -> Array:
     """The mean recall of the classes that occur."""
-    rows, _, correct = _counts(y, predicted, classes)
-    return _mean(correct / rows)
+    rows, _, correct = _each_count(counts)
+    return _mean(_ratio(correct, rows))
 
 
-def f1_macro(y: Array, predicted: Array, classes: int) -> Array:
+def f1_macro(counts: Array) -> Array:
     """The mean of 2 · correct / (rows + predicted) over the classes that occur or are predicted; for masks, Dice."""
-    rows, total, correct = _counts(y, predicted, classes)
-    return _mean(2 * correct / (rows + total))
+    rows, predicted, correct = _each_count(counts)
+    return _mean(_ratio(2 * correct, rows + predicted))
 
 
-def iou(y: Array, predicted: Array, classes: int) -> Array:
+def iou(counts: Array) -> Array:
     """Intersection over union: the mean of correct / (rows + predicted − correct) over classes as in `f1_macro`."""
-    rows, total, correct = _counts(y, predicted, classes)
-    return _mean(correct / (rows + total - correct))
+    rows, predicted, correct = _each_count(counts)
+    return _mean(_ratio(correct, rows + predicted - correct))
 
 
-def roc_auc(y: torch.Tensor, logits: torch.Tensor) -> Array:
-    """The area under the ROC curve; for several classes, the mean over those that occur, each against the rest."""
-    odds, target = log_odds(logits), y.numpy()
-    if odds.shape[-1] == 2:
-        return _area(target == 1, odds[..., 1])
-    return _mean(np.stack([_area(target == c, odds[..., c]) for c in range(odds.shape[-1])], 1))
+LABEL_METRICS: dict[str, CountFunction] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "f1_macro": f1_macro,
+    "iou": iou,
+}
 
 
-def log_loss(y: torch.Tensor, logits: torch.Tensor) -> Array:
-    """The mean of −log p, p being the probability of the row's class, at least ε."""
-    log_p = all_logits(logits).log_softmax(-1)
-    log_likelihood = log_p.gather(-1, y.expand(len(log_p), -1)[..., None])[..., 0]
-    losses: Array = -log_likelihood.clamp(min=math.log(np.finfo(np.float64).eps)).numpy()
-    mean: Array = losses.mean(1)
-    return mean
+def class_counts(y: Array, predicted: Array, classes: int) -> Array:
+    """Per class, the numbers of its rows, of its predictions and of its correct predictions.
+
+    Shape: targets (members or 1, rows) and predicted classes (members, rows) → (members, 3, classes) int64.
+    """
+    # A wrong prediction counts for an extra class after the last one.
+    correct = _count(np.where(predicted == y, predicted, classes), classes + 1)[:, :classes]
+    rows = np.broadcast_to(_count(y, classes), correct.shape)
+    return np.stack([rows, _count(predicted, classes), correct], 1)
+
+
+def score_labels(
+    function: CountFunction, y: Array, predicted: Array, classes: int, average: Average = ALL_ROWS
+) -> Array:
+    """The scores of predicted classes: (members,), or (members, rows) without each row."""
+    counts = class_counts(y, predicted, classes)
+    if not average.without_each:
+        return function(counts)
+    parts = zip(_parts(np.broadcast_to(y, predicted.shape)), _parts(predicted), strict=True)
+    return np.hstack([function(counts[:, None] - _row_counts(*part, classes)) for part in parts])
+
+
+def _each_count(counts: Array) -> tuple[Array, Array, Array]:
+    return counts[..., 0, :], counts[..., 1, :], counts[..., 2, :]
 
 
 def _count(rows: Array, classes: int) -> Array:
@@ -64,46 +84,24 @@ def _count(rows: Array, classes: int) -> Array:
     return np.bincount(codes.reshape(-1), minlength=members * classes).reshape(members, classes)
 
 
-def _counts(y: Array, predicted: Array, classes: int) -> tuple[Array, Array, Array]:
-    """Per class, the numbers of its rows, of predictions and of correct ones: (members or 1, classes)."""
-    # A wrong prediction counts for an extra class after the last one.
-    correct = _count(np.where(predicted == y, predicted, classes), classes + 1)[:, :classes]
-    return _count(y, classes), _count(predicted, classes), correct
+def _parts(values: Array) -> list[Array]:
+    return [values[:, start : start + ROWS_AT_ONCE] for start in range(0, values.shape[1], ROWS_AT_ONCE)]
+
+
+def _row_counts(y: Array, predicted: Array, classes: int) -> Array:
+    """The counts of each row alone: (members, rows) → (members, rows, 3, classes)."""
+    counts = class_counts(y.reshape(-1, 1), predicted.reshape(-1, 1), classes)
+    return counts.reshape(*predicted.shape, 3, classes)
 
 
 def _mean(values: Array) -> Array:
-    """The mean over the classes with a value; NaN (0 / 0) if there is none: (members, classes) → (members,)."""
+    """The mean over the classes with a value; NaN if there is none: (…, classes) → (…)."""
     defined = ~np.isnan(values)
-    mean: Array = np.where(defined, values, 0.0).sum(1) / defined.sum(1)
-    return mean
+    return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
 
 
-def _area(positive: Array, score: Array) -> Array:
-    """The share of pairs of a positive and a negative row that the score orders correctly; ties count half.
-
-    NaN if all rows or none are positive.
-
-    Shape: (members or 1, rows), (members, rows) → (members,).
-    """
-    order = score.argsort(1)
-    score = np.take_along_axis(score, order, 1)
-    positive = np.take_along_axis(np.broadcast_to(positive, score.shape), order, 1)
-    at, step = np.arange(score.shape[1]), score[:, 1:] != score[:, :-1]
-    edge = np.ones((len(score), 1), dtype=bool)
-    first = np.maximum.accumulate(np.where(np.hstack([edge, step]), at, 0), 1)
-    last = np.minimum.accumulate(np.where(np.hstack([step, edge]), at, at[-1])[:, ::-1], 1)[:, ::-1]
-    p = positive.sum(1)
-    # Twice the number of pairs, as integers: the sum of the positives' ranks from 0 (equal scores have the mean of
-    # the first and the last rank), minus the sum if every positive were below every negative.
-    doubled = np.where(positive, first + last, 0).sum(1) - p * (p - 1)
-    area: Array = doubled / (2 * p * (score.shape[1] - p))
-    return area
-
-
-LABEL_METRICS: dict[str, Callable[[Array, Array, int], Array]] = {
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "f1_macro": f1_macro,
-    "iou": iou,
-}
-SCORE_METRICS: dict[str, Callable[[torch.Tensor, torch.Tensor], Array]] = {"roc_auc": roc_auc, "log_loss": log_loss}
+def _ratio(part: Array, whole: Array) -> Array:
+    """Part / whole; NaN where both are 0."""
+    with np.errstate(invalid="ignore"):
+        ratio: Array = part / whole
+    return ratio
