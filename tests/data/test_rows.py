@@ -55,9 +55,9 @@ def test_groups_stay_whole_and_sizes_are_approximate() -> None:
 def test_too_few_groups_or_rows() -> None:
     with pytest.raises(InputError, match="3 groups cannot fill 4 parts"):
         divide(row_info("grouped", groups=np.arange(100) % 3), COUNTS, seed=0, test_seed=0)
-    with pytest.raises(InputError, match="lower k"):
+    with pytest.raises(InputError, match="use fewer folds"):
         divide_folds(row_info("grouped", groups=np.arange(100) % 6), 9, COUNTS, seed=0, test_seed=0)
-    with pytest.raises(InputError, match="too few for k=80"):
+    with pytest.raises(InputError, match="too few for 80 folds"):
         divide_folds(row_info("shuffle"), 80, COUNTS, seed=0, test_seed=0)
     with pytest.raises(InputError, match="too few"):
         draw_part(row_info("shuffle", 5), np.arange(5), 4, 0, parts_left=1)

@@ -10,9 +10,11 @@ import torch
 from goodfit.data import Dataset, Part, TrainPart, load
 from goodfit.data.split import part_counts
 from goodfit.errors import InputError
-from goodfit.study import run_study
+from goodfit.study import Protocol, run_study
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
+
+ONE = Protocol(folds=1, repeats=1)
 
 
 def test_dtypes_and_shapes_of_tensors() -> None:
@@ -184,9 +186,11 @@ def test_test_rows_play_no_part_in_the_inputs() -> None:
 def test_one_network_of_a_users_own_fits_a_whole_study() -> None:
     data = load(ragged_table(), target="y")
     network = torch.nn.Linear(*data.split().spec.input_shape, 2)
-    study = run_study(data, network, ["l2=0.01"], Training(epochs=1), seeds=4, progress=False)
-    assert len(study.trials) == 8
-    assert not any(trial.failure for trial in study.trials)
+    study = run_study(
+        data, network, ["l2=0.01"], Training(epochs=1), protocol=Protocol(folds=4, repeats=1), progress=False
+    )
+    assert len(study.fits) == 8
+    assert not any(fit.failure for fit in study.fits)
 
 
 def rare_class() -> Dataset:
@@ -198,7 +202,7 @@ def test_a_note_says_which_class_is_missing_where_and_how_many_rows_are_enough()
     split = rare_class().split()
     missing = [name for name, part in split.parts.items() if not (part.y == 1).any()]
     assert "stop" in missing
-    rare = f"there is no {' and no '.join(missing)} row of class '1' (4 rows in all; about 10 would be enough)"
+    rare = f"there is no {' and no '.join(missing)} row of class '1' (4 rows in all, about 10 would be enough)"
     assert split.note == rare
     x, y = np.random.default_rng(0).normal(size=(200, 4)), (np.arange(200) < 10).astype(int)
     enough = load((x, y)).split()
@@ -213,7 +217,7 @@ def test_a_metric_that_is_not_defined_is_refused_before_training(recipe: str) ->
     with pytest.raises(InputError, match=expected):
         fit("mlp:4", data.split(), recipe, training, progress=False)
     with pytest.raises(InputError, match="roc_auc needs rows of two classes, got"):
-        run_study(data, "mlp:4", [recipe], training, seeds=1, progress=False)
+        run_study(data, "mlp:4", [recipe], training, protocol=ONE, progress=False)
     run = fit("mlp:4", data.split(), "", Training(epochs=1, metric="balanced_accuracy"), progress=False)
     assert np.isfinite(run.row["stop_balanced_accuracy"])
 
@@ -222,5 +226,6 @@ def test_a_study_needs_a_metric_that_is_defined_on_the_validation_rows() -> None
     y = np.arange(200) % 2
     x, time = np.random.default_rng(0).normal(size=(200, 4)), np.arange(200)
     y[load((x, y), time=time).split().validation.rows] = 0
+    training = Training(epochs=1, metric="roc_auc")
     with pytest.raises(InputError, match="30 validation rows of class '0' alone"):
-        run_study(load((x, y), time=time), "mlp:4", [""], Training(epochs=1, metric="roc_auc"), seeds=1, progress=False)
+        run_study(load((x, y), time=time), "mlp:4", [""], training, protocol=ONE, progress=False)

@@ -11,7 +11,7 @@ from torch import nn
 from goodfit.data import Split, load
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.study import run_study
+from goodfit.study import Protocol, run_study
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.fit_many import fit_many
@@ -22,6 +22,7 @@ from goodfit.train.run import same, snapshot
 
 Net = Callable[..., nn.Sequential]
 SHORT = Training(epochs=1, batch_size=32)
+ONE = Protocol(folds=1, repeats=1)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_contradiction_is_refused_with_its_reason(
 
 def test_a_study_refuses_a_contradiction_before_its_first_run() -> None:
     with pytest.raises(InputError, match="recipe: unit_norm, max_norm at"):
-        run_study(load("iris"), "mlp:4", ["l2=1e-3", "unit_norm, max_norm=0.5"], SHORT, seeds=1)
+        run_study(load("iris"), "mlp:4", ["l2=1e-3", "unit_norm, max_norm=0.5"], SHORT, protocol=ONE)
 
 
 def test_warnings_are_stored_with_the_run(three_class_split: Split, make_net: Net) -> None:
@@ -56,7 +57,7 @@ def test_warnings_are_stored_with_the_run(three_class_split: Split, make_net: Ne
     (message,) = run.metadata["warnings"]
     assert message.startswith("warning: l2, weight_decay at 0.weight")
     assert run.metadata["acts"][3][3] == "l2=0.001, weight_decay=0.1"
-    study = run_study(load("iris"), "mlp:4", ["l2=1e-3, weight_decay=0.1"], SHORT, seeds=1)
+    study = run_study(load("iris"), "mlp:4", ["l2=1e-3, weight_decay=0.1"], SHORT, protocol=ONE)
     assert any(note.startswith("l2=0.001, weight_decay=0.1: warning: l2, weight_decay at") for note in study.notes)
 
 

@@ -15,8 +15,8 @@ from goodfit.data.arrays import Features
 from goodfit.data.columns import column_type, first_other, numbers, seconds
 from goodfit.data.duplicates import row_codes
 from goodfit.data.inputs import PLAIN, InputOptions
-from goodfit.data.rows import RowInfo, Rows, SplitMethod, divide, divide_folds
-from goodfit.data.split import SIZES, RawData, Split, build_split, check_sizes, part_counts
+from goodfit.data.rows import Division, RowInfo, Rows, SplitMethod, divide, divide_folds
+from goodfit.data.split import SIZES, RawData, Split, build_split, check_classes, check_sizes, part_counts
 from goodfit.data.task import Task
 from goodfit.errors import InputError, near
 from goodfit.types import Array
@@ -89,11 +89,7 @@ class Dataset:
         Raises:
             InputError: invalid sizes, seeds or method; too few rows, groups or times.
         """
-        seed, test_seed = whole_number("split", "seed", seed, 0), whole_number("split", "test_seed", test_seed, 0)
-        counts = part_counts(len(self), sizes, self.test is not None)
-        info = self._row_info(how)
-        division = divide(info, counts, seed=seed, test_seed=test_seed)
-        return build_split(self._source, division, seed=seed, how=info.how, codes=self._codes)
+        return self.build(self.division(seed, sizes=sizes, how=how, test_seed=test_seed), seed)
 
     def folds(
         self,
@@ -112,20 +108,66 @@ class Dataset:
         Raises:
             InputError: as for `split`; k below 2 or too large for the rows.
         """
+        divisions = self.fold_divisions(k, seed, sizes=sizes, how=how, test_seed=test_seed)
+        return [self.build(division, seed) for division in divisions]
+
+    def fold_divisions(
+        self,
+        k: int,
+        seed: int = 0,
+        *,
+        sizes: tuple[float, float, float, float] = SIZES,
+        how: How = "auto",
+        test_seed: int = 0,
+    ) -> list[Division]:
+        """The rows of the parts of each of the `folds`, without the data.
+
+        Raises:
+            InputError: as for `folds`; the training rows of a fold have a single class.
+        """
         k = whole_number("folds", "k", k, 2)
         seed, test_seed = whole_number("folds", "seed", seed, 0), whole_number("folds", "test_seed", test_seed, 0)
         check_sizes(sizes, self.test is not None)
         counts = part_counts(len(self), sizes, self.test is not None)
-        info = self._row_info(how)
-        divisions = divide_folds(info, k, counts, seed=seed, test_seed=test_seed)
-        return [build_split(self._source, d, seed=seed, how=info.how, codes=self._codes) for d in divisions]
+        divisions = divide_folds(self._row_info(how), k, counts, seed=seed, test_seed=test_seed)
+        return [check_classes(self._source, division) for division in divisions]
+
+    def division(
+        self,
+        seed: int = 0,
+        *,
+        sizes: tuple[float, float, float, float] = SIZES,
+        how: How = "auto",
+        test_seed: int = 0,
+    ) -> Division:
+        """The rows of the parts of the `split`, without the data.
+
+        Raises:
+            InputError: as for `split`.
+        """
+        seed, test_seed = whole_number("split", "seed", seed, 0), whole_number("split", "test_seed", test_seed, 0)
+        counts = part_counts(len(self), sizes, self.test is not None)
+        division = divide(self._row_info(how), counts, seed=seed, test_seed=test_seed)
+        return check_classes(self._source, division)
+
+    def build(self, division: Division, seed: int = 0) -> Split:
+        """The split with the rows of a division; `seed` is only recorded.
+
+        Raises:
+            InputError: no column varies among the training rows.
+        """
+        return build_split(self._source, division, seed=seed, how=division.how, codes=self._codes)
+
+    def group_codes(self) -> Rows:
+        """A number from 0 for the group of each row (rows,)."""
+        assert self.groups is not None
+        return pd.factorize(pd.Series(self.groups))[0].astype(np.int64)
 
     def _row_info(self, how: str) -> RowInfo:
         method = self._method(how)
         groups = rank = None
         if method == "grouped":
-            assert self.groups is not None
-            groups = pd.factorize(pd.Series(self.groups))[0].astype(np.int64)
+            groups = self.group_codes()
         if method == "time":
             assert self.time is not None
             rank = time_rank(self.time)
@@ -139,7 +181,8 @@ class Dataset:
             )
         if how == "auto" and self.groups is not None and self.time is not None:
             raise InputError(
-                f"split: how must be 'grouped' or 'time' for data with groups and times, got how={how!r}; choose one."
+                f"split: how must be 'grouped' or 'time' for data with groups and times, got how={how!r}; choose one, "
+                "or leave out the groups or the times."
             )
         if how == "grouped" or (how == "auto" and self.groups is not None):
             if self.groups is None:

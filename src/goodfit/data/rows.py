@@ -42,13 +42,17 @@ class RowInfo:
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """The rows of each part; `test` is empty if there is an official test part. `note` says what was not possible."""
+    """The rows of each part; `test` is empty if there is an official test part.
+
+    `note` says what was not possible, `how` names the method.
+    """
 
     train: Rows
     stop: Rows
     validation: Rows
     test: Rows
     note: str = ""
+    how: SplitMethod = "shuffle"
 
 
 def divide(info: RowInfo, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> Division:
@@ -70,7 +74,7 @@ def divide(info: RowInfo, counts: tuple[int, int, int], *, seed: int, test_seed:
     notes.append(note)
     train, stop, note = draw_part(info, rest, stop_count, _state(seed, 2), parts_left=1)
     notes.append(note)
-    return Division(train, stop, validation, test, _join_notes(notes))
+    return Division(train, stop, validation, test, _join_notes(notes), info.how)
 
 
 def divide_folds(info: RowInfo, k: int, counts: tuple[int, int, int], *, seed: int, test_seed: int) -> list[Division]:
@@ -93,7 +97,8 @@ def divide_folds(info: RowInfo, k: int, counts: tuple[int, int, int], *, seed: i
     for i, validation in enumerate(validations):
         rest = np.setdiff1d(dev, validation, assume_unique=True)
         train, stop, third = draw_part(info, rest, stop_count, _state(seed, 4 + i), parts_left=1)
-        divisions.append(Division(train, stop, validation, test, _join_notes([first, second, third])))
+        note = _join_notes([first, second, third])
+        divisions.append(Division(train, stop, validation, test, note, info.how))
     return divisions
 
 
@@ -189,7 +194,7 @@ def _fold_rows(info: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows]
         assert info.groups is not None
         groups = info.groups[dev]
         if len(np.unique(groups)) < max(k, 3):
-            raise InputError(f"folds: {len(np.unique(groups))} groups cannot fill k={k} folds; lower k.")
+            raise InputError(f"folds: {len(np.unique(groups))} groups cannot fill {k} folds; use fewer folds.")
         splitter, note = _group_splitter(y, k, state)
     elif info.how == "stratified" and np.bincount(y).max() >= k:
         splitter = StratifiedKFold(k, shuffle=True, random_state=state)
@@ -199,7 +204,7 @@ def _fold_rows(info: RowInfo, dev: Rows, k: int, state: int) -> tuple[list[Rows]
     else:
         splitter = KFold(k, shuffle=True, random_state=state)
     if len(dev) < 2 * k:
-        raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds; lower k or give more rows.")
+        raise InputError(f"folds: {len(dev)} rows are too few for {k} folds; use fewer folds or give more rows.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # rare classes: the note mentions them
         return [dev[validation] for _, validation in splitter.split(dev, y, groups)], note
@@ -226,7 +231,7 @@ def _time_division(rank: Rows, train: Rows, stop: Rows, validation: Rows, test: 
     """The division into these parts, each in time order, with a note if equal times are in two of them."""
     parts = [part for part in (train, stop, validation, test) if len(part)]
     apart = all(rank[before[-1]] < rank[after[0]] for before, after in pairwise(parts))
-    return Division(train, stop, validation, test, "" if apart else EQUAL_TIMES)
+    return Division(train, stop, validation, test, "" if apart else EQUAL_TIMES, "time")
 
 
 def _cuts(rank: Rows, ends: Rows, least: int = 1) -> Rows:
@@ -245,7 +250,7 @@ def _time_folds(info: RowInfo, k: int, counts: tuple[int, int, int]) -> list[Div
     test = _by_time(info, counts).test
     dev = np.argsort(info.rank, kind="stable")[: info.n - len(test)]
     if len(dev) < 4 * (k + 1):
-        raise InputError(f"folds: {len(dev)} rows are too few for k={k} folds in time order; lower k.")
+        raise InputError(f"folds: {len(dev)} rows are too few for {k} folds in time order; use fewer folds.")
     borders = _fold_borders(info.rank[dev], k)
     divisions = []
     for first, end in pairwise(borders):

@@ -135,9 +135,8 @@ def build_split(source: RawData, division: Division, *, seed: int, how: str, cod
     """Fit the preprocessing on the training rows and convert the four parts to tensors.
 
     Raises:
-        InputError: the training rows have a single class, or no column varies among them.
+        InputError: no column varies among the training rows.
     """
-    division = _check_classes(source, division)
     regression = source.task == "regression"
     x_train, y_train = take_features(source.x, division.train, source.folder), source.y[division.train]
     layout = source.layout(division.test)
@@ -223,8 +222,12 @@ def _tensors(
     return inputs, torch.from_numpy(np.array(y, y.dtype if y.ndim > 1 else np.int64))
 
 
-def _check_classes(source: RawData, division: Division) -> Division:
-    """Check that the training rows have two classes; add a note about classes without training rows."""
+def check_classes(source: RawData, division: Division) -> Division:
+    """Check that the training rows have two classes; add a note about the classes that a part lacks.
+
+    Raises:
+        InputError: the training rows have a single class.
+    """
     if source.task == "regression":
         return division
     counts = np.bincount(source.y[division.train].reshape(-1), minlength=len(source.classes))
@@ -253,7 +256,7 @@ def _note_absent_classes(source: RawData, division: Division) -> Division:
     for where, codes in lacking.items():
         enough = max(rows_enough(len(source.y), len(parts[part])) for part in where)
         fewest = min(totals[code] for code in codes)
-        rare = f" ({fewest} rows in all; about {enough} would be enough)" if fewest < enough else ""
+        rare = f" ({fewest} rows in all, about {enough} would be enough)" if fewest < enough else ""
         names = quoted([source.classes[code] for code in codes])
         division = add_note(division, f"there is no {' and no '.join(where)} row of class {names}{rare}")
     return division

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +73,8 @@ def prepare(
     probe = probe or probe_network(model, split)
     if training.metric == "auto":
         training = training.with_values(metric=probe.metric)
-    check_metric(training.metric, split, "stop")
+    rows = sum(map(len, split.parts.values()))
+    check_metric(training.metric, split.stop.y, "stop", rows, split.spec.classes)
     criterion = choose_criterion(training.loss, loss, split.spec, probe.output)
     structure = training.batch_size, training.accumulate, tuple(map(_structure, recipe)), training.metric
     if structure not in probe.checked:
@@ -86,20 +87,20 @@ def prepare(
     return Plan(recipe, training, criterion, phases_of(recipe), context, probe.messages)
 
 
-def check_metric(name: str, split: Split, part: str) -> None:
-    """Check that a metric is defined on a part of the data.
+def check_metric(name: str, y: Tensor, part: str, rows: int, classes: Sequence[str]) -> None:
+    """Check that a metric is defined for the targets y (n, …) of a part of the data.
+
+    `rows`: of all parts, for the message.
 
     Raises:
         InputError: it is not.
     """
-    y = split.parts[part].y
     if metric(name).is_defined(y):
         return
-    total = sum(len(each) for each in split.parts.values())
-    label = split.spec.classes[int(y[0])]
     raise InputError(
-        f"metric: {name} needs rows of two classes, got {len(y)} {part} rows of class '{label}' alone; use data with "
-        f"about {rows_enough(total, len(y))} rows of each class, other sizes of the parts, or another metric."
+        f"metric: {name} needs rows of two classes, got {len(y)} {part} rows of class '{classes[int(y[0])]}' alone; "
+        f"use data with about {rows_enough(rows, len(y))} rows of each class, other sizes of the parts, or another "
+        "metric."
     )
 
 

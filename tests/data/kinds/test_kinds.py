@@ -63,6 +63,7 @@ NOT_KINDS = {
     "report/histogram.py": "text",
     "report/curves.py": "text",
     "study/result.py": "text",
+    "study/save.py": "text",
 }
 """Keys of figures and tables that happen to have the name of a kind."""
 
