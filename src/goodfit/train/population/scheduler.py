@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 import warnings
@@ -16,7 +17,7 @@ from joblib import Parallel, delayed
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
 from goodfit.kernels.choice import KernelChoice
-from goodfit.processes import watch_parent
+from goodfit.processes import using_threads, watch_parent
 from goodfit.progress import ManyProgress
 from goodfit.registry import is_registered, register
 from goodfit.surgery import copy_module
@@ -36,14 +37,36 @@ MIN_SECONDS = 20.0
 """Seconds of remaining work above which processes are started: each of them first imports torch."""
 
 
+@dataclass
+class Workload:
+    """What is known about the runs of several calls of `run_jobs`, to decide whether starting processes pays off.
+
+    All these runs are trained alike, with one thread each (unless copies of their data do not fit in memory), so that
+    their results do not depend on which of them are trained in processes.
+
+    `later_calls`: the calls with about as many runs that follow. `seconds`: the time of a run that is trained alone;
+    NaN before the first one. `in_processes`: whether processes have been started; they then wait for the next call.
+    """
+
+    later_calls: int = 0
+    seconds: float = math.nan
+    in_processes: bool = False
+
+
 def run_jobs(
-    networks: Networks, jobs: Sequence[Job], loss: Loss | None, bar: ManyProgress, *, population: bool | None = None
+    networks: Networks,
+    jobs: Sequence[Job],
+    loss: Loss | None,
+    bar: ManyProgress,
+    *,
+    population: bool | None = None,
+    workload: Workload | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """The results of jobs by their numbers, as they finish.
 
     Runs of one structure are trained as a population if that is faster (`population=True`: if it is possible; `False`:
     never); the others are trained one by one. Ctrl-C raises KeyboardInterrupt after the results of the runs in
-    training.
+    training. `workload` is updated.
     """
     stackable = [job for job in jobs if population is not False and not job.not_vectorizable]
     solo = [job for job in jobs if population is False or job.not_vectorizable]
@@ -55,7 +78,7 @@ def run_jobs(
         else:
             yield from PopulationTrainer(trained, bar).train()
     solo.sort(key=lambda job: (job.seed, job.number))  # so that an interrupted study has compared all recipes by seed
-    for number, result in fit_one_by_one(networks, solo, loss):
+    for number, result in fit_one_by_one(networks, solo, loss, workload=workload):
         run = result if isinstance(result, Run) else None
         if run and run.interrupted and not run.epochs:
             raise KeyboardInterrupt
@@ -174,7 +197,11 @@ class PopulationTrainer:
 
 
 def fit_one_by_one(
-    networks: Networks, jobs: Sequence[Job], loss: Loss | None, processes: int | None = None
+    networks: Networks,
+    jobs: Sequence[Job],
+    loss: Loss | None,
+    processes: int | None = None,
+    workload: Workload | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """The results of jobs by their numbers, as they finish. The first job shows how long they take.
 
@@ -182,20 +209,36 @@ def fit_one_by_one(
     """
     if not jobs:
         return
-    first, *others = jobs
-    began = time.perf_counter()
-    yield first.number, fit_job(networks, first, loss)
-    seconds = time.perf_counter() - began
-    cores = processes or (torch.get_num_threads() if first.split.train.x.device.type == "cpu" else 1)
-    workers = min(cores, len(others), os.cpu_count() or 1)
+    first, others = jobs[0], list(jobs)
+    cores = min(processes or (torch.get_num_threads() if _on_cpu(first) else 1), os.cpu_count() or 1)
     rows = sum(len(part) for part in first.split.parts.values())
-    size = rows * first.split.train.x[:1].nbytes  # each process gets a copy
-    if workers < 2 or seconds * len(others) < MIN_SECONDS or is_large(workers * size):
-        yield from ((job.number, fit_job(networks, job, loss)) for job in others)
+    fitting = not is_large(cores * rows * first.split.train.x[:1].nbytes)  # each process gets a copy
+    threads = 1 if workload and fitting and _on_cpu(first) else torch.get_num_threads()
+    workload = workload or Workload()
+    if math.isnan(workload.seconds):
+        began = time.perf_counter()
+        yield first.number, _fit_with_threads(threads, networks, first, loss)
+        workload.seconds = time.perf_counter() - began
+        del others[0]
+    workers = min(cores, len(others))
+    expected = workload.seconds * (len(others) + workload.later_calls * len(jobs))
+    pays_off = workload.in_processes or expected >= MIN_SECONDS
+    if workers < 2 or not pays_off or not fitting:
+        yield from ((job.number, _fit_with_threads(threads, networks, job, loss)) for job in others)
         return
+    workload.in_processes = True
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
     tasks = ((os.getpid(), networks, job, loss, _registered_techniques(job)) for job in others)
     yield from parallel(delayed(_fit_in_process)(*task) for task in tasks)
+
+
+def _on_cpu(job: Job) -> bool:
+    return bool(job.split.train.x.device.type == "cpu")
+
+
+def _fit_with_threads(threads: int, networks: Networks, job: Job, loss: Loss | None) -> Result:
+    with using_threads(threads):
+        return fit_job(networks, job, loss)
 
 
 def fit_job(networks: Networks, job: Job, loss: Loss | None) -> Result:
