@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from goodfit import progress
-from goodfit.data import Inputs, Split
+from goodfit.data import Inputs, Split, TaskSpec
 from goodfit.recipe import Recipe
+from goodfit.study import Fit, Protocol, Study
+from goodfit.study.candidates import PLAIN, Candidate
+from goodfit.study.definition import Definition
+from goodfit.study.fits import Predictions
+from goodfit.study.targets import Targets
 from goodfit.testing import data, setups
+from goodfit.train.config import Training
 from goodfit.train.stages.augmentation import BatchAugmenter
 from goodfit.train.stages.hooks import StepContext
 
@@ -166,3 +172,55 @@ def augment() -> Callable[..., Tensor]:
         return augmenter(x, y)[0]
 
     return apply
+
+
+# ---- studies built from scores ----------------------------------------------------------------------
+
+SPEC = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
+NUMBERS = TaskSpec("regression", "y", (), (4,), 1, "hand")
+ROWS = 20
+"""Rows of a fold."""
+
+
+def outputs_with(score: float, rows: int) -> torch.Tensor:
+    """Logits whose accuracy on rows of class 0 is a score: the first rows are right."""
+    right = torch.arange(rows) < round(score * rows)
+    return torch.where(right[:, None], torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
+
+
+def fit_with(text: str, score: float | None, fold: int, metric: str, rows: int) -> Fit:
+    """A fit on rows of a fold with a score; None: it failed."""
+    candidate, spec = Candidate(text or PLAIN, Recipe.of(text)), SPEC if metric == "accuracy" else NUMBERS
+    if score is None:
+        return Fit(candidate, 0, fold, fold, spec, metric, failure="it diverged")
+    outputs = outputs_with(score, rows) if metric == "accuracy" else torch.full((rows, 1), score, dtype=torch.float64)
+    own = Predictions(torch.arange(fold * rows, (fold + 1) * rows), outputs)
+    predictions = {"stop": own, "validation": own, "test": Predictions(torch.arange(rows), outputs)}
+    return Fit(candidate, 0, fold, fold, spec, metric, predictions, seconds=1.0 + fold)
+
+
+@pytest.fixture
+def make_study() -> Callable[..., Study]:
+    """Build a study from the scores of each recipe (None: a failed fit), one per fold of 20 rows.
+
+    The metric is accuracy, or rmse with all targets 0.
+    """
+
+    def make(scores: Mapping[str, Sequence[float | None]], metric: str = "accuracy", rows: int = ROWS) -> Study:
+        folds = max(map(len, scores.values()))
+        fits = [
+            fit_with(text, value, fold, metric, rows)
+            for text, values in scores.items()
+            for fold, value in enumerate(values)
+        ]
+        candidates = tuple(dict.fromkeys(fit.candidate for fit in fits))
+        counts = {"train": 100, "stop": rows, "validation": rows, "test": rows}
+        definition = Definition(
+            "hand", "0", counts, fits[0].spec, "mlp", "", Training(), metric, "", Protocol(folds=folds, repeats=1),
+            f"{folds} folds", candidates,
+        )  # fmt: skip
+        y = torch.zeros(folds * rows, dtype=torch.int64 if metric == "accuracy" else torch.float64)
+        targets = Targets(y, torch.arange(len(y)), y[:rows], torch.arange(rows))
+        return Study(definition, targets, fits)
+
+    return make

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from goodfit.registry import register
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
-    from goodfit.study import run_study
+    from goodfit.study import Protocol, load_study, run_study
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
@@ -71,6 +71,8 @@ _HOMES = {
     # results
     "diagnose": "diagnosis",
     "run_study": "study",
+    "load_study": "study",
+    "Protocol": "study",
     "write_report": "report",
     "compress": "compression",
     "save_run": "store",
@@ -89,6 +91,7 @@ __all__ = [
     "Images",
     "InputError",
     "Inputs",
+    "Protocol",
     "Recipe",
     "Run",
     "Series",
@@ -108,6 +111,7 @@ __all__ = [
     "from_tensors",
     "load",
     "load_run",
+    "load_study",
     "models",
     "register",
     "run_study",

@@ -1,75 +1,174 @@
-"""A saved study: its files, their contents and their format versions."""
+"""A saved study: its files, their contents and their format versions; and a study that is read from them."""
+
+from __future__ import annotations
 
 import csv
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from goodfit.data import Dataset
+from goodfit.errors import InputError, NetworkNeeded
 from goodfit.recipe import Recipe
 from goodfit.store import load_run, save_run
-from goodfit.study import Study, run_study
-from goodfit.study.save import save_study
+from goodfit.study import Protocol, Study, load_study, run_study
+from goodfit.study.design import design
+from goodfit.study.save import answer, save_results
 from goodfit.train.config import Training
+
+RowsOf = Callable[[Study], list[dict[str, Any]]]
+RECIPES = ["l2=1e-2", "batch_norm, max_norm=inf"]
+TWO = Protocol(folds=2, repeats=1)
+
+
+def strict(path: Path) -> Any:
+    """JSON without NaN and Infinity."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def refuse_training(*arguments: Any, **options: Any) -> None:
+    raise AssertionError("nothing may be trained")
 
 
 @pytest.fixture(scope="module")
-def study(iris: Dataset, quick: Training) -> Study:
-    return run_study(iris, "mlp:8", ["l2=1e-2", "batch_norm, max_norm=inf"], quick, seeds=2)
+def folder(iris: Dataset, quick: Training, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study with its results."""
+    path = tmp_path_factory.mktemp("saved") / "study"
+    save_results(run_study(iris, "mlp:8", RECIPES, quick, protocol=TWO, folder=path), path)
+    return path
 
 
-def test_files(study: Study, iris: Dataset, tmp_path: Path) -> None:
-    save_study(study, tmp_path)
-    names = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+@pytest.fixture(scope="module")
+def study(folder: Path) -> Study:
+    return load_study(folder)
+
+
+def test_files(study: Study, folder: Path) -> None:
+    names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     of_run = {"run.json", "recipe.yaml", "best.safetensors", "last.safetensors"}
-    tables = {"runs.csv", "ranking.csv", "study.json", "recipe.yaml"}
-    assert names == tables | {f"{f}/{n}" for f in ("best", "plain") for n in of_run}
-    with (tmp_path / "runs.csv").open() as file:
+    tables = {"fits.csv", "ranking.csv", "metrics.csv", "answer.json", "recipe.yaml"}
+    trials = study.definition.trials
+    runs = {f"runs/{study.definition.fit_id(t, 0, 0)}/{n}" for t in trials for n in of_run}
+    fits = {f"predictions/{study.definition.fit_id(t, 0, f)}.safetensors" for t in trials for f in (0, 1)}
+    results = {f"{f}/{n}" for f in ("best", "plain") for n in of_run}
+    files = {name for name in names if not name.startswith("study.db")}  # the database may have more files
+    assert files == {"study.json", "targets.safetensors"} | tables | results | runs | fits
+    with (folder / "fits.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(r["recipe"], r["seed"]) for r in rows] == [(o.candidate.label, str(o.seed)) for o in study.trials]
-    assert [float(r["score"]) for r in rows] == [o.score for o in study.trials]
-    with (tmp_path / "ranking.csv").open() as file:
+    assert [(r["recipe"], r["fold"]) for r in rows] == [(label, f) for f in "01" for label in study.labels]
+    assert [float(r["score"]) for r in rows] == study.fits_frame()["score"].tolist()
+    with (folder / "ranking.csv").open() as file:
         assert [r["recipe"] for r in csv.DictReader(file)] == [r.candidate.label for r in study.ranking()]
+    with (folder / "metrics.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(study.metrics_frame())
 
 
-def test_loading_a_study_folder_returns_its_best_run(study: Study, iris: Dataset, tmp_path: Path) -> None:
-    save_study(study, tmp_path)
-    best, x = study.ranking()[0].candidate.label, iris.split(0).test.x
-    assert torch.equal(load_run(tmp_path).outputs(x), study.run_of(best).outputs(x))
-    assert torch.equal(load_run(tmp_path / "plain").outputs(x), study.run_of("plain").outputs(x))
+def test_loading_a_study_folder_returns_its_best_run(study: Study, folder: Path, iris: Dataset) -> None:
+    best, x = study.ranking()[0].candidate.label, design(TWO, iris).folds[0].split().test.x
+    assert torch.equal(load_run(folder).outputs(x), study.run_of(best).outputs(x))
+    assert torch.equal(load_run(folder / "plain").outputs(x), study.run_of("plain").outputs(x))
 
 
-def test_the_recipe_file_trains_again(study: Study, tmp_path: Path) -> None:
-    save_study(study, tmp_path)
+def test_the_recipe_file_trains_again(study: Study, folder: Path) -> None:
     best = study.ranking()[0].candidate.recipe
-    assert Recipe.load(str(tmp_path / "recipe.yaml")) == best
-    data = yaml.safe_load((tmp_path / "recipe.yaml").read_text())
+    assert Recipe.load(str(folder / "recipe.yaml")) == best
+    data = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert data["format"] == 1
     assert data["network"] == "mlp:8"
     assert Training.of(data["training"]) == study.training
 
 
-def test_json_is_strict_and_complete(study: Study, tmp_path: Path) -> None:
-    save_study(study, tmp_path)
+def test_the_answer_is_strict_json_and_complete(study: Study, folder: Path) -> None:
+    data, best = strict(folder / "answer.json"), study.ranking()[0]
+    assert (data["format"], data["name"], data["metric"], data["complete"]) == (2, "iris", "accuracy", True)
+    assert (data["fits"], data["recipes"]) == (6, 3)
+    assert (data["label"], data["score"]["mean"]) == (best.candidate.label, best.score.mean)
+    assert Recipe.of(data["recommended"]) == best.candidate.recipe
+    assert [row["recipe"] for row in data["ranking"]] == [r.candidate.label for r in study.ranking()]
+    assert [row["difference"] for row in data["ranking"] if row["recipe"] == "plain"] == [None]
+    assert data["test"]["plain"]["fits"] == 2
+    assert data["significance"] == study.significance(best)
+    assert not any("seconds" in key for key in data)
 
-    def refuse(word: str) -> None:
-        raise AssertionError(word)
 
-    data = json.loads((tmp_path / "study.json").read_text(), parse_constant=refuse)
-    assert data["format"] == 1
-    assert len(data["runs"]) == len(study.trials)
-    assert data["runs"][0]["history"]["stop_loss"] == study.trials[0].run.history["stop_loss"]  # type: ignore[union-attr]
-    assert data["rows"] == study.rows
+def test_the_definition_is_strict_json(study: Study, folder: Path) -> None:
+    data = strict(folder / "study.json")
+    assert data["format"] == 2
+    assert data["rows"] == dict(study.rows)
+    assert data["identity"]["protocol"] == {"folds": 2, "repeats": 1, "seed": 0}
+    assert [label for label, _ in data["identity"]["recipes"]] == study.labels
+
+
+def test_a_study_that_is_read_equals_the_one_that_was_run(
+    iris: Dataset, quick: Training, rows_of: RowsOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run_study(iris, "mlp:8", RECIPES, quick, protocol=TWO, folder=tmp_path / "s")
+    monkeypatch.setattr("goodfit.study.training.run_jobs", refuse_training)
+    read = load_study(tmp_path / "s")
+    assert rows_of(read) == rows_of(ran)
+    best = ran.best()
+    assert best is not None
+    assert answer(read, best) == answer(ran, best)
+    assert read.best() == best
+    assert read.notes == ran.notes
+    assert read.metrics_frame().equals(ran.metrics_frame())
+    assert read.verdict() == ran.verdict()
+    repeated = run_study(iris, "mlp:8", RECIPES, quick, protocol=TWO, folder=tmp_path / "s")
+    assert rows_of(repeated) == rows_of(ran)
+
+
+def test_results_follow_from_the_files_of_fits(study: Study, folder: Path, tmp_path: Path) -> None:
+    save_results(study, tmp_path)
+    for name in ("fits.csv", "ranking.csv", "metrics.csv", "answer.json", "recipe.yaml", "best/run.json"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_saving_removes_what_a_killed_process_has_left(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "fits.csv.part").write_text("half a")
+    save_results(study, tmp_path)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_saving_replaces_earlier_results_of_either_kind(study: Study, tmp_path: Path) -> None:
     save_run(study.run_of("l2=0.01"), tmp_path)
-    save_study(study, tmp_path)
+    save_results(study, tmp_path)
     assert not (tmp_path / "run.json").exists()
     assert load_run(tmp_path).recipe == study.ranking()[0].candidate.recipe
     save_run(study.run_of("l2=0.01"), tmp_path, force=True)
     assert load_run(tmp_path).recipe.text() == "l2=0.01"
     assert not (tmp_path / "plain" / "run.json").exists()
+
+
+def test_without_a_finished_fit_only_the_table_of_fits_is_written(study: Study, tmp_path: Path) -> None:
+    save_results(dataclasses.replace(study, fits=[], runs={}), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["fits.csv"]
+
+
+def test_a_users_own_network_is_needed_for_its_weights_alone(iris: Dataset, quick: Training, tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    ran = run_study(iris, net, ["l2=1e-2"], quick, protocol=TWO, folder=tmp_path / "s")
+    without = load_study(tmp_path / "s")
+    assert without.frame().drop(columns="seconds").equals(ran.frame().drop(columns="seconds"))
+    with pytest.raises(NetworkNeeded, match="holds the weights of your own network"):
+        without.run_of("plain")
+    x = iris.split().test.x
+    assert torch.equal(load_study(tmp_path / "s", net).run_of("plain").outputs(x), ran.run_of("plain").outputs(x))
+    save_results(without, tmp_path / "s")
+    assert (tmp_path / "s" / "answer.json").exists()
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError, match=r"study: there is no study in '.*'; choose the folder of one"):
+            load_study(folder)

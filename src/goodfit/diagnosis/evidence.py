@@ -17,10 +17,25 @@ Z = 1.96
 class Diagnosable(Protocol):
     """A run, or any object with these attributes of a run."""
 
-    history: History
-    metric: str
-    spec: TaskSpec
-    metadata: dict[str, Any]
+    @property
+    def history(self) -> History:
+        """One row per epoch."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric in the History."""
+        ...
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Row counts and the loss of a constant prediction; see `run_metadata`."""
+        ...
 
     @property
     def kept_epoch(self) -> int:

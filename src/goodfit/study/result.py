@@ -1,69 +1,51 @@
-"""The result of a study: the score of every run, and the ranking of the recipes."""
+"""The result of a study: the scores of its fits, and the ranking of the recipes."""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goodfit.data import TaskSpec, metric
+from torch import nn
+
+from goodfit.data import TaskSpec
 from goodfit.data.metrics import BOUNDED
-from goodfit.diagnosis import RUN_A_STUDY, Verdict, diagnose
+from goodfit.diagnosis import RUN_A_STUDY, Verdict
 from goodfit.errors import InputError
+from goodfit.store import load_run
 from goodfit.study.candidates import PLAIN, Candidate
-from goodfit.study.statistics import BETTER, UNKNOWN, Estimate, corrected_interval, paired, significance
+from goodfit.study.definition import Definition
+from goodfit.study.fits import Fit
+from goodfit.study.scores import REPORTED, Scorer, base_metric, check_task_metric
+from goodfit.study.statistics import BETTER, UNKNOWN, Estimate, mean_score, significance, within_unit_range
+from goodfit.study.targets import Targets
 from goodfit.train.config import Training
 from goodfit.train.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-COUNT_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
-"""Metrics that count rows: accuracy moves in steps of 1/rows, the others in steps that are 1/rows on average."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One recipe trained with one seed, and its score and loss on the validation part.
-
-    If training failed, `run` is None, `failure` says why, and score and loss are NaN.
-    """
-
-    candidate: Candidate
-    seed: int
-    score: float
-    loss: float
-    seconds: float
-    run: Run | None = None
-    verdict: Verdict | None = None
-    failure: str = ""
-
-    def row(self) -> dict[str, Any]:
-        """Return the row of `runs.csv` as plain values."""
-        return {
-            "recipe": self.candidate.label, "text": self.candidate.recipe.text(), "seed": self.seed,
-            "score": self.score, "loss": self.loss, "verdict": self.verdict.label if self.verdict else "",
-            "epochs": self.run.epochs if self.run else 0, "kept_epoch": self.run.kept_epoch if self.run else 0,
-            "seconds": self.seconds, "stopped": self.failure or (self.run.stopped if self.run else ""),
-        }  # fmt: skip
+LOG = logging.getLogger("goodfit")
 
 
 @dataclass(frozen=True)
 class RankedRecipe:
-    """A recipe of the ranking, with means over its seeds.
+    """A recipe of the ranking, with means over its fits.
 
     Attributes:
         candidate: the recipe and its label.
         score: the validation score with its interval.
         difference: the paired difference from the plain network with its interval; None for the plain network itself.
-        wins: the number of seeds in which the recipe is better than the plain network.
-        verdict: the most frequent verdict of its runs, or "failed" if none was diagnosed.
+        wins: the number of fits that are better than the plain network on the same fold.
+        verdict: the most frequent verdict of its fits, or "failed" if none was diagnosed.
         gap: the train metric minus the stop metric at the kept epoch.
-        seconds: the training time of a run.
-        failures: the number of runs that failed.
+        seconds: the training time of a fit.
+        failures: the number of fits that failed.
     """
 
     candidate: Candidate
@@ -78,63 +60,148 @@ class RankedRecipe:
 
 @dataclass(eq=False)
 class Study:
-    """The trials of a study and what follows from them: ranking, best recipe, verdict and test scores.
+    """The fits of a study and what follows from them: ranking, best recipe, verdict and test scores.
 
-    `rows` counts the rows of each data part. `test` holds the test scores of the plain network and of the best recipe,
-    which are measured once, at the end.
+    Attributes:
+        definition: data, network, settings, protocol and recipes.
+        targets: the targets of the rows outside the test part, and of the test part.
+        fits: the finished fits, fold by fold.
+        metric: the metric of the ranking.
+        interrupted: whether Ctrl-C ended it.
+        runs: trained networks by label and fold, in memory or as folders.
+        model: the user's own network, into which `run_of` loads stored weights.
+        messages: what happened while it ran.
     """
 
-    name: str
-    spec: TaskSpec
-    metric: str
-    network: str
-    training: Training
-    seeds: tuple[int, ...]
-    rows: dict[str, int]
-    trials: list[Trial] = field(default_factory=list)
-    test: dict[str, Estimate] = field(default_factory=dict)
+    definition: Definition
+    targets: Targets
+    fits: list[Fit] = field(default_factory=list)
+    metric: str = ""
     interrupted: bool = False
-    notes: list[str] = field(default_factory=list)
+    runs: dict[tuple[str, int, int], Run | Path] = field(default_factory=dict)
+    model: nn.Module | None = None
+    messages: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Rank by the metric of the definition."""
+        self.metric = self.metric or self.definition.metric
+
+    def __repr__(self) -> str:
+        done = f"{len(self.fits)} of {self.definition.fits} fits"
+        best = self.best()
+        leader = f", best: {best.candidate.label} ({self.metric} {best.score.mean:.4f})" if best else ""
+        return f"Study({self.name}: {len(self.labels)} recipes, {done}{leader})"
+
+    def say(self, text: str) -> None:
+        """Keep and show a message about the course of the study."""
+        self.messages.append(text)
+        LOG.warning("goodfit: %s", text)
+
+    @property
+    def name(self) -> str:
+        """The name of the data."""
+        return self.definition.name
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task."""
+        return self.definition.spec
+
+    @property
+    def network(self) -> str:
+        """The text of the reference network, or the class of the user's own."""
+        return self.definition.network
+
+    @property
+    def training(self) -> Training:
+        """The training settings."""
+        return self.definition.training
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """The number of rows of each part of a fold."""
+        return self.definition.rows
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        unfinished = f"{len(self.fits)} of {self.definition.fits} fits are finished"
+        return [*self.definition.notes, *self.messages, *([] if self.complete else [unfinished])]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the recipes, in their order; the plain network is the first."""
+        return [candidate.label for candidate in self.definition.candidates]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all fits are finished."""
+        return len(self.fits) == self.definition.fits
 
     @property
     def higher_is_better(self) -> bool:
         """Whether a higher metric is better."""
-        return metric(self.metric).higher_is_better
+        return base_metric(self.metric).higher_is_better
 
-    def trials_of(self, label: str) -> list[Trial]:
-        """Return the trials of a recipe in the order of the seeds."""
-        return [trial for trial in self.trials if trial.candidate.label == label]
-
-    def run_of(self, label: str) -> Run:
-        """Return the first run of a recipe that did not fail.
+    def with_metric(self, name: str) -> Study:
+        """The same study, ranked by another metric; nothing is trained.
 
         Raises:
-            InputError: the study has no such recipe, or all of its runs failed.
+            InputError: the metric cannot be computed for this task.
         """
-        trials = self.trials_of(label)
-        if not trials:
-            labels = ", ".join(dict.fromkeys(f"'{trial.candidate.label}'" for trial in self.trials))
+        check_task_metric(name, self.spec)
+        return replace(self, metric=name)
+
+    def fits_of(self, label: str) -> list[Fit]:
+        """The fits of a recipe, fold by fold."""
+        return [fit for fit in self.fits if fit.label == label]
+
+    def run_of(self, label: str) -> Run:
+        """The run of the first fold of a recipe that did not fail; a study keeps the network of no other fold.
+
+        Raises:
+            InputError: the study has no such recipe, all of its fits failed, or its network is not kept.
+            NetworkNeeded: the network is the user's own, and the study was loaded without it.
+        """
+        if label not in self.labels:
+            labels = ", ".join(f"'{each}'" for each in self.labels)
             raise InputError(f"study: the recipe must be one of {labels}, got '{label}'; use a label of the ranking.")
-        for trial in trials:
-            if trial.run is not None:
-                return trial.run
-        raise InputError(f"study: run_of needs a finished run, but all of '{label}' failed ({trials[0].failure}).")
+        for (own, *_), run in sorted(self.runs.items(), key=lambda item: item[0]):
+            if own == label:
+                return run if isinstance(run, Run) else load_run(run, self.model)
+        fits = self.fits_of(label)
+        reason = fits[0].failure if fits and fits[0].failure else "its first fold is not finished"
+        raise InputError(f"study: run_of needs a finished fit of the first fold, got none of '{label}' ({reason}).")
 
     def ranking(self) -> list[RankedRecipe]:
-        """Return the recipes, best mean score first; recipes without a finished run come last."""
-        labels = list(dict.fromkeys(trial.candidate.label for trial in self.trials))
+        """The recipes, best mean score first.
+
+        Recipes with fewer fits than others come later, because means over different folds cannot be compared.
+        """
         sign = -1 if self.higher_is_better else 1
-        ranked = [self._ranked(label) for label in labels]
-        return sorted(ranked, key=lambda r: (math.isnan(r.score.mean), sign * r.score.mean))
+        ranked = [self._ranked(label) for label in self.labels if self.fits_of(label)]
+        return sorted(ranked, key=lambda r: (-r.score.n, math.isnan(r.score.mean), sign * r.score.mean))
 
     def best(self) -> RankedRecipe | None:
-        """Return the recipe with the best mean score, or None if no run was finished."""
+        """The recipe with the best mean score, or None if no fit was finished."""
         ranking = [r for r in self.ranking() if r.score.n]
         return ranking[0] if ranking else None
 
+    def leader(self) -> tuple[str, float] | None:
+        """The label and mean score of the best recipe so far, of those with the most fits; quicker than `best`."""
+        scores: dict[str, list[float]] = {}
+        for fit in self.fits:
+            value = self.value(fit)
+            if math.isfinite(value):
+                scores.setdefault(fit.label, []).append(value)
+        most = max(map(len, scores.values()), default=0)
+        means = {label: sum(values) / most for label, values in scores.items() if len(values) == most}
+        best = max if self.higher_is_better else min
+        return best(means.items(), key=lambda item: item[1]) if means else None
+
     def verdict(self) -> Verdict | None:
-        """Return the most frequent verdict on the plain network, or None if none of its runs was finished."""
-        verdicts = [trial.verdict for trial in self.trials_of(PLAIN) if trial.verdict]
+        """The most frequent verdict on the plain network, or None if none of its fits was finished."""
+        verdicts = [fit.verdict for fit in self.fits_of(PLAIN) if fit.verdict]
         if not verdicts:
             return None
         label = Counter(v.label for v in verdicts).most_common(1)[0][0]
@@ -148,63 +215,124 @@ class Study:
         return UNKNOWN if d is None else significance(d.low, d.high, self.higher_is_better)
 
     def _regularize(self) -> str:
-        """Return the next step against overfitting that follows from this study."""
+        """The next step against overfitting that follows from this study."""
         for ranked in self.ranking():
             if self.significance(ranked) == BETTER:
                 return f"Regularize: use {ranked.candidate.label}, which is significantly better than plain."
-        return "Regularize: use more seeds or other recipes, because none is significantly better than plain."
+        return "Regularize: use more rows, repeats or other recipes, because none is significantly better than plain."
 
-    def estimate(self, scores: Sequence[float], part: str) -> Estimate:
-        """Return the mean and interval of scores on a data part over seeds, clipped to the range of the metric."""
-        interval = self._interval(scores, part)
-        return interval.within(0.0, 1.0) if self.metric in BOUNDED else interval
+    # ---- estimates --------------------------------------------------------------------------------------
 
-    def _interval(self, values: Sequence[float], part: str) -> Estimate:
-        counts_rows = self.metric in COUNT_METRICS and self.spec.task == "classification"  # of masks, it counts pixels
-        counted = self.rows[part] if counts_rows else 0
-        return corrected_interval(values, self.rows[part] / self.rows["train"], counted)
+    def estimate(self, label: str, name: str = "", part: str = "validation") -> Estimate:
+        """The mean score of a recipe on a part, with its interval within the range of the metric.
+
+        `name`: the metric; "" for that of the ranking.
+        """
+        name, fits = name or self.metric, self._usable(label)
+        smallest = self._scorer.smallest_variance(fits, name, part)
+        interval = mean_score(self._scorer.scores(fits, name, part), len(fits), smallest)
+        if name not in BOUNDED:
+            return interval
+        return within_unit_range(interval, sum(len(fit.predictions[part].rows) for fit in fits))
+
+    def difference(self, label: str, name: str = "", part: str = "validation", baseline: str = PLAIN) -> Estimate:
+        """The mean paired difference of a recipe from another one, over the folds that both have finished.
+
+        `name`: the metric; "" for that of the ranking.
+        """
+        name, (fits, others) = name or self.metric, self._pairs(label, baseline)
+        scores = (self._scorer.scores(each, name, part) for each in (fits, others))
+        return mean_score([a - b for a, b in zip(*scores, strict=True)], len(fits))
+
+    def value(self, fit: Fit) -> float:
+        """The validation score of a fit; NaN if training failed or it is not defined."""
+        return self._scorer.value(fit, self.metric, "validation")
+
+    def test_scores(self) -> dict[str, Estimate]:
+        """The test scores of the plain network and the best recipe; empty as long as fits are missing."""
+        best = self.best()
+        if not self.complete or best is None:
+            return {}
+        labels = dict.fromkeys((PLAIN, best.candidate.label))
+        estimates = {label: self.estimate(label, part="test") for label in labels}
+        return {label: estimate for label, estimate in estimates.items() if estimate.n}
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(self.targets)
+
+    def _usable(self, label: str) -> list[Fit]:
+        return [fit for fit in self.fits_of(label) if self._scorer.is_usable(fit)]
+
+    def _pairs(self, label: str, baseline: str) -> tuple[list[Fit], list[Fit]]:
+        """The fits of two recipes on the folds that both have finished, in the same order."""
+        own, others = ({fit.key: fit for fit in self._usable(each)} for each in (label, baseline))
+        both = [key for key in own if key in others]
+        return [own[key] for key in both], [others[key] for key in both]
 
     def _ranked(self, label: str) -> RankedRecipe:
-        trials = [trial for trial in self.trials_of(label) if trial.run is not None]
-        plain = [trial for trial in self.trials_of(PLAIN) if trial.run is not None]
-        differences = paired({t.seed: t.score for t in trials}, {t.seed: t.score for t in plain})
-        better = [d for d in differences if (d > 0) == self.higher_is_better and d != 0]
-        labels = Counter(trial.verdict.label for trial in trials if trial.verdict)
+        fits = self.fits_of(label)
+        finished = [fit for fit in fits if not fit.failure]
+        gains = [self.value(fit) - self.value(other) for fit, other in zip(*self._pairs(label, PLAIN), strict=True)]
+        verdicts = Counter(fit.verdict.label for fit in finished if fit.verdict)
         return RankedRecipe(
-            self.trials_of(label)[0].candidate,
-            self.estimate([trial.score for trial in trials], "validation"),
-            None if label == PLAIN else self._interval(differences, "validation"),
-            wins=len(better),
-            verdict=labels.most_common(1)[0][0] if labels else "failed",
-            gap=_mean([_gap(trial.run, self.metric) for trial in trials if trial.run]),
-            seconds=_mean([trial.seconds for trial in trials]),
-            failures=len(self.trials_of(label)) - len(trials),
+            fits[0].candidate,
+            self.estimate(label),
+            None if label == PLAIN else self.difference(label),
+            wins=sum(d > 0 if self.higher_is_better else d < 0 for d in gains),
+            verdict=verdicts.most_common(1)[0][0] if verdicts else "failed",
+            gap=_mean([fit.gap for fit in finished]),
+            seconds=_mean([fit.seconds for fit in finished]),
+            failures=len(fits) - len(finished),
         )
 
+    # ---- tables -----------------------------------------------------------------------------------------
+
     def frame(self) -> pd.DataFrame:
-        """Return the ranking as a data frame with one row per recipe, best first."""
+        """The ranking as a data frame with one row per recipe, best first."""
         import pandas as pd
 
         rows = [
             {
-                "recipe": r.candidate.label, "mean": r.score.mean, "low": r.score.low, "high": r.score.high,
-                "difference": r.difference.mean if r.difference else math.nan,
-                "difference_low": r.difference.low if r.difference else math.nan,
-                "difference_high": r.difference.high if r.difference else math.nan,
-                "wins": r.wins, "seeds": r.score.n, "verdict": r.verdict, "gap": r.gap, "seconds": r.seconds,
+                "recipe": r.candidate.label, **_columns(r.score, r.difference), "wins": r.wins, "fits": r.score.n,
+                "verdict": r.verdict, "gap": r.gap, "seconds": r.seconds,
             }
             for r in self.ranking()
         ]  # fmt: skip
         return pd.DataFrame(rows)
 
+    def metrics_frame(self, labels: Sequence[str] = ()) -> pd.DataFrame:
+        """All metrics of the task for some recipes (by default all): one row per recipe and metric, with intervals."""
+        import pandas as pd
 
-def build_trial(candidate: Candidate, seed: int, run: Run, scores: tuple[float, float], seconds: float) -> Trial:
-    """Return the trial of a finished run, with its verdict; `scores` are metric and loss on the validation part."""
-    return Trial(candidate, seed, *scores, seconds, run, diagnose(run))
+        rows = []
+        for label in labels or self.labels:
+            for name in REPORTED[self.spec.task]:
+                difference = None if label == PLAIN else self.difference(label, name)
+                rows.append({"recipe": label, "metric": name, **_columns(self.estimate(label, name), difference)})
+        return pd.DataFrame(rows)
+
+    def fits_frame(self) -> pd.DataFrame:
+        """One row per fit: recipe, fold, seed, score, loss, verdict, epochs and time."""
+        import pandas as pd
+
+        return pd.DataFrame([self._fit_row(fit) for fit in self.fits])
+
+    def _fit_row(self, fit: Fit) -> dict[str, Any]:
+        return {
+            "recipe": fit.label, "text": fit.candidate.recipe.text(), "repeat": fit.repeat, "fold": fit.fold,
+            "seed": fit.seed, "score": self.value(fit), "loss": fit.loss,
+            "verdict": fit.verdict.label if fit.verdict else "", "epochs": len(fit.history),
+            "kept_epoch": fit.kept_epoch, "seconds": fit.seconds, "stopped": fit.failure or fit.stopped,
+        }  # fmt: skip
 
 
-def _gap(run: Run, name: str) -> float:
-    return run.row[f"train_{name}"] - run.row[f"stop_{name}"] if run.epochs else math.nan
+def _columns(score: Estimate, difference: Estimate | None) -> dict[str, float]:
+    d = difference or Estimate(math.nan, math.nan, math.nan, 0)
+    return {
+        "mean": score.mean, "low": score.low, "high": score.high,
+        "difference": d.mean, "difference_low": d.low, "difference_high": d.high,
+    }  # fmt: skip
 
 
 def _mean(values: Sequence[float]) -> float:

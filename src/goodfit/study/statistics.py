@@ -1,4 +1,4 @@
-"""Paired differences over seeds with 95 % intervals."""
+"""Scores of recipes and paired differences, with 95 % intervals from the rows on which they were measured."""
 
 from __future__ import annotations
 
@@ -7,15 +7,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import numpy.typing as npt
+from scipy import special, stats
 
 LEVEL = 0.95
 BETTER, WORSE, INCONCLUSIVE, UNKNOWN = "better", "worse", "inconclusive", "unknown"
 
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """The score of the predictions of one or several fits, and what each row contributes to it.
+
+    Shape: influence (rows,): (1 − 1/n) times the score minus that without the row; units (rows,) the codes of the
+    units to which the rows belong.
+    """
+
+    value: float
+    influence: Floats
+    units: npt.NDArray[np.int64]
+
+    def __sub__(self, other: Score) -> Score:
+        """The paired difference of two scores on the same rows; not defined if one of them is not."""
+        for score in (self, other):
+            if not math.isfinite(score.value):
+                return score
+        # Scores with the same number of correct rows can differ in their last bit.
+        same = math.isclose(self.value, other.value, rel_tol=1e-12)
+        return Score(0.0 if same else self.value - other.value, self.influence - other.influence, self.units)
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` seeds with its 95 % interval, which is infinite for fewer than two seeds."""
+    """A mean over `n` fits with its 95 % interval; NaN without a fit, infinite where the interval is unknown."""
 
     mean: float
     low: float
@@ -23,46 +48,73 @@ class Estimate:
     n: int
 
     @property
+    def known(self) -> bool:
+        """Whether the interval is known."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
     def significant(self) -> bool:
-        """Whether the 95 % interval excludes zero."""
-        return self.n > 1 and (self.low > 0 or self.high < 0)
+        """Whether the 95 % interval is known and excludes zero."""
+        return self.known and (self.low > 0 or self.high < 0)
 
-    def within(self, low: float, high: float) -> Estimate:
-        """Return the estimate with its interval clipped to the range of possible scores."""
-        return Estimate(self.mean, max(low, self.low), min(high, self.high), self.n)
+    def to_dict(self) -> dict[str, float]:
+        """Plain values."""
+        return {"mean": self.mean, "low": self.low, "high": self.high, "fits": self.n}
 
 
-def corrected_interval(values: Sequence[float], test_to_train: float, rows: int = 0) -> Estimate:
-    """Return the mean and 95 % interval of scores, or of paired differences, over resampled splits.
+def mean_score(scores: Sequence[Score], n: int | None = None, smallest_variance: float = 0.0) -> Estimate:
+    """The mean of scores with a 95 % jackknife interval over units (rows, groups or blocks of time).
 
-    The interval uses the corrected variance of Nadeau and Bengio, s² (1/J + n_test/n_train), with J − 1 degrees of
-    freedom. The training parts of different seeds share most of their rows, so an interval that treats them as
-    independent is too narrow. A score that counts `rows` rows moves in steps of 1/rows, so the variance is at least
-    the variance of that rounding, 1/(6 rows²): equal scores on few rows do not look exact.
+    A row that several scores contain, one per repeat, counts once: its influences on them are averaged first. The
+    interval covers the mean score of these networks on new rows. Scores that are not defined (NaN) are left out.
 
     Args:
-        values: one score per seed; values that are not finite are left out.
-        test_to_train: the number of evaluation rows divided by the number of training rows.
-        rows: the number of rows that the score counts; 0 for scores that are not counts.
+        scores: one per repeat, or one per fit.
+        n: the number of fits; by default that of the scores.
+        smallest_variance: the variance of the mean, at least.
 
-    >>> e = corrected_interval([0.01, 0.02, 0.03], test_to_train=0.25)
-    >>> round(e.mean, 3), round(e.low, 4), round(e.high, 4)
-    (0.02, -0.0129, 0.0529)
+    >>> first = Score(0.5, np.array([0.1, -0.1]), np.array([0, 1]))
+    >>> mean_score([first, first]).mean
+    0.5
 
-    Reference: C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning 52, 2003,
-    https://doi.org/10.1023/A:1024068626366
+    Reference: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981,
+    https://doi.org/10.1214/aos/1176345462
     """
-    finite = np.array([v for v in values if math.isfinite(v)], dtype=float)
-    n = len(finite)
-    if n == 0:
+    defined = [score for score in scores if math.isfinite(score.value)]
+    if not defined:
         return Estimate(math.nan, math.nan, math.nan, 0)
-    mean = float(finite.mean())
-    if n == 1:
-        return Estimate(mean, -math.inf, math.inf, 1)
-    rounding = 1 / (6 * rows**2) if rows else 0.0
-    error = math.sqrt(max(float(finite.var(ddof=1)), rounding) * (1 / n + test_to_train))
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * error
+    n = len(defined) if n is None else n
+    mean = math.fsum(score.value for score in defined) / len(defined)
+    units, codes = np.unique(np.concatenate([score.units for score in defined]), return_inverse=True)
+    totals = np.bincount(codes, np.concatenate([_centred(score, mean) for score in defined]), len(units)) / len(defined)
+    if len(units) < 2 or not np.isfinite(totals).all():
+        return Estimate(mean, -math.inf, math.inf, n)
+    variance = max(float((totals**2).sum()) * len(units) / (len(units) - 1), smallest_variance)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(units) - 1)) * math.sqrt(variance)
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def _centred(score: Score, mean: float) -> Floats:
+    """Influences on the mean over scores of different rows: they contain how far the score is from the mean."""
+    return score.influence + (score.value - mean) / len(score.influence)
+
+
+def within_unit_range(estimate: Estimate, rows: int) -> Estimate:
+    """The estimate of a score in [0, 1], with an interval that is symmetric on the logit scale.
+
+    Near 0 and 1 an interval that is symmetric around the score covers too seldom, and leaves the range.
+
+    >>> interval = within_unit_range(Estimate(0.95, 0.85, 1.05, 3), 100)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.698, 0.994)
+    """
+    if not estimate.known:
+        return estimate
+    edge = 0.5 / (rows + 1)
+    p = min(max(estimate.mean, edge), 1 - edge)
+    half = (estimate.high - estimate.low) / 2 / (p * (1 - p))
+    low, high = (float(special.expit(special.logit(p) + end)) for end in (-half, half))
+    return Estimate(estimate.mean, min(low, estimate.mean), max(high, estimate.mean), estimate.n)
 
 
 def significance(low: float | None, high: float | None, higher_is_better: bool) -> str:
@@ -78,13 +130,3 @@ def significance(low: float | None, high: float | None, higher_is_better: bool) 
     if low is None or high is None or math.isinf(low) or math.isinf(high) or low <= 0 <= high:
         return INCONCLUSIVE
     return BETTER if (low > 0) == higher_is_better else WORSE
-
-
-def paired(scores: dict[int, float], baseline: dict[int, float]) -> list[float]:
-    """Return the differences of scores for the seeds that both dictionaries contain.
-
-    >>> paired({0: 0.5, 1: 0.75}, {0: 0.25, 1: 0.25, 2: 0.9})
-    [0.25, 0.5]
-    """
-    # Rounded: scores with the same number of correct rows can differ in their last bit.
-    return [round(scores[seed] - baseline[seed], 12) for seed in sorted(scores) if seed in baseline]

@@ -1,31 +1,40 @@
-"""Run a study: train every recipe with every seed on shared splits."""
+"""Run a study: train every recipe on every fold, and compare the scores."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from goodfit.checks import whole_number
-from goodfit.data import Dataset, Part, Split, default_metric, metric
+from goodfit._version import __version__
+from goodfit.data import Dataset, Split, default_metric
+from goodfit.data.fingerprint import fingerprint
 from goodfit.data.kinds import kind
 from goodfit.data.task import Task
-from goodfit.errors import InputError, TrainingError
+from goodfit.errors import InputError
 from goodfit.recipe import Recipe
-from goodfit.study.candidates import PLAIN, Candidate, candidates_from, default_candidates
-from goodfit.study.result import Study, Trial, build_trial
-from goodfit.study.statistics import Estimate
+from goodfit.study.candidates import Candidate, candidates_from, default_candidates
+from goodfit.study.definition import Definition
+from goodfit.study.design import Design, design
+from goodfit.study.files import DATABASE, StudyFolder
+from goodfit.study.identity import loss_text, modules_of
+from goodfit.study.keeping import Folder, Keeper, Memory
+from goodfit.study.protocol import Protocol
+from goodfit.study.result import Study
+from goodfit.study.scores import check_task_metric
+from goodfit.study.targets import targets_of
+from goodfit.study.training import StudyTrainer
 from goodfit.train.config import Training
-from goodfit.train.evaluate import evaluate
-from goodfit.train.fit_many import many_progress
-from goodfit.train.losses import LOSSES, Criterion, Loss
-from goodfit.train.population.jobs import Job, Networks, Planner, PreparedRecipe, jobs_of
-from goodfit.train.population.scheduler import run_jobs
+from goodfit.train.losses import Loss
+from goodfit.train.population.jobs import Networks, Planner, PreparedRecipe
 from goodfit.train.prepare import check_metric
-from goodfit.train.run import Run
+
+if TYPE_CHECKING:
+    from goodfit.study.database import StudyDatabase
 
 ROWS_SEEN = 400_000
 """Training rows that a default run sees in total: enough for a plain network to overfit a small data set."""
@@ -43,83 +52,147 @@ def default_training(rows: int, task: Task = "classification") -> Training:
     return Training(epochs=min(60, max(10, ROWS_SEEN // max(1, rows))), batch_size=size if rows < 10_000 else 2 * size)
 
 
-def default_network(data: Dataset) -> str:
+def default_network(data: Dataset | Split) -> str:
     """Return the usual network for a kind of data and a task.
 
     >>> from goodfit import load
     >>> default_network(load("iris"))
     'mlp'
     """
-    return kind(data.kind).default_network(data.task)
+    name, task = (data.spec.inputs.kind, data.spec.task) if isinstance(data, Split) else (data.kind, data.task)
+    return kind(name).default_network(task)
 
 
 def run_study(
-    data: Dataset,
+    data: Dataset | Split,
     model: nn.Module | str | None = None,
     recipes: Sequence[Recipe | str] = (),
     training: Training | None = None,
     *,
-    seeds: int = 3,
+    protocol: Protocol | None = None,
     catalogue: bool = False,
     loss: Loss | None = None,
     population: bool | None = None,
+    folder: str | Path | None = None,
+    storage: str | None = None,
+    force: bool = False,
     progress: bool | None = None,
-    on_trial: Callable[[Study], None] | None = None,
+    on_fit: Callable[[Study], None] | None = None,
 ) -> Study:
-    """Train every recipe with several seeds and compare the scores.
+    """Train every recipe on every fold and compare the scores.
 
-    All recipes share the splits, starting weights, batches and noise of a seed, so that differences from the plain
-    network are paired. Each seed draws its own train, stop and validation parts; the test part is the same for all
-    seeds and is evaluated once, at the end, for the plain network and the best recipe. Ctrl-C returns the study with
-    the runs that are finished.
+    All recipes share the rows, initial weights, batches and noise of a fold, so that differences from the plain network
+    are paired. The test rows are scored once, when all fits are finished, for the plain network and the best recipe.
+    Ctrl-C returns the study with the fits that are finished.
 
     Args:
-        data: the data set.
+        data: the data set; or a split, whose parts are then kept.
         model: a reference network by name, or a module; None: the usual network for the kind of data (`mlp`, `cnn`,
-            `mel_cnn`, `text_cnn`, `unet`). A module is reinitialized for each seed (`reset_parameters` of its layers).
+            `mel_cnn`, `text_cnn`, `unet`). A module is reinitialized for each fold (`reset_parameters` of its layers).
         recipes: the recipes to compare with the plain network. If empty: the usual techniques at their defaults, each
             alone, and one combined recipe.
         training: the training settings; by default, `default_training` for the number of training rows.
-        seeds: the number of seeds per recipe.
+        protocol: folds, repeats and seed; by default, they follow from the number of rows.
         catalogue: compare every technique that can act on this network, not only the usual ones; without `recipes`.
         loss: a loss that replaces the default of the task.
-        population: train runs with the same structure together as stacked tensors: `True` wherever possible, `False`
+        population: train fits with the same structure together as stacked tensors: `True` wherever possible, `False`
             never, `None` where it is faster. The results agree up to rounding.
+        folder: where every fit is kept as soon as it is finished. A study in that folder is continued if it is the same
+            one; several processes can share it.
+        storage: the database in which optuna-dashboard can watch the study: a URL, or the path of a journal file. By
+            default `study.db` in the folder; without a folder there is none.
+        force: overwrite another study in the folder; the same study is continued all the same.
         progress: whether to show a progress bar; None: a bar on a terminal, otherwise a line every 10 seconds.
-        on_trial: called with the study after every run.
+        on_fit: called with the study after every fit.
 
     Raises:
-        InputError: `seeds` is less than 1, `catalogue` is combined with recipes, or network, recipes and data do not
-            fit each other.
+        InputError: `catalogue` is combined with recipes; network, recipes and data do not fit each other; the metric is
+            not defined on a part; or the folder or the database cannot be used.
     """
     _check_catalogue(catalogue, recipes)
-    seeds = whole_number("study", "seeds", seeds, 1)
-    splits = {seed: data.split(seed) for seed in range(seeds)}
-    first = splits[0]
+    _check_source(data)
+    _check_shapes(model)
+    folds = design(protocol or Protocol(), data)
+    first = folds.folds[0].split()
     training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
-    for split in splits.values():
-        check_metric(training.metric, split, "validation")
+    _check_metric(training.metric, folds, first)
     plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
     model = default_network(data) if model is None else model
     networks = Networks(model, fresh=True)
     plan, prepared, notes = _prepare_all(plan, networks, first, training, loss, drop=catalogue)
-    study = Study(
-        data.name, first.spec, training.metric, model if isinstance(model, str) else type(model).__name__, training,
-        tuple(splits), {name: len(part) for name, part in first.parts.items()},
-        notes=[note for note in (first.note, f"Duplicates: {first.duplicates.text}.", *notes) if note],
-    )  # fmt: skip
-    jobs, candidates = jobs_of(prepared, splits), [candidate for candidate in plan for _ in splits]
-    order = {id(candidate): number for number, candidate in enumerate(plan)}
-    with many_progress(jobs, progress, f"study of {study.name}") as bar, _stopped_by_ctrl_c(study, len(jobs)):
-        for number, result in run_jobs(networks, jobs, loss, bar, population=population):
-            study.trials.append(_to_trial(candidates[number], jobs[number], result, loss))
-            bar.note = _leader(study)
-            if on_trial is not None:
-                on_trial(study)
-    study.trials.sort(key=lambda trial: (trial.seed, order[id(trial.candidate)]))
-    with _stopped_by_ctrl_c(study, len(jobs)):
-        study.test = _test_scores(study, splits, loss)
+    notes = [*folds.notes(), f"Duplicates: {first.duplicates.text}.", *notes]
+    definition = _define(first, model, training, loss, folds, plan, notes)
+    study = Study(definition, targets_of(folds), model=model if isinstance(model, nn.Module) else None)
+    keeper = _keeper(study, folder, storage, force)
+    StudyTrainer(study, folds, networks, prepared, loss, population, keeper, on_fit).train(progress)
     return study
+
+
+def _define(
+    first: Split, model: nn.Module | str, training: Training, loss: Loss | None, folds: Design,
+    plan: Sequence[Candidate], notes: Sequence[str],
+) -> Definition:  # fmt: skip
+    rows = {name: len(part) for name, part in first.parts.items()}
+    network = model if isinstance(model, str) else type(model).__name__
+    return Definition(
+        first.spec.name, fingerprint(folds.folds[0].source), rows, first.spec, network, modules_of(model), training,
+        training.metric, loss_text(loss), folds.protocol, folds.text, tuple(plan), tuple(notes),
+    )  # fmt: skip
+
+
+def _check_shapes(model: nn.Module | str | None) -> None:
+    lazy = [n for n, p in model.named_parameters() if is_lazy(p)] if isinstance(model, nn.Module) else []
+    if lazy:
+        raise InputError(
+            f"study: the layers of the network must have shapes, got the lazy '{lazy[0]}'; call the network once on a "
+            "batch before the study."
+        )
+
+
+def _check_source(data: Dataset | Split) -> None:
+    if not isinstance(data, Dataset | Split):
+        raise InputError(f"study: data must be a Dataset or a Split, got {type(data).__name__}; use goodfit.load(…).")
+
+
+def _keeper(study: Study, folder: str | Path | None, storage: str | None, force: bool) -> Keeper:
+    """Open the folder and the database of a study.
+
+    Raises:
+        InputError: they cannot be used.
+    """
+    if folder is None:
+        if storage is not None:
+            raise InputError(f"study: storage needs a folder for the fits, got storage={storage!r}; add folder=….")
+        return Memory()
+    files = StudyFolder(Path(folder))
+    other = files.check(study.definition, force)
+    if storage is None and other:  # the database of the other study is in the folder
+        files.remove()
+    database = _open_database(study, files, storage)
+    if storage is not None and other:  # not before the database is known to be usable
+        files.remove()
+    files.begin(study.definition, study.targets)
+    return Folder(files, study.definition, database, study.say)
+
+
+def _open_database(study: Study, files: StudyFolder, storage: str | None) -> StudyDatabase:
+    """The database that follows the study.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    from goodfit.study.database import StudyDatabase  # imports Optuna
+    from goodfit.study.optuna_storage import sqlite_url
+
+    definition = study.definition
+    attributes = {
+        "data": definition.name, "metric": definition.metric, "network": definition.network,
+        "protocol": definition.design, "goodfit": __version__,
+    }  # fmt: skip
+    if storage is None:
+        files.path.mkdir(parents=True, exist_ok=True)
+    url, name = storage or sqlite_url(files.path / DATABASE), f"{definition.name} {definition.hash}"
+    return StudyDatabase.open(url, name, study.higher_is_better, attributes, study.say)
 
 
 def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str]) -> None:
@@ -131,32 +204,25 @@ def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str]) -> None:
 
 
 def _with_metric(training: Training, split: Split) -> Training:
-    """Return the settings with the default metric of the data in place of "auto"."""
+    """The settings with the default metric of the data in place of "auto"."""
     if training.metric != "auto":
         return training
     return dataclasses.replace(training, metric=default_metric(split.spec, split.train.y))
 
 
-@contextlib.contextmanager
-def _stopped_by_ctrl_c(study: Study, runs: int) -> Iterator[None]:
-    """On Ctrl-C, mark the study as interrupted; it keeps the trials that are finished."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        study.interrupted = True
-        study.notes.append(f"interrupted after {len(study.trials)} of {runs} runs")
-
-
-def _leader(study: Study) -> str:
-    """Return the note of the progress bar: the best recipe so far."""
-    best = study.best()
-    return f"best: {best.candidate.label} {best.score.mean:.4f}" if best else ""
+def _check_metric(name: str, folds: Design, first: Split) -> None:
+    """Check before training that the metric is defined on the stop and validation rows of all folds."""
+    check_task_metric(name, first.spec)
+    rows = sum(map(len, first.parts.values()))
+    for fold in folds:
+        for part in ("stop", "validation"):
+            check_metric(name, fold.targets(part), part, rows, first.spec.classes)
 
 
 def _prepare_all(
     plan: Sequence[Candidate], networks: Networks, split: Split, training: Training, loss: Loss | None, drop: bool
 ) -> tuple[list[Candidate], list[PreparedRecipe], list[str]]:
-    """Prepare every recipe before the first run, so that errors come at once.
+    """Prepare every recipe before the first fit, so that errors come at once.
 
     Returns the candidates that fit, their prepared recipes, and notes: the warnings of the linter and, with `drop`, the
     candidates that do not fit and were left out.
@@ -174,36 +240,3 @@ def _prepare_all(
         prepared.append(recipe)
         notes += [f"{candidate.label}: {message}" for message in planner.description(recipe, split)["warnings"]]
     return fitting, prepared, notes
-
-
-def _to_trial(candidate: Candidate, job: Job, result: Run | TrainingError, loss: Loss | None) -> Trial:
-    """Score the kept weights of a finished run on the validation part; record why a run failed.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C ended the run before it was finished.
-    """
-    if isinstance(result, TrainingError):
-        return Trial(candidate, job.seed, math.nan, math.nan, math.nan, failure=str(result))
-    if result.interrupted:
-        raise KeyboardInterrupt
-    metric_and_loss = scores(result, job.split.validation, loss)
-    return build_trial(candidate, job.seed, result, metric_and_loss, sum(result.history["seconds"]))
-
-
-def scores(run: Run, part: Part, loss: Loss | None = None) -> tuple[float, float]:
-    """Return the metric and the mean data loss of a run's kept weights on a data part."""
-    criterion = Criterion(run.loss, loss or LOSSES[run.loss])
-    evaluation = evaluate(run.model, part.x, part.y, criterion, metric(run.metric))
-    return evaluation.metric, evaluation.loss
-
-
-def _test_scores(study: Study, splits: dict[int, Split], loss: Loss | None) -> dict[str, Estimate]:
-    """Return the scores of the plain network and the best recipe on the test part, which nothing else here uses."""
-    best, test = study.best(), {}
-    if best is None or study.interrupted:
-        return {}
-    for label in dict.fromkeys((PLAIN, best.candidate.label)):
-        values = [scores(trial.run, splits[trial.seed].test, loss)[0] for trial in study.trials_of(label) if trial.run]
-        if values:
-            test[label] = study.estimate(values, "test")
-    return test
