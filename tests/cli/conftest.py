@@ -17,6 +17,8 @@ import pytest
 
 from goodfit.cli import main
 
+TWO_FOLDS = ("--folds", 2, "--repeats", 1)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -108,7 +110,7 @@ def csv(table: pd.DataFrame, tmp_path: Path) -> Path:
 def folder(goodfit: Callable[..., Result], csv: Path) -> Path:
     """The folder of a finished study of two recipes."""
     out = csv.parent / "study"
-    options = ("--target", "kind", "--model", "mlp:8", "--epochs", 3, "--seeds", 2, "--recipe", "l2=1e-2")
+    options = ("--target", "kind", "--model", "mlp:8", "--epochs", 3, *TWO_FOLDS, "--recipe", "l2=1e-2")
     result = goodfit("study", csv, *options, "--out", out)
     assert (result.code, result.err) == (0, "")
     return out

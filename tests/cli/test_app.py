@@ -11,7 +11,7 @@ import pytest
 import goodfit as package
 from goodfit.cli.app import app
 
-COMMANDS = ("study", "fit", "augment", "diagnose", "explain", "techniques", "predict")
+COMMANDS = ("study", "fit", "augment", "diagnose", "report", "explain", "techniques", "predict")
 Cli = Callable[..., Any]
 
 

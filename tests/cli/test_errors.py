@@ -122,7 +122,7 @@ OPTIONS: list[tuple[list[str], str]] = [
     (["--model", "mlp:big"], r"sizes must be written mlp:256-256, got 'mlp:big'"),
     (["--model", "mlp:0"], r"every size must be at least 1"),
     (["--metric", "acuracy"], r"metric: there is no 'acuracy'\. Did you mean 'accuracy'"),
-    (["--metric", "rmse"], r"rmse: there must be one value for each row"),
+    (["--metric", "rmse"], r"rmse: there must be one value for each row|got 'rmse', which needs values"),
     (["--epochs", "0"], r"Training: epochs must be a whole number in \[1, inf\), got epochs=0"),
     (["--batch-size", "0"], r"batch_size must be a whole number in \[1, inf\), got batch_size=0"),
     (["--learning-rate", "-0.1"], r"learning_rate must be in \(0, inf\), got learning_rate=-0\.1"),
@@ -145,8 +145,8 @@ def test_options(goodfit: Cli, csv: Path, command: str, options: list[str], patt
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["study", "iris", "--seeds", "0"],
-        ["study", "iris", "--seeds", "two"],
+        ["study", "iris", "--folds", "two"],
+        ["study", "iris", "--seeds", "3"],
         ["study", "iris", "--epochs", "1.5"],
         ["study", "iris", "--threads", "-1"],
         ["fit", "iris", "--seed", "-1"],
@@ -174,7 +174,9 @@ def test_typers_own_errors(goodfit: Cli, tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("command", ["study", "fit"])
 def test_earlier_results_are_kept(goodfit: Cli, tmp_path: Path, command: str) -> None:
     (tmp_path / "run.json").write_text("earlier")
-    refused(goodfit(command, "iris", "--out", tmp_path), r"holds earlier results; choose another folder .*--force")
+    refused(
+        goodfit(command, "iris", "--out", tmp_path), r"holds (earlier results|other files .*); choose another .*--force"
+    )
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("run.json", "earlier")]
 
 
@@ -216,6 +218,15 @@ def test_folders_without_a_run(goodfit: Cli, tmp_path: Path, command: list[str])
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
+        (
+            ["study", "iris", "--folds", "0"],
+            r"Protocol: folds must be a whole number in \[1, 100\] or None, got folds=0",
+        ),
+        (
+            ["study", "iris", "--repeats", "101"],
+            r"repeats must be a whole number in \[1, 100\] or None, got repeats=101",
+        ),
+        (["study", "iris", "--folds", "70"], r"folds: 128 rows are too few for 70 folds; use fewer folds"),
         (["explain"], r"it needs a recipe or the folder of a run, got neither; add --recipe"),
         (["explain", "DIR", "--model", "mlp:9", "--inputs", "3"], r"got --model mlp:9 and --inputs 3; leave out these"),
         (["study", "absent", "--catalogue", "--recipe", "l2"], r"--catalogue compares .* got 1 of them; leave out"),
@@ -238,8 +249,9 @@ def test_training_that_diverges_is_exit_code_1(goodfit: Cli, tmp_path: Path) -> 
     out = tmp_path / "out"
     study = goodfit("study", "iris", "--recipe", "l2", "--learning-rate", "1e30", "--epochs", 2, "--out", out)
     assert study.code == 1
-    assert "No run was finished" in study.out
-    assert [p.name for p in out.iterdir()] == ["runs.csv"]
+    assert "No fit was finished" in study.out
+    assert (out / "study.json").exists()
+    assert not (out / "report.html").exists()
 
 
 def test_a_disk_that_refuses_is_one_line(goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,8 @@ def test_ctrl_c_before_the_first_epoch(
     assert (result.code, result.err) == (130, "")
     assert "No epoch was finished" in result.out
     assert (study.code, study.err) == (130, "")
-    assert not (tmp_path / "study").exists()
+    assert "No fit was finished" in study.out
+    assert not list((tmp_path / "study").rglob("*.html"))
     assert goodfit("diagnose", tmp_path / "run").code == 0
     assert goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run", "--resume").code == 0
     assert load_run(tmp_path / "run").epochs == 3

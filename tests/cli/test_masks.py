@@ -66,8 +66,8 @@ def test_masks_need_a_folder(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
 
 
 def test_study_and_variants(goodfit: Cli, scans: Path, tmp_path: Path) -> None:
-    result = goodfit("study", scans, "--recipe", "rotation=10", "--model", "unet:4", "--epochs", 2, "--seeds", 2,
-                     "--out", tmp_path / "study")  # fmt: skip
+    result = goodfit("study", scans, "--recipe", "rotation=10", "--model", "unet:4", "--epochs", 2, "--folds", 2,
+                     "--repeats", 1, "--out", tmp_path / "study")  # fmt: skip
     assert result.code == 0, result.err
     page = (tmp_path / "study" / "report.html").read_text("utf-8")
     assert "iou" in page

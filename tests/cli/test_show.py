@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from types import SimpleNamespace
-from typing import Any
+import dataclasses
+from collections.abc import Callable
 
 import pytest
 
 from goodfit.cli import show
-from goodfit.data import TaskSpec
 from goodfit.diagnosis import Finding, Verdict
-from goodfit.recipe import Recipe
-from goodfit.study import Study, Trial
-from goodfit.study.candidates import Candidate
-from goodfit.train.config import Training
+from goodfit.study import Study
 
-
-def make_study(scores: dict[str, list[float | None]], metric: str = "accuracy") -> Study:
-    """Make a study from the scores of each recipe; None is a failed run."""
-    trials = []
-    for text, values in scores.items():
-        for seed, value in enumerate(values):
-            run: Any = None if value is None else SimpleNamespace(epochs=0)
-            score = math.nan if value is None else value
-            trials.append(Trial(Candidate(text or "plain", Recipe.of(text)), seed, score, 0.0, 1.0, run))
-    spec = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "hand")
-    rows = {"train": 100, "stop": 20, "validation": 25, "test": 25}
-    seeds = tuple(range(max(map(len, scores.values()))))
-    return Study("hand", spec, metric, "mlp", Training(), seeds, rows, trials)
+MakeStudy = Callable[..., Study]
 
 
 def cells(study: Study) -> list[list[str]]:
@@ -36,13 +19,13 @@ def cells(study: Study) -> list[list[str]]:
     return [list(map(str, row)) for row in zip(*columns, strict=True)]
 
 
-def test_a_row_of_the_ranking_has_score_difference_and_wins() -> None:
+def test_a_row_of_the_ranking_has_score_difference_and_wins(make_study: MakeStudy) -> None:
     best, plain = cells(make_study({"": [0.5, 0.5, 0.5, 0.5], "l2=0.1": [0.9, 0.9, 0.9, 0.9]}))
     assert (best[0], best[1], best[3], best[5]) == ("l2=0.1", "0.9000", "+0.4000*", "4/4")
     assert (plain[0], plain[1], plain[3:6]) == ("plain", "0.5000", ["", "", ""])
 
 
-def test_a_recipe_without_a_finished_run_has_dashes() -> None:
+def test_a_recipe_without_a_finished_run_has_dashes(make_study: MakeStudy) -> None:
     plain, l2 = cells(make_study({"": [0.5, 0.5], "l2=0.1": [None, None]}))
     assert plain[6] == "–"  # no epoch, no gap
     assert l2 == ["l2=0.1", "–", "–", "–", "–", "–", "–", "failed"]
@@ -51,19 +34,29 @@ def test_a_recipe_without_a_finished_run_has_dashes() -> None:
     assert failed[7] == "failed"
 
 
-def test_one_seed_has_no_interval() -> None:
-    best, plain = cells(make_study({"": [0.5], "l2=0.1": [0.75]}))
-    assert best[1:6] == ["0.7500", "one seed", "+0.2500 ", "one seed", "1/1"]
-    assert plain[2] == "one seed"
+def test_one_row_has_no_interval(make_study: MakeStudy) -> None:
+    best, plain = cells(make_study({"": [0.0], "l2=0.1": [1.0]}, rows=1))
+    assert best[1:6] == ["1.0000", "unknown", "+1.0000 ", "unknown", "1/1"]
+    assert plain[2] == "unknown"
 
 
 @pytest.mark.parametrize(("metric", "better"), [("accuracy", "higher"), ("rmse", "lower")])
-def test_the_title_says_which_scores_are_better(metric: str, better: str) -> None:
+def test_the_title_says_which_scores_are_better(make_study: MakeStudy, metric: str, better: str) -> None:
     title = show.ranking(make_study({"": [0.5, 0.5]}, metric)).title
-    assert title == f"{metric} on the validation part ({better} is better), 2 seeds; * significant"
+    assert title == f"{metric} on validation rows ({better} is better), 2 folds; * significant"
 
 
-def test_the_plain_network_is_bold() -> None:
+def test_an_unfinished_study_has_no_test_score(make_study: MakeStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    study = make_study({"": [0.5, 0.5], "l2=0.1": [0.9, 0.9]})
+    show.study(study)
+    assert "test score" in capsys.readouterr().out
+    show.study(dataclasses.replace(study, fits=study.fits[:3]))
+    shown = capsys.readouterr().out
+    assert "test score" not in shown
+    assert "3 of 4 fits are finished" in shown
+
+
+def test_the_plain_network_is_bold(make_study: MakeStudy) -> None:
     table = show.ranking(make_study({"": [0.5], "l2=0.1": [0.75]}))
     assert [row.style for row in table.rows] == ["", "bold"]
 

@@ -31,17 +31,35 @@ two_cores = pytest.mark.skipif(
 )
 
 
+def finished_fits(folder: Path) -> list[Path]:
+    """The files of the finished fits of a study."""
+    return list((folder / "predictions").glob("*.safetensors"))
+
+
 @pytest.fixture
 def study(
     process: Callable[..., subprocess.Popen[str]], wait_until: Callable[..., None], csv: Path
 ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A study in two workers, and its folder; some of its runs are finished, the others do not end."""
+    """A study in two workers, and its folder; some of its fits are finished, the others do not end."""
     out = csv.parent / "study"
     recipes = ("--recipe", "early_stopping=1", "--recipe", "l2=1e-3")
-    options = ("--target", "kind", "--model", "mlp:4", *recipes, "--epochs", 10**7, "--population", "--threads", 2)
+    options = (
+        "--target",
+        "kind",
+        "--model",
+        "mlp:4",
+        *recipes,
+        "--learning-rate",
+        0.3,
+        "--epochs",
+        10**7,
+        "--population",
+        "--threads",
+        2,
+    )
     started = process("study", csv, *options, "--out", out, code=("-c", NO_COMPILER))
     try:
-        wait_until((out / "runs.csv").exists, started)
+        wait_until(lambda: bool(finished_fits(out)), started)
         yield started, out
     finally:
         started.kill()
@@ -63,8 +81,8 @@ def test_a_study_is_kept(
     started.send_signal(number)
     printed, errors = started.communicate(timeout=60)
     assert (started.returncode, errors) == (code, "")
-    assert "interrupted after" in printed
-    assert len(pd.read_csv(out / "runs.csv")) >= 1
+    assert "fits are finished; the same command continues the study" in printed
+    assert len(pd.read_csv(out / "fits.csv")) >= 1
     assert (out / "report.html").exists()
     assert not list(out.rglob("*.part"))
     wait_for_end(children)
@@ -82,7 +100,7 @@ def test_a_killed_study_leaves_no_process(
     started.kill()
     started.communicate(timeout=60)
     wait_for_end(children)
-    assert len(pd.read_csv(out / "runs.csv")) >= 1
+    assert finished_fits(out)
 
 
 def test_a_closed_terminal_ends_a_fit_that_is_kept(

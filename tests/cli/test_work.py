@@ -22,26 +22,31 @@ from goodfit.train.run import same
 
 Cli = Callable[..., Any]
 SMALL = ("--model", "mlp:8", "--epochs", 3)
+ONE, TWO_FOLDS = ("--folds", 1, "--repeats", 1), ("--folds", 2, "--repeats", 1)
 
 
 # ---- study ------------------------------------------------------------------------------------------
 
 
 def test_a_study_writes_its_files(folder: Path) -> None:
-    assert {p.name for p in folder.iterdir()} == {
-        "best", "plain", "ranking.csv", "recipe.yaml", "report.html", "runs.csv", "study.json",
+    files = {p.name for p in folder.iterdir() if not p.name.startswith("study.db")}
+    assert files == {
+        "best", "plain", "predictions", "runs", "answer.json", "fits.csv", "metrics.csv", "ranking.csv", "recipe.yaml",
+        "report.html", "study.json", "targets.safetensors",
     }  # fmt: skip
-    data = json.loads((folder / "study.json").read_text())
-    assert [(r["recipe"], r["seed"]) for r in data["runs"]] == [(r, s) for s in (0, 1) for r in ("plain", "l2=0.01")]
+    with (folder / "fits.csv").open() as file:
+        fits = [(row["recipe"], row["fold"]) for row in tables.DictReader(file)]
+    assert fits == [(recipe, fold) for fold in "01" for recipe in ("plain", "l2=0.01")]
+    assert json.loads((folder / "answer.json").read_text())["complete"]
     assert f"--out {folder}" in (folder / "report.html").read_text()
 
 
 def test_a_study_prints_verdict_ranking_and_output_files(goodfit: Cli, csv: Path, folder: Path) -> None:
-    text = goodfit("study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--out", folder,
+    text = goodfit("study", csv, "--target", "kind", *SMALL, *TWO_FOLDS, "--recipe", "l2=1e-2", "--out", folder,
                       "--force").ok()  # fmt: skip
     assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
     assert "the plain network" in text
-    assert "accuracy on the validation part (higher is better), 2 seeds" in text
+    assert "accuracy on validation rows (higher is better), 2 folds × 1 repeat" in text
     assert "test score (measured once): plain" in text
     assert text.splitlines()[-1] == f"results in {folder}; open {folder / 'report.html'}"
 
@@ -50,9 +55,9 @@ def test_a_default_study_writes_to_a_folder_named_after_the_data(
     goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, "--seeds", 1).ok()
+    text = goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, *ONE).ok()
     assert all(name in text for name in (*DEFAULT_TECHNIQUES, "combined"))
-    with Path("goodfit-iris/runs.csv").open() as file:
+    with Path("goodfit-iris/fits.csv").open() as file:
         assert [row["recipe"] for row in tables.DictReader(file)] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
 
 
@@ -82,15 +87,43 @@ def test_ctrl_c_in_a_study_keeps_finished_runs(goodfit: Cli, csv: Path, monkeypa
     monkeypatch.setattr(home, "fit", stopping)
     out = csv.parent / "out"
     result = goodfit(
-        "study", csv, "--target", "kind", *SMALL, "--seeds", 2, "--recipe", "l2=1e-2", "--no-population", "--out", out
+        "study", csv, "--target", "kind", *SMALL, *TWO_FOLDS, "--recipe", "l2=1e-2", "--no-population", "--out", out
     )
     assert (result.code, result.err) == (130, "")
-    assert "interrupted after 3 of 4 runs" in result.out
+    assert "3 of 4 fits are finished; the same command continues the study" in result.out
     assert "test score" not in result.out
-    with (out / "runs.csv").open() as file:
+    with (out / "fits.csv").open() as file:
         assert len(list(tables.DictReader(file))) == 3
-    assert "interrupted after 3 of 4 runs" in (out / "report.html").read_text()
+    assert "3 of 4 fits are finished" in (out / "report.html").read_text()
+    assert not json.loads((out / "answer.json").read_text())["complete"]
     assert "the best recipe" in goodfit("diagnose", out).ok()
+
+
+def test_the_same_command_continues_a_study(goodfit: Cli, csv: Path, folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (folder / "predictions").iterdir()}
+    list(before)[1].unlink()
+    command = ("study", csv, "--target", "kind", *SMALL, *TWO_FOLDS, "--recipe", "l2=1e-2", "--out", folder)
+    goodfit(*command).ok()
+    after = {path: path.stat().st_mtime_ns for path in (folder / "predictions").iterdir()}
+    assert set(after) == set(before)
+    assert sum(after[path] != before[path] for path in before) == 1
+    goodfit(*command).ok()
+    assert after == {path: path.stat().st_mtime_ns for path in (folder / "predictions").iterdir()}
+
+
+def test_another_study_in_the_folder_is_refused(goodfit: Cli, csv: Path, folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    command = ("study", csv, "--target", "kind", *SMALL, "--recipe", "l2=1e-2", "--out", folder)
+    for change, words in [
+        ((*TWO_FOLDS, "--seed", 1), "seed 0 there, 1 here"),
+        (("--folds", 3, "--repeats", 1), "folds 2 there, 3 here"),
+        ((*TWO_FOLDS, "--epochs", 4), "epochs 3 there, 4 here"),
+        ((*TWO_FOLDS, "--recipe", "l1=0.1"), "2 recipes there, 3 here"),
+    ]:
+        result = goodfit(*command, *change)
+        assert result.code == 2
+        assert f"holds another study ({words}); choose another folder" in result.err
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # ---- fit --------------------------------------------------------------------------------------------
@@ -186,7 +219,7 @@ def test_diagnose_uses_the_latest_results_of_a_folder(goodfit: Cli, csv: Path, f
 
 
 def test_an_occupied_folder_is_refused_before_the_data_is_loaded(goodfit: Cli, folder: Path) -> None:
-    for command in (["fit", "absent"], ["study", "absent"], ["augment", "absent", "--recipe", "shift=0.1"]):
+    for command in (["fit", "absent"], ["augment", "absent", "--recipe", "shift=0.1"]):
         result = goodfit(*command, "--out", folder)
         assert result.code == 2
         assert "holds earlier results" in result.err
@@ -232,29 +265,49 @@ def test_fit_on_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
 def test_a_full_disk_costs_no_result_and_the_message_names_the_file(tmp_path: Path) -> None:
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from goodfit.cli import main; "
-        "import goodfit.report, goodfit.study; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); main()"
+        "import goodfit.report, goodfit.study; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); main()"
     )
-    arguments = "study", "iris", "--model", "mlp:256-256", "--epochs", "2", "--seeds", "1", "--recipe", "l2=0.01"
+    arguments = (
+        "study",
+        "iris",
+        "--model",
+        "mlp:256-256",
+        "--epochs",
+        "2",
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--recipe",
+        "l2=0.01",
+    )
     command = [sys.executable, "-c", limited, *arguments, "--no-population", "--out", str(tmp_path / "study")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"})
     assert ended.returncode == 1
     assert "plain" in ended.stdout
     assert "l2=0.01" in ended.stdout
     assert "test score" in ended.stdout
-    (message,) = ended.stderr.strip().splitlines()
+    note, message = ended.stderr.strip().splitlines()
+    assert "study: fits are not saved for now" in note
     assert "File too large" in message
     assert str(tmp_path / "study") in message
-    assert len((tmp_path / "study" / "runs.csv").read_text().splitlines()) == 3
+    assert len((tmp_path / "study" / "fits.csv").read_text().splitlines()) == 5
 
 
-def test_a_study_goes_on_where_its_runs_cannot_be_saved(
-    goodfit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_study_goes_on_where_its_fits_cannot_be_saved(
+    goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(study: object, folder: Path) -> None:
-        raise OSError(28, "No space left on device", str(folder / "runs.csv"))
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device", "a.safetensors")
 
-    monkeypatch.setattr("goodfit.cli.work.save_runs", fail)
-    out = goodfit("study", "iris", "--epochs", 1, "--seeds", 2, "--recipe", "l2=0.01", "--out", tmp_path / "study").ok()
-    assert out.count("runs are not saved: [Errno 28] No space left on device") == 1
-    assert "l2=0.01" in out
-    assert "results in" in out
+    command = ("study", "iris", "--epochs", 1, *TWO_FOLDS, "--recipe", "l2=0.01", "--out", tmp_path / "study")
+    with monkeypatch.context() as patch:
+        patch.setattr("goodfit.study.files.StudyFolder.write", fail)
+        result = goodfit(*command)
+    assert result.code == 0
+    assert caplog.text.count("fits are not saved for now ([Errno 28] No space left on device") == 1
+    assert "l2=0.01" in result.out
+    assert "results in" in result.out
+    assert not (tmp_path / "study" / "predictions").exists()
+    goodfit(*command).ok()
+    assert len(list((tmp_path / "study" / "predictions").iterdir())) == 4

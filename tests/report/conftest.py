@@ -1,4 +1,4 @@
-"""A realistic page: fifteen recipes, three seeds, sixty epochs."""
+"""A realistic page: fifteen recipes, three fits each, sixty epochs."""
 
 import dataclasses
 import itertools
@@ -10,7 +10,7 @@ import pytest
 from goodfit.report.page import Curve, FindingEntry, NetworkWeights, Page, Row, TensorWeights, VerdictBox
 
 LONG = "l2=1e-4, dropout=0.25, batch_norm, mixup=0.2, label_smoothing=0.1, max_norm=3, ema=0.999, early_stopping=5"
-PLAIN, NOTE = "plain", "diverged on one seed of three"
+PLAIN, NOTE = "plain", "1 of 3 fits failed"
 #        label, difference from plain, half-width of its interval, verdict, train accuracy, share of exact zeros
 RECIPES = (
     ("dropout=0.25, mixup=0.2", 0.0121, 0.0031, "good fit", 0.985, 0.0),
@@ -100,7 +100,7 @@ def verdict() -> VerdictBox:
         (
             FindingEntry(
                 "The gap is wide",
-                "Train accuracy 0.996, stop accuracy 0.970: a gap of 0.026, ten times its standard error over 3 seeds.",
+                "Train accuracy 0.996, stop accuracy 0.970: a gap of 0.026, ten times its standard error over 3 folds.",
                 "Regularize: dropout, mixup or weight decay.",
                 "supports",
             ),
@@ -110,7 +110,7 @@ def verdict() -> VerdictBox:
                 "Keep the best epoch's weights.",
                 "supports",
             ),
-            FindingEntry("The network can fit the data", "Train accuracy exceeds 0.99 on every seed.", "", "neutral"),
+            FindingEntry("The network can fit the data", "Train accuracy exceeds 0.99 in every fit.", "", "neutral"),
             FindingEntry(
                 "The learning curve over rows flattens",
                 "Doubling the rows from 17,150 to 34,300 narrows the gap by only 0.004.",
@@ -139,13 +139,13 @@ def sample_page() -> Page:
     )
     return Page(
         title="Which regularization helps the digits network?",
-        subtitle="15 recipes on 34,300 digits, compared on the same three seeds and the same rows.",
+        subtitle="15 recipes on 34,300 digits, compared on the same three folds.",
         facts=(
             ("Data", "digits, 49,000 rows"),
             ("Train / stop / validation", "34,300 / 7,350 / 7,350"),
             ("Network", "784-500-500-500-10, ReLU"),
             ("NetworkWeights", "897,010"),
-            ("Seeds", "3"),
+            ("Protocol", "3 folds × 1 repeat"),
             ("Epochs", "60"),
             ("Optimizer", "Adam, 1e-3, batch 128"),
             ("Took", "11 min 40 s"),
@@ -153,7 +153,7 @@ def sample_page() -> Page:
         verdict=verdict(),
         metric="accuracy",
         higher_is_better=True,
-        interval="95 % corrected resampled t interval",
+        interval="95 % interval over rows (jackknife)",
         ranking=tuple(row(*recipe[:5]) for recipe in reversed(RECIPES)),
         curves=tuple(curve(r[0], r[1] or 0.0, r[4], seed) for r in RECIPES for seed in range(3)),
         weights=tuple(weights(r[0], r[5]) for r in RECIPES),
@@ -167,18 +167,18 @@ def sample_page() -> Page:
         reproduce=(
             (
                 "On the command line",
-                'goodfit study digits.csv --target label --recipes "l1=1e-4; dropout=0.25" --seeds 3',
+                "goodfit study digits.csv --target label --recipe l1=1e-4 --recipe dropout=0.25 --folds 3 --repeats 1",
             ),
             (
                 "In Python",
-                "import goodfit\n\nstudy = goodfit.study(model, split, recipes, seeds=3)\n"
-                'study.report().write("report.html")\n',
+                "import goodfit\n\nstudy = goodfit.run_study(data, model, recipes)\n"
+                'goodfit.write_report(study, "report.html")\n',
             ),
         ),
         notes=(
             "The intervals are not corrected for fifteen comparisons. Expect about one of "
             "twenty to exclude zero by chance.",
-            "batch_norm diverged on one seed; its interval is wide for that reason.",
+            "batch_norm diverged on one fold; its interval is wide for that reason.",
         ),
         created="2025-06-01 12:00 UTC",
         version="0.1.0",

@@ -20,11 +20,13 @@ from goodfit.diagnosis import Finding, Verdict
 from goodfit.errors import InputError
 from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
-from goodfit.report import headline, write_report
+from goodfit.report import headline, summary, write_report
 from goodfit.report.build import run_page, study_page, verdict_box, weights
 from goodfit.report.html import render
 from goodfit.report.page import BINS
-from goodfit.study import Study, run_study
+from goodfit.study import Fit, Protocol, Study, run_study
+from goodfit.study.design import design
+from goodfit.study.fits import failed_fit
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.run import Run
@@ -40,7 +42,8 @@ def run(three_class_split: Split) -> Run:
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return run_study(load("iris"), "mlp:8", ["l1=0.05", "max_norm=2, clip_grad_norm=1"], Training(epochs=3), seeds=2)
+    return run_study(load("iris"), "mlp:8", ["l1=0.05", "max_norm=2, clip_grad_norm=1"], Training(epochs=3),
+                     protocol=Protocol(folds=2, repeats=1))  # fmt: skip
 
 
 # ---- weights ----------------------------------------------------------------------------------------
@@ -156,68 +159,69 @@ def test_the_page_of_a_run_without_an_epoch(run: Run) -> None:
 
 def test_the_page_of_a_study(study: Study) -> None:
     page = study_page(study)
-    labels = [o.candidate.label for o in study.trials[:3]]
+    labels = study.labels
     assert {r.label for r in page.ranking} == set(labels)
     plain = next(r for r in page.ranking if r.label == "plain")
     assert (plain.difference, plain.difference_low, plain.note) == (None, None, "")
     for row in page.ranking:
         ranked = next(r for r in study.ranking() if r.candidate.label == row.label)
-        assert (row.mean, row.low, row.high, row.seeds) == (ranked.score.mean, ranked.score.low, ranked.score.high, 2)
+        assert (row.mean, row.low, row.high, row.fits) == (ranked.score.mean, ranked.score.low, ranked.score.high, 2)
         if ranked.difference:
-            assert row.note == f"better than plain in {ranked.wins} of 2 seeds"
+            same = ranked.difference.low == ranked.difference.high == 0
+            wins = f"better than plain in {ranked.wins} of 2 fits"
+            assert row.note == ("changed nothing: every row is scored as by plain" if same else wins)
     assert {(c.label, c.seed) for c in page.curves} == {(name, seed) for name in labels for seed in (0, 1)}
     assert {w.label for w in page.weights} == set(labels)
     assert next(w for w in page.weights if w.label == "plain").zeros == 0
     assert page.verdict.subject == "the plain network"
     assert page.subtitle == headline(study)
-    assert [name for name, _ in page.test] == list(study.test)
+    assert [name for name, _ in page.test][:2] == list(study.test_scores())
+    assert page.test == summary.test_entries(study)
+    assert page.metrics == summary.metric_entries(study, study.ranking()[0].candidate.label)
     facts = dict(page.facts)
     assert facts["Target"] == "target (3 classes)"
-    assert facts["Rows"] == "train 91, stop 15, validation 22, test 22"
-    assert facts["Seeds"] == "2"
-    assert any("2 seeds give wide intervals" in note for note in page.notes)
+    assert facts["Rows"] == "train 49, stop 15, validation 64, test 22"
+    assert facts["Protocol"] == study.definition.design == "2 folds × 1 repeat"
     assert any("With 2 recipes compared" in note for note in page.notes)
 
 
-def test_failed_runs_are_noted(study: Study) -> None:
-    trials = [
-        dataclasses.replace(o, run=None, verdict=None, score=math.nan, failure="it diverged")
-        if (o.candidate.label, o.seed) == ("l1=0.05", 1)
-        else o
-        for o in study.trials
+def with_failures(study: Study, failed: Callable[[Fit], bool]) -> Study:
+    """The study as it would be if some of its fits had failed."""
+    folds = {fold.key: fold for fold in design(study.definition.protocol, load("iris"))}
+    fits = [
+        failed_fit(fit.candidate, folds[fit.key], fit.spec, fit.metric, "it diverged") if failed(fit) else fit
+        for fit in study.fits
     ]
-    page = study_page(dataclasses.replace(study, trials=trials))
+    kept = {(fit.label, *fit.key) for fit in fits if not fit.failure}
+    return dataclasses.replace(study, fits=fits, runs={k: v for k, v in study.runs.items() if k in kept})
+
+
+def test_failed_fits_are_noted(study: Study) -> None:
+    page = study_page(with_failures(study, lambda fit: (fit.label, fit.fold) == ("l1=0.05", 1)))
     row = next(r for r in page.ranking if r.label == "l1=0.05")
-    assert row.note.endswith("; 1 of 2 runs failed")
-    assert row.seeds == 1
+    assert row.note.endswith("; 1 of 2 fits failed")
+    assert row.fits == 1
     render(page)
 
 
 def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_path: Path) -> None:
-    trials = [
-        dataclasses.replace(o, run=None, verdict=None, score=math.nan, failure="it diverged")
-        if o.candidate.label == "plain"
-        else o
-        for o in study.trials
-    ]
-    broken = dataclasses.replace(study, trials=trials, test={})
+    broken = with_failures(study, lambda fit: fit.label == "plain")
     page = study_page(broken)
     best = broken.ranking()[0].candidate.label
     assert page.verdict.subject == best
-    assert "No plain run was finished" in page.subtitle
+    assert "No plain fit was finished" in page.subtitle
     assert {r.label for r in page.ranking} == {"l1=0.05", "max_norm=2.0, clip_grad_norm=1.0"}
     text = write_report(broken, tmp_path / "report.html").read_text()
     assert ">nan<" not in text.lower()
-    assert "No plain run was finished, so no recipe is compared with plain." in text
+    assert "No plain fit was finished, so no recipe is compared with plain." in text
     assert "Dashed" not in text
     assert 'data-figure="differences"' not in text
-    assert "of 0 seeds" not in text
+    assert "of 0 fits" not in text
 
 
 def test_a_study_without_a_run_has_no_report(study: Study, tmp_path: Path) -> None:
-    trials = [dataclasses.replace(o, run=None, verdict=None, score=math.nan) for o in study.trials]
     with pytest.raises(InputError, match="no run of the study of 'iris' was finished"):
-        write_report(dataclasses.replace(study, trials=trials), tmp_path / "report.html")
+        write_report(with_failures(study, lambda fit: True), tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,7 +237,9 @@ def hostile() -> Study:
     names = np.array(["<b>yes", '"no&'])[np.arange(60) % 2]
     table = pd.DataFrame({"<script>": rng.normal(size=60), "b": rng.normal(size=60), HOSTILE: names})
     data = dataclasses.replace(load(table, HOSTILE), name=HOSTILE)
-    return run_study(data, "mlp:4", ["l2(0.001, on='kernel [!<]*')"], Training(epochs=1), seeds=1)
+    return run_study(
+        data, "mlp:4", ["l2(0.001, on='kernel [!<]*')"], Training(epochs=1), protocol=Protocol(folds=2, repeats=1)
+    )
 
 
 def test_names_from_data_are_escaped(hostile: Study, tmp_path: Path) -> None:

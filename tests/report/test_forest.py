@@ -59,7 +59,7 @@ def test_without_a_plain_run_nothing_is_compared(page: Page) -> None:
     nan = {"difference": math.nan, "difference_low": math.nan, "difference_high": math.nan}
     rows = tuple(dataclasses.replace(row, **nan) for row in page.ranking if row.difference is not None)
     without = dataclasses.replace(page, ranking=rows)
-    assert summary(without) == "No plain run was finished, so no recipe is compared with plain."
+    assert summary(without) == "No plain fit was finished, so no recipe is compared with plain."
     assert without.reference() is None
     assert differences(without).layout.xaxis.range == (-1, 1)
 

@@ -1,4 +1,4 @@
-"""The commands: study, fit, augment, diagnose, explain, techniques, predict."""
+"""The commands: study, fit, augment, diagnose, report, explain, techniques, predict."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _common(
 
 
 @app.command(epilog="Example: `goodfit study credit-g.csv --target class --out out/credit-g`")
-@o.with_options(o.LOADING, o.TRAINING)
+@o.with_options(o.LOADING, o.TRAINING, o.PROTOCOL)
 def study(
     data: o.DataPath,
     target: o.Target = None,
@@ -68,14 +68,13 @@ def study(
     recipe: Annotated[
         list[str] | None, typer.Option(help="A recipe to compare (text or YAML file); repeat for several.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe; each has its own split.")] = 3,
     catalogue: Annotated[
         bool, typer.Option("--catalogue", help="Compare every technique that can act on the network; without --recipe.")
     ] = False,
     population: Annotated[
         bool | None,
         typer.Option(
-            help="Train runs of the same network structure together, as stacked tensors. Default: where it is faster."
+            help="Train fits of the same network structure together, as stacked tensors. Default: where it is faster."
         ),
     ] = None,
     groups: o.Groups = None,
@@ -84,23 +83,26 @@ def study(
     kind: o.Kind = None,
     cache: o.Cache = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results. Default: goodfit-NAME.")] = None,
+    storage: o.Storage = None,
     force: o.Force = False,
     threads: o.Threads = 0,
     modules: o.Import = None,
     options: Any = None,
     training: Any = None,
+    protocol: Any = None,
 ) -> None:
     """Compare techniques on your data: which helps, how much, and how certain it is.
 
-    Trains the plain network, single techniques and a combined recipe with several seeds; prints a ranked table and
-    writes a report, the best recipe and its weights. Without training options, epochs and batch size follow from the
-    number of rows.
+    Trains the plain network, single techniques and a combined recipe on several folds; prints a ranked table and writes
+    a report, the best recipe and its weights. Every fit is kept as soon as it is finished: the same command continues a
+    study that was interrupted, and several processes can share its folder. Without training options, epochs and batch
+    size follow from the number of rows.
     """
     from goodfit.cli import work
 
     source = work.DataSource(data, target, groups, time, task, o.load_options(kind, options), cache)
     comparison, output = (
-        work.Comparison(recipe or [], seeds, catalogue, population),
+        work.Comparison(recipe or [], protocol, catalogue, population, storage),
         work.Output(out, force, _command()),
     )
     raise typer.Exit(work.run_study(source, model, comparison, training, output, threads))
@@ -169,6 +171,27 @@ def diagnose(folder: o.RunFolder, modules: o.Import = None) -> None:
     from goodfit.cli import work
 
     work.show_diagnosis(folder)
+
+
+@app.command(epilog="Example: `goodfit report goodfit-digits --metric log_loss`")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that study wrote, or is writing.")],
+    metric: Annotated[
+        str | None, typer.Option(help="Metric of the ranking, such as roc_auc or log_loss. Default: that of the study.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file. Default: report.html in DIR, with --metric report-METRIC.html.")
+    ] = None,
+    modules: o.Import = None,
+) -> None:
+    """Compute the results of a study from its stored predictions, without training: also while it is running.
+
+    Prints the ranking and writes the report; without --metric, also the tables and the best recipe. Augmented samples
+    are not shown, because they need the data.
+    """
+    from goodfit.cli import report
+
+    report.show_report(folder, metric, out)
 
 
 @app.command(epilog='Example: `goodfit explain --recipe "l2=1e-4, dropout=0.25" --inputs 64 --outputs 10`')

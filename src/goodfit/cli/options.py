@@ -18,6 +18,7 @@ import typer
 from goodfit.data.options import RECORDS, Options
 from goodfit.errors import InputError
 from goodfit.knobs import Knob, Record
+from goodfit.study.protocol import Protocol
 from goodfit.train.config import Training
 
 Values: TypeAlias = Mapping[str, Any]
@@ -42,10 +43,12 @@ Cache = Annotated[Path | None, typer.Option(help="Folder that keeps decoded file
     "fit into memory is always kept in files; without --cache, in the user's cache folder.")]  # fmt: skip
 Model = Annotated[str | None, typer.Option(help="Reference network: mlp, cnn or resnet; unet for masks; mel_cnn for "
     "sounds; bag or text_cnn for texts; layer sizes may follow, as in mlp:256-256. Default: unet for masks, mel_cnn "
-    "for sounds, bag for texts, cnn for clips, else mlp.")]  # fmt: skip
+    "for sounds, text_cnn for texts, cnn for images and clips, else mlp.")]  # fmt: skip
 RecipeText = Annotated[str, typer.Option(help="Techniques, as text or as a YAML file.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite earlier results in the folder.")]
+Storage = Annotated[str | None, typer.Option(help="Database in which optuna-dashboard shows the study: a URL, such as "
+    "postgresql://…, or the path of a journal file. Default: study.db in the folder.")]  # fmt: skip
 Threads = Annotated[
     int, typer.Option(min=0, max=1024, help="CPU threads; 0: all cores, or one thread to fit a small network.")
 ]
@@ -124,12 +127,13 @@ def _range(knob: Knob) -> str:
         return ""
     if math.isinf(knob.high):
         return f"above {knob.low:g}" if knob.open_left else f"at least {knob.low:g}"
-    return knob.rule().removeprefix("a whole number ")
+    return knob.rule().removeprefix("a whole number ").removesuffix(" or None")
 
 
 LOADING = Generated("options", RECORDS, "Data")
 DAMAGED = Generated("options", (Options,), "Data")
 TRAINING = Generated("training", (Training,), "Training", defaults=False)
+PROTOCOL = Generated("protocol", (Protocol,), "Protocol", defaults=False)
 
 
 def with_options(*groups: Generated) -> Callable[[Callable[..., None]], Callable[..., None]]:

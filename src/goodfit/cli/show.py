@@ -90,7 +90,7 @@ def run(result: gf.Run) -> None:
 
 def study(result: Study) -> None:
     """Print the verdict on the plain network, the ranking and the test scores."""
-    from goodfit.report import headline, interval_text
+    from goodfit.report import headline, test_entries
     from goodfit.study.candidates import PLAIN
 
     plain, best = result.verdict(), result.best()
@@ -98,15 +98,21 @@ def study(result: Study) -> None:
         verdict(plain, "the plain network")
     console().print(ranking(result))
     message(headline(result))
-    for label, estimate in result.test.items():
-        message(f"test score (measured once): {label} {interval_text(estimate)}")
+    for label, score in test_entries(result):
+        message(f"test score (measured once): {label} {score}")
     if best is not None:
         message(f"best recipe: {best.candidate.recipe.text() or PLAIN}")
     warned = [note.split(WARNING)[0] for note in result.notes if WARNING in note]
     if warned:
         message(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
-    if result.interrupted:
-        message(result.notes[-1])
+    if not result.complete:
+        message(f"{result.notes[-1]}; the same command continues the study")
+
+
+def first_failure(result: Study) -> str:
+    """Return why the first fit failed, as a sentence to append; empty if none has."""
+    reason = next((fit.failure for fit in result.fits if fit.failure), "")
+    return f" {reason[:1].upper()}{reason[1:]}" if reason else ""
 
 
 def output_files(folder: Path, report: Path) -> None:
@@ -119,7 +125,7 @@ def ranking(result: Study) -> Table:
     from goodfit.study.candidates import PLAIN
 
     better = "higher" if result.higher_is_better else "lower"
-    title = f"{result.metric} on the validation part ({better} is better), {len(result.seeds)} seeds; * significant"
+    title = f"{result.metric} on validation rows ({better} is better), {result.definition.design}; * significant"
     table = Table(title=title, title_justify="left")
     columns = ("recipe", "score", "95 % interval", "vs. plain", "95 % interval", "wins", "gap", "verdict")
     for name in columns:
@@ -133,7 +139,7 @@ def _cells(ranked: RankedRecipe) -> list[str]:
     score, d = ranked.score, ranked.difference
     if not score.n:
         return [escape(ranked.candidate.label), *["–"] * 6, "failed"]
-    interval = f"{score.low:.4f} … {score.high:.4f}" if score.n > 1 else "one seed"
+    interval = f"{score.low:.4f} … {score.high:.4f}" if score.known else "unknown"
     cells = [escape(ranked.candidate.label), f"{score.mean:.4f}", interval]
     if d is None:
         cells += ["", "", ""]
@@ -141,7 +147,7 @@ def _cells(ranked: RankedRecipe) -> list[str]:
         cells += ["–", "–", "–"]
     else:
         mark = "*" if d.significant else " "
-        interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.n > 1 else "one seed"
+        interval = f"{d.low:+.4f} … {d.high:+.4f}" if d.known else "unknown"
         cells += [f"{d.mean:+.4f}{mark}", interval, f"{ranked.wins}/{d.n}"]
     return [*cells, f"{ranked.gap:+.4f}" if math.isfinite(ranked.gap) else "–", ranked.verdict]
 

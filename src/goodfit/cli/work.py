@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,19 @@ from goodfit.cli import show
 from goodfit.cli.termination import INTERRUPTED
 from goodfit.errors import InputError
 from goodfit.models import build
+from goodfit.processes import using_threads
 from goodfit.registry import all_techniques, find
-from goodfit.store import check_output_folder, load_run, save_run
-from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_runs, save_study
+from goodfit.store import check_output_folder, check_writable, load_run, save_run
+from goodfit.study import Protocol
+from goodfit.study.design import design
+from goodfit.study.files import StudyFolder
+from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_results
 from goodfit.study.study import default_network, default_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 
 if TYPE_CHECKING:
     from goodfit.data.options import Options
-    from goodfit.study import Study
 
 OUT = ("--out", "--force")
 """The options that name the output folder and overwrite it, for error messages."""
@@ -57,9 +60,10 @@ class Comparison:
     """What a study compares."""
 
     recipes: Sequence[str]
-    seeds: int
+    protocol: Mapping[str, Any]
     catalogue: bool
     population: bool | None
+    storage: str | None
 
 
 @dataclass(frozen=True)
@@ -78,15 +82,9 @@ class Output:
         return (("The command", self.command), ("The version", f"pip install goodfit=={gf.__version__}"))
 
 
-@contextlib.contextmanager
-def _threads(number: int, default: int = 0) -> Iterator[None]:
+def _threads(number: int, default: int = 0) -> contextlib.AbstractContextManager[None]:
     """Use `number` threads in torch; if that is 0, `default` threads; if both are 0, leave torch's number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or default or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return using_threads(number or default or torch.get_num_threads())
 
 
 def _default_threads(network: nn.Module, training: Training) -> int:
@@ -119,7 +117,7 @@ def run_study(
     """Run a study, print and save it, and return the exit code.
 
     Raises:
-        InputError: `--catalogue` with recipes, or the folder holds earlier results.
+        InputError: `--catalogue` with recipes, or the folder holds another study.
     """
     recipes = [gf.Recipe.load(text) for text in comparison.recipes]
     if recipes and comparison.catalogue:
@@ -128,41 +126,28 @@ def run_study(
             "them; leave out --recipe or --catalogue."
         )
     if output.folder is not None:
-        check_output_folder(output.folder, output.force, *OUT)
+        check_writable(output.folder / "study.json", "--out")
     data = source.load()
-    folder = check_output_folder(output.folder or Path(f"goodfit-{data.name}"), output.force, *OUT)
-    split, network = data.split(0), model or default_network(data)
+    folder = output.folder or Path(f"goodfit-{data.name}")
+    protocol = Protocol.of({name: value for name, value in comparison.protocol.items() if value is not None})
+    split, network = design(protocol, data).folds[0].split(), model or default_network(data)
     training = _training(split, options)
     show.dataset(data)
     show.network(network, _built(network, split), training)
-    with _threads(threads):  # runs in parallel processes use one thread each
+    with _threads(threads):  # fits in parallel processes use one thread each
         study = gf.run_study(
-            data, network, recipes, training, seeds=comparison.seeds,
-            catalogue=comparison.catalogue, population=comparison.population,
-            on_trial=_RunSaver(folder),
+            data, network, recipes, training, protocol=protocol, catalogue=comparison.catalogue,
+            population=comparison.population, folder=folder, storage=comparison.storage, force=output.force,
         )  # fmt: skip
     if study.best() is None:
-        show.message("No run was finished; there is nothing to compare.")
+        show.message(f"No fit was finished; there is nothing to compare.{show.first_failure(study)}")
         return INTERRUPTED if study.interrupted else 1
     show.study(study)  # before files are written: that may fail
-    save_study(study, folder)
-    show.output_files(folder, gf.write_report(study, folder / "report.html", output.reproduce, split))
+    with StudyFolder(folder).writing_results():
+        save_results(study, folder)
+        report = gf.write_report(study, folder / "report.html", output.reproduce, split)
+    show.output_files(folder, report)
     return INTERRUPTED if study.interrupted else 0
-
-
-class _RunSaver:
-    """Writes the finished runs of a study after each of them; says once if that fails, and lets the study go on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.failed = folder, False
-
-    def __call__(self, study: Study) -> None:
-        try:
-            save_runs(study, self.folder)
-        except OSError as error:
-            if not self.failed:
-                show.message(f"runs are not saved: {error}")
-            self.failed = True
 
 
 def run_fit(

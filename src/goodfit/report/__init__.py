@@ -10,11 +10,11 @@ from goodfit.recipe import Recipe
 from goodfit.report.build import run_page, study_page, with_galleries
 from goodfit.report.html import render_augmentation, render_series_charts, write, write_text
 from goodfit.report.sample_gallery import sample_galleries, write_contact_sheet
-from goodfit.report.summary import headline, interval_text
+from goodfit.report.summary import headline, interval_text, test_entries
 from goodfit.study import Study
 from goodfit.train.run import Run
 
-__all__ = ["headline", "interval_text", "write_report", "write_variants"]
+__all__ = ["headline", "interval_text", "test_entries", "write_report", "write_variants"]
 
 
 def write_report(

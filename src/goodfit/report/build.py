@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -17,15 +19,15 @@ from goodfit.explanation import COLUMNS
 from goodfit.recipe import Recipe
 from goodfit.report import page as p
 from goodfit.report.sample_gallery import sample_galleries
-from goodfit.report.summary import headline, interval_text, study_facts, study_notes
+from goodfit.report.summary import headline, metric_entries, study_facts, study_notes, test_entries
 from goodfit.rng import generator
 from goodfit.stages import OnSample
-from goodfit.study import RankedRecipe, Study
+from goodfit.study import Fit, RankedRecipe, Study
 from goodfit.surgery import weight_refs
 from goodfit.train.run import Run
 from goodfit.train.stages.on_sample import add_synthetic_rows, epoch_rows
 
-INTERVAL = "95 % interval, corrected for overlapping training parts (Nadeau and Bengio)"
+INTERVAL = "95 % interval over rows (jackknife)"
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -40,21 +42,39 @@ def study_page(study: Study, reproduce: Pairs = ()) -> p.Page:
     if best is None:
         raise InputError(f"report: no run of the study of '{study.name}' was finished; there is nothing to show.")
     ranking = [ranked for ranked in study.ranking() if ranked.score.n]
-    best_run, verdict = study.run_of(best.candidate.label), study.verdict()
-    trials = [(r.candidate.label, trial) for r in ranking for trial in study.trials_of(r.candidate.label)]
+    labels = [ranked.candidate.label for ranked in ranking]
+    runs, missing = _runs(study, labels)
+    verdict = study.verdict() or diagnose(_finished(study, best.candidate.label)[0])
+    subject = "the plain network" if study.verdict() else best.candidate.label
+    best_fit = _finished(study, best.candidate.label)[0]
     return p.Page(
-        title=f"{study.name}: which regularization helps", subtitle=headline(study), facts=study_facts(study, best_run),
-        verdict=verdict_box(verdict, "the plain network") if verdict
-        else verdict_box(diagnose(best_run), best.candidate.label),
-        metric=study.metric, higher_is_better=study.higher_is_better, interval=INTERVAL,
-        ranking=tuple(_row(ranked, len(study.seeds)) for ranked in ranking),
-        curves=tuple(curve(t.run, label, t.seed) for label, t in trials if t.run and t.run.epochs),
-        weights=tuple(weights(study.run_of(r.candidate.label), r.candidate.label) for r in ranking),
-        actions=_actions(best_run), action_columns=COLUMNS,
-        test=tuple((label, interval_text(estimate)) for label, estimate in study.test.items()),
-        reproduce=(*reproduce, ("The best recipe", _yaml(best.candidate.recipe))),
-        notes=(*study_notes(study), *study.notes), created=_now(), version=__version__,
+        title=f"{study.name}: which regularization helps", subtitle=headline(study), facts=study_facts(study, best_fit),
+        verdict=verdict_box(verdict, subject), metric=study.metric, higher_is_better=study.higher_is_better,
+        interval=INTERVAL, ranking=tuple(_row(r, len(study.fits_of(r.candidate.label))) for r in ranking),
+        curves=tuple(
+            curve(fit, label, fit.seed) for label in labels for fit in _finished(study, label)
+        ),
+        weights=tuple(weights(run, label) for label, run in runs.items()),
+        actions=_actions(best_fit.candidate.recipe, best_fit.metadata), action_columns=COLUMNS,
+        test=test_entries(study), reproduce=(*reproduce, ("The best recipe", _yaml(best.candidate.recipe))),
+        notes=(*study_notes(study), *missing, *study.notes), created=_now(), version=__version__,
+        metrics=metric_entries(study, best.candidate.label),
     )  # fmt: skip
+
+
+def _finished(study: Study, label: str) -> list[Fit]:
+    return [fit for fit in study.fits_of(label) if not fit.failure and len(fit.history)]
+
+
+def _runs(study: Study, labels: Sequence[str]) -> tuple[dict[str, Run], list[str]]:
+    """The runs whose networks are kept, and a note about the others."""
+    runs, reasons = {}, []
+    for label in labels:
+        try:
+            runs[label] = study.run_of(label)
+        except InputError as error:
+            reasons.append(str(error))
+    return runs, [f"Weights are not shown for {len(reasons)} recipes: {reasons[0]}"] if reasons else []
 
 
 def run_page(run: Run, reproduce: Pairs = ()) -> p.Page:
@@ -65,14 +85,16 @@ def run_page(run: Run, reproduce: Pairs = ()) -> p.Page:
         "Network": run.network or "custom", "Parameters": f"{run.metadata.get('parameters', 0):,}", "Recipe": label,
         "Seed": str(run.seed), "Epochs": f"{run.epochs}, epoch {run.kept_epoch} kept", "Loss": run.loss,
     }  # fmt: skip
-    notes = ("One run does not show how much depends on chance: `goodfit study` compares recipes over several seeds.",)
+    notes = (
+        "One run does not show how much depends on chance: `goodfit study` compares recipes over folds and repeats.",
+    )
     return p.Page(
         title=f"{run.spec.name}: {label}",
         subtitle=f"One run, {run.epochs} epochs" + (f"; stopped: {run.stopped}" if run.stopped else ""),
         facts=tuple(facts.items()), verdict=verdict_box(diagnose(run), "this run"), metric=run.metric,
         higher_is_better=metric(run.metric).higher_is_better, interval="", ranking=(),
         curves=(curve(run, label, run.seed),) if run.epochs else (), weights=(weights(run, label),),
-        actions=_actions(run), action_columns=COLUMNS, test=(),
+        actions=_actions(run.recipe, run.metadata), action_columns=COLUMNS, test=(),
         reproduce=(*reproduce, ("The recipe", _yaml(run.recipe))),
         notes=(*run.metadata.get("warnings", ()), *notes), created=_now(), version=__version__,
     )  # fmt: skip
@@ -118,7 +140,7 @@ def verdict_box(verdict: Verdict, subject: str) -> p.VerdictBox:
     return p.VerdictBox(verdict.label, verdict.headline, subject, findings, verdict.next_steps)
 
 
-def curve(run: Run, label: str, seed: int) -> p.Curve:
+def curve(run: Run | Fit, label: str, seed: int) -> p.Curve:
     """Return the learning curves of a run."""
     h, name = run.history, run.metric
     return p.Curve(
@@ -145,10 +167,12 @@ def _histogram(name: str, tensor: torch.Tensor) -> p.TensorWeights:
     )
 
 
-def _row(ranked: RankedRecipe, seeds: int) -> p.Row:
+def _row(ranked: RankedRecipe, fits: int) -> p.Row:
     r, d = ranked, ranked.difference
-    failed = f"{r.failures} of {seeds} runs failed" if r.failures else ""
-    wins = f"better than plain in {r.wins} of {d.n} seeds" if d and d.n else ""
+    failed = f"{r.failures} of {fits} fits failed" if r.failures else ""
+    wins = f"better than plain in {r.wins} of {d.n} fits" if d and d.n else ""
+    if d and d.mean == d.low == d.high == 0:
+        wins = "changed nothing: every row is scored as by plain"
     return p.Row(
         r.candidate.label, r.candidate.recipe.text(), r.score.mean, r.score.low, r.score.high, d.mean if d else None,
         d.low if d else None, d.high if d else None, r.score.n, r.verdict, "; ".join(filter(None, (wins, failed))),
@@ -156,12 +180,12 @@ def _row(ranked: RankedRecipe, seeds: int) -> p.Row:
     )  # fmt: skip
 
 
-def _actions(run: Run) -> tuple[tuple[str, ...], ...]:
+def _actions(recipe: Recipe, metadata: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Return the table of which technique acts on which tensor; techniques that act on the whole run come last."""
-    if not len(run.recipe):
+    if not len(recipe):
         return ()
-    rows = tuple(tuple(row) for row in run.metadata.get("acts", ()))
-    texts = run.metadata.get("acts_on_whole_run", ())
+    rows = tuple(tuple(row) for row in metadata.get("acts", ()))
+    texts = metadata.get("acts_on_whole_run", ())
     return (*rows, *((text.split(" (")[0], "the whole run", "", text, "") for text in texts))
 
 

@@ -19,13 +19,13 @@ CUT = 8.0  # the loss axis ends at this many medians, so that a bad start does n
 
 
 def learning_curves(curves: Sequence[Curve], compared: Sequence[Curve] = ()) -> go.Figure:
-    """Return a figure of loss and metric by epoch for the seeds of a recipe.
+    """Return a figure of loss and metric by epoch for the fits of a recipe.
 
-    Thin lines are single seeds. Bold lines are their mean, up to the epoch at which the first seed ends. Vertical lines
+    Thin lines are single fits. Bold lines are their mean, up to the epoch at which the first fit ends. Vertical lines
     mark the best epochs, and circles mark the epochs whose weights were kept.
 
     Args:
-        curves: the runs of the recipe, one per seed.
+        curves: the runs of the recipe, one per fit.
         compared: the runs that are drawn next to the figure on the same axes.
     """
     both = [*curves, *compared]
@@ -67,7 +67,7 @@ def _sample(epochs: Sequence[int], values: Sequence[float], places: Sequence[int
 
 
 def _mean(curves: Sequence[Curve], pick: Callable[[Curve], Sequence[float]]) -> tuple[list[int], CurveValues]:
-    """Return the mean over seeds for the epochs that all seeds have; other means would jump where a seed ends."""
+    """Return the mean over fits for the epochs that all fits have; other means would jump where a fit ends."""
     tables = [dict(zip(curve.epochs, pick(curve), strict=False)) for curve in curves]
     common = [epoch for epoch in tables[0] if all(epoch in table for table in tables)] if tables else []
     means = [statistics.fmean(table[epoch] for table in tables) for epoch in common]
@@ -186,7 +186,7 @@ def _between(epochs: Sequence[int]) -> str:
 
 
 def kept_means(curves: Sequence[Curve]) -> tuple[float, float] | None:
-    """Return the metric on train and stop at the kept epochs, as means over the seeds; None if no seed has both."""
+    """Return the metric on train and stop at the kept epochs, as means over the fits; None if no fit has both."""
     tables = [dict(zip(c.epochs, zip(c.train, c.stop, strict=False), strict=False)) for c in curves]
     kept = [table[c.kept_epoch] for c, table in zip(curves, tables, strict=True) if c.kept_epoch in table]
     pairs = [(finite(train), finite(stop)) for train, stop in kept]
@@ -203,7 +203,7 @@ def _mean_gap(curves: Sequence[Curve]) -> str:
 
 def _caption(curves: Sequence[Curve], losses: tuple[float, float, bool]) -> str:
     means = kept_means(curves)
-    count = f"Mean of {len(curves)} seeds" if len(curves) != 1 else "One seed"
+    count = f"Mean of {len(curves)} fits" if len(curves) != 1 else "One fit"
     scores = f", kept epoch: {curves[0].metric} {means[0]:.3f} on train, {means[1]:.3f} on stop" if means else ""
     cut = f" The loss axis ends at {number(losses[1], 2)}; some values are higher." if losses[2] else ""
     return f"{count}{scores}.{cut}"

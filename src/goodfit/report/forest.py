@@ -214,7 +214,7 @@ def summary(page: Page) -> str:
     count = {name: results.count(name) for name in (BETTER, WORSE, INCONCLUSIVE)}
     total = sum(count.values())
     if not total and UNKNOWN in results:
-        reason = "No plain run" if page.reference() is None else "No seed of both plain and a recipe"
+        reason = "No plain fit" if page.reference() is None else "No fold of both plain and a recipe"
         return f"{reason} was finished, so no recipe is compared with plain."
     if not total:
         return "There is no recipe to compare with plain."

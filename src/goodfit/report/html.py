@@ -28,7 +28,7 @@ MARKS = {BETTER: "●", WORSE: "■", INCONCLUSIVE: "○", UNKNOWN: "", REFERENC
 def render(page: Page) -> str:
     """Return the page as HTML.
 
-    The compressed plotly.js takes 2.0 MB; fifteen recipes with three seeds and sixty epochs take 0.45 MB. A page
+    The compressed plotly.js takes 2.0 MB; fifteen recipes with ten fits and sixty epochs take 1.5 MB. A page
     without figures takes about 20 kB.
     """
     figures = {name: _to_json(figure.to_plotly_json()) for name, figure in page_figures(page).items()}
@@ -51,7 +51,7 @@ def render(page: Page) -> str:
             plain=page.reference(),
             picks={kind: _picks(page, figures, kind) for kind in ("curves", "weights")},
             tensors=_tensors(page),
-            several_seeds=any(len(page.curves_of(name)) > 1 for name in labels),
+            several_fits=any(len(page.curves_of(name)) > 1 for name in labels),
         )
     )
 
@@ -146,7 +146,7 @@ def _row(page: Page, row: Row, rank: int, places: int) -> dict[str, Any]:
         "significance": significance,
         "mark": MARKS[significance],
         "verdict": row.verdict,
-        "seeds": row.seeds,
+        "fits": row.fits,
         "gap": number(row.gap, places, sign=True),
         "time": duration(row.seconds),
         "note": row.note,

@@ -53,11 +53,25 @@ class Row:
     difference: float | None
     difference_low: float | None
     difference_high: float | None
-    seeds: int
+    fits: int
     verdict: str
     note: str
     seconds: float
     gap: float | None
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """A metric of the plain network and of the best recipe, and their paired difference, with 95 % intervals as text.
+
+    `best` and `difference` are empty if plain is the best.
+    """
+
+    name: str
+    better: str
+    plain: str
+    best: str = ""
+    difference: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +208,7 @@ class Page:
     created: str
     version: str
     galleries: tuple[SampleGallery, ...] = ()
+    metrics: tuple[MetricEntry, ...] = ()
 
     def ranked(self) -> tuple[Row, ...]:
         """Return the rows, best mean first; rows whose mean is not finite come last."""
@@ -209,7 +224,7 @@ class Page:
         """Compare a row with the plain network: "better", "worse", "inconclusive", or "reference" for plain itself.
 
         "better" and "worse" mean significant: the 95 % interval of the difference excludes 0. The result is "unknown"
-        if no plain run was finished.
+        if no plain fit was finished.
         """
         if row.difference is None:
             return REFERENCE
@@ -226,7 +241,7 @@ class Page:
         return tuple(dict.fromkeys(names))
 
     def curves_of(self, label: str) -> tuple[Curve, ...]:
-        """Return the curves of a recipe, one per seed."""
+        """Return the curves of a recipe, one per fit."""
         return tuple(curve for curve in self.curves if curve.label == label)
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from goodfit.study import Study
+from goodfit.report.page import MetricEntry
+from goodfit.study import Fit, Study
 from goodfit.study.candidates import PLAIN
+from goodfit.study.scores import CALIBRATED, REPORTED, base_metric
 from goodfit.study.statistics import BETTER, INCONCLUSIVE, WORSE, Estimate
-from goodfit.train.run import Run
 
 EVIDENCE = {
     BETTER: "Significantly better: the interval excludes 0.",
-    WORSE: "Significantly worse in the seeds in which both were finished: the interval excludes 0.",
-    INCONCLUSIVE: "Not significant: the interval includes 0. Use more seeds.",
+    WORSE: "Significantly worse on the folds that both have finished: the interval excludes 0.",
+    INCONCLUSIVE: "Not significant: the interval includes 0.",
 }
 
 
@@ -18,53 +19,96 @@ def headline(study: Study) -> str:
     """Return the result of a study in one or two sentences."""
     best = study.best()
     if best is None:
-        return "No run was finished."
+        return "No fit was finished."
     if best.difference is None:
         return f"No recipe is better than the plain network ({study.metric} {best.score.mean:.4f})."
     d = best.difference
     if not d.n:
-        missing = "seed of both" if any(trial.run for trial in study.trials_of(PLAIN)) else "plain run"
+        missing = "fold of both" if any(not fit.failure for fit in study.fits_of(PLAIN)) else "plain fit"
         return f"Best recipe: {best.candidate.label} ({study.metric} {best.score.mean:.4f}). No {missing} was finished."
     gain = f"Best recipe: {best.candidate.label}, {d.mean:+.4f} {study.metric} vs. plain"
-    if d.n == 1:
-        return f"{gain}. One seed gives no interval; use more seeds."
+    if not d.known:
+        return f"{gain}. Too few rows for an interval."
     evidence = EVIDENCE[study.significance(best)]
-    return f"{gain}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}], {d.n} seeds. {evidence}"
+    return f"{gain}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}], {d.n} fits each. {evidence}"
 
 
-def interval_text(estimate: Estimate, digits: int = 4) -> str:
-    """Return a mean and its interval as text.
+def interval_text(estimate: Estimate, digits: int = 4, sign: bool = False) -> str:
+    """Return a mean and its interval as text; `sign`: also of positive numbers.
 
-    >>> interval_text(Estimate(0.5, 0.4, 0.6, 3))
-    '0.5000 [0.4000, 0.6000]'
+    >>> interval_text(Estimate(0.5, 0.4, 0.6, 3)), interval_text(Estimate(0.5, 0.4, 0.6, 3), 1, sign=True)
+    ('0.5000 [0.4000, 0.6000]', '+0.5 [+0.4, +0.6]')
     """
-    if estimate.n < 2:
-        return f"{estimate.mean:.{digits}f} (one seed: no interval)"
-    return f"{estimate.mean:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    if not estimate.n:
+        return "not defined"
+    mean, low, high = (
+        f"{round(value, digits) + 0.0:{'+' * sign}.{digits}f}" for value in (estimate.mean, estimate.low, estimate.high)
+    )
+    return f"{mean} [{low}, {high}]" if estimate.known else f"{mean} (no interval)"
 
 
-def study_facts(study: Study, best: Run) -> tuple[tuple[str, str], ...]:
-    """Return captions and values: data, network (parameters of the best run), training, and size of a study."""
+def test_entries(study: Study) -> tuple[tuple[str, str], ...]:
+    """Return captions and test scores of the plain network and the best recipe, and their difference."""
+    scores = study.test_scores()
+    entries = [(label, interval_text(estimate)) for label, estimate in scores.items()]
+    if PLAIN in scores and len(scores) > 1:
+        best = next(label for label in scores if label != PLAIN)
+        difference = study.difference(best, part="test")
+        entries.append((f"difference from plain{contradiction(study, best)}", interval_text(difference, sign=True)))
+    return tuple(entries)
+
+
+def contradiction(study: Study, best: str) -> str:
+    """Return a short text if the difference on the test rows has the other sign than that on the validation rows.
+
+    It is empty if both agree or one of them is 0.
+    """
+    validation, test = study.difference(best).mean, study.difference(best, part="test").mean
+    return " (contradicts the choice)" if validation * test < 0 else ""
+
+
+METRIC_NAMES = {CALIBRATED: "log_loss after temperature scaling"}
+
+
+def metric_entries(study: Study, best: str) -> tuple[MetricEntry, ...]:
+    """Return all metrics of the task for the plain network and the best recipe."""
+    entries = []
+    for name in REPORTED[study.spec.task]:
+        plain = study.estimate(PLAIN, name)
+        if not plain.n:
+            continue
+        better = "higher is better" if base_metric(name).higher_is_better else "lower is better"
+        texts = [interval_text(plain)]
+        if best != PLAIN:
+            texts += [interval_text(study.estimate(best, name)), interval_text(study.difference(best, name), sign=True)]
+        entries.append(MetricEntry(METRIC_NAMES.get(name, name), better, *texts))
+    return tuple(entries)
+
+
+def study_facts(study: Study, best: Fit) -> tuple[tuple[str, str], ...]:
+    """Return captions and values: data, network (parameters of the best fit), training, and size of a study."""
     training = study.training
     target = f"{len(study.spec.classes)} classes" if study.spec.classes else "a number"
+    seconds = sum(fit.seconds for fit in study.fits if not fit.failure)
     return (
         ("Data", study.name),
         ("Target", f"{study.spec.target} ({target})"),
         ("Rows", ", ".join(f"{name} {n:,}" for name, n in study.rows.items())),
+        ("Protocol", study.definition.design),
         ("Network", f"{study.network}, {best.metadata.get('parameters', 0):,} parameters"),
         ("Training", f"{training.optimizer}, learning rate {training.learning_rate:g}, batch size "
                      f"{training.batch_size}, up to {training.epochs} epochs"),
-        ("Seeds", str(len(study.seeds))),
-        ("Runs", f"{len(study.trials)} in {sum(trial.seconds for trial in study.trials):.0f} s"),
+        ("Fits", f"{len(study.fits)} in {seconds:.0f} s of training"),
     )  # fmt: skip
 
 
 def study_notes(study: Study) -> list[str]:
     """Return what a reader must know to interpret the numbers of a study."""
-    recipes = len({trial.candidate.label for trial in study.trials} - {PLAIN})
+    recipes = len(study.labels) - 1
     notes = [
-        "Scores are measured on the validation part, which neither training nor early stopping uses. Differences are "
-        "paired by seed: same rows, same starting weights, same batches.",
+        "Scores are measured on validation rows, which neither training nor early stopping uses. Differences are "
+        "paired: same rows, same initial weights, same batches. Intervals are for the mean of the trained networks on "
+        "new rows.",
     ]
     if recipes:
         notes.append(
@@ -72,15 +116,6 @@ def study_notes(study: Study) -> list[str]:
             "chance, and the validation score of the best recipe is optimistically biased by selection. Rely on its "
             "test score."
         )
-    if len(study.seeds) == 1:
-        notes.append("1 seed gives no interval. Use --seeds 6 or more before you rely on a small difference.")
-    elif len(study.seeds) < 6:
-        notes.append(
-            f"{len(study.seeds)} seeds give wide intervals: with fewer than six pairs, no sign-flip test is "
-            "significant at the 5 % level. Use --seeds 6 or more before you rely on a small difference."
-        )
-    if study.metric in ("rmse", "mae"):
-        notes.append(f"{study.metric} is in standard deviations of the target over the training rows.")
-    if PLAIN in study.test:
-        notes.append("The test part was used once, after the best recipe was chosen.")
+    if study.test_scores():
+        notes.append("The test rows were scored once, after the best recipe was chosen.")
     return notes
