@@ -1,4 +1,4 @@
-"""What decides the results of a study in addition to its settings, as short texts: networks, losses and code of the user's."""
+"""What decides the results of a study in addition to its settings: the user's own network, loss and techniques."""
 
 from __future__ import annotations
 
