@@ -107,10 +107,16 @@ def shorten(text: str, length: int) -> str:
     return text[:head] + "…" + text[len(text) - (length - 1 - head) :]
 
 
-def metric_title(name: str) -> str:
-    """Capitalize the name of a metric for a heading.
+METRIC_TITLES = {
+    "iou": "IoU", "f1_macro": "Macro F1", "roc_auc": "ROC AUC", "r2": "R²", "rmse": "RMSE", "mae": "MAE",
+}  # fmt: skip
+"""Names of metrics that are not just capitalized."""
 
-    >>> metric_title("accuracy"), metric_title("iou")
-    ('Accuracy', 'IoU')
+
+def metric_title(name: str) -> str:
+    """Return the name of a metric as a heading.
+
+    >>> metric_title("balanced_accuracy"), metric_title("iou"), metric_title("log_loss after temperature scaling")
+    ('Balanced accuracy', 'IoU', 'Log loss after temperature scaling')
     """
-    return "IoU" if name == "iou" else name[:1].upper() + name[1:]
+    return METRIC_TITLES.get(name, name[:1].upper() + name[1:].replace("_", " "))
