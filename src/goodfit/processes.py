@@ -1,8 +1,7 @@
-"""Threads of this process, and worker processes that end with their parent, however it ends: also by SIGKILL."""
+"""Worker processes that end with their parent, however it ends: also by SIGKILL, which no handler sees."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import multiprocessing
@@ -11,25 +10,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 PR_SET_PDEATHSIG = 1
 """Linux' number of the request for a signal at the death of the parent (prctl(2))."""
 SECONDS = 0.5
 """Time between two checks of whether the parent is alive."""
-
-
-@contextlib.contextmanager
-def using_threads(number: int) -> Iterator[None]:
-    """Inside the block, torch computes with so many threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def die_with_parent(parent: int) -> None:

@@ -16,7 +16,6 @@ from goodfit.cli import show
 from goodfit.cli.termination import INTERRUPTED
 from goodfit.errors import InputError
 from goodfit.models import build
-from goodfit.processes import using_threads
 from goodfit.registry import all_techniques, find
 from goodfit.store import check_output_folder, check_writable, load_run, save_run
 from goodfit.study import Protocol
@@ -26,6 +25,7 @@ from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_results
 from goodfit.study.study import default_network, default_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
+from goodfit.train.population.workers import using_threads
 
 if TYPE_CHECKING:
     from goodfit.data.options import Options

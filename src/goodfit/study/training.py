@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from goodfit.data import Split, metric
 from goodfit.errors import TrainingError
-from goodfit.processes import using_threads
 from goodfit.progress import ManyProgress
 from goodfit.study.candidates import Candidate
 from goodfit.study.design import Design, Fold
@@ -18,6 +17,7 @@ from goodfit.study.result import Study
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Job, Networks, PreparedRecipe
 from goodfit.train.population.scheduler import Result, Workload, run_jobs
+from goodfit.train.population.workers import using_threads
 from goodfit.train.run import Run
 
 

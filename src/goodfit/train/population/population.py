@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -31,7 +31,7 @@ from goodfit.train.population.members import Member
 from goodfit.train.population.program import Program, State
 from goodfit.train.population.step_inputs import RowPool
 from goodfit.train.population.vectorized import MemberBatch
-from goodfit.train.population.workers import available_workers
+from goodfit.train.population.workers import available_workers, using_threads
 from goodfit.train.prepare import describe_recipe
 from goodfit.train.stages.on_batch import DataStats
 from goodfit.train.stages.on_epoch import RunTracker
@@ -167,7 +167,7 @@ class Population:
         self.members_at_once = min(capacity, -(-len(self.jobs) // self.workers))
         if self.members_at_once * self.workers < 2 and not forced:
             return False
-        with _threads(1 if self.workers > 1 else torch.get_num_threads()):
+        with using_threads(1) if self.workers > 1 else nullcontext():
             self.calls.threads = int(self.workers > 1)
             limit = math.inf if forced else self._time_limit()
             if not limit:
@@ -268,13 +268,3 @@ def median_seconds(call: Callable[[], object], repeats: int = 3) -> float:
         call()
         seconds.append(time.perf_counter() - began)
     return median(seconds[1:])
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
 from goodfit.kernels.choice import KernelChoice
-from goodfit.processes import using_threads, watch_parent
+from goodfit.processes import watch_parent
 from goodfit.progress import ManyProgress
 from goodfit.registry import is_registered, register
 from goodfit.surgery import copy_module
@@ -28,7 +28,7 @@ from goodfit.train.population.grouping import Structure, group
 from goodfit.train.population.jobs import Job, Networks
 from goodfit.train.population.population import CannotStackError, Population
 from goodfit.train.population.vectorized import FinishedMember, MemberBatch
-from goodfit.train.population.workers import WorkerDiedError, WorkQueue, run_in_parallel
+from goodfit.train.population.workers import WorkerDiedError, WorkQueue, run_in_parallel, using_threads
 from goodfit.train.run import Run, snapshot
 
 LOG = logging.getLogger("goodfit")

@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -32,6 +33,17 @@ def available_workers() -> int:
     """
     single = sys.platform != "linux" or multiprocessing.current_process().daemon or torch.cuda.is_initialized()
     return 1 if single else max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
+
+
+@contextmanager
+def using_threads(number: int) -> Iterator[None]:
+    """Inside the block, torch computes with so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class WorkQueue(Generic[T]):
