@@ -258,7 +258,7 @@ def test_fit_on_a_folder_of_images(goodfit: Cli, tmp_path: Path) -> None:
     assert goodfit(*command, "--damaged", "skip", "--out", tmp_path / "run").code == 0
     assert "Augmented samples" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert goodfit(*command, "--damaged", "skip", "--cache", tmp_path / "cache").code == 0
-    assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").iterdir()] == ["sky"]
+    assert [entry.name.split("-")[0] for entry in (tmp_path / "cache").glob("[!.]*")] == ["sky"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of a file's size represents a full disk")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from goodfit.data import Images, Options, load, storage
 from goodfit.data.reading import images, sounds
-from goodfit.data.reading.cache import STALE, Source, compact_rows, decode_cached
+from goodfit.data.reading.cache import LOCK, STALE, Source, compact_rows, decode_cached
 from goodfit.data.storage import is_mapped
 from goodfit.errors import InputError
 from goodfit.types import Array
@@ -55,7 +55,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 
 def entries(cache: Path) -> list[Path]:
-    return sorted(cache.iterdir()) if cache.exists() else []
+    return sorted(file for file in cache.iterdir() if file.name != LOCK) if cache.exists() else []
 
 
 def test_the_second_load_opens_no_file(pets: Path, tmp_path: Path, opened: Counted) -> None:
@@ -229,9 +229,10 @@ class Shape:
     sides: tuple[int, ...]
 
 
-def test_of_two_writers_at_once_one_entry_is_kept(tmp_path: Path) -> None:
+def test_of_writers_at_once_one_entry_is_kept_and_all_read_it(tmp_path: Path) -> None:
+    """Each writer puts its entry in place while others read theirs: none may be removed under a reader."""
     (tmp_path / "data").mkdir()
-    expected, met = Source(tmp_path / "data", [], (), 3), Barrier(2)
+    expected, met = Source(tmp_path / "data", [], (), 3), Barrier(8)
 
     def work(make: Callable[..., Array]) -> tuple[list[Array], Shape]:
         x = make((3, 2), np.float32)
@@ -239,13 +240,15 @@ def test_of_two_writers_at_once_one_entry_is_kept(tmp_path: Path) -> None:
         met.wait(60)
         return [x, np.arange(3)], Shape((3, 2))
 
-    with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: decode_cached(expected, tmp_path / "cache", "refuse", Shape, work), range(2)))
-    for arrays, form in both:
-        assert np.array_equal(arrays[0], np.ones((3, 2)))
-        assert arrays[1].tolist() == [0, 1, 2]
-        assert form == Shape((3, 2))
-    assert len(entries(tmp_path / "cache")) == 1
+    with ThreadPoolExecutor(8) as pool:
+        for repeat in range(20):
+            cache = tmp_path / f"cache {repeat}"
+            every = list(pool.map(lambda _, to=cache: decode_cached(expected, to, "refuse", Shape, work), range(8)))
+            for arrays, form in every:
+                assert np.array_equal(arrays[0], np.ones((3, 2)))
+                assert arrays[1].tolist() == [0, 1, 2]
+                assert form == Shape((3, 2))
+            assert len(entries(cache)) == 1
 
 
 def test_remaining_rows_move_to_the_front() -> None:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 
 from goodfit.data.reading.listing import LOG
 from goodfit.data.storage import default_cache_folder, is_large, reserve_space, writing_to
@@ -32,6 +33,8 @@ Logged: TypeAlias = tuple[int, str]
 """The level and the text of a logged warning."""
 VERSION = 2
 ABOUT = "about.json"
+LOCK = ".lock"
+"""The file of a cache folder that a process locks while it puts an entry in place and opens it."""
 PART = ".part-"
 """Part of the name of a folder that is not yet complete."""
 STALE = 86_400.0
@@ -96,8 +99,14 @@ def decode_cached(
         if not writer.names:
             return arrays, value
         about = {"form": dataclasses.asdict(value), "logged": logged}  # type: ignore[call-overload]
-        entry = writer.finish(arrays, about)
-        return _read_entry(entry, source, damaged, form)[:2]
+        writer.write(arrays, about)
+        entry = _entry(source, folder)
+        with FileLock(entry.with_name(LOCK)):
+            try:  # another process may have put the same entry in place
+                return _read_entry(entry, source, damaged, form)[:2]
+            except _NotCachedError:
+                writer.move_into_place()
+            return _read_entry(entry, source, damaged, form)[:2]
     except _NotCachedError as error:
         raise InputError(f"cache: the entry '{entry}' cannot be read; remove it and load again.") from error
     finally:
@@ -143,26 +152,27 @@ class _EntryWriter:
         self.names[array.ctypes.data] = path.name
         return array
 
-    def finish(self, arrays: list[Array], about: dict[str, Any]) -> Path:
-        """Write what is not yet in files, and give the folder its final name; the list of arrays is emptied."""
-        entry, part = _entry(self.source, self.folder), self.part
+    def write(self, arrays: list[Array], about: dict[str, Any]) -> None:
+        """Write what is not yet in files; the list of arrays is emptied."""
+        part = self.part
         assert part is not None
-        with writing_to(entry.parent, sum(x.nbytes for x in arrays)):
+        with writing_to(part.parent, sum(x.nbytes for x in arrays)):
             files = [self._write(part, number, x) for number, x in enumerate(arrays)]
             text = json.dumps({"version": VERSION, "root": str(self.source.root), "arrays": files, **about}, indent=1)
             (part / ABOUT).write_text(text, encoding="utf-8")
             arrays.clear()  # some systems cannot rename a folder whose files are open
-            shutil.rmtree(entry, ignore_errors=True)  # an entry that could not be read
-            try:
-                part.replace(entry)
-            except OSError:
-                if not entry.is_dir():  # otherwise another process was faster
-                    raise
+
+    def move_into_place(self) -> None:
+        """Give the folder its final name, instead of an entry that cannot be read."""
+        entry, part = _entry(self.source, self.folder), self.part
+        assert part is not None
+        with writing_to(entry.parent, 0):
+            shutil.rmtree(entry, ignore_errors=True)
+            part.replace(entry)
         if self.folder is None:
             size = sum(file.stat().st_size for file in entry.iterdir())
             LOG.warning("load: '%s' is large and is kept decoded in '%s' (%.3g GB), which may be removed at any time",
                         self.source.root.name, entry, size / 1e9)  # fmt: skip
-        return entry
 
     def _write(self, part: Path, number: int, x: Array) -> tuple[str, int]:
         """The name of an array's file, and how many of its rows are used."""
