@@ -27,9 +27,9 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(PIP) -c constraints.txt -e '.[dev]'
 	touch $(VENV)/.runtime $@
 
-demo: $(VENV)/.runtime ## compare techniques on two bundled data sets; writes goodfit-demo/report.html
-	$(BIN)/goodfit study digits --out goodfit-demo --force
-	$(BIN)/goodfit study breast_cancer --out goodfit-demo/breast-cancer --force
+demo: $(VENV)/.runtime ## search on a data set where regularization helps, and on one where nothing is shown to
+	$(BIN)/goodfit study diabetes --budget 70s --out goodfit-demo --force
+	$(BIN)/goodfit study breast_cancer --budget 70s --out goodfit-demo/breast-cancer --force
 	@echo "Open goodfit-demo/report.html (and goodfit-demo/breast-cancer/report.html)."
 
 test: $(VENV)/.dev ## run the tests and the examples in docstrings

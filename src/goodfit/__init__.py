@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from goodfit.registry import register
     from goodfit.report import write_report
     from goodfit.store import load_run, save_run
-    from goodfit.study import Protocol, load_study, run_study
+    from goodfit.study import Protocol, Space, load_study, run_study
     from goodfit.train.checkpoint import Checkpoints
     from goodfit.train.config import Training
     from goodfit.train.fit import fit
@@ -73,6 +73,7 @@ _HOMES = {
     "run_study": "study",
     "load_study": "study",
     "Protocol": "study",
+    "Space": "study",
     "write_report": "report",
     "compress": "compression",
     "save_run": "store",
@@ -96,6 +97,7 @@ __all__ = [
     "Run",
     "Series",
     "Sounds",
+    "Space",
     "Split",
     "Tables",
     "Texts",

@@ -174,10 +174,7 @@ class Recipe:
         Raises:
             InputError: the text is not YAML, has another format version, or does not hold a recipe.
         """
-        try:
-            data = yaml.load(text, _Loader) or []
-        except yaml.YAMLError as error:
-            raise InputError(f"recipe: this is not YAML ({' '.join(str(error).split())}).") from error
+        data = parse_yaml(text, "recipe") or []
         if isinstance(data, dict):
             if (version := data.get("format", FORMAT)) != FORMAT:
                 raise InputError(f"recipe: this goodfit reads recipe files of format {FORMAT}, got format={version!r}.")
@@ -192,16 +189,34 @@ class Recipe:
             InputError: there is no such file, or the text or file does not hold a recipe.
         """
         if text_or_file.endswith((".yaml", ".yml")):
-            path = Path(text_or_file)
-            if not path.is_file():
-                raise InputError(
-                    f"recipe: there is no file '{text_or_file}'; give the path of a YAML file or the text of a recipe."
-                )
-            try:
-                return cls.from_yaml(path.read_text(encoding="utf-8"))
-            except UnicodeDecodeError as error:
-                raise InputError(f"recipe: '{text_or_file}' is not text in UTF-8; save it as UTF-8.") from error
+            return cls.from_yaml(read_text(text_or_file, "recipe", "a YAML file or the text of a recipe"))
         return cls.of(text_or_file)
+
+
+def read_text(file: str | Path, who: str, expected: str) -> str:
+    """The text of a file that a user names.
+
+    Raises:
+        InputError: there is no such file, or it is not UTF-8; `who` begins the message.
+    """
+    if not Path(file).is_file():
+        raise InputError(f"{who}: there is no file '{file}'; give the path of {expected}.")
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{who}: '{file}' is not text in UTF-8; save it as UTF-8.") from error
+
+
+def parse_yaml(text: str, who: str) -> Any:
+    """The plain values of YAML; 1e-4 is a number.
+
+    Raises:
+        InputError: it is not YAML; `who` begins the message.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{who}: this is not YAML ({' '.join(str(error).split())}).") from error
 
 
 def items(text: str) -> list[str]:

@@ -24,7 +24,9 @@ def test_ctrl_c_before_the_first_epoch(
         patch.setattr("goodfit.train.trainer.Trainer.train_epoch", interrupt)
         patch.setattr("goodfit.train.population.vectorized.MemberBatch.train_epoch", interrupt)
         result = goodfit("fit", "iris", "--epochs", 3, "--out", tmp_path / "run")
-        study = goodfit("study", "iris", "--epochs", 3, "--out", tmp_path / "study")
+        study = goodfit(
+            "study", "iris", "--model", "mlp:4", "--epochs", 2, "--budget", "6trials", "--out", tmp_path / "study"
+        )
     assert (result.code, result.err) == (130, "")
     assert "No epoch was finished" in result.out
     assert (study.code, study.err) == (130, "")

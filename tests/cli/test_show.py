@@ -43,7 +43,7 @@ def test_one_row_has_no_interval(make_study: MakeStudy) -> None:
 @pytest.mark.parametrize(("metric", "better"), [("accuracy", "higher"), ("rmse", "lower")])
 def test_the_title_says_which_scores_are_better(make_study: MakeStudy, metric: str, better: str) -> None:
     title = show.ranking(make_study({"": [0.5, 0.5]}, metric)).title
-    assert title == f"{metric} on validation rows ({better} is better), 2 folds; * significant"
+    assert title == f"{metric} on validation rows ({better} is better), 2 folds; * excludes 0"
 
 
 def test_an_unfinished_study_has_no_test_score(make_study: MakeStudy, capsys: pytest.CaptureFixture[str]) -> None:

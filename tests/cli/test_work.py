@@ -47,7 +47,9 @@ def test_a_study_prints_verdict_ranking_and_output_files(goodfit: Cli, csv: Path
     assert "Dataset(shapes: 80 × 2, target 'kind', 2 classes)" in text
     assert "the plain network" in text
     assert "accuracy on validation rows (higher is better), 2 folds × 1 repeat" in text
+    assert json.loads((folder / "answer.json").read_text())["sentence"] in text
     assert "test score (measured once): plain" in text
+    assert "recommended: the plain network" in text.splitlines()
     assert text.splitlines()[-1] == f"results in {folder}; open {folder / 'report.html'}"
 
 
@@ -55,10 +57,34 @@ def test_a_default_study_writes_to_a_folder_named_after_the_data(
     goodfit: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = goodfit("study", "iris", "--model", "mlp:4", "--epochs", 1, *ONE).ok()
-    assert all(name in text for name in (*DEFAULT_TECHNIQUES, "combined"))
+    text = goodfit("study", "iris", "--model", "mlp:4", "--epochs", 2, *TWO_FOLDS, "--budget", "6trials").ok()
+    answer = json.loads(Path("goodfit-iris/answer.json").read_text())
+    assert (answer["complete"], answer["trials"]) == (True, 6)
+    assert answer["sentence"] in text
+    assert f"recommended: {answer['label'] if answer['recommended'] else 'the plain network'}" in text.splitlines()
+    recipes = [row["recipe"] for row in answer["ranking"]]
+    assert {"plain", "weight_decay=1.0, early_stopping=10"} <= set(recipes)
     with Path("goodfit-iris/fits.csv").open() as file:
-        assert [row["recipe"] for row in tables.DictReader(file)] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
+        assert sorted(row["recipe"] for row in tables.DictReader(file)) == sorted(2 * recipes)
+    assert load_run("goodfit-iris").recipe.text() == answer["recommended"]
+
+
+def test_a_search_in_the_users_own_space(goodfit: Cli, csv: Path) -> None:
+    (csv.parent / "space.yaml").write_text("dropout: [0.1, 0.8]\nl2: [1e-4, 1e-2]\n")
+    goodfit("study", csv, "--target", "kind", *SMALL, *TWO_FOLDS, "--space", csv.parent / "space.yaml", "--budget",
+            "6trials", "--sampler", "random", "--out", csv.parent / "study").ok()  # fmt: skip
+    search = json.loads((csv.parent / "study" / "study.json").read_text())["identity"]["search"]
+    assert search == {"space": [["dropout.rate", "0.1 to 0.8"], ["l2.l2", "0.0001 to 0.01"]], "sampler": "random"}
+    assert json.loads((csv.parent / "study" / "answer.json").read_text())["trials"] == 6
+
+
+def test_the_catalogue_is_compared_without_a_search(goodfit: Cli, csv: Path) -> None:
+    out = csv.parent / "study"
+    goodfit("study", csv, "--target", "kind", "--model", "mlp:4", "--epochs", 1, *ONE, "--catalogue", "--out", out).ok()
+    answer = json.loads((out / "answer.json").read_text())
+    recipes = {row["recipe"] for row in answer["ranking"]}
+    assert {"plain", *DEFAULT_TECHNIQUES, "combined"} < recipes
+    assert (answer["trials"], answer["fits"]) == (0, len(recipes))
 
 
 def test_recipes_may_be_files(goodfit: Cli, csv: Path, folder: Path) -> None:

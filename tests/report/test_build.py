@@ -27,6 +27,7 @@ from goodfit.report.page import BINS
 from goodfit.study import Fit, Protocol, Study, run_study
 from goodfit.study.design import design
 from goodfit.study.fits import failed_fit
+from goodfit.study.save import recipe_yaml
 from goodfit.train.config import Training
 from goodfit.train.fit import fit
 from goodfit.train.run import Run
@@ -177,12 +178,15 @@ def test_the_page_of_a_study(study: Study) -> None:
     assert page.subtitle == headline(study)
     assert [name for name, _ in page.test][:2] == list(study.test_scores())
     assert page.test == summary.test_entries(study)
-    assert page.metrics == summary.metric_entries(study, study.ranking()[0].candidate.label)
+    compared = study.evidence().best
+    assert compared is not None
+    assert page.metrics == summary.metric_entries(study, compared.candidate.label)
+    assert page.reproduce == (("The recommended recipe", recipe_yaml(study)),)
     facts = dict(page.facts)
     assert facts["Target"] == "target (3 classes)"
     assert facts["Rows"] == "train 49, stop 15, validation 64, test 22"
     assert facts["Protocol"] == study.definition.design == "2 folds × 1 repeat"
-    assert any("With 2 recipes compared" in note for note in page.notes)
+    assert any("with 2 recipes compared" in note for note in page.notes)
 
 
 def with_failures(study: Study, failed: Callable[[Fit], bool]) -> Study:
@@ -209,7 +213,8 @@ def test_a_study_whose_plain_network_diverged_is_still_shown(study: Study, tmp_p
     page = study_page(broken)
     best = broken.ranking()[0].candidate.label
     assert page.verdict.subject == best
-    assert "No plain fit was finished" in page.subtitle
+    assert page.subtitle == headline(broken)
+    assert page.subtitle.startswith("Nothing can be said yet: ")
     assert {r.label for r in page.ranking} == {"l1=0.05", "max_norm=2.0, clip_grad_norm=1.0"}
     text = write_report(broken, tmp_path / "report.html").read_text()
     assert ">nan<" not in text.lower()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 from goodfit.report import headline, interval_text, summary
@@ -22,51 +23,67 @@ MakeStudy = Callable[..., Study]
 
 def test_headline_of_a_significantly_better_recipe(make_study: MakeStudy) -> None:
     text = headline(make_study({"": [0.50, 0.60], "l2=0.1": [0.90, 1.0]}))
+    ends = r"\[\+\d\d\.\d, \+\d\d\.\d\]"
     assert re.fullmatch(
-        r"Best recipe: l2=0\.1, \+0\.4000 accuracy vs\. plain, 95 % interval \[\+0\.\d{4}, \+0\.\d{4}\], 2 fits each\. "
-        r"Significantly better: the interval excludes 0\.",
+        rf"l2=0\.1 is sure to predict better: accuracy \+40\.0 points {ends} over the plain network "
+        rf"\(2 fits each, 40 rows, p < 0\.001\); test \+40\.0 {ends}\. Effects below \d\d\.\d points could not be "
+        r"detected reliably\. l2=0\.1 improves calibration \(log loss 0\.763 to 0\.363; temperature scaling of the "
+        r"plain network alone 0\.683\)\.",
         text,
     )
 
 
 def test_headline_of_a_difference_that_is_not_significant(make_study: MakeStudy) -> None:
-    text = headline(make_study({"": [0.50, 0.60], "l2=0.1": [0.70, 0.5]}))
-    assert text.startswith("Best recipe: l2=0.1, +0.0500 accuracy vs. plain, 95 % interval [-")
-    assert text.endswith("2 fits each. Not significant: the interval includes 0.")
+    study = make_study({"": [0.50, 0.60], "l2=0.1": [0.70, 0.5]})
+    compared = study.evidence().of("l2=0.1")
+    assert compared is not None
+    assert compared.low < 0 < compared.gain == pytest.approx(0.05)
+    assert headline(study).startswith(
+        "Nothing is shown to predict better than the plain network: gains above "
+        f"{100 * compared.high:.1f} points are excluded for 1 compared recipe."
+    )
+    smallest = study.evidence().smallest_detectable
+    assert headline(study).endswith(f". Effects below {100 * smallest:.1f} points could not be detected reliably.")
 
 
 def test_headline_of_a_best_recipe_that_is_worse_where_plain_was_finished_too(make_study: MakeStudy) -> None:
-    text = headline(make_study({"": [0.9, 0.9, None], "l2=0.1": [0.65, 0.65, 0.65]}))
-    assert text.startswith("Best recipe: l2=0.1, -0.2500 accuracy vs. plain")
-    assert text.endswith(
-        "2 fits each. Significantly worse on the folds that both have finished: the interval excludes 0."
+    study = make_study({"": [0.9, 0.9, None], "l2=0.1": [0.65, 0.65, 0.65]})
+    assert study.ranking()[0].candidate.label == "l2=0.1"
+    text = headline(study)
+    assert text.startswith(
+        "Nothing is shown to predict better than the plain network: 1 compared recipe predicted worse."
     )
 
 
 def test_headline_where_plain_is_best(make_study: MakeStudy) -> None:
-    assert (
-        headline(make_study({"": [0.5, 0.6], "l2=0.1": [0.1, 0.1]}))
-        == "No recipe is better than the plain network (accuracy 0.5500)."
+    text = headline(make_study({"": [0.5, 0.6], "l2=0.1": [0.1, 0.1], "l1=0.1": [0.1, 0.2]}))
+    assert text.startswith(
+        "Nothing is shown to predict better than the plain network: 2 compared recipes predicted worse. Effects below "
     )
 
 
 def test_headline_of_an_error_is_negative(make_study: MakeStudy) -> None:
     text = headline(make_study({"": [0.5, 0.5], "l2=0.1": [0.1, 0.1]}, metric="rmse"))
-    assert text.startswith("Best recipe: l2=0.1, -0.4000 rmse vs. plain")
+    assert text.startswith("l2=0.1 is sure to predict better: rmse -0.4 [-0.4, -0.4] over the plain network (2 fits ")
+
+
+NOT_COMPARED = "Nothing can be said yet: no recipe was compared with the plain network."
 
 
 def test_headline_where_plain_failed(make_study: MakeStudy) -> None:
     text = headline(make_study({"": [None, None], "l2=0.1": [0.1, 0.2]}))
-    assert text == "Best recipe: l2=0.1 (accuracy 0.1500). No plain fit was finished."
+    assert text == f"{NOT_COMPARED} Training of the plain network failed (it diverged)."
 
 
 def test_headline_where_no_fold_was_finished_by_both(make_study: MakeStudy) -> None:
-    text = headline(make_study({"": [0.1, None], "l2=0.1": [None, 0.2]}))
-    assert text == "Best recipe: l2=0.1 (accuracy 0.2000). No fold of both was finished."
+    assert headline(make_study({"": [0.1, None], "l2=0.1": [None, 0.2]})) == NOT_COMPARED
 
 
 def test_headline_where_nothing_was_finished(make_study: MakeStudy) -> None:
-    assert headline(make_study({"": [None]})) == "No fit was finished."
+    text = headline(make_study({"": [None], "l2=0.1": [None]}))
+    assert text == f"{NOT_COMPARED} Training of the plain network failed (it diverged)."
+    study = make_study({"": [0.5], "l2=0.1": [0.5]})
+    assert headline(dataclasses.replace(study, fits=[])) == NOT_COMPARED
 
 
 def test_one_row_has_no_interval_to_show(make_study: MakeStudy) -> None:
@@ -74,7 +91,7 @@ def test_one_row_has_no_interval_to_show(make_study: MakeStudy) -> None:
     assert interval_text(Estimate(0.5, 0.25, 0.75, 2), 2) == "0.50 [0.25, 0.75]"
     assert interval_text(Estimate(math.nan, math.nan, math.nan, 0)) == "not defined"
     text = headline(make_study({"": [0.0], "l2=0.1": [1.0]}, rows=1))
-    assert text == "Best recipe: l2=0.1, +1.0000 accuracy vs. plain. Too few rows for an interval."
+    assert text == "Nothing is shown to predict better than the plain network."
 
 
 def test_facts_name_data_network_training_and_size(make_study: MakeStudy) -> None:
@@ -94,7 +111,7 @@ def test_notes_warn_about_selection_and_name_the_use_of_the_test_rows(make_study
     study = make_study({"": [0.5, 0.6], "l2=0.1": [0.9, 0.9]})
     paired, selected, tested = study_notes(study)
     assert "Differences are paired: same rows, same initial weights, same batches." in paired
-    assert selected.startswith("With 1 recipe compared, ")
+    assert selected.startswith("Each interval in the table and the figure is that of one recipe alone: with 1 recipe ")
     assert tested == "The test rows were scored once, after the best recipe was chosen."
     unfinished = dataclasses.replace(study, fits=study.fits[:3])
     assert study_notes(unfinished) == [paired, selected]
@@ -110,7 +127,10 @@ def test_test_scores_of_plain_the_best_and_their_difference(make_study: MakeStud
     assert [caption for caption, _ in entries] == ["plain", "l2=0.1", "difference from plain"]
     assert [text.split()[0] for _, text in entries] == ["0.5500", "0.9500", "+0.4000"]
     assert summary.test_entries(dataclasses.replace(study, fits=study.fits[1:])) == ()
-    assert [caption for caption, _ in summary.test_entries(make_study({"": [0.9], "l2=0.1": [0.5]}))] == ["plain"]
+    worse = summary.test_entries(make_study({"": [0.9], "l2=0.1": [0.5], "l1=0.1": [0.4]}))  # the one that loses least
+    assert [caption for caption, _ in worse] == ["plain", "l2=0.1", "difference from plain"]
+    assert [text.split()[0] for _, text in worse] == ["0.9000", "0.5000", "-0.4000"]
+    assert [caption for caption, _ in summary.test_entries(make_study({"": [0.9]}))] == ["plain"]
 
 
 def test_a_test_score_that_contradicts_the_choice_is_marked(make_study: MakeStudy) -> None:

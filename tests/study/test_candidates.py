@@ -1,18 +1,26 @@
 """The recipes that a study compares."""
 
+import json
+
+import pytest
+
 from goodfit.data import Inputs, TaskSpec
 from goodfit.data.kinds import kind
 from goodfit.data.text.vocabulary import Vocabulary
+from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.stages import Augmentation
 from goodfit.study.candidates import (
     COMBINATION,
     DEFAULT_TECHNIQUES,
+    Candidate,
+    applies_to,
     candidates_from,
     default_candidates,
 )
 from goodfit.technique import Technique
 from goodfit.techniques import ALL
+from goodfit.train.config import Training
 
 CLASSES = TaskSpec("classification", "y", ("a", "b"), (4,), 2, "d")
 NUMBERS = TaskSpec("regression", "y", (), (4,), 1, "d")
@@ -96,3 +104,44 @@ def test_user_recipes_come_once_each_after_plain() -> None:
     assert [(c.label, c.recipe) for c in plan] == [
         ("plain", Recipe()), ("l2=0.001", first), ("dropout=0.5, l2=0.001", second),
     ]  # fmt: skip
+
+
+# ---- training settings of a candidate ---------------------------------------------------------------
+
+USUAL = Training(epochs=30, learning_rate=0.01)
+
+
+def test_the_label_names_the_settings_that_are_not_the_usual_ones() -> None:
+    changed = Training(epochs=30, learning_rate=0.1, schedule="cosine")
+    own = Candidate.of(Recipe.of("l2=0.1"), changed, USUAL)
+    assert (own.label, own.training) == ("l2=0.1; learning_rate=0.1, schedule=cosine", changed)
+    assert Candidate.of(Recipe(), changed, USUAL).label == "plain; learning_rate=0.1, schedule=cosine"
+    assert Candidate.of(Recipe.of("l2=0.1"), USUAL, USUAL) == Candidate("l2=0.1", Recipe.of("l2=0.1"))
+    assert Candidate.of(Recipe(), USUAL, USUAL) == Candidate("plain", Recipe())
+
+
+def test_settings_are_those_of_the_candidate_or_the_usual_ones() -> None:
+    changed = Training(epochs=5)
+    assert Candidate("", Recipe(), changed).settings(USUAL) == changed
+    assert Candidate("", Recipe()).settings(USUAL) == USUAL
+
+
+def test_candidates_are_the_same_after_json() -> None:
+    for training in (None, Training(epochs=5, optimizer="sgd", learning_rate=0.1)):
+        candidate = Candidate("some label", Recipe.of("dropout(0.3, on='0'), max_norm=inf, l2=1e-5"), training)
+        assert Candidate.from_dict(json.loads(json.dumps(candidate.to_dict()))) == candidate
+
+
+def test_unknown_techniques_and_settings_are_refused() -> None:
+    values = Candidate("", Recipe.of("l2=0.1"), Training(epochs=5)).to_dict()
+    with pytest.raises(InputError, match="l22"):
+        Candidate.from_dict(json.loads(json.dumps(values).replace('"l2"', '"l22"')))
+    with pytest.raises(InputError, match="no knob 'epoch'"):
+        Candidate.from_dict(values | {"training": {"epoch": 5}})
+
+
+def test_techniques_apply_by_kind_of_data_and_targets() -> None:
+    rotation, smoothing, hue = Recipe.of("rotation, label_smoothing, hue").techniques
+    assert [applies_to(rotation, spec) for spec in (CLASSES, images(1))] == [False, True]
+    assert [applies_to(smoothing, spec) for spec in (CLASSES, NUMBERS, images(1))] == [True, False, True]
+    assert [applies_to(hue, images(channels)) for channels in (1, 3)] == [False, True]

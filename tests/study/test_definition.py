@@ -47,7 +47,8 @@ def test_a_definition_is_the_same_when_it_is_read(tmp_path: Path) -> None:
     assert read.candidates == definition.candidates
     assert (read.rows, read.notes, read.design) == (definition.rows, definition.notes, definition.design)
     assert list(read.trials) == list(definition.trials)
-    assert read.fits == 3 * 2 * 3
+    assert (read.fits_per_candidate, definition.fits_per_candidate) == (2 * 3, 2 * 3)
+    assert read.search == definition.search == {}
 
 
 def test_equal_studies_have_equal_identities(iris: Dataset, quick: Training, two_folds: Protocol) -> None:
@@ -69,6 +70,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"protocol": Protocol(folds=5, repeats=2)}, ["folds 2 there, 5 here", "repeats 3 there, 2 here"]),
     ({"candidates": define(["l2=0.02", RECIPES[1]]).candidates}, ["other recipes"]),
     ({"candidates": define(RECIPES[:1]).candidates}, ["3 recipes there, 2 here"]),
+    ({"search": {"sampler": "tpe"}}, ["no search there, a search here"]),
     ({"notes": ("another note",), "rows": {}, "design": "in other words", "name": "other"}, []),
 ]
 
@@ -87,7 +89,7 @@ def test_identifiers_differ_by_recipe_settings_fold_and_seed() -> None:
     assert len(base.trials) == 3
     assert not set(base.trials) & set(slow.trials)
     ids = [base.fit_id(trial, repeat, fold) for trial in base.trials for repeat in range(3) for fold in range(2)]
-    assert len(set(ids)) == len(ids) == base.fits
+    assert len(set(ids)) == len(ids) == 3 * base.fits_per_candidate == 18
     other_seed = define(protocol=Protocol(folds=2, repeats=3, seed=1))
     assert not set(ids) & {other_seed.fit_id(t, r, f) for t in base.trials for r in range(3) for f in range(2)}
 
@@ -98,10 +100,10 @@ def test_a_recipe_has_the_same_identifier_in_every_study() -> None:
     assert define(data="xyz").fit_id("t", 0, 1) == define().fit_id("t", 0, 1)
 
 
-@pytest.mark.parametrize("values", [{"format": 1}, {"format": 3}, {}, [], None, "study"])
+@pytest.mark.parametrize("values", [{"format": 2}, {"format": 4}, {}, [], None, "study"])
 def test_another_format_is_refused(values: Any) -> None:
     with pytest.raises(
-        InputError, match=r"study: 'study\.json' must have format 2, got format=.* overwrite it with --f"
+        InputError, match=r"study: 'study\.json' must have format 3, got format=.* overwrite it with --f"
     ):
         Definition.from_dict(values, "study.json")
 

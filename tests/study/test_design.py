@@ -13,7 +13,7 @@ import torch
 from goodfit.data import Dataset, load
 from goodfit.errors import InputError
 from goodfit.study import Protocol
-from goodfit.study.design import Design, design
+from goodfit.study.design import LARGE, SCREENING, Design, design
 
 
 def numbers(rows: int, **options: object) -> Dataset:
@@ -222,3 +222,157 @@ def test_the_note_of_a_split_is_named_once() -> None:
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(InputError, match="too few for 10 folds"):
         design(Protocol(folds=10), numbers(20))
+
+
+# ---- folds for screening ----------------------------------------------------------------------------
+
+
+def test_without_a_search_there_are_no_folds_for_screening() -> None:
+    assert design(Protocol(folds=3), load("iris")).screening == ()
+    assert design(Protocol(), load("iris").split()).screening == ()
+
+
+def test_folds_for_screening_are_another_division_of_the_same_rows() -> None:
+    data = load("iris")
+    plan, usual = design(Protocol(folds=4, repeats=2), data, search=True), design(Protocol(folds=4, repeats=2), data)
+    assert [fold.key for fold in plan.screening] == [(SCREENING, number) for number in range(4)]
+    assert part_rows(plan, "validation") == part_rows(usual, "validation")  # the others stay
+    test = set(plan.folds[0].rows("test").tolist())
+    scored = Counter(row for fold in plan.screening for row in fold.rows("validation").tolist())
+    assert scored == dict.fromkeys(set(range(150)) - test, 1)
+    assert all(set(fold.rows("test").tolist()) == test for fold in plan.screening)
+    for fold in plan.screening:
+        parts = [*fold.rows("train"), *fold.rows("stop"), *fold.rows("validation"), *fold.rows("test")]
+        assert len(parts) == len(set(parts)) == 150
+        assert not any(set(fold.rows("validation")) == rows for rows in part_rows(plan, "validation"))
+    seeds = [fold.seed for fold in (*plan.folds, *plan.screening)]
+    assert len(set(seeds)) == len(seeds)
+    assert plan.text == usual.text
+
+
+def test_folds_are_known_by_their_keys() -> None:
+    plan = design(Protocol(folds=3, repeats=2), load("iris"), search=True)
+    for fold in (*plan.folds, *plan.screening):
+        assert plan.fold(fold.key) is fold
+    assert len(plan) == 6
+    assert list(plan) == list(plan.folds)
+
+
+@pytest.mark.parametrize("repeats", [1, 100])
+def test_seeds_for_screening_are_those_of_no_repeat(repeats: int) -> None:
+    plan = design(Protocol(folds=2, repeats=repeats), load("iris"), search=True)
+    assert not {fold.seed for fold in plan.screening} & {fold.seed for fold in plan.folds}
+
+
+def test_screening_of_two_studies_differs_from_the_folds_of_the_other() -> None:
+    """Studies with neighbouring seeds are independent repetitions."""
+    data = load("iris")
+    first, second = (design(Protocol(folds=2, repeats=2, seed=seed), data, search=True) for seed in (0, 1))
+    assert not {fold.seed for fold in first.screening} & {fold.seed for fold in second.folds}
+
+
+def test_groups_are_in_one_part_of_each_fold_for_screening() -> None:
+    groups = np.repeat(np.arange(24), 5)
+    for fold in design(Protocol(folds=3, repeats=1), numbers(120, groups=groups), search=True).screening:
+        parts = [set(groups[fold.rows(part)]) for part in ("train", "stop", "validation", "test")]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 24
+
+
+def test_data_with_times_is_screened_on_the_same_blocks_with_other_seeds() -> None:
+    time = np.random.default_rng(1).permutation(200)
+    plan = design(Protocol(folds=4, repeats=2), numbers(200, time=time), search=True)
+    assert [fold.rows("validation").tolist() for fold in plan.screening] == [
+        fold.rows("validation").tolist() for fold in plan.folds[:4]
+    ]
+    assert not {fold.seed for fold in plan.screening} & {fold.seed for fold in plan.folds}
+
+
+def test_a_split_is_screened_on_its_own_parts_with_another_seed() -> None:
+    split = load("iris").split(3)
+    plan = design(Protocol(repeats=2), split, search=True)
+    (fold,) = plan.screening
+    assert fold.split() is split
+    assert fold.key == (SCREENING, 0)
+    assert fold.seed not in {each.seed for each in plan.folds}
+
+
+# ---- halves of one validation part ------------------------------------------------------------------
+
+
+def halves_of(plan: Design) -> tuple[set[int], set[int]]:
+    """The validation rows for screening, and those for the comparison."""
+    (fold,) = plan.screening
+    rows = part_rows(plan, "validation")
+    assert all(each == rows[0] for each in rows)
+    assert [set(fold.rows(p)) for p in ("train", "stop", "test")] == [
+        part_rows(plan, p)[0] for p in ("train", "stop", "test")
+    ]
+    return set(fold.rows("validation").tolist()), rows[0]
+
+
+@pytest.mark.parametrize(("rows", "part"), [(LARGE + 3_000, 1_381), (50_000, 5_000), (100_000, 7_500)])
+def test_many_rows_are_screened_on_a_validation_part_of_their_own(rows: int, part: int) -> None:
+    # 13,000 rows: a quarter of 11,050, divided by two; 50,000: twice 5,000; 100,000: 15 %, divided by two
+    plan = design(Protocol(), numbers(rows), search=True)
+    chooses, compares = halves_of(plan)
+    assert not chooses & compares
+    assert abs(len(chooses) - part) <= 1
+    assert abs(len(compares) - part) <= 1
+    assert plan.text == f"one validation part of {len(compares):,} rows × 3 seeds"
+    assert_parts_are_apart(plan)
+    assert not chooses & {*plan.folds[0].rows("train"), *plan.folds[0].rows("stop"), *plan.folds[0].rows("test")}
+    assert (plan.protocol.folds, plan.protocol.repeats) == (1, 3)
+
+
+def test_few_rows_with_one_validation_part_have_halves() -> None:
+    plan = design(Protocol(folds=1, repeats=2), load("iris"), search=True)
+    chooses, compares = halves_of(plan)
+    assert (len(chooses), len(compares)) == (11, 11)
+    assert chooses | compares == part_rows(design(Protocol(folds=1, repeats=2), load("iris")), "validation")[0]
+
+
+def test_halves_have_the_classes_in_the_same_shares() -> None:
+    y = (np.arange(1200) % 10 == 0).astype(int)
+    data = load((np.random.default_rng(0).normal(size=(1200, 3)), y))
+    chooses, compares = halves_of(design(Protocol(folds=1), data, search=True))
+    assert abs(y[list(chooses)].sum() - y[list(compares)].sum()) <= 1
+
+
+def test_a_group_is_in_one_half_only() -> None:
+    groups = np.repeat(np.arange(60), 4)
+    chooses, compares = halves_of(design(Protocol(folds=1), numbers(240, groups=groups), search=True))
+    assert chooses
+    assert compares
+    assert not set(groups[list(chooses)]) & set(groups[list(compares)])
+
+
+def test_halves_of_one_group_are_refused_with_the_remedy() -> None:
+    """Of five groups, one is for validation: it cannot be divided."""
+    data = numbers(100, groups=np.repeat(np.arange(5), 20))
+    design(Protocol(folds=1), data)
+    with pytest.raises(InputError, match="groups"):
+        design(Protocol(folds=1), data, search=True)
+
+
+def test_later_rows_compare_what_earlier_rows_chose() -> None:
+    time = np.random.default_rng(1).permutation(400)
+    plan = design(Protocol(folds=1), numbers(400, time=time), search=True)
+    chooses, compares = halves_of(plan)
+    assert abs(len(chooses) - len(compares)) <= 1
+    assert time[list(chooses)].max() < time[list(compares)].min()
+
+
+def test_a_rare_class_does_not_prevent_halves() -> None:
+    for rare in (0, 2, 3, 5):
+        y = np.r_[np.zeros(60, int), np.ones(60 - rare, int), np.full(rare, 2)]
+        draw = np.random.default_rng(0)
+        data = load((draw.normal(size=(120, 3)), y), task="classification")
+        chooses, compares = halves_of(design(Protocol(folds=1), data, search=True))
+        assert abs(len(chooses) - len(compares)) <= 1
+
+
+def test_halves_of_many_classes() -> None:
+    y = np.repeat(np.arange(14), 10)
+    data = load((np.random.default_rng(0).normal(size=(140, 3)), y), task="classification")
+    chooses, compares = halves_of(design(Protocol(folds=1), data, search=True))
+    assert not chooses & compares

@@ -19,6 +19,7 @@ from goodfit.history import History
 from goodfit.serialization import read_json, read_tensors, write_json, write_tensors
 from goodfit.store import save_run
 from goodfit.study import Fit, Protocol, Study, load_study, run_study
+from goodfit.study.candidates import Candidate
 from goodfit.study.design import Fold, design
 from goodfit.study.files import StudyFolder
 from goodfit.train.config import Training
@@ -121,11 +122,12 @@ def test_a_damaged_file_is_not_finished(study: Study, files: StudyFolder, damage
         write_tensors(file, tensors | {"validation_rows": tensors["validation_rows"][:2]}, header)
     else:
         changes: dict[str, dict[str, Any]] = {
-            "other format": {"format": 1}, "other recipe": {"trial": "abc"}, "no history": {"history": None},
+            "other format": {"format": 2}, "other recipe": {"candidate": study.candidates[1].to_dict()},
+            "no history": {"history": None},
         }  # fmt: skip
         write_tensors(file, tensors, header | changes[damage])
     assert files.finished(study.definition, fit.candidate, fit.key) is None
-    with pytest.raises(InputError, match=r"is damaged|must be a fit of format 2"):
+    with pytest.raises(InputError, match=r"is damaged|must be a fit of format 3|must be a fit of this study"):
         files.read(study.definition, trial, fit.key)
     loaded = load_study(files.path)
     assert (len(loaded.fits), loaded.complete) == (3, False)
@@ -142,7 +144,8 @@ def test_files_of_a_fit_hold_no_target(study: Study, files: StudyFolder) -> None
     fit = study.fits[0]
     tensors, header = read_tensors(files.fit_file(study.definition, trial_of(study, fit), fit.key))
     assert set(tensors) == {*fit.predictions, *(f"{part}_rows" for part in fit.predictions)}
-    assert (header["label"], header["recipe"], header["seed"]) == ("plain", "", 0)
+    assert (header["candidate"], header["stage"], header["seed"]) == (fit.candidate.to_dict(), "compare", 0)
+    assert Candidate.from_dict(header["candidate"]) == fit.candidate
 
 
 # ---- which folders are accepted ------------------------------------------------------------------------
@@ -168,10 +171,10 @@ def test_another_study_is_refused(study: Study, files: StudyFolder) -> None:
 
 def test_a_study_of_another_format_is_refused(study: Study, files: StudyFolder) -> None:
     values = read_json(files.path / "study.json")
-    write_json(files.path / "study.json", values | {"format": 1})
-    with pytest.raises(InputError, match="must have format 2, got format=1 of another goodfit version"):
+    write_json(files.path / "study.json", values | {"format": 2})
+    with pytest.raises(InputError, match="must have format 3, got format=2 of another goodfit version"):
         files.check(study.definition)
-    with pytest.raises(InputError, match="must have format 2, got format=1"):
+    with pytest.raises(InputError, match="must have format 3, got format=2"):
         load_study(files.path)
 
 
@@ -328,7 +331,7 @@ def test_leftovers_of_a_killed_process_are_removed(study: Study, files: StudyFol
     half.rename(half.with_name(half.name + ".part"))  # its network was written, the fit was not
     other_half = files.fit_file(definition, l2, (0, 1))
     other_half.rename(other_half.with_name(other_half.name + ".part"))
-    files.remove_leftovers(definition, (0, 0))
+    files.remove_leftovers(definition, definition.candidates, (0, 0))
     assert kept.is_dir()
     assert not lost.exists()
     assert other.is_dir()  # of another fold, whose owner may be writing

@@ -153,7 +153,7 @@ def test_a_folder_keeps_shows_and_finds_fits(
     files.begin(study.definition, study.targets)
     keeper = Folder(files, study.definition, database, study.say)  # type: ignore[arg-type]
     plain, l2 = study.definition.candidates
-    with keeper.claim(first, wait=False) as owned:
+    with keeper.claim(first, [plain, l2], wait=False) as owned:
         assert owned
         keeper.add(study.fits[0], study.run_of("plain"))
         keeper.show(study)
@@ -185,5 +185,5 @@ def test_without_a_folder_nothing_is_found(iris: Dataset, two_folds: Protocol) -
     candidate = Candidate("plain", recipe=None)  # type: ignore[arg-type]
     assert keeper.finished(candidate, fold) is None
     assert keeper.finished_run(candidate, fold) is None
-    with keeper.claim(fold, wait=False) as owned:
+    with keeper.claim(fold, [candidate], wait=False) as owned:
         assert owned

@@ -71,6 +71,34 @@ def assert_clean(folder: Path) -> None:
     assert running == ""
 
 
+SEARCH = ("study", "breast_cancer", "--model", "mlp:8", "--epochs", "3", "--folds", "3", "--repeats", "1",
+          "--budget", "34trials", "--threads", "1", "--no-population")  # fmt: skip
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_search_that_is_killed_answers_like_an_uninterrupted_one(
+    tmp_path: Path, kills: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ARGUMENTS", SEARCH)
+    assert start(tmp_path / "whole").wait(300) == 0
+    draw, killed = random.Random(kills), 0
+    for number in range(kills):
+        before = finished(tmp_path / "killed")
+        process = start(tmp_path / "killed")
+        wait_for_fits(process, tmp_path / "killed", len(before) + draw.choice((1, 5, 20)))
+        time.sleep(draw.random() * 0.05)
+        killed += process.poll() is None
+        process.send_signal(KILLS[number % 4])
+        process.wait(60)
+        after = finished(tmp_path / "killed")
+        assert {name: after.get(name) for name in before} == before, "a finished fit was lost or trained once more"
+    assert start(tmp_path / "killed").wait(300) == 0
+    assert killed >= kills // 2
+    assert answer(tmp_path / "killed") == answer(tmp_path / "whole")
+    assert set(finished(tmp_path / "killed")) == set(finished(tmp_path / "whole"))
+    assert not [p for p in (tmp_path / "killed").rglob("*") if p.name.endswith((".part", ".lock"))]
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_one_by_one_the_answer_is_that_of_an_uninterrupted_study(tmp_path: Path, kills: int) -> None:
     assert start(tmp_path / "whole", "--no-population").wait(300) == 0

@@ -17,13 +17,15 @@ def test_plain_overfits_and_some_recipe_is_no_worse(name: str) -> None:
     path = TABLES / f"{name}.csv.gz"
     if not path.exists():
         pytest.skip(f"../shared/data/tabular/{name}.csv.gz is absent")
-    study = run_study(load(str(path), "class"), "mlp", (), Training(epochs=60), progress=False)
-    best, verdict = study.best(), study.verdict()
+    study = run_study(load(str(path), "class"), "mlp", (), Training(epochs=60), progress=False, budget="20trials")
+    best, verdict, compared = study.best(), study.verdict(), study.evidence().best
     assert best is not None
     assert verdict is not None
+    assert compared is not None
     assert verdict.label == "overfit"
+    assert study.trials == 20
     assert len(study.fits) == len(study.labels) * 5 * 2
     assert not any(fit.failure for fit in study.fits)
+    assert set(study.test_scores()) == {"plain", compared.candidate.label}
     if best.difference is not None:
         assert best.difference.mean >= 0
-        assert set(study.test_scores()) == {"plain", best.candidate.label}

@@ -25,6 +25,8 @@ from goodfit.train.config import Training
 
 RowsOf = Callable[[Study], list[dict[str, Any]]]
 RECIPES = ["l2=1e-2", "batch_norm, max_norm=inf"]
+BETTER = RECIPES[1]
+"""It is sure to predict better with the settings of `folder`, and not shown to with `quick`."""
 TWO = Protocol(folds=2, repeats=1)
 
 
@@ -42,10 +44,10 @@ def refuse_training(*arguments: Any, **options: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(iris: Dataset, quick: Training, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(iris: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a study with its results."""
-    path = tmp_path_factory.mktemp("saved") / "study"
-    save_results(run_study(iris, "mlp:8", RECIPES, quick, protocol=TWO, folder=path), path)
+    path, training = tmp_path_factory.mktemp("saved") / "study", Training(epochs=4, learning_rate=0.01)
+    save_results(run_study(iris, "mlp:8", RECIPES, training, protocol=TWO, folder=path), path)
     return path
 
 
@@ -74,15 +76,18 @@ def test_files(study: Study, folder: Path) -> None:
         assert len(list(csv.DictReader(file))) == len(study.metrics_frame())
 
 
-def test_loading_a_study_folder_returns_its_best_run(study: Study, folder: Path, iris: Dataset) -> None:
-    best, x = study.ranking()[0].candidate.label, design(TWO, iris).folds[0].split().test.x
-    assert torch.equal(load_run(folder).outputs(x), study.run_of(best).outputs(x))
+def test_loading_a_study_folder_returns_the_run_of_the_recommended_recipe(
+    study: Study, folder: Path, iris: Dataset
+) -> None:
+    x = design(TWO, iris).folds[0].split().test.x
+    assert study.recommended().label == BETTER
+    assert torch.equal(load_run(folder).outputs(x), study.run_of(BETTER).outputs(x))
+    assert not torch.equal(load_run(folder).outputs(x), load_run(folder / "plain").outputs(x))
     assert torch.equal(load_run(folder / "plain").outputs(x), study.run_of("plain").outputs(x))
 
 
 def test_the_recipe_file_trains_again(study: Study, folder: Path) -> None:
-    best = study.ranking()[0].candidate.recipe
-    assert Recipe.load(str(folder / "recipe.yaml")) == best
+    assert Recipe.load(str(folder / "recipe.yaml")) == Recipe.of(BETTER) == study.ranking()[0].candidate.recipe
     data = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert data["format"] == 1
     assert data["network"] == "mlp:8"
@@ -91,23 +96,56 @@ def test_the_recipe_file_trains_again(study: Study, folder: Path) -> None:
 
 def test_the_answer_is_strict_json_and_complete(study: Study, folder: Path) -> None:
     data, best = strict(folder / "answer.json"), study.ranking()[0]
-    assert (data["format"], data["name"], data["metric"], data["complete"]) == (2, "iris", "accuracy", True)
-    assert (data["fits"], data["recipes"]) == (6, 3)
+    compared = study.evidence().of(BETTER)
+    assert compared is not None
+    assert (data["format"], data["name"], data["metric"], data["complete"]) == (3, "iris", "accuracy", True)
+    assert (data["fits"], data["recipes"], data["trials"]) == (6, 3, 0)
     assert (data["label"], data["score"]["mean"]) == (best.candidate.label, best.score.mean)
+    assert data["recommended"] == data["compared"] == BETTER
     assert Recipe.of(data["recommended"]) == best.candidate.recipe
+    assert Training.of(data["training"]) == study.training
+    assert (data["confidence"], data["difference"]) == ("sure", compared.gain)
+    assert (data["difference_low"], data["difference_high"]) == (compared.low, compared.high)
+    assert (data["difference_shrunk"], data["p"], data["p_unadjusted"]) == (
+        compared.shrunk, compared.p_adjusted, compared.p,
+    )  # fmt: skip
+    assert data["p_unadjusted"] == data["p"] < 0.05  # the other recipe changes no score, so nothing is corrected
+    assert data["optimism"] is None  # without a search
+    assert data["sentence"].startswith(f"{BETTER} is sure to predict better: accuracy +")
     assert [row["recipe"] for row in data["ranking"]] == [r.candidate.label for r in study.ranking()]
     assert [row["difference"] for row in data["ranking"] if row["recipe"] == "plain"] == [None]
-    assert data["test"]["plain"]["fits"] == 2
-    assert data["significance"] == study.significance(best)
+    assert [row["confidence"] for row in data["ranking"]] == ["sure", *("" if r.difference is None else "not shown"
+                                                                        for r in study.ranking()[1:])]  # fmt: skip
+    assert data["test"]["plain"]["fits"] == data["test"][BETTER]["fits"] == 2
+    assert data["test"]["difference"] == study.difference(BETTER, part="test").to_dict()
     assert not any("seconds" in key for key in data)
+
+
+def test_without_a_better_recipe_the_plain_network_is_recommended(
+    iris: Dataset, quick: Training, tmp_path: Path
+) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, quick, protocol=TWO)
+    save_results(study, tmp_path)
+    data, best = strict(tmp_path / "answer.json"), study.ranking()[0]
+    assert (best.candidate.label, study.significance(best)) == (BETTER, "inconclusive")
+    assert (data["recommended"], data["label"], data["confidence"]) == ("", "plain", "not shown")
+    assert (data["compared"], data["difference"]) == (BETTER, pytest.approx(1 / 64))  # one of 64 rows in each fold
+    assert data["difference_low"] < 0 < data["difference_high"]
+    assert data["score"] == study.estimate("plain").to_dict()
+    assert list(data["test"]) == ["plain", BETTER, "difference"]
+    assert data["sentence"].startswith("Nothing is shown to predict better than the plain network: gains above ")
+    assert load_run(tmp_path).recipe == Recipe.load(str(tmp_path / "recipe.yaml")) == Recipe()
+    x = design(TWO, iris).folds[0].split().test.x
+    assert torch.equal(load_run(tmp_path).outputs(x), load_run(tmp_path / "plain").outputs(x))
 
 
 def test_the_definition_is_strict_json(study: Study, folder: Path) -> None:
     data = strict(folder / "study.json")
-    assert data["format"] == 2
+    assert data["format"] == 3
     assert data["rows"] == dict(study.rows)
     assert data["identity"]["protocol"] == {"folds": 2, "repeats": 1, "seed": 0}
-    assert [label for label, _ in data["identity"]["recipes"]] == study.labels
+    assert [recipe["label"] for recipe in data["identity"]["recipes"]] == study.labels
+    assert data["identity"]["search"] == {}
 
 
 def test_a_study_that_is_read_equals_the_one_that_was_run(
@@ -117,10 +155,9 @@ def test_a_study_that_is_read_equals_the_one_that_was_run(
     monkeypatch.setattr("goodfit.study.training.run_jobs", refuse_training)
     read = load_study(tmp_path / "s")
     assert rows_of(read) == rows_of(ran)
-    best = ran.best()
-    assert best is not None
-    assert answer(read, best) == answer(ran, best)
-    assert read.best() == best
+    assert answer(read) == answer(ran)
+    assert read.best() == ran.best() is not None
+    assert read.recommended() == ran.recommended()
     assert read.notes == ran.notes
     assert read.metrics_frame().equals(ran.metrics_frame())
     assert read.verdict() == ran.verdict()
@@ -144,7 +181,7 @@ def test_saving_replaces_earlier_results_of_either_kind(study: Study, tmp_path: 
     save_run(study.run_of("l2=0.01"), tmp_path)
     save_results(study, tmp_path)
     assert not (tmp_path / "run.json").exists()
-    assert load_run(tmp_path).recipe == study.ranking()[0].candidate.recipe
+    assert load_run(tmp_path).recipe == Recipe.of(BETTER)
     save_run(study.run_of("l2=0.01"), tmp_path, force=True)
     assert load_run(tmp_path).recipe.text() == "l2=0.01"
     assert not (tmp_path / "plain" / "run.json").exists()

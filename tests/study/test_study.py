@@ -17,7 +17,6 @@ from goodfit.data import Dataset, Part, Split, load
 from goodfit.errors import InputError
 from goodfit.stages import Augmentation
 from goodfit.study import Protocol, Study, run_study
-from goodfit.study.candidates import DEFAULT_TECHNIQUES
 from goodfit.study.design import design
 from goodfit.study.study import default_training
 from goodfit.study.targets import Targets
@@ -107,21 +106,55 @@ def test_scores_are_measured_on_the_validation_rows(iris: Dataset, quick: Traini
         assert fit.loss == pytest.approx(float(nn.functional.cross_entropy(outputs, validation.y)), rel=1e-5)
 
 
-def test_default_candidates_are_compared_without_recipes(iris: Dataset) -> None:
+@pytest.mark.parametrize(
+    ("recipes", "options", "first"),
+    [
+        ((), {}, ["plain", "weight_decay=1.0, early_stopping=10"]),
+        (("l2=1e-2",), {}, ["plain", "l2=0.01", "weight_decay=1.0, early_stopping=10"]),
+        (("l2=1e-2",), {"space": {"dropout": (0.1, 0.8)}}, ["plain", "l2=0.01"]),
+    ],
+    ids=["without recipes", "with a recipe and a budget", "with a recipe and a space"],
+)
+def test_recipes_are_searched(
+    iris: Dataset, quick: Training, two_folds: Protocol, recipes: tuple[str, ...], options: dict[str, Any],
+    first: list[str],
+) -> None:  # fmt: skip
     counts: list[int] = []
     study = run_study(
-        iris, "mlp:4", training=Training(epochs=1), protocol=ONE, on_fit=lambda s: counts.append(len(s.fits))
-    )
-    assert [fit.label for fit in study.fits] == ["plain", *DEFAULT_TECHNIQUES, "combined"]
-    assert not any(fit.failure for fit in study.fits)
-    assert counts == list(range(1, len(DEFAULT_TECHNIQUES) + 3))
+        iris, "mlp:4", recipes, quick, protocol=two_folds, budget="6trials", progress=False,
+        on_fit=lambda s: counts.append(len(s.fits) + len(s.screening) + len(s.ablations)), **options,
+    )  # fmt: skip
+    assert study.labels[: len(first)] == first
+    assert study.trials == 6
+    assert study.complete
+    assert len(study.fits) == 2 * len(study.labels)
+    assert not any(fit.failure for fit in (*study.fits, *study.screening, *study.ablations))
+    assert counts == list(range(1, counts[-1] + 1))
+    assert counts[-1] == len(study.fits) + len(study.screening) + len(study.ablations)
+    assert {fit.key for fit in study.fits} == {(0, 0), (0, 1)}
+    assert {fit.key for fit in study.screening} == {(100, 0), (100, 1)}  # other folds than those of the comparison
     assert study.metric == "accuracy"
-    assert set(study.test_scores()) == {"plain", study.ranking()[0].candidate.label}
+    best = study.evidence().best
+    assert best is not None
+    assert list(study.test_scores()) == ["plain", best.candidate.label]
+
+
+def test_recipes_alone_are_compared_without_a_search(iris: Dataset, quick: Training, two_folds: Protocol) -> None:
+    study = run_study(iris, "mlp:4", ["l2=1e-2"], quick, protocol=two_folds)
+    assert study.labels == ["plain", "l2=0.01"]
+    assert (study.trials, study.screening, study.ablations, study.definition.search) == (0, [], [], {})
 
 
 def test_the_catalogue_with_recipes_is_refused(iris: Dataset) -> None:
     with pytest.raises(InputError, match=r"catalogue=True compares all techniques .* got 2 of them; leave out"):
         run_study(iris, "mlp:4", RECIPES, catalogue=True)
+
+
+@pytest.mark.parametrize("options", [{"budget": "6trials"}, {"space": {"l2": (1e-3, 1e-1)}}], ids=["budget", "space"])
+def test_the_catalogue_with_a_search_is_refused(iris: Dataset, options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(InputError, match=rf"catalogue=True searches nothing and must be used without {name}=.*; leave"):
+        run_study(iris, "mlp:4", catalogue=True, **options)
 
 
 def test_catalogue_leaves_out_techniques_that_cannot_act(iris: Dataset) -> None:
@@ -190,9 +223,10 @@ def test_the_test_targets_are_used_at_the_end_alone(
     trained = access_log[: len(access_log) - access_log[::-1].index("fit")]
     assert trained == ["test.x", "fit"] * 6  # the outputs are kept without the targets
     assert set(access_log) == {"test.x", "fit"}
-    best = study.ranking()[0].candidate.label
+    best = study.evidence().best
+    assert best is not None
     assert access_log == trained
-    assert list(study.test_scores()) == list(dict.fromkeys(("plain", best)))
+    assert list(study.test_scores()) == ["plain", best.candidate.label]
     assert set(access_log[len(trained) :]) == {"targets"}
 
 

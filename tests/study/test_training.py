@@ -54,12 +54,6 @@ def interrupt_after(number: int) -> Callable[[Study], None]:
     return act
 
 
-def whole_answer(study: Study) -> Any:
-    best = study.best()
-    assert best is not None
-    return answer(study, best)
-
-
 @pytest.mark.parametrize("number", [1, 3, 4, 5])
 def test_a_continued_study_equals_an_uninterrupted_one(
     iris: Dataset, quick: Training, tmp_path: Path, rows_of: RowsOf, trained: list[tuple[str, int]], number: int
@@ -73,8 +67,8 @@ def test_a_continued_study_equals_an_uninterrupted_one(
     assert trained == expected  # each fit once
     assert (continued.interrupted, continued.complete) == (False, True)
     assert rows_of(continued) == rows_of(whole)
-    assert whole_answer(continued) == whole_answer(whole)
-    assert whole_answer(load_study(tmp_path / "s")) == whole_answer(whole)
+    assert answer(continued) == answer(whole)
+    assert answer(load_study(tmp_path / "s")) == answer(whole)
     assert continued.metrics_frame().equals(whole.metrics_frame())
     assert set(continued.runs) == set(whole.runs)
 
@@ -256,7 +250,7 @@ def test_two_processes_share_a_folder(iris: Dataset, quick: Training, tmp_path: 
     assert last == (f"complete True 16 {best.score.mean}",) * 2
     shared = load_study(tmp_path / "s")
     assert rows_of(shared) == rows_of(whole)
-    assert whole_answer(shared) == whole_answer(whole)
+    assert answer(shared) == answer(whole)
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -66,10 +66,33 @@ def study(
     target: o.Target = None,
     model: o.Model = None,
     recipe: Annotated[
-        list[str] | None, typer.Option(help="A recipe to compare (text or YAML file); repeat for several.")
+        list[str] | None,
+        typer.Option(
+            help="A recipe to compare (text or YAML file); repeat for several. Without "
+            "--budget or --space, nothing else is tried."
+        ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="The most time (30s, 5m, 2h) or trials (200trials) of the search; it ends earlier "
+            "when nothing more can be gained. Default: 5m, or no search with --recipe."
+        ),
+    ] = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file with the ranges to search, such as `dropout: [0.1, 0.8]`. Default: "
+            "every technique that applies to the data."
+        ),
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="How recipes are proposed: tpe, gp, quasi_random or random.")] = "tpe",
     catalogue: Annotated[
-        bool, typer.Option("--catalogue", help="Compare every technique that can act on the network; without --recipe.")
+        bool,
+        typer.Option(
+            "--catalogue",
+            help="Instead of a search, compare every technique that can act on the network, at its defaults.",
+        ),
     ] = False,
     population: Annotated[
         bool | None,
@@ -91,18 +114,19 @@ def study(
     training: Any = None,
     protocol: Any = None,
 ) -> None:
-    """Compare techniques on your data: which helps, how much, and how certain it is.
+    """Find the regularization that helps on your data, how much it helps, and how sure that is.
 
-    Trains the plain network, single techniques and a combined recipe on several folds; prints a ranked table and writes
-    a report, the best recipe and its weights. Every fit is kept as soon as it is finished: the same command continues a
-    study that was interrupted, and several processes can share its folder. Without training options, epochs and batch
-    size follow from the number of rows.
+    Searches recipes, strengths and training settings on some folds, compares the best of them with the plain network on
+    other folds, and says which one is sure or likely to predict better, if any. Writes a report, the recommended recipe
+    and its weights. Every fit is kept as soon as it is finished: the same command continues a study that was
+    interrupted, a larger budget extends one, and several processes can share its folder. Without training options,
+    epochs and batch size follow from the number of rows.
     """
     from goodfit.cli import work
 
     source = work.DataSource(data, target, groups, time, task, o.load_options(kind, options), cache)
     comparison, output = (
-        work.Comparison(recipe or [], protocol, catalogue, population, storage),
+        work.Comparison(recipe or [], protocol, catalogue, population, storage, budget, space, sampler),
         work.Output(out, force, _command()),
     )
     raise typer.Exit(work.run_study(source, model, comparison, training, output, threads))

@@ -89,19 +89,20 @@ def run(result: gf.Run) -> None:
 
 
 def study(result: Study) -> None:
-    """Print the verdict on the plain network, the ranking and the test scores."""
+    """Print the verdict on the plain network, the ranking, the answer and the test scores."""
     from goodfit.report import headline, test_entries
     from goodfit.study.candidates import PLAIN
 
-    plain, best = result.verdict(), result.best()
+    plain = result.verdict()
     if plain is not None:
         verdict(plain, "the plain network")
     console().print(ranking(result))
     message(headline(result))
     for label, score in test_entries(result):
         message(f"test score (measured once): {label} {score}")
-    if best is not None:
-        message(f"best recipe: {best.candidate.recipe.text() or PLAIN}")
+    recommended = result.recommended()
+    message(f"recommended: {recommended.label if recommended.label != PLAIN else 'the plain network'}")
+    notes_of(result)
     warned = [note.split(WARNING)[0] for note in result.notes if WARNING in note]
     if warned:
         message(f"recipes with warnings: {', '.join(dict.fromkeys(warned))}; see the report")
@@ -109,9 +110,28 @@ def study(result: Study) -> None:
         message(f"{result.notes[-1]}; the same command continues the study")
 
 
+def nothing_compared(result: Study) -> None:
+    """Print why there is no comparison, and what was done."""
+    screened = sum(not fit.failure for fit in result.screening)
+    if screened:
+        message(
+            f"No recipe was compared yet; {screened} fits of the screening are finished. The same command continues "
+            "the study."
+        )
+    else:
+        message(f"No fit was finished; there is nothing to compare.{first_failure(result)}")
+    notes_of(result)
+
+
+def notes_of(result: Study) -> None:
+    """Print what a search reports about itself."""
+    for note in result.search_notes:
+        message(note)
+
+
 def first_failure(result: Study) -> str:
     """Return why the first fit failed, as a sentence to append; empty if none has."""
-    reason = next((fit.failure for fit in result.fits if fit.failure), "")
+    reason = next((fit.failure for fit in (*result.fits, *result.screening) if fit.failure), "")
     return f" {reason[:1].upper()}{reason[1:]}" if reason else ""
 
 
@@ -125,7 +145,7 @@ def ranking(result: Study) -> Table:
     from goodfit.study.candidates import PLAIN
 
     better = "higher" if result.higher_is_better else "lower"
-    title = f"{result.metric} on validation rows ({better} is better), {result.definition.design}; * significant"
+    title = f"{result.metric} on validation rows ({better} is better), {result.definition.design}; * excludes 0"
     table = Table(title=title, title_justify="left")
     columns = ("recipe", "score", "95 % interval", "vs. plain", "95 % interval", "wins", "gap", "verdict")
     for name in columns:

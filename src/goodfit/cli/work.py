@@ -22,6 +22,8 @@ from goodfit.study import Protocol
 from goodfit.study.design import design
 from goodfit.study.files import StudyFolder
 from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_results
+from goodfit.study.search.budget import Budget
+from goodfit.study.search.space import Space
 from goodfit.study.study import default_network, default_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
@@ -64,6 +66,9 @@ class Comparison:
     catalogue: bool
     population: bool | None
     storage: str | None
+    budget: str | None = None
+    space: Path | None = None
+    sampler: str = "tpe"
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,9 @@ def run_study(
         InputError: `--catalogue` with recipes, or the folder holds another study.
     """
     recipes = [gf.Recipe.load(text) for text in comparison.recipes]
+    space = Space.load(comparison.space) if comparison.space is not None else None
+    if comparison.budget is not None:
+        Budget.of(comparison.budget)  # raises an error before any work
     if recipes and comparison.catalogue:
         raise InputError(
             f"study: --catalogue compares all techniques and must be used without --recipe, got {len(recipes)} of "
@@ -130,7 +138,8 @@ def run_study(
     data = source.load()
     folder = output.folder or Path(f"goodfit-{data.name}")
     protocol = Protocol.of({name: value for name, value in comparison.protocol.items() if value is not None})
-    split, network = design(protocol, data).folds[0].split(), model or default_network(data)
+    searches = not comparison.catalogue and (not recipes or comparison.budget is not None or space is not None)
+    split, network = design(protocol, data, searches).folds[0].split(), model or default_network(data)
     training = _training(split, options)
     show.dataset(data)
     show.network(network, _built(network, split), training)
@@ -138,9 +147,10 @@ def run_study(
         study = gf.run_study(
             data, network, recipes, training, protocol=protocol, catalogue=comparison.catalogue,
             population=comparison.population, folder=folder, storage=comparison.storage, force=output.force,
+            budget=comparison.budget, space=space, sampler=comparison.sampler,
         )  # fmt: skip
     if study.best() is None:
-        show.message(f"No fit was finished; there is nothing to compare.{show.first_failure(study)}")
+        show.nothing_compared(study)
         return INTERRUPTED if study.interrupted else 1
     show.study(study)  # before files are written: that may fail
     with StudyFolder(folder).writing_results():

@@ -23,6 +23,7 @@ from goodfit.report.summary import headline, metric_entries, study_facts, study_
 from goodfit.rng import generator
 from goodfit.stages import OnSample
 from goodfit.study import Fit, RankedRecipe, Study
+from goodfit.study.save import recipe_yaml
 from goodfit.surgery import weight_refs
 from goodfit.train.run import Run
 from goodfit.train.stages.on_sample import add_synthetic_rows, epoch_rows
@@ -38,15 +39,17 @@ def study_page(study: Study, reproduce: Pairs = ()) -> p.Page:
     Raises:
         InputError: no run of the study was finished.
     """
-    best = study.best()
-    if best is None:
+    if study.best() is None:
         raise InputError(f"report: no run of the study of '{study.name}' was finished; there is nothing to show.")
     ranking = [ranked for ranked in study.ranking() if ranked.score.n]
     labels = [ranked.candidate.label for ranked in ranking]
     runs, missing = _runs(study, labels)
-    verdict = study.verdict() or diagnose(_finished(study, best.candidate.label)[0])
-    subject = "the plain network" if study.verdict() else best.candidate.label
-    best_fit = _finished(study, best.candidate.label)[0]
+    evidence = study.evidence()
+    best = study.recommended() if _finished(study, study.recommended().label) else ranking[0].candidate
+    shown = evidence.best.candidate.label if evidence.best else best.label
+    verdict = study.verdict() or diagnose(_finished(study, best.label)[0])
+    subject = "the plain network" if study.verdict() else best.label
+    best_fit = _finished(study, best.label)[0]
     return p.Page(
         title=f"{study.name}: which regularization helps", subtitle=headline(study), facts=study_facts(study, best_fit),
         verdict=verdict_box(verdict, subject), metric=study.metric, higher_is_better=study.higher_is_better,
@@ -56,9 +59,9 @@ def study_page(study: Study, reproduce: Pairs = ()) -> p.Page:
         ),
         weights=tuple(weights(run, label) for label, run in runs.items()),
         actions=_actions(best_fit.candidate.recipe, best_fit.metadata), action_columns=COLUMNS,
-        test=test_entries(study), reproduce=(*reproduce, ("The best recipe", _yaml(best.candidate.recipe))),
+        test=test_entries(study), reproduce=(*reproduce, ("The recommended recipe", recipe_yaml(study))),
         notes=(*study_notes(study), *missing, *study.notes), created=_now(), version=__version__,
-        metrics=metric_entries(study, best.candidate.label),
+        metrics=metric_entries(study, shown),
     )  # fmt: skip
 
 

@@ -6,31 +6,13 @@ from goodfit.report.page import MetricEntry
 from goodfit.study import Fit, Study
 from goodfit.study.candidates import PLAIN
 from goodfit.study.scores import CALIBRATED, REPORTED, base_metric
-from goodfit.study.statistics import BETTER, INCONCLUSIVE, WORSE, Estimate
-
-EVIDENCE = {
-    BETTER: "Significantly better: the interval excludes 0.",
-    WORSE: "Significantly worse on the folds that both have finished: the interval excludes 0.",
-    INCONCLUSIVE: "Not significant: the interval includes 0.",
-}
+from goodfit.study.sentence import count, sentence
+from goodfit.study.statistics import Estimate
 
 
 def headline(study: Study) -> str:
-    """Return the result of a study in one or two sentences."""
-    best = study.best()
-    if best is None:
-        return "No fit was finished."
-    if best.difference is None:
-        return f"No recipe is better than the plain network ({study.metric} {best.score.mean:.4f})."
-    d = best.difference
-    if not d.n:
-        missing = "fold of both" if any(not fit.failure for fit in study.fits_of(PLAIN)) else "plain fit"
-        return f"Best recipe: {best.candidate.label} ({study.metric} {best.score.mean:.4f}). No {missing} was finished."
-    gain = f"Best recipe: {best.candidate.label}, {d.mean:+.4f} {study.metric} vs. plain"
-    if not d.known:
-        return f"{gain}. Too few rows for an interval."
-    evidence = EVIDENCE[study.significance(best)]
-    return f"{gain}, 95 % interval [{d.low:+.4f}, {d.high:+.4f}], {d.n} fits each. {evidence}"
+    """Return the answer of a study in a few sentences."""
+    return sentence(study, study.evidence())
 
 
 def interval_text(estimate: Estimate, digits: int = 4, sign: bool = False) -> str:
@@ -89,7 +71,9 @@ def study_facts(study: Study, best: Fit) -> tuple[tuple[str, str], ...]:
     """Return captions and values: data, network (parameters of the best fit), training, and size of a study."""
     training = study.training
     target = f"{len(study.spec.classes)} classes" if study.spec.classes else "a number"
-    seconds = sum(fit.seconds for fit in study.fits if not fit.failure)
+    fits = (*study.fits, *study.screening, *study.ablations)
+    seconds = sum(fit.seconds for fit in fits if not fit.failure)
+    screened = f" ({len(fits) - len(study.fits)} of them for the search)" if len(fits) > len(study.fits) else ""
     return (
         ("Data", study.name),
         ("Target", f"{study.spec.target} ({target})"),
@@ -98,7 +82,7 @@ def study_facts(study: Study, best: Fit) -> tuple[tuple[str, str], ...]:
         ("Network", f"{study.network}, {best.metadata.get('parameters', 0):,} parameters"),
         ("Training", f"{training.optimizer}, learning rate {training.learning_rate:g}, batch size "
                      f"{training.batch_size}, up to {training.epochs} epochs"),
-        ("Fits", f"{len(study.fits)} in {seconds:.0f} s of training"),
+        ("Fits", f"{len(fits)}{screened} in {seconds:.0f} s of training"),
     )  # fmt: skip
 
 
@@ -112,9 +96,8 @@ def study_notes(study: Study) -> list[str]:
     ]
     if recipes:
         notes.append(
-            f"With {recipes} recipe{'s' if recipes > 1 else ''} compared, about one interval in twenty excludes 0 by "
-            "chance, and the validation score of the best recipe is optimistically biased by selection. Rely on its "
-            "test score."
+            f"Each interval in the table and the figure is that of one recipe alone: with {count(recipes, 'recipe')} "
+            "compared, about one in twenty excludes 0 by chance. The answer at the top is corrected for their number."
         )
     if study.test_scores():
         notes.append("The test rows were scored once, after the best recipe was chosen.")

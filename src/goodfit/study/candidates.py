@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from goodfit.data import TaskSpec
 from goodfit.recipe import Recipe
 from goodfit.registry import all_techniques
 from goodfit.technique import Technique
+from goodfit.train.config import Training
 
 PLAIN = "plain"
 COMBINED = "combined"
@@ -23,10 +26,50 @@ DEFAULT_TECHNIQUES = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe and the short label that tables and figures show for it."""
+    """A recipe, the label that tables and figures show for it, and its training settings if they are its own.
+
+    `training`: None for the settings of the study.
+    """
 
     label: str
     recipe: Recipe
+    training: Training | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe, settings: Training, usual: Training) -> Candidate:
+        """A recipe with training settings; the label names those that are not the usual ones.
+
+        >>> Candidate.of(Recipe.of("l2=0.01"), Training(epochs=5), Training()).label
+        'l2=0.01; epochs=5'
+        """
+        if settings == usual:
+            return cls(recipe.text() or PLAIN, recipe)
+        before = usual.values()
+        changes = [f"{name}={value}" for name, value in settings.values().items() if value != before[name]]
+        return cls(f"{recipe.text() or PLAIN}; {', '.join(changes)}", recipe, settings)
+
+    def settings(self, usual: Training) -> Training:
+        """The training settings; `usual` are those of the study."""
+        return self.training or usual
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values.
+
+        Raises:
+            InputError: the recipe holds a function, which cannot be stored.
+        """
+        training = self.training.values() if self.training else None
+        return {"label": self.label, "recipe": self.recipe.to_list(), "training": training}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Candidate:
+        """The inverse of `to_dict`.
+
+        Raises:
+            InputError: a technique is unknown, or a value breaks the rule of its knob.
+        """
+        training = Training.of(values["training"]) if values["training"] else None
+        return cls(values["label"], Recipe.from_list(values["recipe"]), training)
 
 
 def default_candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidate]:
@@ -44,9 +87,9 @@ def default_candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidat
     known = all_techniques()
     singles = [Recipe((known[name](),)) for name in (sorted(known) if catalogue else DEFAULT_TECHNIQUES)]
     singles += [Recipe.of(text) for text in kind.augmentations]
-    applicable = [recipe for recipe in dict.fromkeys(singles) if all(_applies_to(t, spec) for t in recipe)]
+    applicable = [recipe for recipe in dict.fromkeys(singles) if all(applies_to(t, spec) for t in recipe)]
     combination = ", ".join(filter(None, (kind.combination, COMBINATION)))
-    combined = [t for t in Recipe.of(combination) if _applies_to(t, spec)]
+    combined = [t for t in Recipe.of(combination) if applies_to(t, spec)]
     return [
         Candidate(PLAIN, Recipe()),
         *(Candidate(_label(recipe), recipe) for recipe in applicable),
@@ -65,7 +108,8 @@ def _label(recipe: Recipe) -> str:
     return names[0] if len(recipe) == len(names) == 1 else recipe.text()
 
 
-def _applies_to(technique: Technique, spec: TaskSpec) -> bool:
+def applies_to(technique: Technique, spec: TaskSpec) -> bool:
+    """Whether a technique acts on the kind of data and of targets."""
     if not spec.inputs.data_kind.accepts(technique, spec.input_shape[0], spec.inputs.words is not None):
         return False
     needs = technique.needs_targets

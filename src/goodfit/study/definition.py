@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from goodfit._version import __version__
 from goodfit.data import TaskSpec
 from goodfit.errors import InputError
-from goodfit.recipe import Recipe
 from goodfit.serialization import to_json
 from goodfit.study.candidates import Candidate
 from goodfit.study.identity import hash_of, techniques_of
 from goodfit.study.protocol import Protocol
+from goodfit.study.stages import COMPARE
 from goodfit.train.config import Training
 
-FORMAT = 2
+FORMAT = 3
 """Version of the files of a study."""
 
 
-OTHER = {"data": "other rows or options", "modules": "another network", "techniques": "other code of a technique"}
+OTHER = {"data": "other rows or options", "modules": "another network", "techniques": "other code of a technique",
+         "space": "another space"}  # fmt: skip
 """How an error names differences of values that are hashes."""
 
 
@@ -35,6 +36,8 @@ class Definition:
         network: the text of a reference network, or the class of the user's own; `modules` is the latter's structure.
         loss: the user's own loss as text; "" without one.
         protocol: with the chosen numbers; `design` is the protocol in words.
+        candidates: the recipes that are compared in any case.
+        search: what decides how other recipes are searched, as plain values; empty without a search.
         notes: what a reader must know.
     """
 
@@ -51,37 +54,54 @@ class Definition:
     design: str
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
+    search: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def fits(self) -> int:
-        """The number of fits of the whole study."""
-        return len(self.candidates) * (self.protocol.folds or 1) * (self.protocol.repeats or 1)
+    def fits_per_candidate(self) -> int:
+        """The number of fits by which a recipe is compared."""
+        return (self.protocol.folds or 1) * (self.protocol.repeats or 1)
 
     @cached_property
     def trials(self) -> dict[str, Candidate]:
-        """The recipes by an identifier: a hash of recipe and training settings.
+        """The recipes that are compared in any case, by their trial ids."""
+        return {self.trial_id(candidate): candidate for candidate in self.candidates}
+
+    def trial_id(self, candidate: Candidate) -> str:
+        """The identifier of a trial: a hash of recipe and training settings.
 
         Raises:
             InputError: a recipe holds a function, which cannot be stored.
         """
-        return {hash_of([c.recipe.to_list(), self.training.values()]): c for c in self.candidates}
+        known = self._trial_ids.get(candidate)
+        if known is None:
+            known = hash_of([candidate.recipe.to_list(), candidate.settings(self.training).values()])
+            self._trial_ids[candidate] = known
+        return known
+
+    @cached_property
+    def _trial_ids(self) -> dict[Candidate, str]:
+        return {}
 
     @property
     def hash(self) -> str:
         """A text that is the same for the same study only."""
         return hash_of(self.identity())
 
-    def fit_id(self, trial: str, repeat: int, fold: int) -> str:
-        """The identifier of a fit: a hash of recipe, settings, fold and seed."""
-        return hash_of([trial, repeat, fold, self.protocol.seed])
+    def fit_id(self, trial: str, repeat: int, fold: int, stage: str = COMPARE) -> str:
+        """The identifier of a fit: a hash of recipe, settings, fold and seed, and of the stage if it is no comparison.
+
+        A recipe can be trained on the same fold in two stages, which keep different predictions.
+        """
+        other = [stage] if stage != COMPARE else []
+        return hash_of([trial, repeat, fold, self.protocol.seed, *other])
 
     def identity(self) -> dict[str, Any]:
         """What decides the results of the fits, as plain values; two studies with the same identity are the same."""
         return {
             "data": self.data, "target": self.spec.target, "task": self.spec.task, "network": self.network,
             "modules": self.modules, "training": self.training.values(), "metric": self.metric, "loss": self.loss,
-            "protocol": self.protocol.values(), "recipes": [[c.label, c.recipe.to_list()] for c in self.candidates],
-            "techniques": techniques_of([c.recipe for c in self.candidates]),
+            "protocol": self.protocol.values(), "recipes": [c.to_dict() for c in self.candidates],
+            "techniques": techniques_of([c.recipe for c in self.candidates]), "search": dict(self.search),
         }  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,11 +126,11 @@ class Definition:
             )
         try:
             i = values["identity"]
-            recipes = tuple(Candidate(label, Recipe.from_list(recipe)) for label, recipe in i["recipes"])
+            recipes = tuple(Candidate.from_dict(each) for each in i["recipes"])
             return cls(
                 values["name"], i["data"], values["rows"], TaskSpec.from_dict(values["spec"]), i["network"],
                 i["modules"], Training.of(i["training"]), i["metric"], i["loss"], Protocol.of(i["protocol"]),
-                values["design"], recipes, tuple(values["notes"]),
+                values["design"], recipes, tuple(values["notes"]), i["search"],
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"study: '{file}' is damaged ({error!r}); choose another folder.") from error
@@ -131,10 +151,12 @@ def _differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> Seque
         old = stored.get(key)
         if old == value:
             continue
-        if isinstance(value, dict) and isinstance(old, dict):
+        if isinstance(value, dict) and isinstance(old, dict) and bool(value) == bool(old):
             lines += _differences(old, value)
         elif key in OTHER:
             lines.append(OTHER[key])
+        elif key == "search" and (not old or not value):
+            lines.append("a search there, none here" if old else "no search there, a search here")
         elif key == "recipes":
             lines.append(f"{len(old or ())} recipes there, {len(value)} here" if len(old or ()) != len(value)
                          else "other recipes")  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from goodfit.data import Dataset, Split
 from goodfit.data.dataset import time_rank
@@ -24,6 +27,10 @@ LARGE, LARGE_REPEATS = 10_000, 3
 """Above so many rows, one validation part is precise enough; several seeds show how much depends on chance."""
 HELD_OUT, MOST = 5_000, 0.25
 """Rows of that validation part, at least, and its largest share of the rows."""
+SCREENING = 100
+"""The repeat of the folds for screening."""
+SCREENING_SEED = 1_000_000_000
+"""Seeds from here on are those of folds for screening."""
 TIME_BLOCKS = 60
 """Blocks of consecutive rows that count as units where rows are ordered in time."""
 
@@ -76,12 +83,27 @@ class Design:
         folds: the folds, repeat by repeat.
         text: the protocol in words.
         units: for each row the unit that is independent of the others: the row, its group, or a block of time.
+        screening: the folds on which a search chooses recipes; they are scored on other folds than these.
     """
 
     protocol: Protocol
     folds: tuple[Fold, ...]
     text: str
     units: Rows
+    screening: tuple[Fold, ...] = ()
+
+    @cached_property
+    def first_split(self) -> Split:
+        """The data of the first fold."""
+        return self.folds[0].split()
+
+    def fold(self, key: tuple[int, int]) -> Fold:
+        """The fold with this repeat and number."""
+        return self._by_key[key]
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[int, int], Fold]:
+        return {fold.key: fold for fold in (*self.folds, *self.screening)}
 
     def __iter__(self) -> Iterator[Fold]:
         return iter(self.folds)
@@ -101,56 +123,96 @@ def _notes(fold: Fold) -> list[str]:
     return note.split("; ") if note else []
 
 
-def design(protocol: Protocol, data: Dataset | Split) -> Design:
+def design(protocol: Protocol, data: Dataset | Split, search: bool = False) -> Design:
     """The folds of a data set. A split that the user made is kept: all fits use its parts, with several seeds.
+
+    With `search`, there are folds for screening, too: other divisions of the same rows; of a large data set, a
+    validation part of its own; of data with times and of a split, the same rows with another seed.
 
     Raises:
         InputError: too few rows or groups; `folds` other than 1 for a split.
     """
-    return _fixed_parts(protocol, data) if isinstance(data, Split) else _divided(protocol, data)
+    if isinstance(data, Split):
+        return _fixed_parts(protocol, data, search)
+    return _divided(protocol, data, search)
 
 
-def _fixed_parts(protocol: Protocol, split: Split) -> Design:
+def _fixed_parts(protocol: Protocol, split: Split, search: bool) -> Design:
     if protocol.folds not in (None, 1):
         raise InputError(f"study: folds must be 1 for a split with parts of its own, got folds={protocol.folds}.")
     chosen = protocol.with_values(folds=1, repeats=protocol.repeats or LARGE_REPEATS)
     folds = tuple(Fold(r, 0, _seed(protocol, r, 0), split, None) for r in range(chosen.repeats or 1))
     return Design(chosen, folds, f"the parts of the split × {_count(chosen.repeats, 'seed')}",
-                  np.arange(len(split.stop) + len(split.validation)))  # fmt: skip
+                  np.arange(len(split.stop) + len(split.validation)),
+                  (Fold(SCREENING, 0, _seed(chosen, SCREENING, 0), split, None),) * search)  # fmt: skip
 
 
-def _divided(protocol: Protocol, data: Dataset) -> Design:
+def _divided(protocol: Protocol, data: Dataset, search: bool) -> Design:
     first = data.division()
     rows = len(data) - len(first.test)
     large = protocol.folds == 1 or (protocol.folds is None and rows > LARGE)
     if large:
-        return _one_part(protocol, data, rows)
+        return _one_part(protocol, data, rows, search)
     by_time = first.how == "time"
     chosen = protocol.with_values(
         folds=protocol.folds or _folds(data, first, rows),
         repeats=protocol.repeats or (SMALL_REPEATS if rows < SMALL else REPEATS),
     )
-    folds = []
-    for repeat in range(chosen.repeats or 1):
+
+    def folds_of(repeat: int) -> list[Fold]:
         seed = _seed(chosen, 0 if by_time else repeat, 0)
         divisions = data.fold_divisions(chosen.folds or FOLDS, seed)
-        folds += [Fold(repeat, i, _seed(chosen, repeat, i), data, d) for i, d in enumerate(divisions)]
+        return [Fold(repeat, i, _seed(chosen, repeat, i), data, d) for i, d in enumerate(divisions)]
+
+    folds = [fold for repeat in range(chosen.repeats or 1) for fold in folds_of(repeat)]
+    screening = folds_of(SCREENING) if search else []
     kind = "blocks in time order" if by_time else "folds"
     text = f"{chosen.folds} {kind} × {_count(chosen.repeats, 'seed' if by_time else 'repeat')}"
-    return Design(chosen, tuple(folds), text + ", grouped" * (first.how == "grouped"), _units(data, first))
+    text += ", grouped" * (first.how == "grouped")
+    return Design(chosen, tuple(folds), text, _units(data, first), tuple(screening))
 
 
-def _one_part(protocol: Protocol, data: Dataset, rows: int) -> Design:
-    """One validation part; the fits of a recipe differ in their seeds."""
+def _one_part(protocol: Protocol, data: Dataset, rows: int, search: bool) -> Design:
+    """One validation part; the fits of a recipe differ in their seeds. A search has a validation part of its own."""
     chosen = protocol.with_values(folds=1, repeats=protocol.repeats or LARGE_REPEATS)
     sizes = SIZES
     if rows > LARGE:
-        share, test = max(SIZES[2], min(HELD_OUT, MOST * rows) / len(data)), 0.0 if data.test else SIZES[3]
+        held_out = HELD_OUT * (1 + search)
+        share, test = max(SIZES[2], min(held_out, MOST * rows) / len(data)), 0.0 if data.test else SIZES[3]
         sizes = (1 - SIZES[1] - share - test, SIZES[1], share, test)
     division = data.division(_seed(chosen, 0, 0), sizes=sizes)
+    units, screening = _units(data, division), tuple[Fold, ...]()
+    if search:
+        chooses, division = _halves(data, division, units)
+        screening = (Fold(SCREENING, 0, _seed(chosen, SCREENING, 0), data, chooses),)
     folds = tuple(Fold(r, 0, _seed(chosen, r, 0), data, division) for r in range(chosen.repeats or 1))
     text = f"one validation part of {len(division.validation):,} rows × {_count(chosen.repeats, 'seed')}"
-    return Design(chosen, folds, text, _units(data, division))
+    return Design(chosen, folds, text, units, screening)
+
+
+def _halves(data: Dataset, division: Division, units: Rows) -> tuple[Division, Division]:
+    """The division twice, each with one half of the validation rows; a group is in one half only.
+
+    Raises:
+        InputError: all validation rows belong to one group.
+    """
+    rows = division.validation
+    if division.how == "time":
+        order = rows[np.argsort(units[rows], kind="stable")]
+        halves = order[: len(rows) // 2], order[len(rows) // 2 :]
+    elif division.how == "grouped":
+        if len(np.unique(units[rows])) < 2:
+            raise InputError(
+                "study: a search needs a validation part with at least two groups, got 1; use more folds (--folds 2)."
+            )
+        first, second = next(GroupShuffleSplit(1, test_size=0.5, random_state=0).split(rows, groups=units[rows]))
+        halves = rows[first], rows[second]
+    else:
+        y = data.y[rows] if data.task == "classification" else None
+        enough = y is not None and np.unique(y, return_counts=True)[1].min() > 1
+        halves = tuple(train_test_split(rows, test_size=0.5, random_state=0, stratify=y if enough else None))
+    first_half, second_half = (dataclasses.replace(division, validation=np.sort(half)) for half in halves)
+    return first_half, second_half
 
 
 def _folds(data: Dataset, first: Division, rows: int) -> int:
@@ -179,7 +241,9 @@ def _units(data: Dataset, division: Division) -> Rows:
 
 
 def _seed(protocol: Protocol, repeat: int, fold: int) -> int:
-    """A seed for each fold, the same whatever the number of folds and repeats."""
+    """A seed for each fold, the same whatever the number of folds and repeats; that of no other study seed."""
+    if repeat == SCREENING:
+        return SCREENING_SEED + 100 * protocol.seed + fold
     return 10_000 * protocol.seed + 100 * repeat + fold
 
 

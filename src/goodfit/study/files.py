@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from goodfit.study.definition import FORMAT, Definition, differences
 from goodfit.study.design import Fold
 from goodfit.study.fits import PARTS, Fit, Predictions
 from goodfit.study.removal import remove_study
+from goodfit.study.rounds import Round
+from goodfit.study.stages import COMPARE, STAGES
 from goodfit.study.targets import Targets
 from goodfit.train.run import Run
 
 DEFINITION, TARGETS, DATABASE = "study.json", "targets.safetensors", "study.db"
-FITS, RUNS, LOCKS = "predictions", "runs", "locks"
+FITS, RUNS, LOCKS, ROUNDS = "predictions", "runs", "locks", "rounds"
 
 
 class StudyFolder:
@@ -132,11 +134,43 @@ class StudyFolder:
                 "command, which writes it."
             ) from error
 
+    # ---- rounds -----------------------------------------------------------------------------------------
+
+    def round(self, number: int, decide: Callable[[], Round | None]) -> Round | None:
+        """The stored round of this number; without one, that of `decide`, which is stored.
+
+        Raises:
+            InputError: the file is damaged.
+            OSError: it cannot be written.
+        """
+        with self._locked("rounds"):
+            stored = self.rounds(number)
+            if stored:
+                return stored[0]
+            decided = decide()
+            if decided is not None:
+                write_json(self.path / ROUNDS / f"{number:04}.json", decided.to_dict())
+            return decided
+
+    def rounds(self, first: int = 0) -> list[Round]:
+        """The stored rounds from a number on.
+
+        Raises:
+            InputError: a file is damaged.
+        """
+        rounds: list[Round] = []
+        while (file := self.path / ROUNDS / f"{first + len(rounds):04}.json").is_file():
+            try:
+                rounds.append(Round.from_dict(read_json(file)))
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                raise InputError(f"study: '{file}' is damaged ({error!r}); delete it and later ones.") from error
+        return rounds
+
     # ---- fits -------------------------------------------------------------------------------------------
 
-    def fit_file(self, definition: Definition, trial: str, fold: tuple[int, int]) -> Path:
+    def fit_file(self, definition: Definition, trial: str, fold: tuple[int, int], stage: str = COMPARE) -> Path:
         """The file of a fit."""
-        return self.path / FITS / f"{definition.fit_id(trial, *fold)}.safetensors"
+        return self.path / FITS / f"{definition.fit_id(trial, *fold, stage)}.safetensors"
 
     def run_folder(self, definition: Definition, trial: str, fold: tuple[int, int]) -> Path:
         """The folder of a fit's network."""
@@ -148,13 +182,13 @@ class StudyFolder:
         Raises:
             OSError: the files cannot be written.
         """
-        trial = _trial(definition, fit.candidate)
+        trial = definition.trial_id(fit.candidate)
         if run is not None:
             save_run(run, self.run_folder(definition, trial, fit.key), force=True)
         tensors = {part: p.outputs for part, p in fit.predictions.items()}
         rows = {f"{part}_rows": p.rows for part, p in fit.predictions.items()}
         header = _header(fit, trial) | {"checksum": _checksum(tensors | rows)}
-        write_tensors(self.fit_file(definition, trial, fit.key), tensors | rows, header)
+        write_tensors(self.fit_file(definition, trial, fit.key, fit.stage), tensors | rows, header)
 
     def read(self, definition: Definition, trial: str, fold: tuple[int, int]) -> Fit:
         """A finished fit.
@@ -162,29 +196,45 @@ class StudyFolder:
         Raises:
             InputError: the file is absent, damaged or of another format.
         """
-        file = self.fit_file(definition, trial, fold)
+        return self._read(definition, self.fit_file(definition, trial, fold))
+
+    def _read(self, definition: Definition, file: Path) -> Fit:
+        """A finished fit; its file must have the name that follows from its content."""
         tensors, header = read_tensors(file)
-        if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("trial") != trial:
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise InputError(f"study: '{file}' must be a fit of format {FORMAT}, got another file; delete it.")
         if header.get("checksum") != _checksum(tensors):
             raise InputError(f"study: '{file}' is damaged (its checksum differs); delete it.")
         try:
-            return _fit(definition, definition.trials[trial], tensors, header)
+            fit = _fit(definition, Candidate.from_dict(header["candidate"]), tensors, header)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"study: '{file}' is damaged ({error!r}); delete it.") from error
+        if self.fit_file(definition, definition.trial_id(fit.candidate), fit.key, fit.stage) != file:
+            raise InputError(f"study: '{file}' must be a fit of this study, got one of another; delete it.")
+        return fit
 
-    def finished(self, definition: Definition, candidate: Candidate, fold: tuple[int, int]) -> Fit | None:
+    def all_fits(self, definition: Definition) -> list[Fit]:
+        """All finished fits; damaged files are left out."""
+        fits = []
+        for file in sorted((self.path / FITS).glob("*.safetensors")):
+            with contextlib.suppress(InputError):
+                fits.append(self._read(definition, file))
+        return fits
+
+    def finished(
+        self, definition: Definition, candidate: Candidate, fold: tuple[int, int], stage: str = COMPARE
+    ) -> Fit | None:
         """A fit if it is finished; one whose file is damaged is not."""
-        trial = _trial(definition, candidate)
-        if not self.fit_file(definition, trial, fold).is_file():
+        file = self.fit_file(definition, definition.trial_id(candidate), fold, stage)
+        if not file.is_file():
             return None
         with contextlib.suppress(InputError):
-            return self.read(definition, trial, fold)
+            return self._read(definition, file)
         return None
 
     def finished_run(self, definition: Definition, candidate: Candidate, fold: tuple[int, int]) -> Path | None:
         """The folder of a fit's network, if it is kept and can be read."""
-        folder = self.run_folder(definition, _trial(definition, candidate), fold)
+        folder = self.run_folder(definition, definition.trial_id(candidate), fold)
         try:
             read_json(folder / "run.json")
             read_tensors(folder / "best.safetensors")
@@ -231,11 +281,14 @@ class StudyFolder:
         finally:
             lock.release()
 
-    def remove_leftovers(self, definition: Definition, fold: tuple[int, int]) -> None:
+    def remove_leftovers(self, definition: Definition, candidates: Sequence[Candidate], fold: tuple[int, int]) -> None:
         """Remove what a killed process has left of the fits of a fold; only its owner may call it."""
-        for trial in definition.trials:
+        for candidate in candidates:
+            trial = definition.trial_id(candidate)
+            for stage in STAGES:
+                file = self.fit_file(definition, trial, fold, stage)
+                file.with_name(f"{file.name}.part").unlink(missing_ok=True)
             file = self.fit_file(definition, trial, fold)
-            file.with_name(f"{file.name}.part").unlink(missing_ok=True)
             folder = self.run_folder(definition, trial, fold)
             if folder.is_dir() and not file.is_file():
                 shutil.rmtree(folder)
@@ -251,7 +304,7 @@ class StudyFolder:
 
     def end(self) -> None:
         """Remove the locks of a complete study: a process that still waits for one has nothing left to train."""
-        self._remove_locks("study.lock", "repeat-*.lock")
+        self._remove_locks("study.lock", "rounds.lock", "repeat-*.lock")
 
     def _remove_locks(self, *patterns: str) -> None:
         folder = self.path / LOCKS
@@ -260,10 +313,6 @@ class StudyFolder:
                 file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # it holds other locks
             folder.rmdir()
-
-
-def _trial(definition: Definition, candidate: Candidate) -> str:
-    return next(trial for trial, own in definition.trials.items() if own is candidate or own == candidate)
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -276,7 +325,7 @@ def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _header(fit: Fit, trial: str) -> dict[str, Any]:
     return {
-        "format": FORMAT, "trial": trial, "label": fit.label, "recipe": fit.candidate.recipe.text(),
+        "format": FORMAT, "trial": trial, "candidate": fit.candidate.to_dict(), "stage": fit.stage,
         "repeat": fit.repeat, "fold": fit.fold, "seed": fit.seed, "metric": fit.metric, "kept_epoch": fit.kept_epoch,
         "best_epoch": fit.best_epoch, "stopped": fit.stopped, "metadata": fit.metadata, "loss": fit.loss,
         "seconds": fit.seconds, "failure": fit.failure, "history": fit.history.to_dict(),
@@ -289,5 +338,5 @@ def _fit(definition: Definition, candidate: Candidate, tensors: dict[str, torch.
         candidate, header["repeat"], header["fold"], header["seed"], definition.spec, header["metric"],
         {part: Predictions(tensors[f"{part}_rows"], tensors[part]) for part in parts},
         History.from_dict(header["history"]), header["kept_epoch"], header["best_epoch"], header["stopped"],
-        header["metadata"], float(header["loss"]), float(header["seconds"]), header["failure"],
+        header["metadata"], float(header["loss"]), float(header["seconds"]), header["failure"], header["stage"],
     )  # fmt: skip

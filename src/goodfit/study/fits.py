@@ -17,6 +17,7 @@ from goodfit.diagnosis import Verdict, diagnose
 from goodfit.history import History
 from goodfit.study.candidates import Candidate
 from goodfit.study.design import Fold
+from goodfit.study.stages import COMPARE
 from goodfit.train.evaluate import evaluate, predict_masks
 from goodfit.train.losses import LOSSES, Criterion, Loss
 from goodfit.train.run import Run
@@ -50,6 +51,7 @@ class Fit:
         loss: the mean data loss on the validation rows.
         seconds: the training time.
         failure: why training failed; "" if it did not.
+        stage: why it was trained: COMPARE, SCREEN, SHORT (as SCREEN, with fewer epochs), ABLATE or SWEEP.
     """
 
     candidate: Candidate
@@ -67,6 +69,7 @@ class Fit:
     loss: float = math.nan
     seconds: float = math.nan
     failure: str = ""
+    stage: str = COMPARE
 
     @property
     def label(self) -> str:
@@ -92,25 +95,32 @@ class Fit:
         return row[f"train_{self.metric}"] - row[f"stop_{self.metric}"]
 
 
-def failed_fit(candidate: Candidate, fold: Fold, spec: TaskSpec, metric: str, reason: str) -> Fit:
+def failed_fit(candidate: Candidate, fold: Fold, spec: TaskSpec, metric: str, reason: str, stage: str = COMPARE) -> Fit:
     """The fit of a training that failed."""
-    return Fit(candidate, *fold.key, fold.seed, spec, metric, failure=reason)
+    return Fit(candidate, *fold.key, fold.seed, spec, metric, failure=reason, stage=stage)
 
 
-def fit_of(candidate: Candidate, fold: Fold, run: Run, split: Split, loss: Loss | None = None) -> Fit:
-    """What a finished run leaves behind. `loss`: the user's own, as in `run_study`."""
+def fit_of(
+    candidate: Candidate, fold: Fold, run: Run, split: Split, loss: Loss | None = None, stage: str = COMPARE
+) -> Fit:
+    """What a finished run leaves behind. `loss`: the user's own, as in `run_study`.
+
+    Outputs on the test rows are kept of the stage COMPARE only: no other stage may use them.
+    """
+    parts = PARTS if stage == COMPARE else PARTS[:2]
     criterion = Criterion(run.loss, loss or LOSSES[run.loss])
     if split.spec.task == "segmentation":
-        outputs = {part: _mask_counts(run, split, part) for part in PARTS}
+        outputs = {part: _mask_counts(run, split, part) for part in parts}
         value = evaluate(run.model, split.validation.x, split.validation.y, criterion, metric(run.metric)).loss
     else:
-        raw = {part: run.outputs(split.parts[part].x).cpu() for part in PARTS}
+        raw = {part: run.outputs(split.parts[part].x).cpu() for part in parts}
         outputs = {part: _in_units(run, output) for part, output in raw.items()}
         value = float(criterion.losses(raw["validation"], split.validation.y.cpu()).mean())
-    rows = {part: torch.from_numpy(fold.rows(part)) for part in PARTS}
+    rows = {part: torch.from_numpy(fold.rows(part)) for part in parts}
     return Fit(
-        candidate, *fold.key, fold.seed, run.spec, run.metric, {p: Predictions(rows[p], outputs[p]) for p in PARTS},
-        run.history, run.kept_epoch, run.best_epoch, run.stopped, run.metadata, value, sum(run.history["seconds"]),
+        candidate, *fold.key, fold.seed, run.spec, run.metric, {p: Predictions(rows[p], outputs[p]) for p in parts},
+        run.history, run.kept_epoch, run.best_epoch, run.stopped, run.metadata, value,
+        sum(run.history["seconds"]), stage=stage,
     )  # fmt: skip
 
 

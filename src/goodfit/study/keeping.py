@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as Interface
 
 from goodfit.study.candidates import Candidate
@@ -15,20 +15,30 @@ from goodfit.study.design import Fold
 from goodfit.study.files import StudyFolder
 from goodfit.study.fits import Fit
 from goodfit.study.result import Study
+from goodfit.study.rounds import Round
+from goodfit.study.stages import COMPARE, SCREEN, SHORT
 from goodfit.train.run import Run
 
 if TYPE_CHECKING:
     from goodfit.study.database import StudyDatabase, TrialRow
 
 
+Decide: TypeAlias = Callable[[], Round | None]
+"""Decides on the next round from the fits that are finished; None: the study ends."""
+
+
 class Keeper(Interface):
     """Keeps the finished fits of a study."""
 
-    def claim(self, fold: Fold, wait: bool) -> AbstractContextManager[bool]:
-        """Inside the block, whether this process may train the fits of a fold."""
+    def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> AbstractContextManager[bool]:
+        """Inside the block, whether this process may train the fits of some recipes on a fold."""
         ...
 
-    def finished(self, candidate: Candidate, fold: Fold) -> Fit | None:
+    def round(self, number: int, decide: Decide) -> Round | None:
+        """The round of this number, from 0: the stored one, or else the one that `decide` returns; None: the end."""
+        ...
+
+    def finished(self, candidate: Candidate, fold: Fold, stage: str = COMPARE) -> Fit | None:
         """A fit that was finished before, also by another process."""
         ...
 
@@ -53,11 +63,15 @@ class Memory:
     """Keeps nothing: the study itself holds the fits."""
 
     @contextlib.contextmanager
-    def claim(self, fold: Fold, wait: bool) -> Iterator[bool]:
+    def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> Iterator[bool]:
         """There is no other process."""
         yield True
 
-    def finished(self, candidate: Candidate, fold: Fold) -> Fit | None:
+    def round(self, number: int, decide: Decide) -> Round | None:
+        """Nothing is stored."""
+        return decide()
+
+    def finished(self, candidate: Candidate, fold: Fold, stage: str = COMPARE) -> Fit | None:
         """Nothing was finished before."""
         return None
 
@@ -93,16 +107,26 @@ class Folder:
         self.failing = False
 
     @contextlib.contextmanager
-    def claim(self, fold: Fold, wait: bool) -> Iterator[bool]:
+    def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> Iterator[bool]:
         """The fits of a fold belong to the process that holds its lock."""
         with self.folder.claim(fold, wait) as owned:
             if owned:
-                self.folder.remove_leftovers(self.definition, fold.key)
+                self.folder.remove_leftovers(self.definition, candidates, fold.key)
             yield owned
 
-    def finished(self, candidate: Candidate, fold: Fold) -> Fit | None:
+    def round(self, number: int, decide: Decide) -> Round | None:
+        """The first process that comes to the end of a round decides on the next one, for all of them."""
+        if not self.definition.search:
+            return decide()
+        try:
+            return self.folder.round(number, decide)
+        except OSError as error:  # a full disk
+            self.say(f"study: round {number} is not saved ({error}); the study goes on")
+            return decide()
+
+    def finished(self, candidate: Candidate, fold: Fold, stage: str = COMPARE) -> Fit | None:
         """See `Keeper`."""
-        return self.folder.finished(self.definition, candidate, fold.key)
+        return self.folder.finished(self.definition, candidate, fold.key, stage)
 
     def add(self, fit: Fit, run: Run | None) -> None:
         """Write the fit, after those that could not be written before."""
@@ -143,11 +167,32 @@ def _trial_rows(study: Study) -> list[TrialRow]:
     from goodfit.study.database import TrialRow
 
     folds = study.definition.protocol.folds or 1
-    rows = []
-    for trial, candidate in study.definition.trials.items():
-        fits = {fit.repeat * folds + fit.fold: fit for fit in study.fits_of(candidate.label)}
+    rows, own = [], study.fits_by_label()
+    for candidate in study.candidates:
+        trial = study.definition.trial_id(candidate)
+        fits = {fit.repeat * folds + fit.fold: fit for fit in own.get(candidate.label, ())}
         values = {number: study.value(fit) for number, fit in fits.items()}
         failures = {number: fit.failure for number, fit in fits.items() if fit.failure}
-        complete = len(fits) == folds * (study.definition.protocol.repeats or 1)
+        complete = len(fits) == study.definition.fits_per_candidate
         rows.append(TrialRow(trial, candidate.label, candidate.recipe.text(), values, failures, complete))
+    return rows + _screened_rows(study)
+
+
+def _screened_rows(study: Study) -> list[TrialRow]:
+    """The trials of the screening; they are complete when the comparison has begun, or after their last fold."""
+    from goodfit.study.database import TrialRow
+
+    fits: dict[Candidate, dict[int, Fit]] = {}
+    for fit in study.screening:
+        if fit.stage in (SCREEN, SHORT):
+            fits.setdefault(fit.candidate, {})[fit.fold] = fit
+    folds = study.definition.protocol.folds or 1
+    rows = []
+    for candidate, own in fits.items():
+        values = {number: study.value(fit) for number, fit in own.items()}
+        failures = {number: fit.failure for number, fit in own.items() if fit.failure}
+        name, complete = f"screening {study.definition.trial_id(candidate)}", bool(study.fits) or len(own) == folds
+        rows.append(
+            TrialRow(name, f"screening: {candidate.label}", candidate.recipe.text(), values, failures, complete)
+        )
     return rows

@@ -42,9 +42,11 @@ def remove_study(folder: Path, locks: str) -> None:
         fit.unlink(missing_ok=True)
     for run in _named_by_id(folder / "runs"):
         _remove_run(run)
+    for decided in (folder / "rounds").glob("[0-9][0-9][0-9][0-9].json*"):
+        decided.unlink(missing_ok=True)
     for lock in (folder / locks).glob("*.lock"):
         lock.unlink(missing_ok=True)
-    for name in ("predictions", "runs", locks):
+    for name in ("predictions", "runs", "rounds", locks):
         _remove_if_empty(folder / name)
 
 

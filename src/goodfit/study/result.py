@@ -11,18 +11,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from goodfit.data import TaskSpec
 from goodfit.data.metrics import BOUNDED
 from goodfit.diagnosis import RUN_A_STUDY, Verdict
 from goodfit.errors import InputError
+from goodfit.recipe import Recipe
 from goodfit.store import load_run
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.definition import Definition
+from goodfit.study.evidence import Evidence, evidence
 from goodfit.study.fits import Fit
 from goodfit.study.scores import REPORTED, Scorer, base_metric, check_task_metric
-from goodfit.study.statistics import BETTER, UNKNOWN, Estimate, mean_score, significance, within_unit_range
+from goodfit.study.stages import ABLATE, COMPARE, SCREEN, SHORT
+from goodfit.study.statistics import UNKNOWN, Estimate, Score, mean_score, significance, within_unit_range
 from goodfit.study.targets import Targets
 from goodfit.train.config import Training
 from goodfit.train.run import Run
@@ -65,12 +69,15 @@ class Study:
     Attributes:
         definition: data, network, settings, protocol and recipes.
         targets: the targets of the rows outside the test part, and of the test part.
-        fits: the finished fits, fold by fold.
+        fits: the finished fits by which recipes are compared, fold by fold.
+        screening: the finished fits of a search; they choose recipes and are no evidence.
+        ablations: the finished fits of the recommended recipe without one of its techniques.
         metric: the metric of the ranking.
         interrupted: whether Ctrl-C ended it.
         runs: trained networks by label and fold, in memory or as folders.
         model: the user's own network, into which `run_of` loads stored weights.
         messages: what happened while it ran.
+        search_notes: what a search reports about itself, in the process that ran it.
     """
 
     definition: Definition
@@ -81,13 +88,16 @@ class Study:
     runs: dict[tuple[str, int, int], Run | Path] = field(default_factory=dict)
     model: nn.Module | None = None
     messages: list[str] = field(default_factory=list)
+    screening: list[Fit] = field(default_factory=list)
+    ablations: list[Fit] = field(default_factory=list)
+    search_notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Rank by the metric of the definition."""
         self.metric = self.metric or self.definition.metric
 
     def __repr__(self) -> str:
-        done = f"{len(self.fits)} of {self.definition.fits} fits"
+        done = f"{len(self.fits)} of {self.expected_fits} fits"
         best = self.best()
         leader = f", best: {best.candidate.label} ({self.metric} {best.score.mean:.4f})" if best else ""
         return f"Study({self.name}: {len(self.labels)} recipes, {done}{leader})"
@@ -125,23 +135,66 @@ class Study:
     @property
     def notes(self) -> list[str]:
         """What a reader must know."""
-        unfinished = f"{len(self.fits)} of {self.definition.fits} fits are finished"
-        return [*self.definition.notes, *self.messages, *([] if self.complete else [unfinished])]
+        unfinished = f"{len(self.fits)} of {self.expected_fits} fits are finished"
+        return [*self.definition.notes, *self.search_notes, *self.messages, *([] if self.complete else [unfinished])]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The compared recipes: those of the definition, the plain network first, then those that a search chose."""
+        chosen = {fit.candidate for fit in self.fits} - set(self.definition.candidates)
+        return [*self.definition.candidates, *sorted(chosen, key=lambda candidate: candidate.label)]
 
     @property
     def labels(self) -> list[str]:
-        """The labels of the recipes, in their order; the plain network is the first."""
-        return [candidate.label for candidate in self.definition.candidates]
+        """The labels of the compared recipes, in their order."""
+        return [candidate.label for candidate in self.candidates]
+
+    @property
+    def expected_fits(self) -> int:
+        """The number of fits by which all recipes are compared."""
+        return len(self.candidates) * self.definition.fits_per_candidate
 
     @property
     def complete(self) -> bool:
-        """Whether all fits are finished."""
-        return len(self.fits) == self.definition.fits
+        """Whether all fits by which recipes are compared are finished."""
+        return len(self.fits) == self.expected_fits
+
+    def add(self, fit: Fit) -> None:
+        """Add a finished fit."""
+        by_stage = {COMPARE: self.fits, ABLATE: self.ablations}
+        by_stage.get(fit.stage, self.screening).append(fit)
+
+    def sort(self) -> None:
+        """Put the fits in the order of folds and recipes."""
+        order = {label: number for number, label in enumerate(self.labels)}
+        for fits in (self.fits, self.screening, self.ablations):
+            fits.sort(key=lambda fit: (fit.key, order.get(fit.label, len(order)), fit.label))
 
     @property
     def higher_is_better(self) -> bool:
         """Whether a higher metric is better."""
         return base_metric(self.metric).higher_is_better
+
+    def higher_is_better_in(self, name: str) -> bool:
+        """Whether a higher value of a metric is better."""
+        return base_metric(name).higher_is_better
+
+    def smallest_variance(self, label: str, name: str = "") -> float:
+        """The variance of a recipe's difference from the plain network, at least: that of one row that differs.
+
+        Of a metric that counts rows, the jackknife variance is 0 if no row differs by chance.
+        """
+        fits = self._usable(label)
+        return 2 * self._scorer.smallest_variance(fits, name or self.metric, "validation")
+
+    def is_complete(self, label: str) -> bool:
+        """Whether all fits of a recipe finished and can be scored."""
+        return len(self._usable(label)) == self.definition.fits_per_candidate
+
+    @property
+    def validation_share(self) -> float:
+        """Validation rows as a share of the training rows of a fit."""
+        return self.rows["validation"] / max(1, self.rows["train"])
 
     def with_metric(self, name: str) -> Study:
         """The same study, ranked by another metric; nothing is trained.
@@ -153,8 +206,15 @@ class Study:
         return replace(self, metric=name)
 
     def fits_of(self, label: str) -> list[Fit]:
-        """The fits of a recipe, fold by fold."""
+        """The fits by which a recipe is compared, fold by fold."""
         return [fit for fit in self.fits if fit.label == label]
+
+    def fits_by_label(self) -> dict[str, list[Fit]]:
+        """The fits by which each recipe is compared."""
+        fits: dict[str, list[Fit]] = {}
+        for fit in self.fits:
+            fits.setdefault(fit.label, []).append(fit)
+        return fits
 
     def run_of(self, label: str) -> Run:
         """The run of the first fold of a recipe that did not fail; a study keeps the network of no other fold.
@@ -187,6 +247,17 @@ class Study:
         ranking = [r for r in self.ranking() if r.score.n]
         return ranking[0] if ranking else None
 
+    def recommended(self) -> Candidate:
+        """The recipe to use: one that is sure or likely to predict better, or else the plain network.
+
+        If all fits of the plain network failed, it is the recipe with the best score.
+        """
+        best = self.evidence().recommended
+        leader = self.best() if best is None and not self._usable(PLAIN) else None
+        if best or leader:
+            return best.candidate if best else leader.candidate  # type: ignore[union-attr]
+        return next(c for c in self.candidates if c.label == PLAIN)
+
     def leader(self) -> tuple[str, float] | None:
         """The label and mean score of the best recipe so far, of those with the most fits; quicker than `best`."""
         scores: dict[str, list[float]] = {}
@@ -210,16 +281,16 @@ class Study:
         return replace(verdict, next_steps=steps)
 
     def significance(self, ranked: RankedRecipe) -> str:
-        """Compare a recipe with the plain network: "better", "worse", "inconclusive" or "unknown"."""
+        """Compare a recipe alone with the plain network: "better", "worse", "inconclusive" or "unknown"."""
         d = ranked.difference
         return UNKNOWN if d is None else significance(d.low, d.high, self.higher_is_better)
 
     def _regularize(self) -> str:
         """The next step against overfitting that follows from this study."""
-        for ranked in self.ranking():
-            if self.significance(ranked) == BETTER:
-                return f"Regularize: use {ranked.candidate.label}, which is significantly better than plain."
-        return "Regularize: use more rows, repeats or other recipes, because none is significantly better than plain."
+        best = self.evidence().recommended
+        if best is not None:
+            return f"Regularize: use {best.candidate.label}, which is {best.confidence} to predict better."
+        return "Regularize: use more rows, repeats or other recipes, because none is shown to predict better."
 
     # ---- estimates --------------------------------------------------------------------------------------
 
@@ -240,20 +311,76 @@ class Study:
 
         `name`: the metric; "" for that of the ranking.
         """
-        name, (fits, others) = name or self.metric, self._pairs(label, baseline)
-        scores = (self._scorer.scores(each, name, part) for each in (fits, others))
+        return mean_score(self.paired_scores(label, name, part, baseline), len(self._pairs(label, baseline)[0]))
+
+    def paired_scores(self, label: str, name: str = "", part: str = "validation", baseline: str = PLAIN) -> list[Score]:
+        """The paired differences of a recipe from another one, with the influences of rows; see `difference`."""
+        scores = (self._scorer.scores(each, name or self.metric, part) for each in self._pairs(label, baseline))
+        return [a - b for a, b in zip(*scores, strict=True)]
+
+    def difference_of(self, fits: Sequence[Fit], others: Sequence[Fit]) -> Estimate:
+        """The mean paired difference of fits from others on the same folds, in the same order."""
+        scores = (self._scorer.scores(each, self.metric, "validation") for each in (fits, others))
         return mean_score([a - b for a, b in zip(*scores, strict=True)], len(fits))
 
-    def value(self, fit: Fit) -> float:
+    def alike(self, candidate: Candidate, fits: Sequence[Fit]) -> list[Fit]:
+        """The usable ones of some fits whose recipe and settings are those of a candidate, whatever its label."""
+        settings = candidate.settings(self.training)
+        own = [f for f in fits if f.candidate.recipe == candidate.recipe]
+        return [f for f in own if f.candidate.settings(self.training) == settings and self._scorer.is_usable(f)]
+
+    def screened_gain(self, candidate: Candidate) -> float:
+        """How much better a recipe was than the plain network when it was screened; NaN if it was not."""
+        plain = {fit.key: self.value(fit) for fit in self.screening if fit.label == PLAIN}
+        own = [self.value(fit) - plain[fit.key] for fit in self.alike(candidate, self.screening) if fit.key in plain]
+        return (1 if self.higher_is_better else -1) * sum(own) / len(own) if own else math.nan
+
+    def fold_differences(self, label: str, name: str = "") -> list[float]:
+        """The difference of a recipe from the plain network on each fold that both have finished."""
+        pairs = zip(*self._pairs(label, PLAIN), strict=True)
+        return [self.value(fit, name) - self.value(other, name) for fit, other in pairs]
+
+    def value(self, fit: Fit, name: str = "") -> float:
         """The validation score of a fit; NaN if training failed or it is not defined."""
-        return self._scorer.value(fit, self.metric, "validation")
+        return self._scorer.value(fit, name or self.metric, "validation")
+
+    @property
+    def trials(self) -> int:
+        """The number of recipes with settings that a search has screened."""
+        usual = self.training
+        own = {fit.candidate for fit in self.screening if fit.stage in (SCREEN, SHORT)}
+        trials = {(c.recipe, replace(c.settings(usual), epochs=1)) for c in own}  # short fits have fewer epochs
+        return len(trials - {(Recipe(), replace(usual, epochs=1))})
+
+    @property
+    def scored_rows(self) -> int:
+        """The number of different rows on which recipes are compared."""
+        own = self.fits_of(PLAIN)
+        rows = [fit.predictions["validation"].rows for fit in own if not fit.failure]
+        return len(torch.cat(rows).unique()) if rows else 0
+
+    def plain_score(self, name: str = "") -> float:
+        """The mean score of the plain network."""
+        return self.estimate(PLAIN, name).mean
+
+    def evidence(self, name: str = "") -> Evidence:
+        """How sure it is that each recipe is better than the plain network.
+
+        `name`: the metric; "" for that of the ranking.
+        """
+        return evidence(self, name)
 
     def test_scores(self) -> dict[str, Estimate]:
-        """The test scores of the plain network and the best recipe; empty as long as fits are missing."""
-        best = self.best()
-        if not self.complete or best is None:
+        """The test scores of the plain network and of the recommended recipe, or else of the one that gained most.
+
+        Empty as long as fits are missing.
+        """
+        if not self.complete:
             return {}
-        labels = dict.fromkeys((PLAIN, best.candidate.label))
+        gained = self.evidence().best
+        leader = self.best() if gained is None else None  # the plain network failed: the best of the others
+        best = gained.candidate if gained else leader.candidate if leader else self.candidates[0]
+        labels = dict.fromkeys((PLAIN, best.label))
         estimates = {label: self.estimate(label, part="test") for label in labels}
         return {label: estimate for label, estimate in estimates.items() if estimate.n}
 
@@ -273,7 +400,7 @@ class Study:
     def _ranked(self, label: str) -> RankedRecipe:
         fits = self.fits_of(label)
         finished = [fit for fit in fits if not fit.failure]
-        gains = [self.value(fit) - self.value(other) for fit, other in zip(*self._pairs(label, PLAIN), strict=True)]
+        gains = self.fold_differences(label)
         verdicts = Counter(fit.verdict.label for fit in finished if fit.verdict)
         return RankedRecipe(
             fits[0].candidate,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from goodfit._version import __version__
 from goodfit.data import Dataset, Split, default_metric
+from goodfit.data import metric as find_metric
 from goodfit.data.fingerprint import fingerprint
 from goodfit.data.kinds import kind
 from goodfit.data.task import Task
@@ -25,17 +27,26 @@ from goodfit.study.identity import loss_text, modules_of
 from goodfit.study.keeping import Folder, Keeper, Memory
 from goodfit.study.protocol import Protocol
 from goodfit.study.result import Study
+from goodfit.study.rounds import compare_all
 from goodfit.study.scores import check_task_metric
+from goodfit.study.search.budget import DEFAULT, Budget
+from goodfit.study.search.plan import SearchPlan
+from goodfit.study.search.samplers import SAMPLER, check_sampler
+from goodfit.study.search.screening import Screening
+from goodfit.study.search.setup import SearchStart, fits, search_start
+from goodfit.study.search.space import Space
 from goodfit.study.targets import targets_of
-from goodfit.study.training import StudyTrainer
+from goodfit.study.training import StudyTrainer, Trainer
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
-from goodfit.train.population.jobs import Networks, Planner, PreparedRecipe
+from goodfit.train.population.jobs import Networks, Planner
 from goodfit.train.prepare import check_metric
 
 if TYPE_CHECKING:
     from goodfit.study.database import StudyDatabase
 
+LATER_ROUNDS = 5
+"""Rounds of a search that are expected to follow when it is decided whether to start processes."""
 ROWS_SEEN = 400_000
 """Training rows that a default run sees in total: enough for a plain network to overfit a small data set."""
 
@@ -78,8 +89,15 @@ def run_study(
     force: bool = False,
     progress: bool | None = None,
     on_fit: Callable[[Study], None] | None = None,
+    budget: Budget | str | float | None = None,
+    space: Space | Mapping[str, Any] | None = None,
+    metric: str | None = None,
+    sampler: str = SAMPLER,
 ) -> Study:
-    """Train every recipe on every fold and compare the scores.
+    """Find the recipe with which the network predicts best, and how sure it is; or compare option recipes.
+
+    Without recipes, or with a budget or a space, it searches: many recipes and settings are screened on some folds, and
+    the best of them are compared with the plain network on other folds. With recipes alone, these are compared.
 
     All recipes share the rows, initial weights, batches and noise of a fold, so that differences from the plain network
     are paired. The test rows are scored once, when all fits are finished, for the plain network and the best recipe.
@@ -89,11 +107,10 @@ def run_study(
         data: the data set; or a split, whose parts are then kept.
         model: a reference network by name, or a module; None: the usual network for the kind of data (`mlp`, `cnn`,
             `mel_cnn`, `text_cnn`, `unet`). A module is reinitialized for each fold (`reset_parameters` of its layers).
-        recipes: the recipes to compare with the plain network. If empty: the usual techniques at their defaults, each
-            alone, and one combined recipe.
+        recipes: recipes to compare with the plain network. If empty, recipes are searched.
         training: the training settings; by default, `default_training` for the number of training rows.
         protocol: folds, repeats and seed; by default, they follow from the number of rows.
-        catalogue: compare every technique that can act on this network, not only the usual ones; without `recipes`.
+        catalogue: instead of a search, compare every technique that can act on this network, at its defaults.
         loss: a loss that replaces the default of the task.
         population: train fits with the same structure together as stacked tensors: `True` wherever possible, `False`
             never, `None` where it is faster. The results agree up to rounding.
@@ -104,28 +121,76 @@ def run_study(
         force: overwrite another study in the folder; the same study is continued all the same.
         progress: whether to show a progress bar; None: a bar on a terminal, otherwise a line every 10 seconds.
         on_fit: called with the study after every fit.
+        budget: the most time of a search (`"30s"`, `"5m"`, `"2h"`, or seconds) or the most trials (`"200trials"`); by
+            default 5 minutes. It ends earlier when nothing more can be gained. A study in a folder can be continued
+            with a larger budget.
+        space: the techniques, strengths and settings to search, a `Space` or its mapping; by default those that apply.
+        metric: the metric by which recipes are compared; by default that of `training`.
+        sampler: how a search proposes recipes: "tpe", "gp", "quasi_random" or "random".
 
     Raises:
-        InputError: `catalogue` is combined with recipes; network, recipes and data do not fit each other; the metric is
-            not defined on a part; or the folder or the database cannot be used.
+        InputError: `catalogue` is combined with recipes or a search; network, recipes, space and data do not fit each
+            other; the metric is not defined on a part; or the folder or the database cannot be used.
     """
-    _check_catalogue(catalogue, recipes)
+    searches = not catalogue and (not recipes or budget is not None or space is not None)
+    _check_catalogue(catalogue, recipes, budget, space)
     _check_source(data)
     _check_shapes(model)
-    folds = design(protocol or Protocol(), data)
-    first = folds.folds[0].split()
-    training = _with_metric(training or default_training(len(first.train), first.spec.task), first)
+    check_sampler(sampler)
+    limit = Budget.of(DEFAULT if budget is None else budget)
+    own_space = space if isinstance(space, Space | None) else Space(space)
+    folds = design(protocol or Protocol(), data, searches)
+    first = folds.first_split
+    training = _with_metric(training or default_training(len(first.train), first.spec.task), first, metric)
     _check_metric(training.metric, folds, first)
-    plan = candidates_from([Recipe.of(r) for r in recipes]) if recipes else default_candidates(first.spec, catalogue)
     model = default_network(data) if model is None else model
-    networks = Networks(model, fresh=True)
-    plan, prepared, notes = _prepare_all(plan, networks, first, training, loss, drop=catalogue)
+    trainer = Trainer(Networks(model, fresh=True), Planner(Networks(model, fresh=True), loss), loss, population)
+    plan = candidates_from([Recipe.of(r) for r in recipes])
+    if catalogue:
+        plan = default_candidates(first.spec, catalogue)
+    plan, notes = _prepare_all(plan, trainer.planner, first, training, drop=catalogue)
+    start = (
+        search_start(own_space, first.spec, training, checker(trainer.planner, first, training)) if searches else None
+    )
+    if start is not None:
+        plan = list(dict.fromkeys([*plan, *start.fixed]))
+        notes += start.notes
     notes = [*folds.notes(), f"Duplicates: {first.duplicates.text}.", *notes]
     definition = _define(first, model, training, loss, folds, plan, notes)
+    if start is not None:
+        definition = replace(definition, search={"space": start.space.to_list(), "sampler": sampler})
     study = Study(definition, targets_of(folds), model=model if isinstance(model, nn.Module) else None)
     keeper = _keeper(study, folder, storage, force)
-    StudyTrainer(study, folds, networks, prepared, loss, population, keeper, on_fit).train(progress)
+    runner = StudyTrainer(study, folds, trainer, keeper, on_fit)
+    if start is None:
+        rounds = compare_all(definition.candidates, [fold.key for fold in folds])
+        runner.train(lambda: next(rounds, None), progress)
+        return study
+    runner.later_calls = LATER_ROUNDS * len(folds.screening)
+    planned = _search(runner, start, limit, sampler)
+    runner.train(planned.decide, progress)
+    study.search_notes += planned.messages()
     return study
+
+
+def _search(runner: StudyTrainer, start: SearchStart, budget: Budget, sampler: str) -> SearchPlan:
+    """The plan of a search."""
+    study, folds = runner.study, runner.design
+    check = checker(runner.trainer.planner, folds.first_split, study.training)
+    screening = Screening(
+        study, [fold.key for fold in folds.screening], study.definition.candidates, start.starters, start.singles,
+        start.space, sampler, folds.protocol.seed, runner.rounds, lambda candidate: fits(candidate, check),
+    )  # fmt: skip
+    return SearchPlan(study, folds, screening, study.definition.candidates, budget, runner.clock, runner.rounds)
+
+
+def checker(planner: Planner, split: Split, training: Training) -> Callable[[Candidate], None]:
+    """A function that raises InputError if a candidate does not fit the network and the data."""
+
+    def check(candidate: Candidate) -> None:
+        planner(split, candidate.recipe, candidate.settings(training))
+
+    return check
 
 
 def _define(
@@ -195,7 +260,10 @@ def _open_database(study: Study, files: StudyFolder, storage: str | None) -> Stu
     return StudyDatabase.open(url, name, study.higher_is_better, attributes, study.say)
 
 
-def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str]) -> None:
+def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str], budget: Any, space: Any) -> None:
+    if catalogue and (budget is not None or space is not None):
+        option = f"budget={budget!r}" if budget is not None else f"space={space!r}"
+        raise InputError(f"study: catalogue=True searches nothing and must be used without {option}; leave out one.")
     if catalogue and recipes:
         raise InputError(
             f"study: catalogue=True compares all techniques and must be used without recipes, got {len(recipes)} of "
@@ -203,8 +271,10 @@ def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str]) -> None:
         )
 
 
-def _with_metric(training: Training, split: Split) -> Training:
-    """The settings with the default metric of the data in place of "auto"."""
+def _with_metric(training: Training, split: Split, name: str | None) -> Training:
+    """The settings with the metric of this name, and with the default metric of the data in place of "auto"."""
+    if name is not None:
+        training = dataclasses.replace(training, metric=find_metric(name).name if name != "auto" else name)
     if training.metric != "auto":
         return training
     return dataclasses.replace(training, metric=default_metric(split.spec, split.train.y))
@@ -220,23 +290,22 @@ def _check_metric(name: str, folds: Design, first: Split) -> None:
 
 
 def _prepare_all(
-    plan: Sequence[Candidate], networks: Networks, split: Split, training: Training, loss: Loss | None, drop: bool
-) -> tuple[list[Candidate], list[PreparedRecipe], list[str]]:
+    plan: Sequence[Candidate], planner: Planner, split: Split, training: Training, drop: bool
+) -> tuple[list[Candidate], list[str]]:
     """Prepare every recipe before the first fit, so that errors come at once.
 
-    Returns the candidates that fit, their prepared recipes, and notes: the warnings of the linter and, with `drop`, the
-    candidates that do not fit and were left out.
+    Returns the candidates that fit, and notes: the warnings of the linter and, with `drop`, the candidates that do not
+    fit and were left out.
     """
-    fitting, prepared, notes, planner = [], [], [], Planner(networks, loss)
+    fitting, notes = [], []
     for candidate in plan:
         try:
-            recipe = planner(split, candidate.recipe, training)
+            recipe = planner(split, candidate.recipe, candidate.settings(training))
         except InputError as error:
             if not drop:
                 raise
             notes.append(f"left out: {candidate.label} ({error})")
             continue
         fitting.append(candidate)
-        prepared.append(recipe)
         notes += [f"{candidate.label}: {message}" for message in planner.description(recipe, split)["warnings"]]
-    return fitting, prepared, notes
+    return fitting, notes

@@ -7,6 +7,7 @@ lives in packages above `data` is named as text: the default network, the previe
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -109,6 +110,11 @@ class DataKind(ABC):
     """The augmentations that a study compares: none that could turn a sample into one of another class."""
     combination: ClassVar[str] = ""
     """The augmentations with which the combined recipe of a study begins."""
+
+    ranges: ClassVar[Mapping[str, Any]] = {}
+    """The augmentations that a study searches, with their ranges; see `goodfit.study.search.space.Space`."""
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """Strengths of these augmentations that a study tries first, weakest first."""
 
     # ---- which data is of this kind ------------------------------------------------------------
 

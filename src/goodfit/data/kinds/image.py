@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,22 @@ class ImageKind(FileKind):
     augmentations: ClassVar[tuple[str, ...]] = (
         "shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", "cut_out", MOVES,
     )  # fmt: skip
+    ranges: ClassVar[Mapping[str, Any]] = {
+        "shift": (0.03, 0.3),
+        "rotation": (5.0, 45.0),
+        "zoom": (0.05, 0.4),
+        "brightness": (0.05, 0.5),
+        "contrast": (0.05, 0.5),
+        "cut_out": (0.1, 0.5),
+    }
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "shift": (0.1, 0.2),
+        "rotation": (15.0, 30.0, 45.0),
+        "zoom": (0.1, 0.3),
+        "brightness": (0.2,),
+        "contrast": (0.2,),
+        "cut_out": (0.25, 0.5),
+    }
     combination: ClassVar[str] = MOVES
 
     def default_network(self, task: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class SeriesKind(DataKind):
     example_shapes: ClassVar[tuple[tuple[int, ...], ...]] = ((2, 12),)
     preview: ClassVar[str] = "lines"
     previewed_in_batch: ClassVar[bool] = True
+    ranges: ClassVar[Mapping[str, Any]] = {"jitter": (0.02, 0.5), "series_scaling": (0.05, 0.5)}
     example: ClassVar[str] = "jitter=0.05 or window_warp=2"
 
     def matches_array(self, x: Array) -> bool:

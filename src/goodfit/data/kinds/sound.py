@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,6 +40,19 @@ class SoundKind(FileKind):
     augmentations: ClassVar[tuple[str, ...]] = ("sound_shift=0.1", "spec_augment", "speed=0.1")
     """Speed changes the pitch, as it differs between voices. It hurts where notes are classified: so it is in no
     combination."""
+    ranges: ClassVar[Mapping[str, Any]] = {
+        "sound_shift": (0.03, 0.3),
+        "spec_augment.time": (0.05, 0.4),
+        "spec_augment.frequency": (0.05, 0.4),
+        "speed": (0.03, 0.3),
+        "sound_noise": (0.2, 1.0),
+    }
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "sound_shift": (0.1, 0.2),
+        "spec_augment.time": (0.15, 0.3),
+        "spec_augment.frequency": (0.15, 0.3),
+        "speed": (0.1, 0.2),
+    }
 
     def matches_file(self, path: Path) -> bool:
         """Whether an npz file has the arrays `samples` and `lengths`."""

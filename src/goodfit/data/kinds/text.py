@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,17 @@ class TextKind(DataKind):
     augmentations: ClassVar[tuple[str, ...]] = (
         "word_dropout=0.5", "word_removal(0.3, by=tf_idf)", "synonyms=0.2", REMOVALS,
     )  # fmt: skip
+    ranges: ClassVar[Mapping[str, Any]] = {
+        "word_dropout": (0.1, 0.7),
+        "synonyms": (0.05, 0.5),
+        "random_deletion": (0.05, 0.4),
+        "random_swap": (0.05, 0.4),
+    }
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "word_dropout": (0.25, 0.5),
+        "synonyms": (0.2,),
+        "random_deletion": (0.1, 0.3),
+    }
     combination: ClassVar[str] = REMOVALS
 
     def matches_inputs(self, shape: tuple[int, ...], floats: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,6 +36,20 @@ class VideoKind(FileKind):
     augmentations: ClassVar[tuple[str, ...]] = (
         "shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", MOVES,
     )  # fmt: skip
+    ranges: ClassVar[Mapping[str, Any]] = {
+        "shift": (0.03, 0.3),
+        "rotation": (5.0, 45.0),
+        "zoom": (0.05, 0.4),
+        "brightness": (0.05, 0.5),
+        "contrast": (0.05, 0.5),
+    }
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "shift": (0.1, 0.2),
+        "rotation": (15.0, 30.0),
+        "zoom": (0.1, 0.3),
+        "brightness": (0.2,),
+        "contrast": (0.2,),
+    }
     combination: ClassVar[str] = MOVES
 
     def matches_array(self, x: Array) -> bool:

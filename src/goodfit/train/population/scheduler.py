@@ -15,7 +15,7 @@ import torch
 from joblib import Parallel, delayed
 
 from goodfit.data.storage import is_large
-from goodfit.errors import TrainingError
+from goodfit.errors import TrainingError, first_line
 from goodfit.kernels.choice import KernelChoice
 from goodfit.processes import watch_parent
 from goodfit.progress import ManyProgress
@@ -42,15 +42,18 @@ class Workload:
     """What is known about the runs of several calls of `run_jobs`, to decide whether starting processes pays off.
 
     All these runs are trained alike, with one thread each (unless copies of their data do not fit in memory), so that
-    their results do not depend on which of them are trained in processes.
+    their results do not depend on which of them are trained in processes. An error of the network in a run with a
+    recipe is the result of that run; the others are trained.
 
     `later_calls`: the calls with about as many runs that follow. `seconds`: the time of a run that is trained alone;
     NaN before the first one. `in_processes`: whether processes have been started; they then wait for the next call.
+    `too_few`: runs of one structure for which a population was measured to be slower; it is not measured for fewer.
     """
 
     later_calls: int = 0
     seconds: float = math.nan
     in_processes: bool = False
+    too_few: int = 1
 
 
 def run_jobs(
@@ -70,11 +73,14 @@ def run_jobs(
     """
     stackable = [job for job in jobs if population is not False and not job.not_vectorizable]
     solo = [job for job in jobs if population is False or job.not_vectorizable]
+    few = workload.too_few if workload and not population else 1
     for structure, numbers in group([(job.key, job.plan.recipe) for job in stackable]):
         members = [stackable[i] for i in numbers]
-        trained = _population(networks, structure, members, population) if len(members) > 1 else None
+        trained = _population(networks, structure, members, population) if len(members) > few else None
         if trained is None:
             solo += members
+            if workload:
+                workload.too_few = max(workload.too_few, len(members))
         else:
             yield from PopulationTrainer(trained, bar).train()
     solo.sort(key=lambda job: (job.seed, job.number))  # so that an interrupted study has compared all recipes by seed
@@ -214,21 +220,22 @@ def fit_one_by_one(
     rows = sum(len(part) for part in first.split.parts.values())
     fitting = not is_large(cores * rows * first.split.train.x[:1].nbytes)  # each process gets a copy
     threads = 1 if workload and fitting and _on_cpu(first) else torch.get_num_threads()
-    workload = workload or Workload()
+    study_workload, workload = workload, workload or Workload()
     if math.isnan(workload.seconds):
         began = time.perf_counter()
-        yield first.number, _fit_with_threads(threads, networks, first, loss)
+        yield first.number, _fit_with_threads(threads, networks, first, loss, study_workload)
         workload.seconds = time.perf_counter() - began
         del others[0]
     workers = min(cores, len(others))
     expected = workload.seconds * (len(others) + workload.later_calls * len(jobs))
     pays_off = workload.in_processes or expected >= MIN_SECONDS
     if workers < 2 or not pays_off or not fitting:
-        yield from ((job.number, _fit_with_threads(threads, networks, job, loss)) for job in others)
+        yield from ((job.number, _fit_with_threads(threads, networks, job, loss, study_workload)) for job in others)
         return
     workload.in_processes = True
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-    tasks = ((os.getpid(), networks, job, loss, _registered_techniques(job)) for job in others)
+    go_on = study_workload is not None
+    tasks = ((os.getpid(), networks, job, loss, go_on, _registered_techniques(job)) for job in others)
     yield from parallel(delayed(_fit_in_process)(*task) for task in tasks)
 
 
@@ -236,9 +243,21 @@ def _on_cpu(job: Job) -> bool:
     return bool(job.split.train.x.device.type == "cpu")
 
 
-def _fit_with_threads(threads: int, networks: Networks, job: Job, loss: Loss | None) -> Result:
+def _fit_with_threads(
+    threads: int, networks: Networks, job: Job, loss: Loss | None, workload: Workload | None
+) -> Result:
     with using_threads(threads):
+        return _fit_or_failure(networks, job, loss, workload is not None)
+
+
+def _fit_or_failure(networks: Networks, job: Job, loss: Loss | None, go_on: bool) -> Result:
+    """Train one run. With `go_on`, an error of the network in a run with a recipe is its result."""
+    try:
         return fit_job(networks, job, loss)
+    except Exception as error:  # networks of users raise errors of any type
+        if not go_on or not len(job.plan.recipe):
+            raise
+        return TrainingError(f"training: it failed with this recipe ({type(error).__name__}: {first_line(error)}).")
 
 
 def fit_job(networks: Networks, job: Job, loss: Loss | None) -> Result:
@@ -256,10 +275,10 @@ def _registered_techniques(job: Job) -> list[type[Technique]]:
 
 
 def _fit_in_process(
-    parent: int, networks: Networks, job: Job, loss: Loss | None, techniques: Sequence[type[Technique]]
+    parent: int, networks: Networks, job: Job, loss: Loss | None, go_on: bool, techniques: Sequence[type[Technique]]
 ) -> tuple[int, Result]:
     watch_parent(parent)
     torch.set_num_threads(1)
     for technique in techniques:
         register(technique)
-    return job.number, fit_job(networks, job, loss)
+    return job.number, _fit_or_failure(networks, job, loss, go_on)

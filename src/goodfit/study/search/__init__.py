@@ -1,0 +1,1 @@
+"""The search of a study: which recipes and settings are tried, and on which folds."""
