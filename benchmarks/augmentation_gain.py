@@ -25,7 +25,7 @@ from scipy import stats
 
 import goodfit as gf
 from goodfit.data import Dataset, default_metric
-from goodfit.study.statistics import corrected_interval
+from goodfit.study.statistics import resampled_error
 from goodfit.study.study import scores
 
 Scores = tuple[float, float]
@@ -196,8 +196,8 @@ def describe_gain(comparison: Comparison, gains: Sequence[float], split: gf.Spli
         half = float(stats.t.ppf(0.975, len(gains) - 1)) * stdev(gains) / math.sqrt(len(gains))
         low, high = fmean(gains) - half, fmean(gains) + half
     else:
-        corrected = corrected_interval(gains, len(split.test) / len(split.train))
-        low, high = corrected.low, corrected.high
+        half = float(stats.t.ppf(0.975, len(gains) - 1)) * resampled_error(gains, len(split.test) / len(split.train))
+        low, high = fmean(gains) - half, fmean(gains) + half
     return f"{fmean(gains):+.4f} [{low:+.4f}, {high:+.4f}]"
 
 

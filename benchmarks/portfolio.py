@@ -1,0 +1,285 @@
+"""Choose the portfolio of a study: complementary recipes that were best on other data sets.
+
+    OMP_NUM_THREADS=1 python benchmarks/portfolio.py measure [--data ../shared/data] [--pool 60] [--workers 2]
+    python benchmarks/portfolio.py choose [--write]     # src/goodfit/study/search/portfolio.yaml
+    OMP_NUM_THREADS=1 python benchmarks/portfolio.py judge [--markdown docs/study.md]
+
+`measure` trains a pool of random recipes on two folds of every data set, and writes one small JSON file per data set
+and part of the pool; a run that was stopped goes on. `choose` adds recipes greedily. The value of a portfolio on a data
+set is the gain on one fold of the recipe that was best on the other fold (or 0, if none was better than plain), so
+that a recipe counts that can be recognized. `judge` chooses a portfolio without each data set in turn, picks the best
+of its recipes on the two folds, and compares that with the plain network on other folds and on the test rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tables
+import torch
+import yaml
+from joblib import Parallel, delayed
+
+from goodfit.data import Dataset, load
+from goodfit.data.kinds import kind
+from goodfit.data.options import Images, Sounds, Texts
+from goodfit.errors import InputError
+from goodfit.serialization import to_json, write_bytes
+from goodfit.study import Protocol
+from goodfit.study.design import design
+from goodfit.study.search import portfolio
+from goodfit.study.search.defaults import AFTER, BEFORE, default_space
+from goodfit.study.search.portfolio import candidate_of
+from goodfit.study.search.space import Space
+from goodfit.study.study import default_network, default_training, run_study
+from goodfit.train.config import Training
+from goodfit.train.fit_many import fit_many
+from goodfit.train.run import Run
+
+ROWS, CHUNK, SIZE = 1500, 10, 12
+TABLES = ("credit-g", "vehicle", "kc1", "phoneme", "segment", "blood-transfusion", "adult", "satellite", "sonar",
+          "spambase")  # fmt: skip
+HEADER = "# Written by benchmarks/portfolio.py. Learning rate and epochs are multiples of the usual ones.\n"
+Entry = dict[str, Any]
+
+
+def sample(rows: int, limit: int, seed: int = 0) -> np.ndarray:
+    """The positions of at most `limit` rows."""
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:limit])
+
+
+def table(name: str) -> Callable[[Path], Dataset]:
+    """A table with at most `ROWS` rows."""
+
+    def read(folder: Path) -> Dataset:
+        frame = pd.read_csv(folder / "tabular" / f"{name}.csv.gz")
+        return load(frame.iloc[sample(len(frame), ROWS)].reset_index(drop=True), "class")
+
+    return read
+
+
+def mnist(folder: Path) -> Dataset:
+    """1,000 digits."""
+    with np.load(folder / "mnist.npz") as file:
+        own = sample(len(file["y_train"]), 1000)
+        return load((file["x_train"][own], file["y_train"][own]), options=Images())
+
+
+def messages(folder: Path) -> Dataset:
+    """1,000 short messages."""
+    frame = pd.read_csv(folder / "text" / "sms_spam.csv.gz")
+    return load(frame.iloc[sample(len(frame), 1000)].reset_index(drop=True), "label", Texts(column="text"))
+
+
+def reviews(folder: Path) -> Dataset:
+    """1,000 reviews."""
+    frame = pd.read_csv(folder / "text" / "small_fine_foods.csv.gz")[["review", "score"]]
+    return load(frame.iloc[sample(len(frame), 1000)].reset_index(drop=True), "score", Texts(column="review"))
+
+
+def spoken(folder: Path) -> Dataset:
+    """500 spoken digits."""
+    with np.load(folder / "audio" / "fsdd.npz") as file:
+        ends = np.cumsum(file["lengths"])
+        own = sample(len(ends), 500)
+        clips = np.zeros((len(own), 1, 4000), np.float32)
+        for row, i in enumerate(own):
+            clip = file["samples"][ends[i] - file["lengths"][i] : ends[i]][:4000]
+            clips[row, 0, : len(clip)] = clip / 32768
+        return load((clips, file["label"][own]), options=Sounds(rate=8000, seconds=0.5))
+
+
+SETS: dict[str, Callable[[Path], Dataset]] = {
+    **{name: table(name) for name in TABLES},
+    "digits": lambda folder: load("digits"),
+    "breast_cancer": lambda folder: load("breast_cancer"),
+    "mnist, 1,000 digits": mnist,
+    "sms_spam": messages,
+    "fine foods": reviews,
+    "spoken digits": spoken,
+}
+
+
+def pool(count: int) -> list[Entry]:
+    """Random recipes from the default ranges of all kinds of data; each data set uses the techniques that apply."""
+    ranges = {**BEFORE}
+    for name in ("image", "sound", "text"):
+        ranges |= kind(name).ranges
+    usual = Training(epochs=60)
+    space = Space({**ranges, **AFTER, "learning_rate": (3e-4, 1e-2), "schedule": ["constant", "cosine"],
+                   "epochs": (20, 60)})  # fmt: skip
+    common = [axis.name in BEFORE or axis.name in AFTER or axis.owner in AFTER or not axis.owner for axis in space.axes]
+    rng, entries = np.random.default_rng(0), list[Entry]()
+    for _ in range(count):
+        positions = rng.random(len(space.axes))
+        for i, axis in enumerate(space.axes):  # about four common techniques, and one or two augmentations of a kind
+            share = 0.3 if common[i] else 0.35
+            if axis.off:
+                on = rng.random() < share
+                positions[i] = axis.off + rng.random() * (1 - axis.off) if on else 0.0
+        candidate = space.candidate(list(positions), usual)
+        settings = candidate.settings(usual)
+        entries.append({
+            "recipe": candidate.recipe.text(), "learning_rate": float(f"{settings.learning_rate / 1e-3:.2g}"),
+            "epochs": float(f"{settings.epochs / 60:.2g}"), "schedule": settings.schedule,
+        })  # fmt: skip
+    return entries
+
+
+# ---- measure -----------------------------------------------------------------------------------------
+
+
+def measure(name: str, first: int, entries: Sequence[Entry], data_folder: Path, out: Path) -> Path:
+    """The scores of some recipes and of the plain network on two folds of a data set."""
+    file = out / f"{name.replace(' ', '-').replace(',', '')}-{first:03}.json"
+    if file.is_file():
+        return file
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    data = SETS[name](data_folder)
+    folds = design(Protocol(), data, search=True).screening[:2]
+    splits = {fold.seed: fold.split() for fold in folds}
+    split = next(iter(splits.values()))
+    training = default_training(len(split.train), split.spec.task)
+    space = default_space(split.spec, replace(training, metric="balanced_accuracy"))
+    candidates = [candidate_of(entry, training, space) for entry in entries]
+    scores = {"plain": score(data, splits, "", training)} if not first else {}
+    for i, candidate in enumerate(candidates):
+        scores[str(first + i)] = score(data, splits, candidate.recipe.text(), candidate.settings(training))
+    write_bytes(file, to_json({"set": name, "scores": scores}).encode())
+    return file
+
+
+def score(data: Dataset, splits: dict[int, Any], recipe: str, training: Training) -> list[float]:
+    """The balanced accuracy on the validation rows of each fold; 0 if training failed."""
+    from goodfit.data import metric
+
+    values = []
+    for seed, split in splits.items():
+        try:
+            result = fit_many(default_network(data), {seed: split}, [recipe], training, progress=False)
+        except InputError:  # the recipe does not fit the network
+            return [0.0] * len(splits)
+        run: Run | None = result.runs[0] if result.runs else None
+        part = split.validation
+        values.append(metric("balanced_accuracy")(run.outputs(part.x), part.y) if run else 0.0)
+    return values
+
+
+def gains(out: Path) -> tuple[list[str], np.ndarray]:
+    """The data sets and the gains over plain: (sets, recipes, folds)."""
+    results: dict[str, dict[str, list[float]]] = {}
+    for file in sorted(out.glob("*.json")):
+        cell = json.loads(file.read_text())
+        results.setdefault(cell["set"], {}).update(cell["scores"])
+    names = [name for name in SETS if name in results and "plain" in results[name]]
+    recipes = max(len(results[name]) - 1 for name in names)
+    names = [name for name in names if len(results[name]) - 1 == recipes]
+    matrix = [[np.subtract(results[name][str(i)], results[name]["plain"]) for i in range(recipes)] for name in names]
+    return names, np.array(matrix)
+
+
+# ---- choose ------------------------------------------------------------------------------------------
+
+
+def value(matrix: np.ndarray, chosen: Sequence[int]) -> float:
+    """The mean over data sets of what the portfolio gains: chosen on one fold, measured on the other."""
+    own = matrix[:, list(chosen)]
+    total = 0.0
+    for first, second in ((0, 1), (1, 0)):
+        best = own[:, :, first].argmax(axis=1)
+        rows = np.arange(len(own))
+        total += float(np.where(own[rows, best, first] > 0, own[rows, best, second], 0.0).mean())
+    return total / 2
+
+
+def choose(matrix: np.ndarray, size: int = SIZE) -> list[int]:
+    """Recipes that are added greedily, as long as the value rises."""
+    chosen: list[int] = []
+    while len(chosen) < size:
+        left = [i for i in range(matrix.shape[1]) if i not in chosen]
+        best = max(left, key=lambda i: (value(matrix, [*chosen, i]), matrix[:, i].mean()))
+        if chosen and value(matrix, [*chosen, best]) <= value(matrix, chosen):
+            break
+        chosen.append(best)
+    return chosen
+
+
+def write(entries: Sequence[Entry]) -> Path:
+    """Write the file of the portfolio."""
+    file = Path(portfolio.__file__).with_name(portfolio.FILE)
+    file.write_text(HEADER + yaml.safe_dump(list(entries), sort_keys=False, width=120), encoding="utf-8")
+    return file
+
+
+# ---- judge -------------------------------------------------------------------------------------------
+
+
+def judge(name: str, names: Sequence[str], matrix: np.ndarray, entries: Sequence[Entry], folder: Path) -> list[str]:
+    """A row of the table: the portfolio without a data set, applied to it."""
+    row = names.index(name)
+    others = np.delete(matrix, row, axis=0)
+    chosen = choose(others)
+    own = matrix[row, chosen].mean(axis=1)
+    picked = chosen[int(own.argmax())] if own.max() > 0 else None
+    if picked is None:
+        return [name, "plain", "0", "0", "0"]
+    torch.set_num_threads(1)
+    data = SETS[name](folder)
+    split = design(Protocol(), data).first_split
+    training = replace(default_training(len(split.train), split.spec.task), metric="balanced_accuracy")
+    candidate = candidate_of(entries[picked], training, default_space(split.spec, training))
+    study = run_study(data, None, [candidate], training, protocol=Protocol(repeats=1), progress=False)
+    results, label = [], study.labels[1]
+    for part in ("validation", "test"):
+        d = study.difference(label, part=part)
+        results.append(f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]")
+    return [name, candidate.recipe.text(), f"{100 * own.max():+.1f}", *results]
+
+
+def main() -> None:
+    """Measure, choose or judge."""
+    parser = argparse.ArgumentParser(description="Choose the portfolio of a study.")
+    parser.add_argument("what", choices=("measure", "choose", "judge"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("out/portfolio"))
+    parser.add_argument("--pool", type=int, default=60)
+    parser.add_argument("--sets", nargs="*", default=list(SETS))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="write the portfolio into the package")
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    entries = pool(options.pool)
+    if options.what == "measure":
+        cells = [(name, i, entries[i : i + CHUNK]) for i in range(0, len(entries), CHUNK) for name in options.sets]
+        run = Parallel(n_jobs=options.workers, return_as="generator_unordered", batch_size=1)
+        for file in run(delayed(measure)(*cell, options.data, options.out) for cell in cells):
+            print(file.name, flush=True)
+        return
+    names, matrix = gains(options.out)
+    chosen = choose(matrix)
+    if options.what == "choose":
+        for n in range(1, len(chosen) + 1):
+            print(f"{n:2} {value(matrix, chosen[:n]):+.4f} {entries[chosen[n - 1]]}")
+        if options.write:
+            print(write([entries[i] for i in chosen]))
+        return
+    rows = [judge(name, names, matrix, entries, options.data) for name in names]
+    head = ("data set", "chosen recipe", "gain when chosen", "on other folds", "on test rows")
+    lines = [" | ".join(row) for row in (head, ["---"] * len(head), *rows)]
+    text = "\n".join(f"| {line} |" for line in lines)
+    print(text)
+    if options.markdown:
+        tables.write(options.markdown, "gain", text, kind="portfolio")
+
+
+if __name__ == "__main__":
+    main()
