@@ -22,13 +22,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
+import tables
 import torch
 from joblib import Parallel, delayed
+from scipy import stats
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
 from goodfit.data import Dataset, load
 from goodfit.serialization import to_json, write_bytes
@@ -244,6 +248,106 @@ def cells(null: int, planted: int) -> list[tuple[str, str, int]]:
     return own + [("planted", name, n) for n in range(planted) for name in PLANTED]
 
 
+# ---- tables ------------------------------------------------------------------------------------------
+
+
+def read_cells(out: Path, group: str) -> dict[str, list[Any]]:
+    """The studies of a group by kind."""
+    cells: dict[str, list[Any]] = {}
+    for file in sorted((out / group).glob("*.json")):
+        about = json.loads(file.read_text())
+        cells.setdefault(about["kind"], []).append(about)
+    return cells
+
+
+def percent(values: Sequence[bool], bound: bool = False) -> str:
+    """The share of True in percent; `bound`: with its upper 95 % bound (Clopper and Pearson)."""
+    if not values:
+        return "–"
+    text = f"{100 * fmean(values):.1f}"
+    if not bound:
+        return text
+    hits, n = sum(values), len(values)
+    upper = float(stats.beta.ppf(0.95, hits + 1, n - hits)) if hits < n else 1.0
+    return f"{text} (< {100 * upper:.1f})"
+
+
+def is_sure(study: Any) -> bool:
+    """Whether the study is sure of some recipe."""
+    return any(c["confidence"] == "sure" for c in study["comparisons"])
+
+
+def smallest_p(study: Any, name: str) -> float:
+    """The smallest p value of a recipe that gained."""
+    return min([float(c[name]) for c in study["comparisons"] if c["gain"] > 0 and c[name] != "nan"] + [1.0])
+
+
+def null_table(cells: dict[str, list[Any]]) -> list[list[str]]:
+    """Error rates where nothing helps, in percent of the studies."""
+    rows = [["data", "studies", "sure (upper 95 % bound)", "recommended", "uncorrected", "Bonferroni, compared",
+             "Bonferroni, all trials", "Nadeau–Bengio"]]  # fmt: skip
+    everything = [study for own in cells.values() for study in own]
+    for name, own in [*cells.items(), ("all", everything)]:
+        p, resampled = [smallest_p(s, "p") for s in own], [smallest_p(s, "p_resampled") for s in own]
+        compared = [len(s["comparisons"]) for s in own]
+        rows.append([
+            name, str(len(own)), percent([is_sure(s) for s in own], bound=True),
+            percent([bool(s["recommended"]) for s in own]), percent([value < 0.05 for value in p]),
+            percent([value * n < 0.05 for value, n in zip(p, compared, strict=True)]),
+            percent([value * (n + s["trials"]) < 0.05 for value, n, s in zip(p, compared, own, strict=True)]),
+            percent([value < 0.05 for value in resampled]),
+        ])  # fmt: skip
+    return rows
+
+
+def planted_table(cells: dict[str, list[Any]]) -> list[list[str]]:
+    """Power where something helps: the share of sure studies by true effect / smallest detectable effect."""
+    rows = [["data", "studies", "effect < 0.5", "0.5–1", "1–1.25", "> 1.25", "80 % point", "sure of a loss"]]
+    everything = [study for own in cells.values() for study in own]
+    for name, own in [*cells.items(), ("all", everything)]:
+        known = [s for s in own if s["smallest"] not in ("nan", None)]
+        ratio = np.array([float(s["reference"]) / float(s["smallest"]) for s in known])
+        sure = np.array([is_sure(s) for s in known])
+        bins = [(-np.inf, 0.5), (0.5, 1.0), (1.0, 1.25), (1.25, np.inf)]
+        shares = [
+            f"{percent(list(sure[inside]))} ({inside.sum()})"
+            for inside in ((ratio >= low) & (ratio < high) for low, high in bins)
+        ]
+        losses = sum(c["confidence"] == "sure" and float(c["true"]) < 0 for s in own for c in s["comparisons"])
+        rows.append([name, str(len(own)), *shares, eighty_point(ratio, sure), str(losses)])
+    return rows
+
+
+def eighty_point(ratio: np.ndarray, sure: np.ndarray) -> str:
+    """The ratio at which a fitted logistic curve reaches 80 %."""
+    if len(set(sure)) < 2:
+        return "–"
+    curve = LogisticRegression(C=1e6).fit(ratio[:, None], sure)
+    return f"{(math.log(4) - curve.intercept_[0]) / curve.coef_[0, 0]:.2f}"
+
+
+def coverage_table(cells: dict[str, list[Any]]) -> list[list[str]]:
+    """How often intervals contain the true difference on new rows, in percent."""
+    rows = [
+        ["data", "intervals", "of one recipe alone", "winner, after the correction", "gain − true, winner (points)"]
+    ]
+    everything = [study for own in cells.values() for study in own]
+    for name, own in [*cells.items(), ("all", everything)]:
+        each = [(c, s["rows"]) for s in own for c in s["comparisons"] if c["true"] not in ("nan", None)]
+        alone = [abs(c["gain"] - c["true"]) <= stats.t.ppf(0.975, n - 1) * c["error"] for c, n in each]
+        winners = [max(s["comparisons"], key=lambda c: c["gain"]) for s in own if s["comparisons"]]
+        inside = [float(c["low"]) <= c["true"] <= float(c["high"]) for c in winners]
+        bias = fmean(c["gain"] - c["true"] for c in winners) if winners else math.nan
+        rows.append([name, str(len(alone)), percent(alone), percent(inside), f"{100 * bias:+.2f}"])
+    return rows
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [" | ".join(row) for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
 def main() -> None:
     """Run the studies or print the tables."""
     parser = argparse.ArgumentParser(description="How often whole studies are right.")
@@ -260,6 +364,13 @@ def main() -> None:
             delayed(study_cell)(*cell, options.out) for cell in todo
         ):
             print(done.name, f"{json.loads(done.read_text())['seconds']:.0f} s", flush=True)
+        return
+    null, planted = (read_cells(options.out, group) for group in ("null", "planted"))
+    for name, rows in (("null", null_table(null)), ("planted", planted_table(planted)),
+                       ("coverage", coverage_table(planted))):  # fmt: skip
+        print(f"{name}\n{markdown(rows)}\n")
+        if options.markdown:
+            tables.write(options.markdown, name, markdown(rows), kind="evidence")
 
 
 if __name__ == "__main__":

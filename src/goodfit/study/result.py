@@ -368,7 +368,15 @@ class Study:
 
         `name`: the metric; "" for that of the ranking.
         """
-        return evidence(self, name)
+        key = name or self.metric, len(self.fits)
+        if key not in self._evidence:
+            self._evidence[key] = evidence(self, name)
+        return self._evidence[key]
+
+    @cached_property
+    def _evidence(self) -> dict[tuple[str, int], Evidence]:
+        """Computed evidence by metric and number of fits."""
+        return {}
 
     def test_scores(self) -> dict[str, Estimate]:
         """The test scores of the plain network and of the recommended recipe, or else of the one that gained most.

@@ -94,7 +94,7 @@ def run_study(
     metric: str | None = None,
     sampler: str = SAMPLER,
 ) -> Study:
-    """Find the recipe with which the network predicts best, and how sure it is; or compare option recipes.
+    """Find the recipe with which the network predicts best, and how sure it is; or compare recipes of your own.
 
     Without recipes, or with a budget or a space, it searches: many recipes and settings are screened on some folds, and
     the best of them are compared with the plain network on other folds. With recipes alone, these are compared.
@@ -144,7 +144,8 @@ def run_study(
     training = _with_metric(training or default_training(len(first.train), first.spec.task), first, metric)
     _check_metric(training.metric, folds, first)
     model = default_network(data) if model is None else model
-    trainer = Trainer(Networks(model, fresh=True), Planner(Networks(model, fresh=True), loss), loss, population)
+    networks = Networks(model, fresh=True)
+    trainer = Trainer(networks, Planner(networks, loss), loss, population)
     plan = candidates_from([Recipe.of(r) for r in recipes])
     if catalogue:
         plan = default_candidates(first.spec, catalogue)
@@ -284,7 +285,7 @@ def _check_metric(name: str, folds: Design, first: Split) -> None:
     """Check before training that the metric is defined on the stop and validation rows of all folds."""
     check_task_metric(name, first.spec)
     rows = sum(map(len, first.parts.values()))
-    for fold in folds:
+    for fold in (*folds, *folds.screening):
         for part in ("stop", "validation"):
             check_metric(name, fold.targets(part), part, rows, first.spec.classes)
 

@@ -205,16 +205,16 @@ def _can_be_off(axis: Axis) -> bool:
     return not axis.knob or axis.knob in kind.strengths() or (not kind.strengths() and axis.knob == kind.main_knob())
 
 
-def _declare(name: str, ranges: Any) -> Axis:
+def _declare(name: str, value: Any) -> Axis:
     """An axis from a name and a range as users write them."""
     owner, knob, rule = _find_knob(name)
     if rule is None:
-        if ranges is not True:
-            raise InputError(f"space: {name} has no strength and must be true, got {name}: {ranges!r}.")
+        if value is not True:
+            raise InputError(f"space: {name} has no strength and must be true, got {name}: {value!r}.")
         return Axis(owner, "", Choices((True,)))
-    if ranges is True and owner:
+    if value is True and owner:
         return Axis(owner, knob, Choices((_checked(name, rule, rule.default),)))
-    return Axis(owner, knob, _scale(name, rule, ranges))
+    return Axis(owner, knob, _scale(name, rule, value))
 
 
 def _find_knob(name: str) -> tuple[str, str, Knob | None]:
@@ -233,15 +233,15 @@ def _find_knob(name: str) -> tuple[str, str, Knob | None]:
     return owner, knob, knobs[knob] if knob else None
 
 
-def _scale(name: str, rule: Knob, ranges: Any) -> Range | Choices:
-    listed = ranges.get("choices") if isinstance(ranges, Mapping) else None
-    if listed is not None or isinstance(ranges, str | bool) or not isinstance(ranges, Sequence):
-        values = listed if listed is not None else [ranges]
+def _scale(name: str, rule: Knob, value: Any) -> Range | Choices:
+    listed = value.get("choices") if isinstance(value, Mapping) else None
+    if listed is not None or isinstance(value, str | bool) or not isinstance(value, Sequence):
+        values = listed if listed is not None else [value]
         return _choices(name, rule, values)
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in ranges)
-    if len(ranges) != 2 or not numbers or rule.value_type not in (int, float):
-        return _choices(name, rule, ranges)
-    low, high = (_checked(name, rule, value) for value in ranges)
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+    if len(value) != 2 or not numbers or rule.value_type not in (int, float):
+        return _choices(name, rule, value)
+    low, high = (_checked(name, rule, end) for end in value)
     if low >= high:
         raise InputError(f"space: the range of {name} must go from low to high, got {low:g} to {high:g}.")
     if rule.log and low <= 0:
