@@ -18,7 +18,6 @@ from goodfit.data import TaskSpec
 from goodfit.data.metrics import BOUNDED
 from goodfit.diagnosis import RUN_A_STUDY, Verdict
 from goodfit.errors import InputError
-from goodfit.recipe import Recipe
 from goodfit.store import load_run
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.definition import Definition
@@ -347,10 +346,11 @@ class Study:
     @property
     def trials(self) -> int:
         """The number of recipes with settings that a search has screened."""
-        usual = self.training
-        own = {fit.candidate for fit in self.screening if fit.stage in (SCREEN, SHORT)}
-        trials = {(c.recipe, replace(c.settings(usual), epochs=1)) for c in own}  # short fits have fewer epochs
-        return len(trials - {(Recipe(), replace(usual, epochs=1))})
+        begun, continued = ({f.candidate for f in self.screening if f.stage == stage} for stage in (SHORT, SCREEN))
+        if begun:  # later fits of these trials have more epochs
+            fixed = {candidate for candidate in self.definition.candidates if candidate in continued}
+            return len(begun) - 1 + len(fixed) - 1
+        return max(0, len(continued) - 1)
 
     @property
     def scored_rows(self) -> int:

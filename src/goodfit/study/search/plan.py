@@ -231,5 +231,5 @@ class SearchPlan:
 
     def _noted(self, decided: Round, note: str) -> Round:
         used = self.clock.used()
-        share = f" ({duration(used)} of {self.budget})" if math.isfinite(self.budget.seconds) and used else ""
+        share = f" ({duration(used)} of {self.budget})" if math.isfinite(self.budget.seconds) and used >= 1 else ""
         return Round(decided.stage, decided.fits, used, f"{note}{share}")
