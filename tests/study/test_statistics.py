@@ -33,6 +33,12 @@ def test_of_a_mean_over_rows_it_is_the_classical_standard_error() -> None:
     assert e.low + e.high == pytest.approx(5.0)
 
 
+def test_opposite_differences_have_the_mean_zero() -> None:
+    first, second = mean_of([0.3, 0.0]), mean_of([-0.1, -0.2])  # 0.15 and -0.15000000000000002
+    assert first.value + second.value != 0
+    assert mean_score([first, second]).mean == 0
+
+
 def test_folds_add_up_to_all_rows() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=40)

@@ -122,6 +122,8 @@ def mean_influence(scores: Sequence[Score]) -> Score:
     if not defined:
         return Score(math.nan, np.empty(0), np.empty(0, np.int64))
     mean = math.fsum(score.value for score in defined) / len(defined)
+    if abs(mean) < 1e-12 * max(abs(score.value) for score in defined):
+        mean = 0.0  # opposite differences whose last bits differ
     units, codes = np.unique(np.concatenate([score.units for score in defined]), return_inverse=True)
     totals = np.bincount(codes, np.concatenate([_centred(score, mean) for score in defined]), len(units)) / len(defined)
     return Score(mean, totals, units)

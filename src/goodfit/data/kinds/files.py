@@ -17,6 +17,14 @@ from goodfit.types import Array
 
 MOVES = "shift=0.1, rotation=10.0, zoom=0.1"
 """Augmentations that move pixels and keep the class of most images and clips."""
+MOVE_RANGES = {
+    "shift": (0.03, 0.3), "rotation": (5.0, 45.0), "zoom": (0.05, 0.4), "brightness": (0.05, 0.5),
+    "contrast": (0.05, 0.5),
+}  # fmt: skip
+MOVE_GRID = {
+    "shift": (0.1, 0.2), "rotation": (15.0, 30.0, 45.0), "zoom": (0.1, 0.3), "brightness": (0.2,), "contrast": (0.2,),
+}  # fmt: skip
+"""What a study searches for images and clips, and which strengths it tries first; see `DataKind.ranges`."""
 
 
 class FileKind(DataKind):

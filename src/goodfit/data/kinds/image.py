@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from goodfit.data.kinds.base import TrainingRows
-from goodfit.data.kinds.files import MOVES, FileKind
+from goodfit.data.kinds.files import MOVE_GRID, MOVE_RANGES, MOVES, FileKind
 from goodfit.data.options import Images, Options
 from goodfit.data.reading import images, masks
 from goodfit.data.reading.cache import Allocate
@@ -38,22 +38,8 @@ class ImageKind(FileKind):
     augmentations: ClassVar[tuple[str, ...]] = (
         "shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", "cut_out", MOVES,
     )  # fmt: skip
-    ranges: ClassVar[Mapping[str, Any]] = {
-        "shift": (0.03, 0.3),
-        "rotation": (5.0, 45.0),
-        "zoom": (0.05, 0.4),
-        "brightness": (0.05, 0.5),
-        "contrast": (0.05, 0.5),
-        "cut_out": (0.1, 0.5),
-    }
-    grid: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "shift": (0.1, 0.2),
-        "rotation": (15.0, 30.0, 45.0),
-        "zoom": (0.1, 0.3),
-        "brightness": (0.2,),
-        "contrast": (0.2,),
-        "cut_out": (0.25, 0.5),
-    }
+    ranges: ClassVar[Mapping[str, Any]] = {**MOVE_RANGES, "cut_out": (0.1, 0.5)}
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {**MOVE_GRID, "cut_out": (0.25, 0.5)}
     combination: ClassVar[str] = MOVES
 
     def default_network(self, task: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from goodfit.data.kinds.base import TrainingRows
-from goodfit.data.kinds.files import MOVES, FileKind
+from goodfit.data.kinds.files import MOVE_GRID, MOVE_RANGES, MOVES, FileKind
 from goodfit.data.options import Clips, Options
 from goodfit.data.reading import videos
 from goodfit.data.reading.cache import Allocate
@@ -36,20 +36,8 @@ class VideoKind(FileKind):
     augmentations: ClassVar[tuple[str, ...]] = (
         "shift=0.1", "rotation=10.0", "zoom=0.1", "brightness=0.2", "contrast=0.2", MOVES,
     )  # fmt: skip
-    ranges: ClassVar[Mapping[str, Any]] = {
-        "shift": (0.03, 0.3),
-        "rotation": (5.0, 45.0),
-        "zoom": (0.05, 0.4),
-        "brightness": (0.05, 0.5),
-        "contrast": (0.05, 0.5),
-    }
-    grid: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "shift": (0.1, 0.2),
-        "rotation": (15.0, 30.0),
-        "zoom": (0.1, 0.3),
-        "brightness": (0.2,),
-        "contrast": (0.2,),
-    }
+    ranges: ClassVar[Mapping[str, Any]] = MOVE_RANGES
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = MOVE_GRID
     combination: ClassVar[str] = MOVES
 
     def matches_array(self, x: Array) -> bool:
