@@ -1,19 +1,21 @@
 """Choose the portfolio of a study: complementary recipes that were best on other data sets.
 
-    OMP_NUM_THREADS=1 python benchmarks/portfolio.py measure [--data ../shared/data] [--pool 60] [--workers 2]
+    OMP_NUM_THREADS=1 python benchmarks/portfolio.py measure [--data ../shared/data] [--pool 120] [--workers 2]
     python benchmarks/portfolio.py choose [--write]     # src/goodfit/study/search/portfolio.yaml
     OMP_NUM_THREADS=1 python benchmarks/portfolio.py judge [--markdown docs/study.md]
 
-`measure` trains a pool of random recipes on two folds of every data set, and writes one small JSON file per data set
-and part of the pool; a run that was stopped goes on. `choose` adds recipes greedily. The value of a portfolio on a data
-set is the gain on one fold of the recipe that was best on the other fold (or 0, if none was better than plain), so
-that a recipe counts that can be recognized. `judge` chooses a portfolio without each data set in turn, picks the best
-of its recipes on the two folds, and compares that with the plain network on other folds and on the test rows.
+`measure` trains a pool of random recipes on two folds of every data set (of images, texts and sounds: the recipes of
+the pool that are most useful on the other sets), and writes one small JSON file per data set and part of the pool; a
+run that was stopped goes on. `choose` adds recipes greedily. The value of a portfolio on a data set is the gain on one
+fold of the recipe that was best on the other fold (or 0, if none was better than plain), so that a recipe counts that
+can be recognized. `judge` chooses a portfolio without each data set in turn, picks the best of its recipes on the two
+folds, and compares that with the plain network on other folds and on the test rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,12 +30,15 @@ import torch
 import yaml
 from joblib import Parallel, delayed
 
-from goodfit.data import Dataset, load
+from goodfit.data import Dataset, Split, load, metric
 from goodfit.data.kinds import kind
 from goodfit.data.options import Images, Sounds, Texts
 from goodfit.errors import InputError
+from goodfit.progress import ManyProgress
+from goodfit.recipe import Recipe
 from goodfit.serialization import to_json, write_bytes
 from goodfit.study import Protocol
+from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.design import design
 from goodfit.study.search import portfolio
 from goodfit.study.search.defaults import AFTER, BEFORE, default_space
@@ -41,10 +46,11 @@ from goodfit.study.search.portfolio import candidate_of
 from goodfit.study.search.space import Space
 from goodfit.study.study import default_network, default_training, run_study
 from goodfit.train.config import Training
-from goodfit.train.fit_many import fit_many
+from goodfit.train.population.jobs import Networks, Planner, PreparedRecipe
+from goodfit.train.population.scheduler import run_jobs
 from goodfit.train.run import Run
 
-ROWS, CHUNK, SIZE = 1500, 10, 12
+ROWS, CHUNK, SIZE, SHORTLIST = 1000, 40, 12, 40
 TABLES = ("credit-g", "vehicle", "kc1", "phoneme", "segment", "blood-transfusion", "adult", "satellite", "sonar",
           "spambase")  # fmt: skip
 HEADER = "# Written by benchmarks/portfolio.py. Learning rate and epochs are multiples of the usual ones.\n"
@@ -67,45 +73,47 @@ def table(name: str) -> Callable[[Path], Dataset]:
 
 
 def mnist(folder: Path) -> Dataset:
-    """1,000 digits."""
+    """500 digits."""
     with np.load(folder / "mnist.npz") as file:
-        own = sample(len(file["y_train"]), 1000)
+        own = sample(len(file["y_train"]), 500)
         return load((file["x_train"][own], file["y_train"][own]), options=Images())
 
 
 def messages(folder: Path) -> Dataset:
-    """1,000 short messages."""
+    """300 short messages."""
     frame = pd.read_csv(folder / "text" / "sms_spam.csv.gz")
-    return load(frame.iloc[sample(len(frame), 1000)].reset_index(drop=True), "label", Texts(column="text"))
+    return load(frame.iloc[sample(len(frame), 300)].reset_index(drop=True), "label", Texts(column="text"))
 
 
 def reviews(folder: Path) -> Dataset:
-    """1,000 reviews."""
+    """300 reviews."""
     frame = pd.read_csv(folder / "text" / "small_fine_foods.csv.gz")[["review", "score"]]
-    return load(frame.iloc[sample(len(frame), 1000)].reset_index(drop=True), "score", Texts(column="review"))
+    return load(frame.iloc[sample(len(frame), 300)].reset_index(drop=True), "score", Texts(column="review"))
 
 
 def spoken(folder: Path) -> Dataset:
-    """500 spoken digits."""
+    """300 spoken digits."""
     with np.load(folder / "audio" / "fsdd.npz") as file:
-        ends = np.cumsum(file["lengths"])
-        own = sample(len(ends), 500)
-        clips = np.zeros((len(own), 1, 4000), np.float32)
-        for row, i in enumerate(own):
-            clip = file["samples"][ends[i] - file["lengths"][i] : ends[i]][:4000]
-            clips[row, 0, : len(clip)] = clip / 32768
-        return load((clips, file["label"][own]), options=Sounds(rate=8000, seconds=0.5))
+        samples, lengths, labels = file["samples"], file["lengths"], file["label"]
+    ends, own = np.cumsum(lengths), sample(len(lengths), 300)
+    clips = np.zeros((len(own), 1, 4000), np.float32)
+    for row, i in enumerate(own):
+        clip = samples[ends[i] - lengths[i] : ends[i]][:4000]
+        clips[row, 0, : len(clip)] = clip / 32768
+    return load((clips, labels[own]), options=Sounds(rate=8000))
 
 
 SETS: dict[str, Callable[[Path], Dataset]] = {
     **{name: table(name) for name in TABLES},
     "digits": lambda folder: load("digits"),
     "breast_cancer": lambda folder: load("breast_cancer"),
-    "mnist, 1,000 digits": mnist,
+    "mnist, 500 digits": mnist,
     "sms_spam": messages,
     "fine foods": reviews,
     "spoken digits": spoken,
 }
+SLOW = ("mnist, 500 digits", "sms_spam", "fine foods", "spoken digits")
+"""Data sets on which only the recipes that are most useful on the others are trained."""
 
 
 def pool(count: int) -> list[Entry]:
@@ -137,54 +145,57 @@ def pool(count: int) -> list[Entry]:
 # ---- measure -----------------------------------------------------------------------------------------
 
 
-def measure(name: str, first: int, entries: Sequence[Entry], data_folder: Path, out: Path) -> Path:
-    """The scores of some recipes and of the plain network on two folds of a data set."""
-    file = out / f"{name.replace(' ', '-').replace(',', '')}-{first:03}.json"
+def measure(name: str, numbers: Sequence[int], entries: Sequence[Entry], data_folder: Path, out: Path) -> Path:
+    """The scores of some recipes of the pool, and of the plain network, on two folds of a data set."""
+    file = out / f"{name.replace(' ', '-').replace(',', '')}-{numbers[0]:03}-{len(numbers)}.json"
     if file.is_file():
         return file
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     data = SETS[name](data_folder)
     folds = design(Protocol(), data, search=True).screening[:2]
-    splits = {fold.seed: fold.split() for fold in folds}
-    split = next(iter(splits.values()))
+    split = folds[0].split()
     training = default_training(len(split.train), split.spec.task)
     space = default_space(split.spec, replace(training, metric="balanced_accuracy"))
-    candidates = [candidate_of(entry, training, space) for entry in entries]
-    scores = {"plain": score(data, splits, "", training)} if not first else {}
-    for i, candidate in enumerate(candidates):
-        scores[str(first + i)] = score(data, splits, candidate.recipe.text(), candidate.settings(training))
-    write_bytes(file, to_json({"set": name, "scores": scores}).encode())
+    candidates = [Candidate(PLAIN, Recipe()), *(candidate_of(entries[i], training, space) for i in numbers)]
+    names = ["plain", *map(str, numbers)]
+    scores = [scores_on(data, fold.split(), fold.seed, candidates, training) for fold in folds]
+    values = {name: [own[i] for own in scores] for i, name in enumerate(names)}
+    write_bytes(file, to_json({"set": name, "scores": values}).encode())
     return file
 
 
-def score(data: Dataset, splits: dict[int, Any], recipe: str, training: Training) -> list[float]:
-    """The balanced accuracy on the validation rows of each fold; 0 if training failed."""
-    from goodfit.data import metric
-
-    values = []
-    for seed, split in splits.items():
-        try:
-            result = fit_many(default_network(data), {seed: split}, [recipe], training, progress=False)
-        except InputError:  # the recipe does not fit the network
-            return [0.0] * len(splits)
-        run: Run | None = result.runs[0] if result.runs else None
-        part = split.validation
-        values.append(metric("balanced_accuracy")(run.outputs(part.x), part.y) if run else 0.0)
+def scores_on(
+    data: Dataset, split: Split, seed: int, candidates: Sequence[Candidate], usual: Training
+) -> list[float]:  # fmt: skip
+    """The balanced accuracy of each candidate on the validation rows; 0 if it does not fit or training failed."""
+    networks, scored = Networks(default_network(data), fresh=True), metric("balanced_accuracy")
+    planner, fitting = Planner(networks, None), dict[int, PreparedRecipe]()
+    for number, candidate in enumerate(candidates):
+        with contextlib.suppress(InputError):  # the recipe does not fit the network
+            fitting[number] = planner(split, candidate.recipe, candidate.settings(usual))
+    jobs = [recipe.job(i, seed, split) for i, recipe in enumerate(fitting.values())]
+    values = [0.0] * len(candidates)
+    bar = ManyProgress(len(jobs), 1, scored.name, scored.higher_is_better, show=False)
+    for position, result in run_jobs(networks, jobs, None, bar):
+        if isinstance(result, Run):
+            values[list(fitting)[position]] = scored(result.outputs(split.validation.x), split.validation.y)
     return values
 
 
-def gains(out: Path) -> tuple[list[str], np.ndarray]:
-    """The data sets and the gains over plain: (sets, recipes, folds)."""
+def gains(out: Path, recipes: int) -> tuple[list[str], np.ndarray]:
+    """The data sets and the gains over plain: (sets, recipes, folds); -inf where a recipe was not trained."""
     results: dict[str, dict[str, list[float]]] = {}
     for file in sorted(out.glob("*.json")):
         cell = json.loads(file.read_text())
         results.setdefault(cell["set"], {}).update(cell["scores"])
-    names = [name for name in SETS if name in results and "plain" in results[name]]
-    recipes = max(len(results[name]) - 1 for name in names)
-    names = [name for name in names if len(results[name]) - 1 == recipes]
-    matrix = [[np.subtract(results[name][str(i)], results[name]["plain"]) for i in range(recipes)] for name in names]
-    return names, np.array(matrix)
+    names = [name for name in SETS if name in results]
+    matrix = np.full((len(names), recipes, 2), -np.inf)
+    for row, name in enumerate(names):
+        for number, scores in results[name].items():
+            if number != "plain":
+                matrix[row, int(number)] = np.subtract(scores, results[name]["plain"])
+    return names, matrix
 
 
 # ---- choose ------------------------------------------------------------------------------------------
@@ -201,13 +212,13 @@ def value(matrix: np.ndarray, chosen: Sequence[int]) -> float:
     return total / 2
 
 
-def choose(matrix: np.ndarray, size: int = SIZE) -> list[int]:
-    """Recipes that are added greedily, as long as the value rises."""
+def choose(matrix: np.ndarray, size: int = SIZE, improving: bool = True) -> list[int]:
+    """Recipes that are added greedily; `improving`: as long as the value rises."""
     chosen: list[int] = []
     while len(chosen) < size:
         left = [i for i in range(matrix.shape[1]) if i not in chosen]
-        best = max(left, key=lambda i: (value(matrix, [*chosen, i]), matrix[:, i].mean()))
-        if chosen and value(matrix, [*chosen, best]) <= value(matrix, chosen):
+        best = max(left, key=lambda i: (value(matrix, [*chosen, i]), np.maximum(matrix[:, i], -1.0).mean()))
+        if improving and chosen and value(matrix, [*chosen, best]) <= value(matrix, chosen):
             break
         chosen.append(best)
     return chosen
@@ -245,13 +256,22 @@ def judge(name: str, names: Sequence[str], matrix: np.ndarray, entries: Sequence
     return [name, candidate.recipe.text(), f"{100 * own.max():+.1f}", *results]
 
 
+def run_cells(options: argparse.Namespace, entries: Sequence[Entry], names: Sequence[str], pool: Sequence[int]) -> None:
+    """Measure recipes of the pool on data sets, in chunks."""
+    size = CHUNK if set(names).isdisjoint(SLOW) else CHUNK // 4
+    cells = [(name, pool[i : i + size]) for name in names for i in range(0, len(pool), size)]
+    run = Parallel(n_jobs=options.workers, return_as="generator_unordered", batch_size=1)
+    for file in run(delayed(measure)(*cell, entries, options.data, options.out) for cell in cells):
+        print(file.name, flush=True)
+
+
 def main() -> None:
     """Measure, choose or judge."""
     parser = argparse.ArgumentParser(description="Choose the portfolio of a study.")
     parser.add_argument("what", choices=("measure", "choose", "judge"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("out/portfolio"))
-    parser.add_argument("--pool", type=int, default=60)
+    parser.add_argument("--pool", type=int, default=120)
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="write the portfolio into the package")
@@ -259,12 +279,11 @@ def main() -> None:
     options = parser.parse_args()
     entries = pool(options.pool)
     if options.what == "measure":
-        cells = [(name, i, entries[i : i + CHUNK]) for i in range(0, len(entries), CHUNK) for name in options.sets]
-        run = Parallel(n_jobs=options.workers, return_as="generator_unordered", batch_size=1)
-        for file in run(delayed(measure)(*cell, options.data, options.out) for cell in cells):
-            print(file.name, flush=True)
+        run_cells(options, entries, [name for name in options.sets if name not in SLOW], range(len(entries)))
+        shortlist = choose(gains(options.out, len(entries))[1], SHORTLIST, improving=False)
+        run_cells(options, entries, [name for name in options.sets if name in SLOW], sorted(shortlist))
         return
-    names, matrix = gains(options.out)
+    names, matrix = gains(options.out, len(entries))
     chosen = choose(matrix)
     if options.what == "choose":
         for n in range(1, len(chosen) + 1):

@@ -13,6 +13,7 @@ from goodfit.stages import Augmentation
 from goodfit.study.candidates import (
     COMBINATION,
     DEFAULT_TECHNIQUES,
+    PLAIN,
     Candidate,
     applies_to,
     candidates_from,
@@ -145,3 +146,17 @@ def test_techniques_apply_by_kind_of_data_and_targets() -> None:
     assert [applies_to(rotation, spec) for spec in (CLASSES, images(1))] == [False, True]
     assert [applies_to(smoothing, spec) for spec in (CLASSES, NUMBERS, images(1))] == [True, False, True]
     assert [applies_to(hue, images(channels)) for channels in (1, 3)] == [False, True]
+
+
+def test_candidates_keep_their_own_settings() -> None:
+    usual = Training(epochs=5)
+    longer = Candidate.of(Recipe(), Training(epochs=9), usual)
+    named = Candidate("mine", Recipe.of("l2=0.1"), Training(epochs=9))
+    plan = candidates_from([longer, "l2=0.1", named, named])
+    assert [c.label for c in plan] == [PLAIN, "plain; epochs=9", "l2=0.1", "mine"]
+    assert plan[1:] == [longer, Candidate("l2=0.1", Recipe.of("l2=0.1")), named]
+
+
+def test_two_recipes_with_one_label_are_refused() -> None:
+    with pytest.raises(InputError, match="label of its own, got 'plain' for two; rename one"):
+        candidates_from([Candidate(PLAIN, Recipe.of("l2=0.1"))])

@@ -119,6 +119,14 @@ def test_the_answer_follows_from_the_files(whole: tuple[Study, Path]) -> None:
     assert as_json(load_study(folder)) == as_json(study)
 
 
+def test_what_a_search_reports_about_itself_is_kept(iris: Dataset, tmp_path: Path) -> None:
+    study = search(iris, tmp_path / "study", budget="0.1s")
+    (note,) = (n for n in study.search_notes if n.startswith("the budget of 0.1 s is small"))
+    loaded = load_study(tmp_path / "study")
+    assert loaded.search_notes == study.search_notes
+    assert note in loaded.notes
+
+
 def test_a_search_without_a_folder_has_the_same_answer(
     iris: Dataset, whole: tuple[Study, Path], trained: Trained
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from goodfit._lazy import lazy
 
 if TYPE_CHECKING:
+    from goodfit.study.candidates import Candidate
     from goodfit.study.fits import Fit
     from goodfit.study.protocol import Protocol
     from goodfit.study.result import RankedRecipe, Study
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from goodfit.study.study import run_study
 
 _HOMES = {
+    "Candidate": "candidates",
     "Fit": "fits",
     "Protocol": "protocol",
     "RankedRecipe": "result",
@@ -24,6 +26,6 @@ _HOMES = {
     "run_study": "study",
 }
 
-__all__ = ["Fit", "Protocol", "RankedRecipe", "Space", "Study", "load_study", "run_study"]
+__all__ = ["Candidate", "Fit", "Protocol", "RankedRecipe", "Space", "Study", "load_study", "run_study"]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

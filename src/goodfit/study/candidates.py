@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from goodfit.data import TaskSpec
+from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.registry import all_techniques
 from goodfit.technique import Technique
@@ -97,9 +98,18 @@ def default_candidates(spec: TaskSpec, catalogue: bool = False) -> list[Candidat
     ]
 
 
-def candidates_from(recipes: list[Recipe]) -> list[Candidate]:
-    """Return the plain network followed by the user's recipes without duplicates; their texts are the labels."""
-    return [Candidate(PLAIN, Recipe()), *(Candidate(r.text(), r) for r in dict.fromkeys(recipes) if len(r))]
+def candidates_from(recipes: Sequence[Recipe | str | Candidate]) -> list[Candidate]:
+    """Return the plain network followed by the user's recipes without duplicates; their texts are the labels.
+
+    Raises:
+        InputError: a text holds no recipe, or different recipes have the same label.
+    """
+    own = [r if isinstance(r, Candidate) else Candidate((recipe := Recipe.of(r)).text(), recipe) for r in recipes]
+    plan = list(dict.fromkeys([Candidate(PLAIN, Recipe()), *(c for c in own if len(c.recipe) or c.training)]))
+    labels = [candidate.label for candidate in plan]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise InputError(f"study: each recipe needs a label of its own, got '{twice[0]}' for two; rename one.")
+    return plan
 
 
 def _label(recipe: Recipe) -> str:

@@ -29,7 +29,7 @@ from goodfit.study.stages import COMPARE, STAGES
 from goodfit.study.targets import Targets
 from goodfit.train.run import Run
 
-DEFINITION, TARGETS, DATABASE = "study.json", "targets.safetensors", "study.db"
+DEFINITION, TARGETS, DATABASE, NOTES = "study.json", "targets.safetensors", "study.db", "search_notes.json"
 FITS, RUNS, LOCKS, ROUNDS = "predictions", "runs", "locks", "rounds"
 
 
@@ -165,6 +165,21 @@ class StudyFolder:
             except (KeyError, TypeError, ValueError, IndexError) as error:
                 raise InputError(f"study: '{file}' is damaged ({error!r}); delete it and later ones.") from error
         return rounds
+
+    def write_notes(self, notes: Sequence[str]) -> None:
+        """Write what a search reports about itself.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        write_json(self.path / NOTES, list(notes))
+
+    def notes(self) -> list[str]:
+        """What the search reported about itself; empty if it has not ended, or the file is damaged."""
+        with contextlib.suppress(InputError):
+            notes = read_json(self.path / NOTES)
+            return list(map(str, notes)) if isinstance(notes, list) else []
+        return []
 
     # ---- fits -------------------------------------------------------------------------------------------
 

@@ -58,6 +58,10 @@ class Keeper(Interface):
         """Called at the end of the study, also after Ctrl-C."""
         ...
 
+    def keep_notes(self, notes: Sequence[str]) -> None:
+        """Keep what a search reports about itself."""
+        ...
+
 
 class Memory:
     """Keeps nothing: the study itself holds the fits."""
@@ -86,6 +90,9 @@ class Memory:
         """Do nothing."""
 
     def end(self, study: Study) -> None:
+        """Do nothing."""
+
+    def keep_notes(self, notes: Sequence[str]) -> None:
         """Do nothing."""
 
 
@@ -160,6 +167,13 @@ class Folder:
         if study.complete and not self.waiting:
             self.folder.end()
             self.database.remove_lock()
+
+    def keep_notes(self, notes: Sequence[str]) -> None:
+        """Write them."""
+        try:
+            self.folder.write_notes(notes)
+        except OSError as error:
+            self.say(f"study: the notes of the search are not saved ({error})")
 
 
 def _trial_rows(study: Study) -> list[TrialRow]:

@@ -12,7 +12,8 @@ from goodfit.errors import InputError
 ID = re.compile(r"[0-9a-f]{16}")
 """The name of a fit."""
 FILES = ("study.json", "targets.safetensors", "study.db", "study.db.sync.lock", "ranking.csv", "fits.csv",
-         "metrics.csv", "answer.json", "recipe.yaml", "report.html", "run.json", "runs.csv")  # fmt: skip
+         "metrics.csv", "search_notes.json", "answer.json", "recipe.yaml", "report.html", "run.json",
+         "runs.csv")  # fmt: skip
 """Files of a study, also of one of an earlier version."""
 OF_A_RUN = ("run.json", "recipe.yaml", "best.safetensors", "last.safetensors")
 RUNS = ("best", "plain")

@@ -76,7 +76,7 @@ class Study:
         runs: trained networks by label and fold, in memory or as folders.
         model: the user's own network, into which `run_of` loads stored weights.
         messages: what happened while it ran.
-        search_notes: what a search reports about itself, in the process that ran it.
+        search_notes: what a search reports about itself when it ends.
     """
 
     definition: Definition

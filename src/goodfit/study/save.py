@@ -41,7 +41,7 @@ def load_study(folder: str | Path, model: nn.Module | None = None) -> Study:
     """
     files = StudyFolder(Path(folder))
     definition = files.definition()
-    study = Study(definition, files.targets(), model=model)
+    study = Study(definition, files.targets(), model=model, search_notes=files.notes())
     for fit in files.all_fits(definition):
         study.add(fit)
         run = files.finished_run(definition, fit.candidate, fit.key) if fit.stage == COMPARE else None
@@ -106,7 +106,7 @@ def answer(study: Study) -> dict[str, Any]:
         "fits": len(study.fits) + len(study.screening) + len(study.ablations), "trials": study.trials,
         "recipes": len(study.labels), "calibration": _calibration(study), "test": test,
         "ranking": [_row(study, ranked, result) for ranked in study.ranking()], "ablation": ablation(study),
-        "sweeps": sweeps(study), "notes": list(study.definition.notes),
+        "sweeps": sweeps(study), "notes": [*study.definition.notes, *study.search_notes],
     }  # fmt: skip
 
 

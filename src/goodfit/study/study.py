@@ -77,7 +77,7 @@ def default_network(data: Dataset | Split) -> str:
 def run_study(
     data: Dataset | Split,
     model: nn.Module | str | None = None,
-    recipes: Sequence[Recipe | str] = (),
+    recipes: Sequence[Recipe | str | Candidate] = (),
     training: Training | None = None,
     *,
     protocol: Protocol | None = None,
@@ -107,7 +107,8 @@ def run_study(
         data: the data set; or a split, whose parts are then kept.
         model: a reference network by name, or a module; None: the usual network for the kind of data (`mlp`, `cnn`,
             `mel_cnn`, `text_cnn`, `unet`). A module is reinitialized for each fold (`reset_parameters` of its layers).
-        recipes: recipes to compare with the plain network. If empty, recipes are searched.
+        recipes: recipes to compare with the plain network, a `Candidate` if with training settings of its own. If
+            empty, recipes are searched.
         training: the training settings; by default, `default_training` for the number of training rows.
         protocol: folds, repeats and seed; by default, they follow from the number of rows.
         catalogue: instead of a search, compare every technique that can act on this network, at its defaults.
@@ -146,7 +147,7 @@ def run_study(
     model = default_network(data) if model is None else model
     networks = Networks(model, fresh=True)
     trainer = Trainer(networks, Planner(networks, loss), loss, population)
-    plan = candidates_from([Recipe.of(r) for r in recipes])
+    plan = candidates_from(recipes)
     if catalogue:
         plan = default_candidates(first.spec, catalogue)
     plan, notes = _prepare_all(plan, trainer.planner, first, training, drop=catalogue)
@@ -170,7 +171,8 @@ def run_study(
     runner.later_calls = LATER_ROUNDS * len(folds.screening)
     planned = _search(runner, start, limit, sampler)
     runner.train(planned.decide, progress)
-    study.search_notes += planned.messages()
+    study.search_notes = planned.messages()
+    keeper.keep_notes(study.search_notes)
     return study
 
 
@@ -261,7 +263,7 @@ def _open_database(study: Study, files: StudyFolder, storage: str | None) -> Stu
     return StudyDatabase.open(url, name, study.higher_is_better, attributes, study.say)
 
 
-def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str], budget: Any, space: Any) -> None:
+def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str | Candidate], budget: Any, space: Any) -> None:
     if catalogue and (budget is not None or space is not None):
         option = f"budget={budget!r}" if budget is not None else f"space={space!r}"
         raise InputError(f"study: catalogue=True searches nothing and must be used without {option}; leave out one.")

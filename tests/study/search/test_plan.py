@@ -55,11 +55,38 @@ def keys_of(search: Any) -> list[Key]:
 
 
 def test_the_plain_network_comes_first_and_is_trained_on_all_folds_for_screening(make_search: MakeSearch) -> None:
-    search = make_search(l2_helps, RANGES, fixed=["dropout=0.5"], budget="1s", seconds=100.0)
+    search = make_search(l2_helps, RANGES, fixed=["dropout=0.5"], budget="30trials", seconds=100.0)
     first = search.plan().decide()
     assert (first.stage, set(first.candidates)) == (SCREEN, set(search.study.definition.candidates))
     assert first.folds == search.keys(SCREENING)
     assert len(first.fits) == 2 * search.folds
+
+
+def test_one_fit_shows_how_much_the_budget_allows(make_search: MakeSearch) -> None:
+    search = make_search(l2_helps, RANGES, fixed=["dropout=0.5"], budget="300s", folds=3)
+    first = search.plan().decide()
+    search.train(first)
+    second = search.plan().decide()
+    plain, other = search.study.definition.candidates
+    keys = search.keys(SCREENING)
+    assert [(first.stage, first.fits), second.stage] == [(SCREEN, ((plain, keys[0]),)), SCREEN]
+    assert set(second.fits) == {(other, keys[0]), *((c, key) for c in (plain, other) for key in keys[1:])}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fits"), [(3, [("plain", (0, 0))]), (35, [("plain", (0, 0)), ("dropout=0.5", (0, 0))]), (65, None)]
+)
+def test_a_budget_for_no_search_compares_what_is_affordable(
+    make_search: MakeSearch, seconds: int, fits: list[Any] | None
+) -> None:
+    """A fit takes 10 s; the first one shows it."""
+    search = make_search(l2_helps, RANGES, fixed=["dropout=0.5"], budget=f"{seconds}s", seconds=10.0, folds=4)
+    search.run()
+    assert stages(search) == [SCREEN, COMPARE]
+    assert len(search.study.screening) == 1
+    both = [(label, (0, fold)) for fold in (0, 1) for label in ("plain", "dropout=0.5")]
+    assert [(fit.label, fit.key) for fit in search.study.fits] == (fits or both)
+    assert search.clock.used() <= max(seconds, 20)
 
 
 @pytest.mark.parametrize("budget", ["25trials", "300s"])
@@ -373,16 +400,30 @@ def test_messages_name_techniques_without_effect_and_wider_ranges(make_search: M
     )
 
 
+def test_a_space_that_is_used_up_needs_no_larger_budget(make_search: MakeSearch) -> None:
+    search = make_search(l2_helps, {"l2": [0.01], "dropout": [0.5]}, budget="10m")
+    plan = search.run()
+    assert search.study.trials == 3
+    assert not any(text.startswith("the budget") for text in plan.messages())
+
+
+def test_a_study_that_was_interrupted_does_not_blame_the_budget(make_search: MakeSearch) -> None:
+    search = make_search(l2_helps, RANGES, budget="10m")
+    search.train(search.plan().decide())
+    assert any(text.startswith("the budget") for text in search.plan().messages())
+    search.study.interrupted = True
+    assert search.plan().messages() == []
+
+
 def test_rounds_say_what_they_do(make_search: MakeSearch, strength_score: Score) -> None:
     search = make_search(strength_score, None, budget="100s")
     search.run()
     notes = [each.note for each in search.rounds]
-    assert notes[0] == "screening"
-    assert notes[1] == "screening (3 s of 100 s)"
+    assert notes[:3] == ["first fit", "screening (1 s of 100 s)", "screening (3 s of 100 s)"]
     assert any(re.fullmatch(r"comparing 6 recipes \(\d+ s of 100 s\)", note) for note in notes)
     seconds = [each.seconds for each in search.rounds]
     assert seconds == sorted(seconds)
-    assert seconds[:2] == [0.0, 3.0]
+    assert seconds[:3] == [0.0, 1.0, 3.0]
 
 
 def test_recipes_and_settings_are_those_of_recipe_texts(make_search: MakeSearch) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from statistics import fmean
+from dataclasses import dataclass
+from functools import cached_property
 
 from goodfit.data.metrics import BOUNDED
 from goodfit.study.candidates import PLAIN, Candidate
@@ -13,6 +13,7 @@ from goodfit.study.design import Design
 from goodfit.study.result import Study
 from goodfit.study.rounds import Clock, Key, Round
 from goodfit.study.search.budget import Budget, duration
+from goodfit.study.search.costs import Costs
 from goodfit.study.search.screening import Screening
 from goodfit.study.search.trials import SHORTER
 from goodfit.study.search.variants import sweep, without_each
@@ -23,8 +24,6 @@ FINALISTS = 5
 """Recipes that are compared after the screening, at most."""
 ENOUGH_TRIALS, PATIENCE = 120, 80
 """The screening ends after so many trials if the last `PATIENCE` of them were not better than an earlier one."""
-OVERHEAD = 1.25
-"""The time of a fit as a multiple of its training time: it is also scored and stored."""
 USEFUL_TRIALS = 60
 """Trials of a screening that can answer; a budget for fewer is reported as too small."""
 WHOLE_PER_FINALIST = 2
@@ -45,7 +44,6 @@ class SearchPlan:
     Attributes:
         fixed: the candidates that are compared in any case; the plain network is the first.
         rounds: the past rounds, which the trainer adds.
-        search_notes: what the user should know about the search, by topic.
     """
 
     study: Study
@@ -55,7 +53,6 @@ class SearchPlan:
     budget: Budget
     clock: Clock
     rounds: list[Round]
-    search_notes: dict[str, str] = field(default_factory=dict)
 
     def decide(self) -> Round | None:
         """The next round; None: the study ends."""
@@ -74,7 +71,8 @@ class SearchPlan:
     def messages(self) -> list[str]:
         """What the user should know about the search."""
         screening = self.screening
-        lines = list(self.search_notes.values())
+        perfect = f"the plain network has the best possible {self.study.metric}, so nothing was searched"
+        lines = [perfect] if self._cannot_improve() else self._budget_warning()
         failed = {fit.label: fit.failure for fit in (*self.study.screening, *self.study.fits) if fit.failure}
         if failed:
             label, reason = next(iter(failed.items()))
@@ -85,30 +83,25 @@ class SearchPlan:
 
     # ---- time -------------------------------------------------------------------------------------------
 
-    def _seconds_per_fit(self) -> float:
-        """The time of a fit: on average since the second round, or else its training time in the first one.
+    @cached_property
+    def _costs(self) -> Costs:
+        return Costs(self.study, self.budget, self.clock, self.rounds)
 
-        The time of the first round says little, because it contains the start of processes.
-        """
-        study = self.study
-        fits = [fit for fit in (*study.screening, *study.fits, *study.ablations) if math.isfinite(fit.seconds)]
-        later = len(fits) - len(self.rounds[0].fits) if self.rounds else 0
-        if later > 0:
-            return (self.clock.used() - self.rounds[1].seconds) / later
-        return OVERHEAD * fmean(fit.seconds for fit in fits) if fits else 0.0
+    def _cost(self, decided: Round | None) -> float:
+        """Seconds for a round; 0 for None."""
+        return self._costs.of(candidate for candidate, _ in decided.fits) if decided else 0.0
 
-    def _left(self) -> float:
-        return self.budget.seconds - self.clock.used()
-
-    def _compare_cost(self, finalists: int) -> float:
-        """Seconds for the comparison of the fixed candidates and so many finalists."""
-        return (len(self.fixed) + finalists) * len(self.design.folds) * self._seconds_per_fit()
+    def _compare_cost(self, finalists: Sequence[Candidate] | int) -> float:
+        """Seconds for the comparison of the fixed candidates and the finalists, or so many of them."""
+        usual = self.study.definition.candidates[:1]
+        others = list(usual) * finalists if isinstance(finalists, int) else finalists
+        return len(self.design.folds) * self._costs.of([*self.fixed, *others])
 
     def _end(self) -> tuple[int, float]:
         """How many finalists the budget allows, and the seconds from the end of the search on."""
         for finalists in range(FINALISTS, 0, -1):
             last = self.screening.last_round(WHOLE_PER_FINALIST * finalists)
-            seconds = self._compare_cost(finalists) + (len(last.fits) if last else 0) * self._seconds_per_fit()
+            seconds = self._compare_cost(finalists) + self._cost(last)
             if seconds <= END_SHARE * self.budget.seconds:
                 break
         return finalists, seconds
@@ -116,6 +109,8 @@ class SearchPlan:
     # ---- stages -----------------------------------------------------------------------------------------
 
     def _screen(self) -> Round | None:
+        if not self.rounds and math.isfinite(self.budget.seconds):
+            return self._noted(self.screening.first_fit(), "first fit")
         starters = min(self.budget.trials / 2, self.budget.trials - (len(self.fixed) - 1))
         first = self.screening.first_rounds(max(0, starters), self._should_shorten())
         if first is not None and (not self.rounds or self._may_screen(first)):
@@ -133,21 +128,20 @@ class SearchPlan:
 
     def _should_shorten(self) -> bool:
         """Whether too few trials with all epochs are affordable: then trials begin with fewer epochs."""
-        per_fit = self._seconds_per_fit()
-        if len(self.rounds) != 1 or not per_fit or self.study.training.epochs < 2 * SHORTER:
+        per_fit = self._costs.per_fit
+        begun = {candidate for each in self.rounds for candidate in each.candidates}
+        if not begun <= set(self.fixed) or not per_fit or self.study.training.epochs < 2 * SHORTER:
             return False
-        return (self._left() - self._end()[1]) / per_fit < USEFUL_TRIALS
+        return (self._costs.left - self._end()[1]) / per_fit < USEFUL_TRIALS
 
     def _may_screen(self, following: Round) -> bool:
         """Whether the budget allows the round, and afterwards the comparison."""
         if self._cannot_improve():
             return False
-        seconds = len(following.fits) * self._seconds_per_fit()
-        return seconds + self._end()[1] <= self._left()
+        return self._cost(following) + self._end()[1] <= self._costs.left
 
     def _may_finish(self, last: Round) -> bool:
-        seconds = len(last.fits) * self._seconds_per_fit()
-        return not self._cannot_improve() and seconds + self._compare_cost(1) <= self._left()
+        return not self._cannot_improve() and self._cost(last) + self._compare_cost(1) <= self._costs.left
 
     def _goes_on(self, count: int) -> bool:
         """Whether more trials may find something better."""
@@ -165,38 +159,34 @@ class SearchPlan:
         values = [self.study.value(fit) for fit in self.study.screening if fit.label == PLAIN]
         metric = self.study.metric
         perfect = metric in BOUNDED and self.study.higher_is_better and len(values) >= len(self.screening.folds)
-        if perfect and min(values) >= 1.0:
-            self.search_notes["search"] = f"the plain network has the best possible {metric}, so nothing was searched"
-            return True
-        return False
+        return perfect and min(values) >= 1.0
 
     def _compare(self) -> Round | None:
-        """The comparison of the finalists, limited by the budget; None if it allows none."""
-        finalists = self.screening.finalists(FINALISTS)
-        while finalists and self._compare_cost(len(finalists)) > self._left():
+        """The comparison of the finalists, limited by the budget."""
+        finalists, left = self.screening.finalists(FINALISTS), self._costs.left
+        while finalists and self._compare_cost(finalists) > left:
             finalists.pop()
-        enough = self._compare_cost(len(finalists)) <= self._left()
-        self._check_budget(enough)
         candidates, folds = [*self.fixed, *finalists], [fold.key for fold in self.design.folds]
-        if not enough:  # of the fixed candidates, the fits that are affordable, but at least one each
-            folds = folds[: max(1, int(self._left() / (len(self.fixed) * self._seconds_per_fit())))]
-        return self._noted(Round.product(COMPARE, candidates, folds), f"comparing {len(candidates)} recipes")
+        if self._compare_cost(finalists) > left:  # what is affordable, but at least a fit of the plain network
+            fits = left / self._costs.per_fit if self._costs.per_fit else 0.0
+            candidates, folds = candidates[: max(1, int(fits))], folds[: max(1, int(fits / len(self.fixed)))]
+        return self._noted(Round.product(COMPARE, candidates, folds), f"comparing {count(len(candidates), 'recipe')}")
 
-    def _check_budget(self, enough: bool) -> None:
-        """Say what budget would be enough, if this one is too small."""
-        trials = len(self.screening.trials())
-        if math.isinf(self.budget.seconds) or self._cannot_improve() or (enough and trials >= USEFUL_TRIALS):
-            return
+    def _budget_warning(self) -> list[str]:
+        """What budget would be enough, if this one was too small."""
+        study, trials = self.study, len(self.screening.trials())
+        small = not study.complete or (trials < USEFUL_TRIALS and self.screening.next_round(1) is not None)
+        if math.isinf(self.budget.seconds) or study.interrupted or not small:
+            return []
         folds = len(self.design.folds)
         fits = FITS_PER_TRIAL * USEFUL_TRIALS + (len(self.fixed) + FINALISTS) * folds
-        needed = math.ceil(self._seconds_per_fit() * fits / 10) * 10
-        seconds = [fit.seconds for fit in (*self.study.screening, *self.study.fits) if math.isfinite(fit.seconds)]
-        trained = f" (a fit trains for {fmean(seconds):.2g} s)" if seconds else ""
-        did = f"{count(trials, 'recipe')} screened" if enough else "not all fits could be trained"
-        self.search_notes["budget"] = (
+        needed, seconds = math.ceil(self._costs.per_fit * fits / 10) * 10, self._costs.training_seconds()
+        trained = f" (a fit trains for {seconds:.2g} s)" if math.isfinite(seconds) else ""
+        did = f"{count(trials, 'recipe')} screened" if study.complete else "not all fits could be trained"
+        return [
             f"the budget of {self.budget} is small for this network and data ({did}); --budget {needed}s would be "
             f"enough for about {USEFUL_TRIALS} trials{trained}"
-        )
+        ]
 
     def _ablate(self) -> Round | None:
         """The recommended recipe without each of its techniques, on the folds of the first repeat."""
@@ -217,9 +207,8 @@ class SearchPlan:
         fits = (*study.fits, *study.screening, *study.ablations)
         known = {(fit.candidate.recipe, fit.candidate.settings(usual), fit.key) for fit in fits}
         pairs = [(v, key) for key in folds for v in variants if (v.recipe, v.settings(usual), key) not in known]
-        if not pairs or len(pairs) * self._seconds_per_fit() > self._left():
-            return None
-        return self._noted(Round(stage, tuple(pairs)), note)
+        decided = Round(stage, tuple(pairs))
+        return self._noted(decided, note) if pairs and self._cost(decided) <= self._costs.left else None
 
     def _extend(self) -> Round | None:
         """Further screening, if a larger budget continues a study."""

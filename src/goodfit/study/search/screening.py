@@ -86,15 +86,19 @@ class Screening:
 
     # ---- rounds -----------------------------------------------------------------------------------------
 
+    def first_fit(self) -> Round:
+        """The plain network on one fold, which shows how long a fit takes."""
+        return Round.product(SCREEN, [self._plain], self.folds[:1])
+
     def first_rounds(self, most: float, short: bool = False) -> Round | None:
         """The round with the plain network, then the one with at most so many starters; None if both are finished.
 
         With `short`, the starters and all later trials begin with short fits.
         """
         known = {(fit.candidate, fit.key) for fit in self.study.screening}
-        plain = Round.product(SCREEN, self.fixed, self.folds)
-        if not set(plain.fits) <= known:
-            return plain
+        missing = [pair for pair in Round.product(SCREEN, self.fixed, self.folds).fits if pair not in known]
+        if missing:
+            return Round(SCREEN, tuple(missing))
         started = {trial.candidate for trial in self.trials()}
         own = self.starters[: int(min(most, len(self.starters)))]
         short, usual = short or self.is_short, self.study.training
