@@ -26,7 +26,8 @@ from scipy import stats
 import goodfit as gf
 from goodfit.data import Dataset, default_metric
 from goodfit.study.statistics import resampled_error
-from goodfit.study.study import scores
+from goodfit.train.evaluate import evaluate
+from goodfit.train.losses import LOSSES, Criterion
 
 Scores = tuple[float, float]
 """(metric, loss)"""
@@ -188,6 +189,12 @@ def train_and_score(
     if runs.failed:
         raise runs.failed[0].error
     return [scores(run, split.parts[part]) for run in runs]
+
+
+def scores(run: gf.Run, part: gf.Part) -> Scores:
+    """Metric and mean loss of the kept weights."""
+    result = evaluate(run.model, part.x, part.y, Criterion(run.loss, LOSSES[run.loss]), gf.data.metric(run.metric))
+    return result.metric, result.loss
 
 
 def describe_gain(comparison: Comparison, gains: Sequence[float], split: gf.Split) -> str:

@@ -50,7 +50,7 @@ from goodfit.train.population.jobs import Networks, Planner, PreparedRecipe
 from goodfit.train.population.scheduler import run_jobs
 from goodfit.train.run import Run
 
-ROWS, CHUNK, SIZE, SHORTLIST = 1000, 40, 12, 40
+ROWS, CHUNK, SIZE, SHORTLIST = 1000, 40, 12, 20
 TABLES = ("credit-g", "vehicle", "kc1", "phoneme", "segment", "blood-transfusion", "adult", "satellite", "sonar",
           "spambase")  # fmt: skip
 HEADER = "# Written by benchmarks/portfolio.py. Learning rate and epochs are multiples of the usual ones.\n"

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from typing import Protocol as Interface
 
+from goodfit._version import __version__
+from goodfit.errors import InputError
 from goodfit.study.candidates import Candidate
 from goodfit.study.definition import Definition
 from goodfit.study.design import Fold
-from goodfit.study.files import StudyFolder
+from goodfit.study.files import DATABASE, StudyFolder
 from goodfit.study.fits import Fit
 from goodfit.study.result import Study
 from goodfit.study.rounds import Round
@@ -174,6 +176,47 @@ class Folder:
             self.folder.write_notes(notes)
         except OSError as error:
             self.say(f"study: the notes of the search are not saved ({error})")
+
+
+def open_keeper(study: Study, folder: str | Path | None, storage: str | None, force: bool) -> Keeper:
+    """Open the folder and the database of a study.
+
+    Raises:
+        InputError: they cannot be used.
+    """
+    if folder is None:
+        if storage is not None:
+            raise InputError(f"study: storage needs a folder for the fits, got storage={storage!r}; add folder=….")
+        return Memory()
+    files = StudyFolder(Path(folder))
+    other = files.check(study.definition, force)
+    if storage is None and other:  # the database of the other study is in the folder
+        files.remove()
+    database = _open_database(study, files, storage)
+    if storage is not None and other:  # not before the database is known to be usable
+        files.remove()
+    files.begin(study.definition, study.targets)
+    return Folder(files, study.definition, database, study.say)
+
+
+def _open_database(study: Study, files: StudyFolder, storage: str | None) -> StudyDatabase:
+    """The database that follows the study.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    from goodfit.study.database import StudyDatabase  # imports Optuna
+    from goodfit.study.optuna_storage import sqlite_url
+
+    definition = study.definition
+    attributes = {
+        "data": definition.name, "metric": definition.metric, "network": definition.network,
+        "protocol": definition.design, "goodfit": __version__,
+    }  # fmt: skip
+    if storage is None:
+        files.path.mkdir(parents=True, exist_ok=True)
+    url, name = storage or sqlite_url(files.path / DATABASE), f"{definition.name} {definition.hash}"
+    return StudyDatabase.open(url, name, study.higher_is_better, attributes, study.say)
 
 
 def _trial_rows(study: Study) -> list[TrialRow]:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from goodfit._version import __version__
-from goodfit.data import Dataset, Split, default_metric
-from goodfit.data import metric as find_metric
-from goodfit.data.fingerprint import fingerprint
+from goodfit.data import Dataset, Split
 from goodfit.data.kinds import kind
 from goodfit.data.task import Task
-from goodfit.errors import InputError
 from goodfit.recipe import Recipe
 from goodfit.study.candidates import Candidate, candidates_from, default_candidates
-from goodfit.study.definition import Definition
-from goodfit.study.design import Design, design
-from goodfit.study.files import DATABASE, StudyFolder
-from goodfit.study.identity import loss_text, modules_of
-from goodfit.study.keeping import Folder, Keeper, Memory
+from goodfit.study.design import design
+from goodfit.study.keeping import open_keeper
+from goodfit.study.preparation import (
+    check_catalogue,
+    check_fold_metric,
+    check_shapes,
+    check_source,
+    checker,
+    define,
+    prepare_all,
+    with_metric,
+)
 from goodfit.study.protocol import Protocol
 from goodfit.study.result import Study
 from goodfit.study.rounds import compare_all
-from goodfit.study.scores import check_task_metric
 from goodfit.study.search.budget import DEFAULT, Budget
 from goodfit.study.search.plan import SearchPlan
 from goodfit.study.search.samplers import SAMPLER, check_sampler
@@ -40,10 +40,9 @@ from goodfit.study.training import StudyTrainer, Trainer
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Networks, Planner
-from goodfit.train.prepare import check_metric
 
 if TYPE_CHECKING:
-    from goodfit.study.database import StudyDatabase
+    pass
 
 LATER_ROUNDS = 5
 """Rounds of a search that are expected to follow when it is decided whether to start processes."""
@@ -134,23 +133,23 @@ def run_study(
             other; the metric is not defined on a part; or the folder or the database cannot be used.
     """
     searches = not catalogue and (not recipes or budget is not None or space is not None)
-    _check_catalogue(catalogue, recipes, budget, space)
-    _check_source(data)
-    _check_shapes(model)
+    check_catalogue(catalogue, recipes, budget, space)
+    check_source(data)
+    check_shapes(model)
     check_sampler(sampler)
     limit = Budget.of(DEFAULT if budget is None else budget)
     own_space = space if isinstance(space, Space | None) else Space(space)
     folds = design(protocol or Protocol(), data, searches)
     first = folds.first_split
-    training = _with_metric(training or default_training(len(first.train), first.spec.task), first, metric)
-    _check_metric(training.metric, folds, first)
+    training = with_metric(training or default_training(len(first.train), first.spec.task), first, metric)
+    check_fold_metric(training.metric, folds, first)
     model = default_network(data) if model is None else model
     networks = Networks(model, fresh=True)
     trainer = Trainer(networks, Planner(networks, loss), loss, population)
     plan = candidates_from(recipes)
     if catalogue:
         plan = default_candidates(first.spec, catalogue)
-    plan, notes = _prepare_all(plan, trainer.planner, first, training, drop=catalogue)
+    plan, notes = prepare_all(plan, trainer.planner, first, training, drop=catalogue)
     start = (
         search_start(own_space, first.spec, training, checker(trainer.planner, first, training)) if searches else None
     )
@@ -158,11 +157,11 @@ def run_study(
         plan = list(dict.fromkeys([*plan, *start.fixed]))
         notes += start.notes
     notes = [*folds.notes(), f"Duplicates: {first.duplicates.text}.", *notes]
-    definition = _define(first, model, training, loss, folds, plan, notes)
+    definition = define(first, model, training, loss, folds, plan, notes)
     if start is not None:
         definition = replace(definition, search={"space": start.space.to_list(), "sampler": sampler})
     study = Study(definition, targets_of(folds), model=model if isinstance(model, nn.Module) else None)
-    keeper = _keeper(study, folder, storage, force)
+    keeper = open_keeper(study, folder, storage, force)
     runner = StudyTrainer(study, folds, trainer, keeper, on_fit)
     if start is None:
         rounds = compare_all(definition.candidates, [fold.key for fold in folds])
@@ -185,130 +184,3 @@ def _search(runner: StudyTrainer, start: SearchStart, budget: Budget, sampler: s
         start.space, sampler, folds.protocol.seed, runner.rounds, lambda candidate: fits(candidate, check),
     )  # fmt: skip
     return SearchPlan(study, folds, screening, study.definition.candidates, budget, runner.clock, runner.rounds)
-
-
-def checker(planner: Planner, split: Split, training: Training) -> Callable[[Candidate], None]:
-    """A function that raises InputError if a candidate does not fit the network and the data."""
-
-    def check(candidate: Candidate) -> None:
-        planner(split, candidate.recipe, candidate.settings(training))
-
-    return check
-
-
-def _define(
-    first: Split, model: nn.Module | str, training: Training, loss: Loss | None, folds: Design,
-    plan: Sequence[Candidate], notes: Sequence[str],
-) -> Definition:  # fmt: skip
-    rows = {name: len(part) for name, part in first.parts.items()}
-    network = model if isinstance(model, str) else type(model).__name__
-    return Definition(
-        first.spec.name, fingerprint(folds.folds[0].source), rows, first.spec, network, modules_of(model), training,
-        training.metric, loss_text(loss), folds.protocol, folds.text, tuple(plan), tuple(notes),
-    )  # fmt: skip
-
-
-def _check_shapes(model: nn.Module | str | None) -> None:
-    lazy = [n for n, p in model.named_parameters() if is_lazy(p)] if isinstance(model, nn.Module) else []
-    if lazy:
-        raise InputError(
-            f"study: the layers of the network must have shapes, got the lazy '{lazy[0]}'; call the network once on a "
-            "batch before the study."
-        )
-
-
-def _check_source(data: Dataset | Split) -> None:
-    if not isinstance(data, Dataset | Split):
-        raise InputError(f"study: data must be a Dataset or a Split, got {type(data).__name__}; use goodfit.load(…).")
-
-
-def _keeper(study: Study, folder: str | Path | None, storage: str | None, force: bool) -> Keeper:
-    """Open the folder and the database of a study.
-
-    Raises:
-        InputError: they cannot be used.
-    """
-    if folder is None:
-        if storage is not None:
-            raise InputError(f"study: storage needs a folder for the fits, got storage={storage!r}; add folder=….")
-        return Memory()
-    files = StudyFolder(Path(folder))
-    other = files.check(study.definition, force)
-    if storage is None and other:  # the database of the other study is in the folder
-        files.remove()
-    database = _open_database(study, files, storage)
-    if storage is not None and other:  # not before the database is known to be usable
-        files.remove()
-    files.begin(study.definition, study.targets)
-    return Folder(files, study.definition, database, study.say)
-
-
-def _open_database(study: Study, files: StudyFolder, storage: str | None) -> StudyDatabase:
-    """The database that follows the study.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    from goodfit.study.database import StudyDatabase  # imports Optuna
-    from goodfit.study.optuna_storage import sqlite_url
-
-    definition = study.definition
-    attributes = {
-        "data": definition.name, "metric": definition.metric, "network": definition.network,
-        "protocol": definition.design, "goodfit": __version__,
-    }  # fmt: skip
-    if storage is None:
-        files.path.mkdir(parents=True, exist_ok=True)
-    url, name = storage or sqlite_url(files.path / DATABASE), f"{definition.name} {definition.hash}"
-    return StudyDatabase.open(url, name, study.higher_is_better, attributes, study.say)
-
-
-def _check_catalogue(catalogue: bool, recipes: Sequence[Recipe | str | Candidate], budget: Any, space: Any) -> None:
-    if catalogue and (budget is not None or space is not None):
-        option = f"budget={budget!r}" if budget is not None else f"space={space!r}"
-        raise InputError(f"study: catalogue=True searches nothing and must be used without {option}; leave out one.")
-    if catalogue and recipes:
-        raise InputError(
-            f"study: catalogue=True compares all techniques and must be used without recipes, got {len(recipes)} of "
-            "them; leave out the recipes or catalogue."
-        )
-
-
-def _with_metric(training: Training, split: Split, name: str | None) -> Training:
-    """The settings with the metric of this name, and with the default metric of the data in place of "auto"."""
-    if name is not None:
-        training = dataclasses.replace(training, metric=find_metric(name).name if name != "auto" else name)
-    if training.metric != "auto":
-        return training
-    return dataclasses.replace(training, metric=default_metric(split.spec, split.train.y))
-
-
-def _check_metric(name: str, folds: Design, first: Split) -> None:
-    """Check before training that the metric is defined on the stop and validation rows of all folds."""
-    check_task_metric(name, first.spec)
-    rows = sum(map(len, first.parts.values()))
-    for fold in (*folds, *folds.screening):
-        for part in ("stop", "validation"):
-            check_metric(name, fold.targets(part), part, rows, first.spec.classes)
-
-
-def _prepare_all(
-    plan: Sequence[Candidate], planner: Planner, split: Split, training: Training, drop: bool
-) -> tuple[list[Candidate], list[str]]:
-    """Prepare every recipe before the first fit, so that errors come at once.
-
-    Returns the candidates that fit, and notes: the warnings of the linter and, with `drop`, the candidates that do not
-    fit and were left out.
-    """
-    fitting, notes = [], []
-    for candidate in plan:
-        try:
-            recipe = planner(split, candidate.recipe, candidate.settings(training))
-        except InputError as error:
-            if not drop:
-                raise
-            notes.append(f"left out: {candidate.label} ({error})")
-            continue
-        fitting.append(candidate)
-        notes += [f"{candidate.label}: {message}" for message in planner.description(recipe, split)["warnings"]]
-    return fitting, notes

@@ -10,10 +10,10 @@ import pytest
 from goodfit.data import Split, TaskSpec
 from goodfit.errors import InputError
 from goodfit.study.candidates import Candidate
+from goodfit.study.preparation import checker
 from goodfit.study.search.defaults import default_space, single_techniques
 from goodfit.study.search.setup import STANDARD, fits, search_start
 from goodfit.study.search.space import Space
-from goodfit.study.study import checker
 from goodfit.train.config import Training
 from goodfit.train.population.jobs import Networks, Planner
 
