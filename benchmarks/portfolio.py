@@ -1,6 +1,7 @@
 """Choose the portfolio of a study: complementary recipes that were best on other data sets.
 
     OMP_NUM_THREADS=1 python benchmarks/portfolio.py measure [--data ../shared/data] [--pool 120] [--workers 2]
+    python benchmarks/portfolio.py pack                 # into benchmarks/results
     python benchmarks/portfolio.py choose [--write]     # src/goodfit/study/search/portfolio.yaml
     OMP_NUM_THREADS=1 python benchmarks/portfolio.py judge [--markdown docs/study.md]
 
@@ -16,19 +17,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cells
 import numpy as np
 import pandas as pd
 import tables
 import torch
 import yaml
-from joblib import Parallel, delayed
 
 from goodfit.data import Dataset, Split, load, metric
 from goodfit.data.kinds import kind
@@ -36,7 +36,6 @@ from goodfit.data.options import Images, Sounds, Texts
 from goodfit.errors import InputError
 from goodfit.progress import ManyProgress
 from goodfit.recipe import Recipe
-from goodfit.serialization import to_json, write_bytes
 from goodfit.study import Protocol
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.design import design
@@ -148,7 +147,7 @@ def pool(count: int) -> list[Entry]:
 def measure(name: str, numbers: Sequence[int], entries: Sequence[Entry], data_folder: Path, out: Path) -> Path:
     """The scores of some recipes of the pool, and of the plain network, on two folds of a data set."""
     file = out / f"{name.replace(' ', '-').replace(',', '')}-{numbers[0]:03}-{len(numbers)}.json"
-    if file.is_file():
+    if file.name in cells.read(out, "portfolio"):
         return file
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -161,8 +160,7 @@ def measure(name: str, numbers: Sequence[int], entries: Sequence[Entry], data_fo
     names = ["plain", *map(str, numbers)]
     scores = [scores_on(data, fold.split(), fold.seed, candidates, training) for fold in folds]
     values = {name: [own[i] for own in scores] for i, name in enumerate(names)}
-    write_bytes(file, to_json({"set": name, "scores": values}).encode())
-    return file
+    return cells.write(file, {"set": name, "scores": values})
 
 
 def scores_on(
@@ -186,8 +184,7 @@ def scores_on(
 def gains(out: Path, recipes: int) -> tuple[list[str], np.ndarray]:
     """The data sets and the gains over plain: (sets, recipes, folds); -inf where a recipe was not trained."""
     results: dict[str, dict[str, list[float]]] = {}
-    for file in sorted(out.glob("*.json")):
-        cell = json.loads(file.read_text())
+    for cell in cells.read(out, "portfolio").values():
         results.setdefault(cell["set"], {}).update(cell["scores"])
     names = [name for name in SETS if name in results]
     matrix = np.full((len(names), recipes, 2), -np.inf)
@@ -259,16 +256,14 @@ def judge(name: str, names: Sequence[str], matrix: np.ndarray, entries: Sequence
 def run_cells(options: argparse.Namespace, entries: Sequence[Entry], names: Sequence[str], pool: Sequence[int]) -> None:
     """Measure recipes of the pool on data sets, in chunks."""
     size = CHUNK if set(names).isdisjoint(SLOW) else CHUNK // 4
-    cells = [(name, pool[i : i + size]) for name in names for i in range(0, len(pool), size)]
-    run = Parallel(n_jobs=options.workers, return_as="generator_unordered", batch_size=1)
-    for file in run(delayed(measure)(*cell, entries, options.data, options.out) for cell in cells):
-        print(file.name, flush=True)
+    todo = [(name, pool[i : i + size], entries) for name in names for i in range(0, len(pool), size)]
+    cells.run(measure, [(*cell, options.data, options.out) for cell in todo], options.workers)
 
 
 def main() -> None:
     """Measure, choose or judge."""
     parser = argparse.ArgumentParser(description="Choose the portfolio of a study.")
-    parser.add_argument("what", choices=("measure", "choose", "judge"))
+    parser.add_argument("what", choices=("measure", "pack", "choose", "judge"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("out/portfolio"))
     parser.add_argument("--pool", type=int, default=120)
@@ -283,6 +278,9 @@ def main() -> None:
         shortlist = choose(gains(options.out, len(entries))[1], SHORTLIST, improving=False)
         run_cells(options, entries, [name for name in options.sets if name in SLOW], sorted(shortlist))
         return
+    if options.what == "pack":
+        print(cells.pack(options.out, "portfolio"))
+        return
     names, matrix = gains(options.out, len(entries))
     chosen = choose(matrix)
     if options.what == "choose":
@@ -293,8 +291,7 @@ def main() -> None:
         return
     rows = [judge(name, names, matrix, entries, options.data) for name in names]
     head = ("data set", "chosen recipe", "gain when chosen", "on other folds", "on test rows")
-    lines = [" | ".join(row) for row in (head, ["---"] * len(head), *rows)]
-    text = "\n".join(f"| {line} |" for line in lines)
+    text = cells.markdown([head, *rows])
     print(text)
     if options.markdown:
         tables.write(options.markdown, "gain", text, kind="portfolio")

@@ -1,6 +1,7 @@
 """Compare the samplers of a search on real tables: what they gain on new rows, against the number of trials.
 
     OMP_NUM_THREADS=1 python benchmarks/samplers.py run [--data ../shared/data] [--repetitions 5] [--workers 2]
+    python benchmarks/samplers.py pack     # into benchmarks/results
     python benchmarks/samplers.py table [--markdown docs/study.md]
 
 Each study has 600 rows of a table, drawn for each repetition, and up to 4,000 other rows as its test part. It is
@@ -12,21 +13,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import tempfile
 import time
 import warnings
 from pathlib import Path
 from statistics import fmean, stdev
 
+import cells
 import numpy as np
 import pandas as pd
 import tables
 import torch
-from joblib import Parallel, delayed
 
 from goodfit.data import Dataset, load
-from goodfit.serialization import to_json, write_bytes
 from goodfit.study import Protocol
 from goodfit.study.search.plan import SearchPlan
 from goodfit.study.search.samplers import SAMPLERS
@@ -53,7 +52,7 @@ def read(name: str, repetition: int, folder: Path) -> Dataset:
 def study_cell(name: str, repetition: int, sampler: str, data_folder: Path, out: Path) -> Path:
     """Run and extend a study, unless its file exists, and write its gains."""
     file = out / f"{name}-{sampler}-{repetition}.json"
-    if file.is_file():
+    if file.name in cells.read(out, "samplers"):
         return file
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -70,14 +69,13 @@ def study_cell(name: str, repetition: int, sampler: str, data_folder: Path, out:
             gains[trials] = gain
     about = {"set": name, "sampler": sampler, "repetition": repetition, "gains": gains,
              "seconds": time.perf_counter() - began}  # fmt: skip
-    write_bytes(file, to_json(about).encode())
-    return file
+    return cells.write(file, about)
 
 
 def rows(out: Path) -> list[list[str]]:
     """The mean gain of each sampler over tables and repetitions, and its difference from random search."""
-    cells = [json.loads(file.read_text()) for file in sorted(out.glob("*.json"))]
-    by_key = {(c["set"], c["repetition"], c["sampler"]): c["gains"] for c in cells}
+    found = cells.read(out, "samplers").values()
+    by_key = {(c["set"], c["repetition"], c["sampler"]): c["gains"] for c in found}
     keys = sorted({key[:2] for key in by_key if all((*key[:2], sampler) in by_key for sampler in SAMPLERS)})
     lines = []
     for sampler in SAMPLERS:
@@ -94,7 +92,7 @@ def rows(out: Path) -> list[list[str]]:
 def main() -> None:
     """Run the studies or print the table."""
     parser = argparse.ArgumentParser(description="Compare the samplers of a search.")
-    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("what", choices=("run", "table", "pack"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
@@ -102,14 +100,14 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     if options.what == "run":
-        cells = [(name, n, s) for n in range(options.repetitions) for name in SETS for s in SAMPLERS]
-        run = Parallel(n_jobs=options.workers, return_as="generator_unordered", batch_size=1)
-        for file in run(delayed(study_cell)(*cell, options.data, options.out) for cell in cells):
-            print(file.name, flush=True)
+        todo = [(name, n, s) for n in range(options.repetitions) for name in SETS for s in SAMPLERS]
+        cells.run(study_cell, [(*cell, options.data, options.out) for cell in todo], options.workers)
+        return
+    if options.what == "pack":
+        print(cells.pack(options.out, "samplers"))
         return
     head = ("sampler", *(f"{trials} trials" for trials in BUDGETS), "studies")
-    lines = [" | ".join(row) for row in (head, ["---"] * len(head), *rows(options.out))]
-    text = "\n".join(f"| {line} |" for line in lines)
+    text = cells.markdown([head, *rows(options.out)])
     print(text)
     if options.markdown:
         tables.write(options.markdown, "gain", text, kind="samplers")

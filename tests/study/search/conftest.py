@@ -61,7 +61,7 @@ class MadeSearch:
     Attributes:
         score: the score of a recipe on a fold: accuracy, or rmse.
         fixed: the recipes that are compared in any case, after the plain network.
-        seconds: the time of a fit.
+        seconds: the time of a fit with the usual epochs.
         trained: every fit in the order in which it was made.
     """
 
@@ -142,7 +142,20 @@ class MadeSearch:
         parts = {"stop": own, "validation": own}
         if stage == COMPARE:
             parts["test"] = Predictions(torch.arange(ROWS), outputs)
-        return Fit(candidate, *key, 0, spec, self.metric, parts, seconds=self.seconds, stage=stage)
+        return Fit(
+            candidate,
+            *key,
+            0,
+            spec,
+            self.metric,
+            parts,
+            seconds=self.seconds * candidate.settings(self.study.training).epochs / self.study.training.epochs,
+            stage=stage,
+        )
+
+    def time(self, candidate: Candidate) -> float:
+        usual = self.study.training
+        return self.seconds * candidate.settings(usual).epochs / usual.epochs
 
     def train(self, current: Round) -> None:
         """Make the fits of a round; of those that exist, none."""
@@ -152,7 +165,7 @@ class MadeSearch:
             if (candidate.label, key) not in known:
                 self.study.add(self.fit(candidate, key, current.stage))
                 self.trained.append((current.stage, candidate, key))
-                self.clock.now += self.seconds
+                self.clock.now += self.time(candidate)
         self.rounds.append(current)
 
     def run(self, most: int = 100, resumed: bool = False) -> SearchPlan:

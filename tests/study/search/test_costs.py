@@ -12,6 +12,7 @@ from goodfit.recipe import Recipe
 from goodfit.study.candidates import Candidate
 from goodfit.study.search.budget import Budget
 from goodfit.study.search.costs import OVERHEAD, Costs
+from goodfit.study.stages import SHORT
 from goodfit.train.config import Training
 
 MakeSearch = Callable[..., Any]
@@ -47,8 +48,9 @@ def test_then_the_time_since_the_first_rounds_counts(search: Any) -> None:
     search.clock.now = 50.0
     third = replace(search.plan().decide(), seconds=50.0)
     search.train(third)
-    search.clock.now = 50.0 + 2.0 * len(third.fits)  # two at a time
-    assert costs(search).per_fit == pytest.approx(2.0)
+    search.clock.now = 50.0 + 2.0 * len(third.fits)
+    assert third.stage == SHORT
+    assert costs(search).per_fit == pytest.approx(6.0)  # with three times as many epochs
 
 
 def test_fewer_epochs_cost_less(search: Any) -> None:

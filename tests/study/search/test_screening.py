@@ -16,7 +16,7 @@ from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.design import SCREENING
 from goodfit.study.rounds import Key, Round
 from goodfit.study.search.screening import BATCH, CERTAIN, FOLDS_AT_ONCE, RUNGS, Trial
-from goodfit.study.stages import ABLATE, SCREEN, SWEEP
+from goodfit.study.stages import ABLATE, SCREEN, SHORT, SWEEP
 from goodfit.train.config import Training
 
 HOME = importlib.import_module("goodfit.study.search.screening")
@@ -182,6 +182,78 @@ def test_other_samplers_are_random_in_another_way_in_each_study(make_search: Mak
         search = make_search(l2_helps, RANGES, seed=seed)
         rounds.append(begun(search).next_round(20))
     assert rounds[0] == rounds[1] != rounds[2]
+
+
+# ---- short fits first -------------------------------------------------------------------------------
+
+
+NINE = Training(epochs=9)
+
+
+def test_trials_begin_with_a_third_of_the_epochs(make_search: MakeSearch) -> None:
+    search = make_search(l2_helps, RANGES, folds=4, usual=NINE, fixed=["dropout=0.5"])
+    screening = begun(search)
+    first, second = search.rounds
+    assert (first.stage, second.stage) == (SCREEN, SHORT)
+    assert {c.settings(search.study.training).epochs for c in first.candidates} == {9}
+    assert {c.settings(search.study.training).epochs for c in second.candidates} == {3}
+    plain = [(c.label, key) for c, key in second.fits if not len(c.recipe)]
+    assert {key for _, key in plain} == set(second.folds)  # the differences from it are paired
+    assert len(plain) == FOLDS_AT_ONCE
+    assert {t.candidate for t in search.screening().trials()} - set(first.candidates) == set(screening.starters)
+
+
+def test_few_epochs_are_not_shortened(make_search: MakeSearch) -> None:
+    for epochs, shortens in ((5, False), (6, True)):
+        search = make_search(l2_helps, RANGES, usual=Training(epochs=epochs))
+        begun(search)
+        assert search.screening().shortens is shortens
+        assert (SHORT in [each.stage for each in search.rounds]) is shortens
+
+
+def test_the_best_third_of_short_fits_is_trained_with_all_epochs(make_search: MakeSearch) -> None:
+    starters = [named(f"l2={1e-4 * 1.2**i:.3g}") for i in range(50)]
+
+    def ranked(candidate: Candidate, key: Key) -> float:
+        return 0.02 * [s.recipe for s in starters].index(candidate.recipe) if len(candidate.recipe) else 0.1
+
+    search = make_search(ranked, RANGES, folds=5, starters=starters, usual=NINE)
+    begun(search)
+    while (current := search.screening().next_round(0)) is not None:
+        search.train(current)
+    folds = [len(search.trained_on(candidate)) for candidate in starters]
+    whole = 50 // math.prod(RUNGS)
+    assert whole == 2
+    assert folds == [0] * 34 + [1] * (16 - 4) + [2] * (4 - whole) + [5] * whole
+
+
+def test_short_fits_compete_with_short_fits(make_search: MakeSearch) -> None:
+    """With all epochs the gains are ten times as large; a trial that is equal to the best one must not be dropped."""
+    starters = [named(f"l2={1e-4 * 1.3**i:.3g}") for i in range(12)]
+
+    def score(candidate: Candidate, key: Key) -> float:
+        long = candidate.settings(search.study.training).epochs == 9
+        return BASE + (0.3 if long else 0.03) * len(candidate.recipe)
+
+    search = make_search(score, RANGES, folds=2, starters=starters, usual=NINE)
+    begun(search)
+    best = starters[0]
+    search.train(Round.product(SCREEN, [best], search.keys(SCREENING)))
+    search.train(search.screening().next_round(1))
+    assert search.rounds[-1].stage == SHORT
+    promoted = {c for c, _ in search.screening().next_round(0).fits}
+    trials = len(search.screening().trials())
+    assert len(promoted) == trials // RUNGS[0] - 1  # the best one has a place already
+
+
+def test_short_fits_show_techniques_without_an_effect(make_search: MakeSearch) -> None:
+    ranges = {"max_norm": (0.3, 3.0), "l2": (1e-4, 1e-1)}
+    search = make_search(constant, ranges, outputs=outputs_of(weak_norm(0.02)), usual=NINE)
+    screening = begun(search)
+    assert screening.without_effect() == ["max_norm=3.0", "max_norm=1.0", "max_norm=0.5"]
+    search.train(search.screening().next_round(1))  # the best ones, with all epochs
+    new = [c.label.partition(";")[0] for c in search.screening().next_round(1).candidates]
+    assert "max_norm=0.05" in new
 
 
 # ---- promotion --------------------------------------------------------------------------------------

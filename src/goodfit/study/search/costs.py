@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from goodfit.study.candidates import Candidate
 from goodfit.study.fits import Fit
@@ -53,12 +52,13 @@ class Costs:
         later = [fit for fit in fits if (fit.candidate, fit.key) not in first]
         if later and len(self.rounds) > FIRST:
             return (self.clock.used() - self.rounds[FIRST].seconds) / self._epochs(later)
-        return OVERHEAD * sum(fit.seconds for fit in fits) / self._epochs(fits) if fits else 0.0
+        return OVERHEAD * self.training_seconds() / self.study.training.epochs if fits else 0.0
 
     def training_seconds(self) -> float:
-        """The mean training time of a fit; NaN before the first one."""
+        """The training time of a fit with the usual epochs; NaN before the first one."""
         fits = self._fits()
-        return fmean(fit.seconds for fit in fits) if fits else math.nan
+        per_epoch = sum(fit.seconds for fit in fits) / self._epochs(fits) if fits else math.nan
+        return per_epoch * self.study.training.epochs
 
     def _fits(self) -> list[Fit]:
         """The fits that did not fail."""

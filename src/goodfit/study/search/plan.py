@@ -15,7 +15,7 @@ from goodfit.study.rounds import Clock, Key, Round
 from goodfit.study.search.budget import Budget, duration
 from goodfit.study.search.costs import Costs
 from goodfit.study.search.screening import Screening
-from goodfit.study.search.trials import SHORTER
+from goodfit.study.search.trials import short_training
 from goodfit.study.search.variants import sweep, without_each
 from goodfit.study.sentence import count
 from goodfit.study.stages import ABLATE, COMPARE, SCREEN, SHORT, SWEEP
@@ -28,8 +28,9 @@ USEFUL_TRIALS = 60
 """Trials of a screening that can answer; a budget for fewer is reported as too small."""
 WHOLE_PER_FINALIST = 2
 """Trials that are trained on all folds for each finalist, at least."""
-FITS_PER_TRIAL = 2.5
-"""Fits of a screening per trial, at most: promising trials are trained on several folds, and no round is cut short."""
+FITS_PER_TRIAL, SHORTENED_FITS_PER_TRIAL = 2.5, 1.5
+"""Fits of a screening per trial, at most, without and with short fits: promising trials are trained on several folds,
+and no round is interrupted."""
 END_SHARE = 0.6
 """Share of a budget of time for the end of the screening and the comparison; if they take longer, there are fewer
 finalists."""
@@ -77,7 +78,10 @@ class SearchPlan:
         if failed:
             label, reason = next(iter(failed.items()))
             lines.append(f"training failed with {count(len(failed), 'recipe')}, for instance with {label}: {reason}")
-        lines += [f"no effect at this strength: {', '.join(own)}"] if (own := screening.without_effect()) else []
+        within = f" within {short_training(self.study.training).epochs} epochs" if screening.shortens else ""
+        lines += (
+            [f"no effect at this strength{within}: {', '.join(own)}"] if (own := screening.without_effect()) else []
+        )
         wider = screening.space.widenings(screening.current_space())
         return lines + ([f"ranges that were widened: {', '.join(wider)}"] if wider else [])
 
@@ -112,7 +116,7 @@ class SearchPlan:
         if not self.rounds and math.isfinite(self.budget.seconds):
             return self._noted(self.screening.first_fit(), "first fit")
         starters = min(self.budget.trials / 2, self.budget.trials - (len(self.fixed) - 1))
-        first = self.screening.first_rounds(max(0, starters), self._should_shorten())
+        first = self.screening.first_rounds(max(0, starters))
         if first is not None and (not self.rounds or self._may_screen(first)):
             return self._noted(first, "screening")
         trials = self.screening.trials()
@@ -125,14 +129,6 @@ class SearchPlan:
         if last is not None and self._may_finish(last):
             return self._noted(last, f"screening, best of {len(trials)} trials")
         return None
-
-    def _should_shorten(self) -> bool:
-        """Whether too few trials with all epochs are affordable: then trials begin with fewer epochs."""
-        per_fit = self._costs.per_fit
-        begun = {candidate for each in self.rounds for candidate in each.candidates}
-        if not begun <= set(self.fixed) or not per_fit or self.study.training.epochs < 2 * SHORTER:
-            return False
-        return (self._costs.left - self._end()[1]) / per_fit < USEFUL_TRIALS
 
     def _may_screen(self, following: Round) -> bool:
         """Whether the budget allows the round, and afterwards the comparison."""
@@ -179,7 +175,8 @@ class SearchPlan:
         if math.isinf(self.budget.seconds) or study.interrupted or not small:
             return []
         folds = len(self.design.folds)
-        fits = FITS_PER_TRIAL * USEFUL_TRIALS + (len(self.fixed) + FINALISTS) * folds
+        per_trial = SHORTENED_FITS_PER_TRIAL if self.screening.shortens else FITS_PER_TRIAL
+        fits = per_trial * USEFUL_TRIALS + (len(self.fixed) + FINALISTS) * folds
         needed, seconds = math.ceil(self._costs.per_fit * fits / 10) * 10, self._costs.training_seconds()
         trained = f" (a fit trains for {seconds:.2g} s)" if math.isfinite(seconds) else ""
         did = f"{count(trials, 'recipe')} screened" if study.complete else "not all fits could be trained"

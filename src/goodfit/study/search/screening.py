@@ -18,15 +18,16 @@ from goodfit.study.rounds import Key, Round
 from goodfit.study.search.no_effect import has_no_effect, stronger
 from goodfit.study.search.samplers import propose_mixed
 from goodfit.study.search.space import Space
-from goodfit.study.search.trials import Trial, full_of, short_of, trials_of
+from goodfit.study.search.trials import SHORTER, Trial, full_of, short_of, trials_of
 from goodfit.study.stages import SCREEN, SHORT
 
 FOLDS_AT_ONCE = 2
 """Folds on which a round begins new trials: the more trials on a fold, the faster they are trained together."""
 BATCH = 30
 """New trials of a round."""
-RUNGS = (3, 4)
-"""One in so many trials is trained on a second fold; of these, one in so many on all folds."""
+RUNGS = (3, 4, 2)
+"""After short fits, one in so many trials is trained with all epochs; of these, one in so many on a second fold; of
+these, one in so many on all folds. Without short fits, the first two are for the second fold and for all folds."""
 CERTAIN = 2.0
 """A trial is dropped if it is so many standard errors below the best one."""
 
@@ -90,39 +91,38 @@ class Screening:
         """The plain network on one fold, which shows how long a fit takes."""
         return Round.product(SCREEN, [self._plain], self.folds[:1])
 
-    def first_rounds(self, most: float, short: bool = False) -> Round | None:
-        """The round with the plain network, then the one with at most so many starters; None if both are finished.
-
-        With `short`, the starters and all later trials begin with short fits.
-        """
+    def first_rounds(self, most: float) -> Round | None:
+        """The round with the plain network, then the one with at most so many starters; None if both are finished."""
         known = {(fit.candidate, fit.key) for fit in self.study.screening}
         missing = [pair for pair in Round.product(SCREEN, self.fixed, self.folds).fits if pair not in known]
         if missing:
             return Round(SCREEN, tuple(missing))
         started = {trial.candidate for trial in self.trials()}
         own = self.starters[: int(min(most, len(self.starters)))]
-        short, usual = short or self.is_short, self.study.training
-        starters = [c for c in own if (full_of(short_of(c, usual), usual) if short else c) not in started]
+        usual = self.study.training
+        starters = [c for c in own if (full_of(short_of(c, usual), usual) if self.shortens else c) not in started]
         if not starters:
             return None
-        return self._short_round(starters) if short else self._round(starters)
+        return self._short_round(starters) if self.shortens else self._round(starters)
 
     def next_round(self, most: float) -> Round | None:
         """A round with at most so many new trials, and with the most promising ones on further folds."""
         count = int(min(BATCH, most))
         trials = self.trials()
         promoted = self._promoted(trials)
-        if self.is_short and promoted and self.rounds[-1].stage == SHORT:
+        if self.shortens and promoted and self.rounds[-1].stage == SHORT:
             return self._round([], promoted)
         new = self._stronger(count)
         if count > len(new):
             new += self._proposals(trials, count - len(new))
-        return self._short_round(new) if self.is_short else self._round(new, promoted)
+        if not self.shortens:
+            return self._round(new, promoted)
+        return self._short_round(new) or self._round([], promoted)
 
     @property
-    def is_short(self) -> bool:
+    def shortens(self) -> bool:
         """Whether trials begin with short fits."""
-        return any(each.stage == SHORT for each in self.rounds)
+        return self.study.training.epochs >= 2 * SHORTER
 
     def last_round(self, count: int) -> Round | None:
         """The round after which at least so many trials were trained on all folds; None if they are."""
@@ -158,7 +158,7 @@ class Screening:
         promising = [t for t in self._racing(trials) if t.candidate not in self.fixed]
         promising.sort(key=lambda t: -t.shrunk)
         fits: list[tuple[Candidate, Key]] = []
-        steps = list(dict.fromkeys([*([0] if self.is_short else []), 1, min(2, len(self.folds)), len(self.folds)]))
+        steps = list(dict.fromkeys([*([0] if self.shortens else []), 1, min(2, len(self.folds)), len(self.folds)]))
         share = 1
         for number, (from_folds, to_folds) in enumerate(pairwise(steps)):
             share *= RUNGS[min(number, len(RUNGS) - 1)]
@@ -180,12 +180,15 @@ class Screening:
         return [self.folds[(start + i) % len(self.folds)] for i in range(min(FOLDS_AT_ONCE, len(self.folds)))]
 
     def _racing(self, trials: Sequence[Trial]) -> list[Trial]:
-        """The trials that are not known to be worse than the best one."""
+        """The trials that are not known to be worse than the best one; short fits are compared with short ones."""
         spreads = [np.var(list(t.gains.values()), ddof=1) for t in trials if len(t.gains) > 1 and math.isfinite(t.gain)]
         deviation = math.sqrt(fmean(map(float, spreads))) if spreads else math.inf
         best = self.best()
-        bar = best.gain if best else -math.inf
-        return [t for t in trials if t.gain + CERTAIN * deviation / math.sqrt(max(1, len(t.gains))) >= bar]
+        bar, short_bar = (best.gain, best.short) if best else (-math.inf, -math.inf)
+        if math.isnan(short_bar):
+            short_bar = -math.inf
+        limits = ((t, CERTAIN * deviation / math.sqrt(max(1, len(t.gains)))) for t in trials)
+        return [t for t, limit in limits if t.gain + limit >= (bar if t.gains else short_bar)]
 
     def _proposals(self, trials: Sequence[Trial], count: int) -> list[Candidate]:
         """New positions of the space from the sampler, without those that were tried before."""
@@ -227,9 +230,10 @@ class Screening:
         return tried
 
     def _has_no_effect(self, recipe: Recipe) -> bool:
-        plain = {fit.key: fit for fit in self._fits(Recipe())}
-        own = [fit for fit in self._fits(recipe) if fit.key in plain]
-        return bool(own) and all(has_no_effect(fit, plain[fit.key]) for fit in own)
+        """Whether its fits predict the same as plain ones with the same settings on the same folds."""
+        plain, own = ({(f.candidate.training, f.key): f for f in self._fits(r)} for r in (Recipe(), recipe))
+        both = own.keys() & plain.keys()
+        return bool(both) and all(has_no_effect(own[key], plain[key]) for key in both)
 
     def _fits(self, recipe: Recipe) -> list[Fit]:
-        return [f for f in self.study.screening if f.candidate.recipe == recipe and f.candidate.training is None]
+        return [fit for fit in self.study.screening if fit.candidate.recipe == recipe]
