@@ -1,6 +1,6 @@
 """Cells: the small results of a long benchmark. Each is a JSON file, and a benchmark that was stopped goes on.
 
-`pack` collects the files of a folder in one file of the repository, in which the tables can be computed anew.
+`pack` collects the files of a folder in one file of the repository, in which the tables can be computed.
 """
 
 from __future__ import annotations

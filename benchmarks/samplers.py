@@ -74,8 +74,8 @@ def study_cell(name: str, repetition: int, sampler: str, data_folder: Path, out:
 
 def rows(out: Path) -> list[list[str]]:
     """The mean gain of each sampler over tables and repetitions, and its difference from random search."""
-    found = cells.read(out, "samplers").values()
-    by_key = {(c["set"], c["repetition"], c["sampler"]): c["gains"] for c in found}
+    stored = cells.read(out, "samplers").values()
+    by_key = {(c["set"], c["repetition"], c["sampler"]): c["gains"] for c in stored}
     keys = sorted({key[:2] for key in by_key if all((*key[:2], sampler) in by_key for sampler in SAMPLERS)})
     lines = []
     for sampler in SAMPLERS:

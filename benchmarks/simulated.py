@@ -26,7 +26,7 @@ class Kind:
         draw: draws rows.
         rows: the rows of a study, without the new ones.
         dials: how strong the planted effect is; one of them is drawn per study.
-        reference: a recipe that is known to help; `{half}` stands for half of the dial.
+        reference: a recipe that is known to help; `{half}` is half of the dial.
     """
 
     draw: Draw
