@@ -75,7 +75,7 @@ SEARCH = ("study", "breast_cancer", "--model", "mlp:8", "--epochs", "3", "--fold
           "--budget", "34trials", "--threads", "1", "--no-population")  # fmt: skip
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_search_that_is_killed_answers_like_an_uninterrupted_one(
     tmp_path: Path, kills: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_search_that_is_killed_answers_like_an_uninterrupted_one(
     assert not [p for p in (tmp_path / "killed").rglob("*") if p.name.endswith((".part", ".lock"))]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_one_by_one_the_answer_is_that_of_an_uninterrupted_study(tmp_path: Path, kills: int) -> None:
     assert start(tmp_path / "whole", "--no-population").wait(300) == 0
     killed = kill_and_continue(tmp_path / "killed", ("--no-population",), kills)
