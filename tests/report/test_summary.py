@@ -133,13 +133,30 @@ def test_test_scores_of_plain_the_best_and_their_difference(make_study: MakeStud
     assert [caption for caption, _ in summary.test_entries(make_study({"": [0.9]}))] == ["plain"]
 
 
-def test_a_test_score_that_contradicts_the_choice_is_marked(make_study: MakeStudy) -> None:
-    study = make_study({"": [0.25, 0.75], "l2=0.1": [0.5, 1.0]})
+def on_inverted_test_rows(study: Study) -> Study:
+    """The study with the other class on all test rows: who was right on them is wrong."""
+    return dataclasses.replace(study, targets=dataclasses.replace(study.targets, test_y=1 - study.targets.test_y))
+
+
+def test_a_test_score_that_contradicts_the_recommended_recipe_is_marked(make_study: MakeStudy) -> None:
+    study = make_study({"": [0.25, 0.75], "l2=0.1": [0.5, 1.0]}, rows=200)
+    assert study.recommended().label == "l2=0.1"
     assert contradiction(study, "l2=0.1") == ""
-    inverted = dataclasses.replace(study.targets, test_y=1 - study.targets.test_y)  # on the test rows plain is right
-    contradicted = dataclasses.replace(study, targets=inverted)
+    contradicted = on_inverted_test_rows(study)
     assert contradiction(contradicted, "l2=0.1") == " (contradicts the choice)"
     assert summary.test_entries(contradicted)[2][0] == "difference from plain (contradicts the choice)"
+
+
+@pytest.mark.parametrize(
+    ("other", "text"), [(0.85, ""), (0.4, " (contradicts the choice)")], ids=["by chance", "significantly"]
+)
+def test_a_better_test_score_contradicts_the_plain_network_if_it_is_significant(
+    make_study: MakeStudy, other: float, text: str
+) -> None:
+    study = on_inverted_test_rows(make_study({"": [0.9, 0.9], "l2=0.1": [other, other]}))
+    assert study.recommended().label == "plain"
+    assert study.difference("l2=0.1", part="test").mean > 0
+    assert contradiction(study, "l2=0.1") == text
 
 
 def test_all_metrics_of_the_task_are_entries(make_study: MakeStudy) -> None:

@@ -7,7 +7,7 @@ from goodfit.study import Fit, Study
 from goodfit.study.candidates import PLAIN
 from goodfit.study.scores import CALIBRATED, REPORTED, base_metric
 from goodfit.study.sentence import count, sentence
-from goodfit.study.statistics import Estimate
+from goodfit.study.statistics import BETTER, WORSE, Estimate, significance
 
 
 def headline(study: Study) -> str:
@@ -41,12 +41,14 @@ def test_entries(study: Study) -> tuple[tuple[str, str], ...]:
 
 
 def contradiction(study: Study, best: str) -> str:
-    """Return a short text if the difference on the test rows has the other sign than that on the validation rows.
+    """Return a short text if the test rows show that the other one of a recipe and the plain network is better.
 
-    It is empty if both agree or one of them is 0.
+    They show it if the interval of the difference excludes 0.
     """
-    validation, test = study.difference(best).mean, study.difference(best, part="test").mean
-    return " (contradicts the choice)" if validation * test < 0 else ""
+    test = study.difference(best, part="test")
+    wrong = WORSE if study.recommended().label == best else BETTER
+    shown = significance(test.low, test.high, study.higher_is_better)
+    return " (contradicts the choice)" if shown == wrong else ""
 
 
 METRIC_NAMES = {CALIBRATED: "log_loss after temperature scaling"}

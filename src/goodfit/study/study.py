@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -40,9 +40,6 @@ from goodfit.study.training import StudyTrainer, Trainer
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Networks, Planner
-
-if TYPE_CHECKING:
-    pass
 
 LATER_ROUNDS = 5
 """Rounds of a search that are expected to follow when it is decided whether to start processes."""

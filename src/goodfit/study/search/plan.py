@@ -78,10 +78,9 @@ class SearchPlan:
         if failed:
             label, reason = next(iter(failed.items()))
             lines.append(f"training failed with {count(len(failed), 'recipe')}, for instance with {label}: {reason}")
-        within = f" within {short_training(self.study.training).epochs} epochs" if screening.shortens else ""
-        lines += (
-            [f"no effect at this strength{within}: {', '.join(own)}"] if (own := screening.without_effect()) else []
-        )
+        if own := screening.without_effect():
+            within = f" within {short_training(self.study.training).epochs} epochs" if screening.shortens else ""
+            lines.append(f"no effect at this strength{within}: {', '.join(own)}")
         wider = screening.space.widenings(screening.current_space())
         return lines + ([f"ranges that were widened: {', '.join(wider)}"] if wider else [])
 
@@ -95,17 +94,15 @@ class SearchPlan:
         """Seconds for a round; 0 for None."""
         return self._costs.of(candidate for candidate, _ in decided.fits) if decided else 0.0
 
-    def _compare_cost(self, finalists: Sequence[Candidate] | int) -> float:
-        """Seconds for the comparison of the fixed candidates and the finalists, or so many of them."""
-        usual = self.study.definition.candidates[:1]
-        others = list(usual) * finalists if isinstance(finalists, int) else finalists
-        return len(self.design.folds) * self._costs.of([*self.fixed, *others])
+    def _compare_cost(self, finalists: Sequence[Candidate]) -> float:
+        """Seconds for the comparison of the fixed candidates and the finalists."""
+        return len(self.design.folds) * self._costs.of([*self.fixed, *finalists])
 
     def _end(self) -> tuple[int, float]:
         """How many finalists the budget allows, and the seconds from the end of the search on."""
         for finalists in range(FINALISTS, 0, -1):
             last = self.screening.last_round(WHOLE_PER_FINALIST * finalists)
-            seconds = self._compare_cost(finalists) + self._cost(last)
+            seconds = self._compare_cost([self.fixed[0]] * finalists) + self._cost(last)  # with the usual epochs
             if seconds <= END_SHARE * self.budget.seconds:
                 break
         return finalists, seconds
@@ -137,7 +134,7 @@ class SearchPlan:
         return self._cost(following) + self._end()[1] <= self._costs.left
 
     def _may_finish(self, last: Round) -> bool:
-        return not self._cannot_improve() and self._cost(last) + self._compare_cost(1) <= self._costs.left
+        return not self._cannot_improve() and self._cost(last) + self._compare_cost(self.fixed[:1]) <= self._costs.left
 
     def _goes_on(self, count: int) -> bool:
         """Whether more trials may find something better."""
@@ -171,8 +168,9 @@ class SearchPlan:
     def _budget_warning(self) -> list[str]:
         """What budget would be enough, if this one was too small."""
         study, trials = self.study, len(self.screening.trials())
-        small = not study.complete or (trials < USEFUL_TRIALS and self.screening.next_round(1) is not None)
-        if math.isinf(self.budget.seconds) or study.interrupted or not small:
+        if math.isinf(self.budget.seconds) or study.interrupted:
+            return []
+        if study.complete and (trials >= USEFUL_TRIALS or self.screening.next_round(1) is None):
             return []
         folds = len(self.design.folds)
         per_trial = SHORTENED_FITS_PER_TRIAL if self.screening.shortens else FITS_PER_TRIAL

@@ -184,9 +184,8 @@ class Screening:
         spreads = [np.var(list(t.gains.values()), ddof=1) for t in trials if len(t.gains) > 1 and math.isfinite(t.gain)]
         deviation = math.sqrt(fmean(map(float, spreads))) if spreads else math.inf
         best = self.best()
-        bar, short_bar = (best.gain, best.short) if best else (-math.inf, -math.inf)
-        if math.isnan(short_bar):
-            short_bar = -math.inf
+        bar = best.gain if best else -math.inf
+        short_bar = best.short if best and math.isfinite(best.short) else -math.inf
         limits = ((t, CERTAIN * deviation / math.sqrt(max(1, len(t.gains)))) for t in trials)
         return [t for t, limit in limits if t.gain + limit >= (bar if t.gains else short_bar)]
 
