@@ -256,6 +256,19 @@ def test_short_fits_show_techniques_without_an_effect(make_search: MakeSearch) -
     assert "max_norm=0.05" in new
 
 
+def test_an_effect_is_a_difference_from_the_plain_network_of_the_same_length(make_search: MakeSearch) -> None:
+    """The plain network predicts otherwise after more epochs; max_norm changes nothing at either length."""
+    equal = outputs_of(weak_norm(0.02))
+
+    def outputs(candidate: Candidate, key: Key) -> torch.Tensor:
+        return equal(candidate, key) * candidate.settings(search.study.training).epochs
+
+    search = make_search(constant, {"max_norm": (0.3, 3.0), "l2": (1e-4, 1e-1)}, outputs=outputs, usual=NINE)
+    begun(search)
+    search.train(Round.product(SCREEN, [named("max_norm=3.0")], search.keys(SCREENING)))
+    assert search.screening().without_effect() == ["max_norm=3.0", "max_norm=1.0", "max_norm=0.5"]
+
+
 # ---- promotion --------------------------------------------------------------------------------------
 
 
