@@ -12,7 +12,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Self, TypeAlias, dataclass_transform
+from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform
 
 from goodfit.errors import InputError, near
 
@@ -137,16 +137,18 @@ def knob(default: Value | None, **rules: Any) -> Any:
 class Record:
     """A frozen dataclass of knobs: every subclass becomes one, and checks its values when it is created."""
 
+    _knobs: ClassVar[dict[str, Knob]] = {}
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclass(frozen=True, repr=False)(cls)
+        declared = [f for f in cls.__dataclass_fields__.values() if "knob" in f.metadata]  # type: ignore[attr-defined]
+        cls._knobs = {f.name: f.metadata["knob"] for f in sorted(declared, key=lambda f: bool(f.kw_only))}
 
     @classmethod
     def knobs(cls) -> dict[str, Knob]:
         """The knobs by name, in the order of declaration; keyword-only ones come last."""
-        fields = getattr(cls, "__dataclass_fields__", {})
-        declared = [f for f in fields.values() if "knob" in f.metadata]
-        return {f.name: f.metadata["knob"] for f in sorted(declared, key=lambda f: bool(f.kw_only))}
+        return dict(cls._knobs)
 
     def __repr__(self) -> str:
         named = {n for n, f in self.__dataclass_fields__.items() if f.kw_only}  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import multiprocessing
 import os
 import signal
@@ -25,13 +26,18 @@ def die_with_parent(parent: int) -> None:
 
 
 @functools.cache
-def watch_parent(parent: int) -> None:
-    """In one of joblib's own processes: end it soon after process `parent` has ended. Elsewhere, do nothing.
+def begin_worker(parent: int) -> None:
+    """In one of joblib's own processes, before its first task. Elsewhere, do nothing.
 
-    The kernel's signal would come too early here: it follows the thread that started the process, while joblib keeps
-    its processes for other threads.
+    The process ends soon after process `parent` has ended. The kernel's signal would come too early here: it follows
+    the thread that started the process, while joblib keeps its processes for other threads.
+
+    What is imported is exempt from garbage collection: joblib collects every second, which took 0.25 s with torch.
     """
-    if multiprocessing.current_process().name.startswith("LokyProcess") and sys.platform != "win32":
+    if not multiprocessing.current_process().name.startswith("LokyProcess"):
+        return
+    gc.freeze()
+    if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(parent,), name="goodfit-parent", daemon=True).start()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Decide: TypeAlias = Callable[[], Round | None]
 """Decides on the next round from the fits that are finished; None: the study ends."""
+PAUSE = 20
+"""Between two updates of the database while fits are trained, as a multiple of the time of the first one."""
 
 
 class Keeper(Interface):
@@ -114,6 +117,7 @@ class Folder:
         self.folder, self.definition, self.database, self.say = folder, definition, database, say
         self.waiting: list[tuple[Fit, Run | None]] = []
         self.failing = False
+        self.next_show = 0.0
 
     @contextlib.contextmanager
     def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> Iterator[bool]:
@@ -159,8 +163,11 @@ class Folder:
         return self.folder.finished_run(self.definition, candidate, fold.key)
 
     def show(self, study: Study) -> None:
-        """Write to the database what it lacks."""
-        self.database.sync(_trial_rows(study))
+        """Write to the database what it lacks, unless the last time was a moment ago."""
+        began = time.monotonic()
+        if began >= self.next_show:
+            self.database.sync(_trial_rows(study))
+            self.next_show = time.monotonic() + PAUSE * (time.monotonic() - began)
 
     def end(self, study: Study) -> None:
         """Write what is left; of a complete study, remove the locks."""

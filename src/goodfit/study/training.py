@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from goodfit.data import Split, metric
+from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError
 from goodfit.progress import ManyProgress
 from goodfit.study.candidates import Candidate
@@ -52,6 +53,7 @@ class StudyTrainer:
     workload: Workload = field(default_factory=Workload)
     clock: Clock = field(default_factory=Clock)
     rounds: list[Round] = field(default_factory=list)
+    splits: dict[tuple[int, int], Split] = field(default_factory=dict)
     later_calls: int = 0
 
     def train(self, decide: Callable[[], Round | None], progress: bool | None) -> None:
@@ -143,7 +145,7 @@ class StudyTrainer:
     def _train(
         self, fold: Fold, missing: Sequence[Candidate], current: Round, bar: ManyProgress, where: str
     ) -> None:  # fmt: skip
-        split = fold.split()
+        split = self._split(fold)
         others = [self.design.fold(key) for key in current.folds]
         later = sum(bool(self._missing(each, current)) for each in others) - 1
         self.workload.later_calls = later + self.later_calls
@@ -157,6 +159,16 @@ class StudyTrainer:
             bar.note = self._note(where)
             if self.on_fit is not None:
                 self.on_fit(self.study)
+
+    def _split(self, fold: Fold) -> Split:
+        """The data of a fold; those of the folds for screening are kept if they fit in memory."""
+        if fold.key in self.splits:
+            return self.splits[fold.key]
+        split, screening = fold.split(), self.design.screening
+        size = sum(part.x.nbytes for part in split.parts.values())
+        if fold in screening and not is_large(len(screening) * size):
+            self.splits[fold.key] = split
+        return split
 
     def _results(
         self, fold: Fold, split: Split, missing: Sequence[Candidate], bar: ManyProgress

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError, first_line
 from goodfit.kernels.choice import KernelChoice
-from goodfit.processes import watch_parent
+from goodfit.processes import begin_worker
 from goodfit.progress import ManyProgress
 from goodfit.registry import is_registered, register
 from goodfit.surgery import copy_module
@@ -235,6 +235,7 @@ def fit_one_by_one(
     workload.in_processes = True
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
     go_on = study_workload is not None
+    others.sort(key=lambda job: (job.seed, -job.plan.training.epochs))  # the longest first: processes end together
     tasks = ((os.getpid(), networks, job, loss, go_on, _registered_techniques(job)) for job in others)
     yield from parallel(delayed(_fit_in_process)(*task) for task in tasks)
 
@@ -277,7 +278,7 @@ def _registered_techniques(job: Job) -> list[type[Technique]]:
 def _fit_in_process(
     parent: int, networks: Networks, job: Job, loss: Loss | None, go_on: bool, techniques: Sequence[type[Technique]]
 ) -> tuple[int, Result]:
-    watch_parent(parent)
+    begin_worker(parent)
     torch.set_num_threads(1)
     for technique in techniques:
         register(technique)
