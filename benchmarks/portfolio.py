@@ -43,7 +43,7 @@ from goodfit.study.search import portfolio
 from goodfit.study.search.defaults import AFTER, BEFORE, default_space
 from goodfit.study.search.portfolio import candidate_of
 from goodfit.study.search.space import Space
-from goodfit.study.study import default_network, default_training, run_study
+from goodfit.study.study import default_network, run_study, usual_training
 from goodfit.train.config import Training
 from goodfit.train.population.jobs import Networks, Planner, PreparedRecipe
 from goodfit.train.population.scheduler import run_jobs
@@ -85,8 +85,9 @@ def messages(folder: Path) -> Dataset:
 
 
 def reviews(folder: Path) -> Dataset:
-    """300 reviews."""
+    """The first 60 words of 300 reviews."""
     frame = pd.read_csv(folder / "text" / "small_fine_foods.csv.gz")[["review", "score"]]
+    frame["review"] = frame["review"].str.split().str[:60].str.join(" ")
     return load(frame.iloc[sample(len(frame), 300)].reset_index(drop=True), "score", Texts(column="review"))
 
 
@@ -154,7 +155,7 @@ def measure(name: str, numbers: Sequence[int], entries: Sequence[Entry], data_fo
     data = SETS[name](data_folder)
     folds = design(Protocol(), data, search=True).screening[:2]
     split = folds[0].split()
-    training = default_training(len(split.train), split.spec.task)
+    training = usual_training(split)
     space = default_space(split.spec, replace(training, metric="balanced_accuracy"))
     candidates = [Candidate(PLAIN, Recipe()), *(candidate_of(entries[i], training, space) for i in numbers)]
     names = ["plain", *map(str, numbers)]
@@ -243,7 +244,7 @@ def judge(name: str, names: Sequence[str], matrix: np.ndarray, entries: Sequence
     torch.set_num_threads(1)
     data = SETS[name](folder)
     split = design(Protocol(), data).first_split
-    training = replace(default_training(len(split.train), split.spec.task), metric="balanced_accuracy")
+    training = replace(usual_training(split), metric="balanced_accuracy")
     candidate = candidate_of(entries[picked], training, default_space(split.spec, training))
     study = run_study(data, None, [candidate], training, protocol=Protocol(repeats=1), progress=False)
     results, label = [], study.labels[1]
@@ -275,7 +276,9 @@ def main() -> None:
     entries = pool(options.pool)
     if options.what == "measure":
         run_cells(options, entries, [name for name in options.sets if name not in SLOW], range(len(entries)))
-        shortlist = choose(gains(options.out, len(entries))[1], SHORTLIST, improving=False)
+        measured, matrix = gains(options.out, len(entries))
+        quick = matrix[[name not in SLOW for name in measured]]
+        shortlist = choose(quick, SHORTLIST, improving=False)
         run_cells(options, entries, [name for name in options.sets if name in SLOW], sorted(shortlist))
         return
     if options.what == "pack":

@@ -27,7 +27,7 @@ from goodfit.study.design import design
 from goodfit.study.search.defaults import default_space
 from goodfit.study.search.samplers import propose
 from goodfit.study.search.trials import short_of
-from goodfit.study.study import default_training
+from goodfit.study.study import usual_training
 
 FIRST, BEST = 20, 5
 HEAD = ("data set", "fits", "time of a fit", "rank correlation with the true gain", f"of the {BEST} best recipes, "
@@ -39,7 +39,7 @@ def rows(name: str, count: int, folder: Path) -> list[list[str]]:
     data = SETS[name](folder)
     folds = design(Protocol(), data, search=True).screening
     splits = [fold.split() for fold in folds]
-    usual = replace(default_training(len(splits[0].train), splits[0].spec.task), metric="balanced_accuracy")
+    usual = replace(usual_training(splits[0]), metric="balanced_accuracy")
     space = default_space(splits[0].spec, usual)
     full = [space.candidate(position, usual) for position in propose("random", space, [], count, seed=0)]
     full = [Candidate(PLAIN, Recipe()), *full]

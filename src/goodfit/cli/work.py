@@ -24,7 +24,7 @@ from goodfit.study.files import StudyFolder
 from goodfit.study.save import BEST_FOLDER, PLAIN_FOLDER, save_results
 from goodfit.study.search.budget import Budget
 from goodfit.study.search.space import Space
-from goodfit.study.study import default_network, default_training
+from goodfit.study.study import default_network, usual_training
 from goodfit.train.checkpoint import Checkpoints
 from goodfit.train.config import Training
 from goodfit.train.population.workers import using_threads
@@ -108,7 +108,7 @@ def _training(split: gf.Split, options: Mapping[str, Any]) -> Training:
         from goodfit.data import metric
 
         metric(changes["metric"])  # raises an error for an unknown metric before any work
-    return Training.of(default_training(len(split.train), split.spec.task).values() | changes)
+    return Training.of(usual_training(split).values() | changes)
 
 
 def run_study(

@@ -349,7 +349,7 @@ class Study:
         begun, continued = ({f.candidate for f in self.screening if f.stage == stage} for stage in (SHORT, SCREEN))
         if begun:  # later fits of these trials have more epochs
             fixed = {candidate for candidate in self.definition.candidates if candidate in continued}
-            return len(begun) - 1 + len(fixed) - 1
+            return len(begun) - 1 + max(0, len(fixed) - 1)
         return max(0, len(continued) - 1)
 
     @property

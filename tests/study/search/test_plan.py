@@ -15,6 +15,7 @@ from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.design import SCREENING
 from goodfit.study.rounds import Key
 from goodfit.study.search.plan import ENOUGH_TRIALS, FINALISTS, PATIENCE, SWEEP_FOLDS, USEFUL_TRIALS
+from goodfit.study.search.trials import short_of
 from goodfit.study.stages import ABLATE, COMPARE, SCREEN, SHORT, STAGES, SWEEP
 from goodfit.train.config import Training
 
@@ -79,8 +80,14 @@ def test_one_fit_shows_how_much_the_budget_allows(make_search: MakeSearch) -> No
     second = search.plan().decide()
     plain, other = search.study.definition.candidates
     keys = search.keys(SCREENING)
-    assert [(first.stage, first.fits), second.stage] == [(SCREEN, ((plain, keys[0]),)), SCREEN]
-    assert set(second.fits) == {(other, keys[0]), *((c, key) for c in (plain, other) for key in keys[1:])}
+    both = {(candidate, key) for candidate in (plain, other) for key in keys}
+    assert second.stage == SCREEN
+    if search.screening().shortens:
+        assert (first.stage, first.fits) == (SHORT, ((short_of(plain, search.study.training), keys[0]),))
+        assert set(second.fits) == both
+    else:
+        assert (first.stage, first.fits) == (SCREEN, ((plain, keys[0]),))
+        assert set(second.fits) == both - {(plain, keys[0])}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +96,12 @@ def test_one_fit_shows_how_much_the_budget_allows(make_search: MakeSearch) -> No
 def test_a_budget_for_no_search_compares_what_is_affordable(
     make_search: MakeSearch, seconds: int, fits: list[Any] | None
 ) -> None:
-    """A fit takes 10 s; the first one shows it."""
+    """A fit takes 10 s; the first one, or a third of it, shows that."""
     search = make_search(l2_helps, RANGES, fixed=["dropout=0.5"], budget=f"{seconds}s", seconds=10.0, folds=4)
     search.run()
-    assert stages(search) == [SCREEN, COMPARE]
+    assert stages(search) == [SHORT if search.screening().shortens else SCREEN, COMPARE]
     assert len(search.study.screening) == 1
+    assert search.study.trials == 0
     both = [(label, (0, fold)) for fold in (0, 1) for label in ("plain", "dropout=0.5")]
     assert [(fit.label, fit.key) for fit in search.study.fits] == (fits or both)
     assert search.clock.used() <= max(seconds, 20)
@@ -216,9 +224,9 @@ def test_a_budget_that_is_too_small_is_reported_with_one_that_is_enough(
 
 
 def test_a_budget_for_no_comparison_has_one_fit_of_each_fixed_recipe(make_search: MakeSearch) -> None:
-    search = make_search(l2_helps, RANGES, budget="10s", seconds=3.0, folds=3)
+    search = make_search(l2_helps, RANGES, budget="10s", seconds=5.0, folds=3)
     plan = search.run()
-    assert stages(search) == [SCREEN, COMPARE]
+    assert stages(search) == [SHORT if search.screening().shortens else SCREEN, COMPARE]
     assert [(fit.label, fit.key) for fit in search.study.fits] == [("plain", (0, 0))]
     assert not search.study.complete
     (message,) = plan.messages()
@@ -426,14 +434,17 @@ def test_a_study_that_was_interrupted_does_not_blame_the_budget(make_search: Mak
 
 
 def test_rounds_say_what_they_do(make_search: MakeSearch, strength_score: Score) -> None:
-    search = make_search(strength_score, None, budget="100s")
+    search = make_search(strength_score, None, budget="5m", seconds=3.0)
     search.run()
     notes = [each.note for each in search.rounds]
-    assert notes[:3] == ["first fit", "screening (1 s of 100 s)", "screening (3 s of 100 s)"]
-    assert any(re.fullmatch(r"comparing 6 recipes \(\d+ s of 100 s\)", note) for note in notes)
+    first = 1 if search.screening().shortens else 3
+    plain = search.time(search.study.definition.candidates[0]) * (search.folds - (first == 3))
+    times = f"({first} s of 5 min)", f"({first + plain:.0f} s of 5 min)"
+    assert notes[:3] == ["first fit", f"screening {times[0]}", f"screening {times[1]}"]
+    assert any(re.fullmatch(r"comparing 6 recipes \(\d+ (s|min) of 5 min\)", note) for note in notes)
     seconds = [each.seconds for each in search.rounds]
     assert seconds == sorted(seconds)
-    assert seconds[:3] == [0.0, 1.0, 3.0]
+    assert seconds[:3] == [0.0, first, first + plain]
 
 
 def test_recipes_and_settings_are_those_of_recipe_texts(make_search: MakeSearch) -> None:

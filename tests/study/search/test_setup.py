@@ -33,7 +33,12 @@ def refuse(*names: str) -> Any:
     return check
 
 
-def test_the_default_search_compares_the_standard_recipe_in_any_case() -> None:
+@pytest.fixture
+def no_portfolio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("goodfit.study.search.portfolio"), "_entries", list)
+
+
+def test_the_default_search_compares_the_standard_recipe_in_any_case(no_portfolio: None) -> None:
     start = search_start(None, TABLE, USUAL, accept)
     assert start.space == default_space(TABLE, USUAL)
     assert [c.recipe.text() for c in start.fixed] == [STANDARD]
@@ -41,7 +46,7 @@ def test_the_default_search_compares_the_standard_recipe_in_any_case() -> None:
     assert start.singles == single_techniques(start.space, TABLE)
 
 
-def test_starters_are_all_single_techniques_medium_strengths_first() -> None:
+def test_starters_are_all_single_techniques_medium_strengths_first(no_portfolio: None) -> None:
     start = search_start(None, TABLE, USUAL, accept)
     recipes = [c.recipe for c in start.starters]
     expected = {recipe for own in start.singles.values() for recipe in own}
@@ -63,7 +68,7 @@ def test_own_spaces_have_no_other_recipes() -> None:
     assert search_start(both, TABLE, USUAL, accept).fixed == ()
 
 
-def test_techniques_that_do_not_fit_are_left_out_of_the_default_space_with_a_note() -> None:
+def test_techniques_that_do_not_fit_are_left_out_of_the_default_space_with_a_note(no_portfolio: None) -> None:
     start = search_start(None, TABLE, USUAL, refuse("batch_norm", "weight_decay"))
     assert not {"batch_norm", "weight_decay"} & set(start.space.techniques)
     assert "l2" in start.space.techniques

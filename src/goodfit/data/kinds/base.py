@@ -100,6 +100,8 @@ class DataKind(ABC):
     """The preprocessing of DataFrames in `goodfit.data.tables.FEATURES`."""
     network: ClassVar[str] = "mlp"
     """The default network in `goodfit.models.build`."""
+    rows_seen: ClassVar[int] = 400_000
+    """Training rows that a default run sees in total: enough for its network to overfit a small data set."""
     preview: ClassVar[str]
     """How the report shows a sample: rows, lines, picture, clip, spectrogram or words."""
     previewed_in_batch: ClassVar[bool] = False

@@ -34,6 +34,7 @@ class TextKind(DataKind):
     whole_numbers: ClassVar[bool] = True
     frame_features: ClassVar[str] = "text"
     network: ClassVar[str] = "text_cnn"
+    rows_seen: ClassVar[int] = 40_000  # a row costs a hundred times as much as that of a table
     preview: ClassVar[str] = "words"
     example: ClassVar[str] = "synonyms=0.1"
     augmentations: ClassVar[tuple[str, ...]] = (

@@ -20,12 +20,16 @@ FIRST = 2
 
 @dataclass(eq=False)
 class Costs:
-    """Estimates the time of fits, and knows what is left of the budget."""
+    """Estimates the time of fits, and knows what is left of the budget.
+
+    `processes`: how many fits are trained at the same time, where this was not measured yet.
+    """
 
     study: Study
     budget: Budget
     clock: Clock
     rounds: Sequence[Round]
+    processes: int = 1
 
     @property
     def left(self) -> float:
@@ -52,7 +56,7 @@ class Costs:
         later = [fit for fit in fits if (fit.candidate, fit.key) not in first]
         if later and len(self.rounds) > FIRST:
             return (self.clock.used() - self.rounds[FIRST].seconds) / self._epochs(later)
-        return OVERHEAD * self.training_seconds() / self.study.training.epochs if fits else 0.0
+        return OVERHEAD * self.training_seconds() / self.study.training.epochs / self.processes if fits else 0.0
 
     def training_seconds(self) -> float:
         """The training time of a fit with the usual epochs; NaN before the first one."""

@@ -45,6 +45,7 @@ class SearchPlan:
     Attributes:
         fixed: the candidates that are compared in any case; the plain network is the first.
         rounds: the past rounds, which the trainer adds.
+        processes: how many fits are trained at the same time.
     """
 
     study: Study
@@ -54,6 +55,7 @@ class SearchPlan:
     budget: Budget
     clock: Clock
     rounds: list[Round]
+    processes: int = 1
 
     def decide(self) -> Round | None:
         """The next round; None: the study ends."""
@@ -88,7 +90,7 @@ class SearchPlan:
 
     @cached_property
     def _costs(self) -> Costs:
-        return Costs(self.study, self.budget, self.clock, self.rounds)
+        return Costs(self.study, self.budget, self.clock, self.rounds, self.processes)
 
     def _cost(self, decided: Round | None) -> float:
         """Seconds for a round; 0 for None."""

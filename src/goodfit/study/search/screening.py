@@ -88,7 +88,9 @@ class Screening:
     # ---- rounds -----------------------------------------------------------------------------------------
 
     def first_fit(self) -> Round:
-        """The plain network on one fold, which shows how long a fit takes."""
+        """The plain network on one fold, which shows how long an epoch takes; a short fit if trials begin with them."""
+        if self.shortens:
+            return Round.product(SHORT, [short_of(self._plain, self.study.training)], self.folds[:1])
         return Round.product(SCREEN, [self._plain], self.folds[:1])
 
     def first_rounds(self, most: float) -> Round | None:
