@@ -17,6 +17,8 @@ from goodfit.study.candidates import Candidate
 from goodfit.study.design import SCREENING
 from goodfit.study.files import StudyFolder
 from goodfit.study.save import answer
+from goodfit.study.search.defaults import default_space
+from goodfit.study.search.portfolio import portfolio
 from goodfit.study.search.screening import Screening
 from goodfit.study.stages import ABLATE, COMPARE, SCREEN, SWEEP
 from goodfit.train.config import Training
@@ -250,9 +252,10 @@ def test_recipes_alone_are_compared_without_a_search(iris: Dataset) -> None:
     assert study.definition.search == {}
 
 
-def test_a_search_by_default_has_the_standard_recipe(iris: Dataset) -> None:
+def test_a_search_by_default_has_the_standard_recipe_and_the_first_of_the_portfolio(iris: Dataset) -> None:
     study = search(iris, space=None, budget="1trial")
-    assert study.labels == ["plain", "weight_decay=1.0, early_stopping=10"]
+    first = portfolio(study.training, default_space(study.spec, study.training))[0]
+    assert study.labels == ["plain", "weight_decay=1.0, early_stopping=10", first.label]
 
 
 @pytest.mark.parametrize("sampler", ["quasi_random", "gp", "random"])

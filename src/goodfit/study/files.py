@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from goodfit.errors import InputError
 from goodfit.history import History
@@ -23,6 +23,7 @@ from goodfit.study.candidates import Candidate
 from goodfit.study.definition import FORMAT, Definition, differences
 from goodfit.study.design import Fold
 from goodfit.study.fits import PARTS, Fit, Predictions
+from goodfit.study.locks import Locks
 from goodfit.study.removal import remove_study
 from goodfit.study.rounds import Round
 from goodfit.study.stages import COMPARE, STAGES
@@ -37,7 +38,7 @@ class StudyFolder:
     """The files of a study."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.locks = path, Locks(path / LOCKS)
 
     # ---- the definition ---------------------------------------------------------------------------------
 
@@ -88,7 +89,7 @@ class StudyFolder:
             OSError: the files cannot be written.
         """
         if not (self.path / DEFINITION).exists() or not self._has(targets):
-            with self._locked("study"):
+            with self.locks.held("study"):
                 if not self._has(targets):
                     write_tensors(self.path / TARGETS, targets.tensors())
                 if not (self.path / DEFINITION).exists():
@@ -143,7 +144,7 @@ class StudyFolder:
             InputError: the file is damaged.
             OSError: it cannot be written.
         """
-        with self._locked("rounds"):
+        with self.locks.held("rounds"):
             stored = self.rounds(number)
             if stored:
                 return stored[0]
@@ -260,41 +261,9 @@ class StudyFolder:
 
     # ---- several processes ------------------------------------------------------------------------------
 
-    def lock(self, name: str, wait: bool = True) -> FileLock:
-        """Acquire the lock of a piece of the work, which ends with the process that holds it at the latest.
-
-        Raises:
-            Timeout: without `wait`, another process holds it.
-            OSError: the folder cannot be written to.
-        """
-        folder = self.path / LOCKS
-        while True:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{name}.lock")
-            with contextlib.suppress(FileNotFoundError):  # a process that has ended removes the folder of its locks
-                lock.acquire(timeout=-1 if wait else 0)
-                return lock
-
-    @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        lock = self.lock(name)
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @contextlib.contextmanager
-    def claim(self, fold: Fold, wait: bool) -> Iterator[bool]:
+    def claim(self, fold: Fold, wait: bool) -> AbstractContextManager[bool]:
         """Inside the block, whether this process owns a fold; with `wait`, as soon as no other process does."""
-        try:
-            lock = self.lock(f"repeat-{fold.repeat}-fold-{fold.number}", wait)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        return self.locks.claim(f"repeat-{fold.repeat}-fold-{fold.number}", wait)
 
     def remove_leftovers(self, definition: Definition, candidates: Sequence[Candidate], fold: tuple[int, int]) -> None:
         """Remove what a killed process has left of the fits of a fold; only its owner may call it."""
@@ -312,22 +281,14 @@ class StudyFolder:
     def writing_results(self) -> Iterator[None]:
         """Inside the block, no other process writes results."""
         try:
-            with self._locked("results"):
+            with self.locks.held("results"):
                 yield
         finally:
-            self._remove_locks("results.lock")
+            self.locks.remove("results")
 
     def end(self) -> None:
         """Remove the locks of a complete study: a process that still waits for one has nothing left to train."""
-        self._remove_locks("study.lock", "rounds.lock", "repeat-*.lock")
-
-    def _remove_locks(self, *patterns: str) -> None:
-        folder = self.path / LOCKS
-        for pattern in patterns:
-            for file in folder.glob(pattern):
-                file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # it holds other locks
-            folder.rmdir()
+        self.locks.remove("study", "rounds", "repeat-*")
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:

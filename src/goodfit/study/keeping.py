@@ -39,6 +39,10 @@ class Keeper(Interface):
         """Inside the block, whether this process may train the fits of some recipes on a fold."""
         ...
 
+    def alone(self) -> bool:
+        """Whether no other process trains fits of this study."""
+        ...
+
     def round(self, number: int, decide: Decide) -> Round | None:
         """The round of this number, from 0: the stored one, or else the one that `decide` returns; None: the end."""
         ...
@@ -75,6 +79,10 @@ class Memory:
     def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> Iterator[bool]:
         """There is no other process."""
         yield True
+
+    def alone(self) -> bool:
+        """There is no other process."""
+        return True
 
     def round(self, number: int, decide: Decide) -> Round | None:
         """Nothing is stored."""
@@ -127,6 +135,13 @@ class Folder:
                 self.folder.remove_leftovers(self.definition, candidates, fold.key)
             yield owned
 
+    def alone(self) -> bool:
+        """Whether no other process trains fits; if that cannot be known, work is shared."""
+        try:
+            return self.folder.locks.alone()
+        except OSError:  # a full disk
+            return False
+
     def round(self, number: int, decide: Decide) -> Round | None:
         """The first process that comes to the end of a round decides on the next one, for all of them."""
         if not self.definition.search:
@@ -171,6 +186,7 @@ class Folder:
 
     def end(self, study: Study) -> None:
         """Write what is left; of a complete study, remove the locks."""
+        self.folder.locks.leave()
         self.write_waiting()
         self.database.sync(_trial_rows(study), last=True)
         if study.complete and not self.waiting:

@@ -14,7 +14,7 @@ from goodfit.recipe import Recipe
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.design import SCREENING
 from goodfit.study.rounds import Key
-from goodfit.study.search.plan import ENOUGH_TRIALS, FINALISTS, PATIENCE, SWEEP_FOLDS, USEFUL_TRIALS
+from goodfit.study.search.plan import ENOUGH_TRIALS, FINALISTS, PATIENCE, SWEEP_FOLDS, SWEPT, USEFUL_TRIALS
 from goodfit.study.search.trials import short_of
 from goodfit.study.stages import ABLATE, COMPARE, SCREEN, SHORT, STAGES, SWEEP
 from goodfit.train.config import Training
@@ -314,6 +314,23 @@ def test_strengths_are_swept_on_folds_for_screening(make_search: MakeSearch) -> 
     recommended = search.study.evidence().recommended
     assert recommended is not None
     assert {frozenset(names(c)) for c in swept.candidates} == {frozenset(names(recommended.candidate))}
+
+
+def test_the_strengths_of_the_techniques_that_contribute_most_are_swept(make_search: MakeSearch) -> None:
+    contributions = {"l1": 0.02, "l2": 0.04, "dropout": 0.06, "label_smoothing": 0.08, "weight_decay": 0.1}
+    whole = "l1=0.01, l2=0.01, dropout=0.5, label_smoothing=0.1, weight_decay=1"
+    search = make_search(
+        lambda c, key: BASE + sum(contributions[name] for name in names(c)), {"l2": (1e-4, 1e-1)},
+        budget="2trials", fixed=[whole], folds=3, repeats=2,
+    )  # fmt: skip
+    search.run()
+    recommended = search.study.evidence().recommended
+    assert recommended is not None
+    assert names(recommended.candidate) == set(contributions)
+    (swept,) = (each for each in search.rounds if each.stage == SWEEP)
+    changed = {t.name() for c in swept.candidates for t in c.recipe if t not in tuple(recommended.candidate.recipe)}
+    assert changed == set(contributions) - {"l1"}
+    assert len(changed) == SWEPT
 
 
 def test_nothing_is_explained_if_the_plain_network_is_recommended(make_search: MakeSearch) -> None:

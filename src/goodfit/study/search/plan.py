@@ -10,6 +10,7 @@ from functools import cached_property
 from goodfit.data.metrics import BOUNDED
 from goodfit.study.candidates import PLAIN, Candidate
 from goodfit.study.design import Design
+from goodfit.study.explained import ablation
 from goodfit.study.result import Study
 from goodfit.study.rounds import Clock, Key, Round
 from goodfit.study.search.budget import Budget, duration
@@ -34,8 +35,8 @@ and no round is interrupted."""
 END_SHARE = 0.6
 """Share of a budget of time for the end of the screening and the comparison; if they take longer, there are fewer
 finalists."""
-SWEEP_FOLDS = 2
-"""Folds on which each strength of a sweep is trained."""
+SWEEP_FOLDS, SWEPT = 2, 4
+"""Folds on which each strength of a sweep is trained, and strengths that are varied: those that contribute most."""
 
 
 @dataclass(eq=False)
@@ -195,7 +196,10 @@ class SearchPlan:
     def _sweep(self) -> Round | None:
         """The recommended recipe with other strengths, from no effect to harm, on folds for screening."""
         recommended = self.study.evidence().recommended
-        variants = [v for own in sweep(recommended.candidate).values() for _, v in own] if recommended else []
+        knobs = sweep(recommended.candidate) if recommended else {}
+        contributions = {row["technique"]: row["contribution"] for row in ablation(self.study)}
+        most = sorted(knobs, key=lambda name: -contributions.get(name.rpartition(".")[0], 0.0))[:SWEPT]
+        variants = [variant for name in most for _, variant in knobs[name]]
         return self._variants(SWEEP, variants, self.screening.folds[:SWEEP_FOLDS], "sweeps")
 
     def _variants(self, stage: str, variants: Sequence[Candidate], folds: Sequence[Key], note: str) -> Round | None:
