@@ -88,7 +88,7 @@ class Locks:
             self._own = None
 
     def remove(self, *names: str) -> None:
-        """Remove the files of locks that nobody needs any more; names may be patterns."""
+        """Remove the files of locks that no process needs any more; names may be patterns."""
         for name in names:
             for file in self.folder.glob(f"{name}.lock"):
                 file.unlink(missing_ok=True)
