@@ -28,11 +28,16 @@ def test_an_interval_that_is_not_finite_is_unknown(interval: Interval) -> None:
 
 def test_losses_of_the_kept_epoch_or_of_another(evidence: Make) -> None:
     run_evidence = evidence([0.9, 0.4, 0.6], [0.8, 0.3, 0.1], kept=2, se=(0.01, 0.02))
-    assert run_evidence.loss("stop") == Interval(0.4, 0.02)
-    assert run_evidence.loss("train") == Interval(0.3, 0.01)
-    assert run_evidence.loss("stop", 3) == Interval(0.6, 0.02)
+    assert run_evidence.loss("stop") == Interval(0.4, 0.02, 0.0)
+    assert run_evidence.loss("train") == Interval(0.3, 0.01, 0.0)
+    assert run_evidence.loss("stop", 3) == Interval(0.6, 0.02, 0.0)
     with pytest.raises(InputError, match="got epoch=4"):
         run_evidence.loss("stop", 4)
+
+
+def test_the_interval_of_a_loss_ends_at_0_unless_losses_are_negative(evidence: Make) -> None:
+    assert evidence([0.9, 0.02], se=(0.01, 0.03)).loss("stop").text(2) == "0.02 [0.00, 0.08]"
+    assert evidence([0.9, 0.02], [0.5, -0.1], se=(0.01, 0.03)).loss("stop").text(2) == "0.02 [-0.04, 0.08]"
 
 
 def test_the_error_of_an_accuracy_is_that_of_agresti_and_coull(evidence: Make) -> None:

@@ -181,6 +181,7 @@ def test_the_page_of_a_study(study: Study) -> None:
     compared = study.evidence().best
     assert compared is not None
     assert page.metrics == summary.metric_entries(study, compared.candidate.label)
+    assert page.metrics_of == "Best recipe, not recommended"
     assert page.reproduce == (("The recommended recipe", recipe_yaml(study)),)
     facts = dict(page.facts)
     assert facts["Target"] == "target (3 classes)"

@@ -153,6 +153,16 @@ def test_a_long_recipe_is_complete_in_the_table(page: Page, text: str) -> None:
     assert f'<span class="name">{longest}</span>' in text
 
 
+def test_a_recipe_is_shown_once_if_its_label_begins_with_it(page: Page) -> None:
+    plain = next(row for row in page.ranking if row.difference is None)
+    rows = [
+        dataclasses.replace(page.ranking[0], label=label, recipe="l2=0.1")
+        for label in ("l2=0.1", "l2=0.1; epochs=20", "mine")
+    ]
+    text = render(dataclasses.replace(page, ranking=(plain, *rows)))
+    assert text.count('<span class="recipe">l2=0.1</span>') == 1
+
+
 def test_rendering_is_deterministic(page: Page, text: str) -> None:
     assert render(page) == text
 

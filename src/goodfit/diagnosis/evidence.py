@@ -64,15 +64,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its standard error and 95 % interval."""
+    """An estimate with its standard error and 95 % interval; nothing is below `lowest`."""
 
     value: float
     se: float
+    lowest: float = -math.inf
 
     @property
     def low(self) -> float:
         """The lower end of the interval."""
-        return self.value - Z * self.se
+        return max(self.value - Z * self.se, self.lowest)
 
     @property
     def high(self) -> float:
@@ -117,7 +118,8 @@ class Evidence:
     def loss(self, part: str, epoch: int | None = None) -> Interval:
         """Return the mean data loss on `train` or `stop` at an epoch (default: the kept epoch)."""
         row = self.history.at(epoch or self.kept)
-        return Interval(row[f"{part}_loss"], row[f"{part}_loss_se"])
+        negative = any(value < 0 for name in ("train_loss", "stop_loss") for value in self.history[name])
+        return Interval(row[f"{part}_loss"], row[f"{part}_loss_se"], -math.inf if negative else 0.0)
 
     def score(self, part: str) -> Interval:
         """Return the metric on `train` or `stop` at the kept epoch; only the accuracy of rows has a known error."""

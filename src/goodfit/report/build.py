@@ -62,6 +62,7 @@ def study_page(study: Study, reproduce: Pairs = ()) -> p.Page:
         test=test_entries(study), reproduce=(*reproduce, ("The recommended recipe", recipe_yaml(study))),
         notes=(*study_notes(study), *missing, *study.notes), created=_now(), version=__version__,
         metrics=metric_entries(study, shown),
+        metrics_of="Recommended recipe" if shown == study.recommended().label else "Best recipe, not recommended",
     )  # fmt: skip
 
 

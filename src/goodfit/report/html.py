@@ -138,7 +138,7 @@ def _row(page: Page, row: Row, rank: int, places: int) -> dict[str, Any]:
     return {
         "rank": rank,
         "label": row.label,
-        "recipe": row.recipe if row.recipe != row.label else "",
+        "recipe": "" if row.label.startswith(row.recipe) else row.recipe,
         "mean": number(row.mean, places),
         "interval": span(row.low, row.high, places),
         "difference": DASH if significance == REFERENCE else number(row.difference, places, sign=True),

@@ -209,6 +209,7 @@ class Page:
     version: str
     galleries: tuple[SampleGallery, ...] = ()
     metrics: tuple[MetricEntry, ...] = ()
+    metrics_of: str = ""  # which recipe they compare with the plain network
 
     def ranked(self) -> tuple[Row, ...]:
         """Return the rows, best mean first; rows whose mean is not finite come last."""
