@@ -158,7 +158,7 @@ def test_the_page_of_a_run_without_an_epoch(run: Run) -> None:
     render(page)
 
 
-def test_the_page_of_a_study(study: Study) -> None:
+def test_the_page_of_a_study(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     page = study_page(study)
     labels = study.labels
     assert {r.label for r in page.ranking} == set(labels)
@@ -182,6 +182,9 @@ def test_the_page_of_a_study(study: Study) -> None:
     assert compared is not None
     assert page.metrics == summary.metric_entries(study, compared.candidate.label)
     assert page.metrics_of == "Best recipe, not recommended"
+    with monkeypatch.context() as patch:
+        patch.setattr(type(study), "recommended", lambda self: compared.candidate)
+        assert study_page(study).metrics_of == "Recommended recipe"
     assert page.reproduce == (("The recommended recipe", recipe_yaml(study)),)
     facts = dict(page.facts)
     assert facts["Target"] == "target (3 classes)"
