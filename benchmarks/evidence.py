@@ -105,8 +105,13 @@ def _row(c: Comparison, true: float) -> dict[str, Any]:
 
 def all_cells(null: int, planted: int) -> list[tuple[str, str, int]]:
     """The studies to run, kind after kind in turn."""
-    own = [("null", name, n) for n in range(null) for name in NULL]
-    return own + [("planted", name, n) for n in range(planted) for name in PLANTED]
+    return [
+        (group, name, n)
+        for group, count, kinds in (("null", null, NULL), ("planted", planted, PLANTED))
+        for n in range(count)
+        for name, kind in kinds.items()
+        if n < count * kind.share
+    ]
 
 
 # ---- tables ------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class Kind:
         rows: the rows of a study, without the new ones.
         dials: how strong the planted effect is; one of them is drawn per study.
         reference: a recipe that is known to help; `{half}` is half of the dial.
+        share: of the studies that are asked for, how many are run: fewer where each takes long.
     """
 
     draw: Draw
@@ -37,6 +38,7 @@ class Kind:
     trials: int = TRIALS
     dials: Sequence[float] = (0.0,)
     reference: str = ""
+    share: float = 1.0
 
 
 # ---- nothing helps ---------------------------------------------------------------------------------
@@ -68,9 +70,9 @@ NULL = {
     "150 rows": Kind(noise(10), rows=150),
     "8 classes": Kind(noise(20, 8), rows=640),
     "ROC AUC, 20 % positive": Kind(noise(20, share=0.2), metric="roc_auc"),
-    "240 trials": Kind(noise(20), trials=240),
+    "240 trials": Kind(noise(20), trials=240, share=0.5),
     "overfitting network": Kind(
-        noise(20), network="mlp:128-128", training=Training(epochs=40, batch_size=64, learning_rate=3e-3)
+        noise(20), network="mlp:128-128", training=Training(epochs=40, batch_size=64, learning_rate=3e-3), share=0.5
     ),
 }
 
