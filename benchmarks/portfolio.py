@@ -29,6 +29,7 @@ import pandas as pd
 import tables
 import torch
 import yaml
+from scipy import stats
 
 from goodfit.data import Dataset, Split, load, metric
 from goodfit.data.kinds import kind
@@ -232,26 +233,46 @@ def write(entries: Sequence[Entry]) -> Path:
 # ---- judge -------------------------------------------------------------------------------------------
 
 
-def judge(name: str, names: Sequence[str], matrix: np.ndarray, entries: Sequence[Entry], folder: Path) -> list[str]:
-    """A row of the table: the portfolio without a data set, applied to it."""
+Gains = tuple[str, float, list[tuple[float, float, float]]]
+"""A recipe, its gain when it was chosen, and its gains on other folds and on test rows with their intervals."""
+
+
+def judge(name: str, names: Sequence[str], matrix: np.ndarray, entries: Sequence[Entry], folder: Path) -> Gains:
+    """What the portfolio without a data set gains on it."""
     row = names.index(name)
     others = np.delete(matrix, row, axis=0)
     chosen = choose(others)
     own = matrix[row, chosen].mean(axis=1)
     picked = chosen[int(own.argmax())] if own.max() > 0 else None
     if picked is None:
-        return [name, "plain", "0", "0", "0"]
+        return PLAIN, 0.0, [(0.0, 0.0, 0.0)] * 2
     torch.set_num_threads(1)
     data = SETS[name](folder)
     split = design(Protocol(), data).first_split
     training = replace(usual_training(split), metric="balanced_accuracy")
     candidate = candidate_of(entries[picked], training, default_space(split.spec, training))
     study = run_study(data, None, [candidate], training, protocol=Protocol(repeats=1), progress=False)
-    results, label = [], study.labels[1]
-    for part in ("validation", "test"):
-        d = study.difference(label, part=part)
-        results.append(f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]")
-    return [name, candidate.recipe.text(), f"{100 * own.max():+.1f}", *results]
+    differences = [study.difference(study.labels[1], part=part) for part in ("validation", "test")]
+    return candidate.recipe.text(), float(own.max()), [(d.mean, d.low, d.high) for d in differences]
+
+
+def judged(names: Sequence[str], gains: Sequence[Gains]) -> str:
+    """The table of gains in points, with their mean over the data sets."""
+    rows = [("data set", "chosen recipe", "gain when chosen", "on other folds", "on test rows")]
+    for name, (recipe, chosen, own) in zip(names, gains, strict=True):
+        rows.append((name, recipe, f"{100 * chosen:+.1f}", *map(points, own)))
+    means = []
+    for part in range(2):
+        values = np.array([own[part][0] for _, _, own in gains])
+        half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+        means.append((values.mean(), values.mean() - half, values.mean() + half))
+    return cells.markdown([*rows, ("mean", "", f"{100 * np.mean([g[1] for g in gains]):+.1f}", *map(points, means))])
+
+
+def points(gain: tuple[float, float, float]) -> str:
+    """A gain with its interval, in points."""
+    mean, low, high = (100 * value for value in gain)
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]" if low < high else "0"
 
 
 def run_cells(options: argparse.Namespace, entries: Sequence[Entry], names: Sequence[str], pool: Sequence[int]) -> None:
@@ -292,9 +313,7 @@ def main() -> None:
         if options.write:
             print(write([entries[i] for i in chosen]))
         return
-    rows = [judge(name, names, matrix, entries, options.data) for name in names]
-    head = ("data set", "chosen recipe", "gain when chosen", "on other folds", "on test rows")
-    text = cells.markdown([head, *rows])
+    text = judged(names, [judge(name, names, matrix, entries, options.data) for name in names])
     print(text)
     if options.markdown:
         tables.write(options.markdown, "gain", text, kind="portfolio")
