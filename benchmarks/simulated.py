@@ -27,7 +27,7 @@ class Kind:
         rows: the rows of a study, without the new ones.
         dials: how strong the planted effect is; one of them is drawn per study.
         reference: a recipe that is known to help; `{half}` is half of the dial.
-        share: of the studies that are asked for, how many are run: fewer where each takes long.
+        share: the share of the requested studies that are run: fewer where each takes long.
     """
 
     draw: Draw
