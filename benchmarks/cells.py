@@ -50,7 +50,7 @@ def pack(folder: Path, packed: str) -> Path:
     lines = [json.dumps({"file": name, **_rounded(cell)}, ensure_ascii=False) for name, cell in cells.items()]
     file = RESULTS / f"{packed}.jsonl"
     file.parent.mkdir(exist_ok=True)
-    write_bytes(file, ("\n".join(lines) + "\n").encode())
+    write_bytes(file, "".join(f"{line}\n" for line in lines).encode())
     return file
 
 

@@ -225,11 +225,15 @@ def main() -> None:
         return
     if options.what == "pack":
         for group in ("null", "planted"):
-            print(cells.pack(options.out / group, f"evidence-{group}"))
+            if by_kind(options.out, group):
+                print(cells.pack(options.out / group, f"evidence-{group}"))
         return
     null, planted = (by_kind(options.out, group) for group in ("null", "planted"))
-    for name, rows in (("null", null_table(null)), ("planted", planted_table(planted)),
-                       ("coverage", coverage_table(planted))):  # fmt: skip
+    for name, table, kinds in (("null", null_table, null), ("planted", planted_table, planted),
+                               ("coverage", coverage_table, planted)):  # fmt: skip
+        if not kinds:
+            continue
+        rows = table(kinds)
         print(f"{name}\n{cells.markdown(rows)}\n")
         if options.markdown:
             tables.write(options.markdown, name, cells.markdown(rows), kind="evidence")
