@@ -272,7 +272,7 @@ def judged(names: Sequence[str], gains: Sequence[Gains]) -> str:
 def points(gain: tuple[float, float, float]) -> str:
     """A gain with its interval, in points."""
     mean, low, high = (100 * value for value in gain)
-    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]" if low < high else "0"
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]" if (mean, low, high) != (0, 0, 0) else "0"
 
 
 def run_cells(options: argparse.Namespace, entries: Sequence[Entry], names: Sequence[str], pool: Sequence[int]) -> None:

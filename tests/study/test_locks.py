@@ -1,4 +1,4 @@
-"""Locks of a study's folder: which processes train fits, and what is left of those that were killed."""
+"""Locks of a study's folder: they are held by one process, and their files are removed in the end."""
 
 from __future__ import annotations
 
@@ -12,30 +12,6 @@ from goodfit.study.locks import Locks
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "study" / "locks"
-
-
-def test_processes_know_of_each_other(folder: Path) -> None:
-    first, second = Locks(folder), Locks(folder)
-    assert first.alone()
-    assert first.alone()
-    assert not second.alone()
-    assert not first.alone()
-    second.leave()
-    assert first.alone()
-    assert len(list(folder.iterdir())) == 1
-    first.leave()
-    first.leave()  # nothing to do
-    assert list(folder.iterdir()) == []
-
-
-def test_the_lock_of_a_killed_process_is_removed(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / "process-killed.lock").touch()
-    (folder / "repeat-0-fold-1.lock").touch()
-    locks = Locks(folder)
-    assert locks.alone()
-    locks.leave()
-    assert [file.name for file in folder.iterdir()] == ["repeat-0-fold-1.lock"]
 
 
 def test_a_held_lock_cannot_be_claimed(folder: Path) -> None:

@@ -16,7 +16,6 @@ from torch import nn
 from goodfit.data import Dataset
 from goodfit.errors import InputError, TrainingError
 from goodfit.study import Protocol, Study, load_study, run_study
-from goodfit.study.locks import Locks
 from goodfit.study.save import answer
 from goodfit.train.config import Training
 from goodfit.train.run import Run
@@ -44,8 +43,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def run(data: Dataset, training: Training, folder: Path | None, recipes: list[str] = RECIPES, **options: Any) -> Study:
-    usual: dict[str, Any] = {"population": False, "protocol": TWO}
-    return run_study(data, "mlp:8", recipes, training, folder=folder, **usual | options)
+    return run_study(data, "mlp:8", recipes, training, protocol=TWO, folder=folder, **{"population": False} | options)
 
 
 def interrupt_after(number: int) -> Callable[[Study], None]:
@@ -279,55 +277,3 @@ def test_a_process_goes_on_with_the_fold_of_one_that_was_killed(tmp_path: Path) 
     assert "trained plain 0 0" not in trained
     assert trained[-1] == "trained l2=0.01 0 0"
     assert out.splitlines()[-1].startswith("complete True 16 ")
-
-
-# ---- folds that are trained together ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def jobs_of_calls(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """The seeds of the jobs of each call of `run_jobs`: those of the folds."""
-    calls: list[list[int]] = []
-    module = importlib.import_module("goodfit.study.training")
-    real = module.run_jobs
-
-    def recording(networks: Any, jobs: Any, *rest: Any, **options: Any) -> Any:
-        calls.append([job.seed for job in jobs])
-        return real(networks, jobs, *rest, **options)
-
-    monkeypatch.setattr(module, "run_jobs", recording)
-    return calls
-
-
-FOUR = Protocol(folds=4, repeats=1)
-
-
-def test_after_the_first_fold_the_others_are_trained_together(
-    iris: Dataset, quick: Training, tmp_path: Path, rows_of: RowsOf, jobs_of_calls: list[list[int]]
-) -> None:
-    together = run(iris, quick, tmp_path / "s", protocol=FOUR)
-    first, *others = sorted({fit.seed for fit in together.fits})
-    assert jobs_of_calls == [[first] * 3, [seed for seed in others for _ in range(3)]]
-    jobs_of_calls.clear()
-    locks = Locks(tmp_path / "shared" / "locks")
-    assert locks.alone()  # from now on, there is another process
-    shared = run(iris, quick, tmp_path / "shared", protocol=FOUR)
-    locks.leave()
-    assert jobs_of_calls == [[seed] * 3 for seed in (first, *others)]
-    assert rows_of(shared) == rows_of(together)
-
-
-def test_long_fits_are_trained_fold_by_fold(
-    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch, jobs_of_calls: list[list[int]]
-) -> None:
-    monkeypatch.setattr(importlib.import_module("goodfit.study.training"), "SECONDS_TOGETHER", 0.0)
-    run(iris, quick, None, protocol=FOUR)
-    assert [len(seeds) for seeds in jobs_of_calls] == [3] * 4
-
-
-def test_data_that_does_not_fit_in_memory_is_read_fold_by_fold(
-    iris: Dataset, quick: Training, monkeypatch: pytest.MonkeyPatch, jobs_of_calls: list[list[int]]
-) -> None:
-    monkeypatch.setattr(importlib.import_module("goodfit.study.training"), "is_large", lambda size: True)
-    run(iris, quick, None, protocol=FOUR)
-    assert [len(seeds) for seeds in jobs_of_calls] == [3] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -37,10 +38,6 @@ class Keeper(Interface):
 
     def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> AbstractContextManager[bool]:
         """Inside the block, whether this process may train the fits of some recipes on a fold."""
-        ...
-
-    def alone(self) -> bool:
-        """Whether no other process trains fits of this study."""
         ...
 
     def round(self, number: int, decide: Decide) -> Round | None:
@@ -79,10 +76,6 @@ class Memory:
     def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> Iterator[bool]:
         """There is no other process."""
         yield True
-
-    def alone(self) -> bool:
-        """There is no other process."""
-        return True
 
     def round(self, number: int, decide: Decide) -> Round | None:
         """Nothing is stored."""
@@ -125,7 +118,7 @@ class Folder:
         self.folder, self.definition, self.database, self.say = folder, definition, database, say
         self.waiting: list[tuple[Fit, Run | None]] = []
         self.failing = False
-        self.next_show = 0.0
+        self.next_show = self.pause = self.latest = 0.0  # latest: seconds of the last fit
 
     @contextlib.contextmanager
     def claim(self, fold: Fold, candidates: Sequence[Candidate], wait: bool) -> Iterator[bool]:
@@ -134,13 +127,6 @@ class Folder:
             if owned:
                 self.folder.remove_leftovers(self.definition, candidates, fold.key)
             yield owned
-
-    def alone(self) -> bool:
-        """Whether no other process trains fits; if that cannot be known, work is shared."""
-        try:
-            return self.folder.locks.alone()
-        except OSError:  # a full disk
-            return False
 
     def round(self, number: int, decide: Decide) -> Round | None:
         """The first process that comes to the end of a round decides on the next one, for all of them."""
@@ -159,6 +145,7 @@ class Folder:
     def add(self, fit: Fit, run: Run | None) -> None:
         """Write the fit, after those that could not be written before."""
         self.waiting.append((fit, run))
+        self.latest = 0.0 if math.isnan(fit.seconds) else fit.seconds
         self.write_waiting()
 
     def write_waiting(self) -> None:
@@ -178,15 +165,15 @@ class Folder:
         return self.folder.finished_run(self.definition, candidate, fold.key)
 
     def show(self, study: Study) -> None:
-        """Write to the database what it lacks, unless the last time was a moment ago."""
+        """Write to the database what it lacks, unless the last time was a moment ago and fits are short."""
         began = time.monotonic()
-        if began >= self.next_show:
+        if began >= self.next_show or self.latest >= self.pause:
             self.database.sync(_trial_rows(study))
-            self.next_show = time.monotonic() + PAUSE * (time.monotonic() - began)
+            self.pause = PAUSE * (time.monotonic() - began)
+            self.next_show = time.monotonic() + self.pause
 
     def end(self, study: Study) -> None:
         """Write what is left; of a complete study, remove the locks."""
-        self.folder.locks.leave()
         self.write_waiting()
         self.database.sync(_trial_rows(study), last=True)
         if study.complete and not self.waiting:

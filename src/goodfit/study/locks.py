@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-
-PROCESS = "process-"
-"""Begins the name of the lock that a process holds as long as it trains fits."""
 
 
 class Locks:
@@ -22,7 +18,6 @@ class Locks:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._own: FileLock | None = None
 
     def acquire(self, name: str, wait: bool = True) -> FileLock:
         """Acquire the lock of a piece of the work.
@@ -59,33 +54,6 @@ class Locks:
             yield True
         finally:
             lock.release()
-
-    def alone(self) -> bool:
-        """Whether no other process trains fits. From now on, other processes know that this one does.
-
-        Raises:
-            OSError: the folder cannot be written to.
-        """
-        if self._own is None:
-            self._own = self.acquire(f"{PROCESS}{uuid.uuid4().hex}")
-        others = [file for file in self.folder.glob(f"{PROCESS}*.lock") if file != Path(self._own.lock_file)]
-        return not any(list(map(self._is_held, others)))
-
-    def _is_held(self, file: Path) -> bool:
-        """Whether a process holds the lock; that of a process that was killed is removed."""
-        try:
-            self.acquire(file.stem, wait=False).release()
-        except Timeout:
-            return True
-        file.unlink(missing_ok=True)
-        return False
-
-    def leave(self) -> None:
-        """This process trains no more fits."""
-        if self._own is not None:
-            self._own.release()
-            Path(self._own.lock_file).unlink(missing_ok=True)
-            self._own = None
 
     def remove(self, *names: str) -> None:
         """Remove the files of locks that no process needs any more; names may be patterns."""

@@ -40,7 +40,7 @@ from goodfit.study.training import StudyTrainer, Trainer
 from goodfit.train.config import Training
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Networks, Planner
-from goodfit.train.population.workers import available_workers
+from goodfit.train.population.scheduler import processes_for
 
 LATER_ROUNDS = 5
 """Rounds of a search that are expected to follow when it is decided whether to start processes."""
@@ -188,7 +188,7 @@ def _search(runner: StudyTrainer, start: SearchStart, budget: Budget, sampler: s
         study, [fold.key for fold in folds.screening], study.definition.candidates, start.starters, start.singles,
         start.space, sampler, folds.protocol.seed, runner.rounds, lambda candidate: fits(candidate, check),
     )  # fmt: skip
-    processes = available_workers() if folds.first_split.train.x.device.type == "cpu" else 1
+    processes = processes_for(folds.first_split)
     return SearchPlan(
         study, folds, screening, study.definition.candidates, budget, runner.clock, runner.rounds, processes
     )

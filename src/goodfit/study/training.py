@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from goodfit.data import Split, metric
@@ -22,13 +20,11 @@ from goodfit.study.stages import COMPARE
 from goodfit.train.losses import Loss
 from goodfit.train.population.jobs import Networks, Planner
 from goodfit.train.population.scheduler import Result, Workload, run_jobs
-from goodfit.train.population.workers import available_workers, using_threads
+from goodfit.train.population.workers import using_threads
 from goodfit.train.run import Run
 
 Key = tuple[str, str, int, int]
 """Stage, label of a recipe, repeat and number of a fold."""
-SECONDS_TOGETHER = 60.0
-"""Folds are trained together if that takes so long at most: another process that joins waits for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +39,7 @@ class Trainer:
 
 @dataclass(eq=False)
 class StudyTrainer:
-    """Trains the fits that a study lacks. A fold is the unit of work that processes share; one process alone trains
-    several folds together.
+    """Trains the fits that a study lacks. A fold is the unit of work: its fits are trained together, by one process.
 
     `later_calls`: about how many units of work later rounds will have.
     """
@@ -83,28 +78,10 @@ class StudyTrainer:
         if not any(self._missing(fold, current) for fold in folds):
             return
         with self._bar(current, progress) as bar:
-            for some in self._together(folds, current):
-                self._train_if_free(some, current, bar, wait=False)
-            for fold in folds:
-                self._train_if_free([fold], current, bar, wait=True)
-
-    def _together(self, folds: Sequence[Fold], current: Round) -> Iterator[list[Fold]]:
-        """Folds whose fits are trained together: those of a minute, unless another process can train some of them."""
-        left = list(folds)
-        while left:
-            most = 1
-            if self.keeper.alone() and not is_large(len(folds) * self._bytes):
-                seconds = self.workload.seconds * len(current.fits) / len(folds) / available_workers()
-                known = not math.isnan(seconds)
-                most = max(1, int(SECONDS_TOGETHER / seconds)) if known else len(left) if self.fits else 1
-            yield left[:most]
-            del left[:most]
-
-    @functools.cached_property
-    def _bytes(self) -> int:
-        """The size of the data of a fold."""
-        first = self.design.first_split
-        return sum(len(part) for part in first.parts.values()) * first.train.x[:1].nbytes
+            for wait in (False, True):
+                for number, fold in enumerate(folds, 1):
+                    where = f"fold {number} of {len(folds)}" if len(folds) > 1 else ""
+                    self._train_if_free(fold, current, bar, wait, where)
 
     def _bar(self, current: Round, show: bool | None) -> ManyProgress:
         study, usual = self.study, self.study.training
@@ -124,18 +101,19 @@ class StudyTrainer:
         except KeyboardInterrupt:
             self.study.interrupted = True
 
-    def _train_if_free(self, folds: Sequence[Fold], current: Round, bar: ManyProgress, wait: bool) -> None:
-        with contextlib.ExitStack() as claims:
-            pairs: list[tuple[Candidate, Fold]] = []
-            for fold in folds:
-                missing = self._missing(fold, current)
-                if not missing or not claims.enter_context(self.keeper.claim(fold, missing, wait)):
-                    continue
-                for candidate in self._take_finished(fold, current):
-                    bar.add_run(candidate.settings(self.study.training).epochs)
-                pairs += [(candidate, fold) for candidate in self._missing(fold, current)]
-            if pairs:
-                self._train(pairs, current, bar)
+    def _train_if_free(self, fold: Fold, current: Round, bar: ManyProgress, wait: bool, where: str) -> None:
+        missing = self._missing(fold, current)
+        if not missing:
+            return
+        bar.note = where
+        with self.keeper.claim(fold, missing, wait) as owned:
+            if not owned:
+                return
+            for candidate in self._take_finished(fold, current):
+                bar.add_run(candidate.settings(self.study.training).epochs)
+            missing = self._missing(fold, current)
+            if missing:
+                self._train(fold, missing, current, bar, where)
 
     def _missing(self, fold: Fold, current: Round) -> list[Candidate]:
         """The recipes whose fit on this fold is not known."""
@@ -164,19 +142,21 @@ class StudyTrainer:
         self.study.add(fit)
         self.fits[(fit.stage, fit.label, *fit.key)] = fit
 
-    def _train(self, pairs: Sequence[tuple[Candidate, Fold]], current: Round, bar: ManyProgress) -> None:
-        keys = [key for candidate, key in current.fits if (current.stage, candidate.label, *key) not in self.fits]
-        self.workload.later_calls = -(-(len(keys) - len(pairs)) // len(pairs)) + self.later_calls
-        splits = {fold.key: self._split(fold) for _, fold in pairs}
-        for number, result in self._results(pairs, splits, bar):
-            candidate, fold = pairs[number]
-            fit, run = self._fit(candidate, fold, splits[fold.key], result, current.stage)
+    def _train(
+        self, fold: Fold, missing: Sequence[Candidate], current: Round, bar: ManyProgress, where: str
+    ) -> None:  # fmt: skip
+        split = self._split(fold)
+        others = [self.design.fold(key) for key in current.folds]
+        later = sum(bool(self._missing(each, current)) for each in others) - 1
+        self.workload.later_calls = later + self.later_calls
+        for candidate, result in self._results(fold, split, missing, bar):
+            fit, run = self._fit(candidate, fold, split, result, current.stage)
             self._keep(fit)
             if run is not None:
                 self.study.runs[(fit.label, *fit.key)] = run
             self.keeper.add(fit, run)
             self.keeper.show(self.study)
-            bar.note = self._note(current)
+            bar.note = self._note(where)
             if self.on_fit is not None:
                 self.on_fit(self.study)
 
@@ -185,22 +165,21 @@ class StudyTrainer:
         if fold.key in self.splits:
             return self.splits[fold.key]
         split, screening = fold.split(), self.design.screening
-        if fold in screening and not is_large(len(screening) * self._bytes):
+        rows = len(screening) * sum(len(part) for part in split.parts.values())
+        if fold in screening and not is_large(rows * split.train.x[:1].nbytes):
             self.splits[fold.key] = split
         return split
 
     def _results(
-        self, pairs: Sequence[tuple[Candidate, Fold]], splits: Mapping[tuple[int, int], Split], bar: ManyProgress
-    ) -> Iterator[tuple[int, Result]]:
-        """The results by the numbers of the pairs, as they finish."""
+        self, fold: Fold, split: Split, missing: Sequence[Candidate], bar: ManyProgress
+    ) -> Iterator[tuple[Candidate, Result]]:
         trainer, first, usual = self.trainer, self.design.first_split, self.study.training
-        prepared = {
-            candidate: trainer.planner(first, candidate.recipe, candidate.settings(usual)) for candidate, _ in pairs
-        }
-        jobs = [prepared[c].job(number, fold.seed, splits[fold.key]) for number, (c, fold) in enumerate(pairs)]
-        return run_jobs(
+        prepared = [trainer.planner(first, c.recipe, c.settings(usual)) for c in missing]
+        jobs = [recipe.job(number, fold.seed, split) for number, recipe in enumerate(prepared)]
+        results = run_jobs(
             trainer.networks, jobs, trainer.loss, bar, population=trainer.population, workload=self.workload
         )
+        return ((missing[number], result) for number, result in results)
 
     def _fit(
         self, candidate: Candidate, fold: Fold, split: Split, result: Result, stage: str
@@ -226,11 +205,8 @@ class StudyTrainer:
         first = fit.key == self.design.folds[0].key
         return first or all(other.failure for other in self.study.fits_of(fit.label) if other.key < fit.key)
 
-    def _note(self, current: Round) -> str:
-        """The note of the progress bar: the folds that are finished, and the best recipe so far."""
-        missing = {key for candidate, key in current.fits if (current.stage, candidate.label, *key) not in self.fits}
-        folds = len(current.folds)
-        done = f"{folds - len(missing)} of {folds} folds" if folds > 1 else ""
+    def _note(self, where: str) -> str:
+        """The note of the progress bar: the fold, and the best recipe so far."""
         leader = self.study.leader()
         best = f"best: {leader[0]} {leader[1]:.4f}" if leader else ""
-        return "  ".join(filter(None, (done, best)))
+        return "  ".join(filter(None, (where, best)))

@@ -67,3 +67,15 @@ def test_fits_that_failed_do_not_count(make_search: MakeSearch) -> None:
     assert costs(search).per_fit == 0
     search.clock.now = 4000.0
     assert search.plan().decide() is not None  # no division by zero
+
+
+def test_fits_are_trained_at_the_same_time_but_none_is_faster(search: Any) -> None:
+    search.train(search.screening().first_fit())
+    both = Costs(search.study, Budget.of("1m"), search.clock, search.rounds, processes=4)
+    per_fit = OVERHEAD * 4.0
+    plain = search.study.definition.candidates[0]
+    assert both.per_fit == pytest.approx(per_fit / 4)
+    assert both.of([plain]) == pytest.approx(per_fit)
+    assert both.of([plain] * 4) == pytest.approx(per_fit)
+    assert both.of([plain] * 6) == pytest.approx(1.5 * per_fit)
+    assert both.of([]) == 0

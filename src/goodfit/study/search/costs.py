@@ -42,9 +42,9 @@ class Costs:
         return self.per_epoch() * self.study.training.epochs
 
     def of(self, candidates: Iterable[Candidate]) -> float:
-        """Seconds of one fit of each candidate."""
-        usual = self.study.training
-        return self.per_epoch() * sum(candidate.settings(usual).epochs for candidate in candidates)
+        """Seconds of one fit of each candidate on the same fold: at least those of the longest."""
+        epochs = [candidate.settings(self.study.training).epochs for candidate in candidates]
+        return self.per_epoch() * max(sum(epochs), self.processes * max(epochs, default=0))
 
     def per_epoch(self) -> float:
         """Seconds of an epoch: of the time since the first rounds, or else of the training time in these.

@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from joblib import Parallel, delayed
 
+from goodfit.data import Split
 from goodfit.data.storage import is_large
 from goodfit.errors import TrainingError, first_line
 from goodfit.kernels.choice import KernelChoice
@@ -216,9 +217,8 @@ def fit_one_by_one(
     if not jobs:
         return
     first, others = jobs[0], list(jobs)
-    cores = min(processes or (torch.get_num_threads() if _on_cpu(first) else 1), os.cpu_count() or 1)
-    rows = sum(len(part) for part in first.split.parts.values())
-    fitting = not is_large(cores * rows * first.split.train.x[:1].nbytes)  # each process gets a copy
+    cores = _cores(first.split, processes)
+    fitting = _copies_fit(first.split, cores)
     threads = 1 if workload and fitting and _on_cpu(first) else torch.get_num_threads()
     study_workload, workload = workload, workload or Workload()
     if math.isnan(workload.seconds):
@@ -238,6 +238,23 @@ def fit_one_by_one(
     others.sort(key=lambda job: (job.seed, -job.plan.training.epochs))  # the longest first: processes end together
     tasks = ((os.getpid(), networks, job, loss, go_on, _registered_techniques(job)) for job in others)
     yield from parallel(delayed(_fit_in_process)(*task) for task in tasks)
+
+
+def processes_for(split: Split) -> int:
+    """How many processes can train runs on a split one by one."""
+    cores = _cores(split)
+    return cores if _copies_fit(split, cores) else 1
+
+
+def _cores(split: Split, most: int | None = None) -> int:
+    on_cpu = split.train.x.device.type == "cpu"
+    return min(most or (torch.get_num_threads() if on_cpu else 1), os.cpu_count() or 1)
+
+
+def _copies_fit(split: Split, processes: int) -> bool:
+    """Whether a copy of the data for each process fits in memory."""
+    rows = sum(len(part) for part in split.parts.values())
+    return not is_large(processes * rows * split.train.x[:1].nbytes)
 
 
 def _on_cpu(job: Job) -> bool:
