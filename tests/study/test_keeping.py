@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from goodfit.study.candidates import Candidate
 from goodfit.study.design import design
 from goodfit.study.files import StudyFolder
 from goodfit.study.fits import Fit
-from goodfit.study.keeping import Folder, Memory
+from goodfit.study.keeping import PAUSE, Folder, Memory
 from goodfit.train.config import Training
 
 RowsOf = Callable[[Study], list[dict[str, Any]]]
@@ -166,6 +168,41 @@ def test_a_folder_keeps_shows_and_finds_fits(
     keeper.end(study)
     assert database.calls == [(4, False), (4, True), (0, True)]
     assert not (tmp_path / "locks").exists()
+
+
+class SlowDatabase(Database):
+    """A database that takes a second of the clock for each update."""
+
+    now = 100.0
+
+    def sync(self, trials: Sequence[Any], last: bool = False) -> None:
+        super().sync(trials, last)
+        self.now += 1.0
+
+
+def test_short_fits_are_shown_at_intervals_and_long_ones_at_once(
+    iris: Dataset, quick: Training, two_folds: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = run_study(iris, "mlp:8", RECIPES, quick, protocol=two_folds)
+    database = SlowDatabase()
+    monkeypatch.setattr(importlib.import_module("goodfit.study.keeping").time, "monotonic", lambda: database.now)
+    keeper = Folder(StudyFolder(tmp_path), study.definition, database, study.say)  # type: ignore[arg-type]
+
+    def shown(seconds: float, wait: float = 0.0) -> bool:
+        database.now += wait
+        before = len(database.calls)
+        keeper.add(dataclasses.replace(study.fits[0], seconds=seconds), None)
+        keeper.show(study)
+        return len(database.calls) > before
+
+    assert shown(1.0)
+    assert not shown(1.0)
+    assert not shown(1.0, wait=PAUSE - 1.0)
+    assert shown(1.0, wait=1.0)
+    assert shown(PAUSE)
+    assert not shown(math.nan)
+    keeper.end(study)
+    assert database.calls[-2][1]
 
 
 def test_the_owner_of_a_fold_removes_what_a_killed_process_has_left(
