@@ -31,6 +31,11 @@ def test_dtypes_and_shapes_of_tensors() -> None:
     assert (split.spec.n_outputs, split.spec.classes) == (1, ())
 
 
+def test_the_size_is_that_of_the_inputs_of_all_parts() -> None:
+    split = load("iris").split(seed=0)
+    assert split.nbytes == sum(part.x.nbytes for part in split.parts.values()) == 150 * 4 * 4
+
+
 def test_only_train_is_a_train_part() -> None:
     split = load("iris").split()
     assert isinstance(split.train, TrainPart)

@@ -120,7 +120,7 @@ def study(
     other folds, and says which one is sure or likely to predict better, if any. Writes a report, the recommended recipe
     and its weights. Every fit is kept as soon as it is finished: the same command continues a study that was
     interrupted, a larger budget extends one, and several processes can share its folder. Without training options,
-    epochs and batch size follow from the number of rows.
+    epochs and batch size follow from the number of rows and the kind of data.
     """
     from goodfit.cli import work
 
@@ -156,7 +156,7 @@ def fit(
 ) -> None:
     """Train one network with a recipe and say whether it overfits.
 
-    Without training options, epochs and batch size follow from the number of rows.
+    Without training options, epochs and batch size follow from the number of rows and the kind of data.
     """
     from goodfit.cli import work
 

@@ -89,6 +89,11 @@ class Split:
         return {"train": self.train, "stop": self.stop, "validation": self.validation, "test": self.test}
 
     @property
+    def nbytes(self) -> int:
+        """The size of the inputs of all rows in bytes; their values are not read."""
+        return sum(len(part) for part in self.parts.values()) * int(self.train.x[:1].nbytes)
+
+    @property
     def text(self) -> str:
         """A summary in one line: rows per part, method of division, notes."""
         rows = ", ".join(f"{name} {len(part)}" for name, part in self.parts.items())

@@ -165,8 +165,7 @@ class StudyTrainer:
         if fold.key in self.splits:
             return self.splits[fold.key]
         split, screening = fold.split(), self.design.screening
-        rows = len(screening) * sum(len(part) for part in split.parts.values())
-        if fold in screening and not is_large(rows * split.train.x[:1].nbytes):
+        if fold in screening and not is_large(len(screening) * split.nbytes):
             self.splits[fold.key] = split
         return split
 

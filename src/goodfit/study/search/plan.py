@@ -84,7 +84,8 @@ class SearchPlan:
         if own := screening.without_effect():
             within = f" within {short_training(self.study.training).epochs} epochs" if screening.shortens else ""
             lines.append(f"no effect at this strength{within}: {', '.join(own)}")
-        wider = screening.space.widenings(screening.current_space())
+        searched = len(screening.trials()) >= len(self.fixed)  # more than the fixed recipes
+        wider = screening.space.widenings(screening.current_space()) if searched else []
         return lines + ([f"ranges that were widened: {', '.join(wider)}"] if wider else [])
 
     # ---- time -------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def fit_one_by_one(
     first, others = jobs[0], list(jobs)
     cores = _cores(first.split, processes)
     fitting = _copies_fit(first.split, cores)
-    threads = 1 if workload and fitting and _on_cpu(first) else torch.get_num_threads()
+    threads = 1 if workload and fitting and _on_cpu(first.split) else torch.get_num_threads()
     study_workload, workload = workload, workload or Workload()
     if math.isnan(workload.seconds):
         began = time.perf_counter()
@@ -247,18 +247,16 @@ def processes_for(split: Split) -> int:
 
 
 def _cores(split: Split, most: int | None = None) -> int:
-    on_cpu = split.train.x.device.type == "cpu"
-    return min(most or (torch.get_num_threads() if on_cpu else 1), os.cpu_count() or 1)
+    return min(most or (torch.get_num_threads() if _on_cpu(split) else 1), os.cpu_count() or 1)
 
 
 def _copies_fit(split: Split, processes: int) -> bool:
     """Whether a copy of the data for each process fits in memory."""
-    rows = sum(len(part) for part in split.parts.values())
-    return not is_large(processes * rows * split.train.x[:1].nbytes)
+    return not is_large(processes * split.nbytes)
 
 
-def _on_cpu(job: Job) -> bool:
-    return bool(job.split.train.x.device.type == "cpu")
+def _on_cpu(split: Split) -> bool:
+    return bool(split.train.x.device.type == "cpu")
 
 
 def _fit_with_threads(
