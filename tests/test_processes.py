@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from joblib import Parallel, delayed
 
 from goodfit.processes import begin_worker, die_with_parent
 
@@ -66,3 +67,13 @@ def test_a_process_of_another_kind_is_not_watched() -> None:
     before = threading.active_count(), gc.get_freeze_count()
     begin_worker(1 << 30)
     assert (threading.active_count(), gc.get_freeze_count()) == before
+
+
+def frozen_objects(parent: int) -> int:
+    begin_worker(parent)
+    return gc.get_freeze_count()
+
+
+@linux
+def test_what_a_worker_has_imported_is_not_collected() -> None:
+    assert min(Parallel(n_jobs=2)(delayed(frozen_objects)(os.getpid()) for _ in range(2))) > 1000

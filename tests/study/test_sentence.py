@@ -61,7 +61,7 @@ def test_a_sure_recipe(make_study: MakeStudy) -> None:
     matched = re.fullmatch(
         rf"l2=0\.1 is sure to predict better: accuracy {NUMBER} points \[{NUMBER}, {NUMBER}\] over the plain network "
         rf"\(5 fits each, 100 rows, p (< 0\.001|= {NUMBER})\); test {NUMBER} \[{NUMBER}, {NUMBER}\]\. "
-        rf"Effects below {NUMBER} points could not be detected reliably\.( l2=0\.1 improves calibration .*)?",
+        rf"Effects below {NUMBER} points could not be detected reliably\.( The recipe also improves calibration .*)?",
         text_of(study),
     )
     assert matched
@@ -157,14 +157,17 @@ def test_excluded_gains_of_an_error_are_positive(make_study: MakeStudy) -> None:
     assert float(matched[1]) == pytest.approx(varied.evidence().comparisons[0].high, rel=0.01)
 
 
-def test_calibration_is_named_next_to_the_metric(make_study: MakeStudy) -> None:
+def test_calibration_is_named_next_to_the_metric(make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make_study({"": [0.5] * 5, "l2=0.1": spread_over(20)})
     matched = re.search(
-        rf"l2=0\.1 improves calibration \(log loss {NUMBER} to {NUMBER}; temperature scaling of the plain network "
-        rf"alone {NUMBER}\)\.$",
+        rf"The recipe also improves calibration \(log loss {NUMBER} to {NUMBER}; temperature scaling of the plain "
+        rf"network alone {NUMBER}\)\.$",
         text_of(study),
     )
     assert matched
+    with monkeypatch.context() as patch:
+        patch.setattr(type(study), "recommended", lambda self: self.candidates[0])
+        assert " l2=0.1 improves calibration (log loss " in text_of(study)
     expected = (
         study.estimate("plain", "log_loss").mean, study.estimate("l2=0.1", "log_loss").mean,
         study.estimate("plain", "log_loss_calibrated").mean,

@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from goodfit.data import Dataset, Part, Split, load
+from goodfit.data import Dataset, Inputs, Part, Split, load
 from goodfit.errors import InputError
 from goodfit.stages import Augmentation
 from goodfit.study import Protocol, Study, run_study
 from goodfit.study.design import design
-from goodfit.study.study import default_training
+from goodfit.study.study import default_training, usual_training
 from goodfit.study.targets import Targets
 from goodfit.techniques import ALL
 from goodfit.train.config import Training
@@ -361,3 +361,14 @@ def test_default_training_depends_on_the_number_of_rows() -> None:
     assert default_training(8000).epochs == 50
     assert default_training(10_000_000) == Training(epochs=10, batch_size=128)
     assert default_training(100, "segmentation") == Training(epochs=60, batch_size=16)
+
+
+def test_the_usual_training_depends_on_the_kind_of_data(three_class_split: Split) -> None:
+    spec, rows = three_class_split.spec, len(three_class_split.train)
+    text = dataclasses.replace(three_class_split, spec=dataclasses.replace(spec, inputs=Inputs("text")))
+    assert usual_training(three_class_split) == default_training(rows)
+    large = dataclasses.replace(
+        text, train=Part(*(t.repeat(100, *[1] * (t.ndim - 1)) for t in (text.train.x, text.train.y, text.train.rows)))
+    )
+    assert usual_training(large) == default_training(100 * rows, data_kind="text")
+    assert usual_training(large).epochs < default_training(100 * rows).epochs

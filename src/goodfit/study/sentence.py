@@ -113,8 +113,9 @@ def _calibration(study: Study, evidence: Evidence) -> str:
     )
     if not all(map(math.isfinite, (plain, own, scaled))) or own > (1 - WORTHWHILE) * plain:
         return ""
+    who = "The recipe also" if best.candidate.label == study.recommended().label else best.candidate.label
     return (
-        f"{best.candidate.label} improves calibration (log loss {plain:.3g} to {own:.3g}; temperature scaling of the "
+        f"{who} improves calibration (log loss {plain:.3g} to {own:.3g}; temperature scaling of the "
         f"plain network alone {scaled:.3g})."
     )
 

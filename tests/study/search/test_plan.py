@@ -427,6 +427,13 @@ def test_a_variant_that_is_compared_later_has_other_files(make_search: MakeSearc
 # ---- messages ---------------------------------------------------------------------------------------
 
 
+def test_without_a_search_no_range_is_widened(make_search: MakeSearch) -> None:
+    search = make_search(l2_helps, {"l2": (1e-4, 1e-2)}, budget="1trial", fixed=["l2=0.01"], folds=3)
+    plan = search.run()
+    assert search.screening().best().candidate.label == "l2=0.01"
+    assert not any("widened" in text for text in plan.messages())
+
+
 def test_messages_name_techniques_without_effect_and_wider_ranges(make_search: MakeSearch) -> None:
     search = make_search(l2_helps, {"l2": (1e-4, 1e-2), "l1": (1e-4, 1e-2)}, budget="30trials", fixed=["l2=0.01"])
     plan = search.run()
